@@ -1,0 +1,12 @@
+//! The deciding part of fairhaul: who is served next, at what rate, which chunk, whom to
+//! unchoke.
+//!
+//! A state machine that is told what happened and what time it is, and answers with what
+//! should be done. It never waits, reads a clock, opens a socket or touches a file. The
+//! network engine and the simulator are two shells around it.
+
+pub mod id;
+pub mod rng;
+pub mod sched;
+pub mod time;
+pub mod units;

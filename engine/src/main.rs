@@ -1,0 +1,2 @@
+//! `fairhaul`: the node and its control.
+fn main() {}

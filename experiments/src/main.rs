@@ -1,0 +1,2 @@
+//! `fairlab`: run, sweep, compare and plot scenarios.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Virtual-time shell around the core: many peers, links, traces, metrics, checkers.
