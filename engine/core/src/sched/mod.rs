@@ -3,6 +3,24 @@
 //! Each discipline is one file and one row of [`ALL`]. A discipline holds sizes, never data,
 //! and knows flows, never peers: what a flow is was decided before, by classification.
 
+mod book;
+mod claim;
+pub mod drr;
+pub mod fifo;
+mod heap;
+pub mod las;
+pub mod mclock;
+mod queues;
+mod ranked;
+pub mod round_robin;
+mod rounds;
+pub mod sfq;
+pub mod sparse_drr;
+pub mod srpt;
+pub mod strict;
+mod tag;
+pub mod wf2q_plus;
+
 use std::fmt::Debug;
 
 use crate::id::FlowId;
@@ -65,4 +83,142 @@ pub trait Discipline: Debug + Send {
 
     /// When [`Discipline::dequeue`] gives a block next; none if nothing is backlogged.
     fn ready_at(&self, now: Time) -> Option<Time>;
+}
+
+/// What a discipline is told when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// The largest block that will be enqueued.
+    pub largest: ByteCount,
+    /// Bytes per unit weight ([`Weight::ONE`]) and round, for those that count rounds; if it
+    /// is none they choose.
+    pub quantum: Option<ByteCount>,
+}
+
+impl Params {
+    /// Blocks of at most `largest`, and all else chosen by the discipline.
+    #[must_use]
+    pub const fn new(largest: ByteCount) -> Self {
+        Self {
+            largest,
+            quantum: None,
+        }
+    }
+}
+
+/// What a bound on unfairness may depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// What the discipline was told.
+    pub params: Params,
+    /// The weight and the largest block of every flow that it has seen.
+    pub flows: &'a [(Weight, ByteCount)],
+}
+
+/// What a discipline promises about shares.
+#[derive(Clone, Copy, Debug)]
+pub enum Claim {
+    /// Nothing: another aim comes first.
+    None,
+    /// Over any interval in which two flows stay backlogged, the numbers of their blocks
+    /// served differ by at most one.
+    Turns,
+    /// Over any interval in which two flows stay backlogged, their service per unit weight
+    /// differs by at most this many bytes, for the flows at these two places of the setting.
+    Weighted(fn(&Setting<'_>, usize, usize) -> u64),
+}
+
+/// One discipline, as the command line, the scenarios and the tests know it.
+#[derive(Debug)]
+pub struct Row {
+    /// What it is called in files and on the command line.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// Where it comes from, in one line.
+    pub source: &'static str,
+    /// What it promises; the laws hold it to that.
+    pub claim: Claim,
+    /// Makes an empty one.
+    pub make: fn(&Params) -> Box<dyn Discipline>,
+}
+
+/// The disciplines, in the order in which they are listed.
+pub static ALL: &[Row] = &[
+    Row {
+        name: "fifo",
+        about: "the oldest request first, whoever made it",
+        source: "the order of a plain socket",
+        claim: Claim::None,
+        make: |_| Box::new(fifo::Fifo::new()),
+    },
+    Row {
+        name: "round-robin",
+        about: "one block of each active flow in turn",
+        source: "Nagle, On Packet Switches with Infinite Storage, 1987",
+        claim: Claim::Turns,
+        make: |_| Box::new(round_robin::RoundRobin::new()),
+    },
+    Row {
+        name: "drr",
+        about: "weighted deficit round robin: byte-fair at constant cost",
+        source: "Shreedhar and Varghese, Efficient Fair Queuing Using Deficit Round Robin, 1995",
+        claim: Claim::Weighted(claim::deficit),
+        make: |params| Box::new(drr::Drr::new(params)),
+    },
+    Row {
+        name: "sparse-drr",
+        about: "deficit round robin that serves new flows before old ones",
+        source: "MacGregor and Shi, DRR++, 2000; RFC 8290",
+        claim: Claim::Weighted(claim::deficit),
+        make: |params| Box::new(sparse_drr::SparseDrr::new(params)),
+    },
+    Row {
+        name: "sfq",
+        about: "start-time fair queueing: fair by weight on a link of any rate",
+        source: "Goyal, Vin and Cheng, Start-time Fair Queuing, 1996",
+        claim: Claim::Weighted(claim::start_time),
+        make: |_| Box::new(sfq::Sfq::new()),
+    },
+    Row {
+        name: "wf2q+",
+        about: "worst-case fair weighted fair queueing: never a block ahead of its share",
+        source: "Bennett and Zhang, Hierarchical Packet Fair Queueing Algorithms, 1996",
+        claim: Claim::Weighted(claim::worst_case_fair),
+        make: |_| Box::new(wf2q_plus::Wf2qPlus::new()),
+    },
+    Row {
+        name: "strict",
+        about: "the lowest priority band first, shared by weight inside a band",
+        source: "the prio queueing discipline of Linux",
+        claim: Claim::None,
+        make: |_| Box::new(strict::Strict::new()),
+    },
+    Row {
+        name: "srpt",
+        about: "the transfer with the fewest bytes left first",
+        source: "Schrage, A Proof of the Optimality of the SRPT Discipline, 1968",
+        claim: Claim::None,
+        make: |_| Box::new(srpt::Srpt::new()),
+    },
+    Row {
+        name: "las",
+        about: "the flow that has been served least first",
+        source: "Kleinrock, Queueing Systems, Volume 2, 1976",
+        claim: Claim::None,
+        make: |_| Box::new(las::Las::new()),
+    },
+    Row {
+        name: "mclock",
+        about: "guaranteed rates first, then shares by weight, within limits",
+        source: "Gulati, Merchant and Varman, mClock, 2010",
+        claim: Claim::Weighted(claim::start_time),
+        make: |params| Box::new(mclock::Mclock::new(params)),
+    },
+];
+
+/// The discipline called `name`.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Row> {
+    ALL.iter().find(|row| row.name == name)
 }

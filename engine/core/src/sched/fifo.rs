@@ -1,0 +1,68 @@
+//! First in, first out: the oldest request first, whoever made it.
+//!
+//! Source:    the order of a plain socket; the baseline of every comparison.
+//! Contract:  of two backlogged flows the one whose first block came from the earlier request
+//!            is served first; blocks of one request in the order in which they were enqueued.
+//! Cost:      O(log N) per block for N flows: blocks of a request are enqueued a few at a
+//!            time, so order by request is a priority and not a list.
+//! Drawbacks: who asks most gets most; a large request delays all that came after it.
+//! Departs:   nothing. There is no state beyond the queues, so a purge leaves no trace.
+
+use crate::id::FlowId;
+use crate::sched::ranked::{Rank, Ranked};
+use crate::sched::{Discipline, Ticket};
+use crate::time::Time;
+
+/// The oldest request first.
+#[derive(Debug)]
+pub struct Fifo(Ranked<Age>);
+
+impl Fifo {
+    /// An empty queue.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Ranked::new(Age::default()))
+    }
+}
+
+impl Default for Fifo {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Ranks by the number of the request.
+#[derive(Debug, Default)]
+struct Age;
+
+impl Rank for Age {
+    type Key = u64;
+
+    fn key(&mut self, head: &Ticket, _joins: bool) -> u64 {
+        head.arrival
+    }
+
+    fn charge(&mut self, _served: &Ticket, _in_turn: bool) {}
+}
+
+impl Discipline for Fifo {
+    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
+        self.0.enqueue(ticket);
+    }
+
+    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
+        self.0.dequeue()
+    }
+
+    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
+        self.0.take(flow)
+    }
+
+    fn purge(&mut self, flow: FlowId) {
+        self.0.purge(flow);
+    }
+
+    fn ready_at(&self, now: Time) -> Option<Time> {
+        (!self.0.is_empty()).then_some(now)
+    }
+}

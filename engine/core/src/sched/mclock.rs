@@ -1,0 +1,218 @@
+//! mClock: guaranteed rates first, then shares by weight, within limits.
+//!
+//! Source:    A. Gulati, A. Merchant and P. J. Varman, "mClock: Handling Throughput Variability
+//!            for Hypervisor IO Scheduling", OSDI 2010.
+//! Contract:  a backlogged flow is served at its floor, as long as the floors of all backlogged
+//!            flows fit the link. No flow is served more than 2 L + cap x (t2 - t1) bytes in any
+//!            interval, L the largest block, other than for its floor or out of turn. What the
+//!            floors leave is shared by weight among those below their caps; without floors
+//!            and caps, service per unit weight differs by at most Li/wi + Lj/wj.
+//! Cost:      O(log N) per block for N flows; three queues.
+//! Drawbacks: floors that do not fit the link starve flows without one: admission must reject
+//!            them. A flow whose floor exceeds its share runs ahead in the shares, and waits
+//!            for the others if the floor is then taken away.
+//! Departs:   when all backlogged flows are at their caps it waits; there is no mode that
+//!            exceeds a cap or refuses a block. Tags belong to flows, not to blocks, and
+//!            a block pays after it is served. A flow that its cap held back rejoins the
+//!            shares level with the others, as one that was idle does. A floor that was
+//!            missed for over a second is not caught up with beyond that second.
+
+use std::cmp::Reverse;
+
+use crate::id::FlowId;
+use crate::sched::queues::Queues;
+use crate::sched::ranked::{FlowHash, FlowQueue};
+use crate::sched::tag::{Tag, cost, later};
+use crate::sched::{Discipline, Params, Ticket};
+use crate::time::{Span, Time};
+use crate::units::{ByteCount, Rate};
+
+/// The fraction of a nanosecond that instants are kept to, as a power of two: a block of 64
+/// bytes at 100 GB/s takes less than one nanosecond.
+const FRACTION_BITS: u32 = 20;
+
+/// How much of a floor that was missed is made up for.
+const CATCH_UP: Span = Span::SECOND;
+
+/// An instant in 2^-20 nanoseconds.
+type Instant = u128;
+
+/// Reservation, limit and weight.
+#[derive(Debug)]
+pub struct Mclock {
+    queues: Queues<()>,
+    flows: Vec<Standing>,
+    /// Backlogged flows with a floor, by the instant at which it is due.
+    due: FlowQueue<Reverse<(Instant, FlowId)>>,
+    /// Backlogged flows below their caps, by start tag.
+    sharing: FlowQueue<Reverse<(Tag, FlowId)>>,
+    /// Backlogged flows at their caps, by the instant at which they fall below.
+    capped: FlowQueue<Reverse<(Instant, FlowId)>>,
+    /// The least start tag among those that shared when last somebody was served.
+    clock: Tag,
+    largest: ByteCount,
+}
+
+/// The three tags of a flow.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    /// R: the floor is due at this instant.
+    floor: Instant,
+    /// L: the cap allows service from this instant.
+    cap: Instant,
+    /// P: the start tag among those that share.
+    share: Tag,
+}
+
+/// On whose account a block is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Account {
+    Floor,
+    Share,
+}
+
+impl Mclock {
+    /// An empty queue for blocks of at most what `params` say.
+    #[must_use]
+    pub fn new(params: &Params) -> Self {
+        Self {
+            queues: Queues::new(),
+            flows: Vec::new(),
+            due: FlowQueue::with_hasher(FlowHash),
+            sharing: FlowQueue::with_hasher(FlowHash),
+            capped: FlowQueue::with_hasher(FlowHash),
+            clock: 0,
+            largest: params.largest,
+        }
+    }
+
+    /// Puts a backlogged flow into the queues that its tags and its head's rates say.
+    fn place(&mut self, head: Ticket, now: Time) {
+        let flow = head.flow;
+        let standing = &mut self.flows[flow.index()];
+        if head.floor.get() > 0 {
+            self.due.push(flow, Reverse((standing.floor, flow)));
+        } else {
+            self.due.remove(&flow);
+        }
+        if head.cap.get() > 0 && standing.cap > instant(now) {
+            self.sharing.remove(&flow);
+            self.capped.push(flow, Reverse((standing.cap, flow)));
+        } else {
+            if self.sharing.get_priority(&flow).is_none() {
+                standing.share = standing.share.max(self.clock);
+            }
+            self.capped.remove(&flow);
+            self.sharing.push(flow, Reverse((standing.share, flow)));
+        }
+    }
+
+    /// Lets flows share again that have fallen below their caps.
+    fn admit(&mut self, now: Time) {
+        while let Some((&flow, &Reverse((from, _)))) = self.capped.peek()
+            && from <= instant(now)
+        {
+            let &(head, ()) = self.queues.head(flow).expect("a capped flow is backlogged");
+            self.place(head, now);
+        }
+        if let Some((_, &Reverse((least, _)))) = self.sharing.peek() {
+            self.clock = self.clock.max(least);
+        }
+    }
+
+    fn serve(&mut self, flow: FlowId, account: Account, now: Time) -> Option<Ticket> {
+        let served = self.queues.pop(flow)?;
+        let largest = self.largest.max(served.len);
+        let standing = &mut self.flows[flow.index()];
+        standing.share = later(standing.share, cost(served.len, served.weight));
+        if account == Account::Floor && served.floor.get() > 0 {
+            let oldest = instant(now).saturating_sub(span(CATCH_UP));
+            standing.floor = standing.floor.max(oldest) + time_for(served.floor, served.len);
+        }
+        if served.cap.get() > 0 {
+            // Service is never exactly on time: a block of slack keeps a cap from being a
+            // little less than it says.
+            let oldest = instant(now).saturating_sub(time_for(served.cap, largest));
+            standing.cap = standing.cap.max(oldest) + time_for(served.cap, served.len);
+        }
+        if let Some(&(head, ())) = self.queues.head(flow) {
+            self.place(head, now);
+        } else {
+            self.leave(flow);
+        }
+        Some(served)
+    }
+
+    fn leave(&mut self, flow: FlowId) {
+        self.due.remove(&flow);
+        self.sharing.remove(&flow);
+        self.capped.remove(&flow);
+    }
+}
+
+impl Discipline for Mclock {
+    fn enqueue(&mut self, ticket: Ticket, now: Time) {
+        if !self.queues.push(ticket, ()) {
+            return;
+        }
+        let index = ticket.flow.index();
+        if index >= self.flows.len() {
+            self.flows.resize(index + 1, Standing::default());
+        }
+        // A flow that was idle has saved nothing up.
+        self.flows[index].floor = self.flows[index].floor.max(instant(now));
+        self.place(ticket, now);
+    }
+
+    fn dequeue(&mut self, now: Time) -> Option<Ticket> {
+        self.admit(now);
+        if let Some((&flow, &Reverse((due, _)))) = self.due.peek()
+            && due <= instant(now)
+        {
+            return self.serve(flow, Account::Floor, now);
+        }
+        let (&flow, _) = self.sharing.peek()?;
+        self.serve(flow, Account::Share, now)
+    }
+
+    fn take(&mut self, flow: FlowId, now: Time) -> Option<Ticket> {
+        self.serve(flow, Account::Floor, now)
+    }
+
+    fn purge(&mut self, flow: FlowId) {
+        if self.queues.clear(flow) {
+            self.leave(flow);
+        }
+    }
+
+    fn ready_at(&self, now: Time) -> Option<Time> {
+        if !self.sharing.is_empty() {
+            return Some(now);
+        }
+        let due = self.due.peek().map(|(_, &Reverse((due, _)))| due);
+        let below = self.capped.peek().map(|(_, &Reverse((from, _)))| from);
+        let first = due.into_iter().chain(below).min()?;
+        Some(now.max(first_nanosecond(first)))
+    }
+}
+
+fn instant(time: Time) -> Instant {
+    Instant::from(time.as_nanos()) << FRACTION_BITS
+}
+
+fn span(span: Span) -> Instant {
+    Instant::from(span.as_nanos()) << FRACTION_BITS
+}
+
+/// The first whole nanosecond that is not before `instant`.
+fn first_nanosecond(instant: Instant) -> Time {
+    let nanos = instant.div_ceil(1 << FRACTION_BITS);
+    Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// How long `len` bytes take at `rate`, rounded up; the rate is not zero.
+fn time_for(rate: Rate, len: ByteCount) -> Instant {
+    // 2^64 x 10^9 x 2^20 is less than 2^114.
+    let scaled = (u128::from(len.get()) * 1_000_000_000) << FRACTION_BITS;
+    scaled.div_ceil(u128::from(rate.get()))
+}

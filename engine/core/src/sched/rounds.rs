@@ -1,0 +1,107 @@
+//! Turns in rounds: a ring of active flows, each visited once a round.
+//!
+//! The machinery of round robin and of deficit round robin, which differ in what a turn is
+//! worth. Decides whose turn it is; what the turn covers is the [`Book`]'s to say.
+
+use std::collections::VecDeque;
+
+use crate::id::FlowId;
+use crate::sched::Ticket;
+use crate::sched::book::{Book, Price};
+use crate::units::ByteCount;
+
+/// Flows that take turns.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    pub(super) book: Book,
+    /// Flows in order of their turns. One that was emptied out of turn stays until its turn,
+    /// so that leaving is cheap and coming back at once gains no place.
+    ring: VecDeque<FlowId>,
+    /// Flows at the front of the ring that have still to be visited in this round.
+    left: usize,
+    /// The first flow has had its credit and is being served.
+    visiting: bool,
+    /// Somebody was served since the round began.
+    fruitful: bool,
+}
+
+impl Rounds {
+    pub(super) fn new(price: Price, largest: ByteCount) -> Self {
+        Self {
+            book: Book::new(price, largest),
+            ring: VecDeque::new(),
+            left: 0,
+            visiting: false,
+            fruitful: true,
+        }
+    }
+
+    /// Puts a flow that has been listed at the end: it is visited after all who are there.
+    pub(super) fn append(&mut self, flow: FlowId) {
+        self.ring.push_back(flow);
+    }
+
+    pub(super) fn enqueue(&mut self, ticket: Ticket) {
+        if self.book.enqueue(ticket) {
+            self.append(ticket.flow);
+        }
+    }
+
+    /// Serves the flow whose turn it is while its credit covers its head, then the next.
+    pub(super) fn dequeue(&mut self) -> Option<Ticket> {
+        if self.book.backlog() == 0 {
+            return None;
+        }
+        loop {
+            let &flow = self.ring.front()?;
+            if !self.visiting && !self.visit(flow) {
+                continue;
+            }
+            if let Some(ticket) = self.book.serve(flow) {
+                self.fruitful = true;
+                if self.book.is_empty(flow) {
+                    self.leave();
+                }
+                return Some(ticket);
+            }
+            self.visiting = false;
+            self.ring.rotate_left(1);
+        }
+    }
+
+    /// Begins the turn of the first flow; says whether it has anything to be served.
+    fn visit(&mut self, flow: FlowId) -> bool {
+        if self.left == 0 {
+            self.begin_round();
+        }
+        self.left -= 1;
+        if self.book.is_empty(flow) {
+            self.leave();
+            return false;
+        }
+        self.book.grant(flow);
+        self.visiting = true;
+        true
+    }
+
+    fn begin_round(&mut self) {
+        self.left = self.ring.len();
+        self.book.begin_round();
+        if !self.fruitful {
+            self.book.skip_rounds(self.ring.iter().copied());
+        }
+        self.fruitful = false;
+    }
+
+    /// Ends the turn and the membership of the first flow.
+    fn leave(&mut self) {
+        let flow = self.ring.pop_front().expect("the first flow has the turn");
+        self.book.unlist(flow);
+        self.visiting = false;
+    }
+
+    /// Notes that somebody was served who is not in the ring.
+    pub(super) const fn note_service(&mut self) {
+        self.fruitful = true;
+    }
+}
