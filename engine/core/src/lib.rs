@@ -5,8 +5,11 @@
 //! should be done. It never waits, reads a clock, opens a socket or touches a file. The
 //! network engine and the simulator are two shells around it.
 
+pub mod block_size;
 pub mod id;
 pub mod rng;
 pub mod sched;
 pub mod time;
+pub mod token_bucket;
 pub mod units;
+pub mod uplink;

@@ -1,0 +1,108 @@
+//! What a flow is: from a request to the path of classes that it waits in.
+//!
+//! Decides among whom the uplink is shared. It is a policy of its own, before and apart from
+//! the discipline that orders the classes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{GroupId, PeerId, TransferId};
+
+/// To whom the uplink is fair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    /// To peers, however many transfers each has; within a peer to its transfers. A group
+    /// of peers weighs as much as its backlogged members, so it can be capped as one and
+    /// its members still get what they would get without it.
+    #[default]
+    Peer,
+    /// To groups by their own weight; a peer without a group is a top class of its own.
+    Group,
+    /// To transfers, however many peers each serves; within a transfer to its peers. A group
+    /// of transfers weighs as much as its backlogged members.
+    Transfer,
+}
+
+/// Whom a limit, a weight or a class is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Target {
+    /// The whole uplink.
+    Node,
+    /// A group of peers and transfers.
+    Group(GroupId),
+    /// One identity, whatever its connections.
+    Peer(PeerId),
+    /// One content.
+    Transfer(TransferId),
+}
+
+/// The classes of a request from the root down, the root left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// The group above the rest, if there is one.
+    pub group: Option<GroupId>,
+    /// The class among which the uplink, or the group's part of it, is shared.
+    pub upper: Target,
+    /// The class among which the upper one is shared.
+    pub lower: Target,
+}
+
+/// The path of a request of `peer` for `transfer`, either with its group if it has one.
+///
+/// The group is the one of the side that is shared by: a peer is then in one place only, and
+/// does not get two shares by asking for the contents of two groups. Only where groups are
+/// what is shared by does a peer without a group wait in that of its transfer.
+#[must_use]
+pub fn classify(
+    share: Share,
+    (peer, peer_group): (PeerId, Option<GroupId>),
+    (transfer, transfer_group): (TransferId, Option<GroupId>),
+) -> Path {
+    let peer = Target::Peer(peer);
+    let transfer = Target::Transfer(transfer);
+    let (group, upper, lower) = match share {
+        Share::Peer => (peer_group, peer, transfer),
+        Share::Group => (peer_group.or(transfer_group), peer, transfer),
+        Share::Transfer => (transfer_group, transfer, peer),
+    };
+    Path {
+        group,
+        upper,
+        lower,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: PeerId = PeerId(1);
+    const TRANSFER: TransferId = TransferId(2);
+    const LAB: Option<GroupId> = Some(GroupId(3));
+    const OFFICE: Option<GroupId> = Some(GroupId(4));
+
+    #[test]
+    fn the_group_is_that_of_the_side_that_is_shared_by() {
+        let group = |share| classify(share, (PEER, LAB), (TRANSFER, OFFICE)).group;
+        assert_eq!(group(Share::Peer), LAB);
+        assert_eq!(group(Share::Group), LAB);
+        assert_eq!(group(Share::Transfer), OFFICE);
+    }
+
+    #[test]
+    fn a_transfer_lends_its_group_only_where_groups_are_shared_by() {
+        let group = |share| classify(share, (PEER, None), (TRANSFER, OFFICE)).group;
+        assert_eq!(group(Share::Peer), None);
+        assert_eq!(group(Share::Group), OFFICE);
+    }
+
+    #[test]
+    fn sharing_by_transfer_puts_the_peer_below_the_transfer() {
+        let path = classify(Share::Transfer, (PEER, None), (TRANSFER, None));
+        assert_eq!(path.upper, Target::Transfer(TRANSFER));
+        assert_eq!(path.lower, Target::Peer(PEER));
+        let path = classify(Share::Peer, (PEER, None), (TRANSFER, None));
+        assert_eq!(path.upper, Target::Peer(PEER));
+        assert_eq!(path.lower, Target::Transfer(TRANSFER));
+    }
+}

@@ -1,0 +1,125 @@
+//! Limits of one target: the bucket of its cap, the bucket of its floor.
+//!
+//! Decides how deep the buckets are and when a target is behind its floor. Spends true bytes
+//! on a cap; on a floor what the turn costs, so that a floor does not make tiny requests free.
+
+use crate::block_size;
+use crate::time::{Span, Time};
+use crate::token_bucket::TokenBucket;
+use crate::units::{ByteCount, Rate, Weight};
+
+/// Depth of a bucket as time at its rate: PRODUCT's default burst. Long enough for a shell
+/// that wakes late, short enough not to be seen in a second's average.
+const BURST: Span = Span::from_millis(250);
+/// The coarsest timer of a shell: tokens earned while it oversleeps must still fit.
+const TIMER: Span = Span::from_millis(1);
+
+/// What the parameter file says about one target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limit {
+    /// Bytes per second above which it is not served; none if nobody limits it.
+    pub cap: Option<Rate>,
+    /// Depth of the cap's bucket; none for 250 ms at the cap, and at least a block and a
+    /// millisecond. Less than 1 KiB counts as 1 KiB, the smallest block.
+    pub burst: Option<ByteCount>,
+    /// Bytes per second that it gets while it asks for them, whatever its weight. Floors that
+    /// add up to more than there is are served in the order in which they fall behind, that
+    /// is in proportion; nothing is refused here.
+    pub floor: Option<Rate>,
+    /// The right to a proportion.
+    pub weight: Weight,
+    /// Strict priority band, 0 first, for disciplines that have bands.
+    pub band: u8,
+}
+
+/// The buckets of one target.
+#[derive(Debug)]
+pub(super) struct Meter {
+    pub(super) limit: Limit,
+    /// No block larger than this passes.
+    pub(super) block: ByteCount,
+    pub(super) cap: Option<TokenBucket>,
+    pub(super) floor: Option<TokenBucket>,
+    /// When the cap's bucket holds a block again; none if it does now. The key of this target
+    /// among the wakes, unless it is [`Time::MAX`].
+    pub(super) exhausted: Option<Time>,
+    /// When the target will be behind its floor by a block; its key among the floors while it
+    /// is backlogged.
+    pub(super) behind: Option<Time>,
+}
+
+impl Meter {
+    pub(super) const fn new(largest: ByteCount) -> Self {
+        Self {
+            limit: Limit {
+                cap: None,
+                burst: None,
+                floor: None,
+                weight: Weight::ONE,
+                band: 0,
+            },
+            block: largest,
+            cap: None,
+            floor: None,
+            exhausted: None,
+            behind: None,
+        }
+    }
+
+    /// Takes over `limit`; `block` is the largest block that the target may pass. Buckets
+    /// that were there keep level and debt.
+    pub(super) fn set(&mut self, limit: Limit, block: ByteCount, now: Time) {
+        self.limit = limit;
+        self.block = limit.burst.map_or(block, |burst| block.min(half(burst)));
+        self.cap = limit.cap.map(|rate| {
+            let burst = limit
+                .burst
+                .unwrap_or_else(|| default_burst(rate, self.block));
+            adjust(self.cap, rate, burst.max(self.block), now)
+        });
+        self.floor = limit.floor.map(|rate| {
+            let depth = rate
+                .bytes_in(BURST)
+                .max(self.block.saturating_add(self.block));
+            match self.floor {
+                Some(bucket) => adjust(Some(bucket), rate, depth, now),
+                None => TokenBucket::empty(rate, depth, now),
+            }
+        });
+    }
+
+    /// When the cap lets a block pass.
+    pub(super) fn ready_at(&self, now: Time) -> Time {
+        self.cap
+            .as_ref()
+            .map_or(now, |bucket| bucket.ready_at(self.block, now))
+    }
+
+    /// Takes a block of `len` bytes from the cap, if there is one.
+    pub(super) fn spend(&mut self, len: ByteCount, now: Time) {
+        if let Some(bucket) = &mut self.cap {
+            bucket.spend(len, now);
+        }
+    }
+}
+
+/// The largest power of two that is at most half of `burst`: a bucket that holds two blocks
+/// can earn the next one while it waits for the rest of this one.
+fn half(burst: ByteCount) -> ByteCount {
+    let half = (burst.get() / 2).max(block_size::SMALLEST.get());
+    ByteCount::new(1 << half.ilog2())
+}
+
+fn default_burst(rate: Rate, block: ByteCount) -> ByteCount {
+    rate.bytes_in(BURST)
+        .max(block.saturating_add(rate.bytes_in(TIMER)))
+}
+
+/// `bucket` at a new rate, or a full one: who was not limited has spent nothing.
+fn adjust(bucket: Option<TokenBucket>, rate: Rate, burst: ByteCount, now: Time) -> TokenBucket {
+    let Some(mut bucket) = bucket else {
+        return TokenBucket::full(rate, burst, now);
+    };
+    bucket.set_rate(rate, burst, now);
+    bucket
+}

@@ -1,0 +1,447 @@
+//! The uplink: which block of which request goes out next, and when.
+//!
+//! Decides in three steps. [`classify`] says what a flow is; buckets, floors and windows say
+//! who may be served; disciplines say whose turn it is among those. A request is split into
+//! blocks here, so that no discipline sees more than a block at once. Refuses to hold data:
+//! it orders names of chunks.
+//!
+//! Caps hold at node, group, peer and transfer at once, in true bytes and in exact integers:
+//! a class whose bucket does not hold a block leaves its parent's discipline until it does.
+//! A floor is kept by serving out of turn who has fallen behind it; what is served for a floor
+//! counts towards the share, so that a target gets the larger of the two.
+//!
+//! Uploads that are issued and not yet sent are bounded by two windows. Without them the
+//! socket's buffer would become the queue and the discipline would order nothing.
+
+mod classify;
+mod entity;
+mod meter;
+mod place;
+mod row;
+mod status;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::{ChunkIndex, PeerId, TransferId};
+use crate::time::Time;
+use crate::units::ByteCount;
+
+pub use classify::{Path, Share, Target, classify};
+pub use meter::Limit;
+pub use row::{Params, Row};
+pub use status::{Hold, Holder};
+
+use entity::Entities;
+use meter::Meter;
+use tree::{Pending, ROOT, Served, Tree};
+
+/// Requests that one identity may have waiting (limit L5). Beyond it a request is refused.
+pub const REQUESTS_MAX: u32 = 256;
+/// What a request costs at least, however short it is (limit L5).
+pub const REQUEST_COST_MIN: ByteCount = ByteCount::kib(16);
+
+/// Why a class is not in its parent's discipline, a bit each.
+mod reason {
+    pub(super) const GROUP: u8 = 1;
+    pub(super) const PEER: u8 = 2;
+    pub(super) const TRANSFER: u8 = 4;
+    pub(super) const WINDOW: u8 = 8;
+}
+
+/// What an uplink is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The discipline of the root.
+    pub outer: &'static Row,
+    /// The discipline of every other class that has children.
+    pub inner: &'static Row,
+    /// To whom the uplink is fair.
+    pub share: Share,
+    /// The largest block, see [`crate::block_size::for_rate`]; caps make it smaller.
+    pub largest: ByteCount,
+    /// A block is issued while fewer bytes than these are in flight; at least one byte.
+    pub window_node: ByteCount,
+    /// The same for each peer.
+    pub window_peer: ByteCount,
+    /// Bytes per round and unit weight, for disciplines with rounds; none for the largest
+    /// block.
+    pub quantum: Option<ByteCount>,
+}
+
+/// A peer asks for a chunk, or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who asks.
+    pub peer: PeerId,
+    /// Of which content.
+    pub transfer: TransferId,
+    /// For which chunk.
+    pub chunk: ChunkIndex,
+    /// Bytes to serve.
+    pub len: ByteCount,
+    /// Bytes of the transfer that this peer has still to get, this request included.
+    pub remaining: ByteCount,
+}
+
+/// The next bytes to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// To whom.
+    pub peer: PeerId,
+    /// Of which content.
+    pub transfer: TransferId,
+    /// Of which chunk.
+    pub chunk: ChunkIndex,
+    /// Where in the request it starts.
+    pub offset: ByteCount,
+    /// Its bytes.
+    pub len: ByteCount,
+    /// It ends the request.
+    pub last: bool,
+}
+
+/// A peer has [`REQUESTS_MAX`] requests waiting and sent one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overload;
+
+impl std::fmt::Display for Overload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "more than {REQUESTS_MAX} requests of a peer are waiting")
+    }
+}
+
+impl std::error::Error for Overload {}
+
+/// The queue in front of a node's uplink.
+#[derive(Debug)]
+pub struct Uplink {
+    settings: Settings,
+    tree: Tree,
+    entities: Entities,
+    leaves: BTreeMap<(PeerId, TransferId), u32>,
+    node: Meter,
+    /// Exhausted caps by the time at which they hold a block again.
+    wakes: BTreeSet<(Time, u32)>,
+    /// Floors of the backlogged by the time at which they are a block behind.
+    floors: BTreeSet<(Time, u32)>,
+    arrivals: u64,
+    requests: u64,
+    in_flight: u64,
+    now: Time,
+}
+
+impl Uplink {
+    /// An idle uplink without limits.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let quantum = settings.quantum.unwrap_or(settings.largest);
+        let params = Params {
+            largest: settings.largest,
+            quantum,
+        };
+        let least = REQUEST_COST_MIN.min(settings.largest);
+        Self {
+            settings,
+            tree: Tree::new(settings.outer, settings.inner, params, least.get()),
+            entities: Entities::default(),
+            leaves: BTreeMap::new(),
+            node: Meter::new(settings.largest),
+            wakes: BTreeSet::new(),
+            floors: BTreeSet::new(),
+            arrivals: 0,
+            requests: 0,
+            in_flight: 0,
+            now: Time::ZERO,
+        }
+    }
+
+    /// Queues a request behind those that the peer has sent for the same transfer.
+    ///
+    /// # Errors
+    ///
+    /// [`Overload`] if the peer has [`REQUESTS_MAX`] requests waiting.
+    pub fn request(&mut self, request: Request, now: Time) -> Result<(), Overload> {
+        self.now = self.now.max(now);
+        let id = self.leaf(request.peer, request.transfer);
+        let leaf = self.tree.leaf_mut(id);
+        let (peer, transfer) = (leaf.peer, leaf.transfer);
+        if self.entities.at(peer).requests >= REQUESTS_MAX {
+            return Err(Overload);
+        }
+        leaf.remaining = request.remaining.get();
+        leaf.queue.push_back(Pending {
+            chunk: request.chunk,
+            len: request.len.get(),
+            offset: 0,
+            arrival: self.arrivals,
+        });
+        self.arrivals += 1;
+        self.count(peer, transfer, request.len.get());
+        self.tree.settle(id, self.now);
+        Ok(())
+    }
+
+    /// Forgets the first request of `peer` for `chunk`, or what is left of it: blocks that
+    /// were issued stay issued. False if there is none.
+    pub fn cancel(&mut self, peer: PeerId, transfer: TransferId, chunk: ChunkIndex) -> bool {
+        let Some(&id) = self.leaves.get(&(peer, transfer)) else {
+            return false;
+        };
+        let leaf = self.tree.leaf_mut(id);
+        let Some(place) = leaf.queue.iter().position(|pending| pending.chunk == chunk) else {
+            return false;
+        };
+        let pending = leaf.queue.remove(place).expect("it was found there");
+        let (peer, transfer) = (leaf.peer, leaf.transfer);
+        self.discount(peer, transfer, pending.len - pending.offset, 1);
+        self.tree.settle(id, self.now);
+        true
+    }
+
+    /// The next block to send, if one may go out at `now`.
+    pub fn next(&mut self, now: Time) -> Option<Block> {
+        self.now = self.now.max(now);
+        let now = self.now;
+        self.wake(now);
+        if self.is_window_full() || self.node.ready_at(now) > now {
+            return None;
+        }
+        let first = self.behind_floor(now).unwrap_or(ROOT);
+        let served = self.tree.serve(first, now)?;
+        let leaf = self.tree.leaf(served.leaf);
+        let (peer, transfer) = (leaf.peer, leaf.transfer);
+        self.account(peer, transfer, &served, now);
+        Some(Block {
+            peer: peer_of(self.entities.at(peer).target),
+            transfer: transfer_of(self.entities.at(transfer).target),
+            chunk: served.chunk,
+            offset: ByteCount::new(served.offset),
+            len: ByteCount::new(served.len),
+            last: served.last,
+        })
+    }
+
+    /// `len` bytes of the blocks issued for `peer` have left.
+    pub fn sent(&mut self, peer: PeerId, len: ByteCount, now: Time) {
+        self.now = self.now.max(now);
+        let Some(slot) = self.entities.find(Target::Peer(peer)) else {
+            return;
+        };
+        let entity = self.entities.at_mut(slot);
+        // What a purge has given back is not given back again.
+        let len = len.get().min(entity.in_flight);
+        entity.in_flight -= len;
+        self.in_flight -= len;
+        if entity.is_full && entity.in_flight < window(self.settings.window_peer) {
+            entity.is_full = false;
+            self.release(slot, reason::WINDOW);
+        }
+        self.entities.forget(slot);
+    }
+
+    /// When to ask [`Self::next`] again; none if nothing can go out before another input.
+    ///
+    /// It may be early, when only peers with a full window wait for a cap; never late.
+    #[must_use]
+    pub fn ready_at(&self, now: Time) -> Option<Time> {
+        if self.requests == 0 || self.is_window_full() {
+            return None;
+        }
+        let now = now.max(self.now);
+        let wake = self.wakes.first().map(|&(time, _)| time);
+        let turn = match self.tree.ready_at(now) {
+            Some(_) if self.behind_floor(now).is_some() => Some(now),
+            turn => turn,
+        };
+        let at = match (wake, turn) {
+            (Some(wake), Some(turn)) => wake.min(turn),
+            (one, other) => one.or(other)?,
+        };
+        let at = at.max(self.node.ready_at(now));
+        (at < Time::MAX).then_some(at)
+    }
+
+    /// Bytes that `peer` has asked for and that were not issued yet.
+    #[must_use]
+    pub fn queued(&self, peer: PeerId) -> ByteCount {
+        let slot = self.entities.find(Target::Peer(peer));
+        ByteCount::new(slot.map_or(0, |slot| self.entities.at(slot).queued))
+    }
+
+    fn is_window_full(&self) -> bool {
+        self.in_flight >= window(self.settings.window_node)
+    }
+
+    /// Releases who was held by a bucket that holds a block again.
+    fn wake(&mut self, now: Time) {
+        while let Some(&(time, slot)) = self.wakes.first() {
+            if time > now {
+                return;
+            }
+            self.recover(slot);
+        }
+    }
+
+    /// The bucket of `slot` is no longer exhausted.
+    fn recover(&mut self, slot: u32) {
+        let entity = self.entities.at_mut(slot);
+        let reason = reason_of(entity.target);
+        let Some(time) = entity
+            .meter
+            .as_mut()
+            .and_then(|meter| meter.exhausted.take())
+        else {
+            return;
+        };
+        self.wakes.remove(&(time, slot));
+        self.release(slot, reason);
+    }
+
+    /// Holds the members of `slot` if its cap does not let a block pass.
+    fn exhaust(&mut self, slot: u32, now: Time) {
+        let entity = self.entities.at_mut(slot);
+        let Some(meter) = entity.meter.as_mut() else {
+            return;
+        };
+        let ready = meter.ready_at(now);
+        if ready <= now {
+            return;
+        }
+        meter.exhausted = Some(ready);
+        // A cap of zero ends with the next limit only.
+        if ready < Time::MAX {
+            self.wakes.insert((ready, slot));
+        }
+        let reason = reason_of(entity.target);
+        self.hold(slot, reason);
+    }
+
+    fn hold(&mut self, slot: u32, reason: u8) {
+        for &member in &self.entities.at(slot).members {
+            self.tree.hold(member, reason);
+        }
+    }
+
+    fn release(&mut self, slot: u32, reason: u8) {
+        for &member in &self.entities.at(slot).members {
+            self.tree.release(member, reason, self.now);
+        }
+    }
+
+    /// A class that can be served and is a block behind its floor, the longest behind first.
+    fn behind_floor(&self, now: Time) -> Option<u32> {
+        let behind = self.floors.iter().take_while(|&&(time, _)| time <= now);
+        behind
+            .flat_map(|&(_, slot)| &self.entities.at(slot).members)
+            .copied()
+            .find(|&member| self.tree.is_reachable(member))
+    }
+
+    /// Charges a block to all whom it concerns.
+    fn account(&mut self, peer: u32, transfer: u32, served: &Served, now: Time) {
+        let len = ByteCount::new(served.len);
+        self.node.spend(len, now);
+        self.in_flight += served.len;
+        for slot in self.entities.concerned(peer, transfer).slots() {
+            let Some(meter) = self.entities.at_mut(slot).meter.as_mut() else {
+                continue;
+            };
+            meter.spend(len, now);
+            if let Some(floor) = &mut meter.floor {
+                floor.spend_at_most(ByteCount::new(served.charge), now);
+                self.expect_floor(slot);
+            }
+            self.exhaust(slot, now);
+        }
+        self.discount(peer, transfer, served.len, u32::from(served.last));
+        let entity = self.entities.at_mut(peer);
+        entity.in_flight += served.len;
+        if !entity.is_full && entity.in_flight >= window(self.settings.window_peer) {
+            entity.is_full = true;
+            self.hold(peer, reason::WINDOW);
+        }
+    }
+
+    /// One request more, of `len` bytes.
+    fn count(&mut self, peer: u32, transfer: u32, len: u64) {
+        self.requests += 1;
+        let now = self.now;
+        for slot in self.entities.concerned(peer, transfer).slots() {
+            let entity = self.entities.at_mut(slot);
+            entity.requests += 1;
+            entity.queued += len;
+            if entity.requests > 1 {
+                continue;
+            }
+            // Whoever was idle has earned a block at most.
+            if let Some(meter) = &mut entity.meter
+                && let Some(floor) = &mut meter.floor
+            {
+                floor.clip(meter.block, now);
+                self.expect_floor(slot);
+            }
+        }
+    }
+
+    /// `requests` fewer, and `len` bytes.
+    fn discount(&mut self, peer: u32, transfer: u32, len: u64, requests: u32) {
+        self.requests -= u64::from(requests);
+        for slot in self.entities.concerned(peer, transfer).slots() {
+            let entity = self.entities.at_mut(slot);
+            entity.queued -= len;
+            entity.requests -= requests;
+            if requests > 0 && entity.requests == 0 {
+                self.expect_floor(slot);
+            }
+        }
+    }
+
+    /// Brings the floor of `slot` to its place among the floors of the backlogged.
+    fn expect_floor(&mut self, slot: u32) {
+        let entity = self.entities.at_mut(slot);
+        let Some(meter) = &mut entity.meter else {
+            return;
+        };
+        if let Some(time) = meter.behind.take() {
+            self.floors.remove(&(time, slot));
+        }
+        if entity.requests > 0
+            && let Some(floor) = &meter.floor
+        {
+            let time = floor.ready_at(meter.block, self.now);
+            meter.behind = Some(time);
+            self.floors.insert((time, slot));
+        }
+    }
+}
+
+/// A window of at least a byte: one of zero would never open.
+fn window(bytes: ByteCount) -> u64 {
+    bytes.get().max(1)
+}
+
+const fn reason_of(target: Target) -> u8 {
+    match target {
+        Target::Group(_) => reason::GROUP,
+        Target::Peer(_) => reason::PEER,
+        Target::Transfer(_) => reason::TRANSFER,
+        Target::Node => unreachable!(),
+    }
+}
+
+fn peer_of(target: Target) -> PeerId {
+    match target {
+        Target::Peer(peer) => peer,
+        other => unreachable!("a leaf's peer is a peer, not {other:?}"),
+    }
+}
+
+fn transfer_of(target: Target) -> TransferId {
+    match target {
+        Target::Transfer(transfer) => transfer,
+        other => unreachable!("a leaf's transfer is a transfer, not {other:?}"),
+    }
+}

@@ -1,0 +1,286 @@
+//! The places of requests in the tree: who joins which group, which limits apply, who leaves.
+//!
+//! Decides when a class exists: a level with one possible child is left out until a second
+//! child comes, since a choice among one costs and decides nothing.
+
+use crate::block_size;
+use crate::id::{GroupId, PeerId, TransferId};
+use crate::time::Time;
+use crate::units::{ByteCount, Rate};
+
+use super::meter::{Limit, Meter};
+use super::tree::{Leaf, NONE, Pending, ROOT, Standing};
+use super::{Path, Share, Target, Uplink, classify, reason, reason_of};
+
+impl Uplink {
+    /// Sets what the parameter file says about `target`, from `now` on.
+    ///
+    /// Cost: linear in the number of leaves. Buckets keep level and debt.
+    pub fn set_limit(&mut self, target: Target, limit: Limit, now: Time) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        let largest = self.settings.largest;
+        if target == Target::Node {
+            let block = block_size::for_rate(limit.cap).min(largest);
+            self.node.set(limit, block, now);
+        } else {
+            let slot = self.entities.find_or_add(target);
+            self.recover(slot);
+            let entity = self.entities.at_mut(slot);
+            let meter = entity
+                .meter
+                .get_or_insert_with(|| Box::new(Meter::new(largest)));
+            meter.set(limit, block_size::for_cap(limit.cap).min(largest), now);
+            if limit == Limit::default() {
+                entity.meter = None;
+                self.floors.retain(|&(_, other)| other != slot);
+            }
+            self.expect_floor(slot);
+            self.exhaust(slot, now);
+            for (class, sums) in self.tree.classes_of(slot) {
+                self.tree.set_standing(class, self.standing(slot, sums));
+            }
+            self.entities.forget(slot);
+        }
+        for id in self.leaves.values().copied().collect::<Vec<_>>() {
+            let leaf = self.tree.leaf(id);
+            let block = self.block(leaf.peer, leaf.transfer);
+            self.tree.leaf_mut(id).block = block;
+            self.tree.settle(id, now);
+        }
+    }
+
+    /// Puts a peer or a transfer into a group, or takes it out of all. What it has waiting
+    /// moves with it. For other targets this does nothing.
+    pub fn join(&mut self, target: Target, group: Option<GroupId>, now: Time) {
+        self.now = self.now.max(now);
+        if !matches!(target, Target::Peer(_) | Target::Transfer(_)) {
+            return;
+        }
+        let slot = self.entities.find_or_add(target);
+        let group = group.map_or(NONE, |group| {
+            self.entities.find_or_add(Target::Group(group))
+        });
+        if self.entities.at(slot).group == group {
+            return self.entities.forget(slot);
+        }
+        let concerns = |&(peer, transfer): &(PeerId, TransferId)| {
+            target == Target::Peer(peer) || target == Target::Transfer(transfer)
+        };
+        let keys: Vec<_> = self.leaves.keys().copied().filter(concerns).collect();
+        // Counted as a leaf of its own, so that it is not forgotten between two groups.
+        self.entities.at_mut(slot).leaves += 1;
+        let moving: Vec<_> = keys
+            .into_iter()
+            .map(|key| (key, self.detach(key)))
+            .collect();
+        self.entities.at_mut(slot).leaves -= 1;
+        self.entities.at_mut(slot).group = group;
+        for ((peer, transfer), (queue, remaining)) in moving {
+            let id = self.leaf(peer, transfer);
+            let leaf = self.tree.leaf_mut(id);
+            let (peer, transfer) = (leaf.peer, leaf.transfer);
+            leaf.remaining = remaining;
+            for pending in queue {
+                self.tree.leaf_mut(id).queue.push_back(pending);
+                self.count(peer, transfer, pending.len - pending.offset);
+            }
+            self.tree.settle(id, self.now);
+        }
+        self.entities.forget(slot);
+    }
+
+    /// Forgets all that `peer` has asked for and has in flight; its limits and its buckets
+    /// stay. Blocks in flight give their place in the window back.
+    pub fn purge_peer(&mut self, peer: PeerId) {
+        let all = (peer, TransferId(0))..=(peer, TransferId(u32::MAX));
+        for key in self
+            .leaves
+            .range(all)
+            .map(|(&key, _)| key)
+            .collect::<Vec<_>>()
+        {
+            self.detach(key);
+        }
+        if let Some(slot) = self.entities.find(Target::Peer(peer)) {
+            let entity = self.entities.at_mut(slot);
+            self.in_flight -= entity.in_flight;
+            entity.in_flight = 0;
+            entity.is_full = false;
+            self.entities.forget(slot);
+        }
+    }
+
+    /// Forgets all that anybody has asked for of `transfer`.
+    pub fn purge_transfer(&mut self, transfer: TransferId) {
+        let keys = self.leaves.keys().copied();
+        for key in keys.filter(|key| key.1 == transfer).collect::<Vec<_>>() {
+            self.detach(key);
+        }
+    }
+
+    /// The leaf of a peer and a transfer, made if there is none.
+    pub(super) fn leaf(&mut self, peer: PeerId, transfer: TransferId) -> u32 {
+        if let Some(&id) = self.leaves.get(&(peer, transfer)) {
+            return id;
+        }
+        let peer_slot = self.entities.find_or_add(Target::Peer(peer));
+        let transfer_slot = self.entities.find_or_add(Target::Transfer(transfer));
+        let path = classify(
+            self.settings.share,
+            (peer, self.group_of(peer_slot)),
+            (transfer, self.group_of(transfer_slot)),
+        );
+        let id = self.insert(&path, peer_slot, transfer_slot);
+        for slot in self.entities.concerned(peer_slot, transfer_slot).slots() {
+            self.entities.at_mut(slot).leaves += 1;
+            let target = self.entities.at(slot).target;
+            let has_own_class =
+                target == path.upper || path.group.map(Target::Group) == Some(target);
+            // A group's class is a member already; so is an upper class, or this leaf in its
+            // place.
+            if !has_own_class {
+                self.enrol(slot, id);
+            }
+        }
+        self.leaves.insert((peer, transfer), id);
+        id
+    }
+
+    fn insert(&mut self, path: &Path, peer: u32, transfer: u32) -> u32 {
+        let top = path.group.map_or(ROOT, |group| {
+            let slot = self.entities.find_or_add(Target::Group(group));
+            self.child(ROOT, slot).unwrap_or_else(|| {
+                let sums = self.settings.share != Share::Group;
+                let id = self
+                    .tree
+                    .insert(ROOT, slot, self.standing(slot, sums), None);
+                self.enrol(slot, id);
+                id
+            })
+        });
+        let (upper, lower) = match path.upper {
+            Target::Transfer(_) => (transfer, peer),
+            _ => (peer, transfer),
+        };
+        let leaf = Leaf::new(peer, transfer, self.block(peer, transfer));
+        match self.child(top, upper) {
+            None => {
+                let standing = self.standing(upper, false);
+                let id = self.tree.insert(top, upper, standing, Some(leaf));
+                self.enrol(upper, id);
+                id
+            }
+            Some(above) => {
+                let above = self.with_children(above);
+                let standing = self.standing(lower, false);
+                self.tree.insert(above, lower, standing, Some(leaf))
+            }
+        }
+    }
+
+    /// The class `id`, or, if it is a leaf, the one that takes its place above it.
+    fn with_children(&mut self, id: u32) -> u32 {
+        let Some(leaf) = self.tree.class(id).leaf() else {
+            return id;
+        };
+        let upper = self.tree.class(id).entity;
+        let (lower, moves) = if upper == leaf.peer {
+            (leaf.transfer, reason::PEER | reason::WINDOW)
+        } else {
+            (leaf.peer, reason::TRANSFER)
+        };
+        let standing = self.standing(lower, false);
+        let above = self.tree.split(id, lower, standing, !moves, self.now);
+        for member in &mut self.entities.at_mut(upper).members {
+            if *member == id {
+                *member = above;
+            }
+        }
+        above
+    }
+
+    /// The class below `parent` that stands for the entity `slot`.
+    fn child(&self, parent: u32, slot: u32) -> Option<u32> {
+        let mut members = self.entities.at(slot).members.iter().copied();
+        members.find(|&id| {
+            let class = self.tree.class(id);
+            class.parent == parent && class.entity == slot
+        })
+    }
+
+    /// Makes the class `id` one of those that are held when `slot` may not be served.
+    fn enrol(&mut self, slot: u32, id: u32) {
+        let entity = self.entities.at_mut(slot);
+        entity.members.push(id);
+        if entity
+            .meter
+            .as_ref()
+            .is_some_and(|meter| meter.exhausted.is_some())
+        {
+            self.tree.hold(id, reason_of(entity.target));
+        }
+        if entity.is_full {
+            self.tree.hold(id, reason::WINDOW);
+        }
+    }
+
+    /// Removes a leaf. Returns what it had waiting.
+    fn detach(&mut self, key: (PeerId, TransferId)) -> (Vec<Pending>, u64) {
+        let id = self
+            .leaves
+            .remove(&key)
+            .expect("the key comes from the map");
+        let leaf = self.tree.leaf_mut(id);
+        let (peer, transfer, remaining) = (leaf.peer, leaf.transfer, leaf.remaining);
+        let queue: Vec<_> = std::mem::take(&mut leaf.queue).into();
+        for pending in &queue {
+            self.discount(peer, transfer, pending.len - pending.offset, 1);
+        }
+        let concerned = self.entities.concerned(peer, transfer);
+        for slot in concerned.slots() {
+            let entity = self.entities.at_mut(slot);
+            entity.leaves -= 1;
+            entity.members.retain(|&member| member != id);
+        }
+        for (class, slot) in self.tree.remove(id) {
+            self.entities
+                .at_mut(slot)
+                .members
+                .retain(|&member| member != class);
+        }
+        for slot in concerned.slots() {
+            self.entities.forget(slot);
+        }
+        (queue, remaining)
+    }
+
+    fn group_of(&self, slot: u32) -> Option<GroupId> {
+        let group = self.entities.at(slot).group;
+        (group != NONE).then(|| match self.entities.at(group).target {
+            Target::Group(group) => group,
+            other => unreachable!("a group is a group, not {other:?}"),
+        })
+    }
+
+    fn standing(&self, slot: u32, sums: bool) -> Standing {
+        let meter = self.entities.at(slot).meter.as_ref();
+        let limit = meter.map_or_else(Limit::default, |meter| meter.limit);
+        Standing {
+            weight: limit.weight,
+            band: limit.band,
+            floor: limit.floor.unwrap_or(Rate::new(0)),
+            cap: limit.cap.unwrap_or(Rate::new(0)),
+            sums,
+        }
+    }
+
+    /// The largest block that every limit on the way lets pass.
+    fn block(&self, peer: u32, transfer: u32) -> u64 {
+        let concerned = self.entities.concerned(peer, transfer).slots();
+        let meters = concerned.filter_map(|slot| self.entities.at(slot).meter.as_ref());
+        let block = meters.map(|meter| meter.block).min();
+        let block: ByteCount = block.map_or(self.node.block, |block| block.min(self.node.block));
+        block.get().max(1)
+    }
+}

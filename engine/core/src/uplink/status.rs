@@ -1,0 +1,102 @@
+//! Why somebody waits: the answer to "why is this slow?".
+//!
+//! Decides nothing: reads what holds a class back, the widest limit first.
+
+use crate::id::{PeerId, TransferId};
+use crate::units::ByteCount;
+
+use super::tree::ROOT;
+use super::{Target, Uplink, reason};
+
+/// What holds a peer's requests for a transfer now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing: it waits for no one and has bytes in flight.
+    Serving,
+    /// Others have their turn.
+    Turn,
+    /// The cap of the whole uplink.
+    NodeCap,
+    /// The cap of a group, its own or its transfer's.
+    GroupCap,
+    /// The cap of the peer.
+    PeerCap,
+    /// The cap of the transfer.
+    TransferCap,
+    /// Enough is in flight, to the peer or in all: the network is the limit.
+    Window,
+    /// It has asked for nothing.
+    Idle,
+}
+
+/// A line of the status: one peer's requests for one transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Who asks.
+    pub peer: PeerId,
+    /// Of which content.
+    pub transfer: TransferId,
+    /// Bytes that wait.
+    pub queued: ByteCount,
+    /// What they wait for.
+    pub hold: Hold,
+}
+
+impl Uplink {
+    /// What holds the requests of `peer` for `transfer`, as of the last input.
+    #[must_use]
+    pub fn why(&self, peer: PeerId, transfer: TransferId) -> Hold {
+        let in_flight = self.entities.find(Target::Peer(peer));
+        let in_flight = in_flight.map_or(0, |slot| self.entities.at(slot).in_flight);
+        let idle = if in_flight > 0 {
+            Hold::Serving
+        } else {
+            Hold::Idle
+        };
+        let Some(&id) = self.leaves.get(&(peer, transfer)) else {
+            return idle;
+        };
+        if self.tree.leaf(id).queue.is_empty() {
+            return idle;
+        }
+        let reasons = self.reasons(id);
+        let held = [
+            (reason::GROUP, Hold::GroupCap),
+            (reason::PEER, Hold::PeerCap),
+            (reason::TRANSFER, Hold::TransferCap),
+            (reason::WINDOW, Hold::Window),
+        ];
+        if self.node.ready_at(self.now) > self.now {
+            return Hold::NodeCap;
+        }
+        if let Some(&(_, hold)) = held.iter().find(|(reason, _)| reasons & reason != 0) {
+            return hold;
+        }
+        match () {
+            () if self.is_window_full() && in_flight == 0 => Hold::Turn,
+            () if self.is_window_full() => Hold::Window,
+            () if in_flight > 0 => Hold::Serving,
+            () => Hold::Turn,
+        }
+    }
+
+    /// Everybody who has a place in the queue, by peer and transfer.
+    pub fn holders(&self) -> impl Iterator<Item = Holder> + '_ {
+        self.leaves.iter().map(|(&(peer, transfer), &id)| Holder {
+            peer,
+            transfer,
+            queued: self.tree.leaf(id).queued(),
+            hold: self.why(peer, transfer),
+        })
+    }
+
+    /// The reasons that hold `id` or a class above it.
+    fn reasons(&self, mut id: u32) -> u8 {
+        let mut reasons = 0;
+        while id != ROOT {
+            reasons |= self.tree.class(id).held;
+            id = self.tree.class(id).parent;
+        }
+        reasons
+    }
+}
