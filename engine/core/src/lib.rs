@@ -6,6 +6,7 @@
 //! network engine and the simulator are two shells around it.
 
 pub mod block_size;
+pub mod event_limit;
 pub mod id;
 pub mod rng;
 pub mod sched;

@@ -10,7 +10,7 @@
 //!            integers, at 1 B/s as at 10 GB/s. With no cost above the burst that is
 //!            `burst + rate * (t2 - t1)`, and the level stays in `0..=burst`.
 //! Cost:      one multiplication of two 64-bit numbers to advance, one division to say when.
-//! Drawbacks: 56 bytes of state where the virtual scheduling form (GCRA) needs one timestamp;
+//! Drawbacks: 64 bytes of state where the virtual scheduling form (GCRA) needs one timestamp;
 //!            that form has to round its time per byte, which is what this one is for.
 //! Departs:   a cost above the burst waits for a full bucket and leaves it in debt, which
 //!            later costs wait out; a change of rate keeps level and debt.
@@ -152,3 +152,6 @@ impl TokenBucket {
 fn units(bytes: u64) -> i128 {
     i128::from(bytes) * i128::from(UNITS_PER_BYTE)
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,8 +66,8 @@ pub struct Settings {
     pub window_node: ByteCount,
     /// The same for each peer.
     pub window_peer: ByteCount,
-    /// Bytes per round and unit weight, for disciplines with rounds; none for the largest
-    /// block.
+    /// Bytes per round and unit weight, for disciplines with rounds; none to let them
+    /// choose.
     pub quantum: Option<ByteCount>,
 }
 
@@ -137,10 +137,9 @@ impl Uplink {
     /// An idle uplink without limits.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let quantum = settings.quantum.unwrap_or(settings.largest);
         let params = Params {
             largest: settings.largest,
-            quantum,
+            quantum: settings.quantum,
         };
         let least = REQUEST_COST_MIN.min(settings.largest);
         Self {

@@ -9,7 +9,7 @@ pub struct Params {
     /// The largest ticket.
     pub largest: ByteCount,
     /// Bytes per round and unit weight.
-    pub quantum: ByteCount,
+    pub quantum: Option<ByteCount>,
 }
 
 /// One discipline.

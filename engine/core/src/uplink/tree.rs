@@ -396,11 +396,6 @@ impl Tree {
         true
     }
 
-    /// Whether anything may be served, buckets of the node aside.
-    pub(super) fn is_backlogged(&self) -> bool {
-        self.class(ROOT).available() > 0
-    }
-
     /// When the discipline of the root gives a block.
     pub(super) fn ready_at(&self, now: Time) -> Option<Time> {
         match &self.class(ROOT).body {

@@ -5,7 +5,6 @@ mod fair;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::id::GroupId;
 use crate::time::Span;
 use crate::units::{Rate, Weight};
 
