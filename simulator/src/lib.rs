@@ -5,5 +5,7 @@
 
 pub mod event_queue;
 pub mod network;
+pub mod bounds;
+pub mod metrics;
 pub mod record;
 pub mod setup;
