@@ -3,9 +3,13 @@
 //! A [`setup::Setup`] goes in, a [`record::Record`] comes out. Decides nothing that the core
 //! decides; refuses clocks, threads and floats in the order of events.
 
-pub mod event_queue;
-pub mod network;
 pub mod bounds;
+pub mod event_queue;
+mod host;
 pub mod metrics;
+pub mod network;
+pub mod random;
 pub mod record;
 pub mod setup;
+mod trace;
+pub mod world;

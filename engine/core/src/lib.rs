@@ -5,12 +5,21 @@
 //! should be done. It never waits, reads a clock, opens a socket or touches a file. The
 //! network engine and the simulator are two shells around it.
 
+pub mod bitfield;
 pub mod block_size;
+pub mod choke;
 pub mod event_limit;
 pub mod id;
+pub mod manifest;
+pub mod message;
+pub mod misbehaviour;
+pub mod node;
+mod peer;
+pub mod pick;
 pub mod rng;
 pub mod sched;
 pub mod time;
 pub mod token_bucket;
+mod transfer;
 pub mod units;
 pub mod uplink;

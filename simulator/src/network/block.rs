@@ -357,7 +357,7 @@ impl Network for BlockNetwork {
         self.topology.set_route(from, to, shared);
     }
 
-    fn send(&mut self, transmission: Transmission, now: Time) {
+    fn send(&mut self, transmission: Transmission, now: Time) -> bool {
         let Transmission {
             id,
             from,
@@ -407,6 +407,7 @@ impl Network for BlockNetwork {
             self.connections.get_mut(index).wait(slot);
             self.watch(index);
         }
+        admitted
     }
 
     fn drop_node(&mut self, node: NodeIndex, now: Time) {

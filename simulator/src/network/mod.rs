@@ -162,12 +162,13 @@ pub trait Network: Debug + Send {
     /// If there are too many links, or the same one twice.
     fn set_route(&mut self, from: RegionIndex, to: RegionIndex, shared: &[SharedIndex]);
 
-    /// Accepts a transmission.
+    /// Accepts a transmission. False if it waits for its connection's window, not for the
+    /// sender's uplink: the sender may fill its uplink with others meanwhile.
     ///
     /// # Panics
     ///
     /// If it is to its sender, or larger than [`BYTES_MAX`].
-    fn send(&mut self, transmission: Transmission, now: Time);
+    fn send(&mut self, transmission: Transmission, now: Time) -> bool;
 
     /// Forgets everything from and to `node`, without outcomes. The node may send again.
     fn drop_node(&mut self, node: NodeIndex, now: Time);

@@ -28,6 +28,8 @@ pub(super) struct Entity {
     pub(super) in_flight: u64,
     /// Its window is full.
     pub(super) is_full: bool,
+    /// Its connection takes no more, through no fault of this uplink.
+    pub(super) is_stalled: bool,
 }
 
 impl Entity {
@@ -42,6 +44,7 @@ impl Entity {
             queued: 0,
             in_flight: 0,
             is_full: false,
+            is_stalled: false,
         }
     }
 

@@ -49,6 +49,7 @@ mod reason {
     pub(super) const PEER: u8 = 2;
     pub(super) const TRANSFER: u8 = 4;
     pub(super) const WINDOW: u8 = 8;
+    pub(super) const STALL: u8 = 16;
 }
 
 /// What an uplink is made with.
@@ -230,6 +231,10 @@ impl Uplink {
             return;
         };
         let entity = self.entities.at_mut(slot);
+        let stalled = std::mem::take(&mut entity.is_stalled);
+        if stalled {
+            self.in_flight += entity.in_flight;
+        }
         // What a purge has given back is not given back again.
         let len = len.get().min(entity.in_flight);
         entity.in_flight -= len;
@@ -238,7 +243,26 @@ impl Uplink {
             entity.is_full = false;
             self.release(slot, reason::WINDOW);
         }
+        if stalled {
+            self.release(slot, reason::STALL);
+        }
         self.entities.forget(slot);
+    }
+
+    /// The connection of `peer` takes no more for now, through no fault of this uplink. Until
+    /// its next [`Self::sent`] it is asked for nothing and what it holds is not counted in the
+    /// node's window: a slow receiver does not hold up the others.
+    pub fn stalled(&mut self, peer: PeerId, now: Time) {
+        self.now = self.now.max(now);
+        let Some(slot) = self.entities.find(Target::Peer(peer)) else {
+            return;
+        };
+        let entity = self.entities.at_mut(slot);
+        if !entity.is_stalled && entity.in_flight > 0 {
+            entity.is_stalled = true;
+            self.in_flight -= entity.in_flight;
+            self.hold(slot, reason::STALL);
+        }
     }
 
     /// When to ask [`Self::next`] again; none if nothing can go out before another input.

@@ -104,7 +104,9 @@ impl Uplink {
         }
         if let Some(slot) = self.entities.find(Target::Peer(peer)) {
             let entity = self.entities.at_mut(slot);
-            self.in_flight -= entity.in_flight;
+            if !std::mem::take(&mut entity.is_stalled) {
+                self.in_flight -= entity.in_flight;
+            }
             entity.in_flight = 0;
             entity.is_full = false;
             self.entities.forget(slot);
@@ -186,7 +188,7 @@ impl Uplink {
         };
         let upper = self.tree.class(id).entity;
         let (lower, moves) = if upper == leaf.peer {
-            (leaf.transfer, reason::PEER | reason::WINDOW)
+            (leaf.transfer, reason::PEER | reason::WINDOW | reason::STALL)
         } else {
             (leaf.peer, reason::TRANSFER)
         };
@@ -220,8 +222,12 @@ impl Uplink {
         {
             self.tree.hold(id, reason_of(entity.target));
         }
-        if entity.is_full {
+        let (is_full, is_stalled) = (entity.is_full, entity.is_stalled);
+        if is_full {
             self.tree.hold(id, reason::WINDOW);
+        }
+        if is_stalled {
+            self.tree.hold(id, reason::STALL);
         }
     }
 

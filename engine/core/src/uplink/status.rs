@@ -65,6 +65,7 @@ impl Uplink {
             (reason::PEER, Hold::PeerCap),
             (reason::TRANSFER, Hold::TransferCap),
             (reason::WINDOW, Hold::Window),
+            (reason::STALL, Hold::Window),
         ];
         if self.node.ready_at(self.now) > self.now {
             return Hold::NodeCap;

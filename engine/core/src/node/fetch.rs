@@ -1,0 +1,358 @@
+//! Fetching: what to ask of whom, and what happens to the answers.
+//!
+//! Decides when we are interested and when a chunk is asked for; `pick` decides which chunk.
+
+use super::{Action, Event, Node};
+use crate::id::{ChunkIndex, PeerId, TransferId};
+use crate::message::Message;
+use crate::misbehaviour::Misbehaviour;
+use crate::peer::AskedChunk;
+use crate::time::{Span, Time};
+use crate::transfer::Progress;
+use crate::units::{ByteCount, Rate};
+
+/// Depth of the bucket that paces requests: a second, and never less than one usual chunk.
+pub(super) fn burst(rate: Rate) -> ByteCount {
+    rate.bytes_in(Span::SECOND).max(ByteCount::mib(1))
+}
+
+impl Node {
+    /// Asks `peer` for as much as fits its pipeline.
+    pub(super) fn ask(&mut self, peer: PeerId, now: Time) {
+        while self.ask_one(peer, now).is_some() {}
+    }
+
+    /// Asks every peer for as much as fits its pipeline.
+    pub(super) fn ask_everybody(&mut self, now: Time) {
+        if self.missing == 0 {
+            return;
+        }
+        for peer in self.peer_ids() {
+            self.ask(peer, now);
+        }
+    }
+
+    fn ask_one(&mut self, peer: PeerId, now: Time) -> Option<()> {
+        let state = self.peers.get_mut(peer.index())?.as_deref_mut()?;
+        if state.chokes_us || state.snubbed || state.room() == 0 {
+            return None;
+        }
+        if let Some(at) = self
+            .download
+            .as_ref()
+            .map(|bucket| bucket.ready_at(ByteCount::new(1), now))
+            && at > now
+        {
+            self.download_at = Some(at);
+            return None;
+        }
+        for remote in state.remotes.iter().filter(|remote| remote.useful > 0) {
+            let transfer = self
+                .transfers
+                .get_mut(&remote.ours)
+                .expect("remotes name ours");
+            let (picker, rng) = (self.picker.as_mut(), &mut self.pick_rng);
+            let Some(chunk) = transfer.ask(peer, &remote.has, picker, rng, now) else {
+                continue;
+            };
+            if let Some(bucket) = &mut self.download {
+                bucket.spend(transfer.manifest.len_of(chunk), now);
+            }
+            let message = Message::Request {
+                transfer: remote.ours,
+                chunk: chunk.get(),
+            };
+            self.actions.push_back(Action::Send { peer, message });
+            state.asked.push(AskedChunk {
+                transfer: remote.ours,
+                chunk,
+                at: now,
+            });
+            self.asked += 1;
+            return Some(());
+        }
+        None
+    }
+
+    /// Tells `peer` whether we want something of it, if that changed.
+    pub(super) fn update_interest(&mut self, peer: PeerId) {
+        let Some(state) = self.peer_mut(peer) else {
+            return;
+        };
+        let useful = state.is_useful();
+        if state.we_are_interested != useful {
+            state.we_are_interested = useful;
+            self.send(
+                peer,
+                if useful {
+                    Message::Interested
+                } else {
+                    Message::NotInterested
+                },
+            );
+        }
+    }
+
+    /// The peer chokes us, or no longer. What it drops, it rejects by name.
+    pub(super) fn choked(&mut self, peer: PeerId, chokes_us: bool, now: Time) {
+        if let Some(state) = self.peer_mut(peer) {
+            state.chokes_us = chokes_us;
+        }
+        self.ask(peer, now);
+    }
+
+    /// The peer has one more chunk.
+    pub(super) fn have(
+        &mut self,
+        peer: PeerId,
+        theirs: TransferId,
+        chunk: u32,
+        now: Time,
+    ) -> Result<(), Misbehaviour> {
+        let Some((ours, chunk)) = self.place(peer, theirs, chunk)? else {
+            return Ok(());
+        };
+        let transfer = self.transfers.get_mut(&ours).expect("place found it");
+        let state = self.peers[peer.index()].as_mut().expect("place found it");
+        let remote = state.remote(ours).expect("place found it");
+        if !remote.has.insert(chunk) {
+            return Ok(());
+        }
+        transfer.count_holder(chunk, true);
+        if transfer.had().has(chunk) {
+            return Ok(());
+        }
+        remote.useful += 1;
+        if remote.useful == 1 {
+            self.update_interest(peer);
+        }
+        self.ask(peer, now);
+        Ok(())
+    }
+
+    /// The peer has a chunk no longer.
+    pub(super) fn has_lost(
+        &mut self,
+        peer: PeerId,
+        theirs: TransferId,
+        chunk: u32,
+    ) -> Result<(), Misbehaviour> {
+        let Some((ours, chunk)) = self.place(peer, theirs, chunk)? else {
+            return Ok(());
+        };
+        let transfer = self.transfers.get_mut(&ours).expect("place found it");
+        let state = self.peers[peer.index()].as_mut().expect("place found it");
+        let remote = state.remote(ours).expect("place found it");
+        if remote.has.remove(chunk) {
+            transfer.count_holder(chunk, false);
+            remote.useful -= u32::from(!transfer.had().has(chunk));
+            self.update_interest(peer);
+        }
+        Ok(())
+    }
+
+    /// A part of a chunk came.
+    pub(super) fn block(
+        &mut self,
+        peer: PeerId,
+        (theirs, chunk): (TransferId, u32),
+        offset: ByteCount,
+        len: ByteCount,
+        now: Time,
+    ) -> Result<(), Misbehaviour> {
+        let Some((ours, chunk)) = self.place(peer, theirs, chunk)? else {
+            self.actions
+                .push_back(Action::Notify(Event::Wasted(peer, len)));
+            return Ok(());
+        };
+        let transfer = self.transfers.get_mut(&ours).expect("place found it");
+        let progress = transfer.block(peer, chunk, offset, len)?;
+        self.peer_mut(peer)
+            .expect("place found it")
+            .count_received(len, now);
+        match progress {
+            Progress::Partial => {}
+            Progress::Whole => {
+                self.actions.push_back(Action::Store {
+                    transfer: ours,
+                    chunk,
+                    from: peer,
+                });
+            }
+            Progress::Late => self
+                .actions
+                .push_back(Action::Notify(Event::Wasted(peer, len))),
+        }
+        Ok(())
+    }
+
+    /// A chunk is on disk: say so to whoever lacks it, and ask on.
+    pub(super) fn stored(&mut self, id: TransferId, chunk: ChunkIndex, from: PeerId, now: Time) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        if transfer.had().has(chunk) {
+            return;
+        }
+        let others = transfer.stored(chunk);
+        let complete = transfer.is_complete();
+        for peer in others {
+            self.withdraw(peer, id, chunk);
+        }
+        if let Some(state) = self.peers.get_mut(from.index()).and_then(Option::as_mut) {
+            self.asked -= usize::from(state.forget(id, chunk, Some(now)));
+        }
+        for at in 0..self.peers.len() {
+            let peer = PeerId(u32::try_from(at).expect("ids are u32"));
+            self.announce(peer, id, chunk);
+        }
+        if complete {
+            self.missing -= 1;
+            self.actions.push_back(Action::Notify(Event::Complete(id)));
+            if self.missing == 0 {
+                self.round(now);
+            }
+        }
+        self.ask(from, now);
+    }
+
+    /// Tells one peer that we have `chunk`, if it lacks it.
+    fn announce(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex) {
+        let Some(state) = self.peers[peer.index()].as_deref_mut() else {
+            return;
+        };
+        let Some(remote) = state.remote(id) else {
+            return;
+        };
+        if !remote.has.has(chunk) {
+            self.send(
+                peer,
+                Message::Have {
+                    transfer: id,
+                    chunk: chunk.get(),
+                },
+            );
+            return;
+        }
+        remote.useful -= 1;
+        if remote.useful == 0 {
+            self.update_interest(peer);
+        }
+    }
+
+    /// A chunk that we had is gone: take it back from everybody and fetch it again.
+    pub(super) fn lost(&mut self, id: TransferId, chunk: ChunkIndex, now: Time) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        if !transfer.had().has(chunk) {
+            return;
+        }
+        self.missing += usize::from(transfer.is_complete());
+        transfer.lost(chunk);
+        for peer in self.peer_ids() {
+            let state = self.peer_mut(peer).expect("it is in the list of peers");
+            let Some(remote) = state.remote(id) else {
+                continue;
+            };
+            remote.useful += u32::from(remote.has.has(chunk));
+            self.send(
+                peer,
+                Message::Lost {
+                    transfer: id,
+                    chunk: chunk.get(),
+                },
+            );
+            self.update_interest(peer);
+        }
+        self.ask_everybody(now);
+    }
+
+    /// The peer will not send what we asked for.
+    pub(super) fn refused(
+        &mut self,
+        peer: PeerId,
+        theirs: TransferId,
+        chunk: u32,
+        now: Time,
+    ) -> Result<(), Misbehaviour> {
+        if let Some((ours, chunk)) = self.place(peer, theirs, chunk)? {
+            self.give_up(peer, ours, chunk, now);
+        }
+        Ok(())
+    }
+
+    /// Nothing more comes of this request: the chunk is wanted again.
+    pub(super) fn give_up(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        let lost = transfer.received(peer, chunk);
+        let released = transfer.release(peer, chunk);
+        if let Some(state) = self.peers.get_mut(peer.index()).and_then(Option::as_mut) {
+            self.asked -= usize::from(state.forget(id, chunk, None));
+        }
+        if lost > ByteCount::ZERO {
+            self.actions
+                .push_back(Action::Notify(Event::Wasted(peer, lost)));
+        }
+        if released {
+            self.ask_everybody(now);
+        }
+    }
+
+    /// We no longer want what we asked `peer` for.
+    pub(super) fn withdraw(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex) {
+        if let Some(state) = self.peers.get_mut(peer.index()).and_then(Option::as_mut) {
+            self.asked -= usize::from(state.forget(id, chunk, None));
+            self.send(
+                peer,
+                Message::Cancel {
+                    transfer: id,
+                    chunk: chunk.get(),
+                },
+            );
+        }
+    }
+
+    /// Peers that owe us and are silent are asked for nothing more; others take over.
+    pub(super) fn drop_silent(&mut self, now: Time) {
+        for peer in self.peer_ids() {
+            let state = self.peer_mut(peer).expect("it is in the list of peers");
+            if !state.is_silent(now) {
+                continue;
+            }
+            state.snubbed = true;
+            for ask in state.asked.clone() {
+                self.send(
+                    peer,
+                    Message::Cancel {
+                        transfer: ask.transfer,
+                        chunk: ask.chunk.get(),
+                    },
+                );
+                self.give_up(peer, ask.transfer, ask.chunk, now);
+            }
+        }
+    }
+
+    /// Our names for what the peer calls `theirs` and `chunk`; none if we take no part in it.
+    pub(super) fn place(
+        &self,
+        peer: PeerId,
+        theirs: TransferId,
+        chunk: u32,
+    ) -> Result<Option<(TransferId, ChunkIndex)>, Misbehaviour> {
+        let Some(ours) = self.peer(peer).and_then(|state| state.ours(theirs)) else {
+            return Ok(None);
+        };
+        let Some(transfer) = self.transfers.get(&ours) else {
+            return Ok(None);
+        };
+        let index = transfer
+            .manifest
+            .index(chunk)
+            .ok_or(Misbehaviour::ChunkOutOfRange)?;
+        Ok(Some((ours, index)))
+    }
+}

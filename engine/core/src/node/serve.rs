@@ -1,0 +1,237 @@
+//! Serving: whose requests reach the uplink.
+//!
+//! Decides when a round of the choker is held and when a free slot is filled; `choke` decides
+//! whom to serve, `uplink` whose turn it is.
+
+use super::Node;
+use crate::choke::{self, Candidate};
+use crate::id::{PeerId, TransferId};
+use crate::message::Message;
+use crate::misbehaviour::Misbehaviour;
+use crate::peer::Serving;
+use crate::time::Time;
+use crate::units::ByteCount;
+use crate::uplink::{Block, Request};
+
+impl Node {
+    /// Whether anything changes with the next round: slots go round, or somebody owes us.
+    pub(super) fn needs_rounds(&self) -> bool {
+        self.asked > 0 || (self.interested > 0 && self.row().slots)
+    }
+
+    /// A round of the choker.
+    pub(super) fn round(&mut self, now: Time) {
+        self.drop_silent(now);
+        while self.round_at <= now {
+            // A node that slept does not catch up on missed rounds.
+            let missed = now.since(self.round_at).as_nanos() / self.rechoke.as_nanos().max(1);
+            let step = self.rechoke.as_nanos().max(1).saturating_mul(missed + 1);
+            self.round_at = self
+                .round_at
+                .saturating_add(crate::time::Span::from_nanos(step));
+        }
+        let candidates = self.candidates();
+        let slots = if self.row().slots {
+            self.slots
+        } else {
+            usize::MAX
+        };
+        let (_, choker) = if self.missing > 0 {
+            &mut self.unchoke
+        } else {
+            &mut self.seed_rule
+        };
+        let chosen = choker.unchoke(&candidates, slots, &mut self.choke_rng);
+        for peer in self.peers.iter_mut().flatten() {
+            peer.next_round();
+        }
+        for candidate in candidates {
+            let choke = !chosen.contains(&candidate.peer);
+            self.set_choked(candidate.peer, choke);
+        }
+        self.ask_everybody(now);
+    }
+
+    /// A peer wants something of ours, or no longer.
+    pub(super) fn set_interested(&mut self, peer: PeerId, interested: bool) {
+        let Some(state) = self.peer_mut(peer) else {
+            return;
+        };
+        if state.interested == interested {
+            return;
+        }
+        state.interested = interested;
+        if interested {
+            self.interested += 1;
+        } else {
+            self.interested -= 1;
+            self.set_choked(peer, self.row().slots);
+        }
+        self.fill_slots();
+    }
+
+    /// Where nobody has to wait for a slot, a new peer may ask from its first message on.
+    pub(super) fn welcome(&mut self, peer: PeerId) {
+        if self.row().fills && !self.row().slots {
+            self.set_choked(peer, false);
+        }
+    }
+
+    /// Gives free slots at once: a small transfer does not wait for the next round.
+    pub(super) fn fill_slots(&mut self) {
+        let row = self.row();
+        if !row.fills || !row.slots {
+            return;
+        }
+        if self.interested == 0 {
+            return;
+        }
+        let candidates = self.candidates();
+        let taken = candidates.iter().filter(|peer| peer.unchoked).count();
+        for peer in choke::fill(&candidates, self.slots.saturating_sub(taken)) {
+            self.set_choked(peer, false);
+        }
+    }
+
+    fn row(&self) -> &'static choke::Row {
+        if self.missing > 0 {
+            self.unchoke.0
+        } else {
+            self.seed_rule.0
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let slots = self.row().slots;
+        let peers = self.peers.iter().enumerate();
+        let interested = peers.filter_map(|(at, peer)| {
+            let peer = peer.as_ref().filter(|peer| peer.interested || !slots)?;
+            Some(peer.candidate(PeerId(u32::try_from(at).expect("ids are u32"))))
+        });
+        interested.collect()
+    }
+
+    /// Grants or takes back a slot, and says so. A chunk that has been started is finished:
+    /// half a chunk is worth nothing to its receiver.
+    fn set_choked(&mut self, peer: PeerId, choke: bool) {
+        let Some(state) = self.peer_mut(peer).filter(|state| state.choked != choke) else {
+            return;
+        };
+        state.set_choked(choke);
+        self.send(
+            peer,
+            if choke {
+                Message::Choke
+            } else {
+                Message::Unchoke
+            },
+        );
+        if choke {
+            let state = self.peer_mut(peer).expect("looked up above");
+            let dropped: Vec<Serving> = state
+                .serving
+                .extract_if(.., |serving| !serving.started)
+                .collect();
+            for serving in dropped {
+                self.uplink.cancel(peer, serving.transfer, serving.chunk);
+                self.send(
+                    peer,
+                    Message::Reject {
+                        transfer: serving.transfer,
+                        chunk: serving.chunk.get(),
+                    },
+                );
+            }
+        }
+    }
+
+    /// A peer asks for a chunk.
+    pub(super) fn requested(
+        &mut self,
+        peer: PeerId,
+        theirs: TransferId,
+        position: u32,
+        now: Time,
+    ) -> Result<(), Misbehaviour> {
+        let Some((ours, chunk)) = self.place(peer, theirs, position)? else {
+            return Err(Misbehaviour::UnknownTransfer);
+        };
+        let transfer = self.transfers.get(&ours).expect("place found it");
+        let state = self.peers[peer.index()]
+            .as_deref_mut()
+            .expect("place found it");
+        let again = state
+            .serving
+            .iter()
+            .any(|serving| serving.transfer == ours && serving.chunk == chunk);
+        if again {
+            return Ok(());
+        }
+        let theirs = &state.remote(ours).expect("place found it").has;
+        let request = Request {
+            peer,
+            transfer: ours,
+            chunk,
+            len: transfer.manifest.len_of(chunk),
+            remaining: transfer.lacking(theirs),
+        };
+        let refused = state.choked
+            || !transfer.had().has(chunk)
+            || self.uplink.request(request, now).is_err();
+        if refused {
+            self.send(
+                peer,
+                Message::Reject {
+                    transfer: ours,
+                    chunk: position,
+                },
+            );
+        } else {
+            state.serving.push(Serving {
+                transfer: ours,
+                chunk,
+                started: false,
+            });
+        }
+        Ok(())
+    }
+
+    /// A peer no longer wants a chunk. Blocks that are on their way stay so.
+    pub(super) fn cancelled(
+        &mut self,
+        peer: PeerId,
+        theirs: TransferId,
+        chunk: u32,
+    ) -> Result<(), Misbehaviour> {
+        if let Some((ours, chunk)) = self.place(peer, theirs, chunk)? {
+            self.uplink.cancel(peer, ours, chunk);
+            let state = self.peer_mut(peer).expect("place found it");
+            state
+                .serving
+                .retain(|serving| serving.transfer != ours || serving.chunk != chunk);
+        }
+        Ok(())
+    }
+
+    /// The uplink has given a block its turn.
+    pub(super) fn started(&mut self, block: Block) {
+        let Some(state) = self.peer_mut(block.peer) else {
+            return;
+        };
+        let same =
+            |serving: &Serving| serving.transfer == block.transfer && serving.chunk == block.chunk;
+        if block.last {
+            state.serving.retain(|serving| !same(serving));
+        } else if let Some(serving) = state.serving.iter_mut().find(|serving| same(serving)) {
+            serving.started = true;
+        }
+    }
+
+    /// The last byte of a block has left.
+    pub(super) fn sent(&mut self, peer: PeerId, len: ByteCount, now: Time) {
+        self.uplink.sent(peer, len, now);
+        if let Some(state) = self.peer_mut(peer) {
+            state.count_sent(len);
+        }
+    }
+}

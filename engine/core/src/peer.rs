@@ -1,0 +1,314 @@
+//! Another node, as this one sees it: who chokes whom, what it has, what we owe each other.
+//!
+//! Decides how much to ask ahead. Knows no address and no key.
+
+use crate::bitfield::Bitfield;
+use crate::choke::Candidate;
+use crate::id::{ChunkIndex, PeerId, TransferId};
+use crate::manifest::ContentId;
+use crate::message::Join;
+use crate::time::{Span, Time};
+use crate::units::ByteCount;
+
+/// Requests that one peer may have waiting with us, and we with it.
+pub(crate) const REQUESTS_MAX: usize = 256;
+
+/// Contents that one peer may name.
+pub(crate) const CONTENTS_MAX: usize = 1_024;
+
+/// Contents that one peer may offer before we take part in them; the oldest is forgotten.
+const OFFERS_MAX: usize = 64;
+
+/// A peer that owes us something and is silent for this long has snubbed us (BEP 3).
+pub(crate) const SNUB_AFTER: Span = Span::from_secs(60);
+
+/// Rounds during which a peer counts as new to the draw of an optimistic slot.
+const NEW_ROUNDS: u32 = 3;
+
+/// A request that was answered sooner than this was waiting in no queue: ask further ahead.
+const AHEAD_MIN: Span = Span::from_secs(1);
+
+/// A request that waited longer than this stood in a queue that only delays others.
+const AHEAD_MAX: Span = Span::from_secs(4);
+
+/// Least and most chunks asked ahead of one peer.
+const PIPELINE: (u32, u32) = (2, 64);
+
+/// One connected peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) chokes_us: bool,
+    pub(crate) choked: bool,
+    pub(crate) interested: bool,
+    pub(crate) we_are_interested: bool,
+    pub(crate) remotes: Vec<Remote>,
+    pub(crate) asked: Vec<AskedChunk>,
+    pub(crate) serving: Vec<Serving>,
+    pub(crate) snubbed: bool,
+    offers: Vec<Join>,
+    ahead: u32,
+    fixed_ahead: Option<u32>,
+    last_block: Time,
+    received: [ByteCount; 2],
+    sent: [ByteCount; 2],
+    sent_in_slot: ByteCount,
+    waited: u32,
+    rounds: u32,
+}
+
+/// What a peer says of one content that we take part in too.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) ours: TransferId,
+    pub(crate) theirs: TransferId,
+    pub(crate) has: Bitfield,
+    /// Chunks that it has and we have not.
+    pub(crate) useful: u32,
+}
+
+/// A chunk that we asked this peer for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedChunk {
+    pub(crate) transfer: TransferId,
+    pub(crate) chunk: ChunkIndex,
+    pub(crate) at: Time,
+}
+
+/// A chunk that this peer asked us for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Serving {
+    pub(crate) transfer: TransferId,
+    pub(crate) chunk: ChunkIndex,
+    pub(crate) started: bool,
+}
+
+impl Peer {
+    pub(crate) fn new(fixed_ahead: Option<u32>, now: Time) -> Self {
+        Self {
+            chokes_us: true,
+            choked: true,
+            interested: false,
+            we_are_interested: false,
+            remotes: Vec::new(),
+            asked: Vec::new(),
+            serving: Vec::new(),
+            snubbed: false,
+            offers: Vec::new(),
+            ahead: PIPELINE.0,
+            fixed_ahead,
+            last_block: now,
+            received: [ByteCount::ZERO; 2],
+            sent: [ByteCount::ZERO; 2],
+            sent_in_slot: ByteCount::ZERO,
+            waited: 0,
+            rounds: 0,
+        }
+    }
+
+    /// What it says of our transfer `ours`.
+    pub(crate) fn remote(&mut self, ours: TransferId) -> Option<&mut Remote> {
+        let at = self
+            .remotes
+            .binary_search_by_key(&ours, |remote| remote.ours)
+            .ok()?;
+        Some(&mut self.remotes[at])
+    }
+
+    /// Our id for what it calls `theirs`.
+    pub(crate) fn ours(&self, theirs: TransferId) -> Option<TransferId> {
+        // Nearly always one or two contents; a linear look is the fastest.
+        self.remotes
+            .iter()
+            .find(|remote| remote.theirs == theirs)
+            .map(|remote| remote.ours)
+    }
+
+    /// Replaces or adds what it says of one content. None if it names too many.
+    pub(crate) fn set_remote(&mut self, remote: Remote) -> Option<()> {
+        match self
+            .remotes
+            .binary_search_by_key(&remote.ours, |known| known.ours)
+        {
+            Ok(at) => self.remotes[at] = remote,
+            Err(_) if self.remotes.len() == CONTENTS_MAX => return None,
+            Err(at) => self.remotes.insert(at, remote),
+        }
+        Some(())
+    }
+
+    /// Keeps what it offers until we take part in it too.
+    pub(crate) fn keep_offer(&mut self, offer: Join) {
+        self.offers.retain(|kept| kept.content != offer.content);
+        if self.offers.len() == OFFERS_MAX {
+            self.offers.remove(0);
+        }
+        self.offers.push(offer);
+    }
+
+    /// What it offered of `content`, if it did.
+    pub(crate) fn take_offer(&mut self, content: ContentId) -> Option<Join> {
+        let at = self
+            .offers
+            .iter()
+            .position(|kept| kept.content == content)?;
+        Some(Join {
+            reply: false,
+            ..self.offers.remove(at)
+        })
+    }
+
+    /// It offers that content no longer.
+    pub(crate) fn drop_offer(&mut self, theirs: TransferId) {
+        self.offers.retain(|kept| kept.transfer != theirs);
+    }
+
+    /// How many more chunks may be asked of it now.
+    pub(crate) fn room(&self) -> usize {
+        let ahead = self.fixed_ahead.unwrap_or(self.ahead) as usize;
+        ahead.min(REQUESTS_MAX).saturating_sub(self.asked.len())
+    }
+
+    /// Whether it has anything that we lack.
+    pub(crate) fn is_useful(&self) -> bool {
+        self.remotes.iter().any(|remote| remote.useful > 0)
+    }
+
+    /// A block came from it.
+    pub(crate) fn count_received(&mut self, len: ByteCount, now: Time) {
+        self.received[0] += len;
+        self.last_block = now;
+        self.snubbed = false;
+    }
+
+    /// A block went to it.
+    pub(crate) fn count_sent(&mut self, len: ByteCount) {
+        self.sent[0] += len;
+        self.sent_in_slot += len;
+    }
+
+    /// Forgets a request; adapts how far to ask ahead if it was answered. False if there was
+    /// no such request.
+    pub(crate) fn forget(
+        &mut self,
+        transfer: TransferId,
+        chunk: ChunkIndex,
+        answered: Option<Time>,
+    ) -> bool {
+        let place = |ask: &AskedChunk| ask.transfer == transfer && ask.chunk == chunk;
+        let Some(at) = self.asked.iter().position(place) else {
+            return false;
+        };
+        let ask = self.asked.remove(at);
+        let Some(now) = answered else { return true };
+        let waited = now.since(ask.at);
+        if waited < AHEAD_MIN {
+            self.ahead = (self.ahead + 1).min(PIPELINE.1);
+        } else if waited > AHEAD_MAX {
+            self.ahead = (self.ahead - 1).max(PIPELINE.0);
+        }
+        true
+    }
+
+    /// Whether it owes us something and has been silent too long.
+    pub(crate) fn is_silent(&self, now: Time) -> bool {
+        let owed = self.asked.iter().map(|ask| ask.at).min();
+        owed.is_some_and(|at| now.since(at.max(self.last_block)) >= SNUB_AFTER)
+    }
+
+    /// Grants or takes back the slot.
+    pub(crate) fn set_choked(&mut self, choked: bool) {
+        self.choked = choked;
+        self.sent_in_slot = ByteCount::ZERO;
+        self.waited = 0;
+    }
+
+    /// A round of the choker is over.
+    pub(crate) fn next_round(&mut self) {
+        self.received = [ByteCount::ZERO, self.received[0]];
+        self.sent = [ByteCount::ZERO, self.sent[0]];
+        self.waited = if self.choked {
+            self.waited.saturating_add(1)
+        } else {
+            0
+        };
+        self.rounds = self.rounds.saturating_add(1);
+    }
+
+    /// What a choker may know of it.
+    pub(crate) fn candidate(&self, peer: PeerId) -> Candidate {
+        Candidate {
+            peer,
+            received: self.received[0] + self.received[1],
+            sent: self.sent[0] + self.sent[1],
+            sent_in_slot: self.sent_in_slot,
+            unchoked: !self.choked,
+            waited: self.waited,
+            new: self.rounds < NEW_ROUNDS,
+            snubbed: self.snubbed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRANSFER: TransferId = TransferId(1);
+
+    fn answer(peer: &mut Peer, after: Span) {
+        let chunk = ChunkIndex(0);
+        peer.asked.push(AskedChunk {
+            transfer: TRANSFER,
+            chunk,
+            at: Time::ZERO,
+        });
+        peer.forget(TRANSFER, chunk, Some(Time::ZERO + after));
+    }
+
+    #[test]
+    fn quick_answers_widen_the_pipeline_and_slow_ones_narrow_it() {
+        let mut peer = Peer::new(None, Time::ZERO);
+        assert_eq!(peer.room(), 2);
+        for _ in 0..100 {
+            answer(&mut peer, Span::from_millis(10));
+        }
+        assert_eq!(peer.room(), 64);
+        for _ in 0..100 {
+            answer(&mut peer, Span::from_secs(5));
+        }
+        assert_eq!(peer.room(), 2);
+    }
+
+    #[test]
+    fn a_fixed_pipeline_does_not_adapt() {
+        let mut peer = Peer::new(Some(5), Time::ZERO);
+        answer(&mut peer, Span::from_millis(1));
+        assert_eq!(peer.room(), 5);
+    }
+
+    #[test]
+    fn only_a_peer_that_owes_something_can_be_silent() {
+        let mut peer = Peer::new(None, Time::ZERO);
+        let late = Time::ZERO + SNUB_AFTER;
+        assert!(!peer.is_silent(late));
+        peer.asked.push(AskedChunk {
+            transfer: TRANSFER,
+            chunk: ChunkIndex(0),
+            at: Time::ZERO,
+        });
+        assert!(peer.is_silent(late));
+        peer.count_received(ByteCount::new(1), late);
+        assert!(!peer.is_silent(late));
+    }
+
+    #[test]
+    fn a_round_ages_what_was_given_and_two_forget_it() {
+        let mut peer = Peer::new(None, Time::ZERO);
+        peer.count_received(ByteCount::new(7), Time::ZERO);
+        peer.next_round();
+        assert_eq!(peer.candidate(PeerId(0)).received, ByteCount::new(7));
+        peer.next_round();
+        assert_eq!(peer.candidate(PeerId(0)).received, ByteCount::ZERO);
+        assert_eq!(peer.candidate(PeerId(0)).waited, 2);
+    }
+}

@@ -1,0 +1,338 @@
+//! One content moving: which chunks are had, wanted and in flight.
+//!
+//! Decides which chunk may be asked of whom. A chunk is in exactly one of had, wanted and in
+//! flight; [`Transfer::check`] says so after every change in tests.
+
+use std::collections::BTreeMap;
+
+use crate::bitfield::Bitfield;
+use crate::id::{ChunkIndex, PeerId};
+use crate::manifest::{ContentId, Manifest};
+use crate::misbehaviour::Misbehaviour;
+use crate::pick::{Choices, Picker};
+use crate::rng::Rng;
+use crate::time::{Span, Time};
+use crate::units::ByteCount;
+
+/// Peers that one chunk may be asked of at once, in the endgame.
+const ASKED_MAX: usize = 2;
+
+/// A chunk is asked a second time only if the first request is older than this: a duplicate
+/// costs a chunk of somebody's uplink, so the first gets a fair chance.
+const ENDGAME_AFTER: Span = Span::from_secs(2);
+
+/// The endgame looks at contents with at most this many chunks missing.
+const ENDGAME_CHUNKS: usize = 64;
+
+/// One content on one node.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    pub(crate) content: ContentId,
+    pub(crate) manifest: Manifest,
+    /// The only peer that may know of it; none for everybody.
+    pub(crate) audience: Option<PeerId>,
+    had: Bitfield,
+    wanted: Bitfield,
+    in_flight: BTreeMap<ChunkIndex, Vec<Asked>>,
+    holders: Vec<u16>,
+}
+
+/// One request for a chunk.
+#[derive(Debug)]
+struct Asked {
+    peer: PeerId,
+    at: Time,
+    received: ByteCount,
+    whole: bool,
+}
+
+/// What a block did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The chunk is not whole yet.
+    Partial,
+    /// The chunk is whole: verify and store it.
+    Whole,
+    /// Nobody waits for it any longer.
+    Late,
+}
+
+impl Transfer {
+    pub(crate) fn new(
+        content: ContentId,
+        manifest: Manifest,
+        had: Bitfield,
+        audience: Option<PeerId>,
+    ) -> Self {
+        let mut wanted = Bitfield::full(manifest.chunks());
+        for chunk in had.iter() {
+            wanted.remove(chunk);
+        }
+        let holders = vec![0; manifest.chunks() as usize];
+        Self {
+            content,
+            manifest,
+            audience,
+            had,
+            wanted,
+            in_flight: BTreeMap::new(),
+            holders,
+        }
+    }
+
+    pub(crate) fn had(&self) -> &Bitfield {
+        &self.had
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.had.is_full()
+    }
+
+    /// Bytes of the content that a peer with `theirs` still lacks, as far as we know.
+    pub(crate) fn lacking(&self, theirs: &Bitfield) -> ByteCount {
+        let held = u128::from(theirs.count()) * u128::from(self.manifest.chunk().get());
+        let held = u64::try_from(held).unwrap_or(u64::MAX);
+        self.manifest.bytes().saturating_sub(ByteCount::new(held))
+    }
+
+    /// Counts a peer with `theirs` among the holders.
+    pub(crate) fn add_holder(&mut self, theirs: &Bitfield) {
+        for chunk in theirs.iter() {
+            self.holders[chunk.index()] = self.holders[chunk.index()].saturating_add(1);
+        }
+    }
+
+    /// Counts a peer with `theirs` no longer.
+    pub(crate) fn drop_holder(&mut self, theirs: &Bitfield) {
+        for chunk in theirs.iter() {
+            self.holders[chunk.index()] = self.holders[chunk.index()].saturating_sub(1);
+        }
+    }
+
+    /// A peer has one more chunk, or one less.
+    pub(crate) fn count_holder(&mut self, chunk: ChunkIndex, has: bool) {
+        let count = &mut self.holders[chunk.index()];
+        *count = if has {
+            count.saturating_add(1)
+        } else {
+            count.saturating_sub(1)
+        };
+    }
+
+    /// Asks `peer`, who has `theirs`, for a chunk; none if it has nothing we still want.
+    pub(crate) fn ask(
+        &mut self,
+        peer: PeerId,
+        theirs: &Bitfield,
+        picker: &mut dyn Picker,
+        rng: &mut Rng,
+        now: Time,
+    ) -> Option<ChunkIndex> {
+        let choices = Choices {
+            wanted: &self.wanted,
+            theirs,
+            holders: &self.holders,
+        };
+        let chunk = match picker.pick(choices, rng) {
+            Some(chunk) => chunk,
+            None => self.slowest(peer, theirs, now)?,
+        };
+        self.wanted.remove(chunk);
+        let asked = Asked {
+            peer,
+            at: now,
+            received: ByteCount::ZERO,
+            whole: false,
+        };
+        self.in_flight.entry(chunk).or_default().push(asked);
+        Some(chunk)
+    }
+
+    /// The endgame's choice: the chunk that somebody else has owed us longest.
+    fn slowest(&self, peer: PeerId, theirs: &Bitfield, now: Time) -> Option<ChunkIndex> {
+        if self.wanted.count() > 0 || self.in_flight.len() > ENDGAME_CHUNKS {
+            return None;
+        }
+        let late = self.in_flight.iter().filter(|(chunk, asked)| {
+            theirs.has(**chunk)
+                && asked.len() < ASKED_MAX
+                && asked
+                    .iter()
+                    .all(|ask| ask.peer != peer && !ask.whole && now.since(ask.at) >= ENDGAME_AFTER)
+        });
+        late.min_by_key(|(chunk, asked)| (asked[0].at, **chunk))
+            .map(|(chunk, _)| *chunk)
+    }
+
+    /// A block of `chunk` came from `peer`.
+    pub(crate) fn block(
+        &mut self,
+        peer: PeerId,
+        chunk: ChunkIndex,
+        offset: ByteCount,
+        len: ByteCount,
+    ) -> Result<Progress, Misbehaviour> {
+        let whole = self.manifest.len_of(chunk);
+        if len == ByteCount::ZERO || offset > whole || len > whole - offset {
+            return Err(Misbehaviour::BlockLength);
+        }
+        let asked = self.in_flight.get_mut(&chunk);
+        let ask = asked.and_then(|asked| asked.iter_mut().find(|ask| ask.peer == peer));
+        let Some(ask) = ask.filter(|ask| !ask.whole) else {
+            return Ok(Progress::Late);
+        };
+        if ask.received != offset {
+            return Err(Misbehaviour::BlockOutOfOrder);
+        }
+        ask.received += len;
+        ask.whole = ask.received == whole;
+        Ok(if ask.whole {
+            Progress::Whole
+        } else {
+            Progress::Partial
+        })
+    }
+
+    /// `chunk` is verified and stored. Returns who else was asked for it.
+    pub(crate) fn stored(&mut self, chunk: ChunkIndex) -> Vec<PeerId> {
+        let asked = self.in_flight.remove(&chunk).unwrap_or_default();
+        self.wanted.remove(chunk);
+        self.had.insert(chunk);
+        asked
+            .iter()
+            .filter(|ask| !ask.whole)
+            .map(|ask| ask.peer)
+            .collect()
+    }
+
+    /// We had `chunk` and have it no longer: it is wanted again.
+    pub(crate) fn lost(&mut self, chunk: ChunkIndex) {
+        if self.had.remove(chunk) {
+            self.wanted.insert(chunk);
+        }
+    }
+
+    /// `peer` will not send `chunk`, or sent it wrong: it is wanted again unless another was
+    /// asked. False if it was not asked.
+    pub(crate) fn release(&mut self, peer: PeerId, chunk: ChunkIndex) -> bool {
+        let Some(asked) = self.in_flight.get_mut(&chunk) else {
+            return false;
+        };
+        let before = asked.len();
+        asked.retain(|ask| ask.peer != peer);
+        let released = asked.len() < before;
+        if asked.is_empty() {
+            self.in_flight.remove(&chunk);
+            self.wanted.insert(chunk);
+        }
+        released
+    }
+
+    /// Bytes of `chunk` that came from `peer` so far.
+    pub(crate) fn received(&self, peer: PeerId, chunk: ChunkIndex) -> ByteCount {
+        let asked = self.in_flight.get(&chunk).into_iter().flatten();
+        asked
+            .filter(|ask| ask.peer == peer)
+            .map(|ask| ask.received)
+            .sum()
+    }
+
+    /// Every chunk is in exactly one place.
+    #[cfg(test)]
+    pub(crate) fn check(&self) {
+        for position in 0..self.manifest.chunks() {
+            let chunk = self
+                .manifest
+                .index(position)
+                .expect("below the number of chunks");
+            let places = u32::from(self.had.has(chunk))
+                + u32::from(self.wanted.has(chunk))
+                + u32::from(self.in_flight.contains_key(&chunk));
+            assert_eq!(places, 1, "chunk {position} is in {places} places");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pick;
+
+    fn transfer(chunks: u64) -> Transfer {
+        let manifest = Manifest::new(ByteCount::new(chunks * 4), ByteCount::new(4)).unwrap();
+        Transfer::new(
+            ContentId([0; 32]),
+            manifest,
+            Bitfield::empty(manifest.chunks()),
+            None,
+        )
+    }
+
+    fn ask(transfer: &mut Transfer, peer: u32, now: Time) -> Option<ChunkIndex> {
+        let all = Bitfield::full(transfer.manifest.chunks());
+        let mut picker = (pick::find("sequential").unwrap().make)();
+        let mut rng = Rng::from_seed([0; 32]);
+        let chunk = transfer.ask(PeerId(peer), &all, picker.as_mut(), &mut rng, now);
+        transfer.check();
+        chunk
+    }
+
+    #[test]
+    fn a_chunk_goes_from_wanted_to_in_flight_to_had() {
+        let mut transfer = transfer(1);
+        let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+        let (two, zero) = (ByteCount::new(2), ByteCount::ZERO);
+        assert_eq!(
+            transfer.block(PeerId(1), chunk, zero, two),
+            Ok(Progress::Partial)
+        );
+        assert_eq!(
+            transfer.block(PeerId(1), chunk, two, two),
+            Ok(Progress::Whole)
+        );
+        assert!(transfer.stored(chunk).is_empty());
+        transfer.check();
+        assert!(transfer.is_complete());
+    }
+
+    #[test]
+    fn the_endgame_asks_a_second_peer_only_after_a_wait_and_never_a_third() {
+        let mut transfer = transfer(1);
+        let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+        assert_eq!(ask(&mut transfer, 2, Time::ZERO), None);
+        let later = Time::ZERO + ENDGAME_AFTER;
+        assert_eq!(ask(&mut transfer, 2, later), Some(chunk));
+        assert_eq!(ask(&mut transfer, 3, later + ENDGAME_AFTER), None);
+        assert_eq!(transfer.stored(chunk), [PeerId(1), PeerId(2)]);
+        transfer.check();
+    }
+
+    #[test]
+    fn a_released_chunk_is_wanted_again_unless_another_was_asked() {
+        let mut transfer = transfer(1);
+        let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+        let later = Time::ZERO + ENDGAME_AFTER;
+        ask(&mut transfer, 2, later);
+        assert!(transfer.release(PeerId(1), chunk));
+        transfer.check();
+        assert_eq!(ask(&mut transfer, 3, later), None);
+        assert!(transfer.release(PeerId(2), chunk));
+        transfer.check();
+        assert_eq!(ask(&mut transfer, 3, later), Some(chunk));
+    }
+
+    #[test]
+    fn blocks_that_lie_about_their_place_are_offences_and_late_ones_are_not() {
+        let mut transfer = transfer(2);
+        let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+        let (one, four) = (ByteCount::new(1), ByteCount::new(4));
+        let out_of_order = transfer.block(PeerId(1), chunk, one, one);
+        assert_eq!(out_of_order, Err(Misbehaviour::BlockOutOfOrder));
+        let too_long = transfer.block(PeerId(1), chunk, one, four);
+        assert_eq!(too_long, Err(Misbehaviour::BlockLength));
+        let far = transfer.block(PeerId(1), chunk, ByteCount::MAX, four);
+        assert_eq!(far, Err(Misbehaviour::BlockLength));
+        let late = transfer.block(PeerId(9), chunk, ByteCount::ZERO, four);
+        assert_eq!(late, Ok(Progress::Late));
+    }
+}

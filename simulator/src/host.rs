@@ -1,0 +1,88 @@
+//! The driver of one core in virtual time: drain, wait, handle.
+//!
+//! Decides nothing. It carries what a core wants done to the world, and what happened there
+//! back to the core.
+
+use std::collections::BTreeMap;
+
+use fairhaul_core::id::PeerId;
+use fairhaul_core::node::{Action, Input, Node};
+use fairhaul_core::time::Time;
+
+/// A core, and what a shell must know to drive it.
+#[derive(Debug, Default)]
+pub(crate) struct Host {
+    /// None before it joins and after it leaves.
+    pub(crate) node: Option<Box<Node>>,
+    /// Its connections, by the id under which the core knows them.
+    pub(crate) links: Vec<Connection>,
+    /// Ids under which the core knows other hosts. An identity keeps its id.
+    ids: BTreeMap<u32, PeerId>,
+    /// When its timer is set to go off; later settings replace it.
+    pub(crate) timer: Option<Time>,
+    /// Connections that are up.
+    pub(crate) degree: u32,
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Connection {
+    /// The host at the other end.
+    pub(crate) host: u32,
+    /// The id under which the other end knows this one.
+    pub(crate) back: PeerId,
+    /// Whether it is up.
+    pub(crate) up: bool,
+    /// Counts how often it was made: what an old one carried never arrives.
+    pub(crate) generation: u32,
+}
+
+impl Host {
+    /// Exactly one thing happened. Returns what should be done, into `actions`.
+    pub(crate) fn handle(&mut self, input: Input, now: Time, actions: &mut Vec<Action>) -> bool {
+        let Some(node) = &mut self.node else {
+            return false;
+        };
+        node.handle(input, now);
+        while let Some(action) = node.poll() {
+            actions.push(action);
+        }
+        true
+    }
+
+    /// When the core must be told the time, if that is sooner than its timer is set.
+    pub(crate) fn rearm(&mut self, now: Time) -> Option<Time> {
+        let deadline = self.node.as_ref()?.deadline(now)?.max(now);
+        if self.timer.is_some_and(|set| set <= deadline) {
+            return None;
+        }
+        self.timer = Some(deadline);
+        Some(deadline)
+    }
+
+    /// The id under which this core knows `host`, if it ever met it.
+    pub(crate) fn id_of(&self, host: u32) -> Option<PeerId> {
+        self.ids.get(&host).copied()
+    }
+
+    /// Whether a connection to `host` is up.
+    pub(crate) fn is_connected(&self, host: u32) -> bool {
+        self.id_of(host)
+            .is_some_and(|peer| self.links[peer.index()].up)
+    }
+
+    /// The id for `host`, made if it is new.
+    pub(crate) fn meet(&mut self, host: u32) -> PeerId {
+        let next = PeerId(u32::try_from(self.links.len()).expect("fewer hosts than u32"));
+        *self.ids.entry(host).or_insert_with(|| {
+            let back = PeerId(u32::MAX);
+            self.links.push(Connection {
+                host,
+                back,
+                up: false,
+                generation: 0,
+            });
+            next
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! The end of a run: what is left over is checked, and the record is put together.
+
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::ByteCount;
+
+use super::{Event, RunError, World, rows};
+use crate::record::{ContentRecord, FlowName, Record, WindowRecord};
+use crate::setup::ContentSetup;
+
+/// How many of those who wait a message names.
+const NAMED: usize = 5;
+
+impl World<'_> {
+    /// A window ends.
+    pub(super) fn window(&mut self, row: u32) {
+        let window = self.setup.windows[row as usize];
+        let start = Time::from_nanos(self.now.as_nanos() - window.as_nanos());
+        for (flow, bytes) in self.tally.take_window(row) {
+            let (entitlement, backlogged) = self.ideal_of(flow, start, window);
+            self.tally.windows.push(WindowRecord {
+                window,
+                start,
+                flow,
+                bytes,
+                entitlement,
+                backlogged,
+            });
+        }
+        let next = self.now + window;
+        if next <= self.setup.horizon {
+            self.queue.push(next, Event::Window(row));
+        }
+    }
+
+    fn ideal_of(&self, flow: FlowName, start: Time, window: Span) -> (ByteCount, Span) {
+        let (begin, end) = match flow {
+            FlowName::Transfer(row) => {
+                let record = &self.tally.transfers[row as usize];
+                (record.start, record.end)
+            }
+            FlowName::Peer(row) => {
+                let record = &self.tally.peers[row as usize];
+                (record.joined, record.completed)
+            }
+        };
+        let begin = begin.unwrap_or(start).max(start);
+        let end = end.unwrap_or(self.now).min(start + window);
+        (ByteCount::ZERO, end.since(begin))
+    }
+
+    /// The error of a run in which nothing more will happen: who waits for whom.
+    pub(super) fn stuck(&self) -> RunError {
+        let name = |row: u32| self.setup.peers[row as usize].name.as_str();
+        let mut waits = Vec::new();
+        for (row, transfer) in rows(&self.setup.transfers) {
+            let record = &self.tally.transfers[row as usize];
+            if record.start.is_some() && record.end.is_none() {
+                waits.push(format!(
+                    "transfer {} has {} of {} at {} from {}",
+                    transfer.name,
+                    record.received,
+                    transfer.bytes,
+                    name(transfer.destination),
+                    name(transfer.source),
+                ));
+            }
+        }
+        for row in self.tally.wanting() {
+            let host = &self.hosts[row as usize];
+            let Some(node) = &host.node else { continue };
+            let asked: Vec<String> = node
+                .waiting()
+                .take(NAMED)
+                .map(|(peer, asked, _)| {
+                    format!(
+                        "{asked} chunks from {}",
+                        name(host.links[peer.index()].host)
+                    )
+                })
+                .collect();
+            let asked = if asked.is_empty() {
+                "a chunk nobody offers".into()
+            } else {
+                asked.join(", ")
+            };
+            waits.push(format!("{} waits for {asked}", name(row)));
+        }
+        let more = waits.len().saturating_sub(NAMED);
+        waits.truncate(NAMED);
+        let mut who = waits.join("; ");
+        if more > 0 {
+            who.push_str(&format!("; and {more} more"));
+        }
+        RunError::Stuck { at: self.now, who }
+    }
+
+    pub(super) fn finish(mut self) -> Result<Record, RunError> {
+        let stopped_at_horizon = !self.is_done();
+        let end = self.now;
+        for row in 0..self.hosts.len() {
+            let row = u32::try_from(row).expect("fewer peers than u32");
+            if self.hosts[row as usize].node.is_some() {
+                self.tally.left(row, end);
+                self.tally.peers[row as usize].left = None;
+            }
+        }
+        self.conserved()?;
+        let contents = self
+            .setup
+            .contents
+            .iter()
+            .map(|content| self.content(content))
+            .collect();
+        for (row, _) in rows(&self.setup.peers) {
+            self.tally.peers[row as usize].alone = self.alone_in_swarm(row);
+        }
+        Ok(Record {
+            digest: self.trace.digest(),
+            end,
+            events: self.events,
+            steps: self.steps,
+            stopped_at_horizon,
+            pairs: self.tally.pairs(),
+            contents,
+            peers: self.tally.peers,
+            transfers: self.tally.transfers,
+            windows: self.tally.windows,
+        })
+    }
+
+    /// Bytes are conserved: what a finished transfer or peer has is what it wanted, and what
+    /// was sent is what was received.
+    fn conserved(&self) -> Result<(), RunError> {
+        let differ = |what: String| Err(RunError::Conservation { what });
+        for (row, transfer) in rows(&self.setup.transfers) {
+            let record = &self.tally.transfers[row as usize];
+            if record.end.is_some() && record.received != transfer.bytes {
+                return differ(format!(
+                    "transfer {} ended with {} of {}",
+                    transfer.name, record.received, transfer.bytes
+                ));
+            }
+        }
+        let peers = &self.tally.peers;
+        let up: ByteCount = peers
+            .iter()
+            .map(|peer| peer.up_as_leecher + peer.up_as_seed)
+            .sum();
+        let down: ByteCount = peers
+            .iter()
+            .map(|peer| peer.down_from_leechers + peer.down_from_seeds)
+            .sum();
+        if up != down {
+            return differ(format!("{up} sent, {down} received"));
+        }
+        if let Some((host, other, why)) = self.tally.offences().first() {
+            let name = |row: &u32| &self.setup.peers[*row as usize].name;
+            return differ(format!("{} accuses {} of: {why}", name(host), name(other)));
+        }
+        Ok(())
+    }
+
+    fn content(&self, content: &ContentSetup) -> ContentRecord {
+        let peers = |rows: &[u32]| -> Vec<_> {
+            rows.iter()
+                .map(|row| &self.tally.peers[*row as usize])
+                .collect()
+        };
+        let leechers = peers(&content.leechers);
+        let joined = leechers.iter().filter_map(|peer| peer.joined);
+        let completed = leechers.iter().filter_map(|peer| peer.completed);
+        let all = completed.clone().count() == leechers.len();
+        let makespan = match (joined.clone().min(), completed.clone().max()) {
+            (Some(first), Some(last)) if all => Some(last.since(first)),
+            _ => None,
+        };
+        let (kumar_ross, mundinger) = crate::bounds::of_content(self.setup, content);
+        ContentRecord {
+            makespan,
+            leechers: count(joined),
+            completed: count(completed),
+            kumar_ross,
+            mundinger,
+        }
+    }
+
+    /// Time in which a peer would have everything it wants, if only it were served: its own
+    /// downlink or the seeds' uplinks, whichever is narrower.
+    fn alone_in_swarm(&self, row: u32) -> Option<Span> {
+        let wanted = self
+            .setup
+            .contents
+            .iter()
+            .filter(|content| content.leechers.contains(&row));
+        let mut alone: Option<Span> = None;
+        for content in wanted {
+            let up = |seed: &u32| self.setup.peers[*seed as usize].up;
+            let seeds: Option<u64> = content
+                .seeds
+                .iter()
+                .map(|seed| up(seed).map(|rate| rate.get()))
+                .sum();
+            let down = self.setup.peers[row as usize].down.map(|rate| rate.get());
+            let narrowest = [seeds, down].into_iter().flatten().min();
+            let time = narrowest.map_or(Span::ZERO, |rate| {
+                fairhaul_core::units::Rate::new(rate).time_for(content.bytes)
+            });
+            alone = Some(alone.map_or(time, |before| before + time));
+        }
+        alone
+    }
+}
+
+fn count(things: impl Iterator<Item = Time>) -> u32 {
+    u32::try_from(things.count()).expect("fewer peers than u32")
+}

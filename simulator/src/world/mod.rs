@@ -1,0 +1,517 @@
+//! One run: hosts, links and faults in virtual time, from a setup to a record.
+//!
+//! Decides nothing that a core decides: it orders events by time, then by the order in which
+//! they were planned, and refuses to go on when a law is broken.
+
+use std::collections::BTreeMap;
+
+use fairhaul_core::id::PeerId;
+use fairhaul_core::message::Message;
+use fairhaul_core::node::{Action, Event as News, Input};
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{ByteCount, Weight};
+use fairhaul_core::uplink::Block;
+
+use crate::event_queue::EventQueue;
+use crate::host::Host;
+use crate::network::block::BlockNetwork;
+use crate::network::fluid::FluidNetwork;
+use crate::network::{Network, NodeIndex, Outcome, Transmission};
+use crate::record::Record;
+use crate::setup::{NetworkModel, Setup};
+use crate::trace::Trace;
+
+mod build;
+mod error;
+mod faults;
+mod finish;
+mod swarm;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use error::RunError;
+use swarm::Swarm;
+use tally::Tally;
+
+/// Events at one instant before the run counts as stuck: ROBUSTNESS L13.
+const SAME_INSTANT_MAX: u64 = 1_000_000;
+
+/// Events between two looks at the laws of the network and at the progress display.
+const CHECK_EVERY: u64 = 65_536;
+
+/// With work left and no byte moved for this long, somebody waits for something that will
+/// never come.
+const STALL_AFTER: Span = Span::from_secs(6 * 3_600);
+
+/// How far a run is, for a progress display.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Virtual time.
+    pub now: Time,
+    /// Events so far.
+    pub events: u64,
+    /// Bytes delivered so far.
+    pub delivered: ByteCount,
+}
+
+/// Something that happens at a time.
+#[derive(Debug)]
+enum Event {
+    /// A message arrives.
+    Message {
+        to: u32,
+        peer: PeerId,
+        generation: u32,
+        message: Message,
+    },
+    /// A core asked to be told the time.
+    Timer(u32),
+    /// The network has something to say.
+    Network,
+    /// A peer joins.
+    Join(u32),
+    /// A peer looks for neighbours.
+    Meet(u32),
+    /// A peer leaves.
+    Leave(u32),
+    /// The source of a transfer makes it known.
+    Offer(u32),
+    /// The destination of a transfer asks for it.
+    Start(u32),
+    /// A finished transfer is forgotten at its source.
+    Forget(u32),
+    /// A fault strikes.
+    Fault(u32),
+    /// A window ends, of the given row of the setup.
+    Window(u32),
+}
+
+/// A block on its way.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    from: u32,
+    to: u32,
+    generation: u32,
+    block: Block,
+    sent: bool,
+    live: bool,
+}
+
+/// One run.
+#[derive(Debug)]
+pub(crate) struct World<'a> {
+    setup: &'a Setup,
+    now: Time,
+    queue: EventQueue<Event>,
+    network: Box<dyn Network>,
+    network_at: Option<Time>,
+    hosts: Vec<Host>,
+    flights: Vec<Flight>,
+    free: Vec<u64>,
+    swarm: Swarm,
+    /// Transfers that wait for a peer that is away.
+    waiting: BTreeMap<u32, Vec<u32>>,
+    tally: Tally,
+    trace: Trace,
+    actions: Vec<Action>,
+    inputs: Vec<(u32, Input)>,
+    outcomes: Vec<Outcome>,
+    events: u64,
+    steps: u64,
+    moved_at: Time,
+}
+
+/// Runs `setup` to its end. `progress` is called now and then.
+///
+/// # Errors
+///
+/// A broken law, a run that cannot go on, or a budget that is used up; each names who.
+pub fn run(setup: &Setup, progress: &mut dyn FnMut(Progress)) -> Result<Record, RunError> {
+    let mut world = World::new(setup)?;
+    world.go(progress)?;
+    world.finish()
+}
+
+impl<'a> World<'a> {
+    fn new(setup: &'a Setup) -> Result<Self, RunError> {
+        let mut network: Box<dyn Network> = match setup.network {
+            NetworkModel::Block { window } => Box::new(BlockNetwork::new(window)),
+            NetworkModel::Fluid => Box::new(FluidNetwork::new()),
+        };
+        build::links(setup, network.as_mut());
+        let mut world = Self {
+            setup,
+            now: Time::ZERO,
+            queue: EventQueue::new(),
+            network,
+            network_at: None,
+            hosts: (0..setup.peers.len()).map(|_| Host::default()).collect(),
+            flights: Vec::new(),
+            free: Vec::new(),
+            swarm: Swarm::new(setup),
+            waiting: BTreeMap::new(),
+            tally: Tally::new(setup),
+            trace: Trace::new(),
+            actions: Vec::new(),
+            inputs: Vec::new(),
+            outcomes: Vec::new(),
+            events: 0,
+            steps: 0,
+            moved_at: Time::ZERO,
+        };
+        world.plan();
+        Ok(world)
+    }
+
+    /// Puts everything that the setup plans into the queue.
+    fn plan(&mut self) {
+        for (row, peer) in rows(&self.setup.peers) {
+            self.queue.push(peer.join, Event::Join(row));
+            if let Some(leave) = peer.leave {
+                self.queue.push(leave, Event::Leave(row));
+            }
+        }
+        for (row, transfer) in rows(&self.setup.transfers) {
+            self.queue
+                .push(self.offer_time(transfer), Event::Offer(row));
+            self.queue.push(transfer.start, Event::Start(row));
+        }
+        for (row, fault) in rows(&self.setup.faults) {
+            self.queue.push(fault.at, Event::Fault(row));
+        }
+        for (row, window) in rows(&self.setup.windows) {
+            self.queue.push(Time::ZERO + *window, Event::Window(row));
+        }
+    }
+
+    fn go(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
+        let mut same_instant = 0_u64;
+        while let Some((at, event)) = self.queue.pop() {
+            if at > self.setup.horizon || self.is_done() {
+                break;
+            }
+            same_instant = if at == self.now { same_instant + 1 } else { 0 };
+            self.now = at;
+            self.events += 1;
+            if same_instant > SAME_INSTANT_MAX {
+                return Err(RunError::Livelock {
+                    at,
+                    event: format!("{event:?}"),
+                });
+            }
+            if self.events > self.setup.event_budget {
+                return Err(RunError::Budget {
+                    at,
+                    budget: self.setup.event_budget,
+                });
+            }
+            self.happen(event)?;
+            self.watch_network();
+            if self.events.is_multiple_of(CHECK_EVERY) {
+                self.network.check(self.now).map_err(RunError::Network)?;
+                self.check_progress()?;
+                let delivered = self.tally.delivered();
+                progress(Progress {
+                    now: self.now,
+                    events: self.events,
+                    delivered,
+                });
+            }
+        }
+        if self.now < self.setup.horizon && !self.is_done() && self.queue.len() == 0 {
+            return Err(self.stuck());
+        }
+        self.network.check(self.now).map_err(RunError::Network)
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), RunError> {
+        match event {
+            Event::Message {
+                to,
+                peer,
+                generation,
+                message,
+            } => {
+                let connection = self.hosts[to as usize].links[peer.index()];
+                if connection.up && connection.generation == generation {
+                    self.trace
+                        .event(self.now, 1, connection.host, to, describe(&message));
+                    self.tell(to, Input::Message { peer, message });
+                }
+            }
+            Event::Timer(host) => {
+                if self.hosts[host as usize].timer == Some(self.now) {
+                    self.hosts[host as usize].timer = None;
+                    self.trace.event(self.now, 2, host, 0, [0; 2]);
+                    self.tell(host, Input::Tick);
+                }
+            }
+            Event::Network => self.network_event()?,
+            Event::Join(peer) => self.join(peer),
+            Event::Meet(peer) => self.meet_neighbours(peer),
+            Event::Leave(peer) => {
+                self.leave(peer);
+                self.tally.gone(self.setup, peer);
+            }
+            Event::Offer(transfer) => self.offer(transfer),
+            Event::Start(transfer) => self.start(transfer),
+            Event::Forget(transfer) => self.forget(transfer),
+            Event::Fault(fault) => self.fault(fault),
+            Event::Window(row) => self.window(row),
+        }
+        Ok(())
+    }
+
+    /// Tells a core what happened, and does all that follows at this instant.
+    fn tell(&mut self, host: u32, input: Input) {
+        let mut inputs = std::mem::take(&mut self.inputs);
+        let mut actions = std::mem::take(&mut self.actions);
+        inputs.push((host, input));
+        // A stack, not a recursion: a stored chunk may follow a block, and so on.
+        while let Some((host, input)) = inputs.pop() {
+            self.steps += 1;
+            if !self.hosts[host as usize].handle(input, self.now, &mut actions) {
+                continue;
+            }
+            for action in actions.drain(..) {
+                self.act(host, action, &mut inputs);
+            }
+            if inputs.last().is_none_or(|(next, _)| *next != host)
+                && let Some(at) = self.hosts[host as usize].rearm(self.now)
+            {
+                self.queue.push(at, Event::Timer(host));
+            }
+        }
+        self.inputs = inputs;
+        self.actions = actions;
+    }
+
+    fn act(&mut self, host: u32, action: Action, inputs: &mut Vec<(u32, Input)>) {
+        match action {
+            Action::Send { peer, message } => {
+                let connection = self.hosts[host as usize].links[peer.index()];
+                if connection.up {
+                    let (to, peer, generation) =
+                        (connection.host, connection.back, connection.generation);
+                    let at = self.now + self.delay(host, to);
+                    self.queue.push(
+                        at,
+                        Event::Message {
+                            to,
+                            peer,
+                            generation,
+                            message,
+                        },
+                    );
+                }
+            }
+            Action::Upload(block) => {
+                if self.upload(host, block) {
+                    inputs.push((host, Input::Stalled { peer: block.peer }));
+                }
+            }
+            Action::Store {
+                transfer,
+                chunk,
+                from,
+            } => {
+                self.store(host, transfer, chunk, from);
+                inputs.push((
+                    host,
+                    Input::Stored {
+                        transfer,
+                        chunk,
+                        from,
+                    },
+                ));
+            }
+            Action::Close { peer, why } => {
+                let other = self.hosts[host as usize].links[peer.index()].host;
+                self.tally.closed(host, other, why);
+            }
+            Action::Notify(News::Complete(transfer)) => {
+                if let Some(input) = self.completed(host, transfer) {
+                    inputs.push((host, input));
+                }
+            }
+            Action::Notify(News::Wasted(_, bytes)) => self.tally.wasted(host, bytes),
+            Action::Notify(News::Text(..) | News::Pong(..)) => {}
+        }
+    }
+
+    /// Gives a block to the network. True if its connection takes no more for now.
+    fn upload(&mut self, host: u32, block: Block) -> bool {
+        let connection = self.hosts[host as usize].links[block.peer.index()];
+        let (to, generation) = (connection.host, connection.generation);
+        let flight = Flight {
+            from: host,
+            to,
+            generation,
+            block,
+            sent: false,
+            live: true,
+        };
+        let id = self.free.pop().unwrap_or(self.flights.len() as u64);
+        match self.flights.get_mut(index(id)) {
+            Some(place) => *place = flight,
+            None => self.flights.push(flight),
+        }
+        let weight = self.weight(to, block.transfer.0);
+        let delay = self.delay(host, to);
+        let (from, to) = (NodeIndex(host), NodeIndex(to));
+        self.network.send(
+            Transmission {
+                id,
+                from,
+                to,
+                bytes: block.len,
+                weight,
+                delay,
+            },
+            self.now,
+        )
+    }
+
+    fn network_event(&mut self) -> Result<(), RunError> {
+        if self.network_at != Some(self.now) {
+            return Ok(());
+        }
+        self.network_at = None;
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        self.network.advance(self.now, &mut outcomes);
+        for outcome in outcomes.drain(..) {
+            self.outcome(outcome)?;
+        }
+        self.outcomes = outcomes;
+        Ok(())
+    }
+
+    fn outcome(&mut self, outcome: Outcome) -> Result<(), RunError> {
+        let (Outcome::Sent(id) | Outcome::Delivered(id)) = outcome;
+        let flight = &mut self.flights[index(id)];
+        if !flight.live || flight.sent == matches!(outcome, Outcome::Sent(_)) {
+            return Err(RunError::Invented { at: self.now, id });
+        }
+        flight.sent = true;
+        let flight = *flight;
+        let Block {
+            peer,
+            transfer,
+            chunk,
+            offset,
+            len,
+            ..
+        } = flight.block;
+        let facts = [
+            (u64::from(transfer.0) << 32) | u64::from(chunk.get()),
+            offset.get(),
+        ];
+        if outcome == Outcome::Sent(id) {
+            self.trace.event(self.now, 3, flight.from, flight.to, facts);
+            self.tell(flight.from, Input::Sent { peer, len });
+            return Ok(());
+        }
+        self.release(id);
+        let connection = self.hosts[flight.from as usize].links[peer.index()];
+        if !connection.up || connection.generation != flight.generation {
+            return Ok(());
+        }
+        self.moved_at = self.now;
+        self.trace.event(self.now, 4, flight.from, flight.to, facts);
+        self.tally
+            .delivered_block(flight.to, transfer.0, len, self.now);
+        let message = Message::Block {
+            transfer,
+            chunk: chunk.get(),
+            offset,
+            len,
+        };
+        self.tell(
+            flight.to,
+            Input::Message {
+                peer: connection.back,
+                message,
+            },
+        );
+        Ok(())
+    }
+
+    fn release(&mut self, id: u64) {
+        self.flights[index(id)].live = false;
+        self.free.push(id);
+    }
+
+    /// Keeps one event in the queue for the next thing that the network does.
+    fn watch_network(&mut self) {
+        let next = self.network.next_event();
+        if next != self.network_at
+            && let Some(at) = next
+        {
+            self.queue.push(at.max(self.now), Event::Network);
+        }
+        self.network_at = next.map(|at| at.max(self.now));
+    }
+
+    /// One-way delay between two hosts.
+    fn delay(&self, from: u32, to: u32) -> Span {
+        let region = |host: u32| self.setup.peers[host as usize].region;
+        self.setup.latency.between(region(from), region(to))
+    }
+
+    /// The weight of what goes to `to` for `transfer`.
+    fn weight(&self, to: u32, transfer: u32) -> Weight {
+        let contents = self.setup.contents.len();
+        match (transfer as usize).checked_sub(contents) {
+            Some(row) => self.setup.transfers[row].weight,
+            None => self.setup.peers[to as usize].weight,
+        }
+    }
+
+    /// Whether everybody who can still want something has it.
+    fn is_done(&self) -> bool {
+        self.tally.open_work() == 0
+    }
+
+    fn check_progress(&self) -> Result<(), RunError> {
+        if self.now.since(self.moved_at) > STALL_AFTER && self.tally.started_work() > 0 {
+            return Err(self.stuck());
+        }
+        Ok(())
+    }
+}
+
+/// Rows of a table with their numbers.
+fn rows<T>(table: &[T]) -> impl Iterator<Item = (u32, &T)> {
+    (0..).zip(table)
+}
+
+fn index(id: u64) -> usize {
+    usize::try_from(id).expect("an id is a place in a table")
+}
+
+/// Two numbers that tell a message from others, for the trace.
+fn describe(message: &Message) -> [u64; 2] {
+    let place = |kind: u64, transfer: u32, chunk: u32| {
+        [kind, (u64::from(transfer) << 32) | u64::from(chunk)]
+    };
+    match message {
+        Message::Join(join) => place(1, join.transfer.0, join.have.count()),
+        Message::Leave { transfer } => place(2, transfer.0, 0),
+        Message::Have { transfer, chunk } => place(3, transfer.0, *chunk),
+        Message::Lost { transfer, chunk } => place(4, transfer.0, *chunk),
+        Message::Interested => [5, 0],
+        Message::NotInterested => [6, 0],
+        Message::Choke => [7, 0],
+        Message::Unchoke => [8, 0],
+        Message::Request { transfer, chunk } => place(9, transfer.0, *chunk),
+        Message::Cancel { transfer, chunk } => place(10, transfer.0, *chunk),
+        Message::Reject { transfer, chunk } => place(11, transfer.0, *chunk),
+        Message::Block {
+            transfer, chunk, ..
+        } => place(12, transfer.0, *chunk),
+        Message::Text(text) => [13, text.len() as u64],
+        Message::Ping(number) => [14, *number],
+        Message::Pong(number) => [15, *number],
+    }
+}

@@ -1,0 +1,270 @@
+//! Who takes part in which content, and who becomes whose neighbour.
+//!
+//! Stands for what a tracker does: a peer that joins is told some of those present, at random.
+
+use fairhaul_core::bitfield::Bitfield;
+use fairhaul_core::id::{GroupId, PeerId, TransferId};
+use fairhaul_core::manifest::{ContentId, Manifest};
+use fairhaul_core::node::Input;
+use fairhaul_core::rng::Rng;
+use fairhaul_core::time::Span;
+use fairhaul_core::uplink::Target;
+
+use super::{Event, World, build, rows};
+use crate::random::Streams;
+use crate::setup::Setup;
+
+/// A peer that lost neighbours looks for new ones after this long.
+const LOOK_AGAIN: Span = Span::from_secs(10);
+
+/// Draws that a peer makes for each neighbour it looks for, before it takes what it has.
+const DRAWS: usize = 8;
+
+/// Members of contents.
+#[derive(Debug)]
+pub(super) struct Swarm {
+    /// For each peer, its contents and whether it is a seed of it.
+    roles: Vec<Vec<(u32, bool)>>,
+    /// For each content, the peers present that take part in it.
+    present: Vec<Vec<u32>>,
+    /// What a peer that crashed holds on its disk.
+    disks: Vec<Vec<(TransferId, Bitfield)>>,
+    /// For each peer, its stream of draws.
+    draws: Vec<Option<Rng>>,
+}
+
+impl Swarm {
+    pub(super) fn new(setup: &Setup) -> Self {
+        let mut roles = vec![Vec::new(); setup.peers.len()];
+        for (row, content) in rows(&setup.contents) {
+            for seed in &content.seeds {
+                roles[*seed as usize].push((row, true));
+            }
+            for leecher in &content.leechers {
+                roles[*leecher as usize].push((row, false));
+            }
+        }
+        Self {
+            roles,
+            present: vec![Vec::new(); setup.contents.len()],
+            disks: vec![Vec::new(); setup.peers.len()],
+            draws: setup.peers.iter().map(|_| None).collect(),
+        }
+    }
+
+    /// Keeps what a peer has on its disk while it is away.
+    pub(super) fn keep(&mut self, peer: u32, disk: Vec<(TransferId, Bitfield)>) {
+        self.disks[peer as usize] = disk;
+    }
+}
+
+impl World<'_> {
+    /// A peer joins, or comes back with what it had.
+    pub(super) fn join(&mut self, peer: u32) {
+        if self.hosts[peer as usize].node.is_some() {
+            return;
+        }
+        self.trace.event(self.now, 5, peer, 0, [0; 2]);
+        self.hosts[peer as usize].node = Some(Box::new(build::node(self.setup, peer, self.now)));
+        self.hosts[peer as usize].timer = None;
+        self.tally.joined(peer, self.now);
+        if let Some(limit) = build::own_limit(&self.setup.peers[peer as usize]) {
+            self.tell(
+                peer,
+                Input::Limit {
+                    target: Target::Node,
+                    limit,
+                },
+            );
+        }
+        for (row, group) in rows(&self.setup.groups) {
+            let target = Target::Group(GroupId(row));
+            self.tell(
+                peer,
+                Input::Limit {
+                    target,
+                    limit: build::group_limit(group),
+                },
+            );
+        }
+        let disk = std::mem::take(&mut self.swarm.disks[peer as usize]);
+        for (content, is_seed) in self.swarm.roles[peer as usize].clone() {
+            let manifest = self.manifest(content);
+            let kept = disk.iter().find(|(transfer, _)| transfer.0 == content);
+            let have = match kept {
+                Some((_, kept)) => kept.clone(),
+                None if is_seed => Bitfield::full(manifest.chunks()),
+                None => Bitfield::empty(manifest.chunks()),
+            };
+            let (transfer, content_id) = (TransferId(content), content_id(content));
+            self.tell(
+                peer,
+                Input::Add {
+                    transfer,
+                    content: content_id,
+                    manifest,
+                    have,
+                    audience: None,
+                },
+            );
+            self.swarm.present[content as usize].push(peer);
+        }
+        self.queue.push(self.now, Event::Meet(peer));
+        for transfer in self.waiting.remove(&peer).unwrap_or_default() {
+            self.queue.push(self.now, Event::Start(transfer));
+        }
+    }
+
+    pub(super) fn manifest(&self, content: u32) -> Manifest {
+        let content = &self.setup.contents[content as usize];
+        Manifest::new(content.bytes, content.chunk).expect("the lab checks geometries")
+    }
+
+    /// A peer connects to neighbours, up to its number.
+    pub(super) fn meet_neighbours(&mut self, peer: u32) {
+        if self.hosts[peer as usize].node.is_none() {
+            return;
+        }
+        let wanted = self.setup.peers[peer as usize].neighbours;
+        let mut rng = self.swarm.draws[peer as usize].take().unwrap_or_else(|| {
+            let name = &self.setup.peers[peer as usize].name;
+            Streams::new(self.setup.rng_seed, self.setup.replication).stream(name, "neighbours")
+        });
+        for (content, _) in self.swarm.roles[peer as usize].clone() {
+            for other in self.acquaintances(peer, content, wanted, &mut rng) {
+                self.connect(peer, other);
+            }
+        }
+        self.swarm.draws[peer as usize] = Some(rng);
+    }
+
+    /// Whom a peer connects to: at random, none that has twice its own number already.
+    fn acquaintances(&self, peer: u32, content: u32, wanted: u32, rng: &mut Rng) -> Vec<u32> {
+        let present = &self.swarm.present[content as usize];
+        let degree = self.hosts[peer as usize].degree;
+        let room = wanted.saturating_sub(degree) as usize;
+        let is_open = |other: u32| {
+            let most = self.setup.peers[other as usize]
+                .neighbours
+                .saturating_mul(2);
+            other != peer
+                && self.hosts[other as usize].degree < most
+                && !self.hosts[peer as usize].is_connected(other)
+        };
+        let mut chosen = Vec::new();
+        if present.len() <= room * 2 {
+            let mut open: Vec<u32> = present.iter().copied().filter(|at| is_open(*at)).collect();
+            while !open.is_empty() && chosen.len() < room {
+                chosen.push(open.swap_remove(rng.below(open.len())));
+            }
+            return chosen;
+        }
+        for _ in 0..room * DRAWS {
+            let other = present[rng.below(present.len())];
+            if chosen.len() < room && is_open(other) && !chosen.contains(&other) {
+                chosen.push(other);
+            }
+        }
+        chosen
+    }
+
+    /// Two hosts connect; `from` dials.
+    pub(super) fn connect(&mut self, from: u32, to: u32) {
+        if self.hosts[from as usize].is_connected(to) {
+            return;
+        }
+        let ours = self.hosts[from as usize].meet(to);
+        let theirs = self.hosts[to as usize].meet(from);
+        for (host, peer, back) in [(from, ours, theirs), (to, theirs, ours)] {
+            let host = &mut self.hosts[host as usize];
+            host.degree += 1;
+            let connection = &mut host.links[peer.index()];
+            connection.back = back;
+            connection.up = true;
+            connection.generation += 1;
+        }
+        self.trace.event(self.now, 6, from, to, [0; 2]);
+        self.introduce(to, from, theirs, false);
+        self.introduce(from, to, ours, true);
+    }
+
+    /// Tells a core of a new connection, and what the other end is granted.
+    fn introduce(&mut self, host: u32, other: u32, peer: PeerId, outbound: bool) {
+        let row = &self.setup.peers[other as usize];
+        let (limit, group) = (build::peer_limit(row), row.group);
+        if group.is_some() {
+            let (target, group) = (Target::Peer(peer), group.map(GroupId));
+            self.tell(host, Input::Group { target, group });
+        }
+        if limit != fairhaul_core::uplink::Limit::default() {
+            self.tell(
+                host,
+                Input::Limit {
+                    target: Target::Peer(peer),
+                    limit,
+                },
+            );
+        }
+        self.tell(host, Input::Connected { peer, outbound });
+    }
+
+    /// A connection ends on both sides.
+    fn disconnect(&mut self, from: u32, to: u32) {
+        for (host, other) in [(from, to), (to, from)] {
+            let Some(peer) = self.hosts[host as usize].id_of(other) else {
+                continue;
+            };
+            let host_state = &mut self.hosts[host as usize];
+            if !host_state.links[peer.index()].up {
+                continue;
+            }
+            host_state.links[peer.index()].up = false;
+            host_state.degree -= 1;
+            self.tell(host, Input::Disconnected { peer });
+        }
+    }
+
+    /// A peer leaves: its connections end, and what was on its way is gone.
+    pub(super) fn leave(&mut self, peer: u32) {
+        let Some(node) = self.hosts[peer as usize].node.take() else {
+            return;
+        };
+        self.trace.event(self.now, 7, peer, 0, [0; 2]);
+        let contents = self.setup.contents.len();
+        let kept = (0..contents).filter_map(|content| {
+            let transfer = TransferId(u32::try_from(content).ok()?);
+            Some((transfer, node.had(transfer)?.clone()))
+        });
+        let kept = kept.collect();
+        self.swarm.keep(peer, kept);
+        self.tally.left(peer, self.now);
+        for id in 0..self.flights.len() as u64 {
+            let flight = self.flights[super::index(id)];
+            if flight.live && (flight.from == peer || flight.to == peer) {
+                self.release(id);
+            }
+        }
+        self.network.drop_node(build::place(peer), self.now);
+        for (content, _) in self.swarm.roles[peer as usize].clone() {
+            self.swarm.present[content as usize].retain(|member| *member != peer);
+        }
+        let others: Vec<u32> = self.hosts[peer as usize]
+            .links
+            .iter()
+            .filter(|connection| connection.up)
+            .map(|connection| connection.host)
+            .collect();
+        for other in others {
+            self.disconnect(peer, other);
+            let row = &self.setup.peers[other as usize];
+            if self.hosts[other as usize].degree < row.neighbours.div_ceil(2) {
+                self.queue.push(self.now + LOOK_AGAIN, Event::Meet(other));
+            }
+        }
+    }
+}
+
+/// The identity of a content of the setup.
+pub(super) fn content_id(content: u32) -> ContentId {
+    ContentId(*blake3::hash(&content.to_le_bytes()).as_bytes())
+}
