@@ -13,6 +13,8 @@
 
 pub mod block;
 mod connection;
+pub mod fluid;
+pub mod maxmin;
 mod server;
 mod topology;
 

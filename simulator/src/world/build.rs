@@ -78,9 +78,11 @@ fn uplink(setup: &Setup, peer: &PeerSetup, policy: &PolicySetup) -> Settings {
         .block
         .unwrap_or_else(|| block_size::for_rate(narrowest(peer)));
     let in_hand = ByteCount::new(largest.get() * BLOCKS_IN_HAND);
-    // A fluid link is shared by the network: one block of each connection is always in it.
+    // A block link is shared by the core: a peer may hold the whole window, and whose own
+    // connection is full is stalled. A fluid link is shared by the network: one block of each
+    // connection is always in it.
     let (window_node, window_peer) = match setup.network {
-        NetworkModel::Block { .. } => (in_hand, in_hand),
+        NetworkModel::Block { .. } => (in_hand, ByteCount::MAX),
         NetworkModel::Fluid => (ByteCount::MAX, largest),
     };
     Settings {

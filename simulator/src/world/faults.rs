@@ -65,6 +65,7 @@ impl World<'_> {
             }
         }
         self.offer(row);
+        self.connect(transfer.destination, transfer.source);
         self.trace.event(
             self.now,
             8,

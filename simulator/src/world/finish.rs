@@ -1,9 +1,10 @@
 //! The end of a run: what is left over is checked, and the record is put together.
 
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::ByteCount;
+use fairhaul_core::units::{ByteCount, Rate};
 
 use super::{Event, RunError, World, rows};
+use crate::bounds::{self, Access};
 use crate::record::{ContentRecord, FlowName, Record, WindowRecord};
 use crate::setup::ContentSetup;
 
@@ -174,7 +175,7 @@ impl World<'_> {
             (Some(first), Some(last)) if all => Some(last.since(first)),
             _ => None,
         };
-        let (kumar_ross, mundinger) = crate::bounds::of_content(self.setup, content);
+        let (kumar_ross, mundinger) = self.bounds(content);
         ContentRecord {
             makespan,
             leechers: count(joined),
@@ -182,6 +183,49 @@ impl World<'_> {
             kumar_ross,
             mundinger,
         }
+    }
+
+    /// What no policy can beat, where the theorems apply: everybody joins together and stays
+    /// to the end, and the seeds are there from the start.
+    fn bounds(&self, content: &ContentSetup) -> (Option<Span>, Option<Span>) {
+        let peer = |row: &u32| &self.setup.peers[*row as usize];
+        let all = || content.seeds.iter().chain(&content.leechers).map(peer);
+        let together = all().all(|peer| peer.leave.is_none() && peer.linger.is_none())
+            && content
+                .leechers
+                .windows(2)
+                .all(|pair| peer(&pair[0]).join == peer(&pair[1]).join)
+            && content.seeds.iter().all(|seed| {
+                content
+                    .leechers
+                    .first()
+                    .is_none_or(|first| peer(seed).join <= peer(first).join)
+            });
+        if !together || !self.setup.faults.is_empty() || self.setup.contents.len() != 1 {
+            return (None, None);
+        }
+        let up = |row: &u32| peer(row).up.map(Rate::get);
+        let seeds: Option<u64> = content.seeds.iter().map(up).sum();
+        let access: Vec<Access> = content
+            .leechers
+            .iter()
+            .map(|row| Access {
+                up: peer(row).up,
+                down: peer(row).down,
+            })
+            .collect();
+        let kumar_ross = bounds::kumar_ross(content.bytes, seeds.map(Rate::new), &access);
+        let rate = content.seeds.first().and_then(|seed| peer(seed).up);
+        let equal = content.seeds.len() == 1
+            && all().all(|peer| peer.up == rate && peer.down.is_none_or(|down| Some(down) >= rate));
+        let chunks = content.bytes.get().div_ceil(content.chunk.get());
+        let mundinger = match (rate, u32::try_from(chunks)) {
+            (Some(rate), Ok(chunks)) if equal => {
+                bounds::mundinger(content.bytes, chunks, count(access.iter()), rate)
+            }
+            _ => None,
+        };
+        (kumar_ross, mundinger)
     }
 
     /// Time in which a peer would have everything it wants, if only it were served: its own
@@ -202,15 +246,13 @@ impl World<'_> {
                 .sum();
             let down = self.setup.peers[row as usize].down.map(|rate| rate.get());
             let narrowest = [seeds, down].into_iter().flatten().min();
-            let time = narrowest.map_or(Span::ZERO, |rate| {
-                fairhaul_core::units::Rate::new(rate).time_for(content.bytes)
-            });
+            let time = narrowest.map_or(Span::ZERO, |rate| Rate::new(rate).time_for(content.bytes));
             alone = Some(alone.map_or(time, |before| before + time));
         }
         alone
     }
 }
 
-fn count(things: impl Iterator<Item = Time>) -> u32 {
+fn count<T>(things: impl Iterator<Item = T>) -> u32 {
     u32::try_from(things.count()).expect("fewer peers than u32")
 }

@@ -52,9 +52,11 @@ impl Swarm {
         }
     }
 
-    /// Keeps what a peer has on its disk while it is away.
-    pub(super) fn keep(&mut self, peer: u32, disk: Vec<(TransferId, Bitfield)>) {
-        self.disks[peer as usize] = disk;
+    /// What a peer that was away has of a transfer on its disk.
+    pub(super) fn kept(&self, peer: u32, transfer: TransferId) -> Option<Bitfield> {
+        let mut disk = self.disks[peer as usize].iter();
+        disk.find(|(kept, _)| *kept == transfer)
+            .map(|(_, have)| have.clone())
     }
 }
 
@@ -87,12 +89,10 @@ impl World<'_> {
                 },
             );
         }
-        let disk = std::mem::take(&mut self.swarm.disks[peer as usize]);
         for (content, is_seed) in self.swarm.roles[peer as usize].clone() {
             let manifest = self.manifest(content);
-            let kept = disk.iter().find(|(transfer, _)| transfer.0 == content);
-            let have = match kept {
-                Some((_, kept)) => kept.clone(),
+            let have = match self.swarm.kept(peer, TransferId(content)) {
+                Some(kept) => kept,
                 None if is_seed => Bitfield::full(manifest.chunks()),
                 None => Bitfield::empty(manifest.chunks()),
             };
@@ -111,6 +111,9 @@ impl World<'_> {
         }
         self.queue.push(self.now, Event::Meet(peer));
         for transfer in self.waiting.remove(&peer).unwrap_or_default() {
+            self.queue.push(self.now, Event::Start(transfer));
+        }
+        for transfer in self.tally.unfinished_of(self.setup, peer) {
             self.queue.push(self.now, Event::Start(transfer));
         }
     }
@@ -230,13 +233,7 @@ impl World<'_> {
             return;
         };
         self.trace.event(self.now, 7, peer, 0, [0; 2]);
-        let contents = self.setup.contents.len();
-        let kept = (0..contents).filter_map(|content| {
-            let transfer = TransferId(u32::try_from(content).ok()?);
-            Some((transfer, node.had(transfer)?.clone()))
-        });
-        let kept = kept.collect();
-        self.swarm.keep(peer, kept);
+        self.swarm.disks[peer as usize] = node.holdings();
         self.tally.left(peer, self.now);
         for id in 0..self.flights.len() as u64 {
             let flight = self.flights[super::index(id)];

@@ -147,6 +147,16 @@ impl Tally {
         }
     }
 
+    /// Transfers from or to a peer that have begun and not ended.
+    pub(super) fn unfinished_of(&self, setup: &Setup, peer: u32) -> Vec<u32> {
+        let concerned = rows(&setup.transfers).filter(|(row, transfer)| {
+            let record = &self.transfers[*row as usize];
+            let begun = record.start.is_some() && record.end.is_none();
+            begun && [transfer.source, transfer.destination].contains(&peer)
+        });
+        concerned.map(|(row, _)| row).collect()
+    }
+
     /// A peer has all of one more content.
     pub(super) fn content_completed(&mut self, peer: u32, now: Time) -> bool {
         self.wants[peer as usize] -= 1;

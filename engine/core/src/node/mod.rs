@@ -351,6 +351,15 @@ impl Node {
         self.transfers.get(&transfer).map(Transfer::had)
     }
 
+    /// What we have of every transfer.
+    #[must_use]
+    pub fn holdings(&self) -> Vec<(TransferId, Bitfield)> {
+        self.transfers
+            .iter()
+            .map(|(id, transfer)| (*id, transfer.had().clone()))
+            .collect()
+    }
+
     /// For a report that says who waits for what: the chunks asked of each peer, and whether
     /// that peer chokes us.
     pub fn waiting(&self) -> impl Iterator<Item = (PeerId, usize, bool)> {

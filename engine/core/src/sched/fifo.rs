@@ -21,7 +21,7 @@ impl Fifo {
     /// An empty queue.
     #[must_use]
     pub fn new() -> Self {
-        Self(Ranked::new(Age::default()))
+        Self(Ranked::new(Age))
     }
 }
 

@@ -24,7 +24,7 @@ impl Srpt {
     /// An empty queue.
     #[must_use]
     pub fn new() -> Self {
-        Self(Ranked::new(Remaining::default()))
+        Self(Ranked::new(Remaining))
     }
 }
 

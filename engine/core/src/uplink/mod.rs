@@ -17,7 +17,6 @@ mod classify;
 mod entity;
 mod meter;
 mod place;
-mod row;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -29,9 +28,9 @@ use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::time::Time;
 use crate::units::ByteCount;
 
+use crate::sched::{Params, Row};
 pub use classify::{Path, Share, Target, classify};
 pub use meter::Limit;
-pub use row::{Params, Row};
 pub use status::{Hold, Holder};
 
 use entity::Entities;

@@ -18,7 +18,7 @@ use crate::sched::{Discipline, Ticket};
 use crate::time::Time;
 use crate::units::{ByteCount, Rate, Weight};
 
-use super::row::{Params, Row};
+use crate::sched::{Params, Row};
 
 /// The class of the whole uplink.
 pub(super) const ROOT: u32 = 0;
