@@ -21,7 +21,7 @@ impl Fifo {
     /// An empty queue.
     #[must_use]
     pub fn new() -> Self {
-        Self(Ranked::new(Age::default()))
+        Self(Ranked::new(Age))
     }
 }
 
@@ -32,7 +32,7 @@ impl Default for Fifo {
 }
 
 /// Ranks by the number of the request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Age;
 
 impl Rank for Age {

@@ -10,6 +10,7 @@ pub mod fifo;
 mod heap;
 pub mod las;
 pub mod mclock;
+pub mod oracle;
 mod queues;
 mod ranked;
 pub mod round_robin;

@@ -24,7 +24,7 @@ impl Srpt {
     /// An empty queue.
     #[must_use]
     pub fn new() -> Self {
-        Self(Ranked::new(Remaining::default()))
+        Self(Ranked::new(Remaining))
     }
 }
 
@@ -35,7 +35,7 @@ impl Default for Srpt {
 }
 
 /// Ranks by bytes of the transfer still to be served.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Remaining;
 
 impl Rank for Remaining {
