@@ -81,14 +81,13 @@ mod tests {
         assert_eq!(shares(row, capped), [200, 300, 100]);
     }
 
-    // Floors 300 and 300 of 1,000, weights 1, 2, 3 for the rest: the floors are what the
-    // first two would lack, (1/6) and (1/3) of the link being 167 and 333.
+    // Floors 300 and 300 of 1,000, weights 1, 2 and 3: with 133 per unit weight the floors
+    // bind, and 400 are left. With floors 100 and 300 they do not: 167 per unit weight.
     #[test]
-    fn a_floor_below_the_share_changes_nothing() {
+    fn a_floor_binds_only_if_it_exceeds_the_share() {
         let mut floored = tickets();
         floored[1].floor = Rate::new(300_000);
         floored[2].cap = Rate::new(0);
-        // 300 for the first; the rest of 700 as 2 to 3, but not less than 300: 280 is.
         let row = find("mclock").unwrap();
         assert_eq!(shares(row, floored), [300, 300, 400]);
         floored[0].floor = Rate::new(100_000);
