@@ -24,14 +24,28 @@ pub(super) fn deficit(setting: &Setting<'_>, one: usize, other: usize) -> u64 {
     quantum.saturating_add(blocks(setting, one, other))
 }
 
-/// `2 (Li/wi + Lj/wj + L/W)`: each of the two stays within a block of its own, and one of any
-/// flow shared by all, of the virtual time on either side.
+/// `2 (Li/wi + Lj/wj) + Si + Sj`, where Si is the most that the virtual time moves while one
+/// block of another flow is served: `Lk / (wk + wi)` at most, since both count by then. Each of
+/// the two stays within a block of its own of the virtual time on either side, and falls
+/// behind by Si more at most.
 pub(super) fn worst_case_fair(setting: &Setting<'_>, one: usize, other: usize) -> u64 {
-    let all = setting.flows.iter().map(|&(weight, _)| hundredths(weight));
-    let shared = per_weight(largest(setting), all.sum());
     blocks(setting, one, other)
-        .saturating_add(shared)
         .saturating_mul(2)
+        .saturating_add(step(setting, one))
+        .saturating_add(step(setting, other))
+}
+
+/// The most that the virtual time moves while a block of a flow other than `flow` is served.
+fn step(setting: &Setting<'_>, flow: usize) -> u64 {
+    let own = hundredths(setting.flows[flow].0);
+    let steps = setting
+        .flows
+        .iter()
+        .enumerate()
+        .filter_map(|(at, &(weight, len))| {
+            (at != flow).then(|| per_weight(len, own + hundredths(weight)))
+        });
+    steps.max().unwrap_or(0)
 }
 
 /// One block of each of the two flows, per unit weight.

@@ -13,8 +13,9 @@
 //!            block per mean weight of the active flows, so that a flow of average weight
 //!            sends one block per turn. A constant that covers the largest block at the least
 //!            weight, 0.01, would let the greatest send a million blocks at once. A newly
-//!            active flow starts with no credit at the end of the ring. Service out of turn
-//!            leaves a debt, which later turns pay; it ends when nothing is backlogged.
+//!            active flow starts with no credit at the end of the ring, and one that was
+//!            emptied keeps its place until its next turn. Service out of turn leaves a debt,
+//!            which later turns pay; it ends when nothing is backlogged.
 
 use crate::id::FlowId;
 use crate::sched::book::Price;

@@ -32,7 +32,7 @@ impl Default for Fifo {
 }
 
 /// Ranks by the number of the request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Age;
 
 impl Rank for Age {

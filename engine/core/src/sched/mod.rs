@@ -7,9 +7,14 @@ mod book;
 mod claim;
 pub mod drr;
 pub mod fifo;
+#[cfg(test)]
+mod gps;
 mod heap;
 pub mod las;
+#[cfg(test)]
+mod laws;
 pub mod mclock;
+pub mod oracle;
 mod queues;
 mod ranked;
 pub mod round_robin;

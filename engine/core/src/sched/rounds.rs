@@ -14,8 +14,8 @@ use crate::units::ByteCount;
 #[derive(Debug)]
 pub(super) struct Rounds {
     pub(super) book: Book,
-    /// Flows in order of their turns. One that was emptied out of turn stays until its turn,
-    /// so that leaving is cheap and coming back at once gains no place.
+    /// Flows in order of their turns. One that has been emptied stays until its next turn, so
+    /// that leaving is cheap and who comes back at once is not visited twice in a round.
     ring: VecDeque<FlowId>,
     /// Flows at the front of the ring that have still to be visited in this round.
     left: usize,
@@ -60,13 +60,18 @@ impl Rounds {
             if let Some(ticket) = self.book.serve(flow) {
                 self.fruitful = true;
                 if self.book.is_empty(flow) {
-                    self.leave();
+                    self.pass();
                 }
                 return Some(ticket);
             }
-            self.visiting = false;
-            self.ring.rotate_left(1);
+            self.pass();
         }
+    }
+
+    /// Ends the turn of the first flow.
+    fn pass(&mut self) {
+        self.visiting = false;
+        self.ring.rotate_left(1);
     }
 
     /// Begins the turn of the first flow; says whether it has anything to be served.
@@ -76,7 +81,8 @@ impl Rounds {
         }
         self.left -= 1;
         if self.book.is_empty(flow) {
-            self.leave();
+            self.ring.pop_front();
+            self.book.unlist(flow);
             return false;
         }
         self.book.grant(flow);
@@ -91,13 +97,6 @@ impl Rounds {
             self.book.skip_rounds(self.ring.iter().copied());
         }
         self.fruitful = false;
-    }
-
-    /// Ends the turn and the membership of the first flow.
-    fn leave(&mut self) {
-        let flow = self.ring.pop_front().expect("the first flow has the turn");
-        self.book.unlist(flow);
-        self.visiting = false;
     }
 
     /// Notes that somebody was served who is not in the ring.

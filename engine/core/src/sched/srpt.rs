@@ -35,7 +35,7 @@ impl Default for Srpt {
 }
 
 /// Ranks by bytes of the transfer still to be served.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Remaining;
 
 impl Rank for Remaining {

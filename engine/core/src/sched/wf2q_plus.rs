@@ -6,7 +6,7 @@
 //!            rate C, shared by weights that sum to the flow's rate r over C, a block is done
 //!            at the latest at its expected arrival time plus Li/r + L/C. Over any interval in
 //!            which two flows stay backlogged their service per unit weight differs by at most
-//!            twice Li/wi + Lj/wj + L/W, W the sum of all weights.
+//!            2 (Li/wi + Lj/wj), and what the virtual time moves during one block of others.
 //! Cost:      O(log N) per block for N flows; two heaps, each flow in one of them.
 //! Drawbacks: twice the work of start-time fair queueing, and a wider bound between two flows.
 //! Departs:   the rates that the virtual time divides by are weights over the sum of the
