@@ -17,7 +17,6 @@ mod classify;
 mod entity;
 mod meter;
 mod place;
-mod row;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -26,12 +25,12 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{ChunkIndex, PeerId, TransferId};
+use crate::sched::{Params, Row};
 use crate::time::Time;
 use crate::units::ByteCount;
 
 pub use classify::{Path, Share, Target, classify};
 pub use meter::Limit;
-pub use row::{Params, Row};
 pub use status::{Hold, Holder};
 
 use entity::Entities;
