@@ -25,6 +25,7 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{ChunkIndex, PeerId, TransferId};
+use crate::sched::{Params, Row};
 use crate::time::Time;
 use crate::units::ByteCount;
 

@@ -14,11 +14,9 @@
 use std::collections::VecDeque;
 
 use crate::id::{ChunkIndex, FlowId};
-use crate::sched::{Discipline, Ticket};
+use crate::sched::{Discipline, Params, Row, Ticket};
 use crate::time::Time;
 use crate::units::{ByteCount, Rate, Weight};
-
-use crate::sched::{Params, Row};
 
 /// The class of the whole uplink.
 pub(super) const ROOT: u32 = 0;
@@ -567,6 +565,12 @@ impl Tree {
             floor: standing.floor,
             cap,
         }
+    }
+
+    /// Classes in use besides the root.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.classes.len() - self.vacant.len() - 1
     }
 
     fn leaf_guess(&self, id: u32) -> (u64, u64, u64) {

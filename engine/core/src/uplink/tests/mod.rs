@@ -1,14 +1,19 @@
 //! What an uplink promises, on a link that sends one block at a time.
 
-mod fair;
+mod attacks;
+mod limits;
+mod shares;
 
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::id::GroupId;
+use crate::sched;
 use crate::time::Span;
 use crate::units::{Rate, Weight};
 
-use fair::FAIR;
+/// The disciplines that are fair by weight.
+const FAIR: [&str; 5] = ["drr", "sparse-drr", "sfq", "wf2q+", "mclock"];
 
 /// An uplink, the link behind it, and demands that never end.
 struct Rig {
@@ -22,20 +27,16 @@ struct Rig {
 }
 
 impl Rig {
+    /// Blocks of 16 KiB, one at a time on the link, start-time fair queues.
     fn new(share: Share, link: u64) -> Self {
-        Self::with(share, link, 16)
+        Self::of("sfq", share, link)
     }
 
-    fn with(share: Share, link: u64, block_kib: u64) -> Self {
-        let settings = Settings {
-            outer: &FAIR,
-            inner: &FAIR,
-            share,
-            largest: ByteCount::kib(block_kib),
-            window_node: ByteCount::kib(block_kib),
-            window_peer: ByteCount::mib(64),
-            quantum: None,
-        };
+    fn of(discipline: &str, share: Share, link: u64) -> Self {
+        Self::with(settings(discipline, share), link)
+    }
+
+    fn with(settings: Settings, link: u64) -> Self {
         Self {
             uplink: Uplink::new(settings),
             link: Rate::new(link),
@@ -49,13 +50,27 @@ impl Rig {
         self.uplink.set_limit(target, limit, self.now);
     }
 
+    fn join(&mut self, target: Target, group: Option<u32>) {
+        self.uplink.join(target, group.map(GroupId), self.now);
+    }
+
+    /// The peer goes, with all it has asked for.
+    fn leave(&mut self, peer: u32) {
+        self.hungry.retain(|hungry| hungry.0 != peer);
+        self.uplink.purge_peer(PeerId(peer));
+    }
+
     fn ask(&mut self, peer: u32, transfer: u32, len: u64) {
+        self.ask_for(peer, transfer, len, MB);
+    }
+
+    fn ask_for(&mut self, peer: u32, transfer: u32, len: u64, remaining: u64) {
         let request = Request {
             peer: PeerId(peer),
             transfer: TransferId(transfer),
             chunk: ChunkIndex(0),
             len: ByteCount::new(len),
-            remaining: ByteCount::mib(1),
+            remaining: ByteCount::new(remaining),
         };
         self.uplink.request(request, self.now).unwrap();
     }
@@ -104,12 +119,32 @@ impl Rig {
     /// Bytes for each peer since `from`.
     fn by_peer(&self, from: Time) -> BTreeMap<u32, u64> {
         let mut sums = BTreeMap::new();
-        for &(time, peer, _, len) in &self.sent {
-            if time >= from {
-                *sums.entry(peer).or_default() += len;
-            }
+        for ((peer, _), len) in self.by_both(from) {
+            *sums.entry(peer).or_default() += len;
         }
         sums
+    }
+
+    /// Bytes for each peer and transfer since `from`.
+    fn by_both(&self, from: Time) -> BTreeMap<(u32, u32), u64> {
+        let mut sums = BTreeMap::new();
+        for &(_, peer, transfer, len) in self.sent.iter().filter(|block| block.0 >= from) {
+            *sums.entry((peer, transfer)).or_default() += len;
+        }
+        sums
+    }
+}
+
+fn settings(discipline: &str, share: Share) -> Settings {
+    let row = sched::find(discipline).unwrap();
+    Settings {
+        outer: row,
+        inner: row,
+        share,
+        largest: ByteCount::kib(16),
+        window_node: ByteCount::kib(16),
+        window_peer: ByteCount::mib(64),
+        quantum: None,
     }
 }
 
@@ -127,6 +162,29 @@ fn cap(rate: u64) -> Limit {
     }
 }
 
+fn floor(rate: u64) -> Limit {
+    Limit {
+        floor: Some(Rate::new(rate)),
+        ..Limit::default()
+    }
+}
+
+const fn peer(id: u32) -> Target {
+    Target::Peer(PeerId(id))
+}
+
+const fn transfer(id: u32) -> Target {
+    Target::Transfer(TransferId(id))
+}
+
+const fn group(id: u32) -> Target {
+    Target::Group(GroupId(id))
+}
+
+fn secs(secs: u64) -> Time {
+    Time::ZERO + Span::from_secs(secs)
+}
+
 #[track_caller]
 fn assert_near(got: u64, expected: u64, tolerance: u64) {
     assert!(
@@ -136,43 +194,11 @@ fn assert_near(got: u64, expected: u64, tolerance: u64) {
 }
 
 const KIB: u64 = 1024;
+const MB: u64 = 1_000_000;
 
-// Three peers of weights 1, 2 and 5 on 8 MB/s for 10 s: 10, 20 and 50 MB.
-#[test]
-fn peers_share_by_weight() {
-    let mut rig = Rig::new(Share::Peer, 8_000_000);
-    for (peer, weight) in [(1, 1), (2, 2), (3, 5)] {
-        rig.limit(Target::Peer(PeerId(peer)), weigh(weight));
-        rig.hungry(peer, 0, 64 * KIB);
+impl Uplink {
+    /// Classes, leaves and entities other than groups in use.
+    fn footprint(&self) -> (usize, usize, usize) {
+        (self.tree.len(), self.leaves.len(), self.entities.len())
     }
-    rig.run(Span::from_secs(10));
-    let got = rig.by_peer(Time::ZERO);
-    for (peer, expected) in [(1, 10_000_000), (2, 20_000_000), (3, 50_000_000)] {
-        assert_near(got[&peer], expected, 32 * KIB);
-    }
-}
-
-// C = 1,000: A (floor 300, weight 1), B (weight 2), D (weight 3, cap 200): 300, 500, 200.
-#[test]
-fn floors_and_caps_clamp_the_shares_as_the_fluid_oracle_does() {
-    let mut rig = Rig::new(Share::Peer, 10_000_000);
-    let floor = Limit {
-        floor: Some(Rate::new(3_000_000)),
-        ..weigh(1)
-    };
-    let capped = Limit {
-        weight: Weight::whole(3),
-        ..cap(2_000_000)
-    };
-    rig.limit(Target::Peer(PeerId(1)), floor);
-    rig.limit(Target::Peer(PeerId(2)), weigh(2));
-    rig.limit(Target::Peer(PeerId(3)), capped);
-    for peer in 1..=3 {
-        rig.hungry(peer, 0, 64 * KIB);
-    }
-    rig.run(Span::from_secs(20));
-    let got = rig.by_peer(Time::from_nanos(10_000_000_000));
-    assert_near(got[&1], 30_000_000, 100_000);
-    assert_near(got[&2], 50_000_000, 100_000);
-    assert_near(got[&3], 20_000_000, 100_000);
 }

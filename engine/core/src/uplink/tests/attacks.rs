@@ -1,0 +1,188 @@
+//! What a peer cannot gain, entries F1 to F12 of the register.
+
+use super::*;
+
+// F1: one identity against nine, with 1 transfer or with 200, each with a request waiting.
+#[test]
+fn more_transfers_or_requests_do_not_buy_a_larger_share() {
+    for discipline in FAIR {
+        for transfers in [1, 10, 200] {
+            let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
+            for id in 1..=9 {
+                rig.hungry(id, 0, 64 * KIB);
+            }
+            for id in 0..transfers {
+                rig.hungry.push((0, id, 64 * KIB));
+                rig.ask(0, id, 64 * KIB);
+            }
+            rig.run(Span::from_secs(10));
+            let got = rig.by_peer(Time::ZERO);
+            assert_near(got[&0], 10 * MB, 100_000);
+            assert_near(got[&1], 10 * MB, 100_000);
+        }
+    }
+}
+
+#[test]
+fn a_peer_may_have_so_many_requests_waiting_and_no_more() {
+    let mut rig = Rig::new(Share::Peer, MB);
+    for id in 0..REQUESTS_MAX {
+        rig.ask(1, id % 7, KIB);
+    }
+    let one_more = Request {
+        peer: PeerId(1),
+        transfer: TransferId(9),
+        chunk: ChunkIndex(0),
+        len: ByteCount::kib(1),
+        remaining: ByteCount::kib(1),
+    };
+    assert_eq!(rig.uplink.request(one_more, rig.now), Err(Overload));
+    assert_eq!(rig.uplink.queued(PeerId(1)), ByteCount::kib(256));
+    rig.ask(2, 0, KIB);
+    rig.run(Span::from_millis(10));
+    assert_eq!(rig.uplink.request(one_more, rig.now), Ok(()));
+}
+
+// F3: a flood of requests of one byte against an honest peer. Each is charged 16 KiB, so the
+// flood gets one block's worth of turns, and the honest peer nearly all bytes.
+#[test]
+fn tiny_requests_are_charged_as_if_they_were_not() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
+        for _ in 0..200 {
+            rig.ask(1, 0, 1);
+        }
+        rig.hungry.push((1, 0, 1));
+        rig.hungry(2, 0, 64 * KIB);
+        rig.run(Span::from_secs(2));
+        let got = rig.by_peer(Time::ZERO);
+        let turns = got[&1];
+        assert_near(turns, got[&2] / (16 * KIB), 8);
+    }
+}
+
+// The same with a floor: a floor of 1 MB/s is 61 turns of 16 KiB a second, not a million of a
+// byte. The share of one in two would be more, so the flood has weight 0.01.
+#[test]
+fn a_floor_does_not_make_tiny_requests_free() {
+    let mut rig = Rig::new(Share::Peer, 10 * MB);
+    let limit = Limit {
+        weight: Weight::BEST_EFFORT,
+        ..floor(MB)
+    };
+    rig.limit(peer(1), limit);
+    for _ in 0..200 {
+        rig.ask(1, 0, 1);
+    }
+    rig.hungry.push((1, 0, 1));
+    rig.hungry(2, 0, 64 * KIB);
+    rig.run(Span::from_secs(10));
+    let turns = rig.by_peer(Time::ZERO)[&1];
+    assert_near(turns, 10 * MB / (16 * KIB), 70);
+}
+
+// F4: requests of the largest chunk hold the others up by a block, not by a chunk.
+#[test]
+fn a_huge_request_delays_others_by_blocks_only() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Peer, MB);
+        rig.ask(1, 0, 64 * MB);
+        rig.run(Span::from_secs(1));
+        rig.ask(2, 0, 16 * KIB);
+        let asked = rig.now;
+        rig.run(Span::from_secs(1));
+        let served = rig.sent.iter().find(|block| block.1 == 2).unwrap().0;
+        let wait = served - asked;
+        assert!(wait <= Span::from_millis(3 * 17), "{discipline}: {wait}");
+    }
+}
+
+// F7: a peer that is silent for a second and then asks for much, against one that always asks:
+// while both are backlogged it is ahead by a quantum and two blocks at most. With a floor too.
+#[test]
+fn silence_earns_nothing() {
+    for discipline in FAIR {
+        for limit in [Limit::default(), floor(4 * MB)] {
+            let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
+            rig.limit(peer(1), limit);
+            rig.hungry(2, 0, 64 * KIB);
+            for round in 1..=5 {
+                rig.run(Span::from_millis(1_000));
+                let asked = rig.now;
+                for _ in 0..8 {
+                    rig.ask(1, 0, 64 * KIB);
+                }
+                rig.run(Span::from_millis(100));
+                let got = rig.by_peer(asked);
+                let ahead = got[&1].saturating_sub(got[&2]);
+                assert!(
+                    ahead <= 4 * 16 * KIB,
+                    "{discipline}, round {round}: {ahead} ahead"
+                );
+            }
+        }
+    }
+}
+
+// F12: weight 0 is best effort: 1 to 100 against weight 1, and not nothing.
+#[test]
+fn weight_zero_is_served_and_starves_nobody() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
+        rig.limit(peer(1), weigh(0));
+        rig.limit(peer(2), weigh(1));
+        rig.hungry(1, 0, 64 * KIB);
+        rig.hungry(2, 0, 64 * KIB);
+        rig.run(Span::from_secs(101));
+        let got = rig.by_peer(Time::ZERO);
+        assert_near(got[&1], 10 * MB, 200_000);
+    }
+}
+
+#[test]
+fn cancel_takes_what_is_left_and_nothing_else() {
+    let mut rig = Rig::new(Share::Peer, MB);
+    rig.ask(1, 0, 64 * KIB);
+    rig.ask(1, 0, 32 * KIB);
+    let first = rig.uplink.next(rig.now).unwrap();
+    assert_eq!(
+        (first.offset, first.len),
+        (ByteCount::ZERO, ByteCount::kib(16))
+    );
+    let cancel = |rig: &mut Rig, id| rig.uplink.cancel(PeerId(id), TransferId(0), ChunkIndex(0));
+    assert!(cancel(&mut rig, 1));
+    assert_eq!(rig.uplink.queued(PeerId(1)), ByteCount::kib(32));
+    assert!(cancel(&mut rig, 1));
+    assert!(!cancel(&mut rig, 1));
+    assert!(!cancel(&mut rig, 7));
+    rig.uplink.sent(PeerId(1), first.len, rig.now);
+    assert_eq!(rig.uplink.next(rig.now), None);
+    assert_eq!(rig.uplink.ready_at(rig.now), None);
+}
+
+#[test]
+fn a_purge_leaves_nothing_behind() {
+    for share in [Share::Peer, Share::Group, Share::Transfer] {
+        let mut rig = Rig::new(share, MB);
+        for round in 0..3 {
+            for id in 0..30 {
+                rig.ask(id, id % 4, 64 * KIB);
+                rig.ask(id, 9, 64 * KIB);
+            }
+            for id in 0..30 {
+                rig.uplink.join(peer(id), Some(GroupId(id % 3)), rig.now);
+            }
+            rig.run(Span::from_millis(100));
+            for id in 0..30 {
+                rig.uplink.join(peer(id), None, rig.now);
+            }
+            rig.uplink.purge_transfer(TransferId(9));
+            for id in 0..30 {
+                rig.uplink.purge_peer(PeerId(id));
+            }
+            assert_eq!(rig.uplink.footprint(), (0, 0, 0), "round {round}");
+            assert_eq!(rig.uplink.next(rig.now), None);
+            assert_eq!(rig.uplink.ready_at(rig.now), None);
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Caps, floors and windows.
+
+use super::*;
+
+/// Fails unless over every interval of `blocks` what passed is within burst and rate.
+#[track_caller]
+pub(super) fn assert_capped(blocks: &[(Time, u64)], rate: u64, burst: u64) {
+    for (first, &(start, _)) in blocks.iter().enumerate() {
+        let mut sent = 0_u128;
+        for &(end, len) in &blocks[first..] {
+            sent += u128::from(len);
+            let gained = u128::from(rate) * u128::from((end - start).as_nanos());
+            let allowed = u128::from(burst) * 1_000_000_000 + gained;
+            assert!(
+                sent * 1_000_000_000 <= allowed,
+                "{sent} B from {start} to {end}"
+            );
+        }
+    }
+}
+
+fn burst(rate: u64, burst: u64) -> Limit {
+    Limit {
+        burst: Some(ByteCount::new(burst)),
+        ..cap(rate)
+    }
+}
+
+// Caps of 4 MB/s for the node, 2 for group 1, 1.5 for peer 1 and 0.7 for transfer 1, all at
+// once, bursts of 64 KiB: each holds in every interval, and what is left goes to peer 3.
+#[test]
+fn caps_hold_in_every_interval_at_four_levels_at_once() {
+    for share in [Share::Peer, Share::Group, Share::Transfer] {
+        let mut rig = Rig::new(share, 100 * MB);
+        let caps = [
+            (Target::Node, 4 * MB),
+            (group(1), 2 * MB),
+            (peer(1), 3 * MB / 2),
+            (transfer(1), 7 * MB / 10),
+        ];
+        for (target, rate) in caps {
+            rig.limit(target, burst(rate, 64 * KIB));
+        }
+        rig.join(peer(1), Some(1));
+        rig.join(peer(2), Some(1));
+        for (id, of) in [(1, 1), (1, 2), (2, 1), (2, 2), (3, 3)] {
+            rig.hungry(id, of, 100 * KIB);
+        }
+        rig.run(Span::from_secs(5));
+        let passed = |by: &dyn Fn(u32, u32) -> bool| -> Vec<(Time, u64)> {
+            let blocks = rig.sent.iter().filter(|block| by(block.1, block.2));
+            blocks.map(|&(time, _, _, len)| (time, len)).collect()
+        };
+        let total = |blocks: &[(Time, u64)]| blocks.iter().map(|block| block.1).sum::<u64>();
+        let (node, lab) = (passed(&|_, _| true), passed(&|peer, _| peer <= 2));
+        let (one, first) = (
+            passed(&|peer, _| peer == 1),
+            passed(&|_, transfer| transfer == 1),
+        );
+        assert_capped(&node, 4 * MB, 64 * KIB);
+        assert_capped(&lab, 2 * MB, 64 * KIB);
+        assert_capped(&one, 3 * MB / 2, 64 * KIB);
+        assert_capped(&first, 7 * MB / 10, 64 * KIB);
+        // And none is wasted: the node is full, and so is every cap that binds.
+        assert_near(total(&node), 20 * MB, 128 * KIB);
+        assert_near(total(&lab), 10 * MB, 128 * KIB);
+        assert!(total(&first) <= 35 * MB / 10 + 64 * KIB);
+    }
+}
+
+// A group capped at 2 MB/s on an 8 MB/s link; its members have weights 1 and 3, two others 1:
+// 0.5 and 1.5 MB/s, and 3 MB/s each.
+#[test]
+fn a_capped_group_is_shared_by_weight_and_the_rest_goes_to_the_others() {
+    for discipline in FAIR {
+        for share in [Share::Peer, Share::Group] {
+            let mut rig = Rig::of(discipline, share, 8 * MB);
+            rig.limit(group(1), cap(2 * MB));
+            rig.limit(peer(2), weigh(3));
+            rig.join(peer(1), Some(1));
+            rig.join(peer(2), Some(1));
+            for id in 1..=4 {
+                rig.hungry(id, 0, 64 * KIB);
+            }
+            rig.run(Span::from_secs(11));
+            let got = rig.by_peer(secs(1));
+            for (id, expected) in [(1, 5 * MB), (2, 15 * MB), (3, 30 * MB), (4, 30 * MB)] {
+                assert_near(got[&id], expected, 256 * KIB);
+            }
+        }
+    }
+}
+
+// Shared by transfer, the cap of a peer cuts across: peer 1 is capped at 1 MB/s in all, and
+// takes part in both transfers. The transfers still get half of 8 MB/s each.
+#[test]
+fn a_peers_cap_holds_across_the_transfers_that_are_shared_by() {
+    let mut rig = Rig::new(Share::Transfer, 8 * MB);
+    rig.limit(peer(1), cap(MB));
+    for (id, of) in [(1, 1), (1, 2), (2, 1), (3, 2)] {
+        rig.hungry(id, of, 64 * KIB);
+    }
+    rig.run(Span::from_secs(11));
+    let got = rig.by_both(secs(1));
+    assert_near(got[&(1, 1)] + got[&(1, 2)], 10 * MB, 256 * KIB);
+    assert_near(got[&(1, 1)] + got[&(2, 1)], 40 * MB, 256 * KIB);
+    assert_near(got[&(1, 2)] + got[&(3, 2)], 40 * MB, 256 * KIB);
+}
+
+// C = 1,000: A (floor 300, weight 1), B (weight 2), D (weight 3, cap 200): 300, 500, 200.
+#[test]
+fn floors_and_caps_clamp_the_shares_as_the_fluid_oracle_does() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
+        rig.limit(peer(1), floor(3 * MB));
+        rig.limit(peer(2), weigh(2));
+        let capped = Limit {
+            weight: Weight::whole(3),
+            ..cap(2 * MB)
+        };
+        rig.limit(peer(3), capped);
+        for id in 1..=3 {
+            rig.hungry(id, 0, 64 * KIB);
+        }
+        rig.run(Span::from_secs(20));
+        let got = rig.by_peer(secs(10));
+        for (id, expected) in [(1, 30 * MB), (2, 50 * MB), (3, 20 * MB)] {
+            assert_near(got[&id], expected, 200_000);
+        }
+    }
+}
+
+// A floor below the share changes nothing; a floor of a group lifts the group and is shared by
+// weight within it.
+#[test]
+fn a_floor_is_the_larger_of_floor_and_share() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Peer, 9 * MB);
+        rig.limit(peer(1), floor(2 * MB));
+        for id in 1..=3 {
+            rig.hungry(id, 0, 64 * KIB);
+        }
+        rig.run(Span::from_secs(10));
+        for (_, got) in rig.by_peer(Time::ZERO) {
+            assert_near(got, 30 * MB, 200_000);
+        }
+    }
+    let mut rig = Rig::new(Share::Peer, 10 * MB);
+    rig.limit(group(1), floor(6 * MB));
+    rig.limit(peer(2), weigh(2));
+    for id in [1, 2] {
+        rig.join(peer(id), Some(1));
+    }
+    for id in 1..=8 {
+        rig.hungry(id, 0, 64 * KIB);
+    }
+    rig.run(Span::from_secs(10));
+    let got = rig.by_peer(Time::ZERO);
+    assert_near(got[&1], 20 * MB, 500_000);
+    assert_near(got[&2], 40 * MB, 500_000);
+    for id in 3..=8 {
+        assert_near(got[&id], 40 * MB / 6, 500_000);
+    }
+}
+
+// Shared by peer, a transfer's floor cuts across: transfer 7 gets 5 of 10 MB/s, whoever asks.
+#[test]
+fn a_transfers_floor_holds_across_the_peers_that_are_shared_by() {
+    let mut rig = Rig::new(Share::Peer, 10 * MB);
+    rig.limit(transfer(7), floor(5 * MB));
+    rig.hungry(1, 7, 64 * KIB);
+    for id in 1..=9 {
+        rig.hungry(id, 1, 64 * KIB);
+    }
+    rig.run(Span::from_secs(10));
+    let got = rig.by_both(Time::ZERO);
+    assert_near(got[&(1, 7)], 50 * MB, 300_000);
+}
+
+// Floors of 6 and 6 MB/s and a third peer without on 8 MB/s: 4 and 4 MB/s, nothing is refused.
+#[test]
+fn floors_that_do_not_fit_are_kept_in_proportion() {
+    let mut rig = Rig::new(Share::Peer, 8 * MB);
+    for (id, rate) in [(1, 6 * MB), (2, 6 * MB)] {
+        rig.limit(peer(id), floor(rate));
+    }
+    for id in 1..=3 {
+        rig.hungry(id, 0, 64 * KIB);
+    }
+    rig.run(Span::from_secs(10));
+    let got = rig.by_peer(Time::ZERO);
+    assert_near(got[&1], got[&2], 64 * KIB);
+}
+
+// Served from its floor for ten seconds, a peer has not run up a debt: when the others change,
+// it gets what it would have got anyway.
+#[test]
+fn a_floor_leaves_no_debt_that_a_newcomer_would_profit_from() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
+        rig.limit(peer(1), floor(MB));
+        rig.limit(peer(2), weigh(99));
+        rig.hungry(1, 0, 64 * KIB);
+        rig.hungry(2, 0, 64 * KIB);
+        rig.run(Span::from_secs(10));
+        rig.leave(2);
+        rig.hungry(3, 0, 64 * KIB);
+        rig.run(Span::from_secs(4));
+        let got = rig.by_peer(secs(10));
+        println!("{discipline}: {got:?}");
+        assert_near(got[&1], 20 * MB, 500_000);
+    }
+}
+
+// 8 MB/s with a debt-free bucket, then 1 MB/s: the burst of the new rate is not a present.
+#[test]
+fn a_live_change_of_rate_carries_the_level() {
+    for target in [Target::Node, peer(1), transfer(1), group(1)] {
+        let mut rig = Rig::new(Share::Peer, 100 * MB);
+        rig.join(peer(1), Some(1));
+        rig.limit(target, burst(8 * MB, 64 * KIB));
+        rig.hungry(1, 1, 64 * KIB);
+        rig.run(Span::from_secs(2));
+        for _ in 0..50 {
+            rig.limit(target, burst(MB, 128 * KIB));
+            rig.run(Span::from_millis(20));
+            rig.limit(target, burst(MB, 64 * KIB));
+            rig.run(Span::from_millis(20));
+        }
+        let blocks: Vec<(Time, u64)> = rig
+            .sent
+            .iter()
+            .map(|&(time, _, _, len)| (time, len))
+            .collect();
+        let change = blocks.partition_point(|&(time, _)| time < secs(2));
+        assert_capped(&blocks[..change], 8 * MB, 64 * KIB);
+        assert_capped(&blocks[change..], MB, 128 * KIB);
+        let after: u64 = blocks[change..].iter().map(|block| block.1).sum();
+        assert_near(after, 2 * MB, 64 * KIB);
+    }
+}
+
+#[test]
+fn a_cap_of_zero_stops_and_lifting_it_starts_again() {
+    let mut rig = Rig::new(Share::Peer, 10 * MB);
+    rig.hungry(1, 0, 64 * KIB);
+    rig.limit(peer(1), burst(0, 16 * KIB));
+    rig.run(Span::from_secs(1));
+    assert!(rig.by_peer(Time::ZERO)[&1] <= 16 * KIB);
+    assert_eq!(rig.uplink.ready_at(rig.now), None);
+    assert_eq!(rig.uplink.why(PeerId(1), TransferId(0)), Hold::PeerCap);
+    rig.limit(peer(1), Limit::default());
+    rig.run(Span::from_secs(1));
+    assert!(rig.by_peer(secs(1))[&1] >= 10 * MB);
+}
+
+#[test]
+fn a_cap_makes_blocks_small_enough_for_its_burst() {
+    let mut rig = Rig::new(Share::Peer, 100 * MB);
+    rig.limit(peer(1), cap(1_000));
+    rig.hungry(1, 0, 256 * KIB);
+    rig.run(Span::from_secs(100));
+    let blocks: Vec<(Time, u64)> = rig
+        .sent
+        .iter()
+        .map(|&(time, _, _, len)| (time, len))
+        .collect();
+    assert!(blocks.iter().all(|&(_, len)| len == KIB));
+    assert_capped(&blocks, 1_000, KIB + 1);
+    assert_near(blocks.iter().map(|block| block.1).sum(), 100_000, 2 * KIB);
+}
+
+#[test]
+fn a_full_window_waits_for_sent_and_holds_nobody_else() {
+    let mut settings = settings("drr", Share::Peer);
+    settings.window_node = ByteCount::kib(64);
+    settings.window_peer = ByteCount::kib(32);
+    let mut rig = Rig::with(settings, MB);
+    rig.ask(1, 0, 256 * KIB);
+    let issued = |rig: &mut Rig| {
+        let blocks = std::iter::from_fn(|| rig.uplink.next(rig.now));
+        blocks.map(|block| block.peer.0).collect::<Vec<_>>()
+    };
+    assert_eq!(issued(&mut rig), [1, 1]);
+    assert_eq!(rig.uplink.why(PeerId(1), TransferId(0)), Hold::Window);
+    assert_eq!(rig.uplink.ready_at(rig.now), None);
+    rig.ask(2, 0, 256 * KIB);
+    rig.ask(3, 0, 256 * KIB);
+    assert_eq!(rig.uplink.ready_at(rig.now), Some(rig.now));
+    assert_eq!(
+        issued(&mut rig).len(),
+        2,
+        "the node's window is four blocks"
+    );
+    assert_eq!(rig.uplink.ready_at(rig.now), None);
+    rig.uplink.sent(PeerId(1), ByteCount::kib(16), rig.now);
+    assert_eq!(issued(&mut rig).len(), 1);
+    // A peer that goes gives its place back, once.
+    rig.uplink.purge_peer(PeerId(1));
+    rig.uplink.sent(PeerId(1), ByteCount::kib(32), rig.now);
+    let rest = issued(&mut rig).len();
+    assert!(
+        (1..=2).contains(&rest),
+        "{rest} after two blocks were given back"
+    );
+}
+
+#[test]
+fn the_status_names_the_limit_that_holds() {
+    let why = |rig: &Rig, id: u32| rig.uplink.why(PeerId(id), TransferId(0));
+    for (target, hold) in [
+        (Target::Node, Hold::NodeCap),
+        (group(1), Hold::GroupCap),
+        (peer(1), Hold::PeerCap),
+        (transfer(0), Hold::TransferCap),
+    ] {
+        let mut rig = Rig::new(Share::Peer, 100 * MB);
+        rig.join(peer(1), Some(1));
+        assert_eq!(why(&rig, 1), Hold::Idle);
+        rig.limit(target, burst(MB, 16 * KIB));
+        rig.ask(1, 0, 256 * KIB);
+        assert_eq!(why(&rig, 1), Hold::Turn);
+        rig.run(Span::from_millis(1));
+        assert_eq!(why(&rig, 1), hold);
+        let lines: Vec<Holder> = rig.uplink.holders().collect();
+        assert_eq!((lines.len(), lines[0].hold), (1, hold));
+        assert_eq!(lines[0].queued, rig.uplink.queued(PeerId(1)));
+    }
+    let mut rig = Rig::new(Share::Peer, MB);
+    rig.ask(1, 0, 16 * KIB);
+    rig.ask(2, 0, 16 * KIB);
+    let block = rig.uplink.next(rig.now).unwrap();
+    assert_eq!(why(&rig, block.peer.0), Hold::Serving);
+    assert_eq!(why(&rig, 3 - block.peer.0), Hold::Turn);
+}
+
+// F8: what hangs on the identity survives its connections.
+#[test]
+fn a_bucket_survives_the_connections_of_its_peer() {
+    let mut rig = Rig::new(Share::Peer, 100 * MB);
+    rig.limit(peer(1), burst(MB, 64 * KIB));
+    for id in 0..20 {
+        rig.hungry(1, id, 64 * KIB);
+        rig.run(Span::from_millis(50));
+        rig.leave(1);
+    }
+    let blocks: Vec<(Time, u64)> = rig
+        .sent
+        .iter()
+        .map(|&(time, _, _, len)| (time, len))
+        .collect();
+    assert_capped(&blocks, MB, 64 * KIB);
+}
