@@ -1,0 +1,505 @@
+//! The block model: every link serves one transmission at a time.
+//!
+//! An uplink serves in the order of [`Network::send`], which is the order that the node's
+//! discipline chose; then comes the propagation delay; then each shared link and the downlink
+//! serve in the order in which last bytes arrive. A service is cut-through, see `server`: on an
+//! idle path a block takes the time of its slowest link, not the sum.
+//!
+//! Window:    a connection has at most [`BlockNetwork::window`] bytes between the start of
+//!            their service and their acknowledgement, one delay after delivery. What does not
+//!            fit waits beside the uplink, which serves others meanwhile, and returns to its
+//!            place in the order of sending.
+//! Dropped:   what is in service gives the link free at once; what a link had carried of it
+//!            stays carried, and is not counted in [`Carried`].
+//! Refuses:   loss and reordering within a connection.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{ByteCount, Rate};
+
+use super::connection::{ConnectionIndex, Connections};
+use super::server::Server;
+use super::topology::{Path, Topology};
+use super::{
+    BYTES_MAX, Carried, HORIZON, Link, Network, NodeIndex, Outcome, RegionIndex, SharedIndex,
+    Transmission, Violation, Waiting,
+};
+use crate::event_queue::EventQueue;
+
+/// Window of a connection unless another is given: what 1 Gbit/s needs over 32 ms.
+pub const WINDOW: ByteCount = ByteCount::mib(4);
+
+/// Links that serve one transmission at a time. See the module.
+#[derive(Debug)]
+pub struct BlockNetwork {
+    window: ByteCount,
+    topology: Topology,
+    stations: Vec<Station>,
+    connections: Connections,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// Transmissions that have neither arrived nor been dropped.
+    live: usize,
+    events: EventQueue<Event>,
+    next_order: u64,
+    carried: Vec<Carried>,
+}
+
+/// One link and what waits for it.
+#[derive(Debug)]
+struct Station {
+    link: Link,
+    server: Server,
+    /// By order: of sending at an uplink, of arrival elsewhere.
+    queue: BinaryHeap<Reverse<(u64, u32)>>,
+    serving: Option<u32>,
+    /// Number of the present service; what carries an older one was overtaken by a change.
+    service: u32,
+}
+
+/// One transmission.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    id: u64,
+    /// Order of sending.
+    order: u64,
+    bytes: ByteCount,
+    delay: Span,
+    connection: ConnectionIndex,
+    epoch: u32,
+    path: Path,
+    /// Place in the path of the link that it waits for or is served by.
+    hop: u8,
+    at: Place,
+    /// When the first byte left the link before.
+    first: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Nowhere,
+    Window,
+    Station,
+    Propagation,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// A service of a station ends.
+    Served { station: u32, service: u32 },
+    /// A last byte has crossed the distance.
+    Arrived { slot: u32 },
+    /// A connection's oldest bytes are acknowledged, and something waits for that.
+    Acknowledged {
+        connection: ConnectionIndex,
+        epoch: u32,
+    },
+}
+
+impl BlockNetwork {
+    /// A network without nodes, in which a connection has at most `window` bytes in flight.
+    #[must_use]
+    pub fn new(window: ByteCount) -> Self {
+        Self {
+            window,
+            topology: Topology::default(),
+            stations: Vec::new(),
+            connections: Connections::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            live: 0,
+            events: EventQueue::new(),
+            next_order: 0,
+            carried: Vec::new(),
+        }
+    }
+
+    /// The most bytes of a connection between the start of their service and their
+    /// acknowledgement; a single transmission may be larger.
+    #[must_use]
+    pub const fn window(&self) -> ByteCount {
+        self.window
+    }
+
+    fn add_station(&mut self, link: Link, rate: Option<Rate>) -> u32 {
+        let place = u32::try_from(self.stations.len()).expect("memory ends before 2^32 links");
+        self.stations.push(Station {
+            link,
+            server: Server::new(rate),
+            queue: BinaryHeap::new(),
+            serving: None,
+            service: 0,
+        });
+        place
+    }
+
+    fn set_rate(&mut self, place: u32, rate: Option<Rate>, now: Time) {
+        let station = &mut self.stations[place as usize];
+        let end = station
+            .server
+            .set_rate(rate, station.serving.is_some(), now);
+        station.service = station.service.wrapping_add(1);
+        self.announce(place, end);
+    }
+
+    fn announce(&mut self, place: u32, end: Option<Time>) {
+        let service = self.stations[place as usize].service;
+        if let Some(end) = end {
+            self.events.push(
+                end,
+                Event::Served {
+                    station: place,
+                    service,
+                },
+            );
+        }
+    }
+
+    fn is_live(&self, slot: u32) -> bool {
+        let slot = &self.slots[slot as usize];
+        self.connections.get(slot.connection).epoch == slot.epoch
+    }
+
+    fn release(&mut self, slot: u32) {
+        self.slots[slot as usize].at = Place::Nowhere;
+        self.free.push(slot);
+    }
+
+    /// Lets a transmission that the window admitted queue at its uplink.
+    fn admit(&mut self, slot: u32, now: Time) {
+        let entry = &mut self.slots[slot as usize];
+        entry.at = Place::Station;
+        let place = entry.path.links()[0];
+        let order = entry.order;
+        self.stations[place as usize]
+            .queue
+            .push(Reverse((order, slot)));
+        self.start(place, now, None);
+    }
+
+    /// A last byte has reached the link at the transmission's present place in its path.
+    fn arrive(&mut self, slot: u32, now: Time, out: &mut Vec<Outcome>) {
+        let entry = &mut self.slots[slot as usize];
+        entry.at = Place::Station;
+        let place = entry.path.links()[usize::from(entry.hop)];
+        let order = self.next_order;
+        self.next_order += 1;
+        self.stations[place as usize]
+            .queue
+            .push(Reverse((order, slot)));
+        self.start(place, now, Some(out));
+    }
+
+    /// Begins services at a free station until one lasts. Services that end at once, because
+    /// the bytes trickled in or the link is unlimited, are finished here if there is somewhere
+    /// to put their outcome, and announced for this very time if not.
+    fn start(&mut self, place: u32, now: Time, mut out: Option<&mut Vec<Outcome>>) {
+        while self.stations[place as usize].serving.is_none() {
+            let Some(Reverse((_, slot))) = self.stations[place as usize].queue.pop() else {
+                return;
+            };
+            if !self.is_live(slot) {
+                self.release(slot);
+                continue;
+            }
+            let entry = &self.slots[slot as usize];
+            let first = if entry.hop == 0 { now } else { entry.first };
+            let station = &mut self.stations[place as usize];
+            station.serving = Some(slot);
+            station.service = station.service.wrapping_add(1);
+            let end = station.server.begin(entry.bytes, first, now);
+            match &mut out {
+                Some(out) if end == Some(now) => self.finish(place, now, out),
+                _ => self.announce(place, end),
+            }
+        }
+    }
+
+    /// Ends the present service of a station and sends the bytes on.
+    fn finish(&mut self, place: u32, now: Time, out: &mut Vec<Outcome>) {
+        let station = &mut self.stations[place as usize];
+        let slot = station
+            .serving
+            .take()
+            .expect("a service that ends has begun");
+        let entry = &mut self.slots[slot as usize];
+        station.server.finish(entry.bytes, now);
+        // The first byte left as its service began: that is when the next link may begin.
+        entry.first = station.server.started();
+        let sending = entry.hop == 0;
+        let (id, bytes, delay) = (entry.id, entry.bytes, entry.delay);
+        let connection = entry.connection;
+        entry.hop += 1;
+        let arrived = usize::from(entry.hop) == entry.path.links().len();
+        if sending {
+            entry.at = Place::Propagation;
+            entry.first = entry.first.saturating_add(delay);
+            self.carried[self.connections.get(connection).from.index()].up += bytes;
+            out.push(Outcome::Sent(id));
+            if delay == Span::ZERO {
+                self.arrive(slot, now, out);
+            } else {
+                self.events
+                    .push(now.saturating_add(delay), Event::Arrived { slot });
+            }
+        } else if arrived {
+            self.deliver(slot, now, out);
+        } else {
+            self.arrive(slot, now, out);
+        }
+    }
+
+    fn deliver(&mut self, slot: u32, now: Time, out: &mut Vec<Outcome>) {
+        let entry = self.slots[slot as usize];
+        out.push(Outcome::Delivered(entry.id));
+        let connection = self.connections.get_mut(entry.connection);
+        connection.remove_live();
+        self.carried[connection.to.index()].down += entry.bytes;
+        connection.acknowledge(entry.bytes, now.saturating_add(entry.delay));
+        self.live -= 1;
+        self.release(slot);
+        self.watch(entry.connection);
+    }
+
+    /// Asks to be woken if something waits for this connection's window.
+    fn watch(&mut self, index: ConnectionIndex) {
+        let connection = self.connections.get_mut(index);
+        let epoch = connection.epoch;
+        if let Some(at) = connection.wake_at() {
+            self.events.push(
+                at,
+                Event::Acknowledged {
+                    connection: index,
+                    epoch,
+                },
+            );
+        }
+    }
+
+    /// Admits what the window of a connection has room for.
+    fn open(&mut self, index: ConnectionIndex, now: Time) {
+        let window = self.window;
+        while let Some(slot) = self.connections.get(index).first_waiting() {
+            let bytes = self.slots[slot as usize].bytes;
+            let connection = self.connections.get_mut(index);
+            if !connection.admit(bytes, window, now) {
+                break;
+            }
+            connection.stop_waiting();
+            self.admit(slot, now);
+        }
+        self.watch(index);
+    }
+
+    /// What is queued or propagates is recognised by its epoch when its turn comes; what is in
+    /// service now can only be at one of the links that the connection may cross.
+    fn drop_connection(&mut self, index: ConnectionIndex, now: Time) {
+        let connection = self.connections.get_mut(index);
+        let (from, to) = (connection.from, connection.to);
+        self.live -= connection.take_live();
+        for slot in connection.reset() {
+            self.release(slot);
+        }
+        let ends = [self.topology.up(from), self.topology.down(to)];
+        let places: Vec<u32> = self.topology.all_shared().chain(ends).collect();
+        for place in places {
+            let serving = self.stations[place as usize].serving;
+            if let Some(slot) = serving.filter(|slot| !self.is_live(*slot)) {
+                let station = &mut self.stations[place as usize];
+                station.service = station.service.wrapping_add(1);
+                station.server.abandon(now);
+                station.serving = None;
+                self.release(slot);
+                self.start(place, now, None);
+            }
+        }
+    }
+}
+
+impl Default for BlockNetwork {
+    fn default() -> Self {
+        Self::new(WINDOW)
+    }
+}
+
+impl Network for BlockNetwork {
+    fn add_node(&mut self, up: Option<Rate>, down: Option<Rate>) -> NodeIndex {
+        let count = u32::try_from(self.carried.len()).expect("memory ends before 2^32 nodes");
+        let up = self.add_station(Link::Up(NodeIndex(count)), up);
+        let down = self.add_station(Link::Down(NodeIndex(count)), down);
+        self.connections.add_node();
+        self.carried.push(Carried::default());
+        self.topology.add_node(up, down)
+    }
+
+    fn set_capacity(&mut self, node: NodeIndex, up: Option<Rate>, down: Option<Rate>, now: Time) {
+        self.set_rate(self.topology.up(node), up, now);
+        self.set_rate(self.topology.down(node), down, now);
+    }
+
+    fn add_shared(&mut self, capacity: Option<Rate>) -> SharedIndex {
+        let count = u32::try_from(self.topology.all_shared().count()).expect("counted in u32");
+        let place = self.add_station(Link::Shared(SharedIndex(count)), capacity);
+        self.topology.add_shared(place)
+    }
+
+    fn set_shared(&mut self, link: SharedIndex, capacity: Option<Rate>, now: Time) {
+        self.set_rate(self.topology.shared(link), capacity, now);
+    }
+
+    fn set_region(&mut self, node: NodeIndex, region: RegionIndex) {
+        self.topology.set_region(node, region);
+    }
+
+    fn set_route(&mut self, from: RegionIndex, to: RegionIndex, shared: &[SharedIndex]) {
+        self.topology.set_route(from, to, shared);
+    }
+
+    fn send(&mut self, transmission: Transmission, now: Time) {
+        let Transmission {
+            id,
+            from,
+            to,
+            bytes,
+            delay,
+            ..
+        } = transmission;
+        assert!(
+            bytes <= BYTES_MAX,
+            "a transmission of {bytes}, above {BYTES_MAX}"
+        );
+        let path = self.topology.path(from, to);
+        let index = self.connections.find_or_add(from, to);
+        let connection = self.connections.get_mut(index);
+        connection.add_live();
+        self.live += 1;
+        let order = self.next_order;
+        self.next_order += 1;
+        let admitted =
+            connection.first_waiting().is_none() && connection.admit(bytes, self.window, now);
+        let entry = Slot {
+            id,
+            order,
+            bytes,
+            delay,
+            connection: index,
+            epoch: connection.epoch,
+            path,
+            hop: 0,
+            at: Place::Window,
+            first: now,
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = entry;
+                slot
+            }
+            None => {
+                self.slots.push(entry);
+                u32::try_from(self.slots.len() - 1).expect("memory ends before 2^32 of them")
+            }
+        };
+        if admitted {
+            self.admit(slot, now);
+        } else {
+            self.connections.get_mut(index).wait(slot);
+            self.watch(index);
+        }
+    }
+
+    fn drop_node(&mut self, node: NodeIndex, now: Time) {
+        for index in self.connections.of(node) {
+            self.drop_connection(index, now);
+        }
+    }
+
+    fn drop_pair(&mut self, from: NodeIndex, to: NodeIndex, now: Time) {
+        if let Some(index) = self.connections.find(from, to) {
+            self.drop_connection(index, now);
+        }
+    }
+
+    fn next_event(&mut self) -> Option<Time> {
+        if self.live == 0 {
+            return None;
+        }
+        self.events.peek_time().filter(|at| *at <= HORIZON)
+    }
+
+    fn advance(&mut self, now: Time, out: &mut Vec<Outcome>) {
+        while let Some(at) = self.events.peek_time().filter(|at| *at <= now) {
+            assert!(
+                at == now || self.live == 0,
+                "what was to happen at {at} was passed over at {now}"
+            );
+            let Some((_, event)) = self.events.pop() else {
+                return;
+            };
+            match event {
+                Event::Served { station, service } => {
+                    if self.stations[station as usize].service == service {
+                        self.finish(station, now, out);
+                        self.start(station, now, Some(out));
+                    }
+                }
+                Event::Arrived { slot } => {
+                    if self.is_live(slot) {
+                        self.arrive(slot, now, out);
+                    } else {
+                        self.release(slot);
+                    }
+                }
+                Event::Acknowledged { connection, epoch } => {
+                    if self.connections.get(connection).epoch == epoch {
+                        self.connections.get_mut(connection).wake();
+                        self.open(connection, now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn check(&self, now: Time) -> Result<(), Violation> {
+        for station in &self.stations {
+            let link = station.link;
+            if let Some(at) = station.server.over_capacity() {
+                return Err(Violation::OverCapacity { link, at });
+            }
+            if station.serving.is_none() && !station.queue.is_empty() {
+                return Err(Violation::Idle { link, at: now });
+            }
+        }
+        Ok(())
+    }
+
+    fn carried(&self, node: NodeIndex) -> Carried {
+        self.carried[node.index()]
+    }
+
+    fn waiting(&self) -> Vec<Waiting> {
+        let mut live: Vec<&Slot> = (0u32..)
+            .zip(&self.slots)
+            .filter(|(slot, entry)| entry.at != Place::Nowhere && self.is_live(*slot))
+            .map(|(_, entry)| entry)
+            .collect();
+        live.sort_unstable_by_key(|entry| entry.order);
+        live.into_iter()
+            .map(|entry| {
+                let connection = self.connections.get(entry.connection);
+                let station = entry.path.links().get(usize::from(entry.hop));
+                let held = station.filter(|_| entry.at == Place::Station);
+                Waiting {
+                    id: entry.id,
+                    from: connection.from,
+                    to: connection.to,
+                    link: held.map(|place| self.stations[*place as usize].link),
+                }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Connections of the block model: the window of each pair of nodes.
+//!
+//! Decides when a transmission may enter the network: the bytes of a connection between the
+//! start of their service and their acknowledgement are at most the window, or one
+//! transmission if that is larger. Refuses to reorder: within a connection the oldest enters
+//! first, and acknowledgements are cumulative.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use fairhaul_core::time::Time;
+use fairhaul_core::units::ByteCount;
+
+use super::NodeIndex;
+
+/// The place of a connection in the table.
+pub(super) type ConnectionIndex = u32;
+
+/// One direction between two nodes.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) from: NodeIndex,
+    pub(super) to: NodeIndex,
+    /// Grows when the connection is dropped: what carries an older number has vanished.
+    pub(super) epoch: u32,
+    /// Transmissions accepted and not yet delivered.
+    live: usize,
+    /// Bytes admitted and not yet acknowledged.
+    outstanding: u64,
+    /// When bytes that have arrived are acknowledged; times never decrease.
+    acks: VecDeque<(Time, u64)>,
+    /// Transmissions that wait for the window.
+    waiting: VecDeque<u32>,
+    /// Whether an event wakes this connection at the first acknowledgement.
+    woken: bool,
+}
+
+impl Connection {
+    pub(super) fn add_live(&mut self) {
+        self.live += 1;
+    }
+
+    pub(super) fn remove_live(&mut self) {
+        self.live -= 1;
+    }
+
+    pub(super) fn take_live(&mut self) -> usize {
+        std::mem::take(&mut self.live)
+    }
+
+    /// Whether something of `bytes` may enter at `now`; if so, counts it.
+    pub(super) fn admit(&mut self, bytes: ByteCount, window: ByteCount, now: Time) -> bool {
+        while let Some(&(at, acked)) = self.acks.front()
+            && at <= now
+        {
+            self.outstanding -= acked;
+            self.acks.pop_front();
+        }
+        let after = self.outstanding.saturating_add(bytes.get());
+        let fits = self.outstanding == 0 || after <= window.get();
+        if fits {
+            self.outstanding = after;
+        }
+        fits
+    }
+
+    /// Counts `bytes` as acknowledged at `at`, or with an earlier transmission's later one.
+    pub(super) fn acknowledge(&mut self, bytes: ByteCount, at: Time) {
+        let at = self.acks.back().map_or(at, |&(last, _)| last.max(at));
+        self.acks.push_back((at, bytes.get()));
+    }
+
+    pub(super) fn wait(&mut self, slot: u32) {
+        self.waiting.push_back(slot);
+    }
+
+    pub(super) fn first_waiting(&self) -> Option<u32> {
+        self.waiting.front().copied()
+    }
+
+    pub(super) fn stop_waiting(&mut self) {
+        self.waiting.pop_front();
+    }
+
+    /// When to look at what waits, if that is known and nobody has asked before.
+    pub(super) fn wake_at(&mut self) -> Option<Time> {
+        if self.woken || self.waiting.is_empty() {
+            return None;
+        }
+        let &(at, _) = self.acks.front()?;
+        self.woken = true;
+        Some(at)
+    }
+
+    /// The event asked for by [`Connection::wake_at`] has come.
+    pub(super) fn wake(&mut self) {
+        self.woken = false;
+    }
+
+    /// Forgets everything in flight. Gives what waited.
+    pub(super) fn reset(&mut self) -> VecDeque<u32> {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.outstanding = 0;
+        self.acks.clear();
+        self.woken = false;
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// All connections that were ever used.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    table: Vec<Connection>,
+    /// For each node its connections by receiver.
+    out: Vec<BTreeMap<NodeIndex, ConnectionIndex>>,
+    /// For each node the connections that end there.
+    into: Vec<BTreeSet<ConnectionIndex>>,
+}
+
+impl Connections {
+    pub(super) fn add_node(&mut self) {
+        self.out.push(BTreeMap::new());
+        self.into.push(BTreeSet::new());
+    }
+
+    pub(super) fn get(&self, index: ConnectionIndex) -> &Connection {
+        &self.table[index as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, index: ConnectionIndex) -> &mut Connection {
+        &mut self.table[index as usize]
+    }
+
+    pub(super) fn find(&self, from: NodeIndex, to: NodeIndex) -> Option<ConnectionIndex> {
+        self.out[from.index()].get(&to).copied()
+    }
+
+    pub(super) fn find_or_add(&mut self, from: NodeIndex, to: NodeIndex) -> ConnectionIndex {
+        let table = &mut self.table;
+        let into = &mut self.into[to.index()];
+        *self.out[from.index()].entry(to).or_insert_with(|| {
+            let index = u32::try_from(table.len()).expect("memory ends before 2^32 connections");
+            table.push(Connection {
+                from,
+                to,
+                epoch: 0,
+                live: 0,
+                outstanding: 0,
+                acks: VecDeque::new(),
+                waiting: VecDeque::new(),
+                woken: false,
+            });
+            into.insert(index);
+            index
+        })
+    }
+
+    /// The connections that begin or end at `node`, in order of their creation.
+    pub(super) fn of(&self, node: NodeIndex) -> BTreeSet<ConnectionIndex> {
+        let out = self.out[node.index()].values();
+        out.chain(&self.into[node.index()]).copied().collect()
+    }
+}

@@ -1,0 +1,223 @@
+//! The network seam: what happens to a transmission between two nodes.
+//!
+//! A network is told who sends what and when, and answers when the last byte has left and when
+//! it has arrived. It decides how links are shared; refuses to order a node's uploads, which
+//! the core has done before it sends, and never loses or invents a byte.
+//!
+//! Every node has an uplink and a downlink; regions of nodes may have shared links between
+//! them. The path from a to b is the uplink of a, the shared links of the route from a's region
+//! to b's, the downlink of b, and a propagation delay that the transmission names.
+//!
+//! In the [`block`] model a link serves one transmission at a time.
+//! which all transmissions in flight share the links max-min fairly.
+
+pub mod block;
+mod connection;
+mod server;
+mod topology;
+
+use std::fmt::{self, Debug};
+
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{ByteCount, Rate, Weight};
+
+/// Times beyond this, 100 years, are not simulated: what would end later never ends.
+pub const HORIZON: Time = Time::from_nanos(3_155_760_000_000_000_000);
+
+/// The largest transmission, 2^56 bytes, so that every product of the models fits in 128 bits.
+pub const BYTES_MAX: ByteCount = ByteCount::new(1 << 56);
+
+/// A node of the network; its place in tables with a row for each node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeIndex(pub u32);
+
+/// A shared link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SharedIndex(pub u32);
+
+/// A set of nodes with the same routes. Every node starts in region 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegionIndex(pub u32);
+
+impl NodeIndex {
+    /// The place in a table with a row for each node.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Bytes on their way from one node to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmission {
+    /// The sender's name for it, given back in the outcomes. The network never compares ids.
+    pub id: u64,
+    /// The sender.
+    pub from: NodeIndex,
+    /// The receiver, another node.
+    pub to: NodeIndex,
+    /// How much; zero to [`BYTES_MAX`].
+    pub bytes: ByteCount,
+    /// The right to a proportion of each link, in the fluid model.
+    pub weight: Weight,
+    /// Propagation delay from sender to receiver.
+    pub delay: Span,
+}
+
+/// What has become of a transmission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The last byte has left the sender's uplink.
+    Sent(u64),
+    /// The last byte has arrived at the receiver.
+    Delivered(u64),
+}
+
+/// Bytes of whole transmissions that a node's links have carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes of the transmissions from this node that were `Sent`.
+    pub up: ByteCount,
+    /// Bytes of the transmissions to this node that were `Delivered`.
+    pub down: ByteCount,
+}
+
+/// A link, for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Link {
+    /// A node's uplink.
+    Up(NodeIndex),
+    /// A node's downlink.
+    Down(NodeIndex),
+    /// A shared link.
+    Shared(SharedIndex),
+}
+
+/// A transmission that has not arrived, and the link that it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The transmission's id.
+    pub id: u64,
+    /// Its sender.
+    pub from: NodeIndex,
+    /// Its receiver.
+    pub to: NodeIndex,
+    /// The link that holds it; none if it waits for its connection's window or propagates.
+    pub link: Option<Link>,
+}
+
+/// A law of the network that has been broken: a fault of the model, never of a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A link has carried more than its capacity allows.
+    #[error("{link} carries more than its capacity at {at}")]
+    OverCapacity {
+        /// The link.
+        link: Link,
+        /// When it was seen.
+        at: Time,
+    },
+    /// A transmission could be faster without slowing one that is no faster.
+    #[error("transmission {id} has no bottleneck at {at}")]
+    NoBottleneck {
+        /// The transmission.
+        id: u64,
+        /// When it was seen.
+        at: Time,
+    },
+    /// A link is idle while something that it could serve waits for it.
+    #[error("{link} is idle with work waiting at {at}")]
+    Idle {
+        /// The link.
+        link: Link,
+        /// When it was seen.
+        at: Time,
+    },
+}
+
+/// How transmissions share links. All times are monotone: `now` never decreases from call to
+/// call, and no call passes a `now` later than [`Network::next_event`].
+pub trait Network: Debug + Send {
+    /// Adds a node in region 0; none means that the link is never a limit, zero that it stands
+    /// still.
+    fn add_node(&mut self, up: Option<Rate>, down: Option<Rate>) -> NodeIndex;
+
+    /// Changes the capacity of a node's links from `now` on, under what is in flight.
+    fn set_capacity(&mut self, node: NodeIndex, up: Option<Rate>, down: Option<Rate>, now: Time);
+
+    /// Adds a link that routes may cross.
+    fn add_shared(&mut self, capacity: Option<Rate>) -> SharedIndex;
+
+    /// Changes the capacity of a shared link from `now` on.
+    fn set_shared(&mut self, link: SharedIndex, capacity: Option<Rate>, now: Time);
+
+    /// Moves a node to a region. What is in flight keeps its path.
+    fn set_region(&mut self, node: NodeIndex, region: RegionIndex);
+
+    /// Lets what goes from one region to another cross these shared links in this order, at
+    /// most [`SHARED_MAX`]; none to begin with. What is in flight keeps its path.
+    ///
+    /// # Panics
+    ///
+    /// If there are too many links, or the same one twice.
+    fn set_route(&mut self, from: RegionIndex, to: RegionIndex, shared: &[SharedIndex]);
+
+    /// Accepts a transmission.
+    ///
+    /// # Panics
+    ///
+    /// If it is to its sender, or larger than [`BYTES_MAX`].
+    fn send(&mut self, transmission: Transmission, now: Time);
+
+    /// Forgets everything from and to `node`, without outcomes. The node may send again.
+    fn drop_node(&mut self, node: NodeIndex, now: Time);
+
+    /// Forgets everything from `from` to `to`, without outcomes; not the other direction.
+    fn drop_pair(&mut self, from: NodeIndex, to: NodeIndex, now: Time);
+
+    /// When [`Network::advance`] is to be called next; none if nothing will happen before
+    /// [`HORIZON`], whatever still waits. After a drop or a change of capacity this may be a
+    /// time at which nothing comes out. Takes `&mut self` because the fluid model shares the
+    /// links anew here, once for all that was sent and ended since.
+    fn next_event(&mut self) -> Option<Time>;
+
+    /// Appends everything that happens at `now` to `out`, in an order that depends on nothing
+    /// but the calls made.
+    ///
+    /// # Panics
+    ///
+    /// If something was to happen before `now`.
+    fn advance(&mut self, now: Time, out: &mut Vec<Outcome>);
+
+    /// Looks for a broken law.
+    ///
+    /// # Errors
+    ///
+    /// The first violation found.
+    fn check(&self, now: Time) -> Result<(), Violation>;
+
+    /// What a node's links have carried.
+    fn carried(&self, node: NodeIndex) -> Carried;
+
+    /// Everything accepted that has neither arrived nor been dropped, oldest first.
+    fn waiting(&self) -> Vec<Waiting>;
+}
+
+/// The most shared links on one path.
+pub const SHARED_MAX: usize = 4;
+
+impl fmt::Display for NodeIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node {}", self.0)
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up(node) => write!(f, "uplink of {node}"),
+            Self::Down(node) => write!(f, "downlink of {node}"),
+            Self::Shared(link) => write!(f, "shared link {}", link.0),
+        }
+    }
+}
