@@ -112,6 +112,32 @@ impl<T> EventQueue<T> {
         Some((Time::from_nanos(at), event))
     }
 
+    /// Forgets the events for which `keep` says no. Looks at every one.
+    pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
+        for level in 0..LEVELS {
+            let mut ways = self.occupied[level];
+            while ways != 0 {
+                let way = ways.trailing_zeros() as usize;
+                ways &= ways - 1;
+                let bucket = &mut self.buckets[level * WAYS + way];
+                self.len -= bucket.events.len();
+                bucket.events.retain(|(_, event)| keep(event));
+                self.len += bucket.events.len();
+                match bucket.events.iter().map(|(at, _)| *at).min() {
+                    Some(min) => bucket.min = min,
+                    None => self.vacate(level, way),
+                }
+            }
+        }
+    }
+
+    /// The events that wait, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> + '_ {
+        self.buckets
+            .iter()
+            .flat_map(|bucket| bucket.events.iter().map(|(_, event)| event))
+    }
+
     /// The bucket with the earliest event: lower levels come before higher ones.
     fn nearest(&self) -> Option<(usize, usize)> {
         if self.levels == 0 {
@@ -223,6 +249,20 @@ mod tests {
         queue.push(Time::from_nanos(5), ());
         queue.pop();
         queue.push(Time::from_nanos(4), ());
+    }
+
+    #[test]
+    fn what_is_not_kept_does_not_come() {
+        let mut queue = EventQueue::new();
+        for number in 0..1_000u64 {
+            queue.push(Time::from_nanos(number * number), number);
+        }
+        queue.retain(|number| number % 10 == 7);
+        assert_eq!(queue.len(), 100);
+        assert_eq!(queue.iter().count(), 100);
+        assert_eq!(queue.peek_time(), Some(Time::from_nanos(49)));
+        let left: Vec<u64> = std::iter::from_fn(|| queue.pop().map(|(_, n)| n)).collect();
+        assert_eq!(left, (0..100).map(|n| 10 * n + 7).collect::<Vec<_>>());
     }
 
     proptest! {

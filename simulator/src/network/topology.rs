@@ -28,6 +28,17 @@ impl Path {
     }
 }
 
+impl FromIterator<u32> for Path {
+    /// Panics if there are more than [`PATH_MAX`].
+    fn from_iter<I: IntoIterator<Item = u32>>(links: I) -> Self {
+        let mut path = Self::default();
+        for link in links {
+            path.push(link);
+        }
+        path
+    }
+}
+
 /// Where the links of nodes and regions are in a model's table of links.
 #[derive(Debug, Default)]
 pub(super) struct Topology {
@@ -97,16 +108,15 @@ impl Topology {
     pub(super) fn path(&self, from: NodeIndex, to: NodeIndex) -> Path {
         assert!(from != to, "{from} sends to itself");
         let (sender, receiver) = (self.nodes[from.index()], self.nodes[to.index()]);
-        let mut path = Path::default();
-        path.push(sender.up);
-        if !self.routes.is_empty()
-            && let Some(route) = self.routes.get(&(sender.region, receiver.region))
-        {
-            for link in route {
-                path.push(self.shared(*link));
-            }
-        }
-        path.push(receiver.down);
-        path
+        let route = if self.routes.is_empty() {
+            None
+        } else {
+            self.routes.get(&(sender.region, receiver.region))
+        };
+        let shared = route.into_iter().flatten().map(|link| self.shared(*link));
+        std::iter::once(sender.up)
+            .chain(shared)
+            .chain([receiver.down])
+            .collect()
     }
 }
