@@ -4,6 +4,7 @@
 //! decides; refuses clocks, threads and floats in the order of events.
 
 pub mod bounds;
+pub mod dist;
 pub mod event_queue;
 mod host;
 pub mod metrics;

@@ -8,7 +8,8 @@
 //! them. The path from a to b is the uplink of a, the shared links of the route from a's region
 //! to b's, the downlink of b, and a propagation delay that the transmission names.
 //!
-//! In the [`block`] model a link serves one transmission at a time.
+//! Two models: [`block`], in which a link serves one transmission at a time, and [`fluid`], in
+//! which all transmissions in flight share the links max-min fairly.
 //! which all transmissions in flight share the links max-min fairly.
 
 pub mod block;
