@@ -1,0 +1,257 @@
+//! What a run is given: everything resolved to plain values, nothing left to draw or look up.
+//!
+//! The lab turns a scenario file, a seed and a replication into one of these. Indices point
+//! into the tables of the same `Setup`.
+
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{ByteCount, Rate, Weight};
+
+/// One run: who, where, what, under which policies, until when.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The seed that the user gave; runs of other cells and replications share it.
+    pub rng_seed: u64,
+    /// Which replication this is, from 0. Equal replications share their random numbers.
+    pub replication: u32,
+    /// How bytes cross the links.
+    pub network: NetworkModel,
+    /// Named bundles of policies; a peer points at one.
+    pub policies: Vec<PolicySetup>,
+    /// Where peers may be, and how far apart.
+    pub latency: Latency,
+    /// Links that several peers share, beside each peer's own two.
+    pub links: Vec<SharedLinkSetup>,
+    /// Groups that limits may name.
+    pub groups: Vec<GroupSetup>,
+    /// The nodes.
+    pub peers: Vec<PeerSetup>,
+    /// Contents that a swarm distributes.
+    pub contents: Vec<ContentSetup>,
+    /// Transfers from one peer to another.
+    pub transfers: Vec<TransferSetup>,
+    /// Things that go wrong or change, at their times.
+    pub faults: Vec<FaultSetup>,
+    /// The run ends here even if work is left.
+    pub horizon: Time,
+    /// Lengths of the windows in which fairness over time is recorded; none records nothing.
+    pub windows: Vec<Span>,
+    /// More events than this are a fault of the scenario.
+    pub event_budget: u64,
+}
+
+/// How bytes cross the links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkModel {
+    /// An uplink serves one block at a time, in the discipline's order. A connection has at
+    /// most `window` bytes in the network.
+    Block {
+        /// Bytes of one connection between sender and acknowledgement.
+        window: ByteCount,
+    },
+    /// All transmissions in flight share links max-min fairly, as a fluid.
+    Fluid,
+}
+
+/// One bundle of policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySetup {
+    /// Discipline of the uplink, `outer` or `outer/inner`.
+    pub uplink: String,
+    /// Fair to whom: `peer`, `group` or `transfer`.
+    pub share: String,
+    /// Choker of a node that still wants something.
+    pub unchoke: String,
+    /// Choker of a node that has everything.
+    pub seed_rule: String,
+    /// Picker.
+    pub picker: String,
+    /// Unchoke slots, optimistic ones included.
+    pub slots: u32,
+    /// Time between two rounds of the choker.
+    pub rechoke: Span,
+    /// Largest block; none derives it from the configured rate.
+    pub block: Option<ByteCount>,
+    /// Quantum per unit weight; none derives it from the block.
+    pub quantum: Option<ByteCount>,
+    /// Chunks requested ahead from one peer; none adapts to rate and delay.
+    pub pipeline: Option<u32>,
+}
+
+/// One-way delays between regions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latency {
+    /// Names, in the order of rows and columns. Empty: one place, no delay.
+    pub regions: Vec<String>,
+    /// One-way delay from row to column, row after row.
+    pub one_way: Vec<Span>,
+}
+
+impl Latency {
+    /// One-way delay from region `from` to region `to`; none where there are no regions.
+    #[must_use]
+    pub fn between(&self, from: u32, to: u32) -> Span {
+        let at = from as usize * self.regions.len() + to as usize;
+        self.one_way.get(at).copied().unwrap_or(Span::ZERO)
+    }
+}
+
+/// A link that all paths between two sets of regions cross.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedLinkSetup {
+    /// Its name in reports.
+    pub name: String,
+    /// Its capacity, one direction.
+    pub capacity: Rate,
+    /// Regions on the sending side; empty means every region.
+    pub from: Vec<u32>,
+    /// Regions on the receiving side; empty means every region.
+    pub to: Vec<u32>,
+}
+
+/// A group of peers or transfers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupSetup {
+    /// Its name.
+    pub name: String,
+    /// Its right to a proportion, where shares are per group.
+    pub weight: Weight,
+    /// Rate that its members together never exceed at one uplink.
+    pub cap: Option<Rate>,
+    /// Rate that its members together are guaranteed at one uplink while they have demand.
+    pub floor: Option<Rate>,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub struct PeerSetup {
+    /// Its name; streams of random numbers hang on it.
+    pub name: String,
+    /// The class it belongs to.
+    pub class: String,
+    /// Row of [`Latency::regions`].
+    pub region: u32,
+    /// Capacity of its uplink; none is unlimited.
+    pub up: Option<Rate>,
+    /// Capacity of its downlink; none is unlimited.
+    pub down: Option<Rate>,
+    /// Rate that the node itself keeps on its uplink, below the capacity.
+    pub upload_cap: Option<Rate>,
+    /// Depth of the bucket of `upload_cap`; none is the default of the core.
+    pub burst: Option<ByteCount>,
+    /// Rate that the node itself keeps on what it asks for.
+    pub download_cap: Option<Rate>,
+    /// When it joins.
+    pub join: Time,
+    /// When it leaves whatever it still wants; none stays.
+    pub leave: Option<Time>,
+    /// How long it stays after it has all it wants; none stays until the run ends.
+    pub linger: Option<Span>,
+    /// Row of [`Setup::policies`].
+    pub policy: u32,
+    /// Row of [`Setup::groups`].
+    pub group: Option<u32>,
+    /// Its weight at the uplinks of others.
+    pub weight: Weight,
+    /// Rate at which any one node serves it at most.
+    pub cap: Option<Rate>,
+    /// Rate at which any one node serves it at least, while it has demand.
+    pub floor: Option<Rate>,
+    /// Other nodes that it connects to in a swarm.
+    pub neighbours: u32,
+    /// What it does that others do not.
+    pub behaviour: Behaviour,
+}
+
+/// How a node keeps to the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// As it should.
+    #[default]
+    Compliant,
+    /// Takes and never gives.
+    FreeRider,
+}
+
+/// A content that a swarm distributes.
+#[derive(Clone, Debug)]
+pub struct ContentSetup {
+    /// Its name.
+    pub name: String,
+    /// Its length.
+    pub bytes: ByteCount,
+    /// Length of every chunk but the last.
+    pub chunk: ByteCount,
+    /// Peers that hold all of it when they join.
+    pub seeds: Vec<u32>,
+    /// Peers that want all of it when they join.
+    pub leechers: Vec<u32>,
+}
+
+/// A transfer from one peer to another.
+#[derive(Clone, Debug)]
+pub struct TransferSetup {
+    /// Its name.
+    pub name: String,
+    /// The class it is reported under.
+    pub class: String,
+    /// The peer that has it.
+    pub source: u32,
+    /// The peer that wants it.
+    pub destination: u32,
+    /// Its length.
+    pub bytes: ByteCount,
+    /// Length of every chunk but the last.
+    pub chunk: ByteCount,
+    /// When the destination asks for it.
+    pub start: Time,
+    /// Its weight at the source.
+    pub weight: Weight,
+    /// Rate at which the source serves it at most.
+    pub cap: Option<Rate>,
+    /// Rate at which the source serves it at least while it is backlogged.
+    pub floor: Option<Rate>,
+    /// Row of [`Setup::groups`].
+    pub group: Option<u32>,
+    /// Strict priority band, 0 first.
+    pub band: u8,
+}
+
+/// Something that changes at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultSetup {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// What changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The peer is gone, with all its connections; what it holds stays on its disk.
+    Crash {
+        /// Who.
+        peer: u32,
+    },
+    /// The peer comes back with what it held.
+    Restart {
+        /// Who.
+        peer: u32,
+    },
+    /// The peer's links change.
+    Capacity {
+        /// Whose.
+        peer: u32,
+        /// The new uplink; none is unlimited.
+        up: Option<Rate>,
+        /// The new downlink; none is unlimited.
+        down: Option<Rate>,
+    },
+    /// A cap of the core changes while it runs; the debt is carried.
+    UploadCap {
+        /// Whose.
+        peer: u32,
+        /// The new rate; none is unlimited.
+        rate: Option<Rate>,
+    },
+}
