@@ -1,3 +1,9 @@
-//! The lab: what a run is, what comes out of it, and how that is compared and shown.
+//! The lab: what to simulate, from which data, what comes out of it, and how that is compared
+//! and shown.
+//!
+//! Decides what a scenario file means; refuses files that are not clear, with one line that
+//! says where and what. The simulator runs a resolved setup.
 
+pub mod inputs;
 pub mod output;
+pub mod scenario;

@@ -1,0 +1,45 @@
+//! Access links and their shares, from `share,up_mbit_s,down_mbit_s` and optionally `name`.
+//!
+//! Decides that shares are relative to their sum; refuses a mix without any.
+
+use std::path::Path;
+
+use fairhaul_simulator::dist::to_integer;
+
+use super::table::Table;
+use crate::scenario::BadInput;
+
+/// One kind of access link.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Link {
+    /// Its part of the population, relative to the sum of all.
+    pub(crate) share: f64,
+    /// Bytes per second; none is unlimited.
+    pub(crate) up: Option<u64>,
+    /// Bytes per second; none is unlimited.
+    pub(crate) down: Option<u64>,
+}
+
+/// Reads the mix at `path`.
+pub(crate) fn read(folder: &Path, path: &str) -> Result<Vec<Link>, BadInput> {
+    let needed = ["share", "up_mbit_s", "down_mbit_s"];
+    let mut table = Table::open(folder, path, &needed, &["name"])?;
+    let [share, up, down] = needed.map(|name| table.column(name).expect("needed"));
+    let mut mix = Vec::new();
+    while table.next()? {
+        let rate = |column| {
+            let mbit = table.real(column, 0.000_008, 1_000_000.0)?;
+            Ok(Some(to_integer(mbit * 125_000.0)))
+        };
+        mix.push(Link {
+            share: table.real(share, 0.0, 1e9)?,
+            up: rate(up)?,
+            down: rate(down)?,
+        });
+    }
+    if mix.iter().all(|link| link.share <= 0.0) {
+        let allowed = "at least one row with a share above zero";
+        return Err(table.bad_at("share", "is nowhere above zero", "no shares", allowed));
+    }
+    Ok(mix)
+}

@@ -1,0 +1,243 @@
+//! Data files beside a scenario: which are read, how, and how much of them.
+//!
+//! Decides where a path leads (from the folder of the scenario file) and reads each file
+//! once; refuses what is not a regular file and what is larger than the limits. A data file
+//! names no other file, so there are no cycles.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::scenario::BadInput;
+
+pub(crate) mod access;
+pub(crate) mod latency;
+pub(crate) mod points;
+pub(crate) mod table;
+pub(crate) mod trace;
+
+/// Most bytes of a scenario or data file.
+pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Most rows of a data file.
+pub const ROWS_MAX: u64 = 1_000_000;
+
+/// Most bytes of a line of a data file.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// The data files of one scenario, each read once.
+#[derive(Debug)]
+pub(crate) struct Inputs {
+    folder: PathBuf,
+    loaded: Mutex<BTreeMap<String, Loaded>>,
+}
+
+/// What a data file holds, by what it was read for.
+#[derive(Clone, Debug)]
+enum Loaded {
+    Latency(Arc<latency::Matrix>),
+    Access(Arc<Vec<access::Link>>),
+    Points(Arc<points::Points>),
+    Trace(Arc<trace::Trace>),
+}
+
+impl Inputs {
+    /// Files are looked for in the folder of `scenario`.
+    pub(crate) fn beside(scenario: &Path) -> Self {
+        Self {
+            folder: scenario.parent().unwrap_or(Path::new("")).to_path_buf(),
+            loaded: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Path and BLAKE3 of each file that was read, in the order of paths.
+    pub(crate) fn hashes(&self) -> Vec<(String, String)> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paths: Vec<&str> = loaded
+            .keys()
+            .filter_map(|key| key.split_once(' ').map(|(_, path)| path))
+            .collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+            .into_iter()
+            .map(|path| {
+                // The file was read a moment ago; one that is gone since has no hash.
+                let mut hasher = blake3::Hasher::new();
+                let read = File::open(self.folder.join(path))
+                    .and_then(|file| hasher.update_reader(file.take(FILE_BYTES_MAX)).map(drop));
+                let hash = match read {
+                    Ok(()) => hasher.finalize().to_string(),
+                    Err(_) => "gone".to_owned(),
+                };
+                (path.to_owned(), hash)
+            })
+            .collect()
+    }
+
+    fn once(
+        &self,
+        key: String,
+        read: impl FnOnce() -> Result<Loaded, BadInput>,
+    ) -> Result<Loaded, BadInput> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = loaded.get(&key) {
+            return Ok(found.clone());
+        }
+        let found = read()?;
+        loaded.insert(key, found.clone());
+        Ok(found)
+    }
+
+    /// A matrix of delays between regions.
+    pub(crate) fn latency(&self, path: &str) -> Result<Arc<latency::Matrix>, BadInput> {
+        let read = || latency::read(&self.folder, path).map(|m| Loaded::Latency(Arc::new(m)));
+        match self.once(format!("latency {path}"), read)? {
+            Loaded::Latency(matrix) => Ok(matrix),
+            _ => unreachable!("the key says what was read"),
+        }
+    }
+
+    /// A mix of access links.
+    pub(crate) fn access(&self, path: &str) -> Result<Arc<Vec<access::Link>>, BadInput> {
+        let read = || access::read(&self.folder, path).map(|m| Loaded::Access(Arc::new(m)));
+        match self.once(format!("access {path}"), read)? {
+            Loaded::Access(mix) => Ok(mix),
+            _ => unreachable!("the key says what was read"),
+        }
+    }
+
+    /// Quantiles, fits or times.
+    pub(crate) fn points(
+        &self,
+        path: &str,
+        kind: points::Kind,
+    ) -> Result<Arc<points::Points>, BadInput> {
+        let read = || points::read(&self.folder, path, kind).map(|p| Loaded::Points(Arc::new(p)));
+        match self.once(format!("{kind:?} {path}"), read)? {
+            Loaded::Points(points) => Ok(points),
+            _ => unreachable!("the key says what was read"),
+        }
+    }
+
+    /// A trace of arrivals.
+    pub(crate) fn trace(&self, path: &str) -> Result<Arc<trace::Trace>, BadInput> {
+        let read = || trace::read(&self.folder, path).map(|t| Loaded::Trace(Arc::new(t)));
+        match self.once(format!("trace {path}"), read)? {
+            Loaded::Trace(trace) => Ok(trace),
+            _ => unreachable!("the key says what was read"),
+        }
+    }
+}
+
+/// Opens a regular file of at most [`FILE_BYTES_MAX`].
+///
+/// # Errors
+///
+/// If there is none, if it is something else (a pipe would wait for ever), or if it is larger.
+pub(crate) fn open(folder: &Path, path: &str) -> Result<BufReader<std::io::Take<File>>, BadInput> {
+    let bad =
+        |what: String, got: &str, allowed: &str| BadInput::new(path, 1, "file", what, got, allowed);
+    const REGULAR: &str = "a regular file that can be read";
+    let full = folder.join(path);
+    let meta = std::fs::metadata(&full).map_err(|error| {
+        bad(
+            "cannot be opened".to_owned(),
+            &error.kind().to_string(),
+            REGULAR,
+        )
+    })?;
+    if !meta.is_file() {
+        return Err(bad(
+            "is not a file".to_owned(),
+            "a folder or device",
+            REGULAR,
+        ));
+    }
+    if meta.len() > FILE_BYTES_MAX {
+        let got = format!("{} B", meta.len());
+        return Err(bad("is too large".to_owned(), &got, "at most 64 MiB"));
+    }
+    let file = File::open(&full).map_err(|error| {
+        bad(
+            "cannot be opened".to_owned(),
+            &error.kind().to_string(),
+            REGULAR,
+        )
+    })?;
+    Ok(BufReader::new(file.take(FILE_BYTES_MAX + 1)))
+}
+
+/// Reads a whole text file as UTF-8; a byte order mark at its start is dropped.
+///
+/// # Errors
+///
+/// As [`open`]; and if it is not UTF-8 or has a NUL.
+pub(crate) fn read_text(path: &Path) -> Result<String, BadInput> {
+    let shown = path.display().to_string();
+    let mut bytes = Vec::new();
+    open(Path::new(""), &shown)?
+        .read_to_end(&mut bytes)
+        .map_err(|error| {
+            let got = error.kind().to_string();
+            BadInput::new(
+                &shown,
+                1,
+                "file",
+                "cannot be read",
+                &got,
+                "a file that can be read",
+            )
+        })?;
+    let at_line = |at: usize| {
+        let ends = bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+        u32::try_from(ends + 1).unwrap_or(u32::MAX)
+    };
+    if let Some(mark) = utf16_mark(&bytes) {
+        return Err(BadInput::new(
+            &shown,
+            1,
+            "file",
+            "is not UTF-8",
+            mark,
+            "UTF-8 text",
+        ));
+    }
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        let line = at_line(at);
+        return Err(BadInput::new(
+            &shown,
+            line,
+            "file",
+            "has a NUL byte",
+            "NUL",
+            "UTF-8 text",
+        ));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()),
+        Err(error) => {
+            let at = error.valid_up_to();
+            let got = format!("byte 0x{:02x}", bytes[at]);
+            let line = at_line(at);
+            Err(BadInput::new(
+                &shown,
+                line,
+                "file",
+                "is not UTF-8",
+                &got,
+                "UTF-8 text",
+            ))
+        }
+    }
+}
+
+/// What a byte order mark of UTF-16 is called, if there is one.
+pub(crate) fn utf16_mark(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("a UTF-16 byte order mark"),
+        _ => None,
+    }
+}

@@ -1,0 +1,282 @@
+//! Scenario files: what is simulated, from a TOML file to a resolved setup.
+//!
+//! [`Scenario::load`] reads and checks a file, [`Scenario::cells`] gives the product of its
+//! sweep, [`Cell::resolve`] draws one replication. Refuses everything unclear with a
+//! [`BadInput`]: one line with file, line and key. A scenario includes no other file; data
+//! files hold data only.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fairhaul_simulator::setup::Setup;
+
+pub use bad::BadInput;
+pub use names::{POLICY_NAMES, PolicyNames};
+pub use schema::schema;
+
+pub(crate) use bad::with_nearest;
+pub(crate) use reader::{NAME_ALLOWED, is_name};
+
+mod bad;
+mod check;
+mod drawn;
+mod grammar;
+mod names;
+mod quantity;
+mod reader;
+mod resolve;
+mod schema;
+mod sweep;
+mod text;
+mod tree;
+
+use crate::inputs::{self, Inputs};
+use reader::{Context, Row};
+use sweep::Axis;
+use tree::{Table, Value};
+
+/// A scenario file that was read and checked.
+#[derive(Clone, Debug)]
+pub struct Scenario(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    cx: Context,
+    /// The file as it is written.
+    raw: Table,
+    /// The file with its defaults.
+    full: Table,
+    axes: Vec<Axis>,
+    plan: Plan,
+}
+
+/// What the lab does with a scenario, beside running it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Name of the scenario.
+    pub name: String,
+    /// What it shows, for a reader.
+    pub about: String,
+    /// The ideal that results are measured against: `equal-service`, `contribution` or
+    /// `fastest`.
+    pub ideal: String,
+    /// Seed of all random numbers.
+    pub rng_seed: u64,
+    /// Replications of each cell.
+    pub replications: u32,
+    /// The cell that others are compared with: key and value of one axis of the sweep.
+    pub baseline: Option<(String, String)>,
+    /// Tables to write, without `.csv`.
+    pub files: Vec<String>,
+}
+
+/// One combination of the values of a sweep.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    scenario: Scenario,
+    index: u32,
+    choice: Vec<usize>,
+}
+
+impl Scenario {
+    /// Reads and checks the file at `path`, every value of its sweep, and its data files.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with its place. Nothing is run and nothing is written.
+    pub fn load(path: &Path) -> Result<Self, BadInput> {
+        let text = inputs::read_text(path)?;
+        let file = path.display().to_string();
+        let raw = tree::parse(&file, &text)?;
+        let cx = Context {
+            file,
+            inputs: Inputs::beside(path),
+        };
+        let full = check::complete(&cx, &raw)?;
+        let axes = sweep::axes(&cx, &raw)?;
+        let plan = plan(&cx, &full, &axes)?;
+        let scenario = Self(Arc::new(Inner {
+            cx,
+            raw,
+            full,
+            axes,
+            plan,
+        }));
+        scenario.check_each_value()?;
+        Ok(scenario)
+    }
+
+    /// Resolves the first cell and one cell for each further value of each axis: a fault of
+    /// a value is found before anything runs.
+    fn check_each_value(&self) -> Result<(), BadInput> {
+        let first = vec![0; self.0.axes.len()];
+        self.cell(0, first.clone()).resolve(0)?;
+        for (axis, found) in self.0.axes.iter().enumerate() {
+            for value in 1..found.values.len() {
+                let mut choice = first.clone();
+                choice[axis] = value;
+                self.cell(0, choice).resolve(0)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cell(&self, index: u32, choice: Vec<usize>) -> Cell {
+        Cell {
+            scenario: self.clone(),
+            index,
+            choice,
+        }
+    }
+
+    /// What the lab does with this scenario.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.0.plan
+    }
+
+    /// Every combination of the sweep, the last axis fastest; one cell if there is no sweep.
+    #[must_use]
+    pub fn cells(&self) -> Vec<Cell> {
+        let sizes: Vec<usize> = self.0.axes.iter().map(|axis| axis.values.len()).collect();
+        let total: usize = sizes.iter().product();
+        (0..total)
+            .map(|number| {
+                let mut rest = number;
+                let mut choice = vec![0; sizes.len()];
+                for (axis, size) in sizes.iter().enumerate().rev() {
+                    choice[axis] = rest % size;
+                    rest /= size;
+                }
+                let index = u32::try_from(number).expect("sweeps have at most 10,000 cells");
+                self.cell(index, choice)
+            })
+            .collect()
+    }
+
+    /// The keys that the sweep varies, in the order of the file.
+    #[must_use]
+    pub fn axes(&self) -> Vec<&str> {
+        self.0.axes.iter().map(|axis| axis.key.as_str()).collect()
+    }
+
+    /// The file with every default written out, and the hash of each data file. It is a
+    /// scenario file again, in the same folder.
+    #[must_use]
+    pub fn resolved_toml(&self) -> String {
+        let mut text = text::write(&self.0.full);
+        for (path, hash) in self.0.cx.inputs.hashes() {
+            text.push_str(&format!("# data {path} blake3 {hash}\n"));
+        }
+        text
+    }
+
+    /// BLAKE3 of [`Scenario::resolved_toml`], in hexadecimal.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        blake3::hash(self.resolved_toml().as_bytes()).to_string()
+    }
+}
+
+impl Cell {
+    /// Its place in [`Scenario::cells`].
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The scenario it belongs to.
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// Key and value of each axis, in the order of the sweep: the columns of a table.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        self.chosen()
+            .map(|(axis, value)| (axis.key.clone(), value.label.clone()))
+            .collect()
+    }
+
+    /// `key=value` for each axis; `all` if there is no sweep.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let parts: Vec<String> = self
+            .chosen()
+            .map(|(axis, value)| format!("{}={}", axis.key, value.label))
+            .collect();
+        if parts.is_empty() {
+            "all".to_owned()
+        } else {
+            parts.join(" ")
+        }
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = (&Axis, &sweep::Value)> {
+        let axes = self.scenario.0.axes.iter();
+        axes.zip(&self.choice)
+            .map(|(axis, at)| (axis, &axis.values[*at]))
+    }
+
+    /// Draws one replication: everything in plain values.
+    ///
+    /// Equal replications of different cells draw the same numbers for the same names.
+    ///
+    /// # Errors
+    ///
+    /// A fault that only this combination of values has.
+    pub fn resolve(&self, replication: u32) -> Result<Setup, BadInput> {
+        let inner = &*self.scenario.0;
+        if inner.axes.is_empty() {
+            return resolve::resolve(&inner.cx, &inner.full, replication);
+        }
+        let mut raw = inner.raw.clone();
+        for (axis, value) in self.chosen() {
+            for setting in &value.settings {
+                sweep::apply(&inner.cx, &mut raw, axis, setting)?;
+            }
+        }
+        let full = check::complete(&inner.cx, &raw)?;
+        resolve::resolve(&inner.cx, &full, replication)
+    }
+}
+
+fn plan(cx: &Context, full: &Table, axes: &[Axis]) -> Result<Plan, BadInput> {
+    let scenario = section(cx, full, "scenario");
+    let replication = section(cx, full, "replication");
+    let output = section(cx, full, "output");
+    let baseline = match replication.get("baseline") {
+        None => None,
+        Some(at) => Some(sweep::baseline(&at, axes)?),
+    };
+    let replications = replication.need("count")?.count(1, 100_000)?;
+    Ok(Plan {
+        name: scenario.need("name")?.name()?.to_owned(),
+        about: scenario.need("about")?.prose()?.to_owned(),
+        ideal: scenario.need("ideal")?.text("an ideal")?.to_owned(),
+        rng_seed: replication.need("seed")?.count(0, u64::MAX)?,
+        replications: u32::try_from(replications).expect("at most 100,000"),
+        baseline,
+        files: check::files(&output.need("files")?)?,
+    })
+}
+
+/// A section that is written once; the complete file has all of them.
+fn section<'a>(cx: &'a Context, full: &'a Table, name: &str) -> Row<'a> {
+    let entry = full.get(name).expect("a complete file has this section");
+    let Value::Table(table) = &entry.item.value else {
+        unreachable!("the section was checked to be a table");
+    };
+    Row {
+        cx,
+        path: name.to_owned(),
+        line: entry.line,
+        table,
+    }
+}
+
+/// Reads a weight that stands in a data file, in hundredths.
+pub(crate) fn parse_weight(text: &str) -> Result<u32, (String, String)> {
+    quantity::weight(text).map_err(|fault| (fault.what, fault.allowed))
+}

@@ -1,0 +1,41 @@
+//! Contents that swarms distribute, and who holds and wants them.
+//!
+//! Decides the lists of peers; refuses a content without a seed or without a leecher, and a
+//! peer that would be both.
+
+use fairhaul_core::units::ByteCount;
+use fairhaul_simulator::setup::ContentSetup;
+
+use super::super::bad::BadInput;
+use super::super::quantity::Quantity;
+use super::Build;
+use super::who::Who;
+
+/// Every content.
+pub(super) fn contents(build: &Build<'_>, who: &Who) -> Result<Vec<ContentSetup>, BadInput> {
+    let mut contents = Vec::new();
+    for row in build.rows("content") {
+        let (at_seeds, at_leechers) = (row.need("seeds")?, row.need("leechers")?);
+        let (seeds, leechers) = (who.all(&at_seeds)?, who.all(&at_leechers)?);
+        for (at, peers) in [(&at_seeds, &seeds), (&at_leechers, &leechers)] {
+            if peers.is_empty() {
+                return Err(at.bad("has no peers", "at least one peer"));
+            }
+        }
+        let mut held = seeds.clone();
+        held.sort_unstable();
+        if leechers.iter().any(|peer| held.binary_search(peer).is_ok()) {
+            return Err(
+                at_leechers.bad("names a peer that is a seed", "peers that are not in seeds")
+            );
+        }
+        contents.push(ContentSetup {
+            name: row.need("name")?.name()?.to_owned(),
+            bytes: ByteCount::new(row.need("bytes")?.amount(Quantity::Size)?),
+            chunk: ByteCount::new(row.need("chunk")?.amount(Quantity::Size)?),
+            seeds,
+            leechers,
+        });
+    }
+    Ok(contents)
+}
