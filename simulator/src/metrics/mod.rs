@@ -1,0 +1,30 @@
+//! Metrics: pure functions from a [`Setup`](crate::setup::Setup) and a
+//! [`Record`](crate::record::Record) to numbers.
+//!
+//! Decides how fairness, delay and efficiency are computed; refuses to print, and to give a
+//! number where there is none: what does not exist is `None`, never 0. Floats are allowed
+//! here because nothing in a run depends on them. Logarithms and powers come from `libm`,
+//! so that two machines give the same digits.
+
+mod direction;
+mod indices;
+mod quantile;
+mod scalars;
+mod swarm;
+mod transfers;
+mod windowed;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+pub use direction::{Direction, direction};
+pub use indices::{
+    atkinson, coefficient_of_variation, entropy, gini, harm_if_less_is_better,
+    harm_if_more_is_better, jain, mean, min_over_max, price_of_max_min,
+    price_of_proportional_fairness,
+};
+pub use quantile::Sample;
+pub use scalars::{Scalar, scalars};
+pub use swarm::{peer_completion_s, peer_slowdown, share_ratio};
+pub use transfers::{completion_s, over_entitlement, slowdown};
+pub use windowed::{WindowedJain, windowed_jain, worst_lag};

@@ -1,0 +1,160 @@
+//! Fairness over time scales: the same run looked at through windows of several lengths.
+//!
+//! Decides which windows count: those in which a flow had demand from end to end. Refuses
+//! flows that were idle for part of a window, because what they did not ask for says nothing.
+
+use std::collections::BTreeMap;
+
+use fairhaul_core::time::{Span, Time};
+
+use super::indices;
+use crate::record::{FlowName, Record, WindowRecord};
+use crate::setup::Setup;
+
+/// Jain's index over windows of one length.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WindowedJain {
+    /// Length of the windows.
+    pub window: Span,
+    /// Mean of the index over the windows that count; none if no window counts.
+    pub mean: Option<f64>,
+    /// Windows that count: at least two flows backlogged from end to end.
+    pub windows: usize,
+}
+
+/// Jain's index of `bytes / entitlement` among the flows that were backlogged for the whole
+/// window, averaged over windows, for each length in the order of the setup.
+#[must_use]
+pub fn windowed_jain(setup: &Setup, record: &Record) -> Vec<WindowedJain> {
+    setup
+        .windows
+        .iter()
+        .map(|window| {
+            let indices = jain_per_window(*window, &record.windows);
+            WindowedJain {
+                window: *window,
+                mean: indices::mean(&indices),
+                windows: indices.len(),
+            }
+        })
+        .collect()
+}
+
+fn jain_per_window(window: Span, rows: &[WindowRecord]) -> Vec<f64> {
+    let mut shares: BTreeMap<Time, Vec<f64>> = BTreeMap::new();
+    let whole = rows
+        .iter()
+        .filter(|row| row.window == window && row.backlogged >= window)
+        .filter(|row| row.entitlement.get() > 0);
+    for row in whole {
+        let share = row.bytes.get() as f64 / row.entitlement.get() as f64;
+        shares.entry(row.start).or_default().push(share);
+    }
+    shares
+        .values()
+        .filter(|shares| shares.len() > 1)
+        .filter_map(|shares| indices::jain(shares))
+        .collect()
+}
+
+/// The most bytes by which a flow was ever behind its entitlement, at the ends of the
+/// shortest windows; none where no windows were recorded.
+///
+/// A transfer cannot be behind by more than what it still wants, so its entitlement stops at
+/// its length.
+#[must_use]
+pub fn worst_lag(setup: &Setup, record: &Record) -> Option<u64> {
+    let shortest = *setup.windows.iter().min()?;
+    let mut behind: BTreeMap<FlowName, (u64, u64)> = BTreeMap::new();
+    let mut rows: Vec<&WindowRecord> = record
+        .windows
+        .iter()
+        .filter(|row| row.window == shortest)
+        .collect();
+    rows.sort_by_key(|row| (row.start, row.flow));
+    let mut worst = None;
+    for row in rows {
+        let (entitled, got) = behind.entry(row.flow).or_default();
+        *entitled = entitled.saturating_add(row.entitlement.get());
+        *got = got.saturating_add(row.bytes.get());
+        let wanted = match row.flow {
+            FlowName::Transfer(at) => setup.transfers.get(at as usize).map(|t| t.bytes.get()),
+            FlowName::Peer(_) => None,
+        };
+        let lag = (*entitled)
+            .min(wanted.unwrap_or(u64::MAX))
+            .saturating_sub(*got);
+        worst = worst.max(Some(lag));
+    }
+    worst
+}
+
+#[cfg(test)]
+mod tests {
+    use fairhaul_core::units::ByteCount;
+
+    use super::*;
+    use crate::metrics::fixture;
+
+    fn row(flow: u32, window_ms: u64, at: u64, bytes: u64, backlogged_ms: u64) -> WindowRecord {
+        WindowRecord {
+            window: Span::from_millis(window_ms),
+            start: Time::ZERO + Span::from_millis(at),
+            flow: FlowName::Transfer(flow),
+            bytes: ByteCount::new(bytes),
+            entitlement: ByteCount::new(50),
+            backlogged: Span::from_millis(backlogged_ms),
+        }
+    }
+
+    // Two flows take turns of 10 ms on a link: in 10 ms windows one has all, in 20 ms
+    // windows both have half. Equal at 20 ms, 1/2 at 10 ms.
+    #[test]
+    fn turns_are_unfair_in_short_windows_and_fair_in_long_ones() {
+        let mut setup = fixture::two_transfers();
+        setup.windows = vec![Span::from_millis(10), Span::from_millis(20)];
+        let record = Record {
+            windows: vec![
+                row(0, 10, 0, 100, 10),
+                row(1, 10, 0, 0, 10),
+                row(0, 10, 10, 0, 10),
+                row(1, 10, 10, 100, 10),
+                row(0, 20, 0, 100, 20),
+                row(1, 20, 0, 100, 20),
+            ],
+            ..Record::default()
+        };
+        let found = windowed_jain(&setup, &record);
+        assert_eq!(found[0].mean, Some(0.5));
+        assert_eq!(found[0].windows, 2);
+        assert_eq!(found[1].mean, Some(1.0));
+        assert_eq!(worst_lag(&setup, &record), Some(50));
+    }
+
+    #[test]
+    fn a_flow_that_was_idle_for_part_of_a_window_does_not_count() {
+        let mut setup = fixture::two_transfers();
+        setup.windows = vec![Span::from_millis(10)];
+        let record = Record {
+            windows: vec![row(0, 10, 0, 100, 10), row(1, 10, 0, 0, 9)],
+            ..Record::default()
+        };
+        let found = windowed_jain(&setup, &record);
+        assert_eq!((found[0].mean, found[0].windows), (None, 0));
+    }
+
+    // Entitled to 50 a window for three windows, but only 60 long: behind by 60 at most.
+    #[test]
+    fn a_transfer_is_never_behind_by_more_than_it_wants() {
+        let mut setup = fixture::two_transfers();
+        setup.windows = vec![Span::from_millis(10)];
+        setup.transfers[0].bytes = ByteCount::new(60);
+        let record = Record {
+            windows: (0..3).map(|at| row(0, 10, at * 10, 0, 10)).collect(),
+            ..Record::default()
+        };
+        assert_eq!(worst_lag(&setup, &record), Some(60));
+        setup.windows.clear();
+        assert_eq!(worst_lag(&setup, &record), None);
+    }
+}
