@@ -1,0 +1,3 @@
+//! The lab: what a run is, what comes out of it, and how that is compared and shown.
+
+pub mod output;

@@ -1,0 +1,128 @@
+//! The manifest: what a result is, and how to make it again.
+//!
+//! Its presence means that the result is finished. It holds what may differ between two runs
+//! of the same plan (the machine, the command), so that the tables can be compared byte for
+//! byte.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::directory::FILES;
+use super::{Machine, OutputError, write_whole};
+
+/// Name of the manifest.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// What marks a manifest as ours, with the version of the schema of the tables.
+const FORMAT: &str = "fairlab result 1";
+
+/// What the caller knows about a result.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The scenario with every default filled in.
+    pub scenario: String,
+    /// The seed that the user gave.
+    pub seed: u64,
+    /// The command that makes the result again.
+    pub command: String,
+    /// Runs in the result.
+    pub runs: usize,
+}
+
+/// The manifest of a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Schema of the result.
+    pub format: String,
+    /// Version of the program.
+    pub version: String,
+    /// Commit that the program was built from; empty if unknown.
+    pub commit: String,
+    /// The command that makes the result again.
+    pub command: String,
+    /// The seed that the user gave.
+    pub seed: u64,
+    /// Runs in the result.
+    pub runs: usize,
+    /// BLAKE3 of `scenario`.
+    pub scenario_blake3: String,
+    /// The scenario with every default filled in.
+    pub scenario: String,
+    /// What it was computed on.
+    pub machine: Machine,
+    /// BLAKE3 of every file.
+    pub files: BTreeMap<String, String>,
+}
+
+/// The manifest of the result in `dir`.
+///
+/// # Errors
+///
+/// [`OutputError::Unfinished`] if there is none, [`OutputError::BadTable`] if it is not one.
+pub fn read_manifest(dir: &Path) -> Result<Manifest, OutputError> {
+    let path = dir.join(MANIFEST);
+    let text = fs::read_to_string(&path).map_err(|_| OutputError::Unfinished {
+        path: dir.to_owned(),
+        file: MANIFEST,
+    })?;
+    serde_json::from_str(&text).map_err(|error| OutputError::BadTable {
+        path,
+        line: error.line() as u64,
+        what: error.to_string(),
+    })
+}
+
+/// Whether `dir` holds a manifest of a result.
+pub(super) fn is_ours(dir: &Path) -> bool {
+    read_manifest(dir).is_ok_and(|manifest| manifest.format == FORMAT)
+}
+
+pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("FAIRHAUL_COMMIT").to_owned(),
+        command: facts.command.clone(),
+        seed: facts.seed,
+        runs: facts.runs,
+        scenario_blake3: blake3::hash(facts.scenario.as_bytes()).to_hex().to_string(),
+        scenario: facts.scenario.clone(),
+        machine: Machine::here(),
+        files: digests(dir)?,
+    };
+    save(dir, &manifest)
+}
+
+/// Digests again what is in `dir`, after a table was added to a finished result.
+///
+/// # Errors
+///
+/// As [`read_manifest`], or [`OutputError::Io`].
+pub fn refresh_digests(dir: &Path) -> Result<(), OutputError> {
+    let mut manifest = read_manifest(dir)?;
+    manifest.files = digests(dir)?;
+    save(dir, &manifest)
+}
+
+fn save(dir: &Path, manifest: &Manifest) -> Result<(), OutputError> {
+    let mut text = serde_json::to_string_pretty(manifest)
+        .expect("a manifest has string keys and no numbers that JSON lacks");
+    text.push('\n');
+    write_whole(&dir.join(MANIFEST), text.as_bytes())
+}
+
+fn digests(dir: &Path) -> Result<BTreeMap<String, String>, OutputError> {
+    let mut found = BTreeMap::new();
+    for name in FILES {
+        let path = dir.join(name);
+        if path.is_file() {
+            let mut hasher = blake3::Hasher::new();
+            let mut file = fs::File::open(&path).map_err(OutputError::io(&path))?;
+            std::io::copy(&mut file, &mut hasher).map_err(OutputError::io(&path))?;
+            found.insert(name.to_owned(), hasher.finalize().to_hex().to_string());
+        }
+    }
+    Ok(found)
+}

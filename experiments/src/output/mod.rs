@@ -1,0 +1,141 @@
+//! Results on disk: long tables with one schema, and a manifest that says how to make them
+//! again.
+//!
+//! Decides the files, their columns and their order; refuses to overwrite what is not a
+//! result, to leave half a table behind, and to let the order of threads show in a file.
+//! A directory without `manifest.json` is an unfinished result.
+
+mod directory;
+mod latency;
+mod machine;
+mod manifest;
+mod results;
+mod tables;
+mod value;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fairhaul_simulator::record::Record;
+use fairhaul_simulator::setup::Setup;
+
+pub use directory::ResultDir;
+pub use machine::Machine;
+pub use manifest::{Facts, Manifest, read_manifest, refresh_digests};
+pub use results::{Axis, CellRuns, Results, RunValues};
+pub use value::{number, seconds, text};
+
+/// One finished run and the keys that every one of its rows carries.
+#[derive(Clone, Copy, Debug)]
+pub struct RunRow<'a> {
+    /// Its name, unique in the result: letters, digits, `_`, `-`, `.`, not starting with `.`.
+    pub run: &'a str,
+    /// What the cell of the sweep is called; replications of a cell share it.
+    pub cell: &'a str,
+    /// Name and value of every parameter, the same names in the same order for all runs.
+    pub params: &'a [(String, String)],
+    /// The seed that the user gave.
+    pub seed: u64,
+    /// Which replication, from 0.
+    pub replication: u32,
+    /// What the run was given.
+    pub setup: &'a Setup,
+    /// What it gave back.
+    pub record: &'a Record,
+}
+
+/// Why a result could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The path holds something else, or is not a directory.
+    #[error("{}: exists and is not a result of fairlab; give another --out", path.display())]
+    NotAResult {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What is to be resumed was made from another plan.
+    #[error("{}: holds runs of another scenario, seed or version; run without --resume", path.display())]
+    OtherPlan {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A run's name cannot be a file name.
+    #[error("run {name:?}: allowed are letters, digits, '_', '-' and '.', not first")]
+    BadRunName {
+        /// The name.
+        name: String,
+    },
+    /// A table does not have the columns or values that it should.
+    #[error("{}:{line}: {what}", path.display())]
+    BadTable {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// The directory has no finished result.
+    #[error("{}: no {file}; is this the directory of a finished result?", path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+        /// The file that is not there.
+        file: &'static str,
+    },
+    /// The file system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl OutputError {
+    /// Attaches the path to what the file system said.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Attaches the path to what the CSV reader or writer said.
+    pub(crate) fn csv(path: &Path) -> impl FnOnce(csv::Error) -> Self + '_ {
+        move |error| {
+            let line = error.position().map_or(0, csv::Position::line);
+            match error.into_kind() {
+                csv::ErrorKind::Io(source) => Self::Io {
+                    path: path.to_owned(),
+                    source,
+                },
+                kind => Self::BadTable {
+                    path: path.to_owned(),
+                    line,
+                    what: format!("not a table: {kind:?}"),
+                },
+            }
+        }
+    }
+}
+
+/// Writes `bytes` under a temporary name beside `path` and renames it into place, so that
+/// nobody ever sees half of it.
+///
+/// # Errors
+///
+/// [`OutputError::Io`] if the file system refuses.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let part = path.with_file_name(name);
+    std::fs::write(&part, bytes).map_err(OutputError::io(&part))?;
+    std::fs::rename(&part, path).map_err(OutputError::io(path))
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
