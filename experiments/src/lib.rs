@@ -2,4 +2,6 @@
 
 pub mod compare;
 pub mod output;
+pub mod report;
 pub mod stats;
+pub mod terminal;

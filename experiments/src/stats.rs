@@ -26,6 +26,17 @@ impl Estimate {
     pub fn half_width(&self) -> Option<f64> {
         self.interval.map(|(low, high)| (high - low) / 2.0)
     }
+
+    /// The same in another unit, `scale` > 0 of which make one of this.
+    #[must_use]
+    pub fn scaled(&self, scale: f64) -> Self {
+        Self {
+            n: self.n,
+            mean: self.mean * scale,
+            sd: self.sd.map(|sd| sd * scale),
+            interval: self.interval.map(|(low, high)| (low * scale, high * scale)),
+        }
+    }
 }
 
 /// Mean, standard deviation and interval of independent observations; none of nothing.
@@ -193,8 +204,11 @@ mod tests {
     fn the_median_of_thirty_lies_between_the_tenth_and_the_twenty_first() {
         let values: Vec<f64> = (1..=30).map(f64::from).collect();
         let found = percentile(&values, 500).unwrap();
-        assert_eq!(found.value, 15.0);
-        assert_eq!(found.interval, Some((10.0, 21.0)));
+        let want = Percentile {
+            value: 15.0,
+            interval: Some((10.0, 21.0)),
+        };
+        assert_eq!(found, want);
     }
 
     // With 5 values even the whole range covers the median with only 93.75 %, with 6 it is

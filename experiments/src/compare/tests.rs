@@ -87,8 +87,8 @@ fn one_replication_has_a_difference_and_no_verdict() {
         a,1,0,c,fifo,ff,0.5\nb,1,0,c,drr,ff,1\n";
     let results = Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap();
     let found = compare(&results, "fifo").unwrap();
-    assert_eq!(found.rows[0].difference.mean, 0.5);
-    assert_eq!(found.rows[0].verdict, Verdict::OnePair);
+    let row = &found.rows[0];
+    assert_eq!((row.difference.mean, row.verdict), (0.5, Verdict::OnePair));
 }
 
 // A run in which somebody never finished has no makespan: it drops out with its twin.
