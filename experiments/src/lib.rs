@@ -4,6 +4,10 @@
 //! Decides what a scenario file means; refuses files that are not clear, with one line that
 //! says where and what. The simulator runs a resolved setup.
 
+pub mod compare;
 pub mod inputs;
 pub mod output;
+pub mod report;
 pub mod scenario;
+pub mod stats;
+pub mod terminal;

@@ -3,6 +3,8 @@
 //! Numbers come from a small hash of (policy, replication, entity), so that policies share
 //! their random numbers as real runs do.
 
+use std::path::Path;
+
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::record::{
@@ -11,6 +13,8 @@ use fairhaul_simulator::record::{
 use fairhaul_simulator::setup::{
     Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, Setup, TransferSetup,
 };
+
+use super::{Facts, ResultDir, Results, RunRow};
 
 /// A number in 0..1 that depends on `keys` alone.
 fn draw(keys: [u64; 3]) -> f64 {
@@ -226,3 +230,85 @@ pub(crate) const POLICIES: [(&str, f64, f64); 10] = [
     ("las", 0.7, 0.3),
     ("mclock", 4.5, 0.05),
 ];
+
+/// Puts runs into `dir` and finishes the result. A run is its parameters and what it gave.
+pub(crate) fn write_result(dir: &Path, runs: &[MadeUp]) -> Results {
+    let out = ResultDir::begin(dir, "plan", false).unwrap();
+    let mut names = Vec::new();
+    for (at, (params, (setup, record))) in runs.iter().enumerate() {
+        let run = format!("r{at:03}");
+        let row = RunRow {
+            run: &run,
+            cell: "cell",
+            params,
+            seed: setup.rng_seed,
+            replication: setup.replication,
+            setup,
+            record,
+        };
+        out.write(&row).unwrap();
+        names.push(run);
+    }
+    out.assemble(&names).unwrap();
+    let results = Results::read(dir).unwrap();
+    let facts = Facts {
+        scenario: "[scenario]\nname = \"<made up>\"\n".to_owned(),
+        seed: 7,
+        command: "fairlab run made-up.toml --seed 7".to_owned(),
+        runs: names.len(),
+    };
+    out.finish(&facts).unwrap();
+    results
+}
+
+/// Parameters of a run, and the run.
+pub(crate) type MadeUp = (Vec<(String, String)>, (Setup, Record));
+
+fn param(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// Ten disciplines, bulk and small transfers.
+pub(crate) fn transfer_runs(replications: u32) -> Vec<MadeUp> {
+    let mut runs = Vec::new();
+    for (name, wait, skew) in POLICIES {
+        for replication in 0..replications {
+            let keys = vec![param("uplink", name), param("network", "block")];
+            runs.push((keys, transfers(replication, wait, skew)));
+        }
+    }
+    runs
+}
+
+/// Four disciplines at three loads.
+pub(crate) fn load_runs(replications: u32) -> Vec<MadeUp> {
+    let mut runs = Vec::new();
+    for (name, wait, skew) in [POLICIES[0], POLICIES[2], POLICIES[7], POLICIES[8]] {
+        for (load, queue) in [("0.5", 1.0), ("0.7", 2.3), ("0.8", 4.0), ("0.9", 9.0)] {
+            for replication in 0..replications {
+                let keys = vec![param("uplink", name), param("load", load)];
+                runs.push((keys, transfers(replication, wait * queue / 10.0, skew)));
+            }
+        }
+    }
+    runs
+}
+
+/// Three chokers in a flash crowd.
+pub(crate) fn swarm_runs(replications: u32) -> Vec<MadeUp> {
+    let mut runs = Vec::new();
+    for (name, over) in [("none", 1.08), ("round-robin", 1.21), ("tit-for-tat", 1.46)] {
+        for replication in 0..replications {
+            let unfinished = if name == "tit-for-tat" { 1 } else { u32::MAX };
+            let off = over + 0.03 * draw([u64::from(replication), 5, 5]);
+            let keys = vec![param("unchoke", name)];
+            runs.push((keys, swarm(replication, off, unfinished)));
+        }
+    }
+    runs
+}
+
+/// [`transfer_runs`], [`load_runs`] or [`swarm_runs`] read back from a result.
+pub(crate) fn results(runs: &[MadeUp]) -> Results {
+    write_result(tempfile::tempdir().unwrap().path(), runs)
+}

@@ -1,0 +1,444 @@
+//! The few numbers that a result is read by, chosen by what kind of scenario it is.
+//!
+//! Decides kinds, metrics, their order, words and units; the terminal, the figures and the
+//! page all read this table. Refuses to show a fairness index without the delay and the
+//! efficiency that it is paid with.
+
+use fairhaul_simulator::metrics::{self, Direction};
+
+use crate::output::{CellRuns, Results};
+use crate::stats::{self, Estimate};
+
+/// What a scenario is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Transfers of several classes that share uplinks.
+    Transfers,
+    /// Transfers of one class, or at several loads: a queue.
+    Load,
+    /// Contents that a swarm distributes.
+    Swarm,
+}
+
+/// A metric that a result is read by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Headline {
+    /// Index in [`Results::metrics`].
+    pub metric: usize,
+    /// Words for it in two lines, without its unit: what of, and which number of that.
+    pub title: [String; 2],
+    /// Its unit as shown; empty for ratios.
+    pub unit: &'static str,
+    /// What a value is multiplied with to be in that unit.
+    pub scale: f64,
+    /// Which way is better.
+    pub direction: Direction,
+}
+
+/// Low, middle and high percentile of one quantity: how a strip is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spread {
+    /// Words for it, without its unit.
+    pub title: String,
+    /// Its unit as shown; empty for ratios.
+    pub unit: &'static str,
+    /// What a value is multiplied with to be in that unit.
+    pub scale: f64,
+    /// Metrics of the median, the 95th and, where there is one, the 99th percentile.
+    pub metrics: Vec<usize>,
+}
+
+/// What kind of scenario made `results`.
+#[must_use]
+pub fn kind(results: &Results) -> Kind {
+    if results.has("leechers_joined") {
+        return Kind::Swarm;
+    }
+    let numeric = |at: &usize| results.axes[*at].numbers().is_some();
+    if classes(results).len() < 2 || results.varying().iter().any(numeric) {
+        Kind::Load
+    } else {
+        Kind::Transfers
+    }
+}
+
+/// Classes of transfers, smallest mean size first.
+#[must_use]
+pub fn classes(results: &Results) -> Vec<String> {
+    let mut found: Vec<(f64, String)> = results
+        .metrics
+        .iter()
+        .enumerate()
+        .filter_map(|(at, name)| {
+            let class = name.strip_prefix("size_mean_bytes.")?;
+            let sizes: Vec<f64> = results
+                .cells
+                .iter()
+                .flat_map(|cell| cell.values(at))
+                .collect();
+            Some((metrics::mean(&sizes)?, class.to_owned()))
+        })
+        .collect();
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found.into_iter().map(|(_, class)| class).collect()
+}
+
+/// The headline metrics of `results` that have a value, in the order in which they are shown.
+#[must_use]
+pub fn headlines(results: &Results) -> Vec<Headline> {
+    let classes = classes(results);
+    let small = classes.first().map_or("", String::as_str);
+    let large = classes.last().map_or("", String::as_str);
+    let wanted: Vec<(String, [&str; 2])> = match kind(results) {
+        Kind::Transfers => vec![
+            ("transfers_not_finished".into(), ["not", "finished"]),
+            (format!("completion_p50_s.{small}"), [small, "p50"]),
+            (format!("completion_p99_s.{small}"), [small, "p99"]),
+            (format!("slowdown_p99.{small}"), [small, "p99 slowdown"]),
+            (format!("completion_mean_s.{large}"), [large, "mean"]),
+            ("jain_share".into(), ["Jain,", "share"]),
+            ("share_error_worst_pp".into(), ["worst share", "error"]),
+            ("uplink_utilisation".into(), ["uplink", "used"]),
+        ],
+        Kind::Load => vec![
+            ("transfers_not_finished".into(), ["not", "finished"]),
+            ("completion_mean_s".into(), ["mean", "response"]),
+            ("completion_p99_s".into(), ["p99", "response"]),
+            ("slowdown_mean".into(), ["mean", "slowdown"]),
+            ("slowdown_p99".into(), ["p99", "slowdown"]),
+            ("jain_share".into(), ["Jain,", "share"]),
+            ("uplink_utilisation".into(), ["uplink", "used"]),
+        ],
+        Kind::Swarm => vec![
+            ("leechers_not_finished".into(), ["not", "finished"]),
+            ("makespan_s".into(), ["last", "completion"]),
+            ("makespan_over_bound".into(), ["over", "the bound"]),
+            ("peer_completion_mean_s".into(), ["mean", "completion"]),
+            ("jain_download_rate".into(), ["Jain,", "rate"]),
+            ("jain_share_ratio".into(), ["Jain,", "up/down"]),
+            ("share_ratio_p5".into(), ["p5 of", "up/down"]),
+            ("uplink_utilisation".into(), ["uplink", "used"]),
+        ],
+    };
+    let found = wanted
+        .into_iter()
+        .filter_map(|(name, title)| headline(results, &name, title));
+    found
+        .filter(|headline| !is_all_finished(results, headline))
+        .collect()
+}
+
+/// Counts of the unfinished are shown only where somebody was.
+fn is_all_finished(results: &Results, headline: &Headline) -> bool {
+    let counts_unfinished = results.metrics[headline.metric].ends_with("not_finished");
+    let mut values = results
+        .cells
+        .iter()
+        .flat_map(|cell| cell.values(headline.metric));
+    counts_unfinished && values.all(|count| count <= 0.0)
+}
+
+fn headline(results: &Results, name: &str, title: [&str; 2]) -> Option<Headline> {
+    let metric = results.metric(name).filter(|_| results.has(name))?;
+    let (unit, scale) = unit(results, &[metric]);
+    Some(Headline {
+        metric,
+        title: title.map(str::to_owned),
+        unit,
+        scale,
+        direction: metrics::direction(name),
+    })
+}
+
+/// How long small transfers wait, or how long peers take: what the strips show.
+#[must_use]
+pub fn spread(results: &Results) -> Option<Spread> {
+    let classes = classes(results);
+    let small = classes.first().map_or("", String::as_str);
+    let (title, base, suffix) = match kind(results) {
+        Kind::Transfers => (
+            format!("slowdown of {small} transfers"),
+            "slowdown",
+            format!(".{small}"),
+        ),
+        Kind::Load => ("slowdown".to_owned(), "slowdown", String::new()),
+        Kind::Swarm => (
+            "completion of peers".to_owned(),
+            "peer_completion",
+            String::new(),
+        ),
+    };
+    let end = if base == "slowdown" { "" } else { "_s" };
+    let metrics: Vec<usize> = ["p50", "p95", "p99"]
+        .into_iter()
+        .map(|p| format!("{base}_{p}{end}{suffix}"))
+        .filter(|name| results.has(name))
+        .filter_map(|name| results.metric(&name))
+        .collect();
+    if metrics.len() < 2 {
+        return None;
+    }
+    let (unit, scale) = unit(results, &metrics);
+    Some(Spread {
+        title,
+        unit,
+        scale,
+        metrics,
+    })
+}
+
+/// The distance from the ideal that bars show.
+#[must_use]
+pub fn distance(results: &Results) -> Option<Headline> {
+    match kind(results) {
+        Kind::Transfers => headline(results, "share_error_worst_pp", ["worst share", "error"]),
+        Kind::Load => headline(results, "slowdown_mean", ["mean", "slowdown"]),
+        Kind::Swarm => headline(
+            results,
+            "makespan_over_bound",
+            ["last completion", "/ bound"],
+        ),
+    }
+}
+
+/// Unit and scale in which the largest mean of `metrics` has one to three digits.
+fn unit(results: &Results, metrics: &[usize]) -> (&'static str, f64) {
+    let name = metrics
+        .first()
+        .map_or("", |at| results.metrics[*at].as_str());
+    let base = name.split('.').next().unwrap_or_default();
+    if base.ends_with("_pp") {
+        return ("pp", 1.0);
+    }
+    if base == "uplink_utilisation" {
+        return ("%", 100.0);
+    }
+    if !base.ends_with("_s") {
+        return ("", 1.0);
+    }
+    let means = metrics.iter().flat_map(|at| {
+        results
+            .cells
+            .iter()
+            .filter_map(|cell| metrics::mean(&cell.values(*at)))
+    });
+    if means.fold(0.0, f64::max) < 1.0 {
+        ("ms", 1e3)
+    } else {
+        ("s", 1.0)
+    }
+}
+
+impl Headline {
+    /// Mean and interval of the metric in `cell`, in the unit as shown.
+    #[must_use]
+    pub fn estimate(&self, cell: &CellRuns) -> Option<Estimate> {
+        scaled(cell, self.metric, self.scale)
+    }
+
+    /// Title and unit.
+    #[must_use]
+    pub fn full_title(&self) -> String {
+        with_unit(&self.title.join(" "), self.unit)
+    }
+
+    /// Indices of the cells whose mean is best, or shown with the same digits as the best,
+    /// among those that differ in their policy alone. Where all are the same none is best.
+    #[must_use]
+    pub fn best(&self, results: &Results) -> Vec<usize> {
+        let groups = groups(results);
+        groups
+            .iter()
+            .flat_map(|group| self.best_of(results, group))
+            .collect()
+    }
+
+    fn best_of(&self, results: &Results, group: &[usize]) -> Vec<usize> {
+        let mean = |at: &usize| Some((*at, self.estimate(&results.cells[*at])?.mean));
+        let means: Vec<(usize, f64)> = group.iter().filter_map(mean).collect();
+        let known = means.iter().map(|(_, mean)| *mean);
+        let best = match self.direction {
+            Direction::Lower => known.min_by(f64::total_cmp),
+            Direction::Higher => known.max_by(f64::total_cmp),
+            Direction::Neither => None,
+        };
+        let Some(best) = best.map(significant) else {
+            return Vec::new();
+        };
+        let equal = means.iter().filter(|(_, mean)| significant(*mean) == best);
+        let found: Vec<usize> = equal.map(|(at, _)| *at).collect();
+        if found.len() == group.len() {
+            Vec::new()
+        } else {
+            found
+        }
+    }
+}
+
+/// The axis whose values are compared: the first that varies and is not a number, or the
+/// first that varies.
+#[must_use]
+pub fn policy_axis(results: &Results) -> Option<usize> {
+    let varying = results.varying();
+    let named = varying
+        .iter()
+        .find(|at| results.axes[**at].numbers().is_none());
+    named.or_else(|| varying.first()).copied()
+}
+
+/// Cells that differ in their policy alone, group by group.
+#[must_use]
+pub fn groups(results: &Results) -> Vec<Vec<usize>> {
+    let policy = policy_axis(results);
+    let others: Vec<usize> = results
+        .varying()
+        .into_iter()
+        .filter(|at| Some(*at) != policy)
+        .collect();
+    let key = |cell: &CellRuns| -> Vec<String> {
+        others.iter().map(|at| cell.params[*at].clone()).collect()
+    };
+    let mut found: Vec<(Vec<String>, Vec<usize>)> = Vec::new();
+    for (at, cell) in results.cells.iter().enumerate() {
+        let key = key(cell);
+        if let Some((_, group)) = found.iter_mut().find(|(known, _)| *known == key) {
+            group.push(at);
+        } else {
+            found.push((key, vec![at]));
+        }
+    }
+    found.into_iter().map(|(_, group)| group).collect()
+}
+
+impl Spread {
+    /// Mean of each percentile in `cell`, in the unit as shown.
+    #[must_use]
+    pub fn values(&self, cell: &CellRuns) -> Option<Vec<f64>> {
+        let of = |at: &usize| Some(scaled(cell, *at, self.scale)?.mean);
+        self.metrics.iter().map(of).collect()
+    }
+
+    /// Title and unit.
+    #[must_use]
+    pub fn full_title(&self) -> String {
+        with_unit(&self.title, self.unit)
+    }
+}
+
+fn with_unit(title: &str, unit: &str) -> String {
+    if unit.is_empty() {
+        title.to_owned()
+    } else {
+        format!("{title} ({unit})")
+    }
+}
+
+fn scaled(cell: &CellRuns, metric: usize, scale: f64) -> Option<Estimate> {
+    Some(stats::estimate(&cell.values(metric))?.scaled(scale))
+}
+
+/// A number for people: three significant digits, thousands written out.
+#[must_use]
+pub fn significant(value: f64) -> String {
+    fixed(value, decimals(value))
+}
+
+/// Decimals that give `value` three significant digits. What rounds up to the next power of
+/// ten is shown like it.
+#[must_use]
+pub fn decimals(value: f64) -> usize {
+    match value.abs() {
+        size if size < 0.000_5 => 0,
+        size if size < 0.999_5 => 3,
+        size if size < 9.995 => 2,
+        size if size < 99.95 => 1,
+        _ => 0,
+    }
+}
+
+/// `value` with `decimals` decimals; what rounds to zero is `0`.
+#[must_use]
+pub fn fixed(value: f64, decimals: usize) -> String {
+    let shown = format!("{value:.decimals$}");
+    let zero = !shown.contains(|c: char| ('1'..='9').contains(&c));
+    if zero { "0".to_owned() } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn results(columns: &str, rows: &[&str]) -> Results {
+        let mut text = format!("run,seed,replication,cell,uplink,load,trace_digest,{columns}\n");
+        for (at, row) in rows.iter().enumerate() {
+            text += &format!("r{at},1,0,c,{row}\n");
+        }
+        Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_kind_follows_from_classes_axes_and_contents() {
+        let two = "size_mean_bytes.big,size_mean_bytes.tiny,completion_p50_s.tiny";
+        let transfers = results(two, &["fifo,1,ff,100,10,0.2", "drr,1,ff,100,10,0.1"]);
+        assert_eq!(kind(&transfers), Kind::Transfers);
+        assert_eq!(classes(&transfers), ["tiny", "big"]);
+        let load = results(two, &["fifo,0.5,ff,100,10,0.2", "fifo,0.9,ff,100,10,0.1"]);
+        assert_eq!(kind(&load), Kind::Load);
+        let swarm = results("leechers_joined,makespan_s", &["a,1,ff,3,10", "b,1,ff,3,"]);
+        assert_eq!(kind(&swarm), Kind::Swarm);
+    }
+
+    #[test]
+    fn headlines_without_values_are_left_out_and_short_times_are_in_milliseconds() {
+        let columns = "size_mean_bytes.big,size_mean_bytes.tiny,completion_p50_s.tiny,\
+            jain_share,transfers_not_finished,uplink_utilisation";
+        let found = results(
+            columns,
+            &["fifo,1,ff,100,10,0.2,0.9,0,", "drr,1,ff,100,10,0.1,1,0,"],
+        );
+        let lines = headlines(&found);
+        let titles: Vec<String> = lines.iter().map(Headline::full_title).collect();
+        assert_eq!(titles, ["tiny p50 (ms)", "Jain, share"]);
+        let mean = lines[0].estimate(&found.cells[1]).unwrap().mean;
+        assert_eq!(significant(mean), "100");
+        assert_eq!(lines[0].best(&found), [1]);
+    }
+
+    // At load 0.5 both are slower than at 0.1, but one of them is the best there.
+    #[test]
+    fn the_best_is_found_among_cells_that_differ_in_policy_alone() {
+        let rows = [
+            "fifo,0.1,ff,2",
+            "drr,0.1,ff,1",
+            "fifo,0.5,ff,8",
+            "drr,0.5,ff,9",
+        ];
+        let found = results("slowdown_mean", &rows);
+        assert_eq!(policy_axis(&found), Some(0));
+        assert_eq!(groups(&found), [[0, 1], [2, 3]]);
+        assert_eq!(headlines(&found)[0].best(&found), [1, 2]);
+    }
+
+    #[test]
+    fn what_rounds_to_zero_has_no_sign() {
+        assert_eq!(significant(-1e-9), "0");
+        assert_eq!(fixed(-0.04, 1), "0");
+        assert_eq!(fixed(-0.06, 1), "-0.1");
+    }
+
+    #[test]
+    fn numbers_for_people_have_three_digits() {
+        let shown = [
+            0.0, 0.1234, 0.9996, 1.234, 9.996, 12.34, 99.96, 123.4, 12_345.6,
+        ];
+        let shown: Vec<String> = shown.into_iter().map(significant).collect();
+        assert_eq!(
+            shown,
+            [
+                "0", "0.123", "1.00", "1.23", "10.0", "12.3", "100", "123", "12346"
+            ]
+        );
+    }
+}

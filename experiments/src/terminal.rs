@@ -1,0 +1,503 @@
+//! What a person sees at the end of a run: a table and a picture, in plain characters.
+//!
+//! Decides layout, never numbers. Colour only marks what a sign marks already, and only on a
+//! terminal that does not refuse it.
+
+use std::io::IsTerminal;
+
+use crate::compare::{Comparison, Verdict};
+use crate::output::Results;
+use crate::report::headline::{self, Headline, Spread, fixed, significant};
+use crate::stats::Estimate;
+
+/// Columns of a terminal that does not say how wide it is.
+const DEFAULT_WIDTH: usize = 100;
+/// Labels of cells are cut to this.
+const LABEL_MAX: usize = 28;
+
+/// How wide and whether in colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Columns, at least 40.
+    pub width: usize,
+    /// Whether to use colour.
+    pub colour: bool,
+}
+
+impl Style {
+    /// The style of standard output: colour on a terminal unless `NO_COLOR` is set.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let columns = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        Self {
+            width: columns.unwrap_or(DEFAULT_WIDTH).max(40),
+            colour: std::io::stdout().is_terminal() && !refused,
+        }
+    }
+
+    /// 100 columns without colour: what goes into files.
+    #[must_use]
+    pub const fn plain() -> Self {
+        Self {
+            width: DEFAULT_WIDTH,
+            colour: false,
+        }
+    }
+
+    fn best(self, cell: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[1;32m{cell}\u{1b}[0m")
+        } else {
+            cell.to_owned()
+        }
+    }
+
+    fn dim(self, text: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[2m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Table and picture of a result, with a line that says how to read them.
+#[must_use]
+pub fn overview(results: &Results, style: Style) -> String {
+    let parts = [table(results, style), picture(results, style)];
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Cells by headline metrics, means with half the width of their 95 % intervals; `*` is best.
+///
+/// Metrics that do not fit the width are left out and named below.
+#[must_use]
+pub fn table(results: &Results, style: Style) -> String {
+    let labels = labels(results);
+    let columns: Vec<Column> = headline::headlines(results)
+        .iter()
+        .map(|headline| Column::of(headline, results))
+        .collect();
+    let left = width_of(&labels).max(width_of(&[axis_title(results)]));
+    let (shown, dropped) = fit(columns, style.width.saturating_sub(left));
+    let mut out = String::new();
+    for line in 0..2 {
+        let title = if line == 0 {
+            axis_title(results)
+        } else {
+            String::new()
+        };
+        let mut text = pad_right(&title, left);
+        for column in &shown {
+            text += "  ";
+            text += &pad_left(&column.title[line], column.width);
+        }
+        out += text.trim_end();
+        out.push('\n');
+    }
+    for (row, label) in labels.iter().enumerate() {
+        let mut text = pad_right(label, left);
+        for column in &shown {
+            let (cell, best) = &column.cells[row];
+            let cell = pad_left(cell, column.width);
+            text += "  ";
+            text += &if *best { style.best(&cell) } else { cell };
+        }
+        out += text.trim_end();
+        out.push('\n');
+    }
+    out += &style.dim(&legend(results, &dropped));
+    out.push('\n');
+    out
+}
+
+fn legend(results: &Results, dropped: &[String]) -> String {
+    let most = results
+        .cells
+        .iter()
+        .map(|cell| cell.runs.len())
+        .max()
+        .unwrap_or(0);
+    let mut text = "* best".to_owned();
+    if most > 1 {
+        text = format!("mean ± half of the 95 % interval over {most} replications · * best mean");
+    }
+    if !dropped.is_empty() {
+        text += &format!("\ntoo narrow for: {}", dropped.join(", "));
+    }
+    text
+}
+
+/// One metric, ready to print.
+struct Column {
+    title: [String; 2],
+    cells: Vec<(String, bool)>,
+    width: usize,
+}
+
+impl Column {
+    fn of(headline: &Headline, results: &Results) -> Self {
+        let best = headline.best(results);
+        let values = results.cells.iter().enumerate().map(|(row, cell)| {
+            let found = headline.estimate(cell)?;
+            let mark = if best.contains(&row) { "*" } else { " " };
+            Some((found, "", mark))
+        });
+        Self::new(headline, values.collect(), "*")
+    }
+
+    /// Values with the same number of decimals as their half width, a sign in front and a
+    /// mark behind; `good` is the mark that is coloured.
+    fn new(headline: &Headline, values: Vec<Option<(Estimate, &str, &str)>>, good: &str) -> Self {
+        let half = |found: &Estimate| {
+            let half = fixed(found.half_width()?, headline::decimals(found.mean));
+            Some(format!(" ±{half}"))
+        };
+        let halves = values
+            .iter()
+            .flatten()
+            .filter_map(|(found, ..)| half(found));
+        let half_width = halves.map(|half| half.chars().count()).max().unwrap_or(0);
+        let cells: Vec<(String, bool)> = values
+            .into_iter()
+            .map(|value| {
+                let Some((found, sign, mark)) = value else {
+                    return ("- ".to_owned(), false);
+                };
+                let half = pad_right(&half(&found).unwrap_or_default(), half_width);
+                let text = format!("{sign}{}{half}{mark}", significant(found.mean));
+                (text, mark.trim() == good)
+            })
+            .collect();
+        let second = format!("{} {}", headline.title[1], headline.unit);
+        // Values end in a mark or a space, so titles do too.
+        let title = [
+            format!("{} ", headline.title[0]),
+            format!("{} ", second.trim_end()),
+        ];
+        let longest = cells
+            .iter()
+            .map(|(cell, _)| cell.chars().count())
+            .max()
+            .unwrap_or(0);
+        let width = longest.max(width_of(&title));
+        Self {
+            title,
+            cells,
+            width,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{}{}", self.title[0], self.title[1].trim_end())
+    }
+}
+
+/// The columns that fit, and the titles of those that do not.
+fn fit(columns: Vec<Column>, mut room: usize) -> (Vec<Column>, Vec<String>) {
+    let (mut shown, mut dropped) = (Vec::new(), Vec::new());
+    for column in columns {
+        if column.width + 2 <= room {
+            room -= column.width + 2;
+            shown.push(column);
+        } else {
+            dropped.push(column.name());
+        }
+    }
+    (shown, dropped)
+}
+
+/// Strips of percentiles on a log axis beside bars of the distance from the ideal.
+#[must_use]
+pub fn picture(results: &Results, style: Style) -> String {
+    let labels = labels(results);
+    let left = width_of(&labels);
+    let bar = headline::distance(results);
+    let bar_width = if bar.is_some() { 16 } else { 0 };
+    let strip_width = style
+        .width
+        .saturating_sub(left + bar_width + 14)
+        .clamp(20, 60);
+    let strips =
+        headline::spread(results).and_then(|spread| Strips::new(spread, results, strip_width));
+    if strips.is_none() && bar.is_none() {
+        return String::new();
+    }
+    let bars = bar.map(|headline| bars(&headline, results, bar_width));
+    let mut out = pad_right("", left + 2);
+    if let Some(strips) = &strips {
+        out += &pad_right(
+            &clip(&strips.spread.full_title(), strip_width),
+            strip_width + 2,
+        );
+    }
+    if let Some((title, _)) = &bars {
+        out += &clip(title, bar_width + 8);
+    }
+    out = format!("{}\n", out.trim_end());
+    for (row, cell) in results.cells.iter().enumerate() {
+        let mut text = pad_right(&labels[row], left + 2);
+        if let Some(strips) = &strips {
+            text += &pad_right(&strips.draw(cell), strip_width + 2);
+        }
+        if let Some((_, bars)) = &bars {
+            text += &bars[row];
+        }
+        out += text.trim_end();
+        out.push('\n');
+    }
+    if let Some(strips) = &strips {
+        let axis = format!("{}{}", pad_right("", left + 2), strips.axis());
+        out += &style.dim(&axis);
+        out.push('\n');
+    }
+    out
+}
+
+/// Percentiles of every cell on one log axis.
+struct Strips {
+    spread: Spread,
+    low: f64,
+    high: f64,
+    width: usize,
+}
+
+impl Strips {
+    fn new(spread: Spread, results: &Results, width: usize) -> Option<Self> {
+        let all: Vec<f64> = results
+            .cells
+            .iter()
+            .filter_map(|cell| spread.values(cell))
+            .flatten()
+            .filter(|value| *value > 0.0)
+            .collect();
+        let low = all.iter().copied().min_by(f64::total_cmp)?;
+        let high = all.iter().copied().max_by(f64::total_cmp)?;
+        Some(Self {
+            spread,
+            low: low * 0.95,
+            high: (high * 1.05).max(low * 1.2),
+            width,
+        })
+    }
+
+    fn column(&self, value: f64) -> usize {
+        let part = libm::log(value / self.low) / libm::log(self.high / self.low);
+        let last = (self.width - 1) as f64;
+        // Between 0 and a few hundred, so the digits are those of the column.
+        let column = format!("{:.0}", (part * last).clamp(0.0, last));
+        column.parse().unwrap_or(0)
+    }
+
+    /// `●` at the median, `┤` at the highest percentile, `╋` between.
+    fn draw(&self, cell: &crate::output::CellRuns) -> String {
+        let Some(values) = self.spread.values(cell) else {
+            return "(nothing finished)".to_owned();
+        };
+        let at: Vec<usize> = values
+            .iter()
+            .map(|value| self.column(value.max(self.low)))
+            .collect();
+        let (first, last) = (at[0], at[at.len() - 1]);
+        (0..=last)
+            .map(|column| match column {
+                _ if column < first => ' ',
+                _ if column == first => '●',
+                _ if column == last => '┤',
+                _ if at.contains(&column) => '┿',
+                _ => '─',
+            })
+            .collect()
+    }
+
+    /// Powers of ten, or the two ends where there is none, and what the signs mean.
+    fn axis(&self) -> String {
+        let steps: &[f64] = if self.high / self.low > 30.0 {
+            &[1.0]
+        } else {
+            &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0]
+        };
+        let mut ticks: Vec<f64> = (-6_i32..12)
+            .flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)))
+            .filter(|tick| (self.low..=self.high).contains(tick))
+            .collect();
+        if ticks.len() < 2 {
+            ticks = vec![self.low, self.high];
+        }
+        let mut line = String::new();
+        for tick in ticks {
+            let label = format!("╵{}", plain(tick));
+            let column = self
+                .column(tick)
+                .min(self.width.saturating_sub(label.chars().count()));
+            if line.is_empty() || column > line.chars().count() {
+                line = pad_right(&line, column) + &label;
+            }
+        }
+        let sign = if self.spread.metrics.len() > 2 {
+            "● p50 ┿ p95 ┤ p99"
+        } else {
+            "● p50 ┤ p95"
+        };
+        format!("{line}\n{sign}, log scale")
+    }
+}
+
+fn plain(value: f64) -> String {
+    let shown = significant(value);
+    if shown.contains('.') {
+        shown.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        shown
+    }
+}
+
+/// Title, and a bar with its value for each cell; the longest fills `width`.
+fn bars(headline: &Headline, results: &Results, width: usize) -> (String, Vec<String>) {
+    let means: Vec<Option<f64>> = results
+        .cells
+        .iter()
+        .map(|cell| Some(headline.estimate(cell)?.mean))
+        .collect();
+    let most = means.iter().flatten().copied().fold(0.0, f64::max);
+    let rows = means.iter().map(|mean| match mean {
+        Some(mean) => {
+            let part = if most > 0.0 { mean / most } else { 0.0 };
+            format!("{} {}", bar(part, width), significant(*mean))
+        }
+        None => "-".to_owned(),
+    });
+    (headline.full_title(), rows.collect())
+}
+
+/// A bar of `part` of `width` columns, in eighths of a column.
+fn bar(part: f64, width: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let all = format!("{:.0}", part.clamp(0.0, 1.0) * (width * 8) as f64);
+    let all: usize = all.parse().unwrap_or(0);
+    // Something that is not zero is not shown as nothing.
+    let all = if part > 0.0 { all.max(1) } else { 0 };
+    format!("{}{}", "█".repeat(all / 8), EIGHTHS[all % 8])
+}
+
+/// Headline metrics of every cell against the baseline: `+` better, `-` worse, `=` the same.
+#[must_use]
+pub fn differences(results: &Results, comparison: &Comparison, style: Style) -> String {
+    let labels = labels(results);
+    let mut cells: Vec<usize> = comparison.rows.iter().map(|row| row.cell).collect();
+    cells.dedup();
+    let columns: Vec<Column> = headline::headlines(results)
+        .iter()
+        .map(|headline| difference_column(headline, comparison, &cells))
+        .collect();
+    let left = width_of(&labels);
+    let (shown, dropped) = fit(columns, style.width.saturating_sub(left));
+    let mut out = format!(
+        "difference from {}={}\n",
+        comparison.axis, comparison.baseline
+    );
+    for line in 0..2 {
+        let titles = shown
+            .iter()
+            .map(|c| format!("  {}", pad_left(&c.title[line], c.width)));
+        let text = pad_right("", left) + &titles.collect::<String>();
+        out += text.trim_end();
+        out.push('\n');
+    }
+    for (row, cell) in cells.iter().enumerate() {
+        let mut text = pad_right(&labels[*cell], left);
+        for column in &shown {
+            let (shown, better) = &column.cells[row];
+            let shown = pad_left(shown, column.width);
+            text += "  ";
+            text += &if *better { style.best(&shown) } else { shown };
+        }
+        out += text.trim_end();
+        out.push('\n');
+    }
+    let mut legend = "paired by replication, ± half of the 95 % interval · + better, - worse, \
+        = no difference, ? one pair"
+        .to_owned();
+    if !dropped.is_empty() {
+        legend += &format!("\ntoo narrow for: {}", dropped.join(", "));
+    }
+    out += &style.dim(&legend);
+    out.push('\n');
+    out
+}
+
+fn difference_column(headline: &Headline, comparison: &Comparison, cells: &[usize]) -> Column {
+    let values = cells.iter().map(|cell| {
+        let mut rows = comparison.rows.iter();
+        let row = rows.find(|row| row.cell == *cell && row.metric == headline.metric)?;
+        let sign = if row.difference.mean > 0.0 { "+" } else { "" };
+        let mark = match row.verdict {
+            Verdict::Better => " +",
+            Verdict::Worse => " -",
+            Verdict::Higher | Verdict::Lower => " !",
+            Verdict::NoDifference => " =",
+            Verdict::OnePair => " ?",
+        };
+        Some((row.difference.scaled(headline.scale), sign, mark))
+    });
+    Column::new(headline, values.collect(), "+")
+}
+
+fn axis_title(results: &Results) -> String {
+    let names: Vec<&str> = results
+        .varying()
+        .iter()
+        .map(|at| results.axes[*at].name.as_str())
+        .collect();
+    shorten(&names.join(" "))
+}
+
+fn labels(results: &Results) -> Vec<String> {
+    results
+        .cells
+        .iter()
+        .map(|cell| shorten(&results.label(cell)))
+        .collect()
+}
+
+fn shorten(label: &str) -> String {
+    clip(label, LABEL_MAX)
+}
+
+fn clip(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+fn width_of(texts: &[String]) -> usize {
+    texts
+        .iter()
+        .map(|text| text.chars().count())
+        .max()
+        .unwrap_or(0)
+}
+
+fn pad_right(text: &str, width: usize) -> String {
+    format!(
+        "{text}{}",
+        " ".repeat(width.saturating_sub(text.chars().count()))
+    )
+}
+
+fn pad_left(text: &str, width: usize) -> String {
+    format!(
+        "{}{text}",
+        " ".repeat(width.saturating_sub(text.chars().count()))
+    )
+}
+
+#[cfg(test)]
+mod tests;

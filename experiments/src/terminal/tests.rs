@@ -1,0 +1,129 @@
+use std::path::Path;
+
+use super::*;
+use crate::compare;
+use crate::output::fixture;
+
+fn wide(width: usize) -> Style {
+    Style {
+        width,
+        ..Style::plain()
+    }
+}
+
+fn small() -> Results {
+    let text = "run,seed,replication,cell,uplink,trace_digest,size_mean_bytes.bulk,\
+        size_mean_bytes.small,completion_p50_s.small,completion_p99_s.small,slowdown_p50.small,\
+        slowdown_p95.small,slowdown_p99.small,jain_share,share_error_worst_pp,\
+        transfers_not_finished\n\
+        a,1,0,c,fifo,ff,900,10,1,8,10,40,100,0.8,20,1\n\
+        b,1,1,c,fifo,ff,900,10,3,12,10,40,100,0.8,20,1\n\
+        c,1,0,c,drr,ff,900,10,0.1,0.4,1,2,10,0.99,5,0\n\
+        d,1,1,c,drr,ff,900,10,0.1,0.4,1,2,10,0.99,5,0\n";
+    Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap()
+}
+
+// Two disciplines, two replications: fifo takes 1 s and 3 s at the median, so 2 s with an
+// interval of 12.7 s to either side.
+#[test]
+fn a_table_has_means_half_widths_and_the_best() {
+    let table = table(&small(), wide(120));
+    let lines: Vec<&str> = table.lines().collect();
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let first = [
+        "uplink", "not", "small", "small", "small", "Jain,", "worst", "share",
+    ];
+    assert_eq!(words(lines[0]), first);
+    let second = [
+        "finished", "p50", "s", "p99", "s", "p99", "slowdown", "share", "error", "pp",
+    ];
+    assert_eq!(words(lines[1]), second);
+    let fifo = "fifo 1.00 ±0 2.00 ±12.71 10.0 ±25.4 100 ±0 0.800 ±0 20.0 ±0";
+    assert_eq!(words(lines[2]).join(" "), fifo);
+    let drr = "drr 0 ±0* 0.100 ±0 * 0.400 ±0 * 10.0 ±0* 0.990 ±0* 5.00 ±0*";
+    assert_eq!(words(lines[3]).join(" "), drr);
+    assert!(lines[4].contains("over 2 replications"));
+}
+
+// A log axis from 1 to 100: ten is in its middle, and fifo starts where drr ends.
+#[test]
+fn a_strip_goes_from_the_median_to_the_99th_percentile_on_a_log_axis() {
+    let picture = picture(&small(), wide(60));
+    let lines: Vec<&str> = picture.lines().collect();
+    let column = |line: &str, sign: char| line.chars().position(|c| c == sign);
+    let (fifo, drr) = (lines[1], lines[2]);
+    assert!(fifo.starts_with("fifo") && drr.starts_with("drr"));
+    assert_eq!(column(fifo, '●'), column(drr, '┤'));
+    let left = column(drr, '●').unwrap();
+    let middle = column(fifo, '●').unwrap();
+    let right = column(fifo, '┤').unwrap();
+    assert!(middle.abs_diff(left + (right - left) / 2) <= 1, "{picture}");
+    assert!(
+        fifo.ends_with("████████████████ 20.0") && drr.ends_with(" ████ 5.00"),
+        "{picture}"
+    );
+    assert!(lines[3].contains("╵1 ") && lines[3].contains("╵10 "));
+    assert!(lines[4].contains("log scale"));
+}
+
+#[test]
+fn no_line_of_values_is_wider_than_the_terminal() {
+    let all = [
+        fixture::results(&fixture::transfer_runs(3)),
+        fixture::results(&fixture::load_runs(2)),
+        fixture::results(&fixture::swarm_runs(3)),
+    ];
+    for results in &all {
+        for width in [60, 80, 100, 140] {
+            let shown = table(results, wide(width)) + &picture(results, wide(width));
+            let talk = ["too narrow", "mean ±", "log scale"];
+            let rows = shown
+                .lines()
+                .filter(|line| !talk.iter().any(|word| line.contains(word)));
+            let widest = rows.map(|line| line.chars().count()).max().unwrap();
+            assert!(widest <= width, "{width}: {widest}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_cell_in_which_nothing_finished_is_shown_as_that() {
+    let text = "run,seed,replication,cell,unchoke,trace_digest,leechers_joined,makespan_s,\
+        peer_completion_p50_s,peer_completion_p95_s,makespan_over_bound\n\
+        a,1,0,c,none,ff,3,10,5,9,1.2\nb,1,0,c,choked,ff,3,,,,\n";
+    let results = Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap();
+    let shown = overview(&results, wide(100));
+    assert!(shown.contains("(nothing finished)"), "{shown}");
+    assert!(
+        shown
+            .lines()
+            .any(|line| line.starts_with("choked") && line.ends_with('-'))
+    );
+}
+
+#[test]
+fn colour_is_only_there_when_asked_for() {
+    let results = small();
+    assert!(!overview(&results, wide(100)).contains('\u{1b}'));
+    let coloured = Style {
+        width: 100,
+        colour: true,
+    };
+    assert!(overview(&results, coloured).contains('\u{1b}'));
+}
+
+#[test]
+fn differences_say_which_way_they_go_and_whether_they_are_sure() {
+    let results = small();
+    let comparison = compare::compare(&results, "fifo").unwrap();
+    let shown = differences(&results, &comparison, wide(140));
+    let row = shown.lines().nth(3).unwrap();
+    let words: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(&words[..4], ["drr", "-1.00", "±0", "+"]);
+    assert!(row.contains("-1.90 ±12.71 ="), "{shown}");
+    assert!(row.contains("+0.190 ±0 +"), "{shown}");
+}
