@@ -423,16 +423,13 @@ impl Network for BlockNetwork {
     }
 
     fn next_event(&mut self) -> Option<Time> {
-        if self.live == 0 {
-            return None;
-        }
         self.events.peek_time().filter(|at| *at <= HORIZON)
     }
 
     fn advance(&mut self, now: Time, out: &mut Vec<Outcome>) {
         while let Some(at) = self.events.peek_time().filter(|at| *at <= now) {
             assert!(
-                at == now || self.live == 0,
+                at == now,
                 "what was to happen at {at} was passed over at {now}"
             );
             let Some((_, event)) = self.events.pop() else {

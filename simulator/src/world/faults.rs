@@ -81,13 +81,15 @@ impl World<'_> {
         }
         let manifest = geometry(transfer);
         let peer = self.hosts[transfer.destination as usize].meet(transfer.source);
+        let kept = self.swarm.kept(transfer.destination, id);
+        let have = kept.unwrap_or_else(|| Bitfield::empty(manifest.chunks()));
         self.tell(
             transfer.destination,
             Input::Add {
                 transfer: id,
                 content: self.content_of(row),
                 manifest,
-                have: Bitfield::empty(manifest.chunks()),
+                have,
                 audience: Some(peer),
             },
         );

@@ -219,7 +219,7 @@ impl<'a> World<'a> {
                 });
             }
         }
-        if self.now < self.setup.horizon && !self.is_done() && self.queue.len() == 0 {
+        if self.now < self.setup.horizon && !self.is_done() && self.queue.is_empty() {
             return Err(self.stuck());
         }
         self.network.check(self.now).map_err(RunError::Network)
@@ -307,7 +307,7 @@ impl<'a> World<'a> {
                 }
             }
             Action::Upload(block) => {
-                if self.upload(host, block) {
+                if !self.upload(host, block) {
                     inputs.push((host, Input::Stalled { peer: block.peer }));
                 }
             }
@@ -340,7 +340,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Gives a block to the network. True if its connection takes no more for now.
+    /// Gives a block to the network. False if its connection takes no more for now.
     fn upload(&mut self, host: u32, block: Block) -> bool {
         let connection = self.hosts[host as usize].links[block.peer.index()];
         let (to, generation) = (connection.host, connection.generation);

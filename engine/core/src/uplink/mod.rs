@@ -29,7 +29,6 @@ use crate::sched::{Params, Row};
 use crate::time::Time;
 use crate::units::ByteCount;
 
-use crate::sched::{Params, Row};
 pub use classify::{Path, Share, Target, classify};
 pub use meter::Limit;
 pub use status::{Hold, Holder};
