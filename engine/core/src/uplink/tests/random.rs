@@ -1,6 +1,6 @@
 //! Anything, in any order: no byte is lost or invented, no cap is broken, no link is idle.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
@@ -34,6 +34,7 @@ enum Step {
     Wait(u64),
     Issue(usize),
     Sent(usize),
+    Stalled(u32),
 }
 
 const PEERS: u32 = 5;
@@ -64,6 +65,7 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => (0_u64..60_000_000).prop_map(Step::Wait),
         8 => (1_usize..12).prop_map(Step::Issue),
         4 => (1_usize..12).prop_map(Step::Sent),
+        1 => (0..PEERS).prop_map(Step::Stalled),
     ]
 }
 
@@ -79,6 +81,7 @@ struct Model {
     /// What each peer has waiting of each transfer.
     queues: BTreeMap<(u32, u32), Queue>,
     in_flight: VecDeque<(u32, u64)>,
+    stalled: BTreeSet<u32>,
     groups: BTreeMap<Target, u32>,
     limits: BTreeMap<Target, Limit>,
     /// What passed, by every target that it concerned.
@@ -98,6 +101,7 @@ impl Model {
             chunks: 0,
             queues: BTreeMap::new(),
             in_flight: VecDeque::new(),
+            stalled: BTreeSet::new(),
             groups: BTreeMap::new(),
             limits,
             passed: BTreeMap::new(),
@@ -128,6 +132,7 @@ impl Model {
             Step::PurgePeer(peer) => {
                 self.queues.retain(|&(of, _), _| of != peer);
                 self.in_flight.retain(|&(of, _)| of != peer);
+                self.stalled.remove(&peer);
                 self.uplink.purge_peer(PeerId(peer));
             }
             Step::PurgeTransfer(transfer) => {
@@ -159,11 +164,27 @@ impl Model {
             }
             Step::Sent(blocks) => {
                 for (peer, len) in self.in_flight.drain(..blocks.min(self.in_flight.len())) {
+                    self.stalled.remove(&peer);
                     self.uplink
                         .sent(PeerId(peer), ByteCount::new(len), self.now);
                 }
             }
+            Step::Stalled(peer) => {
+                if self.in_flight.iter().any(|&(of, _)| of == peer) {
+                    self.stalled.insert(peer);
+                }
+                self.uplink.stalled(PeerId(peer), self.now);
+            }
         }
+    }
+
+    /// Bytes in flight that count in the node's window.
+    fn flying(&self) -> u64 {
+        let blocks = self.in_flight.iter();
+        blocks
+            .filter(|(of, _)| !self.stalled.contains(of))
+            .map(|block| block.1)
+            .sum()
     }
 
     fn request(&mut self, peer: u32, transfer: u32, len: u64) {
@@ -211,8 +232,7 @@ impl Model {
 
     /// J5: whoever waits has a cap without a block, or a full window.
     fn check_that_nothing_may_go(&self) {
-        let flying: u64 = self.in_flight.iter().map(|block| block.1).sum();
-        let full = flying >= self.settings.window_node.get();
+        let full = self.flying() >= self.settings.window_node.get();
         let capped = |target: Target| {
             let meter = match target {
                 Target::Node => Some(&self.uplink.node),
@@ -226,8 +246,9 @@ impl Model {
         let mut waits_for_time = false;
         for (&of, _) in self.queues.iter().filter(|(_, queue)| !queue.is_empty()) {
             let flying = self.in_flight.iter().filter(|block| block.0 == of.0);
+            let flying = flying.map(|block| block.1).sum::<u64>();
             let full_peer =
-                flying.map(|block| block.1).sum::<u64>() >= self.settings.window_peer.get();
+                flying >= self.settings.window_peer.get() || self.stalled.contains(&of.0);
             let capped = self.concerned(of).into_iter().any(capped);
             assert!(
                 full || full_peer || capped,
@@ -252,8 +273,7 @@ impl Model {
                 .map(|pending| pending.1 - pending.2);
             assert_eq!(self.uplink.queued(PeerId(id)).get(), rests.sum::<u64>());
         }
-        let flying: u64 = self.in_flight.iter().map(|block| block.1).sum();
-        assert_eq!(self.uplink.in_flight, flying);
+        assert_eq!(self.uplink.in_flight, self.flying());
     }
 }
 
