@@ -111,12 +111,11 @@ impl TokenBucket {
         self.level = self.level.saturating_sub(units(cost.get()));
     }
 
-    /// Takes `cost` at `now`, or what there is if there is less: never leaves a debt.
-    pub fn spend_at_most(&mut self, cost: ByteCount, now: Time) {
+    /// Takes `cost` at `now`, but no more than leaves a debt of `deepest`.
+    pub fn spend_down_to(&mut self, cost: ByteCount, deepest: ByteCount, now: Time) {
         self.advance(now);
-        if self.level > 0 {
-            self.level = (self.level - units(cost.get())).max(0);
-        }
+        let least = self.level.min(-units(deepest.get()));
+        self.level = self.level.saturating_sub(units(cost.get())).max(least);
     }
 
     /// Forgets what is above `level` at `now`.

@@ -293,16 +293,24 @@ fn the_extremes_neither_overflow_nor_divide_by_zero() {
 }
 
 #[test]
-fn a_floor_is_spent_down_to_nothing_and_clipped_after_idleness() {
+fn a_bounded_debt_is_bounded_and_an_unbounded_one_stays() {
     let mut floor = bucket(1_000, 3_000);
-    floor.spend_at_most(ByteCount::new(5_000), Time::ZERO);
-    assert_eq!(
-        floor.ready_at(ByteCount::new(500), Time::ZERO),
-        Time::ZERO + Span::from_millis(500)
-    );
-    let later = Time::ZERO + Span::from_secs(3);
-    floor.clip(ByteCount::new(700), later);
-    assert_eq!(floor.available(later), ByteCount::new(700));
+    floor.spend_down_to(ByteCount::new(9_000), ByteCount::new(2_000), Time::ZERO);
+    let ready = floor.ready_at(ByteCount::new(500), Time::ZERO);
+    assert_eq!(ready, Time::ZERO + Span::from_millis(2_500));
+    floor.spend(ByteCount::new(1_000), Time::ZERO);
+    floor.spend_down_to(ByteCount::new(1_000), ByteCount::new(2_000), Time::ZERO);
+    let ready = floor.ready_at(ByteCount::new(500), Time::ZERO);
+    assert_eq!(ready, Time::ZERO + Span::from_millis(3_500));
+}
+
+#[test]
+fn what_is_above_the_level_is_clipped() {
+    let mut floor = bucket(1_000, 3_000);
+    floor.clip(ByteCount::new(700), Time::ZERO);
+    assert_eq!(floor.available(Time::ZERO), ByteCount::new(700));
+    floor.clip(ByteCount::new(900), Time::ZERO);
+    assert_eq!(floor.available(Time::ZERO), ByteCount::new(700));
 }
 
 #[test]

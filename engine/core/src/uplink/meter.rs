@@ -10,7 +10,7 @@ use crate::units::{ByteCount, Rate, Weight};
 
 /// Depth of a bucket as time at its rate: PRODUCT's default burst. Long enough for a shell
 /// that wakes late, short enough not to be seen in a second's average.
-const BURST: Span = Span::from_millis(250);
+pub(super) const BURST: Span = Span::from_millis(250);
 /// The coarsest timer of a shell: tokens earned while it oversleeps must still fit.
 const TIMER: Span = Span::from_millis(1);
 
@@ -40,9 +40,12 @@ pub(super) struct Meter {
     pub(super) block: ByteCount,
     pub(super) cap: Option<TokenBucket>,
     pub(super) floor: Option<TokenBucket>,
-    /// When the cap's bucket holds a block again; none if it does now. The key of this target
-    /// among the wakes, unless it is [`Time::MAX`].
-    pub(super) exhausted: Option<Time>,
+    /// The cap holds some members back.
+    pub(super) is_holding: bool,
+    /// When the cap may let more of them go; its key among the wakes.
+    pub(super) wake: Option<Time>,
+    /// Service by weight of the member that was let go last: who comes anew has had as much.
+    pub(super) clock: u64,
     /// When the target will be behind its floor by a block; its key among the floors while it
     /// is backlogged.
     pub(super) behind: Option<Time>,
@@ -61,7 +64,9 @@ impl Meter {
             block: largest,
             cap: None,
             floor: None,
-            exhausted: None,
+            is_holding: false,
+            wake: None,
+            clock: 0,
             behind: None,
         }
     }
@@ -93,6 +98,20 @@ impl Meter {
         self.cap
             .as_ref()
             .map_or(now, |bucket| bucket.ready_at(self.block, now))
+    }
+
+    /// Blocks that the cap lets pass at `now`.
+    pub(super) fn blocks(&self, now: Time) -> u64 {
+        self.cap.as_ref().map_or(u64::MAX, |bucket| {
+            bucket.available(now).get() / self.block.get().max(1)
+        })
+    }
+
+    /// When the cap lets `blocks` pass; none if that is never.
+    pub(super) fn ready_for(&self, blocks: u64, now: Time) -> Option<Time> {
+        let bucket = self.cap.as_ref()?;
+        let bytes = ByteCount::new(self.block.get().saturating_mul(blocks));
+        (bytes <= bucket.burst()).then(|| bucket.ready_at(bytes, now))
     }
 
     /// Takes a block of `len` bytes from the cap, if there is one.

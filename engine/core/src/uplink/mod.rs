@@ -1,6 +1,6 @@
 //! The uplink: which block of which request goes out next, and when.
 //!
-//! Decides in three steps. [`classify`] says what a flow is; buckets, floors and windows say
+//! Decides in three steps. [`classify()`] says what a flow is; buckets, floors and windows say
 //! who may be served; disciplines say whose turn it is among those. A request is split into
 //! blocks here, so that no discipline sees more than a block at once. Refuses to hold data:
 //! it orders names of chunks.
@@ -13,14 +13,19 @@
 //! Uploads that are issued and not yet sent are bounded by two windows. Without them the
 //! socket's buffer would become the queue and the discipline would order nothing.
 
+mod caps;
+mod class;
 mod classify;
 mod entity;
+mod floors;
+mod leaf;
 mod meter;
 mod place;
 mod status;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,8 +39,9 @@ pub use meter::Limit;
 pub use status::{Hold, Holder};
 
 use entity::Entities;
+use leaf::{Pending, Served};
 use meter::Meter;
-use tree::{Pending, ROOT, Served, Tree};
+use tree::{ROOT, Tree};
 
 /// Requests that one identity may have waiting (limit L5). Beyond it a request is refused.
 pub const REQUESTS_MAX: u32 = 256;
@@ -123,8 +129,10 @@ pub struct Uplink {
     entities: Entities,
     leaves: BTreeMap<(PeerId, TransferId), u32>,
     node: Meter,
-    /// Exhausted caps by the time at which they hold a block again.
+    /// Caps that hold somebody back, by the time at which they let somebody go.
     wakes: BTreeSet<(Time, u32)>,
+    /// Caps that hold some of their members back, though not all.
+    partial: BTreeSet<u32>,
     /// Floors of the backlogged by the time at which they are a block behind.
     floors: BTreeSet<(Time, u32)>,
     arrivals: u64,
@@ -149,6 +157,7 @@ impl Uplink {
             leaves: BTreeMap::new(),
             node: Meter::new(settings.largest),
             wakes: BTreeSet::new(),
+            partial: BTreeSet::new(),
             floors: BTreeSet::new(),
             arrivals: 0,
             requests: 0,
@@ -180,6 +189,7 @@ impl Uplink {
         self.arrivals += 1;
         self.count(peer, transfer, request.len.get());
         self.tree.settle(id, self.now);
+        self.ask_for_grants(id);
         Ok(())
     }
 
@@ -209,7 +219,10 @@ impl Uplink {
             return None;
         }
         let first = self.behind_floor(now).unwrap_or(ROOT);
-        let served = self.tree.serve(first, now)?;
+        let served = match self.tree.serve(first, now) {
+            None if self.grant_to_all() => self.tree.serve(ROOT, now)?,
+            served => served?,
+        };
         let leaf = self.tree.leaf(served.leaf);
         let (peer, transfer) = (leaf.peer, leaf.transfer);
         self.account(peer, transfer, &served, now);
@@ -276,6 +289,7 @@ impl Uplink {
         let wake = self.wakes.first().map(|&(time, _)| time);
         let turn = match self.tree.ready_at(now) {
             Some(_) if self.behind_floor(now).is_some() => Some(now),
+            None if !self.partial.is_empty() => Some(now),
             turn => turn,
         };
         let at = match (wake, turn) {
@@ -297,88 +311,17 @@ impl Uplink {
         self.in_flight >= window(self.settings.window_node)
     }
 
-    /// Releases who was held by a bucket that holds a block again.
-    fn wake(&mut self, now: Time) {
-        while let Some(&(time, slot)) = self.wakes.first() {
-            if time > now {
-                return;
-            }
-            self.recover(slot);
-        }
-    }
-
-    /// The bucket of `slot` is no longer exhausted.
-    fn recover(&mut self, slot: u32) {
-        let entity = self.entities.at_mut(slot);
-        let reason = reason_of(entity.target);
-        let Some(time) = entity
-            .meter
-            .as_mut()
-            .and_then(|meter| meter.exhausted.take())
-        else {
-            return;
-        };
-        self.wakes.remove(&(time, slot));
-        self.release(slot, reason);
-    }
-
-    /// Holds the members of `slot` if its cap does not let a block pass.
-    fn exhaust(&mut self, slot: u32, now: Time) {
-        let entity = self.entities.at_mut(slot);
-        let Some(meter) = entity.meter.as_mut() else {
-            return;
-        };
-        let ready = meter.ready_at(now);
-        if ready <= now {
-            return;
-        }
-        meter.exhausted = Some(ready);
-        // A cap of zero ends with the next limit only.
-        if ready < Time::MAX {
-            self.wakes.insert((ready, slot));
-        }
-        let reason = reason_of(entity.target);
-        self.hold(slot, reason);
-    }
-
-    fn hold(&mut self, slot: u32, reason: u8) {
-        for &member in &self.entities.at(slot).members {
-            self.tree.hold(member, reason);
-        }
-    }
-
-    fn release(&mut self, slot: u32, reason: u8) {
-        for &member in &self.entities.at(slot).members {
-            self.tree.release(member, reason, self.now);
-        }
-    }
-
-    /// A class that can be served and is a block behind its floor, the longest behind first.
-    fn behind_floor(&self, now: Time) -> Option<u32> {
-        let behind = self.floors.iter().take_while(|&&(time, _)| time <= now);
-        behind
-            .flat_map(|&(_, slot)| &self.entities.at(slot).members)
-            .copied()
-            .find(|&member| self.tree.is_reachable(member))
-    }
-
     /// Charges a block to all whom it concerns.
     fn account(&mut self, peer: u32, transfer: u32, served: &Served, now: Time) {
-        let len = ByteCount::new(served.len);
-        self.node.spend(len, now);
+        self.node.spend(ByteCount::new(served.len), now);
         self.in_flight += served.len;
-        for slot in self.entities.concerned(peer, transfer).slots() {
-            let Some(meter) = self.entities.at_mut(slot).meter.as_mut() else {
-                continue;
-            };
-            meter.spend(len, now);
-            if let Some(floor) = &mut meter.floor {
-                floor.spend_at_most(ByteCount::new(served.charge), now);
-                self.expect_floor(slot);
-            }
-            self.exhaust(slot, now);
-        }
         self.discount(peer, transfer, served.len, u32::from(served.last));
+        for slot in self.entities.concerned(peer, transfer).slots() {
+            if self.entities.at(slot).meter.is_some() {
+                self.pay_floor(slot, served, now);
+                self.pay_cap(slot, served, now);
+            }
+        }
         let entity = self.entities.at_mut(peer);
         entity.in_flight += served.len;
         if !entity.is_full && entity.in_flight >= window(self.settings.window_peer) {
@@ -420,38 +363,11 @@ impl Uplink {
             }
         }
     }
-
-    /// Brings the floor of `slot` to its place among the floors of the backlogged.
-    fn expect_floor(&mut self, slot: u32) {
-        let entity = self.entities.at_mut(slot);
-        let Some(meter) = &mut entity.meter else {
-            return;
-        };
-        if let Some(time) = meter.behind.take() {
-            self.floors.remove(&(time, slot));
-        }
-        if entity.requests > 0
-            && let Some(floor) = &meter.floor
-        {
-            let time = floor.ready_at(meter.block, self.now);
-            meter.behind = Some(time);
-            self.floors.insert((time, slot));
-        }
-    }
 }
 
 /// A window of at least a byte: one of zero would never open.
 fn window(bytes: ByteCount) -> u64 {
     bytes.get().max(1)
-}
-
-const fn reason_of(target: Target) -> u8 {
-    match target {
-        Target::Group(_) => reason::GROUP,
-        Target::Peer(_) => reason::PEER,
-        Target::Transfer(_) => reason::TRANSFER,
-        Target::Node => unreachable!(),
-    }
 }
 
 fn peer_of(target: Target) -> PeerId {

@@ -8,9 +8,12 @@ use crate::id::{GroupId, PeerId, TransferId};
 use crate::time::Time;
 use crate::units::{ByteCount, Rate};
 
+use super::caps::reason_of;
+use super::class::Standing;
+use super::leaf::{Leaf, Pending};
 use super::meter::{Limit, Meter};
-use super::tree::{Leaf, NONE, Pending, ROOT, Standing};
-use super::{Path, Share, Target, Uplink, classify, reason, reason_of};
+use super::tree::{NONE, ROOT};
+use super::{Path, Share, Target, Uplink, classify, reason};
 
 impl Uplink {
     /// Sets what the parameter file says about `target`, from `now` on.
@@ -25,7 +28,7 @@ impl Uplink {
             self.node.set(limit, block, now);
         } else {
             let slot = self.entities.find_or_add(target);
-            self.recover(slot);
+            self.let_go(slot);
             let entity = self.entities.at_mut(slot);
             let meter = entity
                 .meter
@@ -36,7 +39,7 @@ impl Uplink {
                 self.floors.retain(|&(_, other)| other != slot);
             }
             self.expect_floor(slot);
-            self.exhaust(slot, now);
+            self.review(slot, now);
             for (class, sums) in self.tree.classes_of(slot) {
                 self.tree.set_standing(class, self.standing(slot, sums));
             }
@@ -215,11 +218,7 @@ impl Uplink {
     fn enrol(&mut self, slot: u32, id: u32) {
         let entity = self.entities.at_mut(slot);
         entity.members.push(id);
-        if entity
-            .meter
-            .as_ref()
-            .is_some_and(|meter| meter.exhausted.is_some())
-        {
+        if entity.meter.as_ref().is_some_and(|meter| meter.is_holding) {
             self.tree.hold(id, reason_of(entity.target));
         }
         let (is_full, is_stalled) = (entity.is_full, entity.is_stalled);

@@ -11,7 +11,7 @@ use super::{Target, Uplink, reason};
 /// What holds a peer's requests for a transfer now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// Nothing: it waits for no one and has bytes in flight.
+    /// Nothing: bytes are on their way to the peer, and its next turn comes.
     Serving,
     /// Others have their turn.
     Turn,
@@ -23,7 +23,7 @@ pub enum Hold {
     PeerCap,
     /// The cap of the transfer.
     TransferCap,
-    /// Enough is in flight, to the peer or in all: the network is the limit.
+    /// Enough is in flight to the peer: the network is the limit.
     Window,
     /// It has asked for nothing.
     Idle,
@@ -73,11 +73,10 @@ impl Uplink {
         if let Some(&(_, hold)) = held.iter().find(|(reason, _)| reasons & reason != 0) {
             return hold;
         }
-        match () {
-            () if self.is_window_full() && in_flight == 0 => Hold::Turn,
-            () if self.is_window_full() => Hold::Window,
-            () if in_flight > 0 => Hold::Serving,
-            () => Hold::Turn,
+        if in_flight > 0 {
+            Hold::Serving
+        } else {
+            Hold::Turn
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-// F1: one identity against nine, with 1 transfer or with 200, each with a request waiting.
+// F1: one identity against nine, with its 200 requests for 1, 10 or 200 transfers.
 #[test]
 fn more_transfers_or_requests_do_not_buy_a_larger_share() {
     for discipline in FAIR {
@@ -11,9 +11,9 @@ fn more_transfers_or_requests_do_not_buy_a_larger_share() {
             for id in 1..=9 {
                 rig.hungry(id, 0, 64 * KIB);
             }
-            for id in 0..transfers {
-                rig.hungry.push((0, id, 64 * KIB));
-                rig.ask(0, id, 64 * KIB);
+            for id in 0..200 {
+                rig.hungry.push((0, id % transfers, 64 * KIB));
+                rig.ask(0, id % transfers, 64 * KIB);
             }
             rig.run(Span::from_secs(10));
             let got = rig.by_peer(Time::ZERO);

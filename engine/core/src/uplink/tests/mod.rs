@@ -2,6 +2,7 @@
 
 mod attacks;
 mod limits;
+mod random;
 mod shares;
 
 use std::collections::BTreeMap;

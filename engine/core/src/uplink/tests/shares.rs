@@ -183,3 +183,51 @@ fn a_peer_moves_between_groups_with_what_it_has_waiting() {
     }
     assert_near(first[&3], 12 * MB + after[&3], 128 * KIB);
 }
+
+// J6: over every interval in which two peers are both backlogged, their service per unit weight
+// differs by no more than their discipline claims, whatever the sizes of their requests. The
+// claim is rounded down to a byte.
+#[test]
+fn the_claim_of_a_discipline_holds_behind_the_uplink() {
+    let sizes = [16 * KIB, 20 * KIB, 64 * KIB, 3 * KIB];
+    for row in sched::ALL {
+        let sched::Claim::Weighted(bound) = row.claim else {
+            continue;
+        };
+        let mut rig = Rig::of(row.name, Share::Peer, 20 * MB);
+        let weights = [1, 2, 3, 1];
+        for ((id, weight), size) in (0..).zip(weights).zip(sizes) {
+            rig.limit(peer(id), weigh(weight));
+            rig.hungry(id, 0, size);
+        }
+        rig.run(Span::from_secs(1));
+        let flows: Vec<_> = weights
+            .map(|weight| (Weight::whole(weight), ByteCount::kib(16)))
+            .into();
+        let setting = sched::Setting {
+            params: Params::new(ByteCount::kib(16)),
+            flows: &flows,
+        };
+        for one in 0..4 {
+            for other in 0..one {
+                let (mut least, mut most, mut lead) = (0_i64, 0_i64, 0_i64);
+                for &(_, to, _, len) in &rig.sent {
+                    // A request of 3 KiB costs 16.
+                    let cost = i64::try_from(len.max(if to == 3 { 16 * KIB } else { 0 })).unwrap();
+                    let to = usize::try_from(to).unwrap();
+                    // In sixths, which all weights divide.
+                    let service = cost * 6 / i64::from(weights[to]);
+                    lead += match () {
+                        () if to == one => service,
+                        () if to == other => -service,
+                        () => 0,
+                    };
+                    (least, most) = (least.min(lead), most.max(lead));
+                }
+                let spread = most.abs_diff(least).div_ceil(6);
+                let allowed = bound(&setting, one, other) + 1;
+                assert!(spread <= allowed, "{}: {spread} of {allowed}", row.name);
+            }
+        }
+    }
+}

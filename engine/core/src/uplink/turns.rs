@@ -1,0 +1,201 @@
+//! Turns: the walk from the root to a leaf, and the tickets that make it possible.
+//!
+//! Decides which leaf is served. A class that is backlogged and not held has one or two
+//! tickets in its parent's discipline, and none otherwise. Two, so that a discipline which asks
+//! whether a flow has drained sees that only when it has; no more, so that a purge is cheap.
+//!
+//! What a class with children will serve is known only once its own discipline has chosen, so
+//! its ticket is a guess, the last block served, and the difference is charged to its next
+//! ticket: a class is never more than three blocks away from what it has been charged. In the
+//! same way it gets back what it was charged for service out of turn.
+
+use crate::id::FlowId;
+use crate::sched::Ticket;
+use crate::time::Time;
+use crate::units::{ByteCount, Rate};
+
+use super::class::{Body, Facts};
+use super::leaf::Served;
+use super::tree::{POSTED_MAX, ROOT, Tree};
+
+/// Group, upper and lower class.
+const DEPTH: usize = 3;
+
+impl Tree {
+    /// Brings the tickets of `id` and of the classes above it up to date with its queue.
+    pub(super) fn settle(&mut self, id: u32, now: Time) {
+        if self.class(id).available() == 0 {
+            self.withdraw(id);
+        } else {
+            self.post(id, now);
+        }
+    }
+
+    /// Serves the block whose turn it is; or, out of turn, the one of `first` whose turn it is
+    /// there, which must be reachable.
+    pub(super) fn serve(&mut self, first: u32, now: Time) -> Option<Served> {
+        let mut path = [(ROOT, 0_u64); DEPTH];
+        let mut depth = 0;
+        let mut steps = [ROOT; DEPTH];
+        let taken = self.ancestors(first, &mut steps);
+        let mut out_of_turn = taken;
+        let mut at = ROOT;
+        while let Body::Inner(inner) = &mut self.class_mut(at).body {
+            let ticket = if out_of_turn > 0 {
+                out_of_turn -= 1;
+                let flow = FlowId(self.class(steps[out_of_turn]).flow);
+                let inner = self.class_mut(at).inner_mut();
+                inner
+                    .discipline
+                    .take(flow, now)
+                    .expect("a reachable class has a ticket")
+            } else if at == ROOT {
+                inner.discipline.dequeue(now)?
+            } else {
+                inner
+                    .discipline
+                    .dequeue(now)
+                    .expect("only the root's children carry caps")
+            };
+            at = self.class_mut(at).inner_mut().children[ticket.flow.index()];
+            path[depth] = (at, self.consume(at, ticket.len.get()));
+            depth += 1;
+        }
+        let least = self.least;
+        let served = self.leaf_mut(at).serve(at, least);
+        for (level, &(id, guess)) in path[..depth].iter().enumerate().rev() {
+            let class = self.class_mut(id);
+            // What the discipline has charged for service out of turn it gets back.
+            let cost = if level < taken { 0 } else { served.facts.cost };
+            class.owed += difference(cost, guess);
+            if let Body::Inner(inner) = &mut class.body {
+                inner.guess = served.facts;
+            }
+            self.settle(id, now);
+        }
+        Some(served)
+    }
+
+    /// The classes from `id` up to below the root, and how many they are.
+    fn ancestors(&self, mut id: u32, steps: &mut [u32; DEPTH]) -> usize {
+        let mut count = 0;
+        while id != ROOT {
+            steps[count] = id;
+            count += 1;
+            id = self.class(id).parent;
+        }
+        count
+    }
+
+    /// One ticket of `id` has left its parent's discipline. Returns what it was a guess of.
+    fn consume(&mut self, id: u32, len: u64) -> u64 {
+        let class = self.class_mut(id);
+        let guess = len.saturating_add_signed(class.fixes[0].saturating_neg());
+        class.fixes = [class.fixes[1], 0];
+        class.posted -= 1;
+        let (parent, drained) = (class.parent, class.posted == 0);
+        let weight = u64::from(class.standing.weight.hundredths());
+        let above = self.class_mut(parent).inner_mut();
+        above.waiting -= 1;
+        if drained {
+            above.weight -= weight;
+        }
+        guess
+    }
+
+    /// Gives `id` the tickets that it may have, and then the classes above it.
+    pub(super) fn post(&mut self, mut id: u32, now: Time) {
+        while id != ROOT {
+            let class = self.class(id);
+            let (from, to) = (class.posted, class.available());
+            if class.held != 0 || from >= to {
+                return;
+            }
+            let parent = class.parent;
+            let weight = u64::from(class.standing.weight.hundredths());
+            for place in from..to {
+                let ticket = self.ticket(id, place);
+                let above = self.class_mut(parent).inner_mut();
+                if above.waiting == 0 {
+                    above.guess = Facts {
+                        cost: ticket.len.get(),
+                        arrival: ticket.arrival,
+                        remaining: ticket.remaining.get(),
+                    };
+                }
+                above.discipline.enqueue(ticket, now);
+                above.waiting += 1;
+            }
+            if from == 0 {
+                self.class_mut(parent).inner_mut().weight += weight;
+            }
+            self.class_mut(id).posted = to;
+            id = parent;
+        }
+    }
+
+    /// Takes all tickets of `id` back, and those of the classes above it that have no other.
+    pub(super) fn withdraw(&mut self, mut id: u32) {
+        while id != ROOT && self.class(id).is_posted() {
+            let class = self.class_mut(id);
+            let (parent, flow, posted) = (class.parent, class.flow, class.posted);
+            let weight = u64::from(class.standing.weight.hundredths());
+            class.owed += class.fixes[0] + class.fixes[1];
+            class.fixes = [0; POSTED_MAX as usize];
+            class.posted = 0;
+            let above = self.class_mut(parent).inner_mut();
+            above.discipline.purge(FlowId(flow));
+            above.waiting -= u32::from(posted);
+            above.weight -= weight;
+            if above.waiting > 0 {
+                return;
+            }
+            id = parent;
+        }
+    }
+
+    /// The ticket of `id` at `place` in its queue, with what it owes.
+    fn ticket(&mut self, id: u32, place: u8) -> Ticket {
+        let (least, largest) = (self.least, self.params.largest.get());
+        let class = self.class_mut(id);
+        let facts = match &class.body {
+            Body::Leaf(leaf) => leaf.block(place, least).expect("it is available").1,
+            Body::Inner(inner) => inner.guess,
+            Body::Vacant => unreachable!("a vacant class is never posted"),
+        };
+        let len = facts
+            .cost
+            .saturating_add_signed(class.owed)
+            .clamp(1, largest);
+        let fix = difference(len, facts.cost);
+        class.owed -= fix;
+        class.fixes[usize::from(place)] = fix;
+        let standing = class.standing;
+        let weight = match &class.body {
+            Body::Inner(inner) if standing.sums => inner.total_weight(),
+            _ => standing.weight,
+        };
+        // Only the root's discipline may wait for caps of its own: a walk that has begun must
+        // end at a leaf.
+        let cap = if class.parent == ROOT {
+            standing.cap
+        } else {
+            Rate::new(0)
+        };
+        Ticket {
+            flow: FlowId(class.flow),
+            weight,
+            len: ByteCount::new(len),
+            arrival: facts.arrival,
+            remaining: ByteCount::new(facts.remaining),
+            band: standing.band,
+            floor: standing.floor,
+            cap,
+        }
+    }
+}
+
+/// `left - right`; both are a few blocks at most.
+fn difference(left: u64, right: u64) -> i64 {
+    i64::try_from(i128::from(left) - i128::from(right)).expect("blocks are small")
+}
