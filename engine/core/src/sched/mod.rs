@@ -17,6 +17,7 @@ pub mod mclock;
 pub mod oracle;
 mod queues;
 mod ranked;
+mod ring;
 pub mod round_robin;
 mod rounds;
 pub mod sfq;
