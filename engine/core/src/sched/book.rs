@@ -1,9 +1,10 @@
 //! The accounts of flows that take turns: credit, debt, and what a turn is worth.
 //!
 //! Decides the quantum of a round and whether a block is covered by its flow's credit;
-//! refuses to know whose turn it is. Credit is counted in hundredths of a byte, so that a
-//! weight in hundredths multiplies exactly, and it may be negative: that is a debt, made by
-//! service out of turn.
+//! refuses to know whose turn it is. Credit is an integer in millionths of a byte, so that the
+//! quantum of a flow can be as small as a block even at the greatest weight; it may be
+//! negative: that is a debt, made by service out of turn. A million flows of 256 KiB blocks
+//! need 58 bits of it at most; beyond 63 it saturates.
 
 use crate::id::FlowId;
 use crate::sched::Ticket;
@@ -11,7 +12,9 @@ use crate::sched::queues::Queues;
 use crate::units::ByteCount;
 
 /// Units of credit in a byte.
-const UNITS: u64 = 100;
+const UNITS: u64 = 1_000_000;
+/// Units of credit per hundredth of weight, for a byte per unit weight.
+const UNITS_PER_HUNDREDTH: u64 = UNITS / 100;
 
 /// What a turn is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +62,8 @@ const NEW: Account = Account {
     period: 0,
 };
 
-/// The largest block, the number of flows listed and the sum of their weights in hundredths.
-type Basis = (u64, u64, u64);
+/// The number of flows listed and the sum of their weights in hundredths.
+type Basis = (u64, u64);
 
 /// The queues and accounts of all flows.
 #[derive(Debug)]
@@ -81,8 +84,8 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Accounts in which no block is expected to be larger than `largest`. A larger one is
-    /// served all the same, and remembered.
+    /// Accounts for blocks of at most `largest`. A larger one is served all the same, at the
+    /// cost of a walk over the flows; it does not make anybody's turns longer.
     pub(super) fn new(price: Price, largest: ByteCount) -> Self {
         Self {
             queues: Queues::new(),
@@ -92,7 +95,7 @@ impl Book {
             listed: 0,
             weights: 0,
             quantum: 1,
-            basis: (0, 0, 0),
+            basis: (0, 0),
             period: 0,
         }
     }
@@ -100,7 +103,6 @@ impl Book {
     /// Queues `ticket`; says whether its flow must now be put on a list.
     #[inline]
     pub(super) fn enqueue(&mut self, ticket: Ticket) -> bool {
-        self.largest = self.largest.max(ticket.len.get());
         self.queues.push(ticket, ());
         let index = ticket.flow.index();
         if index >= self.accounts.len() {
@@ -143,7 +145,7 @@ impl Book {
     /// One mean weight's worth of it covers the largest block, so that whatever the weights
     /// are, a round of N turns serves about N blocks and none is a needless burst.
     pub(super) fn begin_round(&mut self) {
-        let basis = (self.largest, self.listed, self.weights);
+        let basis = (self.listed, self.weights);
         if basis != self.basis {
             self.basis = basis;
             self.quantum = self.quantum_now();
@@ -153,9 +155,12 @@ impl Book {
     fn quantum_now(&self) -> i64 {
         let quantum = match self.price {
             Price::Turns => 1,
-            Price::Bytes(Some(quantum)) => i64::try_from(quantum.get()).unwrap_or(i64::MAX),
+            Price::Bytes(Some(quantum)) => {
+                let units = quantum.get().saturating_mul(UNITS_PER_HUNDREDTH);
+                i64::try_from(units).unwrap_or(i64::MAX)
+            }
             Price::Bytes(None) => {
-                let round = u128::from(self.largest) * u128::from(UNITS * self.listed);
+                let round = u128::from(self.largest) * u128::from(UNITS) * u128::from(self.listed);
                 let quantum = round.div_ceil(u128::from(self.weights.max(1)));
                 i64::try_from(quantum).unwrap_or(i64::MAX)
             }
