@@ -1,9 +1,10 @@
 //! The accounts of flows that take turns: credit, debt, and what a turn is worth.
 //!
 //! Decides the quantum of a round and whether a block is covered by its flow's credit;
-//! refuses to know whose turn it is. Credit is counted in hundredths of a byte, so that a
-//! weight in hundredths multiplies exactly, and it may be negative: that is a debt, made by
-//! service out of turn.
+//! refuses to know whose turn it is. Credit is an integer in millionths of a byte, so that the
+//! quantum of a flow can be as small as a block even at the greatest weight; it may be
+//! negative: that is a debt, made by service out of turn. A million flows of 256 KiB blocks
+//! need 58 bits of it at most; beyond 63 it saturates.
 
 use crate::id::FlowId;
 use crate::sched::Ticket;
@@ -11,7 +12,9 @@ use crate::sched::queues::Queues;
 use crate::units::ByteCount;
 
 /// Units of credit in a byte.
-const UNITS: u64 = 100;
+const UNITS: u64 = 1_000_000;
+/// Units of credit per hundredth of weight, for a byte per unit weight.
+const UNITS_PER_HUNDREDTH: u64 = UNITS / 100;
 
 /// What a turn is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,26 @@ pub(super) enum Price {
     /// A block costs its bytes. The quantum is this many bytes per unit weight, or if it is
     /// none the largest block per mean weight.
     Bytes(Option<ByteCount>),
+}
+
+impl Price {
+    /// The weight of a block's flow, in hundredths.
+    const fn weight(self, ticket: &Ticket) -> u32 {
+        match self {
+            Self::Turns => 1,
+            Self::Bytes(_) => ticket.weight.hundredths(),
+        }
+    }
+
+    /// The credit that a block takes.
+    fn cost(self, ticket: &Ticket) -> i64 {
+        match self {
+            Self::Turns => 1,
+            Self::Bytes(_) => {
+                i64::try_from(ticket.len.get().saturating_mul(UNITS)).unwrap_or(i64::MAX)
+            }
+        }
+    }
 }
 
 /// One flow's account: 16 bytes, so that a million fit the caches better than their queues.
@@ -39,6 +62,9 @@ const NEW: Account = Account {
     period: 0,
 };
 
+/// The number of flows listed and the sum of their weights in hundredths.
+type Basis = (u64, u64);
+
 /// The queues and accounts of all flows.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -51,13 +77,15 @@ pub(super) struct Book {
     weights: u64,
     /// Units of credit per hundredth of weight in this round.
     quantum: i64,
+    /// What the quantum was worked out from, so that a division is made only when it changes.
+    basis: Basis,
     /// Debts end when all are served: then nobody was kept waiting by them.
     period: u32,
 }
 
 impl Book {
-    /// Accounts in which no block is expected to be larger than `largest`. A larger one is
-    /// served all the same, and remembered.
+    /// Accounts for blocks of at most `largest`. A larger one is served all the same, at the
+    /// cost of a walk over the flows; it does not make anybody's turns longer.
     pub(super) fn new(price: Price, largest: ByteCount) -> Self {
         Self {
             queues: Queues::new(),
@@ -67,19 +95,20 @@ impl Book {
             listed: 0,
             weights: 0,
             quantum: 1,
+            basis: (0, 0),
             period: 0,
         }
     }
 
     /// Queues `ticket`; says whether its flow must now be put on a list.
+    #[inline]
     pub(super) fn enqueue(&mut self, ticket: Ticket) -> bool {
-        self.largest = self.largest.max(ticket.len.get());
         self.queues.push(ticket, ());
         let index = ticket.flow.index();
         if index >= self.accounts.len() {
             self.accounts.resize(index + 1, NEW);
         }
-        let weight = self.weight(&ticket);
+        let weight = self.price.weight(&ticket);
         let account = &mut self.accounts[index];
         if account.weight != 0 {
             return false;
@@ -106,6 +135,7 @@ impl Book {
         self.queues.len()
     }
 
+    #[inline]
     pub(super) fn is_empty(&self, flow: FlowId) -> bool {
         self.queues.is_empty(flow)
     }
@@ -115,15 +145,22 @@ impl Book {
     /// One mean weight's worth of it covers the largest block, so that whatever the weights
     /// are, a round of N turns serves about N blocks and none is a needless burst.
     pub(super) fn begin_round(&mut self) {
-        self.quantum = self.quantum_now();
+        let basis = (self.listed, self.weights);
+        if basis != self.basis {
+            self.basis = basis;
+            self.quantum = self.quantum_now();
+        }
     }
 
     fn quantum_now(&self) -> i64 {
         let quantum = match self.price {
             Price::Turns => 1,
-            Price::Bytes(Some(quantum)) => i64::try_from(quantum.get()).unwrap_or(i64::MAX),
+            Price::Bytes(Some(quantum)) => {
+                let units = quantum.get().saturating_mul(UNITS_PER_HUNDREDTH);
+                i64::try_from(units).unwrap_or(i64::MAX)
+            }
             Price::Bytes(None) => {
-                let round = u128::from(self.largest) * u128::from(UNITS * self.listed);
+                let round = u128::from(self.largest) * u128::from(UNITS) * u128::from(self.listed);
                 let quantum = round.div_ceil(u128::from(self.weights.max(1)));
                 i64::try_from(quantum).unwrap_or(i64::MAX)
             }
@@ -132,6 +169,7 @@ impl Book {
     }
 
     /// Credits a flow that has something queued with the quantum of the round.
+    #[inline]
     pub(super) fn grant(&mut self, flow: FlowId) {
         self.credit(flow, self.quantum);
     }
@@ -145,12 +183,13 @@ impl Book {
         self.credit(flow, self.quantum.min(self.quantum_now()));
     }
 
+    #[inline]
     fn credit(&mut self, flow: FlowId, quantum: i64) {
         let (head, ()) = self
             .queues
             .head(flow)
             .expect("only a backlogged flow has a turn");
-        let weight = self.weight(head);
+        let weight = self.price.weight(head);
         let account = &mut self.accounts[flow.index()];
         if weight != account.weight {
             self.weights = self.weights + u64::from(weight) - u64::from(account.weight);
@@ -161,26 +200,38 @@ impl Book {
     }
 
     /// The head of `flow`, if its credit covers it.
+    #[inline]
     pub(super) fn serve(&mut self, flow: FlowId) -> Option<Ticket> {
-        let credit = self.accounts[flow.index()].credit;
-        if credit <= 0 {
+        let account = &mut self.accounts[flow.index()];
+        // Most turns end here, without a look at a block that is not in the caches yet.
+        if account.credit <= 0 {
             return None;
         }
         let (head, ()) = self.queues.head(flow)?;
-        if self.cost(head) > credit {
+        let cost = self.price.cost(head);
+        if cost > account.credit {
             return None;
         }
-        self.charge(flow)
+        account.credit -= cost;
+        self.pop(flow)
     }
 
     /// The head of `flow`, covered or not.
     pub(super) fn charge(&mut self, flow: FlowId) -> Option<Ticket> {
-        let served = self.queues.pop(flow)?;
-        let cost = self.cost(&served);
+        let (head, ()) = self.queues.head(flow)?;
+        let cost = self.price.cost(head);
         let account = &mut self.accounts[flow.index()];
         account.credit = account.credit.saturating_sub(cost);
-        self.settle(flow);
-        Some(served)
+        self.pop(flow)
+    }
+
+    #[inline]
+    fn pop(&mut self, flow: FlowId) -> Option<Ticket> {
+        let served = self.queues.pop(flow);
+        if self.queues.is_empty(flow) {
+            self.settle(flow);
+        }
+        served
     }
 
     /// Forgets what `flow` has queued.
@@ -213,35 +264,17 @@ impl Book {
         let (head, ()) = self.queues.head(flow)?;
         let account = self.accounts[flow.index()];
         let worth = self.quantum.saturating_mul(i64::from(account.weight));
-        let lacking = self.cost(head).saturating_sub(account.credit);
+        let lacking = self.price.cost(head).saturating_sub(account.credit);
         // Rounded up; both are positive, as a flow that lacks nothing has been served.
         Some(lacking.max(1).saturating_add(worth - 1) / worth)
     }
 
     /// An empty queue forfeits its credit, not its debt. When all are empty, debts end too.
     fn settle(&mut self, flow: FlowId) {
-        if self.queues.is_empty(flow) {
-            let account = &mut self.accounts[flow.index()];
-            account.credit = account.credit.min(0);
-            if self.queues.len() == 0 {
-                self.period = self.period.wrapping_add(1);
-            }
-        }
-    }
-
-    fn weight(&self, ticket: &Ticket) -> u32 {
-        match self.price {
-            Price::Turns => 1,
-            Price::Bytes(_) => ticket.weight.hundredths(),
-        }
-    }
-
-    fn cost(&self, ticket: &Ticket) -> i64 {
-        match self.price {
-            Price::Turns => 1,
-            Price::Bytes(_) => {
-                i64::try_from(ticket.len.get().saturating_mul(UNITS)).unwrap_or(i64::MAX)
-            }
+        let account = &mut self.accounts[flow.index()];
+        account.credit = account.credit.min(0);
+        if self.queues.len() == 0 {
+            self.period = self.period.wrapping_add(1);
         }
     }
 }

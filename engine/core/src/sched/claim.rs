@@ -16,8 +16,10 @@ pub(super) fn deficit(setting: &Setting<'_>, one: usize, other: usize) -> u64 {
     let quantum = setting.params.quantum.map_or_else(
         || {
             let lightest = setting.flows.iter().map(|&(weight, _)| weight).min();
-            let largest = largest(setting).max(setting.params.largest);
-            per_weight(largest, hundredths(lightest.unwrap_or_default()))
+            per_weight(
+                setting.params.largest,
+                hundredths(lightest.unwrap_or_default()),
+            )
         },
         |quantum| quantum.get().max(1),
     );
@@ -38,13 +40,12 @@ pub(super) fn worst_case_fair(setting: &Setting<'_>, one: usize, other: usize) -
 /// The most that the virtual time moves while a block of a flow other than `flow` is served.
 fn step(setting: &Setting<'_>, flow: usize) -> u64 {
     let own = hundredths(setting.flows[flow].0);
-    let steps = setting
+    let others = setting
         .flows
         .iter()
         .enumerate()
-        .filter_map(|(at, &(weight, len))| {
-            (at != flow).then(|| per_weight(len, own + hundredths(weight)))
-        });
+        .filter(|&(at, _)| at != flow);
+    let steps = others.map(|(_, &(weight, len))| per_weight(len, own + hundredths(weight)));
     steps.max().unwrap_or(0)
 }
 
@@ -54,11 +55,6 @@ fn blocks(setting: &Setting<'_>, one: usize, other: usize) -> u64 {
     let (weight_other, len_other) = setting.flows[other];
     per_weight(len_one, hundredths(weight_one))
         .saturating_add(per_weight(len_other, hundredths(weight_other)))
-}
-
-fn largest(setting: &Setting<'_>) -> ByteCount {
-    let lens = setting.flows.iter().map(|&(_, len)| len);
-    lens.max().unwrap_or(setting.params.largest)
 }
 
 fn hundredths(weight: Weight) -> u64 {

@@ -56,3 +56,62 @@ impl Discipline for Drr {
         (self.0.book.backlog() > 0).then_some(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{ByteCount, Weight};
+
+    const BLOCK: ByteCount = ByteCount::new(1_000);
+
+    fn drr(quantum: Option<u64>) -> Drr {
+        Drr::new(&Params {
+            largest: BLOCK,
+            quantum: quantum.map(ByteCount::new),
+        })
+    }
+
+    fn ticket(flow: u32, hundredths: u32, len: u64) -> Ticket {
+        let weight = Weight::from_hundredths(hundredths).unwrap();
+        Ticket::new(FlowId(flow), weight, ByteCount::new(len))
+    }
+
+    fn order(drr: &mut Drr) -> Vec<u32> {
+        let served = std::iter::from_fn(|| drr.dequeue(Time::ZERO));
+        served.map(|ticket| ticket.flow.0).collect()
+    }
+
+    // Quantum 500: flow 0 sends 200 and 300; flow 1 needs two turns for 600 and has 400 left,
+    // which covers its next.
+    #[test]
+    fn what_a_turn_leaves_is_kept_for_the_next() {
+        let mut drr = drr(Some(500));
+        for (flow, len) in [(0, 200), (0, 300), (0, 300), (1, 600), (1, 400), (0, 300)] {
+            drr.enqueue(ticket(flow, 100, len), Time::ZERO);
+        }
+        assert_eq!(order(&mut drr), [0, 0, 0, 1, 1, 0]);
+    }
+
+    // All flows at weight 10,000 and all at 0.01 alike send one block per turn.
+    #[test]
+    fn equal_flows_alternate_block_by_block_whatever_their_weight() {
+        for hundredths in [1, 100, 1_000_000] {
+            let mut drr = drr(None);
+            for flow in [0, 0, 0, 1, 1, 1] {
+                drr.enqueue(ticket(flow, hundredths, 1_000), Time::ZERO);
+            }
+            assert_eq!(order(&mut drr), [0, 1, 0, 1, 0, 1]);
+        }
+    }
+
+    // Without skipping rounds this would take 10^14 of them.
+    #[test]
+    fn a_huge_debt_does_not_keep_the_link_idle() {
+        let mut drr = drr(None);
+        drr.enqueue(ticket(0, 1, 1 << 60), Time::ZERO);
+        drr.enqueue(ticket(0, 1, 1_000), Time::ZERO);
+        assert!(drr.take(FlowId(0), Time::ZERO).is_some());
+        drr.enqueue(ticket(1, 1_000_000, 1_000), Time::ZERO);
+        assert_eq!(order(&mut drr), [1, 0]);
+    }
+}

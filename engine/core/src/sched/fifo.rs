@@ -66,3 +66,29 @@ impl Discipline for Fifo {
         (!self.0.is_empty()).then_some(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{ByteCount, Weight};
+
+    // Request 1 has four blocks, two of them enqueued; request 2 of another flow follows. What
+    // is enqueued later of request 1 is still older than request 2.
+    #[test]
+    fn a_block_is_as_old_as_its_request() {
+        let ticket = |flow, arrival| Ticket {
+            arrival,
+            ..Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(10))
+        };
+        let mut fifo = Fifo::new();
+        for (flow, arrival) in [(0, 1), (0, 1), (1, 2)] {
+            fifo.enqueue(ticket(flow, arrival), Time::ZERO);
+        }
+        assert_eq!(fifo.dequeue(Time::ZERO), Some(ticket(0, 1)));
+        fifo.enqueue(ticket(0, 1), Time::ZERO);
+        fifo.enqueue(ticket(2, 1), Time::ZERO);
+        let rest = std::iter::from_fn(|| fifo.dequeue(Time::ZERO));
+        let order: Vec<_> = rest.map(|ticket| ticket.flow.0).collect();
+        assert_eq!(order, [0, 0, 2, 1]);
+    }
+}

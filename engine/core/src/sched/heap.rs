@@ -107,18 +107,7 @@ impl FlowHeap {
     }
 
     fn sink(&mut self, mut place: usize, key: u128) {
-        loop {
-            let first = place * ARITY + 1;
-            let end = self.keys.len().min(first + ARITY);
-            if first >= end {
-                break;
-            }
-            let (mut child, mut least) = (first, self.keys[first]);
-            for (at, &other) in (first + 1..).zip(&self.keys[first + 1..end]) {
-                if other < least {
-                    (child, least) = (at, other);
-                }
-            }
+        while let Some((child, least)) = self.least_child(place) {
             if key <= least {
                 break;
             }
@@ -126,6 +115,25 @@ impl FlowHeap {
             place = child;
         }
         self.put(place, key);
+    }
+
+    /// The child of `place` with the least key, and that key.
+    fn least_child(&self, place: usize) -> Option<(usize, u128)> {
+        let first = place * ARITY + 1;
+        let children = self.keys.get(first..)?;
+        let Some(&[a, b, c, d]) = children.first_chunk() else {
+            let keys = children.iter().copied();
+            return (first..).zip(keys).min_by_key(|&(_, key)| key);
+        };
+        // Two and two, and then the winners: which child is least is anybody's guess, and
+        // selections without a jump cannot be guessed wrongly.
+        let left = if b < a { (first + 1, b) } else { (first, a) };
+        let right = if d < c {
+            (first + 3, d)
+        } else {
+            (first + 2, c)
+        };
+        Some(if right.1 < left.1 { right } else { left })
     }
 }
 

@@ -75,3 +75,41 @@ impl Discipline for Las {
         (!self.0.is_empty()).then_some(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{ByteCount, Weight};
+
+    fn serve(las: &mut Las, blocks: usize) -> Vec<u32> {
+        let served = std::iter::from_fn(|| las.dequeue(Time::ZERO));
+        served.take(blocks).map(|ticket| ticket.flow.0).collect()
+    }
+
+    fn enqueue(las: &mut Las, flow: u32, blocks: usize) {
+        for _ in 0..blocks {
+            let ticket = Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(10));
+            las.enqueue(ticket, Time::ZERO);
+        }
+    }
+
+    #[test]
+    fn a_newcomer_is_served_until_it_is_level_and_then_takes_turns() {
+        let mut las = Las::new();
+        enqueue(&mut las, 0, 6);
+        assert_eq!(serve(&mut las, 3), [0, 0, 0]);
+        enqueue(&mut las, 1, 5);
+        assert_eq!(serve(&mut las, 7), [1, 1, 1, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn a_purge_does_not_make_a_flow_new() {
+        let mut las = Las::new();
+        enqueue(&mut las, 0, 3);
+        serve(&mut las, 2);
+        las.purge(FlowId(0));
+        enqueue(&mut las, 1, 2);
+        enqueue(&mut las, 0, 1);
+        assert_eq!(serve(&mut las, 3), [1, 1, 0]);
+    }
+}

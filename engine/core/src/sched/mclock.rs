@@ -216,3 +216,109 @@ fn time_for(rate: Rate, len: ByteCount) -> Instant {
     let scaled = (u128::from(len.get()) * 1_000_000_000) << FRACTION_BITS;
     scaled.div_ceil(u128::from(rate.get()))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::units::Weight;
+
+    const LARGEST: ByteCount = ByteCount::new(1_000);
+
+    fn mclock() -> Mclock {
+        Mclock::new(&Params::new(LARGEST))
+    }
+
+    fn ticket(flow: u32, floor: u64, cap: u64) -> Ticket {
+        Ticket {
+            floor: Rate::new(floor),
+            cap: Rate::new(cap),
+            ..Ticket::new(FlowId(flow), Weight::ONE, LARGEST)
+        }
+    }
+
+    // 1,000 bytes at 1 MB/s are a millisecond; one block of slack, then one per millisecond.
+    #[test]
+    fn a_flow_at_its_cap_makes_the_link_wait_exactly_as_long_as_needed() {
+        let mut mclock = mclock();
+        let start = Time::ZERO + Span::SECOND;
+        for _ in 0..4 {
+            mclock.enqueue(ticket(0, 0, 1_000_000), start);
+        }
+        assert!(mclock.dequeue(start).is_some());
+        assert_eq!(mclock.ready_at(start), Some(start));
+        assert!(mclock.dequeue(start).is_some());
+        let ready = start + Span::from_millis(1);
+        assert_eq!(mclock.ready_at(start), Some(ready));
+        assert_eq!(mclock.dequeue(start), None);
+        assert!(mclock.dequeue(ready).is_some());
+        assert_eq!(mclock.dequeue(ready), None);
+    }
+
+    // A purge forgets the queue and not the cap.
+    #[test]
+    fn leaving_does_not_refill_a_cap() {
+        let mut mclock = mclock();
+        for _ in 0..3 {
+            mclock.enqueue(ticket(0, 0, 1_000), Time::ZERO);
+        }
+        while mclock.dequeue(Time::ZERO).is_some() {}
+        mclock.purge(FlowId(0));
+        assert_eq!(mclock.ready_at(Time::ZERO), None);
+        mclock.enqueue(ticket(0, 0, 1_000), Time::ZERO);
+        assert_eq!(mclock.dequeue(Time::ZERO), None);
+    }
+
+    // Fifty flows of equal weight on 1 MB/s: a fiftieth is 20 kB/s, and flow 0 has 300 kB/s.
+    #[test]
+    fn a_floor_holds_against_many() {
+        let mut mclock = mclock();
+        let rate = |flow| if flow == 0 { 300_000 } else { 0 };
+        for flow in (0..50).chain(0..50) {
+            mclock.enqueue(ticket(flow, rate(flow), 0), Time::ZERO);
+        }
+        let mut served = 0_u64;
+        for millis in 0..10_000 {
+            let now = Time::ZERO + Span::from_millis(millis);
+            let ticket = mclock.dequeue(now).unwrap();
+            served += u64::from(ticket.flow == FlowId(0));
+            mclock.enqueue(ticket, now);
+        }
+        assert!(served.abs_diff(3_000) <= 2, "{served}");
+    }
+
+    proptest! {
+        // However the link's rate varies, and whoever else sends.
+        #[test]
+        fn no_interval_exceeds_a_cap(
+            waits in prop::collection::vec(0_u64..3_000_000, 10..200),
+            cap in 1_000_u64..5_000_000,
+            others in 0_u32..3,
+        ) {
+            let mut mclock = mclock();
+            let mut sent: Vec<(Time, u64)> = Vec::new();
+            let mut now = Time::ZERO;
+            for flow in (0..=others).chain(0..=others) {
+                mclock.enqueue(ticket(flow, 0, if flow == 0 { cap } else { 0 }), now);
+            }
+            for wait in waits {
+                now = now + Span::from_nanos(wait);
+                if let Some(ticket) = mclock.dequeue(now) {
+                    if ticket.flow == FlowId(0) {
+                        sent.push((now, ticket.len.get()));
+                    }
+                    mclock.enqueue(ticket, now);
+                }
+            }
+            for (at, &(from, _)) in sent.iter().enumerate() {
+                let mut bytes = 0;
+                for &(to, len) in &sent[at..] {
+                    bytes += len;
+                    let allowed = Rate::new(cap).bytes_in(to - from).get() + 2 * LARGEST.get();
+                    prop_assert!(bytes <= allowed, "{bytes} bytes, {allowed} allowed");
+                }
+            }
+        }
+    }
+}

@@ -17,6 +17,9 @@ pub mod mclock;
 pub mod oracle;
 mod queues;
 mod ranked;
+#[cfg(test)]
+mod references;
+mod ring;
 pub mod round_robin;
 mod rounds;
 pub mod sfq;

@@ -49,6 +49,7 @@ impl<X: Copy> Queues<X> {
         self.len
     }
 
+    #[inline]
     pub(super) fn is_empty(&self, flow: FlowId) -> bool {
         self.ends
             .get(flow.index())
@@ -56,6 +57,7 @@ impl<X: Copy> Queues<X> {
     }
 
     /// Appends to the queue of the ticket's flow; says whether that queue was empty.
+    #[inline]
     pub(super) fn push(&mut self, ticket: Ticket, note: X) -> bool {
         let slot = self.slot(ticket, note);
         let index = ticket.flow.index();
@@ -75,12 +77,14 @@ impl<X: Copy> Queues<X> {
     }
 
     /// The first ticket of `flow` and its note.
+    #[inline]
     pub(super) fn head(&self, flow: FlowId) -> Option<&(Ticket, X)> {
         let ends = self.ends.get(flow.index())?;
         self.items.get(ends.head as usize)
     }
 
     /// Removes the first ticket of `flow`.
+    #[inline]
     pub(super) fn pop(&mut self, flow: FlowId) -> Option<Ticket> {
         let ends = self.ends.get_mut(flow.index())?;
         if ends.head == NONE {
@@ -106,6 +110,7 @@ impl<X: Copy> Queues<X> {
     }
 
     /// A slot that holds `ticket` and ends a chain: the last one freed, else a new one.
+    #[inline]
     fn slot(&mut self, ticket: Ticket, note: X) -> u32 {
         let slot = self.free;
         if slot == NONE {

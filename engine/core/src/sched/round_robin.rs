@@ -55,3 +55,22 @@ impl Discipline for RoundRobin {
         (self.0.book.backlog() > 0).then_some(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Weight;
+
+    #[test]
+    fn a_block_out_of_turn_is_one_turn_less() {
+        let ticket = |flow| Ticket::new(FlowId(flow), Weight::whole(9), ByteCount::new(5));
+        let mut turns = RoundRobin::new();
+        for flow in [0, 1, 2, 0, 1, 2, 0] {
+            turns.enqueue(ticket(flow), Time::ZERO);
+        }
+        assert_eq!(turns.take(FlowId(0), Time::ZERO), Some(ticket(0)));
+        let served = std::iter::from_fn(|| turns.dequeue(Time::ZERO));
+        let order: Vec<_> = served.map(|ticket| ticket.flow.0).collect();
+        assert_eq!(order, [1, 2, 0, 1, 2, 0]);
+    }
+}

@@ -3,11 +3,10 @@
 //! The machinery of round robin and of deficit round robin, which differ in what a turn is
 //! worth. Decides whose turn it is; what the turn covers is the [`Book`]'s to say.
 
-use std::collections::VecDeque;
-
 use crate::id::FlowId;
 use crate::sched::Ticket;
 use crate::sched::book::{Book, Price};
+use crate::sched::ring::Ring;
 use crate::units::ByteCount;
 
 /// Flows that take turns.
@@ -16,7 +15,7 @@ pub(super) struct Rounds {
     pub(super) book: Book,
     /// Flows in order of their turns. One that has been emptied stays until its next turn, so
     /// that leaving is cheap and who comes back at once is not visited twice in a round.
-    ring: VecDeque<FlowId>,
+    ring: Ring,
     /// Flows at the front of the ring that have still to be visited in this round.
     left: usize,
     /// The first flow has had its credit and is being served.
@@ -29,7 +28,7 @@ impl Rounds {
     pub(super) fn new(price: Price, largest: ByteCount) -> Self {
         Self {
             book: Book::new(price, largest),
-            ring: VecDeque::new(),
+            ring: Ring::default(),
             left: 0,
             visiting: false,
             fruitful: true,
@@ -38,7 +37,7 @@ impl Rounds {
 
     /// Puts a flow that has been listed at the end: it is visited after all who are there.
     pub(super) fn append(&mut self, flow: FlowId) {
-        self.ring.push_back(flow);
+        self.ring.append(flow);
     }
 
     pub(super) fn enqueue(&mut self, ticket: Ticket) {
@@ -53,7 +52,7 @@ impl Rounds {
             return None;
         }
         loop {
-            let &flow = self.ring.front()?;
+            let flow = self.ring.first()?;
             if !self.visiting && !self.visit(flow) {
                 continue;
             }
@@ -71,7 +70,7 @@ impl Rounds {
     /// Ends the turn of the first flow.
     fn pass(&mut self) {
         self.visiting = false;
-        self.ring.rotate_left(1);
+        self.ring.turn();
     }
 
     /// Begins the turn of the first flow; says whether it has anything to be served.
@@ -81,7 +80,7 @@ impl Rounds {
         }
         self.left -= 1;
         if self.book.is_empty(flow) {
-            self.ring.pop_front();
+            self.ring.remove_first();
             self.book.unlist(flow);
             return false;
         }
@@ -94,7 +93,7 @@ impl Rounds {
         self.left = self.ring.len();
         self.book.begin_round();
         if !self.fruitful {
-            self.book.skip_rounds(self.ring.iter().copied());
+            self.book.skip_rounds(self.ring.iter());
         }
         self.fruitful = false;
     }

@@ -107,3 +107,47 @@ impl Discipline for Sfq {
         (self.queues.len() > 0).then_some(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{ByteCount, Weight};
+
+    fn ticket(flow: u32, weight: u32) -> Ticket {
+        Ticket::new(FlowId(flow), Weight::whole(weight), ByteCount::new(1_000))
+    }
+
+    // Flow 0 had the link to itself. When flow 1 comes, neither is owed anything.
+    #[test]
+    fn a_newcomer_is_not_paid_for_the_time_it_was_away() {
+        let mut sfq = Sfq::new();
+        for _ in 0..100 {
+            sfq.enqueue(ticket(0, 1), Time::ZERO);
+        }
+        for _ in 0..96 {
+            sfq.dequeue(Time::ZERO);
+        }
+        for _ in 0..4 {
+            sfq.enqueue(ticket(1, 1), Time::ZERO);
+        }
+        let served = std::iter::from_fn(|| sfq.dequeue(Time::ZERO));
+        let order: Vec<_> = served.map(|ticket| ticket.flow.0).collect();
+        assert_eq!(order, [1, 0, 1, 0, 1, 0, 1, 0]);
+    }
+
+    // Out of turn, flow 0 has run far ahead; when all have been served that is forgiven.
+    #[test]
+    fn a_debt_ends_with_the_busy_period() {
+        let mut sfq = Sfq::new();
+        for _ in 0..50 {
+            sfq.enqueue(ticket(0, 1), Time::ZERO);
+        }
+        while sfq.take(FlowId(0), Time::ZERO).is_some() {}
+        for flow in [1, 0, 1, 0] {
+            sfq.enqueue(ticket(flow, 1), Time::ZERO);
+        }
+        let served = std::iter::from_fn(|| sfq.dequeue(Time::ZERO));
+        let order: Vec<_> = served.map(|ticket| ticket.flow.0).collect();
+        assert_eq!(order, [0, 1, 0, 1]);
+    }
+}

@@ -69,3 +69,28 @@ impl Discipline for Srpt {
         (!self.0.is_empty()).then_some(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Weight;
+
+    // Flow 0 is half way through a long transfer when a short one arrives, and goes on after.
+    #[test]
+    fn a_short_transfer_overtakes_a_long_one_between_blocks() {
+        let ticket = |flow, remaining| Ticket {
+            remaining: ByteCount::new(remaining),
+            ..Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(10))
+        };
+        let mut srpt = Srpt::new();
+        for remaining in [50, 40, 30] {
+            srpt.enqueue(ticket(0, remaining), Time::ZERO);
+        }
+        assert_eq!(srpt.dequeue(Time::ZERO), Some(ticket(0, 50)));
+        srpt.enqueue(ticket(1, 20), Time::ZERO);
+        srpt.enqueue(ticket(2, 35), Time::ZERO);
+        let rest = std::iter::from_fn(|| srpt.dequeue(Time::ZERO));
+        let order: Vec<_> = rest.map(|ticket| ticket.flow.0).collect();
+        assert_eq!(order, [1, 2, 0, 0]);
+    }
+}

@@ -109,3 +109,43 @@ impl Discipline for Strict {
         (!self.0.is_empty()).then_some(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{ByteCount, Weight};
+
+    fn ticket(flow: u32, weight: u32, band: u8) -> Ticket {
+        Ticket {
+            band,
+            ..Ticket::new(FlowId(flow), Weight::whole(weight), ByteCount::new(100))
+        }
+    }
+
+    #[test]
+    fn a_lower_band_is_empty_before_a_higher_one_is_served() {
+        let mut strict = Strict::new();
+        for (flow, band) in [(0, 7), (1, 3), (1, 3), (2, 0)] {
+            strict.enqueue(ticket(flow, 1, band), Time::ZERO);
+        }
+        let served = std::iter::from_fn(|| strict.dequeue(Time::ZERO));
+        let bands: Vec<_> = served.map(|ticket| ticket.band).collect();
+        assert_eq!(bands, [0, 3, 3, 7]);
+    }
+
+    // Weights 1 and 3 of one band, 400 blocks: 100 and 300.
+    #[test]
+    fn a_band_is_shared_by_weight() {
+        let mut strict = Strict::new();
+        for flow in [0, 1, 0, 1] {
+            strict.enqueue(ticket(flow, 1 + 2 * flow, 4), Time::ZERO);
+        }
+        let mut served = [0_u32; 2];
+        for _ in 0..400 {
+            let ticket = strict.dequeue(Time::ZERO).unwrap();
+            served[ticket.flow.index()] += 1;
+            strict.enqueue(ticket, Time::ZERO);
+        }
+        assert!(served[0].abs_diff(100) <= 1 && served[1].abs_diff(300) <= 1);
+    }
+}

@@ -183,3 +183,29 @@ impl Discipline for Wf2qPlus {
         (self.queues.len() > 0).then_some(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{ByteCount, Weight};
+
+    // Weights 10, 1, 1, ... 1 of 20: however long flow 0 waits for one of the light ones, it is
+    // never ahead of half of the link by more than one block.
+    #[test]
+    fn a_heavy_flow_is_never_ahead_of_its_share_by_more_than_a_block() {
+        let mut wf2q = Wf2qPlus::new();
+        let block = ByteCount::new(1_000);
+        for flow in (0..11).chain(0..11) {
+            let weight = Weight::whole(if flow == 0 { 10 } else { 1 });
+            wf2q.enqueue(Ticket::new(FlowId(flow), weight, block), Time::ZERO);
+        }
+        let mut heavy = 0_u64;
+        for served in 1..=10_000 {
+            let ticket = wf2q.dequeue(Time::ZERO).unwrap();
+            heavy += u64::from(ticket.flow == FlowId(0));
+            assert!(2 * heavy <= served + 2, "{heavy} of {served}");
+            wf2q.enqueue(ticket, Time::ZERO);
+        }
+        assert!(heavy.abs_diff(5_000) <= 1);
+    }
+}

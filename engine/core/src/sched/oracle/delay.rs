@@ -76,13 +76,13 @@ fn worst_of_run(row: &Row, weight: u32, first: Time) -> Span {
     let mut waiting = VecDeque::new();
     let (mut now, mut next, mut worst) = (Time::ZERO, first, Span::ZERO);
     while now < Time::ZERO + LENGTH {
+        let ticket = discipline.dequeue(now).expect("the others always wait");
+        now = now + LINK.time_for(ticket.len);
         while next <= now {
             enqueue(&mut discipline, 0, next);
             waiting.push_back(next);
             next = next + period(weight);
         }
-        let ticket = discipline.dequeue(now).expect("the others always wait");
-        now = now + LINK.time_for(ticket.len);
         if ticket.flow == FlowId(0) {
             let arrived = waiting.pop_front().expect("flow 0 is served what it sent");
             worst = worst.max(now - arrived);

@@ -1,0 +1,96 @@
+//! A ring of flows, each linked to the next.
+//!
+//! Decides nothing. One link for each flow, in a table by flow, and one name for the place
+//! between last and first: turning the ring moves that name and nothing else.
+
+use crate::id::FlowId;
+
+/// Flows in a circle with a first and a last; none is in it twice.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    /// The flow after each flow.
+    next: Vec<FlowId>,
+    last: Option<FlowId>,
+    len: usize,
+}
+
+impl Ring {
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(super) fn first(&self) -> Option<FlowId> {
+        self.last.map(|last| self.next[last.index()])
+    }
+
+    /// Makes the first flow the last.
+    #[inline]
+    pub(super) fn turn(&mut self) {
+        self.last = self.first();
+    }
+
+    /// Puts a flow that is not in the ring at its end.
+    pub(super) fn append(&mut self, flow: FlowId) {
+        if flow.index() >= self.next.len() {
+            self.next.resize(flow.index() + 1, FlowId(0));
+        }
+        let first = self.first().unwrap_or(flow);
+        if let Some(last) = self.last {
+            self.next[last.index()] = flow;
+        }
+        self.next[flow.index()] = first;
+        self.last = Some(flow);
+        self.len += 1;
+    }
+
+    /// Takes the first flow out.
+    pub(super) fn remove_first(&mut self) -> Option<FlowId> {
+        let last = self.last?;
+        let first = self.next[last.index()];
+        if first == last {
+            self.last = None;
+        } else {
+            self.next[last.index()] = self.next[first.index()];
+        }
+        self.len -= 1;
+        Some(first)
+    }
+
+    /// All flows, the first one first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = FlowId> + Clone + '_ {
+        std::iter::successors(self.first(), |flow| Some(self.next[flow.index()])).take(self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_ring_agrees_with_a_list(steps in prop::collection::vec(0_u32..12, 1..100)) {
+            let (mut ring, mut list) = (Ring::default(), VecDeque::new());
+            for step in steps {
+                match step {
+                    0..=7 if !list.contains(&FlowId(step)) => {
+                        ring.append(FlowId(step));
+                        list.push_back(FlowId(step));
+                    }
+                    8..=9 => prop_assert_eq!(ring.remove_first(), list.pop_front()),
+                    _ => {
+                        ring.turn();
+                        list.rotate_left(1.min(list.len()));
+                    }
+                }
+                prop_assert_eq!(ring.first(), list.front().copied());
+                prop_assert_eq!(ring.len(), list.len());
+                prop_assert!(ring.iter().eq(list.iter().copied()));
+            }
+        }
+    }
+}
