@@ -63,6 +63,8 @@ struct Station {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     id: u64,
+    from: NodeIndex,
+    to: NodeIndex,
     /// Order of sending.
     order: u64,
     bytes: ByteCount,
@@ -159,7 +161,7 @@ impl BlockNetwork {
 
     fn is_live(&self, slot: u32) -> bool {
         let slot = &self.slots[slot as usize];
-        self.connections.get(slot.connection).epoch == slot.epoch
+        self.connections.epoch(slot.connection) == slot.epoch
     }
 
     fn release(&mut self, slot: u32) {
@@ -230,13 +232,12 @@ impl BlockNetwork {
         entry.first = station.server.started();
         let sending = entry.hop == 0;
         let (id, bytes, delay) = (entry.id, entry.bytes, entry.delay);
-        let connection = entry.connection;
         entry.hop += 1;
         let arrived = usize::from(entry.hop) == entry.path.links().len();
         if sending {
             entry.at = Place::Propagation;
             entry.first = entry.first.saturating_add(delay);
-            self.carried[self.connections.get(connection).from.index()].up += bytes;
+            self.carried[entry.from.index()].up += bytes;
             out.push(Outcome::Sent(id));
             if delay == Span::ZERO {
                 self.arrive(slot, now, out);
@@ -256,7 +257,7 @@ impl BlockNetwork {
         out.push(Outcome::Delivered(entry.id));
         let connection = self.connections.get_mut(entry.connection);
         connection.remove_live();
-        self.carried[connection.to.index()].down += entry.bytes;
+        self.carried[entry.to.index()].down += entry.bytes;
         connection.acknowledge(entry.bytes, now.saturating_add(entry.delay));
         self.live -= 1;
         self.release(slot);
@@ -265,8 +266,8 @@ impl BlockNetwork {
 
     /// Asks to be woken if something waits for this connection's window.
     fn watch(&mut self, index: ConnectionIndex) {
+        let epoch = self.connections.epoch(index);
         let connection = self.connections.get_mut(index);
-        let epoch = connection.epoch;
         if let Some(at) = connection.wake_at() {
             self.events.push(
                 at,
@@ -299,7 +300,7 @@ impl BlockNetwork {
         let connection = self.connections.get_mut(index);
         let (from, to) = (connection.from, connection.to);
         self.live -= connection.take_live();
-        for slot in connection.reset() {
+        for slot in self.connections.reset(index) {
             self.release(slot);
         }
         let ends = [self.topology.up(from), self.topology.down(to)];
@@ -372,6 +373,7 @@ impl Network for BlockNetwork {
         );
         let path = self.topology.path(from, to);
         let index = self.connections.find_or_add(from, to);
+        let epoch = self.connections.epoch(index);
         let connection = self.connections.get_mut(index);
         connection.add_live();
         self.live += 1;
@@ -381,11 +383,13 @@ impl Network for BlockNetwork {
             connection.first_waiting().is_none() && connection.admit(bytes, self.window, now);
         let entry = Slot {
             id,
+            from,
+            to,
             order,
             bytes,
             delay,
             connection: index,
-            epoch: connection.epoch,
+            epoch,
             path,
             hop: 0,
             at: Place::Window,
@@ -452,7 +456,7 @@ impl Network for BlockNetwork {
                     }
                 }
                 Event::Acknowledged { connection, epoch } => {
-                    if self.connections.get(connection).epoch == epoch {
+                    if self.connections.epoch(connection) == epoch {
                         self.connections.get_mut(connection).wake();
                         self.open(connection, now);
                     }
@@ -487,13 +491,12 @@ impl Network for BlockNetwork {
         live.sort_unstable_by_key(|entry| entry.order);
         live.into_iter()
             .map(|entry| {
-                let connection = self.connections.get(entry.connection);
                 let station = entry.path.links().get(usize::from(entry.hop));
                 let held = station.filter(|_| entry.at == Place::Station);
                 Waiting {
                     id: entry.id,
-                    from: connection.from,
-                    to: connection.to,
+                    from: entry.from,
+                    to: entry.to,
                     link: held.map(|place| self.stations[*place as usize].link),
                 }
             })
