@@ -75,7 +75,12 @@ impl Server {
         }
         self.slack = 0;
         self.rate = rate;
-        if serving { self.schedule(now) } else { None }
+        if serving {
+            return self.schedule(now);
+        }
+        // What trickles in now counts from here: before, the link had another rate.
+        self.end = self.end.max(now);
+        None
     }
 
     /// Ends the present service, as announced.
