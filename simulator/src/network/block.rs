@@ -13,15 +13,18 @@
 //!            stays carried, and is not counted in [`Carried`].
 //! Refuses:   loss and reordering within a connection.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+mod slots;
+mod station;
+#[cfg(test)]
+mod tests;
 
-use fairhaul_core::time::{Span, Time};
+use fairhaul_core::time::Time;
 use fairhaul_core::units::{ByteCount, Rate};
 
+use self::slots::{Place, Slot, Slots};
+use self::station::Station;
 use super::connection::{ConnectionIndex, Connections};
-use super::server::Server;
-use super::topology::{Path, Topology};
+use super::topology::Topology;
 use super::{
     BYTES_MAX, Carried, HORIZON, Link, Network, NodeIndex, Outcome, RegionIndex, SharedIndex,
     Transmission, Violation, Waiting,
@@ -38,51 +41,12 @@ pub struct BlockNetwork {
     topology: Topology,
     stations: Vec<Station>,
     connections: Connections,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    slots: Slots,
     /// Transmissions that have neither arrived nor been dropped.
     live: usize,
     events: EventQueue<Event>,
     next_order: u64,
     carried: Vec<Carried>,
-}
-
-/// One link and what waits for it.
-#[derive(Debug)]
-struct Station {
-    link: Link,
-    server: Server,
-    /// By order: of sending at an uplink, of arrival elsewhere.
-    queue: BinaryHeap<Reverse<(u64, u32)>>,
-    serving: Option<u32>,
-    /// Number of the present service; what carries an older one was overtaken by a change.
-    service: u32,
-}
-
-/// One transmission.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    id: u64,
-    /// Order of sending.
-    order: u64,
-    bytes: ByteCount,
-    delay: Span,
-    connection: ConnectionIndex,
-    epoch: u32,
-    path: Path,
-    /// Place in the path of the link that it waits for or is served by.
-    hop: u8,
-    at: Place,
-    /// When the first byte left the link before.
-    first: Time,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Nowhere,
-    Window,
-    Station,
-    Propagation,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +71,7 @@ impl BlockNetwork {
             topology: Topology::default(),
             stations: Vec::new(),
             connections: Connections::default(),
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::default(),
             live: 0,
             events: EventQueue::new(),
             next_order: 0,
@@ -125,70 +88,50 @@ impl BlockNetwork {
 
     fn add_station(&mut self, link: Link, rate: Option<Rate>) -> u32 {
         let place = u32::try_from(self.stations.len()).expect("memory ends before 2^32 links");
-        self.stations.push(Station {
-            link,
-            server: Server::new(rate),
-            queue: BinaryHeap::new(),
-            serving: None,
-            service: 0,
-        });
+        self.stations.push(Station::new(link, rate));
         place
     }
 
+    fn station(&mut self, place: u32) -> &mut Station {
+        &mut self.stations[place as usize]
+    }
+
     fn set_rate(&mut self, place: u32, rate: Option<Rate>, now: Time) {
-        let station = &mut self.stations[place as usize];
-        let end = station
-            .server
-            .set_rate(rate, station.serving.is_some(), now);
-        station.service = station.service.wrapping_add(1);
+        let end = self.station(place).set_rate(rate, now);
         self.announce(place, end);
     }
 
     fn announce(&mut self, place: u32, end: Option<Time>) {
-        let service = self.stations[place as usize].service;
+        let service = self.station(place).service();
         if let Some(end) = end {
-            self.events.push(
-                end,
-                Event::Served {
-                    station: place,
-                    service,
-                },
-            );
+            let event = Event::Served {
+                station: place,
+                service,
+            };
+            self.events.push(end, event);
         }
     }
 
-    fn is_live(&self, slot: u32) -> bool {
-        let slot = &self.slots[slot as usize];
-        self.connections.get(slot.connection).epoch == slot.epoch
-    }
-
-    fn release(&mut self, slot: u32) {
-        self.slots[slot as usize].at = Place::Nowhere;
-        self.free.push(slot);
+    fn is_live(&self, slot: &Slot) -> bool {
+        self.connections.epoch(slot.connection) == slot.epoch
     }
 
     /// Lets a transmission that the window admitted queue at its uplink.
     fn admit(&mut self, slot: u32, now: Time) {
-        let entry = &mut self.slots[slot as usize];
+        let entry = self.slots.get_mut(slot);
         entry.at = Place::Station;
-        let place = entry.path.links()[0];
-        let order = entry.order;
-        self.stations[place as usize]
-            .queue
-            .push(Reverse((order, slot)));
+        let (place, order) = (entry.station(), entry.order);
+        self.station(place).enqueue(order, slot);
         self.start(place, now, None);
     }
 
     /// A last byte has reached the link at the transmission's present place in its path.
     fn arrive(&mut self, slot: u32, now: Time, out: &mut Vec<Outcome>) {
-        let entry = &mut self.slots[slot as usize];
+        let entry = self.slots.get_mut(slot);
         entry.at = Place::Station;
-        let place = entry.path.links()[usize::from(entry.hop)];
-        let order = self.next_order;
+        let (place, order) = (entry.station(), self.next_order);
         self.next_order += 1;
-        self.stations[place as usize]
-            .queue
-            .push(Reverse((order, slot)));
+        self.station(place).enqueue(order, slot);
         self.start(place, now, Some(out));
     }
 
@@ -196,20 +139,14 @@ impl BlockNetwork {
     /// the bytes trickled in or the link is unlimited, are finished here if there is somewhere
     /// to put their outcome, and announced for this very time if not.
     fn start(&mut self, place: u32, now: Time, mut out: Option<&mut Vec<Outcome>>) {
-        while self.stations[place as usize].serving.is_none() {
-            let Some(Reverse((_, slot))) = self.stations[place as usize].queue.pop() else {
-                return;
-            };
-            if !self.is_live(slot) {
-                self.release(slot);
+        while let Some(slot) = self.station(place).dequeue() {
+            let entry = *self.slots.get(slot);
+            if !self.is_live(&entry) {
+                self.slots.release(slot);
                 continue;
             }
-            let entry = &self.slots[slot as usize];
             let first = if entry.hop == 0 { now } else { entry.first };
-            let station = &mut self.stations[place as usize];
-            station.serving = Some(slot);
-            station.service = station.service.wrapping_add(1);
-            let end = station.server.begin(entry.bytes, first, now);
+            let end = self.station(place).begin(slot, entry.bytes, first, now);
             match &mut out {
                 Some(out) if end == Some(now) => self.finish(place, now, out),
                 _ => self.announce(place, end),
@@ -220,53 +157,52 @@ impl BlockNetwork {
     /// Ends the present service of a station and sends the bytes on.
     fn finish(&mut self, place: u32, now: Time, out: &mut Vec<Outcome>) {
         let station = &mut self.stations[place as usize];
-        let slot = station
-            .serving
-            .take()
-            .expect("a service that ends has begun");
-        let entry = &mut self.slots[slot as usize];
-        station.server.finish(entry.bytes, now);
+        let slot = station.finish();
+        let entry = self.slots.get_mut(slot);
         // The first byte left as its service began: that is when the next link may begin.
-        entry.first = station.server.started();
+        entry.first = station.account(entry.bytes, now);
         let sending = entry.hop == 0;
-        let (id, bytes, delay) = (entry.id, entry.bytes, entry.delay);
-        let connection = entry.connection;
         entry.hop += 1;
-        let arrived = usize::from(entry.hop) == entry.path.links().len();
-        if sending {
-            entry.at = Place::Propagation;
-            entry.first = entry.first.saturating_add(delay);
-            self.carried[self.connections.get(connection).from.index()].up += bytes;
-            out.push(Outcome::Sent(id));
-            if delay == Span::ZERO {
-                self.arrive(slot, now, out);
-            } else {
-                self.events
-                    .push(now.saturating_add(delay), Event::Arrived { slot });
-            }
-        } else if arrived {
+        if entry.has_arrived() {
             self.deliver(slot, now, out);
+        } else if sending {
+            self.depart(slot, now, out);
         } else {
             self.arrive(slot, now, out);
         }
     }
 
+    /// A last byte has left its uplink.
+    fn depart(&mut self, slot: u32, now: Time, out: &mut Vec<Outcome>) {
+        let entry = self.slots.get_mut(slot);
+        entry.at = Place::Propagation;
+        entry.first = entry.first.saturating_add(entry.delay);
+        self.carried[entry.from.index()].up += entry.bytes;
+        out.push(Outcome::Sent(entry.id));
+        let at = now.saturating_add(entry.delay);
+        if at == now {
+            self.arrive(slot, now, out);
+        } else {
+            self.events.push(at, Event::Arrived { slot });
+        }
+    }
+
     fn deliver(&mut self, slot: u32, now: Time, out: &mut Vec<Outcome>) {
-        let entry = self.slots[slot as usize];
+        let entry = *self.slots.get(slot);
         out.push(Outcome::Delivered(entry.id));
+        self.carried[entry.to.index()].down += entry.bytes;
         let connection = self.connections.get_mut(entry.connection);
         connection.remove_live();
-        self.carried[connection.to.index()].down += entry.bytes;
         connection.acknowledge(entry.bytes, now.saturating_add(entry.delay));
         self.live -= 1;
-        self.release(slot);
+        self.slots.release(slot);
         self.watch(entry.connection);
     }
 
     /// Asks to be woken if something waits for this connection's window.
     fn watch(&mut self, index: ConnectionIndex) {
+        let epoch = self.connections.epoch(index);
         let connection = self.connections.get_mut(index);
-        let epoch = connection.epoch;
         if let Some(at) = connection.wake_at() {
             self.events.push(
                 at,
@@ -282,7 +218,7 @@ impl BlockNetwork {
     fn open(&mut self, index: ConnectionIndex, now: Time) {
         let window = self.window;
         while let Some(slot) = self.connections.get(index).first_waiting() {
-            let bytes = self.slots[slot as usize].bytes;
+            let bytes = self.slots.get(slot).bytes;
             let connection = self.connections.get_mut(index);
             if !connection.admit(bytes, window, now) {
                 break;
@@ -299,22 +235,30 @@ impl BlockNetwork {
         let connection = self.connections.get_mut(index);
         let (from, to) = (connection.from, connection.to);
         self.live -= connection.take_live();
-        for slot in connection.reset() {
-            self.release(slot);
+        for slot in self.connections.reset(index) {
+            self.slots.release(slot);
         }
         let ends = [self.topology.up(from), self.topology.down(to)];
         let places: Vec<u32> = self.topology.all_shared().chain(ends).collect();
         for place in places {
-            let serving = self.stations[place as usize].serving;
-            if let Some(slot) = serving.filter(|slot| !self.is_live(*slot)) {
-                let station = &mut self.stations[place as usize];
-                station.service = station.service.wrapping_add(1);
-                station.server.abandon(now);
-                station.serving = None;
-                self.release(slot);
+            let serving = self.station(place).serving();
+            if let Some(slot) = serving.filter(|slot| !self.is_live(self.slots.get(*slot))) {
+                self.station(place).abandon(now);
+                self.slots.release(slot);
                 self.start(place, now, None);
             }
         }
+    }
+
+    /// Forgets the events that changes and drops left behind, when nothing is in flight.
+    fn clear_events(&mut self) {
+        let slots = &mut self.slots;
+        self.events.retain(|event| {
+            if let Event::Arrived { slot } = event {
+                slots.release(*slot);
+            }
+            false
+        });
     }
 }
 
@@ -370,8 +314,12 @@ impl Network for BlockNetwork {
             bytes <= BYTES_MAX,
             "a transmission of {bytes}, above {BYTES_MAX}"
         );
+        if self.live == 0 && !self.events.is_empty() {
+            self.clear_events();
+        }
         let path = self.topology.path(from, to);
         let index = self.connections.find_or_add(from, to);
+        let epoch = self.connections.epoch(index);
         let connection = self.connections.get_mut(index);
         connection.add_live();
         self.live += 1;
@@ -381,26 +329,19 @@ impl Network for BlockNetwork {
             connection.first_waiting().is_none() && connection.admit(bytes, self.window, now);
         let entry = Slot {
             id,
+            from,
+            to,
             order,
             bytes,
             delay,
             connection: index,
-            epoch: connection.epoch,
+            epoch,
             path,
             hop: 0,
             at: Place::Window,
             first: now,
         };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = entry;
-                slot
-            }
-            None => {
-                self.slots.push(entry);
-                u32::try_from(self.slots.len() - 1).expect("memory ends before 2^32 of them")
-            }
-        };
+        let slot = self.slots.insert(entry);
         if admitted {
             self.admit(slot, now);
         } else {
@@ -423,34 +364,36 @@ impl Network for BlockNetwork {
     }
 
     fn next_event(&mut self) -> Option<Time> {
+        if self.live == 0 {
+            return None;
+        }
         self.events.peek_time().filter(|at| *at <= HORIZON)
     }
 
     fn advance(&mut self, now: Time, out: &mut Vec<Outcome>) {
-        while let Some(at) = self.events.peek_time().filter(|at| *at <= now) {
-            assert!(
-                at == now,
-                "what was to happen at {at} was passed over at {now}"
-            );
+        while self.live > 0
+            && let Some(at) = self.events.peek_time().filter(|at| *at <= now)
+        {
+            assert_eq!(at, now, "what was to happen before was passed over");
             let Some((_, event)) = self.events.pop() else {
                 return;
             };
             match event {
                 Event::Served { station, service } => {
-                    if self.stations[station as usize].service == service {
+                    if self.station(station).service() == service {
                         self.finish(station, now, out);
                         self.start(station, now, Some(out));
                     }
                 }
                 Event::Arrived { slot } => {
-                    if self.is_live(slot) {
+                    if self.is_live(self.slots.get(slot)) {
                         self.arrive(slot, now, out);
                     } else {
-                        self.release(slot);
+                        self.slots.release(slot);
                     }
                 }
                 Event::Acknowledged { connection, epoch } => {
-                    if self.connections.get(connection).epoch == epoch {
+                    if self.connections.epoch(connection) == epoch {
                         self.connections.get_mut(connection).wake();
                         self.open(connection, now);
                     }
@@ -462,10 +405,10 @@ impl Network for BlockNetwork {
     fn check(&self, now: Time) -> Result<(), Violation> {
         for station in &self.stations {
             let link = station.link;
-            if let Some(at) = station.server.over_capacity() {
+            if let Some(at) = station.over_capacity() {
                 return Err(Violation::OverCapacity { link, at });
             }
-            if station.serving.is_none() && !station.queue.is_empty() {
+            if station.is_idle_with_work() {
                 return Err(Violation::Idle { link, at: now });
             }
         }
@@ -477,27 +420,15 @@ impl Network for BlockNetwork {
     }
 
     fn waiting(&self) -> Vec<Waiting> {
-        let mut live: Vec<&Slot> = (0u32..)
-            .zip(&self.slots)
-            .filter(|(slot, entry)| entry.at != Place::Nowhere && self.is_live(*slot))
-            .map(|(_, entry)| entry)
-            .collect();
-        live.sort_unstable_by_key(|entry| entry.order);
-        live.into_iter()
-            .map(|entry| {
-                let connection = self.connections.get(entry.connection);
-                let station = entry.path.links().get(usize::from(entry.hop));
-                let held = station.filter(|_| entry.at == Place::Station);
-                Waiting {
-                    id: entry.id,
-                    from: connection.from,
-                    to: connection.to,
-                    link: held.map(|place| self.stations[*place as usize].link),
-                }
-            })
-            .collect()
+        let live = self.slots.iter().filter(|slot| self.is_live(slot));
+        let mut live: Vec<&Slot> = live.collect();
+        live.sort_unstable_by_key(|slot| slot.order);
+        let tell = |slot: &Slot| Waiting {
+            id: slot.id,
+            from: slot.from,
+            to: slot.to,
+            link: (slot.at == Place::Station).then(|| self.stations[slot.station() as usize].link),
+        };
+        live.into_iter().map(tell).collect()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,8 +20,6 @@ pub(super) type ConnectionIndex = u32;
 pub(super) struct Connection {
     pub(super) from: NodeIndex,
     pub(super) to: NodeIndex,
-    /// Grows when the connection is dropped: what carries an older number has vanished.
-    pub(super) epoch: u32,
     /// Transmissions accepted and not yet delivered.
     live: usize,
     /// Bytes admitted and not yet acknowledged.
@@ -97,8 +95,7 @@ impl Connection {
     }
 
     /// Forgets everything in flight. Gives what waited.
-    pub(super) fn reset(&mut self) -> VecDeque<u32> {
-        self.epoch = self.epoch.wrapping_add(1);
+    fn reset(&mut self) -> VecDeque<u32> {
         self.outstanding = 0;
         self.acks.clear();
         self.woken = false;
@@ -110,6 +107,9 @@ impl Connection {
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     table: Vec<Connection>,
+    /// For each connection a number that grows when it is dropped: what carries an older one has
+    /// vanished. Apart from the table because it is asked for far more often.
+    epochs: Vec<u32>,
     /// For each node its connections by receiver.
     out: Vec<BTreeMap<NodeIndex, ConnectionIndex>>,
     /// For each node the connections that end there.
@@ -126,6 +126,17 @@ impl Connections {
         &self.table[index as usize]
     }
 
+    pub(super) fn epoch(&self, index: ConnectionIndex) -> u32 {
+        self.epochs[index as usize]
+    }
+
+    /// Forgets everything in flight on a connection. Gives what waited for its window.
+    pub(super) fn reset(&mut self, index: ConnectionIndex) -> VecDeque<u32> {
+        let epoch = &mut self.epochs[index as usize];
+        *epoch = epoch.wrapping_add(1);
+        self.table[index as usize].reset()
+    }
+
     pub(super) fn get_mut(&mut self, index: ConnectionIndex) -> &mut Connection {
         &mut self.table[index as usize]
     }
@@ -135,20 +146,20 @@ impl Connections {
     }
 
     pub(super) fn find_or_add(&mut self, from: NodeIndex, to: NodeIndex) -> ConnectionIndex {
-        let table = &mut self.table;
+        let (table, epochs) = (&mut self.table, &mut self.epochs);
         let into = &mut self.into[to.index()];
         *self.out[from.index()].entry(to).or_insert_with(|| {
             let index = u32::try_from(table.len()).expect("memory ends before 2^32 connections");
             table.push(Connection {
                 from,
                 to,
-                epoch: 0,
                 live: 0,
                 outstanding: 0,
                 acks: VecDeque::new(),
                 waiting: VecDeque::new(),
                 woken: false,
             });
+            epochs.push(0);
             into.insert(index);
             index
         })

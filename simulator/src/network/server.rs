@@ -25,7 +25,7 @@ pub(super) struct Server {
     /// When the last service ended, or the present one will if nothing changes.
     end: Time,
     /// Work that the link could have done before `end` and after its service's exact end.
-    slack: u128,
+    slack: u64,
     /// The present service: when it began, and its work.
     start: Time,
     work: u128,
@@ -52,8 +52,8 @@ impl Server {
             self.slack = 0;
         }
         self.start = self.end.max(first);
-        let saved = work.min(self.slack);
-        self.work = work - saved;
+        let saved = self.slack.min(u64::try_from(work).unwrap_or(u64::MAX));
+        self.work = work - u128::from(saved);
         self.slack -= saved;
         self.schedule(now)
     }
@@ -75,7 +75,12 @@ impl Server {
         }
         self.slack = 0;
         self.rate = rate;
-        if serving { self.schedule(now) } else { None }
+        if serving {
+            return self.schedule(now);
+        }
+        // What trickles in now counts from here: before, the link had another rate.
+        self.end = self.end.max(now);
+        None
     }
 
     /// Ends the present service, as announced.
@@ -121,23 +126,26 @@ impl Server {
 }
 
 /// Whole nanoseconds for `work`, and what the last one could do beyond it.
-fn time_of(work: u128, rate: Rate) -> Option<(u64, u128)> {
-    let rate = u128::from(rate.get());
+fn time_of(work: u128, rate: Rate) -> Option<(u64, u64)> {
     if work == 0 {
         return Some((0, 0));
     }
-    // A 64-bit division is several times faster, and nearly all are.
-    if let (Ok(work), Ok(rate)) = (u64::try_from(work), u64::try_from(rate)) {
-        let nanos = work
-            .checked_add(rate - u64::from(rate > 0))?
-            .checked_div(rate)?;
-        return Some((
-            nanos,
-            u128::from(nanos) * u128::from(rate) - u128::from(work),
-        ));
+    let rate = rate.get();
+    if rate == 0 {
+        return None;
     }
-    let nanos = work.checked_add(rate)?.checked_sub(1)?.checked_div(rate)?;
-    Some((u64::try_from(nanos).ok()?, nanos * rate - work))
+    // A 64-bit division is several times faster, and nearly all are.
+    if let Ok(work) = u64::try_from(work) {
+        let (whole, part) = (work / rate, work % rate);
+        return Some(if part == 0 {
+            (whole, 0)
+        } else {
+            (whole + 1, rate - part)
+        });
+    }
+    let nanos = u64::try_from(work.div_ceil(u128::from(rate))).ok()?;
+    let slack = u128::from(nanos) * u128::from(rate) - work;
+    Some((nanos, u64::try_from(slack).expect("less than the rate")))
 }
 
 fn work_in(rate: Rate, from: Time, to: Time) -> u128 {
@@ -150,8 +158,8 @@ fn work_in(rate: Rate, from: Time, to: Time) -> u128 {
 #[derive(Debug, Default)]
 struct Meter {
     level: u128,
-    largest: u128,
-    fastest: u128,
+    largest: ByteCount,
+    fastest: Rate,
     at: Time,
     over: Option<Time>,
 }
@@ -159,7 +167,7 @@ struct Meter {
 impl Meter {
     fn drain(&mut self, rate: Option<Rate>, now: Time) {
         self.level = rate.map_or(0, |rate| {
-            self.fastest = self.fastest.max(u128::from(rate.get()));
+            self.fastest = self.fastest.max(rate);
             self.level.saturating_sub(work_in(rate, self.at, now))
         });
         self.at = now;
@@ -170,10 +178,10 @@ impl Meter {
         if rate.is_none() {
             return;
         }
-        let work = u128::from(bytes.get()) * UNIT;
-        self.level += work;
-        self.largest = self.largest.max(work);
-        if self.over.is_none() && self.level > self.largest + self.fastest {
+        self.level += u128::from(bytes.get()) * UNIT;
+        self.largest = self.largest.max(bytes);
+        let bound = u128::from(self.largest.get()) * UNIT + u128::from(self.fastest.get());
+        if self.over.is_none() && self.level > bound {
             self.over = Some(now);
         }
     }

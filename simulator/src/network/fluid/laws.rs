@@ -11,34 +11,24 @@ use crate::network::{Violation, Waiting};
 /// No link is above its capacity; every flow has a bottleneck: a link on its path that is full,
 /// up to rounding, and on which no flow has a higher level.
 pub(super) fn check(network: &FluidNetwork, at: Time) -> Result<(), Violation> {
-    let places = 0u32..;
-    for (place, name) in places.clone().zip(&network.names) {
-        let (Some(link), Some((capacity, load, _))) = (name, network.sharing.load(place)) else {
-            continue;
-        };
-        if load > capacity {
+    for ((place, name), class) in (0u32..).zip(&network.names).zip(&network.classes) {
+        let load = network.sharing.load(place);
+        if let (Some(link), Some((capacity, load, _))) = (name, load)
+            && load > capacity
+        {
             return Err(Violation::OverCapacity { link: *link, at });
         }
-    }
-    for (place, class) in places.zip(&network.classes) {
+        // Only flows that nothing limits are counted to a link without a level.
+        let full = class.level == UNLIMITED
+            || load.is_some_and(|(capacity, load, weight)| capacity - load < u128::from(weight));
         for crossing in network.sharing.crossing(place) {
-            let flow = &network.flows[crossing.flow as usize];
-            let Some(bottleneck) = flow.bottleneck else {
-                return Err(Violation::NoBottleneck {
-                    id: flow.what.id,
-                    at,
-                });
-            };
-            let own = network.classes[bottleneck as usize].level;
-            let full = class.level == UNLIMITED || {
-                let load = network.sharing.load(place);
-                load.is_some_and(|(capacity, load, weight)| capacity - load < u128::from(weight))
-            };
-            if bottleneck == place && !full || own > class.level {
-                return Err(Violation::NoBottleneck {
-                    id: flow.what.id,
-                    at,
-                });
+            let Flow {
+                what, bottleneck, ..
+            } = network.flows[crossing.flow as usize];
+            let level = bottleneck.map(|link| network.classes[link as usize].level);
+            let limited = bottleneck != Some(place) || full;
+            if !limited || level.is_none_or(|own| own > class.level) {
+                return Err(Violation::NoBottleneck { id: what.id, at });
             }
         }
     }

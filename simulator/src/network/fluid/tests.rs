@@ -283,79 +283,212 @@ impl Slow {
     }
 }
 
-/// Who sends to whom, how much, at what weight, and how long after the one before.
-type Arrival = (u32, u32, u64, u32, u64);
-
-fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
-    let bytes = prop_oneof![3 => 0u64..2_000, 1 => 0u64..100_000_000];
-    let weight = prop_oneof![3 => Just(100u32), 1 => 1u32..1_000_000];
-    let gap = prop_oneof![1 => Just(0u64), 2 => 0u64..10_000, 1 => 0u64..100_000_000];
-    prop::collection::vec((0u32..6, 0u32..6, bytes, weight, gap), 1..40)
+/// What happens, and how long after the step before.
+#[derive(Clone, Debug)]
+enum Step {
+    /// From, to, bytes, hundredths of weight.
+    Send(u32, u32, u64, u32),
+    DropPair(u32, u32),
+    DropNode(u32),
+    /// A place in the slow run's table of links, and its new rate.
+    Capacity(usize, Option<u64>),
 }
 
-fn capacities() -> impl Strategy<Value = Vec<Option<u64>>> {
-    let one = prop_oneof![
+fn capacity() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![
         3 => (1u64..5).prop_map(|n| Some(n * MB)),
         3 => (1u64..1_000_000_000).prop_map(Some),
         1 => Just(None),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<(Step, u64)>> {
+    let bytes = prop_oneof![3 => 0u64..2_000, 1 => 0u64..100_000_000];
+    let weight = prop_oneof![3 => Just(100u32), 1 => 1u32..1_000_000];
+    let gap = prop_oneof![1 => Just(0u64), 2 => 0u64..10_000, 1 => 0u64..100_000_000];
+    let step = prop_oneof![
+        12 => (0u32..6, 1u32..6, bytes, weight)
+            .prop_map(|(from, by, bytes, weight)| Step::Send(from, (from + by) % 6, bytes, weight)),
+        1 => (0u32..6, 1u32..6).prop_map(|(from, by)| Step::DropPair(from, (from + by) % 6)),
+        1 => (0u32..6).prop_map(Step::DropNode),
+        2 => (0usize..13, capacity()).prop_map(|(link, rate)| Step::Capacity(link, rate)),
     ];
-    prop::collection::vec(one, 13)
+    prop::collection::vec((step, gap), 1..40)
+}
+
+/// The fast and the slow run of the same network: six nodes in two regions, link 2 n the uplink
+/// and 2 n + 1 the downlink of node n, link 12 shared from the first region to the second.
+struct Both {
+    fast: FluidNetwork,
+    slow: Slow,
+    next_id: u64,
+}
+
+impl Both {
+    fn new(capacities: Vec<Option<u64>>) -> Self {
+        let capacities: Vec<_> = capacities
+            .into_iter()
+            .map(|bytes| bytes.map(Rate::new))
+            .collect();
+        let mut fast = FluidNetwork::new();
+        for node in capacities[..12].chunks(2) {
+            fast.add_node(node[0], node[1]);
+        }
+        let shared = fast.add_shared(capacities[12]);
+        for node in 3..6 {
+            fast.set_region(NodeIndex(node), RegionIndex(1));
+        }
+        fast.set_route(RegionIndex(0), RegionIndex(1), &[shared]);
+        let slow = Slow {
+            capacities,
+            flows: Vec::new(),
+            now: 0,
+        };
+        Self {
+            fast,
+            slow,
+            next_id: 0,
+        }
+    }
+
+    fn step(&mut self, step: &Step, now: Time) {
+        match *step {
+            Step::Send(from, to, bytes, weight) => {
+                let weight = Weight::from_hundredths(weight).unwrap();
+                let id = self.next_id;
+                self.next_id += 1;
+                let what = Transmission {
+                    weight,
+                    ..transmission(id, from, to, bytes, 0)
+                };
+                self.fast.send(what, now);
+                let mut links = vec![2 * from as usize, 2 * to as usize + 1];
+                if from < 3 && to >= 3 {
+                    links.push(12);
+                }
+                let left = service(ByteCount::new(bytes));
+                self.slow.flows.push((id, Demand { links, weight }, left));
+            }
+            Step::DropPair(from, to) => {
+                self.fast.drop_pair(NodeIndex(from), NodeIndex(to), now);
+                let ends = [2 * from as usize, 2 * to as usize + 1];
+                self.slow.flows.retain(|flow| flow.1.links[..2] != ends);
+            }
+            Step::DropNode(node) => {
+                self.fast.drop_node(NodeIndex(node), now);
+                let ends = [2 * node as usize, 2 * node as usize + 1];
+                self.slow
+                    .flows
+                    .retain(|flow| !ends.iter().any(|end| flow.1.links.contains(end)));
+            }
+            Step::Capacity(link, bytes) => {
+                self.slow.capacities[link] = bytes.map(Rate::new);
+                if link == 12 {
+                    self.fast
+                        .set_shared(SharedIndex(0), bytes.map(Rate::new), now);
+                } else {
+                    let up = self.slow.capacities[link / 2 * 2];
+                    let down = self.slow.capacities[link / 2 * 2 + 1];
+                    let node = NodeIndex(u32::try_from(link / 2).unwrap());
+                    self.fast.set_capacity(node, up, down, now);
+                }
+            }
+        }
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
-    /// Six nodes, two regions, a shared link from the first region to the second: every
-    /// transmission is sent in exactly the nanosecond in which the slow run sends it.
+    /// Transmissions come, are dropped, and capacities change under them: every transmission is
+    /// sent in exactly the nanosecond in which the slow run sends it.
     #[test]
     fn a_whole_run_takes_exactly_the_times_of_the_slow_one(
-        arrivals in arrivals(), capacities in capacities()
+        steps in steps(), capacities in prop::collection::vec(capacity(), 13)
     ) {
-        let mut network = FluidNetwork::new();
-        for node in capacities[..12].chunks(2) {
-            network.add_node(node[0].map(Rate::new), node[1].map(Rate::new));
-        }
-        let shared = network.add_shared(capacities[12].map(Rate::new));
-        for node in 3..6 {
-            network.set_region(NodeIndex(node), RegionIndex(1));
-        }
-        network.set_route(RegionIndex(0), RegionIndex(1), &[shared]);
-        let capacities = capacities.into_iter().map(|bytes| bytes.map(Rate::new)).collect();
-        let mut slow = Slow { capacities, flows: Vec::new(), now: 0 };
+        let mut both = Both::new(capacities);
         let (mut fast_all, mut slow_all, mut now) = (Vec::new(), Vec::new(), 0);
-        for (id, (from, to, bytes, weight, gap)) in (0u64..).zip(arrivals) {
-            let to = if from == to { (to + 1) % 6 } else { to };
+        for (step, gap) in steps {
             now += gap;
-            run_until(&mut network, at(now), &mut fast_all);
-            slow.run_until(now, &mut slow_all);
-            let weight = Weight::from_hundredths(weight).unwrap();
-            network.send(Transmission { weight, ..transmission(id, from, to, bytes, 3) }, at(now));
-            let mut links = vec![2 * from as usize, 2 * to as usize + 1];
-            if from < 3 && to >= 3 {
-                links.push(12);
-            }
-            slow.flows.push((id, Demand { links, weight }, service(ByteCount::new(bytes))));
+            run_until(&mut both.fast, at(now), &mut fast_all);
+            both.slow.run_until(now, &mut slow_all);
+            both.step(&step, at(now));
         }
-        run_until(&mut network, HORIZON, &mut fast_all);
-        slow.run_until(HORIZON.as_nanos(), &mut slow_all);
-        let sent: Vec<_> = fast_all
-            .iter()
-            .filter_map(|&(at, outcome)| match outcome {
-                Outcome::Sent(id) => Some((at, id)),
-                Outcome::Delivered(_) => None,
-            })
-            .collect();
+        run_until(&mut both.fast, HORIZON, &mut fast_all);
+        both.slow.run_until(HORIZON.as_nanos(), &mut slow_all);
+        let times = |kind: fn(Outcome) -> Option<u64>| {
+            let mut all: Vec<(u64, u64)> =
+                fast_all.iter().filter_map(|&(at, outcome)| Some((at, kind(outcome)?))).collect();
+            all.sort_unstable();
+            all
+        };
         slow_all.sort_unstable();
-        let mut sorted = sent.clone();
-        sorted.sort_unstable();
-        prop_assert_eq!(&sorted, &slow_all);
-        let mut delivered: Vec<_> = fast_all
-            .iter()
-            .filter_map(|&(at, outcome)| match outcome {
-                Outcome::Delivered(id) => Some((at - 3, id)),
-                Outcome::Sent(_) => None,
-            })
-            .collect();
-        delivered.sort_unstable();
-        prop_assert_eq!(delivered, sorted);
+        let sent = times(|outcome| match outcome {
+            Outcome::Sent(id) => Some(id),
+            Outcome::Delivered(_) => None,
+        });
+        prop_assert_eq!(&sent, &slow_all);
+        let delivered = times(|outcome| match outcome {
+            Outcome::Delivered(id) => Some(id),
+            Outcome::Sent(_) => None,
+        });
+        prop_assert_eq!(&delivered, &sent);
+        prop_assert!(both.fast.waiting().is_empty());
     }
+}
+
+/// The laws are read off the sharing in force: a capacity that changes behind its back breaks
+/// them, one way or the other.
+#[test]
+fn the_laws_notice_a_sharing_that_is_too_much_or_too_little() {
+    let mut network = FluidNetwork::new();
+    let node = network.add_node(rate(MB), None);
+    network.add_node(None, None);
+    network.send(transmission(7, 0, 1, MB, 0), Time::ZERO);
+    network.next_event();
+    assert_eq!(network.check(Time::ZERO), Ok(()));
+    let up = network.topology.up(node);
+    network.sharing.set_capacity(up, rate(MB - 1));
+    let link = Link::Up(node);
+    assert_eq!(
+        network.check(Time::ZERO),
+        Err(Violation::OverCapacity {
+            link,
+            at: Time::ZERO
+        })
+    );
+    network.sharing.set_capacity(up, rate(MB + 1));
+    assert_eq!(
+        network.check(Time::ZERO),
+        Err(Violation::NoBottleneck {
+            id: 7,
+            at: Time::ZERO
+        })
+    );
+}
+
+/// The order in which transmissions came and went leaves no trace in the sharing.
+#[test]
+fn the_same_calls_give_the_same_outcomes() {
+    let run_once = || {
+        let mut network = FluidNetwork::new();
+        for node in 1..=20 {
+            network.add_node(rate(node * 100_003), rate((21 - node) * 100_019));
+        }
+        let mut all = Vec::new();
+        for id in 0..400 {
+            let from = u32::try_from(id * 7 % 20).unwrap();
+            let to = u32::try_from((id * 7 + 1 + id % 19) % 20).unwrap();
+            let now = at(id * 3_000_000);
+            run_until(&mut network, now, &mut all);
+            network.send(
+                transmission(id, from, to, 10_000 + id * 997 % 90_000, id),
+                now,
+            );
+        }
+        all.extend(run(&mut network));
+        all
+    };
+    let all = run_once();
+    assert_eq!(all.len(), 800);
+    assert_eq!(all, run_once());
 }

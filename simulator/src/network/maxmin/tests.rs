@@ -134,3 +134,41 @@ fn a_change_travels_as_far_as_it_must() {
     );
     assert!(sharing.touched.len() > 25);
 }
+
+/// 120 links of ten different capacities, 400 flows of two links each and a few of four, and
+/// changes one at a time: with many equal levels, chains of bottlenecks run through the network.
+#[test]
+fn a_larger_network_agrees_with_the_oracle_after_every_few_changes() {
+    let mut draw = 1u64;
+    let mut random = move |below: usize| {
+        draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(draw >> 33).unwrap() % below
+    };
+    let mut sharing = Sharing::new();
+    let capacities: Vec<_> = (0..120)
+        .map(|link| Some(Rate::new(1_000_003 * (1 + link % 10))))
+        .collect();
+    for capacity in &capacities {
+        sharing.add_link(*capacity);
+    }
+    let mut flows: Vec<(u32, Demand)> = Vec::new();
+    for change in 0..1_200 {
+        if flows.len() >= 400 {
+            let (flow, _) = flows.swap_remove(random(flows.len()));
+            sharing.remove_flow(flow);
+        }
+        let mut links = vec![random(60), 60 + random(60)];
+        if change % 9 == 0 {
+            links.extend([(links[0] + 1) % 60, 60 + (links[1] - 59) % 60]);
+        }
+        let path = links.iter().map(|link| place(*link)).collect();
+        let weight = Weight::whole(1 + u32::from(change % 5 == 0));
+        flows.push((sharing.add_flow(path, weight), Demand { links, weight }));
+        sharing.fill_marked();
+        if change % 40 == 39 {
+            let demands: Vec<_> = flows.iter().map(|(_, demand)| demand.clone()).collect();
+            let expected = progressive_filling(&capacities, &demands);
+            assert_eq!(levels(&sharing, &flows), expected, "after change {change}");
+        }
+    }
+}
