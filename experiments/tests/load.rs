@@ -68,3 +68,32 @@ fn a_small_scenario_becomes_a_setup() {
     assert_eq!(setup.transfers[2].destination, 3);
     assert_eq!(setup.transfers[2].bytes.get(), 10_000_000);
 }
+
+// Every scenario that ships loads, and its resolved file is a scenario with the same hash.
+#[test]
+fn every_shipped_scenario_loads_and_resolves_to_itself() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    names.sort();
+    assert!(names.len() >= 5, "{names:?}");
+    for name in names {
+        let scenario = Scenario::load(&folder.join(&name))
+            .map_err(|bad| bad.to_string())
+            .unwrap();
+        let copy = folder.join("..").join("scenarios").join(&name);
+        assert_eq!(Scenario::load(&copy).unwrap().hash(), scenario.hash());
+        for cell in scenario.cells() {
+            let setup = cell.resolve(1).unwrap();
+            println!(
+                "{name} {} {} peers {} transfers",
+                cell.label(),
+                setup.peers.len(),
+                setup.transfers.len()
+            );
+        }
+    }
+}
