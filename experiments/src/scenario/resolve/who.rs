@@ -43,7 +43,9 @@ impl Who {
             .map(|(known, _)| known)
             .take_while(|known| known.starts_with(&prefix))
             .find(|known| named.member(&known[prefix.len()..]).is_some());
-        let taken = member.cloned().or_else(|| self.find(name).map(|_| name.to_owned()));
+        let taken = member
+            .cloned()
+            .or_else(|| self.find(name).map(|_| name.to_owned()));
         if let Some(taken) = taken {
             let what = format!("gives the name {taken:?} to two");
             return Err(at.bad(what, "a name of its own for each peer and class"));
