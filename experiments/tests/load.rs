@@ -1,9 +1,17 @@
 //! Scenario files that are read, swept and resolved.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of a test may fail as the test does"
+)]
+
 use std::fs;
 use std::path::PathBuf;
 
+use fairhaul_core::time::Span;
+use fairhaul_core::units::{Rate, Weight};
 use fairhaul_lab::scenario::{BadInput, Scenario};
+use fairhaul_simulator::setup::{Behaviour, FaultKind};
 use tempfile::TempDir;
 
 /// A folder with a scenario and its data files.
@@ -67,4 +75,286 @@ fn a_small_scenario_becomes_a_setup() {
     assert_eq!(setup.transfers.len(), 3);
     assert_eq!(setup.transfers[2].destination, 3);
     assert_eq!(setup.transfers[2].bytes.get(), 10_000_000);
+}
+
+#[test]
+fn every_cell_of_every_shipped_scenario_resolves() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    names.sort();
+    assert!(names.len() >= 5, "{names:?}");
+    for name in names {
+        let scenario = Scenario::load(&folder.join(&name))
+            .map_err(|bad| bad.to_string())
+            .unwrap();
+        for cell in scenario.cells() {
+            let setup = cell.resolve(1).unwrap();
+            assert!(!setup.peers.is_empty(), "{name} {}", cell.label());
+            assert!(!setup.transfers.is_empty() || !setup.contents.is_empty());
+        }
+    }
+}
+
+// Defaults are written out, so the resolved file says the same when it is read again.
+#[test]
+fn a_resolved_file_is_a_scenario_with_the_same_hash() {
+    let first = load(SMALL);
+    assert!(
+        first
+            .resolved_toml()
+            .contains("connection-window = \"1 MiB\"")
+    );
+    let second = load(&first.resolved_toml());
+    assert_eq!(first.hash(), second.hash());
+    assert_ne!(first.hash(), load(&SMALL.replace("10 MB", "11 MB")).hash());
+}
+
+#[test]
+fn the_hash_changes_with_a_data_file() {
+    let text = "[scenario]\nname = \"x\"\nlatency = \"m.csv\"\n";
+    let with = |delay: &str| {
+        let table = format!("from,to,round_trip_ms\nn,n,{delay}\n");
+        let folder = Folder::new(&[("s.toml", text), ("m.csv", &table)]);
+        folder.load().unwrap().hash()
+    };
+    assert_eq!(with("1"), with("1"));
+    assert_ne!(with("1"), with("2"));
+}
+
+// Two axes of two values: four cells, the last axis fastest.
+#[test]
+fn a_sweep_is_the_product_of_its_lists() {
+    let text = format!(
+        "{SMALL}[sweep]\n\"class.small.count\" = [1, 2]\n\"policy.uplink\" = [\"fifo\", \"drr\"]\n\
+         [replication]\nseed = 9\ncount = 3\nbaseline = \"fifo\"\n"
+    );
+    let scenario = load(&text);
+    let labels: Vec<String> = scenario.cells().iter().map(|cell| cell.label()).collect();
+    assert_eq!(
+        labels,
+        [
+            "class.small.count=1 policy.uplink=fifo",
+            "class.small.count=1 policy.uplink=drr",
+            "class.small.count=2 policy.uplink=fifo",
+            "class.small.count=2 policy.uplink=drr",
+        ]
+    );
+    let setup = scenario.cells()[3].resolve(2).unwrap();
+    assert_eq!(setup.peers.len(), 3);
+    assert_eq!(setup.policies[0].uplink, "drr");
+    assert_eq!((setup.rng_seed, setup.replication), (9, 2));
+    let baseline = Some(("policy.uplink".to_owned(), "fifo".to_owned()));
+    assert_eq!(scenario.plan().baseline, baseline);
+    assert_eq!(scenario.plan().replications, 3);
+}
+
+#[test]
+fn an_axis_of_cases_sets_several_keys_at_once() {
+    let text = format!(
+        "{SMALL}[sweep]\nsize = [\n{{ name = \"one\", \"class.small.count\" = 1 }},\n\
+         {{ name = \"five\", \"class.small.count\" = 5, \"transfer.bulk.bytes\" = \"1 B\" }},\n]\n"
+    );
+    let cells = load(&text).cells();
+    assert_eq!(
+        cells[1].parameters(),
+        [("size".to_owned(), "five".to_owned())]
+    );
+    let setup = cells[1].resolve(0).unwrap();
+    assert_eq!((setup.peers.len(), setup.transfers[4].bytes.get()), (6, 1));
+}
+
+// The draws of a peer hang on its name: a peer more, another cell or another policy leave
+// them alone; another replication or seed does not.
+#[test]
+fn adding_a_peer_never_changes_what_another_draws() {
+    let ups = |text: &str, replication: u32| -> Vec<Option<u64>> {
+        let setup = load(text).cells()[0].resolve(replication).unwrap();
+        let peers = setup.peers.iter().skip(1);
+        peers.map(|peer| peer.up.map(|rate| rate.get())).collect()
+    };
+    let three = ups(SMALL, 0);
+    let four = ups(&SMALL.replace("count = 3", "count = 4"), 0);
+    assert_eq!(three[..], four[..3]);
+    assert_ne!(three[0], three[1]);
+    assert_ne!(three, ups(SMALL, 1));
+    assert_ne!(three, ups(&format!("{SMALL}[replication]\nseed = 2\n"), 0));
+    assert_eq!(
+        three,
+        ups(&format!("{SMALL}[policy]\nuplink = \"sfq\"\n"), 0)
+    );
+}
+
+// 10 MB/s at load 0.5 and sizes of 50 kB is 100 arrivals a second: 10,000 in 100 s, and the
+// standard deviation of a Poisson count is 100.
+#[test]
+fn a_workload_offers_its_load() {
+    let text = "[scenario]\nname = \"x\"\nhorizon = \"100 s\"\n\
+                [[peer]]\nname = \"s\"\nup = \"10 MB/s\"\n[[class]]\nname = \"c\"\ncount = 2\n\
+                [[workload]]\nname = \"w\"\nsource = \"s\"\ndestination = \"c\"\nload = 0.5\n\
+                sizes = { uniform = [\"40 kB\", \"60 kB\"] }\n";
+    let setup = load(text).cells()[0].resolve(0).unwrap();
+    let count = setup.transfers.len();
+    assert!((9_600..=10_400).contains(&count), "{count}");
+    let bytes: u64 = setup
+        .transfers
+        .iter()
+        .map(|transfer| transfer.bytes.get())
+        .sum();
+    assert!((475_000_000..=525_000_000).contains(&bytes), "{bytes}");
+    let to_first = setup
+        .transfers
+        .iter()
+        .filter(|t| t.destination == 1)
+        .count();
+    assert!((4_500..=5_500).contains(&to_first), "{to_first}");
+    assert!(
+        setup
+            .transfers
+            .iter()
+            .all(|t| t.start < setup.horizon && t.class == "w")
+    );
+}
+
+#[test]
+fn a_trace_is_replayed_row_by_row() {
+    let text = "[scenario]\nname = \"x\"\n[[peer]]\nname = \"a\"\n[[peer]]\nname = \"b\"\n\
+                [[workload]]\nname = \"w\"\nsource = \"a\"\ndestination = \"b\"\n\
+                trace = \"t.csv\"\nstart = \"1 s\"\n";
+    let table = "time_s,bytes,source,destination,class,weight\n\
+                 0.5,100,,,web,2\n0.75,200,b,a,,\n";
+    let folder = Folder::new(&[("s.toml", text), ("t.csv", table)]);
+    let setup = folder.load().unwrap().cells()[0].resolve(0).unwrap();
+    let rows: Vec<_> = setup
+        .transfers
+        .iter()
+        .map(|t| {
+            (
+                t.start.as_nanos(),
+                t.bytes.get(),
+                t.source,
+                t.class.as_str(),
+                t.weight,
+            )
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            (1_500_000_000, 100, 0, "web", Weight::whole(2)),
+            (1_750_000_000, 200, 1, "w", Weight::ONE),
+        ]
+    );
+}
+
+// A round trip of 10 ms is 5 ms each way, whichever direction the file gives.
+#[test]
+fn a_matrix_of_round_trips_is_halved_and_holds_both_ways() {
+    let text = "[scenario]\nname = \"x\"\nlatency = \"m.csv\"\n\
+                [[class]]\nname = \"c\"\ncount = 4\nregions = [\"s\", \"n\"]\n";
+    let table = "from,to,round_trip_ms\nn,n,1\nn,s,10\ns,s,0.09\n";
+    let folder = Folder::new(&[("s.toml", text), ("m.csv", table)]);
+    let setup = folder.load().unwrap().cells()[0].resolve(0).unwrap();
+    assert_eq!(setup.latency.between(1, 0), Span::from_millis(5));
+    assert_eq!(setup.latency.between(0, 1), Span::from_millis(5));
+    assert_eq!(setup.latency.between(1, 1), Span::from_micros(45));
+    let regions: Vec<u32> = setup.peers.iter().map(|peer| peer.region).collect();
+    assert_eq!(regions, [1, 0, 1, 0]);
+}
+
+#[test]
+fn bundles_of_policies_inherit_and_peers_follow_theirs() {
+    let text = "[scenario]\nname = \"x\"\n[policy]\nuplink = \"sfq\"\nslots = 7\n\
+                [policy.selfish]\nunchoke = \"tit-for-tat\"\n\
+                [group.g]\nweight = 0\nupload = \"1 MB/s\"\n\
+                [[peer]]\nname = \"a\"\npolicy = \"selfish\"\ngroup = \"g\"\n\
+                upload = \"1 MB/s\"\nburst = \"250 ms\"\nbehaviour = \"free-rider\"\n";
+    let setup = load(text).cells()[0].resolve(0).unwrap();
+    let peer = &setup.peers[0];
+    let policy = &setup.policies[peer.policy as usize];
+    assert_eq!((policy.uplink.as_str(), policy.slots), ("sfq", 7));
+    assert_eq!(policy.unchoke, "tit-for-tat");
+    assert_eq!(setup.policies[0].unchoke, "none");
+    assert_eq!(setup.groups[0].weight, Weight::BEST_EFFORT);
+    assert_eq!(peer.burst.map(|burst| burst.get()), Some(250_000));
+    assert_eq!(
+        (peer.group, peer.behaviour),
+        (Some(0), Behaviour::FreeRider)
+    );
+}
+
+// Poisson at 2 /s for 1,000 s: 2,000 peers, standard deviation 45. A rate that falls from
+// 10 /s with tau 100 s: 1,000 peers in the end, two thirds of them (632) in the first tau.
+#[test]
+fn peers_arrive_as_their_process_says() {
+    let joins = |arrival: &str| -> Vec<u64> {
+        let text = format!(
+            "[scenario]\nname = \"x\"\nhorizon = \"1000 s\"\n[[class]]\nname = \"c\"\n{arrival}\n"
+        );
+        let setup = load(&text).cells()[0].resolve(0).unwrap();
+        setup
+            .peers
+            .iter()
+            .map(|peer| peer.join.as_nanos())
+            .collect()
+    };
+    let poisson = joins("arrival = { poisson = \"2 /s\" }");
+    assert!(
+        (1_820..=2_180).contains(&poisson.len()),
+        "{}",
+        poisson.len()
+    );
+    assert!(poisson.is_sorted());
+    let decay = joins("arrival = { decay = { initial = \"10 /s\", tau = \"100 s\" } }");
+    assert!((870..=1_130).contains(&decay.len()), "{}", decay.len());
+    let early = decay.iter().filter(|join| **join < 100_000_000_000).count();
+    assert!((530..=730).contains(&early), "{early}");
+    let within = joins("count = 100\narrival = { within = \"10 s\" }\nstart = \"5 s\"");
+    let window = 5_000_000_000..15_000_000_000;
+    assert!(within.len() == 100 && within.iter().all(|join| window.contains(join)));
+    assert_eq!(joins("count = 2"), [0, 0]);
+}
+
+// Shares 3 : 1 among 4,000 peers: 3,000 and 1,000, standard deviation 27.
+#[test]
+fn a_mix_of_links_is_drawn_by_its_shares() {
+    let text = "[scenario]\nname = \"x\"\n[[class]]\nname = \"c\"\ncount = 4000\n\
+                access = [{ share = 3, up = \"1 MB/s\", down = \"unlimited\" }, \
+                { share = 1, up = \"2 MB/s\", down = \"8 MB/s\" }]\n";
+    let setup = load(text).cells()[0].resolve(0).unwrap();
+    let slow = setup
+        .peers
+        .iter()
+        .filter(|peer| peer.up == Some(Rate::new(1_000_000)));
+    let slow: Vec<_> = slow.collect();
+    assert!((2_890..=3_110).contains(&slow.len()), "{}", slow.len());
+    assert!(slow.iter().all(|peer| peer.down.is_none()));
+}
+
+#[test]
+fn faults_are_ordered_by_time() {
+    let text = format!(
+        "{SMALL}[[fault]]\nat = \"2 s\"\nkind = \"restart\"\npeer = \"small.2\"\n\
+         [[fault]]\nat = \"1 s\"\nkind = \"crash\"\npeer = \"small\"\n"
+    );
+    let faults = load(&text).cells()[0].resolve(0).unwrap().faults;
+    assert_eq!(faults.len(), 4);
+    assert_eq!(faults[0].kind, FaultKind::Crash { peer: 1 });
+    assert_eq!(faults[3].kind, FaultKind::Restart { peer: 2 });
+}
+
+#[test]
+fn content_names_its_seeds_and_leechers() {
+    let text = format!(
+        "{SMALL}[[content]]\nname = \"film\"\nbytes = \"1 MiB\"\nseeds = [\"server\", \"small.3\"]\n\
+         leechers = [\"small.1\", \"small.2\"]\n"
+    );
+    let content = &load(&text).cells()[0].resolve(0).unwrap().contents[0];
+    assert_eq!(
+        (&content.seeds[..], &content.leechers[..]),
+        (&[0, 3][..], &[1, 2][..])
+    );
 }

@@ -70,10 +70,10 @@ impl Distribution {
     ///
     /// # Errors
     ///
-    /// A sentence if the parameters are not those of a distribution.
+    /// What would be allowed, if the parameters are not those of a distribution.
     pub fn new(shape: Shape, scale: f64) -> Result<Self, &'static str> {
         if !(scale.is_finite() && scale > 0.0) {
-            return Err("the unit must be above zero");
+            return Err("a unit above zero");
         }
         check(&shape)?;
         Ok(Self { shape, scale })
@@ -128,13 +128,13 @@ fn check(shape: &Shape) -> Result<(), &'static str> {
         Ok(())
     } else {
         Err(match shape {
-            Shape::Fixed(_) => "the value must be finite and not negative",
-            Shape::Uniform { .. } => "the ends must be finite and the first not above the second",
-            Shape::Exponential { .. } => "the mean must be above zero",
-            Shape::Weibull { .. } => "k and lambda must be above zero",
-            Shape::LogNormal { .. } => "mu must be finite and sigma not negative",
-            Shape::BoundedPareto { .. } => "alpha and low must be above zero and low below high",
-            Shape::Quantiles(_) | Shape::Empirical(_) => "the list must have values",
+            Shape::Fixed(_) => "a finite value, not negative",
+            Shape::Uniform { .. } => "finite ends, the first not above the second",
+            Shape::Exponential { .. } => "a mean above zero",
+            Shape::Weibull { .. } => "k and lambda above zero",
+            Shape::LogNormal { .. } => "a finite mu, and sigma not negative",
+            Shape::BoundedPareto { .. } => "alpha and low above zero, low below high",
+            Shape::Quantiles(_) | Shape::Empirical(_) => "a list of finite values",
         })
     }
 }
@@ -142,14 +142,14 @@ fn check(shape: &Shape) -> Result<(), &'static str> {
 fn check_quantiles(points: &[(f64, f64)]) -> Result<(), &'static str> {
     let ends = (points.first(), points.last());
     let (Some(first), Some(last)) = ends else {
-        return Err("the table must have points");
+        return Err("at least two points");
     };
     let starts = first.0.abs() < f64::EPSILON && (last.0 - 1.0).abs() < f64::EPSILON;
     if points.len() < 2 || !starts {
-        return Err("the probabilities must go from 0 to 1");
+        return Err("probabilities from 0 to 1");
     }
     if !points.iter().all(|(_, v)| v.is_finite() && *v > 0.0) {
-        return Err("the values must be above zero");
+        return Err("values above zero");
     }
     let rises = points
         .windows(2)
@@ -157,7 +157,7 @@ fn check_quantiles(points: &[(f64, f64)]) -> Result<(), &'static str> {
     if rises {
         Ok(())
     } else {
-        Err("the probabilities must rise and the values must not fall")
+        Err("probabilities that rise and values that never fall")
     }
 }
 

@@ -47,7 +47,7 @@ impl Inputs {
     /// Files are looked for in the folder of `scenario`.
     pub(crate) fn beside(scenario: &Path) -> Self {
         Self {
-            folder: scenario.parent().unwrap_or(Path::new("")).to_path_buf(),
+            folder: scenario.parent().map(Path::to_path_buf).unwrap_or_default(),
             loaded: Mutex::new(BTreeMap::new()),
         }
     }

@@ -141,7 +141,6 @@ impl Table {
     /// Reads one line into `cells`; false at the end. Empty lines at the end are no rows.
     fn advance(&mut self) -> Result<bool, BadInput> {
         self.buffer.clear();
-        self.line = self.line.saturating_add(1);
         let limit = LINE_BYTES_MAX as u64 + 1;
         let read = (&mut self.reader)
             .take(limit)
@@ -160,6 +159,7 @@ impl Table {
         if read == 0 {
             return Ok(false);
         }
+        self.line = self.line.saturating_add(1);
         if self.line == 1 {
             if let Some(mark) = utf16_mark(&self.buffer) {
                 return Err(self.bad_at("column 1", "is not UTF-8", mark, "UTF-8 text"));

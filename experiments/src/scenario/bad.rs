@@ -7,6 +7,9 @@ use std::fmt;
 /// Longest piece of bad input that a message repeats, in characters.
 const GOT_MAX: usize = 60;
 
+/// The key of a fault of a file as a whole: it is not there, not a file, too large.
+pub(crate) const WHOLE_FILE: &str = "file";
+
 /// One fault in a file that the user gave. The program ends with code 3.
 ///
 /// Shown as `file:line:key: what; got X; allowed Y`, always on one line.
@@ -40,6 +43,15 @@ impl BadInput {
             got: quote(got),
             allowed: allowed.into(),
         }))
+    }
+
+    /// The fault of a file as a whole, at the place that names the file; others stay.
+    pub(crate) fn named_by(self, file: &str, line: u32, key: &str) -> Self {
+        if self.0.key != WHOLE_FILE {
+            return self;
+        }
+        let got = format!("\"{}\": {}", self.0.file, self.0.got);
+        Self::new(file, line, key, self.0.what, &got, self.0.allowed)
     }
 
     /// The same fault with another hint.
@@ -93,10 +105,7 @@ fn quote(text: &str) -> String {
         .chars()
         .take(GOT_MAX)
         .flat_map(|c| {
-            let harmless = c == '"' || c == '\'' || c == '\\' || (!c.is_control() && c.is_ascii());
-            if harmless {
-                vec![c]
-            } else if c.is_alphanumeric() {
+            if (c.is_ascii() && !c.is_control()) || c.is_alphanumeric() {
                 vec![c]
             } else {
                 c.escape_unicode().collect()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::bad::{BadInput, with_nearest};
 use super::drawn;
 use super::grammar::{Field, Form, Kind, OUTPUT_FILES, Otherwise, SECTIONS, Section};
-use super::reader::{At, Context, Row, join};
+use super::reader::{At, Context, NAME_ALLOWED, Row, is_name, join};
 use super::tree::{Item, Table, Value, literal};
 
 /// Checks every value of `root` and puts defaults where keys are missing.
@@ -88,7 +88,7 @@ fn complete_many(section: &Section, found: &At<'_>) -> Result<Value, BadInput> {
 /// `class.small` where there is a name, else `fault[2]`: the address that a sweep uses.
 fn row_path(section: &Section, row: &Row<'_>, index: usize) -> String {
     match row.table.get("name").map(|entry| &entry.item.value) {
-        Some(Value::Text(name)) => join(section.name, name),
+        Some(Value::Text(name)) if is_name(name) => join(section.name, name),
         _ => format!("{}[{}]", section.name, index + 1),
     }
 }
@@ -157,10 +157,10 @@ fn complete_bundles(section: &Section, found: &At<'_>) -> Result<Value, BadInput
 }
 
 fn check_key_name(at: &At<'_>, key: &str) -> Result<(), BadInput> {
-    if super::reader::is_name(key) {
+    if is_name(key) {
         Ok(())
     } else {
-        Err(at.bad_got("is not a name", key, super::reader::NAME_ALLOWED))
+        Err(at.bad_got("is not a name", key, NAME_ALLOWED))
     }
 }
 

@@ -117,7 +117,7 @@ fn table(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadInput> {
         Quantity::Time => PointsKind::Spans,
     };
     let path = at.text("the path of a CSV file")?;
-    match &*at.cx.inputs.points(path, kind)? {
+    match &*at.opened(at.cx.inputs.points(path, kind))? {
         Points::Quantiles(distribution) => Ok(distribution.clone()),
         _ => unreachable!("the kind says what was read"),
     }
@@ -131,8 +131,9 @@ fn fit(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadInput> {
     row.only(&["name", "from"])?;
     let name = row.need("name")?;
     let wanted = name.name()?;
-    let path = row.need("from")?.text("the path of a CSV file")?;
-    match &*at.cx.inputs.points(path, PointsKind::Fits)? {
+    let from = row.need("from")?;
+    let path = from.text("the path of a CSV file")?;
+    match &*from.opened(at.cx.inputs.points(path, PointsKind::Fits))? {
         Points::Fits(fits) => fits
             .iter()
             .find(|(found, _)| found == wanted)
@@ -160,7 +161,7 @@ pub(crate) fn drawn_limit(at: &At<'_>) -> Result<Option<Distribution>, BadInput>
 pub(crate) fn access(at: &At<'_>) -> Result<Arc<Vec<Link>>, BadInput> {
     const ALLOWED: &str = "the path of a CSV file, or a list of {share, up, down}";
     if let Value::Text(path) = at.value {
-        return at.cx.inputs.access(path);
+        return at.opened(at.cx.inputs.access(path));
     }
     let mut mix = Vec::new();
     for link in at.list(ALLOWED)? {
@@ -257,10 +258,8 @@ pub(crate) fn arrival(at: &At<'_>) -> Result<Arrival, BadInput> {
         }
         _ => {
             let path = value.text("the path of a CSV file")?;
-            at.cx
-                .inputs
-                .points(path, PointsKind::Arrivals)
-                .map(Arrival::Times)
+            let times = at.cx.inputs.points(path, PointsKind::Arrivals);
+            value.opened(times).map(Arrival::Times)
         }
     }
 }

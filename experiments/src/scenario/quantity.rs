@@ -146,8 +146,12 @@ impl Quantity {
         }
         let names = || units.iter().map(|unit| unit.0);
         let listed = names().collect::<Vec<_>>().join(", ");
+        let more_digits = |b: u8| b.is_ascii_digit() || b == b',';
         let what = if name.is_empty() {
             "has no unit".to_owned()
+        } else if name.bytes().any(more_digits) {
+            // An exponent, a decimal comma: what was read is not all of the number.
+            return Err(self.fault(format!("is not a {}", self.noun())));
         } else {
             let bits = name.replace("bps", "bit/s").replace("b/s", "bit/s");
             let meant = names().find(|known| self == Self::Rate && *known == bits);

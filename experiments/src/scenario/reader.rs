@@ -109,6 +109,12 @@ impl<'a> At<'a> {
         BadInput::new(&self.cx.file, self.line, &self.path, what, got, allowed)
     }
 
+    /// What reading a data file gave. A file that cannot be opened is a fault of this value;
+    /// a fault inside has a place of its own.
+    pub(crate) fn opened<T>(&self, result: Result<T, BadInput>) -> Result<T, BadInput> {
+        result.map_err(|bad| bad.named_by(&self.cx.file, self.line, &self.path))
+    }
+
     fn fault(&self, fault: Fault) -> BadInput {
         self.bad(fault.what, fault.allowed)
     }
@@ -317,8 +323,13 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// A path of keys with one more.
 pub(crate) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
+    let key = if key.contains('.') {
+        format!("\"{key}\"")
+    } else {
         key.to_owned()
+    };
+    if path.is_empty() {
+        key
     } else {
         format!("{path}.{key}")
     }

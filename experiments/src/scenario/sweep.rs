@@ -7,7 +7,7 @@
 use super::bad::BadInput;
 use super::check::unknown;
 use super::grammar::{Form, SECTIONS, Section};
-use super::reader::{At, Context, Row, is_name};
+use super::reader::{At, Context, NAME_ALLOWED, Row, is_name, join};
 use super::tree::{Item, Table, Value as TreeValue};
 
 /// Most combinations of a sweep.
@@ -90,7 +90,7 @@ fn axis(at: &At<'_>, key: &str) -> Result<Axis, BadInput> {
         values.push(value);
     }
     if !key.contains('.') && !is_name(key) {
-        return Err(at.bad_got("is not a name", key, super::reader::NAME_ALLOWED));
+        return Err(at.bad_got("is not a name", key, NAME_ALLOWED));
     }
     Ok(Axis {
         key: key.to_owned(),
@@ -169,7 +169,7 @@ pub(crate) fn apply(
 ) -> Result<(), BadInput> {
     let at = At {
         cx,
-        path: format!("sweep.\"{}\"", setting.key),
+        path: join("sweep", &setting.key),
         line: axis.line.max(setting.item.line),
         value: &setting.item.value,
     };
@@ -219,7 +219,7 @@ fn row_table<'t>(
     if !whole && !inner {
         return Err(at.bad_got(
             "does not lead to a key",
-            at.path.trim_start_matches("sweep."),
+            at.path.trim_start_matches("sweep.").trim_matches('"'),
             "section.key, or section.NAME.key where tables have names",
         ));
     }

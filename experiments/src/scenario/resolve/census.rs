@@ -174,8 +174,8 @@ fn class_count(build: &Build<'_>, row: &Row<'_>) -> Result<f64, BadInput> {
         },
     };
     if written.is_infinite() && ends.is_infinite() {
-        let need = row.need("count");
-        return Err(need.err().expect("infinite only if it is missing"));
+        let missing = row.need("count").map(drop);
+        return Err(missing.expect_err("it is infinite only where it is missing"));
     }
     Ok(written.min(ends))
 }

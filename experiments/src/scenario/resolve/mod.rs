@@ -13,7 +13,7 @@ use fairhaul_simulator::setup::{
 use super::bad::BadInput;
 use super::check::{spans, unknown};
 use super::quantity::Quantity;
-use super::reader::{At, Context, Row};
+use super::reader::{At, Context, Row, join};
 use super::section;
 use super::tree::{Table, Value};
 
@@ -130,7 +130,8 @@ fn latency(scenario: &Row<'_>) -> Result<Latency, BadInput> {
             one_way: vec![Span::from_nanos(round_trip / 2)],
         });
     }
-    at.cx.inputs.latency(text).map(|matrix| (*matrix).clone())
+    at.opened(at.cx.inputs.latency(text))
+        .map(|matrix| (*matrix).clone())
 }
 
 fn policies(cx: &Context, full: &Table) -> Result<Vec<(String, PolicySetup)>, BadInput> {
@@ -262,7 +263,7 @@ impl<'a> Build<'a> {
                 unreachable!("the section was checked to be a list of tables");
             };
             let path = match table.get("name").map(|entry| &entry.item.value) {
-                Some(Value::Text(own)) => format!("{name}.{own}"),
+                Some(Value::Text(own)) => join(name, own),
                 _ => format!("{name}[{}]", index + 1),
             };
             Row {

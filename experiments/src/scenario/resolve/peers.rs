@@ -23,13 +23,13 @@ pub(super) fn peers(build: &mut Build<'_>, who: &mut Who) -> Result<Vec<PeerSetu
     for row in build.rows("peer") {
         let peer = named(build, &row)?;
         let at = index(&peers);
-        who.add(&row.need("name")?, at..at + 1)?;
+        who.add_peer(&row.need("name")?, at)?;
         peers.push(peer);
     }
     for row in build.rows("class") {
         let first = index(&peers);
         class(build, &row, &mut peers)?;
-        who.add(&row.need("name")?, first..index(&peers))?;
+        who.add_class(&row.need("name")?, first..index(&peers))?;
     }
     Ok(peers)
 }

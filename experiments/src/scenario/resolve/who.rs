@@ -13,42 +13,55 @@ use super::super::reader::At;
 /// The names of peers and classes, and their rows in the setup.
 #[derive(Debug, Default)]
 pub(super) struct Who {
-    rows: BTreeMap<String, Range<u32>>,
+    rows: BTreeMap<String, Named>,
+}
+
+#[derive(Debug)]
+struct Named {
+    rows: Range<u32>,
+    class: bool,
 }
 
 impl Who {
-    /// Gives `name` the peers of `rows`.
-    pub(super) fn add(&mut self, at: &At<'_>, rows: Range<u32>) -> Result<(), BadInput> {
+    /// Gives one peer its name.
+    pub(super) fn add_peer(&mut self, at: &At<'_>, row: u32) -> Result<(), BadInput> {
+        self.add(at, row..row + 1, false)
+    }
+
+    /// Gives a class its name, and its peers theirs.
+    pub(super) fn add_class(&mut self, at: &At<'_>, rows: Range<u32>) -> Result<(), BadInput> {
+        self.add(at, rows, true)
+    }
+
+    fn add(&mut self, at: &At<'_>, rows: Range<u32>, class: bool) -> Result<(), BadInput> {
         let name = at.name()?;
-        let member = |known: &String| {
-            let index = known
-                .strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix('.'));
-            let index = index.and_then(|index| index.parse::<u32>().ok());
-            index.is_some_and(|index| (1..=rows.end - rows.start).contains(&index))
-        };
-        let taken = self
+        let named = Named { rows, class };
+        let prefix = format!("{name}.");
+        let member = self
             .rows
-            .keys()
-            .find(|known| *known == name || member(known));
+            .range(prefix.clone()..)
+            .map(|(known, _)| known)
+            .take_while(|known| known.starts_with(&prefix))
+            .find(|known| named.member(&known[prefix.len()..]).is_some());
+        let taken = member
+            .cloned()
+            .or_else(|| self.find(name).map(|_| name.to_owned()));
         if let Some(taken) = taken {
-            let what = format!("gives a peer the name of another, {taken:?}");
+            let what = format!("gives the name {taken:?} to two");
             return Err(at.bad(what, "a name of its own for each peer and class"));
         }
-        self.rows.insert(name.to_owned(), rows);
+        self.rows.insert(name.to_owned(), named);
         Ok(())
     }
 
     /// The peers that `name` means.
     pub(super) fn find(&self, name: &str) -> Option<Range<u32>> {
-        if let Some(rows) = self.rows.get(name) {
-            return Some(rows.clone());
+        if let Some(named) = self.rows.get(name) {
+            return Some(named.rows.clone());
         }
         let (class, index) = name.rsplit_once('.')?;
-        let rows = self.rows.get(class)?;
-        let index: u32 = index.parse().ok()?;
-        let row = rows.start.checked_add(index.checked_sub(1)?)?;
-        rows.contains(&row).then(|| row..row + 1)
+        let row = self.rows.get(class)?.member(index)?;
+        Some(row..row + 1)
     }
 
     /// The peers that the names under `at` mean, in their order, none twice.
@@ -68,5 +81,15 @@ impl Who {
             return Err(at.bad("names a peer twice", "each peer once"));
         }
         Ok(found)
+    }
+}
+
+impl Named {
+    /// The row of the peer that a class calls `index`, counted from 1.
+    fn member(&self, index: &str) -> Option<u32> {
+        let plain = self.class && !index.starts_with(['0', '+']);
+        let index: u32 = index.parse().ok().filter(|_| plain)?;
+        let row = self.rows.start.checked_add(index.checked_sub(1)?)?;
+        self.rows.contains(&row).then_some(row)
     }
 }

@@ -49,14 +49,11 @@ pub(super) fn workloads(
             (Some(at), None, None) => work.replay(build, who, &row, &at, all)?,
             (None, Some(at), None) => work.draw(build, &row, &at, all)?,
             (None, None, Some(at)) => work.draw(build, &row, &at, all)?,
-            (found, _, _) => {
-                let got = if found.is_some() {
-                    "several"
-                } else {
-                    "none or several"
-                };
+            (trace, arrivals, load) => {
+                let found = [trace, arrivals, load].into_iter().flatten().count();
+                let got = format!("{found} of them");
                 let allowed = "exactly one of trace, arrivals and load";
-                return Err(row.bad("does not say when transfers arrive", got, allowed));
+                return Err(row.bad("does not say when transfers arrive", &got, allowed));
             }
         }
     }
@@ -177,7 +174,8 @@ impl Workload<'_> {
                 "sizes and count only with arrivals or load",
             ));
         }
-        let trace = at.cx.inputs.trace(at.text("the path of a CSV file")?)?;
+        let path = at.text("the path of a CSV file")?;
+        let trace = at.opened(at.cx.inputs.trace(path))?;
         let mut ends = build.streams.stream(&self.pattern.name, "trace");
         for (index, arrival) in trace.rows.iter().enumerate() {
             let start = Time::from_nanos(self.start.as_nanos().saturating_add(arrival.at_nanos));

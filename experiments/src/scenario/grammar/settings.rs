@@ -1,0 +1,183 @@
+//! Keys of the sections that say how a scenario is run, and of policies and groups.
+
+use super::Otherwise::{Absent, Is, Needed};
+use super::{Field, Kind, field};
+use crate::scenario::quantity::Quantity;
+
+use crate::scenario::names::PolicyList;
+
+const BILLION: u64 = 1_000_000_000;
+
+pub(super) const SCENARIO: &[Field] = &[
+    field("name", Kind::Name, Needed, "name of the scenario"),
+    field(
+        "about",
+        Kind::Prose,
+        Is("\"\""),
+        "what it shows, for a reader",
+    ),
+    field(
+        "horizon",
+        Kind::Amount(Quantity::Time),
+        Is("\"1 h\""),
+        "the run ends here even if work is left",
+    ),
+    field(
+        "network",
+        Kind::Choice(&["block", "fluid"]),
+        Is("\"block\""),
+        "how bytes cross the links",
+    ),
+    field(
+        "connection-window",
+        Kind::Amount(Quantity::Size),
+        Is("\"1 MiB\""),
+        "bytes that one connection has in the network at most; block network",
+    ),
+    field(
+        "latency",
+        Kind::Latency,
+        Absent,
+        "round trip between any two peers, or a CSV file with a matrix of regions",
+    ),
+    field(
+        "ideal",
+        Kind::Choice(&["equal-service", "contribution", "fastest"]),
+        Is("\"equal-service\""),
+        "the ideal that results are measured against",
+    ),
+    field(
+        "events",
+        Kind::Count(1, BILLION),
+        Is("1000000000"),
+        "a run with more events is refused or stopped",
+    ),
+    field(
+        "memory",
+        Kind::Amount(Quantity::Size),
+        Is("\"8 GiB\""),
+        "a run that needs more is refused",
+    ),
+];
+
+pub(super) const GROUP: &[Field] = &[
+    field(
+        "weight",
+        Kind::Weight,
+        Is("1"),
+        "its right to a proportion where shares are per group",
+    ),
+    field(
+        "upload",
+        Kind::Limit,
+        Is("\"unlimited\""),
+        "rate that its members together never exceed at one uplink",
+    ),
+    field(
+        "floor",
+        Kind::Floor,
+        Is("\"0 B/s\""),
+        "rate that its members together get at one uplink while they have demand",
+    ),
+];
+
+pub(super) const POLICY: &[Field] = &[
+    field(
+        "uplink",
+        Kind::Policy(PolicyList::Uplink),
+        Is("\"drr\""),
+        "discipline of the uplink, or outer/inner",
+    ),
+    field(
+        "share",
+        Kind::Policy(PolicyList::Share),
+        Is("\"peer\""),
+        "fair to whom",
+    ),
+    field(
+        "unchoke",
+        Kind::Policy(PolicyList::Unchoke),
+        Is("\"none\""),
+        "whom a node that wants something serves",
+    ),
+    field(
+        "seed-rule",
+        Kind::Policy(PolicyList::SeedRule),
+        Is("\"even\""),
+        "whom a node that has everything serves",
+    ),
+    field(
+        "picker",
+        Kind::Policy(PolicyList::Picker),
+        Is("\"rarest-first\""),
+        "which chunk next",
+    ),
+    field(
+        "slots",
+        Kind::Count(1, 10_000),
+        Is("5"),
+        "unchoke slots, optimistic ones included",
+    ),
+    field(
+        "rechoke",
+        Kind::Amount(Quantity::Time),
+        Is("\"10 s\""),
+        "time between two rounds of the choker",
+    ),
+    field(
+        "block",
+        Kind::Amount(Quantity::Size),
+        Absent,
+        "largest block; absent: from the rate",
+    ),
+    field(
+        "quantum",
+        Kind::Amount(Quantity::Size),
+        Absent,
+        "quantum per unit weight; absent: from the block",
+    ),
+    field(
+        "pipeline",
+        Kind::Count(1, 10_000),
+        Absent,
+        "chunks requested ahead from one peer; absent: from rate and delay",
+    ),
+];
+
+pub(super) const REPLICATION: &[Field] = &[
+    field(
+        "seed",
+        Kind::Count(0, u64::MAX),
+        Is("1"),
+        "seed of all random numbers",
+    ),
+    field(
+        "count",
+        Kind::Count(1, 100_000),
+        Is("1"),
+        "replications of each cell",
+    ),
+    field(
+        "baseline",
+        Kind::Prose,
+        Absent,
+        "a value of the sweep that the others are compared with",
+    ),
+];
+
+pub(super) const OUTPUT: &[Field] = &[
+    field(
+        "windows",
+        Kind::Spans,
+        Is("[\"1 s\"]"),
+        "lengths of the windows in which fairness over time is recorded",
+    ),
+    field(
+        "files",
+        Kind::Files,
+        Is(
+            "[\"runs\", \"peers\", \"transfers\", \"windows\", \"pairs\", \"latency\", \"contents\"]",
+        ),
+        "tables to write",
+    ),
+];
