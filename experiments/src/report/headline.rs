@@ -9,6 +9,25 @@ use fairhaul_simulator::metrics::{self, Direction};
 use crate::output::{CellRuns, Results};
 use crate::stats::{self, Estimate};
 
+/// Words for metrics where there is room for them, without unit and class.
+const LONG: [(&str, &str); 15] = [
+    ("transfers_not_finished", "transfers not finished"),
+    ("leechers_not_finished", "peers not finished"),
+    ("completion_mean_s", "mean completion"),
+    ("completion_p50_s", "median completion"),
+    ("completion_p99_s", "99th percentile of completion"),
+    ("slowdown_mean", "mean slowdown"),
+    ("slowdown_p99", "99th percentile of slowdown"),
+    ("jain_share", "Jain's index of shares"),
+    ("jain_download_rate", "Jain's index of download rates"),
+    ("jain_share_ratio", "Jain's index of up / down"),
+    ("share_error_worst_pp", "worst share error"),
+    ("makespan_s", "last completion"),
+    ("makespan_over_bound", "last completion / least possible"),
+    ("peer_completion_mean_s", "mean completion"),
+    ("share_ratio_p5", "5th percentile of up / down"),
+];
+
 /// What a scenario is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -128,6 +147,12 @@ pub fn headlines(results: &Results) -> Vec<Headline> {
         .collect()
 }
 
+/// The metric `name` as a headline under its own name; none if no run has a value.
+#[must_use]
+pub fn of_metric(results: &Results, name: &str) -> Option<Headline> {
+    headline(results, name, [name, ""])
+}
+
 /// Counts of the unfinished are shown only where somebody was.
 fn is_all_finished(results: &Results, headline: &Headline) -> bool {
     let counts_unfinished = results.metrics[headline.metric].ends_with("not_finished");
@@ -240,6 +265,20 @@ impl Headline {
     #[must_use]
     pub fn full_title(&self) -> String {
         with_unit(&self.title.join(" "), self.unit)
+    }
+
+    /// Words for the metric called `name` where there is room for them, with class and unit.
+    #[must_use]
+    pub fn long_title(&self, name: &str) -> String {
+        let (base, class) = name.split_once('.').unwrap_or((name, ""));
+        let words = LONG.iter().find(|(known, _)| *known == base);
+        let words = words.map_or_else(|| base.replace('_', " "), |(_, words)| (*words).to_owned());
+        let words = with_unit(&words, self.unit);
+        if class.is_empty() {
+            words
+        } else {
+            format!("{class}: {words}")
+        }
     }
 
     /// Indices of the cells whose mean is best, or shown with the same digits as the best,

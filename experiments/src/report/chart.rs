@@ -1,0 +1,320 @@
+//! Charts as data: axes, lines and dots, before anything is drawn.
+//!
+//! Decides scales, ticks and the places of labels; refuses to know what draws them.
+
+/// How values become places along an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// In proportion.
+    Linear,
+    /// In proportion to the logarithm.
+    Log,
+    /// Fractions below 1, stretched towards 1: 0.9 and 0.99 are as far apart as 0.99 and
+    /// 0.999.
+    Tail,
+}
+
+/// One axis.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Axis {
+    pub(super) label: String,
+    scale: Scale,
+    low: f64,
+    high: f64,
+    pub(super) ticks: Vec<(f64, String)>,
+}
+
+impl Axis {
+    /// From `low` to `high`, with ticks at round numbers.
+    pub(super) fn linear(label: &str, low: f64, high: f64) -> Self {
+        let high = if high > low { high } else { low + 1.0 };
+        let step = nice_step(high - low);
+        let first = (low / step).ceil();
+        let decimals = if step < 1.0 {
+            format!("{step}").len() - 2
+        } else {
+            0
+        };
+        let ticks = (0..20)
+            .map(|at| (first + f64::from(at)) * step)
+            .take_while(|tick| *tick <= high + step * 1e-6)
+            .map(|tick| (tick, format!("{:.decimals$}", tick + 0.0)))
+            .collect();
+        Self::new(label, Scale::Linear, (low, high), ticks)
+    }
+
+    /// Around `low..=high`, both above zero, with ticks at powers of ten or between.
+    pub(super) fn log(label: &str, low: f64, high: f64) -> Self {
+        let (low, high) = (low * 0.9, (high * 1.1).max(low * 1.5));
+        let steps: &[f64] = match high / low {
+            ratio if ratio > 80.0 => &[1.0],
+            ratio if ratio > 8.0 => &[1.0, 2.0, 5.0],
+            _ => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+        };
+        let ticks = (-9_i32..15)
+            .flat_map(|power| steps.iter().map(move |step| (power, *step)))
+            .map(|(power, step)| step * 10_f64.powi(power))
+            .filter(|tick| (low..=high).contains(tick))
+            .map(|tick| (tick, short(tick)))
+            .collect();
+        Self::new(label, Scale::Log, (low, high), ticks)
+    }
+
+    /// Fractions from 0 to `most` < 1, named as percentiles.
+    pub(super) fn tail(label: &str, most: f64) -> Self {
+        let all = [
+            (0.0, "0"),
+            (0.5, "50"),
+            (0.75, "75"),
+            (0.9, "90"),
+            (0.95, "95"),
+            (0.99, "99"),
+            (0.999, "99.9"),
+            (0.9999, "99.99"),
+        ];
+        let ticks = all
+            .into_iter()
+            .filter(|(at, _)| *at <= most)
+            .map(|(at, name)| (at, name.to_owned()))
+            .collect();
+        Self::new(label, Scale::Tail, (0.0, most), ticks)
+    }
+
+    /// Logarithmic if values above zero differ by more than a factor of eight.
+    pub(super) fn fitting(label: &str, values: &[f64]) -> Self {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if low > 0.0 && high > 8.0 * low {
+            return Self::log(label, low, high);
+        }
+        // Zero is part of the picture unless everything is far from it.
+        let room = (high - low).max(high.abs() * 0.02) * 0.08;
+        let from = if low >= 0.0 && low < 0.6 * high {
+            0.0
+        } else {
+            low - room
+        };
+        Self::linear(label, from, high + room)
+    }
+
+    fn new(label: &str, scale: Scale, ends: (f64, f64), ticks: Vec<(f64, String)>) -> Self {
+        Self {
+            label: label.to_owned(),
+            scale,
+            low: ends.0,
+            high: ends.1,
+            ticks,
+        }
+    }
+
+    /// Where `value` is: 0 at the low end, 1 at the high end, cut there.
+    pub(super) fn part(&self, value: f64) -> f64 {
+        let place = |value: f64| match self.scale {
+            Scale::Linear => value,
+            Scale::Log => libm::log(value.max(self.low * 1e-3)),
+            Scale::Tail => -libm::log(1.0 - value.min(0.999_999)),
+        };
+        let (low, high) = (place(self.low), place(self.high));
+        ((place(value) - low) / (high - low)).clamp(0.0, 1.0)
+    }
+}
+
+/// 1, 2 or 5 times a power of ten that divides `range` into four to nine parts.
+fn nice_step(range: f64) -> f64 {
+    let power = 10_f64.powi(exponent(range / 4.0));
+    let ratio = range / 4.0 / power;
+    let step = match ratio {
+        _ if ratio < 2.0 => 1.0,
+        _ if ratio < 5.0 => 2.0,
+        _ => 5.0,
+    };
+    step * power
+}
+
+/// The power of ten at or below `value` > 0, between -12 and 15.
+fn exponent(value: f64) -> i32 {
+    (-12..=15)
+        .rev()
+        .find(|power| 10_f64.powi(*power) <= value * 1.000_001)
+        .unwrap_or(-12)
+}
+
+/// A tick of a log axis: few digits, thousands and millions as `k` and `M`.
+fn short(value: f64) -> String {
+    let trimmed = |value: f64| {
+        let shown = format!("{value:.6}");
+        shown.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    match value {
+        _ if value >= 999_999.5 => format!("{}M", trimmed(value / 1e6)),
+        _ if value >= 9_999.5 => format!("{}k", trimmed(value / 1e3)),
+        _ => trimmed(value),
+    }
+}
+
+/// A named line.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line {
+    pub(super) label: String,
+    /// Number of its colour.
+    pub(super) colour: usize,
+    /// Places, from left to right.
+    pub(super) points: Vec<(f64, f64)>,
+    /// Interval of each point; empty if none has one.
+    pub(super) intervals: Vec<Option<(f64, f64)>>,
+    /// Whether points are marked: where there are few.
+    pub(super) marks: bool,
+}
+
+/// Lines over two axes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LinePanel {
+    /// What the y axis measures, or what the panel shows under the heading of its figure.
+    pub(super) title: String,
+    pub(super) x: Axis,
+    pub(super) y: Axis,
+    pub(super) lines: Vec<Line>,
+    /// A value of y that is the ideal.
+    pub(super) ideal: Option<f64>,
+    /// Whether lines are named at their ends.
+    pub(super) named: bool,
+}
+
+/// One value with its interval a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct DotPanel {
+    pub(super) title: String,
+    pub(super) x: Axis,
+    pub(super) rows: Vec<Dot>,
+    /// A value of x that is the ideal.
+    pub(super) ideal: Option<f64>,
+}
+
+/// A row of a [`DotPanel`].
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Dot {
+    pub(super) label: String,
+    /// Number of its colour.
+    pub(super) colour: usize,
+    /// None where there is no value.
+    pub(super) mean: Option<f64>,
+    pub(super) interval: Option<(f64, f64)>,
+}
+
+/// What a panel shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Panel {
+    Lines(LinePanel),
+    Dots(DotPanel),
+}
+
+/// A figure of one or several panels.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Figure {
+    /// Name of its files.
+    pub(super) name: &'static str,
+    /// What all panels measure, where they do not say so themselves; else empty.
+    pub(super) heading: String,
+    /// What it shows and how to read it.
+    pub(super) caption: String,
+    pub(super) panels: Vec<Panel>,
+    /// Panels side by side.
+    pub(super) columns: usize,
+}
+
+/// Moves `wanted` places apart to at least `gap`, within `low..=high`, as little as possible
+/// and in their order. Gives the places in the order of `wanted`.
+pub(super) fn spread_apart(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
+    // Blocks of places that touch: where the first is, and which are in it. A block sits
+    // where the mean of its members wants it.
+    let mut blocks: Vec<(f64, Vec<usize>)> = Vec::new();
+    for at in order {
+        let mut block = (wanted[at], vec![at]);
+        while let Some(last) = blocks.pop() {
+            let end = last.0 + gap * last.1.len() as f64;
+            if end <= block.0 {
+                blocks.push(last);
+                break;
+            }
+            let members = [last.1, block.1].concat();
+            let offsets = members
+                .iter()
+                .enumerate()
+                .map(|(k, at)| wanted[*at] - gap * k as f64);
+            let start = offsets.sum::<f64>() / members.len() as f64;
+            block = (start, members);
+        }
+        let room = high - gap * (block.1.len() - 1) as f64;
+        block.0 = block.0.min(room).max(low);
+        blocks.push(block);
+    }
+    let mut places = vec![0.0; wanted.len()];
+    for (start, members) in blocks {
+        for (k, at) in members.into_iter().enumerate() {
+            places[at] = start + gap * k as f64;
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(axis: &Axis) -> Vec<&str> {
+        axis.ticks.iter().map(|(_, name)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_numbers() {
+        assert_eq!(
+            names(&Axis::linear("", 0.0, 1.0)),
+            ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+        );
+        assert_eq!(
+            names(&Axis::linear("", 0.0, 73.0)),
+            ["0", "10", "20", "30", "40", "50", "60", "70"]
+        );
+        assert_eq!(
+            names(&Axis::log("", 0.5, 2e4)),
+            ["1", "10", "100", "1000", "10k"]
+        );
+        assert_eq!(
+            names(&Axis::log("", 1.0, 20.0)),
+            ["1", "2", "5", "10", "20"]
+        );
+        assert_eq!(
+            names(&Axis::tail("", 0.995)),
+            ["0", "50", "75", "90", "95", "99"]
+        );
+    }
+
+    #[test]
+    fn an_axis_keeps_its_ends_and_its_proportions() {
+        let tail = Axis::tail("", 0.99);
+        assert!((tail.part(0.9) - 0.5).abs() < 1e-9);
+        let linear = Axis::linear("", 0.0, 4.0);
+        assert!((linear.part(1.0) - 0.25).abs() < 1e-12);
+        assert!((linear.part(9.0) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn values_far_apart_get_a_log_axis_and_others_start_at_zero() {
+        assert_eq!(Axis::fitting("", &[1.0, 100.0]).scale, Scale::Log);
+        let near = Axis::fitting("", &[1.0, 4.0]);
+        assert_eq!((near.scale, near.low.to_bits()), (Scale::Linear, 0));
+        assert!(Axis::fitting("", &[0.97, 0.99]).low > 0.9);
+        assert_eq!(Axis::fitting("", &[0.0, 100.0]).scale, Scale::Linear);
+    }
+
+    // Three labels want the same place: they are a gap apart around it. The lone one stays.
+    #[test]
+    fn labels_move_apart_as_little_as_possible() {
+        let places = spread_apart(&[50.0, 50.0, 10.0, 50.0], 10.0, 0.0, 100.0);
+        assert_eq!(places, [40.0, 50.0, 10.0, 60.0]);
+        let low = spread_apart(&[99.0, 100.0], 10.0, 0.0, 100.0);
+        assert_eq!(low, [90.0, 100.0]);
+    }
+}
