@@ -7,7 +7,9 @@
 pub mod compare;
 pub mod inputs;
 pub mod output;
+pub mod policies;
 pub mod report;
+pub mod runner;
 pub mod scenario;
 pub mod stats;
 pub mod terminal;

@@ -1,2 +1,11 @@
 //! `fairlab`: run, sweep, compare and plot scenarios.
-fn main() {}
+//!
+//! Decides how a command line becomes a job and what exit code its end has.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

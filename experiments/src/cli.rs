@@ -1,0 +1,370 @@
+//! The command line of `fairlab`.
+//!
+//! Standard output is data, standard error is talk. Exit codes: 0 done, 1 error, 2 usage,
+//! 3 bad file or storage, 10 some runs failed.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use fairhaul_lab::output::{OutputError, Results, read_manifest, refresh_digests};
+use fairhaul_lab::runner::{self, Job, JobError, Outcome};
+use fairhaul_lab::scenario::{self, Scenario};
+use fairhaul_lab::{compare, policies, report, terminal};
+
+/// The scenario that runs when no command is given.
+const DEFAULT: &str = "experiments/scenarios/default.toml";
+
+/// Compare fairness policies for transfers, by simulation.
+#[derive(Debug, Parser)]
+#[command(name = "fairlab", version, about, max_term_width = 100)]
+#[command(
+    after_help = "Without a command: the default comparison, ten disciplines on shared \
+                        uplinks, into out/default."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every policy: name, what it does, where it comes from.
+    Policies {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read a scenario, and print it with every default filled in.
+    Check {
+        /// The scenario.
+        file: PathBuf,
+    },
+    /// Run each cell of a scenario once, and show what came out.
+    Run {
+        /// The scenario, or a file of oracles.
+        file: PathBuf,
+        /// Where the result goes [default: out/NAME].
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Only this cell of the sweep, from 0.
+        #[arg(long)]
+        cell: Option<u32>,
+        /// Which replication, from 0.
+        #[arg(long, default_value_t = 0)]
+        replication: u32,
+        /// Print runs.csv's rows as JSON instead of the picture.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run every cell of a scenario with every replication.
+    Sweep {
+        /// The scenario.
+        file: PathBuf,
+        /// Where the result goes [default: out/NAME].
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Threads [default: one for each core].
+        #[arg(long)]
+        jobs: Option<usize>,
+        /// Replications of each cell, instead of the scenario's number.
+        #[arg(long)]
+        replications: Option<u32>,
+        /// Keep the runs that an interrupted sweep has finished.
+        #[arg(long)]
+        resume: bool,
+        /// Print the summary as JSON instead of the picture.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Paired differences of every cell from a baseline, with 95 % intervals.
+    Compare {
+        /// The result.
+        dir: PathBuf,
+        /// A value of a varied parameter, or parameter=value.
+        #[arg(long)]
+        baseline: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Figures (SVG, PNG, PDF) and a page of a result.
+    Report {
+        /// The result.
+        dir: PathBuf,
+        /// Write a matplotlib script that draws from the tables instead.
+        #[arg(long)]
+        script: bool,
+    },
+    /// The JSON schema of a scenario.
+    Schema,
+    /// A completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page.
+    Man,
+}
+
+/// A failure and the exit code that it has.
+#[derive(Debug)]
+struct Failure(u8, String);
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        Self(3, error.to_string())
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        let code = match error {
+            JobError::NoCell { .. } | JobError::Compare(_) => 2,
+            JobError::Threads(_) => 1,
+            _ => 3,
+        };
+        Self(code, error.to_string())
+    }
+}
+
+impl From<scenario::BadInput> for Failure {
+    fn from(error: scenario::BadInput) -> Self {
+        Self(3, error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(1, format!("standard output: {error}"))
+    }
+}
+
+/// Runs the command and returns its exit code.
+pub(super) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        // A reader that has seen enough, such as `head`, is no error.
+        Err(Failure(1, talk)) if talk.contains("Broken pipe") => ExitCode::SUCCESS,
+        Err(Failure(code, talk)) => {
+            eprintln!("fairlab: {talk}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8, Failure> {
+    match cli.command {
+        None => first_look(),
+        Some(Command::Policies { json }) => print(&policies::list(json)),
+        Some(Command::Check { file }) => print(&Scenario::load(&file)?.resolved_toml()),
+        Some(Command::Run {
+            file,
+            out,
+            cell,
+            replication,
+            json,
+        }) => {
+            let scenario = Scenario::load(&file)?;
+            let job = Job {
+                out: out.unwrap_or_else(|| default_out(&scenario)),
+                cell,
+                replications: replication..replication + 1,
+                resume: false,
+                jobs: None,
+                command: command_line(),
+                figures: false,
+                file,
+            };
+            let outcome = runner::run(&scenario, &job)?;
+            tell(&outcome, &job, json)
+        }
+        Some(Command::Sweep {
+            file,
+            out,
+            jobs,
+            replications,
+            resume,
+            json,
+        }) => {
+            let scenario = Scenario::load(&file)?;
+            let count = replications.unwrap_or(scenario.plan().replications);
+            let job = Job {
+                out: out.unwrap_or_else(|| default_out(&scenario)),
+                cell: None,
+                replications: 0..count,
+                resume,
+                jobs,
+                command: command_line(),
+                figures: true,
+                file,
+            };
+            let outcome = runner::run(&scenario, &job)?;
+            tell(&outcome, &job, json)
+        }
+        Some(Command::Compare {
+            dir,
+            baseline,
+            json,
+        }) => differences(&dir, &baseline, json),
+        Some(Command::Report { dir, script }) => draw(&dir, script),
+        Some(Command::Schema) => print(&format!("{:#}\n", scenario::schema())),
+        Some(Command::Completions { shell }) => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "fairlab", &mut text);
+            write(&text)
+        }
+        Some(Command::Man) => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            write(&text)
+        }
+    }
+}
+
+/// The default comparison.
+fn first_look() -> Result<u8, Failure> {
+    let file = PathBuf::from(DEFAULT);
+    if !file.exists() {
+        return Err(Failure(
+            2,
+            format!("no {DEFAULT} here: run it at the root of the repository, or `fairlab --help`"),
+        ));
+    }
+    let scenario = Scenario::load(&file)?;
+    let job = Job {
+        out: default_out(&scenario),
+        cell: None,
+        replications: 0..scenario.plan().replications,
+        resume: false,
+        jobs: None,
+        command: format!("fairlab sweep {DEFAULT}"),
+        figures: true,
+        file,
+    };
+    let outcome = runner::run(&scenario, &job)?;
+    tell(&outcome, &job, false)
+}
+
+fn default_out(scenario: &Scenario) -> PathBuf {
+    Path::new("out").join(&scenario.plan().name)
+}
+
+/// The command as it can be typed again, whatever the path of this program is.
+fn command_line() -> String {
+    let words = std::env::args().skip(1);
+    let quoted = words.map(|word| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,+".contains(c);
+        if word.chars().all(plain) {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    });
+    ["fairlab".to_owned()]
+        .into_iter()
+        .chain(quoted)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// What came out of a job.
+fn tell(outcome: &Outcome, job: &Job, json: bool) -> Result<u8, Failure> {
+    if let Some(results) = &outcome.results {
+        if json {
+            print(&table_as_json(&job.out.join("summary.csv"))?)?;
+        } else {
+            print(&terminal::overview(results, terminal::Style::of_stdout()))?;
+        }
+    }
+    for (run, digest) in outcome
+        .digests
+        .iter()
+        .filter(|_| outcome.digests.len() == 1)
+    {
+        eprintln!("digest of {run}: {digest}");
+    }
+    if outcome.failed.is_empty() {
+        let out = job.out.display();
+        eprintln!("tables and manifest: {out}");
+        if job.figures {
+            eprintln!("figures: {out}/figures, page: {out}/report.html");
+        } else {
+            eprintln!("figures: fairlab report {out}");
+        }
+        return Ok(0);
+    }
+    eprintln!(
+        "{} of {} runs failed: {}",
+        outcome.failed.len(),
+        outcome.failed.len() + outcome.digests.len() + outcome.kept,
+        outcome
+            .failed
+            .iter()
+            .map(|(run, _)| run.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    Ok(10)
+}
+
+fn differences(dir: &Path, baseline: &str, json: bool) -> Result<u8, Failure> {
+    read_manifest(dir)?;
+    let results = Results::read(dir)?;
+    let comparison = compare::compare(&results, baseline)
+        .map_err(|error| Failure(2, format!("--baseline: {error}")))?;
+    compare::write_paired(dir, &results, &comparison)?;
+    refresh_digests(dir)?;
+    if json {
+        return print(&table_as_json(&dir.join("paired.csv"))?);
+    }
+    print(&terminal::differences(
+        &results,
+        &comparison,
+        terminal::Style::of_stdout(),
+    ))
+}
+
+fn draw(dir: &Path, script: bool) -> Result<u8, Failure> {
+    let written = if script {
+        runner::draw(dir)?
+    } else {
+        runner::draw(dir)?
+    };
+    let lines: String = written
+        .iter()
+        .map(|path| format!("{}\n", path.display()))
+        .collect();
+    print(&lines)
+}
+
+/// A table of a result as an array of objects. Cells stay text: a reader of JSON loses no
+/// digit, and a missing value stays empty.
+fn table_as_json(path: &Path) -> Result<String, Failure> {
+    let bad = |error: csv::Error| Failure(3, format!("{}: {error}", path.display()));
+    let mut reader = csv::Reader::from_path(path).map_err(bad)?;
+    let header = reader.headers().map_err(bad)?.clone();
+    let mut rows = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(bad)?;
+        let cells = header
+            .iter()
+            .zip(&row)
+            .map(|(name, cell)| (name.to_owned(), cell.into()));
+        rows.push(serde_json::Value::Object(cells.collect()));
+    }
+    Ok(format!("{:#}\n", serde_json::Value::Array(rows)))
+}
+
+fn print(text: &str) -> Result<u8, Failure> {
+    write(text.as_bytes())
+}
+
+fn write(text: &[u8]) -> Result<u8, Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text)?;
+    out.flush()?;
+    Ok(0)
+}

@@ -1,0 +1,264 @@
+//! Runs of a scenario, in parallel, in any order, each kept as soon as it is finished.
+//!
+//! Decides which runs there are and what they are called; refuses to hide a failure: it is
+//! reported at once, with the command that repeats it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use fairhaul_simulator::world::{self, RunError};
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+
+use crate::compare;
+use crate::output::{Facts, OutputError, ResultDir, Results, RunRow};
+use crate::report;
+use crate::scenario::{BadInput, Cell, Scenario};
+
+/// What to run, and where to put it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The file, as the user named it.
+    pub file: PathBuf,
+    /// The directory of the result.
+    pub out: PathBuf,
+    /// Only this cell; none runs all.
+    pub cell: Option<u32>,
+    /// Which replications of each cell.
+    pub replications: std::ops::Range<u32>,
+    /// Keep the runs that an interrupted sweep has finished.
+    pub resume: bool,
+    /// Threads; none takes one for each core.
+    pub jobs: Option<usize>,
+    /// The command that makes the result again.
+    pub command: String,
+    /// Whether to draw the figures and the page as well.
+    pub figures: bool,
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The result, of the runs that did not fail.
+    pub results: Option<Results>,
+    /// Runs that failed, with their reasons.
+    pub failed: Vec<(String, RunError)>,
+    /// Runs that were there already.
+    pub kept: usize,
+    /// Digest of each run made now, in the order of the plan.
+    pub digests: Vec<(String, String)>,
+}
+
+/// Why a job could not be done at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The scenario.
+    #[error(transparent)]
+    Bad(#[from] BadInput),
+    /// The result.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The comparison with the baseline.
+    #[error(transparent)]
+    Compare(#[from] compare::CompareError),
+    /// The figures.
+    #[error("threads: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// A cell that the sweep does not have.
+    #[error("--cell: got {got}; allowed 0 to {last}")]
+    NoCell {
+        /// What was asked for.
+        got: u32,
+        /// The last one there is.
+        last: usize,
+    },
+}
+
+struct Run {
+    name: String,
+    cell: Cell,
+    replication: u32,
+}
+
+/// Runs a job to its end.
+///
+/// # Errors
+///
+/// A fault of the scenario or of the disk. Runs that fail are in the outcome.
+pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
+    let runs = plan(scenario, job)?;
+    let key = format!(
+        "{} {} {}\n",
+        env!("CARGO_PKG_VERSION"),
+        scenario.hash(),
+        scenario.plan().rng_seed
+    );
+    let dir = ResultDir::begin(&job.out, &key, job.resume)?;
+    let todo: Vec<&Run> = runs.iter().filter(|run| !dir.is_done(&run.name)).collect();
+    let kept = runs.len() - todo.len();
+    let bar = progress_bar(todo.len(), kept);
+    let failed = Mutex::new(Vec::new());
+    let digests = Mutex::new(Vec::new());
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(job.jobs.unwrap_or(0))
+        .build()?;
+    pool.install(|| {
+        todo.par_iter().try_for_each(|run| -> Result<(), JobError> {
+            match one(scenario, run, &dir, &bar)? {
+                Ok(digest) => lock(&digests).push((run.name.clone(), digest)),
+                Err(error) => {
+                    bar.suspend(|| complain(job, run, &error));
+                    lock(&failed).push((run.name.clone(), error));
+                }
+            }
+            bar.inc(1);
+            Ok(())
+        })
+    })?;
+    bar.finish_and_clear();
+    let mut failed = failed
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    failed.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut digests = digests
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    digests.sort();
+    let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
+    let results = finish(scenario, job, dir, &names, failed.len())?;
+    Ok(Outcome {
+        results,
+        failed,
+        kept,
+        digests,
+    })
+}
+
+fn plan(scenario: &Scenario, job: &Job) -> Result<Vec<Run>, JobError> {
+    let cells = scenario.cells();
+    if let Some(got) = job.cell.filter(|cell| *cell as usize >= cells.len()) {
+        return Err(JobError::NoCell {
+            got,
+            last: cells.len() - 1,
+        });
+    }
+    let chosen = cells
+        .into_iter()
+        .filter(|cell| job.cell.is_none_or(|only| only == cell.index()));
+    let runs = chosen.flat_map(|cell| {
+        job.replications.clone().map(move |replication| Run {
+            name: format!("c{:04}.r{replication:04}", cell.index()),
+            cell: cell.clone(),
+            replication,
+        })
+    });
+    Ok(runs.collect())
+}
+
+fn one(
+    scenario: &Scenario,
+    run: &Run,
+    dir: &ResultDir,
+    bar: &ProgressBar,
+) -> Result<Result<String, RunError>, JobError> {
+    let setup = run.cell.resolve(run.replication)?;
+    let record = match world::run(&setup, &mut |progress| {
+        bar.set_message(format!(
+            "{} at {:.0} s",
+            run.name,
+            progress.now.as_secs_f64()
+        ));
+    }) {
+        Ok(record) => record,
+        Err(error) => return Ok(Err(error)),
+    };
+    dir.write(&RunRow {
+        run: &run.name,
+        cell: &run.cell.label(),
+        params: &run.cell.parameters(),
+        seed: scenario.plan().rng_seed,
+        replication: run.replication,
+        setup: &setup,
+        record: &record,
+    })?;
+    Ok(Ok(hex(&record.digest)))
+}
+
+fn complain(job: &Job, run: &Run, error: &RunError) {
+    eprintln!("run {} ({}) failed: {error}", run.name, run.cell.label());
+    eprintln!(
+        "  repeat it with: fairlab run {} --cell {} --replication {}",
+        job.file.display(),
+        run.cell.index(),
+        run.replication
+    );
+}
+
+/// Puts the tables together. A result with failed runs stays unfinished: a later `--resume`
+/// runs only those.
+fn finish(
+    scenario: &Scenario,
+    job: &Job,
+    dir: ResultDir,
+    names: &[&str],
+    failed: usize,
+) -> Result<Option<Results>, JobError> {
+    dir.assemble(names)?;
+    if failed == names.len() {
+        return Ok(None);
+    }
+    let results = Results::read(dir.path())?;
+    compare::write_summary(dir.path(), &results)?;
+    if let Some((key, value)) = &scenario.plan().baseline
+        && results.cells.len() > 1
+    {
+        let comparison = compare::compare(&results, &format!("{key}={value}"))?;
+        compare::write_paired(dir.path(), &results, &comparison)?;
+    }
+    let path = dir.path().to_owned();
+    if failed == 0 {
+        dir.finish(&Facts {
+            scenario: scenario.resolved_toml(),
+            seed: scenario.plan().rng_seed,
+            command: job.command.clone(),
+            runs: names.len(),
+        })?;
+        if job.figures {
+            draw(&path)?;
+        }
+    }
+    Ok(Some(results))
+}
+
+/// Draws the figures of a finished result.
+///
+/// # Errors
+///
+/// A table that is not there, or a disk that refuses.
+pub fn draw(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
+    report::write_figures(dir)
+}
+
+fn progress_bar(runs: usize, kept: usize) -> ProgressBar {
+    let bar = ProgressBar::new(runs as u64);
+    let style = ProgressStyle::with_template(
+        "{spinner} {pos}/{len} runs  {wide_bar}  {elapsed} so far, {eta} to go  {msg}",
+    );
+    bar.set_style(style.expect("the template is a constant"));
+    if kept > 0 {
+        bar.println(format!("{kept} runs kept from before"));
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
