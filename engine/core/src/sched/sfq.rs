@@ -8,10 +8,9 @@
 //!            the sum of one largest block of every flow over C.
 //! Cost:      O(log N) per block for N flows; one heap entry per flow.
 //! Drawbacks: a heavy flow waits for one block of every other flow, as a light one does.
-//! Departs:   tags are integers, see `tag`. Ties go to the block that has been first of
-//!            its flow for longer.
-//!            Service out of turn moves the flow's tags and not the clock; what it is ahead by
-//!            it waits for, until nothing is backlogged.
+//! Departs:   tags are integers, see `tag`. Ties go to the block that has been first of its
+//!            flow for longer. Service out of turn moves the flow's tags and not the clock;
+//!            what it is ahead by it waits for, until nothing is backlogged.
 
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;

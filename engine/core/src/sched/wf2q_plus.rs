@@ -3,9 +3,9 @@
 //! Source:    J. C. R. Bennett and H. Zhang, "Hierarchical Packet Fair Queueing Algorithms",
 //!            SIGCOMM 1996.
 //! Contract:  a flow is never ahead of its fluid service by more than one block. On a link of
-//!            rate C, shared by weights that sum to the flow's rate r over C, a block is done
-//!            at the latest at its expected arrival time plus Li/r + L/C. Over any interval in
-//!            which two flows stay backlogged their service per unit weight differs by at most
+//!            rate C, of which its weight gives a flow r, a block is done at the latest at its
+//!            expected arrival time plus Li/r + L/C. Over any interval in which two flows
+//!            stay backlogged their service per unit weight differs by at most
 //!            2 (Li/wi + Lj/wj), and what the virtual time moves during one block of others.
 //! Cost:      O(log N) per block for N flows; two heaps, each flow in one of them.
 //! Drawbacks: twice the work of start-time fair queueing, and a wider bound between two flows.
