@@ -43,14 +43,16 @@ pub struct Mclock {
     queues: Queues<()>,
     flows: Vec<Standing>,
     /// Backlogged flows with a floor, by the instant at which it is due.
-    due: FlowQueue<Reverse<(Instant, FlowId)>>,
+    due: FlowQueue<Reverse<(Instant, u64)>>,
     /// Backlogged flows below their caps, by start tag.
-    sharing: FlowQueue<Reverse<(Tag, FlowId)>>,
+    sharing: FlowQueue<Reverse<(Tag, u64)>>,
     /// Backlogged flows at their caps, by the instant at which they fall below.
-    capped: FlowQueue<Reverse<(Instant, FlowId)>>,
+    capped: FlowQueue<Reverse<(Instant, u64)>>,
     /// The least start tag among those that shared when last somebody was served.
     clock: Tag,
     largest: ByteCount,
+    /// Number of the next head to be placed: of equal tags the earlier one is first.
+    seq: u64,
 }
 
 /// The three tags of a flow.
@@ -83,27 +85,30 @@ impl Mclock {
             capped: FlowQueue::with_hasher(FlowHash),
             clock: 0,
             largest: params.largest,
+            seq: 0,
         }
     }
 
     /// Puts a backlogged flow into the queues that its tags and its head's rates say.
     fn place(&mut self, head: Ticket, now: Time) {
         let flow = head.flow;
+        let seq = self.seq;
+        self.seq += 1;
         let standing = &mut self.flows[flow.index()];
         if head.floor.get() > 0 {
-            self.due.push(flow, Reverse((standing.floor, flow)));
+            self.due.push(flow, Reverse((standing.floor, seq)));
         } else {
             self.due.remove(&flow);
         }
         if head.cap.get() > 0 && standing.cap > instant(now) {
             self.sharing.remove(&flow);
-            self.capped.push(flow, Reverse((standing.cap, flow)));
+            self.capped.push(flow, Reverse((standing.cap, seq)));
         } else {
             if self.sharing.get_priority(&flow).is_none() {
                 standing.share = standing.share.max(self.clock);
             }
             self.capped.remove(&flow);
-            self.sharing.push(flow, Reverse((standing.share, flow)));
+            self.sharing.push(flow, Reverse((standing.share, seq)));
         }
     }
 

@@ -36,8 +36,11 @@ impl Tagged {
 
     fn dequeue(&mut self) -> Option<(Tag, Ticket)> {
         let heads = self.flows.iter().enumerate();
-        let tags = heads.filter_map(|(flow, queue)| Some((queue.front()?.0, flow)));
-        let (_, flow) = tags.min()?;
+        let tags = heads.filter_map(|(flow, queue)| {
+            let &(tag, ticket) = queue.front()?;
+            Some((tag, ticket.arrival, flow))
+        });
+        let (_, _, flow) = tags.min()?;
         self.flows[flow].pop_front()
     }
 }

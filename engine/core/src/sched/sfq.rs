@@ -8,9 +8,9 @@
 //!            the sum of one largest block of every flow over C.
 //! Cost:      O(log N) per block for N flows; one heap entry per flow.
 //! Drawbacks: a heavy flow waits for one block of every other flow, as a light one does.
-//! Departs:   tags are integers, see `tag`. Ties go to the flow with the smaller number.
-//!            Service out of turn moves the flow's tags and not the clock; what it is ahead by
-//!            it waits for, until nothing is backlogged.
+//! Departs:   tags are integers, see `tag`. Ties go to the block that has been first of its
+//!            flow for longer. Service out of turn moves the flow's tags and not the clock;
+//!            what it is ahead by it waits for, until nothing is backlogged.
 
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;
@@ -31,6 +31,8 @@ pub struct Sfq {
     clock: Tag,
     /// The largest finish tag.
     latest: Tag,
+    /// Number of the next block to become first of its flow.
+    seq: u32,
 }
 
 impl Sfq {
@@ -43,6 +45,7 @@ impl Sfq {
             tags: Vec::new(),
             clock: 0,
             latest: 0,
+            seq: 0,
         }
     }
 
@@ -54,9 +57,14 @@ impl Sfq {
         if self.queues.is_empty(flow) {
             self.leave(flow);
         } else {
-            self.order.set(flow, finish);
+            self.arrange(flow, finish);
         }
         Some(served)
+    }
+
+    fn arrange(&mut self, flow: FlowId, start: Tag) {
+        self.order.set(flow, start, self.seq);
+        self.seq = self.seq.wrapping_add(1);
     }
 
     fn leave(&mut self, flow: FlowId) {
@@ -84,7 +92,7 @@ impl Discipline for Sfq {
         }
         let start = self.tags[index].max(self.clock);
         self.tags[index] = start;
-        self.order.set(ticket.flow, start);
+        self.arrange(ticket.flow, start);
     }
 
     fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
@@ -148,6 +156,6 @@ mod tests {
         }
         let served = std::iter::from_fn(|| sfq.dequeue(Time::ZERO));
         let order: Vec<_> = served.map(|ticket| ticket.flow.0).collect();
-        assert_eq!(order, [0, 1, 0, 1]);
+        assert_eq!(order, [1, 0, 1, 0]);
     }
 }

@@ -4,7 +4,7 @@
 //! error of less than one unit per block: for a block of 16 KiB at weight 10,000 that is one
 //! part in 17 million. A tag has 96 bits, so a single flow of the least weight can be served
 //! 2^66 bytes before the tags end: 234 years at 10 GB/s. Beyond that tags stay at their
-//! largest value and order falls back on the number of the flow; nothing wraps.
+//! largest value and order falls back on sequence numbers; nothing wraps.
 
 use crate::units::{ByteCount, Weight};
 

@@ -3,15 +3,15 @@
 //! Source:    J. C. R. Bennett and H. Zhang, "Hierarchical Packet Fair Queueing Algorithms",
 //!            SIGCOMM 1996.
 //! Contract:  a flow is never ahead of its fluid service by more than one block. On a link of
-//!            rate C, shared by weights that sum to the flow's rate r over C, a block is done
-//!            at the latest at its expected arrival time plus Li/r + L/C. Over any interval in
-//!            which two flows stay backlogged their service per unit weight differs by at most
+//!            rate C, of which its weight gives a flow r, a block is done at the latest at its
+//!            expected arrival time plus Li/r + L/C. Over any interval in which two flows
+//!            stay backlogged their service per unit weight differs by at most
 //!            2 (Li/wi + Lj/wj), and what the virtual time moves during one block of others.
 //! Cost:      O(log N) per block for N flows; two heaps, each flow in one of them.
 //! Drawbacks: twice the work of start-time fair queueing, and a wider bound between two flows.
 //! Departs:   the rates that the virtual time divides by are weights over the sum of the
 //!            weights of all flows seen since the link was last idle and not purged, backlogged
-//!            or not. Ties go to the flow with the smaller number.
+//!            or not. Ties go to the block that was enqueued earlier.
 
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;
@@ -23,7 +23,7 @@ use crate::time::Time;
 /// Worst-case fair weighted fair queueing with a low-cost virtual time.
 #[derive(Debug)]
 pub struct Wf2qPlus {
-    queues: Queues<()>,
+    queues: Queues<u32>,
     /// Backlogged flows whose head may not be served yet, by its start tag.
     waiting: FlowHeap,
     /// Backlogged flows whose head may be served, by its finish tag.
@@ -37,6 +37,8 @@ pub struct Wf2qPlus {
     weights: u64,
     /// Busy periods so far: at the end of one, all flows cease to count.
     period: u64,
+    /// Number of the next block to be enqueued.
+    seq: u32,
 }
 
 /// Where a flow stands.
@@ -62,21 +64,22 @@ impl Wf2qPlus {
             latest: 0,
             weights: 0,
             period: 0,
+            seq: 0,
         }
     }
 
     /// Puts a flow with a new head and start tag where it belongs.
-    fn place(&mut self, head: Ticket, start: Tag) {
+    fn place(&mut self, head: Ticket, seq: u32, start: Tag) {
         let flow = head.flow;
         self.flows[flow.index()].tag = start;
         self.count(head);
         if start <= self.clock {
             self.waiting.remove(flow);
             self.eligible
-                .set(flow, later(start, cost(head.len, head.weight)));
+                .set(flow, later(start, cost(head.len, head.weight)), seq);
         } else {
             self.eligible.remove(flow);
-            self.waiting.set(flow, start);
+            self.waiting.set(flow, start, seq);
         }
     }
 
@@ -102,11 +105,11 @@ impl Wf2qPlus {
         while let Some((start, flow)) = self.waiting.first()
             && start <= self.clock
         {
-            let &(head, ()) = self
+            let &(head, seq) = self
                 .queues
                 .head(flow)
                 .expect("a waiting flow is backlogged");
-            self.place(head, start);
+            self.place(head, seq, start);
         }
     }
 
@@ -118,8 +121,8 @@ impl Wf2qPlus {
             cost(served.len, served.weight),
         );
         self.latest = self.latest.max(finish);
-        if let Some(&(head, ())) = self.queues.head(flow) {
-            self.place(head, finish);
+        if let Some(&(head, seq)) = self.queues.head(flow) {
+            self.place(head, seq, finish);
         } else {
             self.flows[flow.index()].tag = finish;
             self.leave(flow);
@@ -146,7 +149,9 @@ impl Default for Wf2qPlus {
 
 impl Discipline for Wf2qPlus {
     fn enqueue(&mut self, ticket: Ticket, _now: Time) {
-        if !self.queues.push(ticket, ()) {
+        let seq = self.seq;
+        self.seq = seq.wrapping_add(1);
+        if !self.queues.push(ticket, seq) {
             return;
         }
         let index = ticket.flow.index();
@@ -154,7 +159,7 @@ impl Discipline for Wf2qPlus {
             self.flows.resize(index + 1, Standing::default());
         }
         let start = self.flows[index].tag.max(self.clock);
-        self.place(ticket, start);
+        self.place(ticket, seq, start);
     }
 
     fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
