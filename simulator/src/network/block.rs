@@ -17,6 +17,7 @@ mod slots;
 mod station;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use fairhaul_core::time::Time;
 use fairhaul_core::units::{ByteCount, Rate};
@@ -197,68 +198,6 @@ impl BlockNetwork {
         self.live -= 1;
         self.slots.release(slot);
         self.watch(entry.connection);
-    }
-
-    /// Asks to be woken if something waits for this connection's window.
-    fn watch(&mut self, index: ConnectionIndex) {
-        let epoch = self.connections.epoch(index);
-        let connection = self.connections.get_mut(index);
-        if let Some(at) = connection.wake_at() {
-            self.events.push(
-                at,
-                Event::Acknowledged {
-                    connection: index,
-                    epoch,
-                },
-            );
-        }
-    }
-
-    /// Admits what the window of a connection has room for.
-    fn open(&mut self, index: ConnectionIndex, now: Time) {
-        let window = self.window;
-        while let Some(slot) = self.connections.get(index).first_waiting() {
-            let bytes = self.slots.get(slot).bytes;
-            let connection = self.connections.get_mut(index);
-            if !connection.admit(bytes, window, now) {
-                break;
-            }
-            connection.stop_waiting();
-            self.admit(slot, now);
-        }
-        self.watch(index);
-    }
-
-    /// What is queued or propagates is recognised by its epoch when its turn comes; what is in
-    /// service now can only be at one of the links that the connection may cross.
-    fn drop_connection(&mut self, index: ConnectionIndex, now: Time) {
-        let connection = self.connections.get_mut(index);
-        let (from, to) = (connection.from, connection.to);
-        self.live -= connection.take_live();
-        for slot in self.connections.reset(index) {
-            self.slots.release(slot);
-        }
-        let ends = [self.topology.up(from), self.topology.down(to)];
-        let places: Vec<u32> = self.topology.all_shared().chain(ends).collect();
-        for place in places {
-            let serving = self.station(place).serving();
-            if let Some(slot) = serving.filter(|slot| !self.is_live(self.slots.get(*slot))) {
-                self.station(place).abandon(now);
-                self.slots.release(slot);
-                self.start(place, now, None);
-            }
-        }
-    }
-
-    /// Forgets the events that changes and drops left behind, when nothing is in flight.
-    fn clear_events(&mut self) {
-        let slots = &mut self.slots;
-        self.events.retain(|event| {
-            if let Event::Arrived { slot } = event {
-                slots.release(*slot);
-            }
-            false
-        });
     }
 }
 

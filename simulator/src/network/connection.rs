@@ -5,7 +5,7 @@
 //! transmission if that is larger. Refuses to reorder: within a connection the oldest enters
 //! first, and acknowledgements are cumulative.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
@@ -15,19 +15,24 @@ use super::NodeIndex;
 /// The place of a connection in the table.
 pub(super) type ConnectionIndex = u32;
 
-/// One direction between two nodes.
+/// One direction between two nodes. Kept to 64 bytes: a large swarm has hundreds of thousands,
+/// and each block finds its own cold.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) from: NodeIndex,
     pub(super) to: NodeIndex,
     /// Transmissions accepted and not yet delivered.
-    live: usize,
+    live: u32,
     /// Bytes admitted and not yet acknowledged.
     outstanding: u64,
     /// When bytes that have arrived are acknowledged; times never decrease.
     acks: VecDeque<(Time, u64)>,
-    /// Transmissions that wait for the window.
-    waiting: VecDeque<u32>,
+    /// Transmissions that wait for the window; most connections never have any.
+    #[allow(
+        clippy::box_collection,
+        reason = "three words less in a row of which there are hundreds of thousands"
+    )]
+    waiting: Option<Box<VecDeque<u32>>>,
     /// Whether an event wakes this connection at the first acknowledgement.
     woken: bool,
 }
@@ -42,7 +47,7 @@ impl Connection {
     }
 
     pub(super) fn take_live(&mut self) -> usize {
-        std::mem::take(&mut self.live)
+        std::mem::take(&mut self.live) as usize
     }
 
     /// Whether something of `bytes` may enter at `now`; if so, counts it.
@@ -68,20 +73,22 @@ impl Connection {
     }
 
     pub(super) fn wait(&mut self, slot: u32) {
-        self.waiting.push_back(slot);
+        self.waiting.get_or_insert_default().push_back(slot);
     }
 
     pub(super) fn first_waiting(&self) -> Option<u32> {
-        self.waiting.front().copied()
+        self.waiting.as_ref()?.front().copied()
     }
 
     pub(super) fn stop_waiting(&mut self) {
-        self.waiting.pop_front();
+        if let Some(waiting) = &mut self.waiting {
+            waiting.pop_front();
+        }
     }
 
     /// When to look at what waits, if that is known and nobody has asked before.
     pub(super) fn wake_at(&mut self) -> Option<Time> {
-        if self.woken || self.waiting.is_empty() {
+        if self.woken || self.first_waiting().is_none() {
             return None;
         }
         let &(at, _) = self.acks.front()?;
@@ -99,7 +106,10 @@ impl Connection {
         self.outstanding = 0;
         self.acks.clear();
         self.woken = false;
-        std::mem::take(&mut self.waiting)
+        self.waiting
+            .take()
+            .map(|waiting| *waiting)
+            .unwrap_or_default()
     }
 }
 
@@ -110,15 +120,15 @@ pub(super) struct Connections {
     /// For each connection a number that grows when it is dropped: what carries an older one has
     /// vanished. Apart from the table because it is asked for far more often.
     epochs: Vec<u32>,
-    /// For each node its connections by receiver.
-    out: Vec<BTreeMap<NodeIndex, ConnectionIndex>>,
+    /// For each node its connections, in order of the receiver.
+    out: Vec<Vec<(NodeIndex, ConnectionIndex)>>,
     /// For each node the connections that end there.
     into: Vec<BTreeSet<ConnectionIndex>>,
 }
 
 impl Connections {
     pub(super) fn add_node(&mut self) {
-        self.out.push(BTreeMap::new());
+        self.out.push(Vec::new());
         self.into.push(BTreeSet::new());
     }
 
@@ -142,32 +152,36 @@ impl Connections {
     }
 
     pub(super) fn find(&self, from: NodeIndex, to: NodeIndex) -> Option<ConnectionIndex> {
-        self.out[from.index()].get(&to).copied()
+        let mine = &self.out[from.index()];
+        let place = mine.binary_search_by_key(&to, |entry| entry.0);
+        place.ok().map(|place| mine[place].1)
     }
 
     pub(super) fn find_or_add(&mut self, from: NodeIndex, to: NodeIndex) -> ConnectionIndex {
-        let (table, epochs) = (&mut self.table, &mut self.epochs);
-        let into = &mut self.into[to.index()];
-        *self.out[from.index()].entry(to).or_insert_with(|| {
-            let index = u32::try_from(table.len()).expect("memory ends before 2^32 connections");
-            table.push(Connection {
-                from,
-                to,
-                live: 0,
-                outstanding: 0,
-                acks: VecDeque::new(),
-                waiting: VecDeque::new(),
-                woken: false,
-            });
-            epochs.push(0);
-            into.insert(index);
-            index
-        })
+        let mine = &mut self.out[from.index()];
+        let place = match mine.binary_search_by_key(&to, |entry| entry.0) {
+            Ok(place) => return mine[place].1,
+            Err(place) => place,
+        };
+        let index = u32::try_from(self.table.len()).expect("fewer than 2^32 connections");
+        mine.insert(place, (to, index));
+        self.into[to.index()].insert(index);
+        self.epochs.push(0);
+        self.table.push(Connection {
+            from,
+            to,
+            live: 0,
+            outstanding: 0,
+            acks: VecDeque::new(),
+            waiting: None,
+            woken: false,
+        });
+        index
     }
 
     /// The connections that begin or end at `node`, in order of their creation.
     pub(super) fn of(&self, node: NodeIndex) -> BTreeSet<ConnectionIndex> {
-        let out = self.out[node.index()].values();
-        out.chain(&self.into[node.index()]).copied().collect()
+        let out = self.out[node.index()].iter().map(|entry| entry.1);
+        out.chain(self.into[node.index()].iter().copied()).collect()
     }
 }

@@ -1,0 +1,73 @@
+//! What the block model does with connections: wait for the window, and vanish.
+//!
+//! Decides when what waits beside an uplink is let in, and what is left of a connection that is
+//! dropped; refuses to look at links that the connection cannot be on.
+
+use fairhaul_core::time::Time;
+
+use super::super::connection::ConnectionIndex;
+use super::{BlockNetwork, Event};
+
+impl BlockNetwork {
+    /// Asks to be woken if something waits for this connection's window.
+    pub(super) fn watch(&mut self, index: ConnectionIndex) {
+        let epoch = self.connections.epoch(index);
+        let connection = self.connections.get_mut(index);
+        if let Some(at) = connection.wake_at() {
+            self.events.push(
+                at,
+                Event::Acknowledged {
+                    connection: index,
+                    epoch,
+                },
+            );
+        }
+    }
+
+    /// Admits what the window of a connection has room for.
+    pub(super) fn open(&mut self, index: ConnectionIndex, now: Time) {
+        let window = self.window;
+        while let Some(slot) = self.connections.get(index).first_waiting() {
+            let bytes = self.slots.get(slot).bytes;
+            let connection = self.connections.get_mut(index);
+            if !connection.admit(bytes, window, now) {
+                break;
+            }
+            connection.stop_waiting();
+            self.admit(slot, now);
+        }
+        self.watch(index);
+    }
+
+    /// What is queued or propagates is recognised by its epoch when its turn comes; what is in
+    /// service now can only be at one of the links that the connection may cross.
+    pub(super) fn drop_connection(&mut self, index: ConnectionIndex, now: Time) {
+        let connection = self.connections.get_mut(index);
+        let (from, to) = (connection.from, connection.to);
+        self.live -= connection.take_live();
+        for slot in self.connections.reset(index) {
+            self.slots.release(slot);
+        }
+        let ends = [self.topology.up(from), self.topology.down(to)];
+        let places: Vec<u32> = self.topology.all_shared().chain(ends).collect();
+        for place in places {
+            let serving = self.station(place).serving();
+            if let Some(slot) = serving.filter(|slot| !self.is_live(self.slots.get(*slot))) {
+                self.station(place).abandon(now);
+                self.slots.release(slot);
+                self.start(place, now, None);
+            }
+        }
+    }
+
+    /// Forgets the events that changes and drops left behind, when nothing is in flight.
+    pub(super) fn clear_events(&mut self) {
+        let slots = &mut self.slots;
+        self.events.retain(|event| {
+            if let Event::Arrived { slot } = event {
+                slots.release(*slot);
+            }
+            false
+        });
+    }
+}
