@@ -38,6 +38,14 @@ impl Default for Las {
 #[derive(Debug, Default)]
 struct Attained(Vec<u64>);
 
+impl Attained {
+    fn forget(&mut self, flow: FlowId) {
+        if let Some(account) = self.0.get_mut(flow.index()) {
+            *account = 0;
+        }
+    }
+}
+
 impl Rank for Attained {
     type Key = u64;
 
@@ -71,6 +79,11 @@ impl Discipline for Las {
         self.0.purge(flow);
     }
 
+    fn retire(&mut self, flow: FlowId) {
+        self.0.purge(flow);
+        self.0.rank_mut().forget(flow);
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         (!self.0.is_empty()).then_some(now)
     }
@@ -100,6 +113,22 @@ mod tests {
         assert_eq!(serve(&mut las, 3), [0, 0, 0]);
         enqueue(&mut las, 1, 5);
         assert_eq!(serve(&mut las, 7), [1, 1, 1, 0, 1, 0, 1]);
+    }
+
+    /// Flow 0 is served a block and goes for good; its number comes back as a new flow, which
+    /// is served before one that has had a block.
+    #[test]
+    fn a_number_that_comes_back_starts_a_new_account() {
+        let mut las = Las::new();
+        let ticket = |flow| Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(10));
+        for flow in [0, 1] {
+            las.enqueue(ticket(flow), Time::ZERO);
+            las.dequeue(Time::ZERO);
+        }
+        las.retire(FlowId(0));
+        las.enqueue(ticket(1), Time::ZERO);
+        las.enqueue(ticket(0), Time::ZERO);
+        assert_eq!(las.dequeue(Time::ZERO).map(|served| served.flow), Some(FlowId(0)));
     }
 
     #[test]

@@ -89,6 +89,13 @@ pub trait Discipline: Debug + Send {
     /// Forgets all that `flow` has queued. It earns no credit by coming back.
     fn purge(&mut self, flow: FlowId);
 
+    /// Forgets `flow` for good: its number may come back as another flow's, which must not
+    /// inherit what this one was served. Only those that keep an account without end differ
+    /// here from [`Discipline::purge`].
+    fn retire(&mut self, flow: FlowId) {
+        self.purge(flow);
+    }
+
     /// When [`Discipline::dequeue`] gives a block next; none if nothing is backlogged.
     fn ready_at(&self, now: Time) -> Option<Time>;
 }

@@ -75,6 +75,10 @@ impl<R: Rank> Ranked<R> {
         }
     }
 
+    pub(super) const fn rank_mut(&mut self) -> &mut R {
+        &mut self.rank
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.queues.len() == 0
     }
