@@ -15,12 +15,18 @@ use super::leaf::Served;
 
 impl Uplink {
     /// A class that can be served and is a block behind its floor, the longest behind first.
+    /// If a floor has several members, the one of them that has had least by weight.
     pub(super) fn behind_floor(&self, now: Time) -> Option<u32> {
         let behind = self.floors.iter().take_while(|&&(time, _)| time <= now);
         behind
-            .flat_map(|&(_, slot)| &self.entities.at(slot).members)
-            .copied()
-            .find(|&member| self.tree.is_reachable(member))
+            .map(|&(_, slot)| self.entities.at(slot))
+            .find_map(|entity| {
+                let clock = entity.meter.as_ref().map_or(0, |meter| meter.clock);
+                let members = entity.members.iter().copied();
+                members
+                    .filter(|&member| self.tree.is_reachable(member))
+                    .min_by_key(|&member| self.tree.class(member).service.max(clock))
+            })
     }
 
     /// Charges what the turn cost to the floor of `slot`, so that a floor does not make tiny

@@ -44,7 +44,7 @@ pub(super) struct Meter {
     pub(super) is_holding: bool,
     /// When the cap may let more of them go; its key among the wakes.
     pub(super) wake: Option<Time>,
-    /// Service by weight of the member that was let go last: who comes anew has had as much.
+    /// Service by weight of the members that are served now: who comes anew has had as much.
     pub(super) clock: u64,
     /// When the target will be behind its floor by a block; its key among the floors while it
     /// is backlogged.

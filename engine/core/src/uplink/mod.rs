@@ -179,6 +179,7 @@ impl Uplink {
         if self.entities.at(peer).requests >= REQUESTS_MAX {
             return Err(Overload);
         }
+        let was_idle = leaf.queue.is_empty();
         leaf.remaining = request.remaining.get();
         leaf.queue.push_back(Pending {
             chunk: request.chunk,
@@ -188,6 +189,9 @@ impl Uplink {
         });
         self.arrivals += 1;
         self.count(peer, transfer, request.len.get());
+        if was_idle {
+            self.level(id);
+        }
         self.tree.settle(id, self.now);
         self.ask_for_grants(id);
         Ok(())
@@ -318,6 +322,7 @@ impl Uplink {
         self.discount(peer, transfer, served.len, u32::from(served.last));
         for slot in self.entities.concerned(peer, transfer).slots() {
             if self.entities.at(slot).meter.is_some() {
+                self.count_service(slot, served);
                 self.pay_floor(slot, served, now);
                 self.pay_cap(slot, served, now);
             }

@@ -377,3 +377,64 @@ fn a_cap_that_cuts_across_many_is_shared_by_weight_too() {
         }
     }
 }
+
+// The same for a floor: half of 20 MB/s for transfer 1, which ten peers ask for besides another.
+#[test]
+fn a_floor_that_cuts_across_many_is_shared_too() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Peer, 20 * MB);
+        rig.limit(transfer(1), floor(10 * MB));
+        for id in 0..40 {
+            rig.hungry(id, 2, 64 * KIB);
+        }
+        for id in 0..10 {
+            rig.hungry(id, 1, 64 * KIB);
+        }
+        rig.run(Span::from_secs(20));
+        let got = rig.by_both(Time::ZERO);
+        for id in 0..10 {
+            assert_near(got[&(id, 1)], 20 * MB, 300_000);
+        }
+    }
+}
+
+// A peer that comes when the cap of its transfer has long been in use has no claim to what the
+// others had before.
+#[test]
+fn a_newcomer_under_a_cap_that_cuts_across_is_level_with_the_others() {
+    for warm in [2 * MB, 200 * MB] {
+        let mut rig = Rig::new(Share::Peer, 20 * MB);
+        rig.limit(transfer(1), burst(warm, 64 * KIB));
+        for id in 0..5 {
+            rig.hungry(id, 1, 64 * KIB);
+        }
+        rig.run(Span::from_secs(5));
+        rig.limit(transfer(1), burst(2 * MB, 64 * KIB));
+        rig.hungry(9, 1, 64 * KIB);
+        rig.run(Span::from_secs(3));
+        for (_, got) in rig.by_peer(secs(5)) {
+            assert_near(got, MB, 64 * KIB);
+        }
+    }
+}
+
+// T2, T3: a gap of eight hours earns one burst and wakes once; a clock that steps back or stands
+// still stops nothing and earns nothing.
+#[test]
+fn gaps_and_steps_of_the_clock_earn_nothing() {
+    let mut rig = Rig::new(Share::Peer, 1_000 * MB);
+    rig.limit(peer(1), burst(MB, 64 * KIB));
+    rig.hungry(1, 0, 64 * KIB);
+    rig.run(Span::from_millis(500));
+    rig.now = rig.now + Span::from_secs(8 * 3_600);
+    let woke = rig.now;
+    rig.run(Span::from_millis(1));
+    assert_near(rig.by_peer(woke)[&1], 64 * KIB, KIB);
+    let now = rig.now;
+    rig.now = Time::ZERO;
+    assert_eq!(rig.uplink.next(rig.now), None);
+    assert!(rig.uplink.ready_at(rig.now).is_some_and(|at| at > now));
+    rig.now = now;
+    rig.run(Span::from_secs(1));
+    assert_near(rig.by_peer(now)[&1], MB, 32 * KIB);
+}
