@@ -394,6 +394,8 @@ fn a_floor_that_cuts_across_many_is_shared_too() {
         let got = rig.by_both(Time::ZERO);
         for id in 0..10 {
             assert_near(got[&(id, 1)], 20 * MB, 300_000);
+            // In turn 40 peers share what is left, 3/7 of all, and these ten in halves.
+            assert_near(got[&(id, 2)], 20 * 20 * MB * 4 / 7 / 40 / 2, 100_000);
         }
     }
 }
