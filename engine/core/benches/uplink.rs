@@ -25,7 +25,8 @@ enum Shape {
     Tree,
     /// Flat, and each peer has a cap that it stays below.
     Capped,
-    /// Flat, and each peer has a cap that holds it after every block.
+    /// Flat, and each peer has a cap that holds it after every block; one call in seven finds
+    /// nobody to serve.
     Held,
 }
 
@@ -44,7 +45,7 @@ fn main_loop(shape: Shape, peers: u32) -> impl FnMut() {
     let rate = match shape {
         Shape::Flat | Shape::Tree => None,
         Shape::Capped => Some(100_000_000_000),
-        Shape::Held => Some(2_000_000_000 / u64::from(peers)),
+        Shape::Held => Some(7_000_000_000 / u64::from(peers)),
     };
     let transfers = if matches!(shape, Shape::Tree) { 2 } else { 1 };
     let manifest = Manifest::new(BLOCK, BLOCK).expect("one chunk");

@@ -9,16 +9,45 @@
 use crate::time::Time;
 use crate::units::{ByteCount, Weight};
 
-use super::leaf::Served;
+use super::leaf::{Leaf, Served};
 use super::meter::BURST;
 use super::tree::ROOT;
 use super::{Share, Target, Uplink, reason};
 
 impl Uplink {
+    /// Counts a block for the member of `slot` that got it, if there are others.
+    pub(super) fn count_service(&mut self, slot: u32, served: &Served) {
+        let entity = self.entities.at(slot);
+        let Some(meter) = entity.meter.as_ref().filter(|_| entity.members.len() > 1) else {
+            return;
+        };
+        let clock = meter.clock;
+        let member = self.member_of(slot, served.leaf);
+        let weight = u64::from(self.weight_of(served.leaf).hundredths());
+        let cost = served.facts.cost;
+        let cost = cost.saturating_mul(u64::from(Weight::ONE.hundredths())) / weight;
+        let start = self.tree.class(member).service;
+        self.tree.add_service(member, cost);
+        if let Some(meter) = &mut self.entities.at_mut(slot).meter {
+            meter.clock = clock.max(start);
+        }
+    }
+
+    /// A leaf that was idle comes back level with those it shares caps and floors with.
+    pub(super) fn level(&mut self, leaf: u32) {
+        let Leaf { peer, transfer, .. } = *self.tree.leaf(leaf);
+        for slot in self.entities.concerned(peer, transfer).slots() {
+            if let Some(meter) = &self.entities.at(slot).meter {
+                let clock = meter.clock;
+                self.tree.raise_service(self.member_of(slot, leaf), clock);
+            }
+        }
+    }
+
     /// Charges a block to the cap of `slot`.
     pub(super) fn pay_cap(&mut self, slot: u32, served: &Served, now: Time) {
         let entity = self.entities.at_mut(slot);
-        let target = entity.target;
+        let reason = reason_of(entity.target);
         let shared = entity.members.len() > 1;
         let Some(meter) = entity.meter.as_mut() else {
             return;
@@ -27,16 +56,10 @@ impl Uplink {
             return;
         };
         cap.spend(ByteCount::new(served.len), now);
-        let rotates = meter.is_holding;
-        if shared {
-            let weight = u64::from(self.weight_of(served.leaf).hundredths());
+        if meter.is_holding && shared {
+            // It competed for a block and has it; the next one goes to who has had least.
             let member = self.member_of(slot, served.leaf);
-            let scale = u64::from(Weight::ONE.hundredths());
-            let service = served.facts.cost.saturating_mul(scale) / weight;
-            self.tree.add_service(member, service);
-            if rotates {
-                self.tree.hold(member, reason_of(target));
-            }
+            self.tree.hold(member, reason);
         }
         self.review(slot, now);
     }

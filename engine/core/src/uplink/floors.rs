@@ -10,17 +10,32 @@
 use crate::time::Time;
 use crate::units::ByteCount;
 
-use super::Uplink;
 use super::leaf::Served;
+use super::tree::ROOT;
+use super::{OUT_OF_TURN_MAX, Uplink};
 
 impl Uplink {
+    /// Below which class the next block is: the root, or one that is behind its floor.
+    pub(super) fn first(&mut self, now: Time) -> u32 {
+        let behind = self.behind_floor(now);
+        let behind = behind.filter(|_| self.out_of_turn < OUT_OF_TURN_MAX);
+        self.out_of_turn = behind.map_or(0, |_| self.out_of_turn + 1);
+        behind.unwrap_or(ROOT)
+    }
+
     /// A class that can be served and is a block behind its floor, the longest behind first.
+    /// If a floor has several members, the one of them that has had least by weight.
     pub(super) fn behind_floor(&self, now: Time) -> Option<u32> {
         let behind = self.floors.iter().take_while(|&&(time, _)| time <= now);
         behind
-            .flat_map(|&(_, slot)| &self.entities.at(slot).members)
-            .copied()
-            .find(|&member| self.tree.is_reachable(member))
+            .map(|&(_, slot)| self.entities.at(slot))
+            .find_map(|entity| {
+                let clock = entity.meter.as_ref().map_or(0, |meter| meter.clock);
+                let members = entity.members.iter().copied();
+                members
+                    .filter(|&member| self.tree.is_reachable(member))
+                    .min_by_key(|&member| self.tree.class(member).service.max(clock))
+            })
     }
 
     /// Charges what the turn cost to the floor of `slot`, so that a floor does not make tiny

@@ -22,9 +22,9 @@ pub struct Limit {
     /// Depth of the cap's bucket; none for 250 ms at the cap, and at least a block and a
     /// millisecond. Less than 1 KiB counts as 1 KiB, the smallest block.
     pub burst: Option<ByteCount>,
-    /// Bytes per second that it gets while it asks for them, whatever its weight. Floors that
-    /// add up to more than there is are served in the order in which they fall behind, that
-    /// is in proportion; nothing is refused here.
+    /// Bytes per second that it gets while it asks for them, whatever its weight. Nothing is
+    /// refused here: floors that add up to more than there is get turns alike, so the small
+    /// ones are kept and the large ones share the rest; who has none keeps one block in 32.
     pub floor: Option<Rate>,
     /// The right to a proportion.
     pub weight: Weight,
@@ -44,7 +44,7 @@ pub(super) struct Meter {
     pub(super) is_holding: bool,
     /// When the cap may let more of them go; its key among the wakes.
     pub(super) wake: Option<Time>,
-    /// Service by weight of the member that was let go last: who comes anew has had as much.
+    /// Service by weight of the members that are served now: who comes anew has had as much.
     pub(super) clock: u64,
     /// When the target will be behind its floor by a block; its key among the floors while it
     /// is backlogged.

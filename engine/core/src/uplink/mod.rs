@@ -48,6 +48,10 @@ pub const REQUESTS_MAX: u32 = 256;
 /// What a request costs at least, however short it is (limit L5).
 pub const REQUEST_COST_MIN: ByteCount = ByteCount::kib(16);
 
+/// Blocks out of turn in a row. Then one goes in turn: floors that do not fit on the link must
+/// not starve who has none.
+const OUT_OF_TURN_MAX: u8 = 31;
+
 /// Why a class is not in its parent's discipline, a bit each.
 mod reason {
     pub(super) const GROUP: u8 = 1;
@@ -135,6 +139,8 @@ pub struct Uplink {
     partial: BTreeSet<u32>,
     /// Floors of the backlogged by the time at which they are a block behind.
     floors: BTreeSet<(Time, u32)>,
+    /// Blocks served out of turn since the last one in turn.
+    out_of_turn: u8,
     arrivals: u64,
     requests: u64,
     in_flight: u64,
@@ -159,6 +165,7 @@ impl Uplink {
             wakes: BTreeSet::new(),
             partial: BTreeSet::new(),
             floors: BTreeSet::new(),
+            out_of_turn: 0,
             arrivals: 0,
             requests: 0,
             in_flight: 0,
@@ -179,6 +186,7 @@ impl Uplink {
         if self.entities.at(peer).requests >= REQUESTS_MAX {
             return Err(Overload);
         }
+        let was_idle = leaf.queue.is_empty();
         leaf.remaining = request.remaining.get();
         leaf.queue.push_back(Pending {
             chunk: request.chunk,
@@ -188,6 +196,9 @@ impl Uplink {
         });
         self.arrivals += 1;
         self.count(peer, transfer, request.len.get());
+        if was_idle {
+            self.level(id);
+        }
         self.tree.settle(id, self.now);
         self.ask_for_grants(id);
         Ok(())
@@ -218,7 +229,7 @@ impl Uplink {
         if self.is_window_full() || self.node.ready_at(now) > now {
             return None;
         }
-        let first = self.behind_floor(now).unwrap_or(ROOT);
+        let first = self.first(now);
         let served = match self.tree.serve(first, now) {
             None if self.grant_to_all() => self.tree.serve(ROOT, now)?,
             served => served?,
@@ -318,6 +329,7 @@ impl Uplink {
         self.discount(peer, transfer, served.len, u32::from(served.last));
         for slot in self.entities.concerned(peer, transfer).slots() {
             if self.entities.at(slot).meter.is_some() {
+                self.count_service(slot, served);
                 self.pay_floor(slot, served, now);
                 self.pay_cap(slot, served, now);
             }

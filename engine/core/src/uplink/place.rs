@@ -88,6 +88,7 @@ impl Uplink {
                 self.tree.leaf_mut(id).queue.push_back(pending);
                 self.count(peer, transfer, pending.len - pending.offset);
             }
+            self.level(id);
             self.tree.settle(id, self.now);
         }
         self.entities.forget(slot);

@@ -175,12 +175,12 @@ impl Tree {
             Body::Inner(inner) if standing.sums => inner.total_weight(),
             _ => standing.weight,
         };
-        // Only the root's discipline may wait for caps of its own: a walk that has begun must
-        // end at a leaf.
-        let cap = if class.parent == ROOT {
-            standing.cap
+        // Rates are told to the root's discipline only: a walk that has begun must end at a leaf,
+        // and below the root a target may have several classes, none entitled to all its floor.
+        let (floor, cap) = if class.parent == ROOT {
+            (standing.floor, standing.cap)
         } else {
-            Rate::new(0)
+            (Rate::new(0), Rate::new(0))
         };
         Ticket {
             flow: FlowId(class.flow),
@@ -189,7 +189,7 @@ impl Tree {
             arrival: facts.arrival,
             remaining: ByteCount::new(facts.remaining),
             band: standing.band,
-            floor: standing.floor,
+            floor,
             cap,
         }
     }

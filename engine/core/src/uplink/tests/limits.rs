@@ -177,19 +177,25 @@ fn a_transfers_floor_holds_across_the_peers_that_are_shared_by() {
     assert_near(got[&(1, 7)], 50 * MB, 300_000);
 }
 
-// Floors of 6 and 6 MB/s and a third peer without on 8 MB/s: 4 and 4 MB/s, nothing is refused.
+// Floors of 6, 6 and 1 MB/s and a fourth peer without on 8 MB/s: 1 MB/s is kept, the others
+// share the rest alike, and of one block in 32 that goes in turn a quarter is the fourth's.
+// (mClock keeps floors itself too, in turn, and starves who has none, as its authors say.)
 #[test]
-fn floors_that_do_not_fit_are_kept_in_proportion() {
-    let mut rig = Rig::new(Share::Peer, 8 * MB);
-    for (id, rate) in [(1, 6 * MB), (2, 6 * MB)] {
-        rig.limit(peer(id), floor(rate));
+fn floors_that_do_not_fit_get_turns_alike_and_starve_nobody() {
+    for discipline in FAIR.into_iter().filter(|&name| name != "mclock") {
+        let mut rig = Rig::of(discipline, Share::Peer, 8 * MB);
+        for (id, rate) in [(1, 6 * MB), (2, 6 * MB), (3, MB)] {
+            rig.limit(peer(id), floor(rate));
+        }
+        for id in 1..=4 {
+            rig.hungry(id, 0, 64 * KIB);
+        }
+        rig.run(Span::from_secs(10));
+        let got = rig.by_peer(Time::ZERO);
+        assert_near(got[&1], got[&2], MB);
+        assert_near(got[&3], 10 * MB, 700_000);
+        assert!(got[&4] >= 400_000, "{discipline}: {got:?}");
     }
-    for id in 1..=3 {
-        rig.hungry(id, 0, 64 * KIB);
-    }
-    rig.run(Span::from_secs(10));
-    let got = rig.by_peer(Time::ZERO);
-    assert_near(got[&1], got[&2], 64 * KIB);
 }
 
 // Served from its floor for ten seconds, a peer has not run up a debt: when the others change,
@@ -376,4 +382,67 @@ fn a_cap_that_cuts_across_many_is_shared_by_weight_too() {
             }
         }
     }
+}
+
+// The same for a floor: half of 20 MB/s for transfer 1, which ten peers ask for besides another.
+#[test]
+fn a_floor_that_cuts_across_many_is_shared_too() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Peer, 20 * MB);
+        rig.limit(transfer(1), floor(10 * MB));
+        for id in 0..40 {
+            rig.hungry(id, 2, 64 * KIB);
+        }
+        for id in 0..10 {
+            rig.hungry(id, 1, 64 * KIB);
+        }
+        rig.run(Span::from_secs(20));
+        let got = rig.by_both(Time::ZERO);
+        for id in 0..10 {
+            assert_near(got[&(id, 1)], 20 * MB, 300_000);
+            // In turn 40 peers share what is left, 3/7 of all, and these ten in halves.
+            assert_near(got[&(id, 2)], 20 * 20 * MB * 4 / 7 / 40 / 2, 100_000);
+        }
+    }
+}
+
+// A peer that comes when the cap of its transfer has long been in use has no claim to what the
+// others had before.
+#[test]
+fn a_newcomer_under_a_cap_that_cuts_across_is_level_with_the_others() {
+    for warm in [2 * MB, 200 * MB] {
+        let mut rig = Rig::new(Share::Peer, 20 * MB);
+        rig.limit(transfer(1), burst(warm, 64 * KIB));
+        for id in 0..5 {
+            rig.hungry(id, 1, 64 * KIB);
+        }
+        rig.run(Span::from_secs(5));
+        rig.limit(transfer(1), burst(2 * MB, 64 * KIB));
+        rig.hungry(9, 1, 64 * KIB);
+        rig.run(Span::from_secs(3));
+        for (_, got) in rig.by_peer(secs(5)) {
+            assert_near(got, MB, 64 * KIB);
+        }
+    }
+}
+
+// T2, T3: a gap of eight hours earns one burst and wakes once; a clock that steps back or stands
+// still stops nothing and earns nothing.
+#[test]
+fn gaps_and_steps_of_the_clock_earn_nothing() {
+    let mut rig = Rig::new(Share::Peer, 1_000 * MB);
+    rig.limit(peer(1), burst(MB, 64 * KIB));
+    rig.hungry(1, 0, 64 * KIB);
+    rig.run(Span::from_millis(500));
+    rig.now = rig.now + Span::from_secs(8 * 3_600);
+    let woke = rig.now;
+    rig.run(Span::from_millis(1));
+    assert_near(rig.by_peer(woke)[&1], 64 * KIB, KIB);
+    let now = rig.now;
+    rig.now = Time::ZERO;
+    assert_eq!(rig.uplink.next(rig.now), None);
+    assert!(rig.uplink.ready_at(rig.now).is_some_and(|at| at > now));
+    rig.now = now;
+    rig.run(Span::from_secs(1));
+    assert_near(rig.by_peer(now)[&1], MB, 32 * KIB);
 }

@@ -231,3 +231,19 @@ fn the_claim_of_a_discipline_holds_behind_the_uplink() {
         }
     }
 }
+
+// A simulated swarm has half a million of these.
+#[test]
+fn an_idle_place_is_small() {
+    assert!(
+        size_of::<class::Class>() <= 160,
+        "{}",
+        size_of::<class::Class>()
+    );
+    assert!(
+        size_of::<entity::Entity>() <= 96,
+        "{}",
+        size_of::<entity::Entity>()
+    );
+    assert!(size_of::<Uplink>() <= 768, "{}", size_of::<Uplink>());
+}
