@@ -43,7 +43,7 @@ pub struct Scenario(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     cx: Context,
-    /// The file as it is written.
+    /// The file as it is written, without its sweep.
     raw: Table,
     /// The file with its defaults.
     full: Table,
@@ -88,7 +88,7 @@ impl Scenario {
     pub fn load(path: &Path) -> Result<Self, BadInput> {
         let text = inputs::read_text(path)?;
         let file = path.display().to_string();
-        let raw = tree::parse(&file, &text)?;
+        let mut raw = tree::parse(&file, &text)?;
         let cx = Context {
             file,
             inputs: Inputs::beside(path),
@@ -96,6 +96,8 @@ impl Scenario {
         let full = check::complete(&cx, &raw)?;
         let axes = sweep::axes(&cx, &raw)?;
         let plan = plan(&cx, &full, &axes)?;
+        // Every cell starts from a copy of the file; the lists of the sweep are in the axes.
+        raw.entries.retain(|entry| entry.key != "sweep");
         let scenario = Self(Arc::new(Inner {
             cx,
             raw,
