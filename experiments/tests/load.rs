@@ -358,3 +358,19 @@ fn content_names_its_seeds_and_leechers() {
         (&[0, 3][..], &[1, 2][..])
     );
 }
+
+// A run of one cell can be repeated from its own file.
+#[test]
+fn a_cell_has_a_file_that_draws_the_same() {
+    let text = format!(
+        "{SMALL}[sweep]\n\"class.small.count\" = [1, 2]\n[replication]\nbaseline = \"1\"\n"
+    );
+    let cell = load(&text).cells()[1].clone();
+    let again = load(&cell.resolved_toml().unwrap());
+    assert_eq!(again.cells().len(), 1);
+    let (first, second) = (
+        cell.resolve(4).unwrap(),
+        again.cells()[0].resolve(4).unwrap(),
+    );
+    assert_eq!(format!("{first:?}"), format!("{second:?}"));
+}

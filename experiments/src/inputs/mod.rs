@@ -18,7 +18,11 @@ pub(crate) mod points;
 pub(crate) mod table;
 pub(crate) mod trace;
 
-/// Most bytes of a scenario or data file.
+/// Most bytes of a scenario. As a tree it takes some hundred times its size; a population is
+/// a class or a data file, not a table for each peer.
+pub const SCENARIO_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Most bytes of a data file.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Most rows of a data file.
@@ -132,12 +136,16 @@ impl Inputs {
     }
 }
 
-/// Opens a regular file of at most [`FILE_BYTES_MAX`].
+/// Opens a regular file of at most `bytes_max`.
 ///
 /// # Errors
 ///
 /// If there is none, if it is something else (a pipe would wait for ever), or if it is larger.
-pub(crate) fn open(folder: &Path, path: &str) -> Result<BufReader<std::io::Take<File>>, BadInput> {
+pub(crate) fn open(
+    folder: &Path,
+    path: &str,
+    bytes_max: u64,
+) -> Result<BufReader<std::io::Take<File>>, BadInput> {
     let bad =
         |what: String, got: &str, allowed: &str| BadInput::new(path, 1, "file", what, got, allowed);
     const REGULAR: &str = "a regular file that can be read";
@@ -156,9 +164,10 @@ pub(crate) fn open(folder: &Path, path: &str) -> Result<BufReader<std::io::Take<
             REGULAR,
         ));
     }
-    if meta.len() > FILE_BYTES_MAX {
+    if meta.len() > bytes_max {
         let got = format!("{} B", meta.len());
-        return Err(bad("is too large".to_owned(), &got, "at most 64 MiB"));
+        let allowed = format!("at most {} MiB", bytes_max / 1_048_576);
+        return Err(bad("is too large".to_owned(), &got, &allowed));
     }
     let file = File::open(&full).map_err(|error| {
         bad(
@@ -167,7 +176,7 @@ pub(crate) fn open(folder: &Path, path: &str) -> Result<BufReader<std::io::Take<
             REGULAR,
         )
     })?;
-    Ok(BufReader::new(file.take(FILE_BYTES_MAX + 1)))
+    Ok(BufReader::new(file.take(bytes_max)))
 }
 
 /// Reads a whole text file as UTF-8; a byte order mark at its start is dropped.
@@ -178,7 +187,7 @@ pub(crate) fn open(folder: &Path, path: &str) -> Result<BufReader<std::io::Take<
 pub(crate) fn read_text(path: &Path) -> Result<String, BadInput> {
     let shown = path.display().to_string();
     let mut bytes = Vec::new();
-    open(Path::new(""), &shown)?
+    open(Path::new(""), &shown, SCENARIO_BYTES_MAX)?
         .read_to_end(&mut bytes)
         .map_err(|error| {
             let got = error.kind().to_string();

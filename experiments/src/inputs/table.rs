@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Take};
 use std::path::Path;
 
-use super::{LINE_BYTES_MAX, ROWS_MAX, open, utf16_mark};
+use super::{FILE_BYTES_MAX, LINE_BYTES_MAX, ROWS_MAX, open, utf16_mark};
 use crate::scenario::BadInput;
 use crate::scenario::with_nearest;
 
@@ -36,7 +36,7 @@ impl Table {
     ) -> Result<Self, BadInput> {
         let mut table = Self {
             path: path.to_owned(),
-            reader: open(folder, path)?,
+            reader: open(folder, path, FILE_BYTES_MAX)?,
             header: Vec::new(),
             line: 0,
             rows: 0,

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 /// Longest piece of bad input that a message repeats, in characters.
-const GOT_MAX: usize = 60;
+const GOT_MAX: usize = 100;
 
 /// The key of a fault of a file as a whole: it is not there, not a file, too large.
 pub(crate) const WHOLE_FILE: &str = "file";
@@ -129,13 +129,14 @@ pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) 
     names
         .into_iter()
         .filter(|other| other.len() <= NAME_MAX)
-        .map(|other| {
-            (
-                strsim::damerau_levenshtein(&wanted, &other.to_lowercase()),
-                other,
-            )
+        .filter_map(|other| {
+            let lower = other.to_lowercase();
+            let distance = strsim::damerau_levenshtein(&wanted, &lower);
+            let near = distance * 2 <= other.len().max(2) && distance <= 3;
+            // Of a name that was cut short all letters are right, however many are missing.
+            let cut = wanted.len() >= 3 && lower.starts_with(&wanted);
+            (near || cut).then_some((distance, other))
         })
-        .filter(|(distance, other)| *distance * 2 <= other.len().max(2) && *distance <= 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other)
 }
@@ -167,10 +168,10 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut() {
-        let bad = BadInput::new("a", 1, "k", "is long", &"x".repeat(100), "less");
+        let bad = BadInput::new("a", 1, "k", "is long", &"x".repeat(101), "less");
         assert!(
             bad.to_string()
-                .contains(&format!("got {}...;", "x".repeat(60)))
+                .contains(&format!("got {}...;", "x".repeat(100)))
         );
     }
 
@@ -178,6 +179,10 @@ mod tests {
     fn the_nearest_name_ignores_case_and_forgives_two_letters() {
         assert_eq!(nearest("conut", ["count", "name"]), Some("count"));
         assert_eq!(nearest("DRR", ["drr", "fifo"]), Some("drr"));
+        assert_eq!(
+            nearest("rarest", ["random", "rarest-first"]),
+            Some("rarest-first")
+        );
         assert_eq!(nearest("banana", ["drr", "fifo"]), None);
     }
 }

@@ -5,6 +5,7 @@
 //! [`BadInput`]: one line with file, line and key. A scenario includes no other file; data
 //! files hold data only.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub struct Scenario(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     cx: Context,
-    /// The file as it is written.
+    /// The file as it is written, without its sweep.
     raw: Table,
     /// The file with its defaults.
     full: Table,
@@ -87,7 +88,7 @@ impl Scenario {
     pub fn load(path: &Path) -> Result<Self, BadInput> {
         let text = inputs::read_text(path)?;
         let file = path.display().to_string();
-        let raw = tree::parse(&file, &text)?;
+        let mut raw = tree::parse(&file, &text)?;
         let cx = Context {
             file,
             inputs: Inputs::beside(path),
@@ -95,6 +96,8 @@ impl Scenario {
         let full = check::complete(&cx, &raw)?;
         let axes = sweep::axes(&cx, &raw)?;
         let plan = plan(&cx, &full, &axes)?;
+        // Every cell starts from a copy of the file; the lists of the sweep are in the axes.
+        raw.entries.retain(|entry| entry.key != "sweep");
         let scenario = Self(Arc::new(Inner {
             cx,
             raw,
@@ -219,6 +222,24 @@ impl Cell {
             .map(|(axis, at)| (axis, &axis.values[*at]))
     }
 
+    /// The file that runs this cell alone, with every default written out.
+    ///
+    /// # Errors
+    ///
+    /// A fault that only this combination of values has.
+    pub fn resolved_toml(&self) -> Result<String, BadInput> {
+        let mut full = self.complete()?.into_owned();
+        full.entries.retain(|entry| entry.key != "sweep");
+        if let Some(Value::Table(table)) = full
+            .get_mut("replication")
+            .map(|entry| &mut entry.item.value)
+        {
+            // It names a value of the sweep, which is gone.
+            table.entries.retain(|entry| entry.key != "baseline");
+        }
+        Ok(text::write(&full))
+    }
+
     /// Draws one replication: everything in plain values.
     ///
     /// Equal replications of different cells draw the same numbers for the same names.
@@ -227,9 +248,15 @@ impl Cell {
     ///
     /// A fault that only this combination of values has.
     pub fn resolve(&self, replication: u32) -> Result<Setup, BadInput> {
+        let full = self.complete()?;
+        resolve::resolve(&self.scenario.0.cx, &full, replication)
+    }
+
+    /// The file with the values of this cell and all defaults.
+    fn complete(&self) -> Result<Cow<'_, Table>, BadInput> {
         let inner = &*self.scenario.0;
         if inner.axes.is_empty() {
-            return resolve::resolve(&inner.cx, &inner.full, replication);
+            return Ok(Cow::Borrowed(&inner.full));
         }
         let mut raw = inner.raw.clone();
         for (axis, value) in self.chosen() {
@@ -237,8 +264,7 @@ impl Cell {
                 sweep::apply(&inner.cx, &mut raw, axis, setting)?;
             }
         }
-        let full = check::complete(&inner.cx, &raw)?;
-        resolve::resolve(&inner.cx, &full, replication)
+        check::complete(&inner.cx, &raw).map(Cow::Owned)
     }
 }
 

@@ -99,6 +99,45 @@ fn the_mean_of_many_draws_is_the_mean() {
     }
 }
 
+// Published results hang on these numbers: a build that draws others must fail here.
+#[test]
+fn draws_are_the_same_in_every_build() {
+    let shapes = [
+        Shape::Weibull {
+            k: 0.38,
+            lambda: 42.4,
+        },
+        Shape::LogNormal {
+            mu: 4.5,
+            sigma: 1.55,
+        },
+        Shape::BoundedPareto {
+            alpha: 1.5,
+            low: 1.0,
+            high: 1_000.0,
+        },
+        Shape::Exponential { mean: 1.0 },
+        Shape::Quantiles(vec![(0.0, 8.0), (0.7, 165.0), (1.0, 12_000.0)]),
+    ];
+    let draws: Vec<u64> = shapes
+        .into_iter()
+        .map(|shape| {
+            let mut rng = Streams::new(1, 0).stream("golden", "test");
+            Distribution::new(shape, 1e12).unwrap().sample(&mut rng)
+        })
+        .collect();
+    assert_eq!(
+        draws,
+        [
+            127_620_484_292_334,
+            299_970_037_192_681,
+            2_754_606_695_453,
+            1_520_024_969_123,
+            527_186_202_752_139,
+        ]
+    );
+}
+
 #[test]
 fn quantiles_are_met_at_their_points() {
     let access = of(Shape::Quantiles(vec![

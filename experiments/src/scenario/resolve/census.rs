@@ -28,6 +28,9 @@ const BLOCK_EVENTS: f64 = 4.0;
 /// The largest block that a discipline orders.
 const BLOCK_BYTES: f64 = 262_144.0;
 
+/// Most transfers of a run, whatever the memory.
+pub(super) const TRANSFERS_MAX: f64 = 2_000_000.0;
+
 /// Most chunks of a content or transfer.
 const CHUNKS_MAX: u64 = 1 << 24;
 
@@ -35,6 +38,7 @@ const CHUNKS_MAX: u64 = 1 << 24;
 struct Estimate<'a> {
     memory: f64,
     events: f64,
+    transfers: f64,
     most_memory: Option<(f64, At<'a>)>,
     most_events: Option<(f64, At<'a>)>,
 }
@@ -71,6 +75,7 @@ pub(super) fn check(build: &Build<'_>) -> Result<(), BadInput> {
     let mut estimate = Estimate {
         memory: 0.0,
         events: 0.0,
+        transfers: 0.0,
         most_memory: None,
         most_events: None,
     };
@@ -98,7 +103,7 @@ pub(super) fn check(build: &Build<'_>) -> Result<(), BadInput> {
         } else {
             at
         };
-        transfers(&mut estimate, count, bytes.mean(), &most);
+        transfers(&mut estimate, count, bytes.mean(), &most)?;
     }
     for row in build.rows("workload") {
         count_workload(build, &row, &mut estimate)?;
@@ -131,9 +136,31 @@ pub(super) fn check(build: &Build<'_>) -> Result<(), BadInput> {
     Ok(())
 }
 
-fn transfers<'a>(estimate: &mut Estimate<'a>, count: f64, mean: f64, at: &At<'a>) {
+fn transfers<'a>(
+    estimate: &mut Estimate<'a>,
+    count: f64,
+    mean: f64,
+    at: &At<'a>,
+) -> Result<(), BadInput> {
     estimate.memory(count * TRANSFER_BYTES, at);
     estimate.events(count * (mean / BLOCK_BYTES).max(1.0) * BLOCK_EVENTS, at);
+    estimate.transfers += count;
+    check_transfers(estimate.transfers, at)
+}
+
+/// Refuses more transfers than there may be.
+pub(super) fn check_transfers(count: f64, at: &At<'_>) -> Result<(), BadInput> {
+    if count <= TRANSFERS_MAX {
+        return Ok(());
+    }
+    let mib = (count * TRANSFER_BYTES / 1_048_576.0).ceil();
+    let shown = at.value.shown();
+    let got = format!(
+        "{shown}, about {} transfers, {mib} MiB at least",
+        count.ceil()
+    );
+    let allowed = format!("{TRANSFERS_MAX} transfers in all");
+    Err(at.bad_got("makes too many transfers", &got, allowed))
 }
 
 fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(), BadInput> {
@@ -237,6 +264,5 @@ fn count_workload<'a>(
         None => each,
     };
     let count = each * members(build, &row.need("source")?)?;
-    transfers(estimate, count, mean.mean(), &at);
-    Ok(())
+    transfers(estimate, count, mean.mean(), &at)
 }

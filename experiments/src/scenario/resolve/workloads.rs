@@ -15,11 +15,8 @@ use super::super::quantity::Quantity;
 use super::super::reader::{At, Row};
 use super::arrivals::{later, libm_ln};
 use super::who::Who;
-use super::{Build, Weighed, transfers, weight};
+use super::{Build, Weighed, census, transfers, weight};
 use crate::inputs::trace::{Arrival, Trace};
-
-/// Most transfers of a run.
-const TRANSFERS_MAX: usize = 10_000_000;
 
 /// Adds the transfers of every `[[workload]]`.
 pub(super) fn workloads(
@@ -90,6 +87,7 @@ impl Workload<'_> {
             Some(at) => at.count(1, u64::MAX)?,
             None => u64::MAX,
         };
+        self.check_total(at, &sizes, count, all.len())?;
         let mut number = 0;
         for source in &self.sources {
             let others: Vec<u32> = self
@@ -120,7 +118,6 @@ impl Workload<'_> {
                     break;
                 }
                 number += 1;
-                self.check_total(at, all)?;
                 all.push(TransferSetup {
                     name: format!("{}.{number}", self.pattern.name),
                     source: *source,
@@ -134,11 +131,20 @@ impl Workload<'_> {
         Ok(())
     }
 
-    fn check_total(&self, at: &At<'_>, all: &[TransferSetup]) -> Result<(), BadInput> {
-        if all.len() < TRANSFERS_MAX {
-            return Ok(());
+    /// Refuses a workload before its transfers take memory.
+    fn check_total(
+        &self,
+        at: &At<'_>,
+        sizes: &Distribution,
+        count: u64,
+        before: usize,
+    ) -> Result<(), BadInput> {
+        let mut expected = float(before as u64);
+        let nanos = float(self.until.since(self.start).as_nanos());
+        for source in &self.sources {
+            expected += (nanos / self.mean_gap(at, *source, sizes)?).min(float(count));
         }
-        Err(at.bad("makes too many transfers", "10000000 transfers in all"))
+        census::check_transfers(expected, at)
     }
 
     /// Mean time between two arrivals at `source`, in nanoseconds.
@@ -176,13 +182,13 @@ impl Workload<'_> {
         }
         let path = at.text("the path of a CSV file")?;
         let trace = at.opened(at.cx.inputs.trace(path))?;
+        census::check_transfers(float((all.len() + trace.rows.len()) as u64), at)?;
         let mut ends = build.streams.stream(&self.pattern.name, "trace");
         for (index, arrival) in trace.rows.iter().enumerate() {
             let start = Time::from_nanos(self.start.as_nanos().saturating_add(arrival.at_nanos));
             if start >= self.until {
                 break;
             }
-            self.check_total(at, all)?;
             let mut draw = |among: &[u32]| among[ends.below(among.len())];
             let source = match end(&trace, arrival, arrival.source, "source", who)? {
                 Some(peer) => peer,
