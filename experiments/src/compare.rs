@@ -9,7 +9,7 @@ use std::path::Path;
 use csv::Writer;
 use fairhaul_simulator::metrics::{self, Direction};
 
-use crate::output::{CellRuns, OutputError, Results, number, text, write_whole};
+use crate::output::{CellRuns, Facts, OutputError, ResultDir, Results, number, text, write_whole};
 use crate::stats::{self, Estimate};
 
 /// Every metric of every cell against the baseline's.
@@ -153,6 +153,33 @@ pub fn compare(results: &Results, baseline: &str) -> Result<Comparison, CompareE
         baseline: value,
         rows,
     })
+}
+
+/// Ends a result: puts the tables of `runs` together, sums them up, compares them with
+/// `baseline` if there is one, and writes the manifest.
+///
+/// # Errors
+///
+/// [`CompareError`]. The tables of runs are there even if the baseline is not.
+pub fn conclude<S: AsRef<str>>(
+    out: ResultDir,
+    runs: &[S],
+    facts: &Facts,
+    baseline: Option<&str>,
+) -> Result<(Results, Option<Comparison>), CompareError> {
+    out.assemble(runs)?;
+    let results = Results::read(out.path())?;
+    write_summary(out.path(), &results)?;
+    let comparison = match baseline {
+        Some(baseline) => {
+            let comparison = compare(&results, baseline)?;
+            write_paired(out.path(), &results, &comparison)?;
+            Some(comparison)
+        }
+        None => None,
+    };
+    out.finish(facts)?;
+    Ok((results, comparison))
 }
 
 fn find_baseline(results: &Results, asked: &str) -> Result<(usize, String), CompareError> {
