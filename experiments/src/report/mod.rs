@@ -4,6 +4,7 @@
 
 mod chart;
 mod data;
+pub mod digits;
 mod figures;
 pub mod headline;
 mod page;
@@ -47,7 +48,7 @@ pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_script(dir: &Path) -> Result<PathBuf, OutputError> {
     read_manifest(dir)?;
     let results = Results::read(dir)?;

@@ -5,7 +5,8 @@
 
 use std::fmt::Write;
 
-use super::headline::{self, Headline, decimals, fixed, significant};
+use super::digits::{decimals, fixed, significant};
+use super::headline::{self, Headline};
 use crate::compare::{Comparison, Verdict};
 use crate::output::{Manifest, Results};
 use crate::stats::Estimate;
@@ -45,7 +46,7 @@ pub(super) fn page(
         );
         body += &paired(results, comparison, &headlines);
     }
-    body += "<h2>Figures</h2>\n";
+    body += "<h2>Figures</h2>\n<div class=figures>\n";
     for figure in figures {
         let caption = escape(&figure.caption);
         let files = ["svg", "png", "pdf"]
@@ -59,6 +60,7 @@ pub(super) fn page(
             ),
         );
     }
+    body += "</div>\n";
     body += HOW_TO_READ;
     body += &provenance(manifest);
     format!(
@@ -252,7 +254,7 @@ const STYLE: &str = "\
 --line: #3a3d42; --good: #53c79b; --bad: #f09152; --band: #1f2226 } }\n\
 body { margin: 0; background: var(--page); color: var(--ink); \
 font: 16px/1.5 system-ui, sans-serif }\n\
-main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 4rem }\n\
+main { max-width: 66rem; margin: 0 auto; padding: 2rem 1rem 4rem }\n\
 h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.2rem; margin: 2.5rem 0 .6rem }\n\
 code, pre { font: .88em/1.45 ui-monospace, monospace; overflow-wrap: anywhere }\n\
 pre { background: var(--band); padding: 1rem; overflow-x: auto; overflow-wrap: normal }\n\
@@ -260,14 +262,16 @@ pre { background: var(--band); padding: 1rem; overflow-x: auto; overflow-wrap: n
 .facts { margin: 0 } .note, figcaption { font-size: .88rem; max-width: 46rem }\n\
 .scroll { overflow-x: auto }\n\
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }\n\
-th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap }\n\
+th, td { padding: .3rem .55rem; text-align: right; white-space: nowrap }\n\
 th:first-child { text-align: left; font-weight: 500 }\n\
 thead th { border-bottom: 1px solid var(--ink); font-weight: 500; white-space: normal; \
 vertical-align: bottom }\n\
 tbody tr { border-bottom: 1px solid var(--line) } tbody tr:hover { background: var(--band) }\n\
 .best { font-weight: 700 } .best .half { font-weight: 400 }\n\
 .better { color: var(--good) } .worse { color: var(--bad) } .same { color: var(--soft) }\n\
-figure { margin: 1.5rem 0 } figure svg { max-width: 100%; height: auto; background: #fff; \
+.figures { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem } figure { margin: 0; \
+flex: 0 1 auto; max-width: 100%; width: min-content } figure svg { display: block; \
+margin-bottom: .4rem } figure svg { height: auto; background: #fff; \
 border-radius: 4px }\n\
 .files a { margin-left: .3em } a { color: inherit }\n\
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; font-size: .92rem }\n\

@@ -11,12 +11,13 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
            "#8c564b", "#8c8c8c", "#332288"]
 plt.rcParams.update({
-    "font.size": 8, "axes.spines.top": False, "axes.spines.right": False,
+    "font.size": 8, "lines.linewidth": 1.2, "axes.spines.top": False, "axes.spines.right": False,
     "axes.prop_cycle": matplotlib.cycler(color=COLOURS), "figure.constrained_layout.use": True,
     "pdf.fonttype": 42, "svg.hashsalt": "fairlab",
 })
@@ -44,6 +45,15 @@ def number(text):
     return float(text) if text else None
 
 
+def log_ticks(axis):
+    """Plain numbers on a log axis, few enough to stand beside each other."""
+    low, high = sorted(axis.get_view_interval())
+    subs = (1,) if high > 80 * low else (1, 2, 5)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def save(figure, name):
     os.makedirs(os.path.join(HERE, "figures"), exist_ok=True)
     for end in ("pdf", "svg", "png"):
@@ -68,7 +78,7 @@ def headline(table):
     columns = min(3, len(metrics))
     lines = math.ceil(len(metrics) / columns)
     cells = [entry for entry in table[metrics[0][0]] if shown(entry[0])]
-    figure, axes = plt.subplots(lines, columns, squeeze=False,
+    figure, axes = plt.subplots(lines, columns, squeeze=False, sharey=True,
                                 figsize=(7, lines * (0.8 + 0.17 * len(cells))))
     for axis in list(axes.flat)[len(metrics):]:
         axis.remove()
@@ -81,11 +91,12 @@ def headline(table):
                 axis.plot([low * scale, high * scale], [place, place], color=colour)
             axis.plot([mean * scale], [place], "o", color=colour, markersize=4)
         axis.set_yticks(range(len(entries)), [label(entry[0]) for entry in entries])
-        axis.invert_yaxis()
-        axis.set_title(title, loc="left", fontsize=8)
+        axis.set_ylim(len(entries) - 0.5, -0.5)
+        axis.set_title(title, loc="left", fontsize=7)
         means = [mean for _, mean, _, _ in entries]
         if min(means) > 0 and max(means) > 8 * min(means):
             axis.set_xscale("log")
+            log_ticks(axis.xaxis)
         axis.grid(axis="x", color="#e4e4e4")
     save(figure, "headline")
 
@@ -105,10 +116,11 @@ def distribution():
         done = sorted(value for value in values if value is not None)
         axis.step(done, [(rank + 1) / len(values) for rank in range(len(done))], label=key)
     axis.set_xscale("log")
+    log_ticks(axis.xaxis)
     axis.set_xlabel(title)
     axis.set_ylabel("fraction at most")
     axis.set_ylim(0, 1)
-    axis.legend(frameon=False, fontsize=7)
+    axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, "cdf")
 
 
@@ -127,9 +139,10 @@ def windows(table):
         points.sort()
         axis.plot([p[0] for p in points], [p[1] for p in points], "o-", markersize=3, label=key)
     axis.set_xscale("log")
+    log_ticks(axis.xaxis)
     axis.set_xlabel("length of the windows (s)")
     axis.set_ylabel("Jain's index of shares")
-    axis.legend(frameon=False, fontsize=7)
+    axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, "jain_window")
 
 

@@ -28,6 +28,7 @@ pub(super) fn script(results: &Results) -> String {
         .collect();
     let metrics: Vec<serde_json::Value> = headline::headlines(results)
         .iter()
+        .take(headline::FIGURE_MAX)
         .map(|headline| {
             let name = &results.metrics[headline.metric];
             json!([name, headline.long_title(name), headline.scale])
