@@ -111,12 +111,14 @@ def distribution():
     if not samples:
         return
     figure, axis = plt.subplots(figsize=(3.5, 2.6))
+    every = [value for values in samples.values() for value in values if value is not None]
     for key, values in samples.items():
         # What did not finish counts, but has no place on the axis.
         done = sorted(value for value in values if value is not None)
         axis.step(done, [(rank + 1) / len(values) for rank in range(len(done))], label=key)
-    axis.set_xscale("log")
-    log_ticks(axis.xaxis)
+    if every and 0 < 8 * min(every) < max(every):
+        axis.set_xscale("log")
+        log_ticks(axis.xaxis)
     axis.set_xlabel(title)
     axis.set_ylabel("fraction at most")
     axis.set_ylim(0, 1)

@@ -101,17 +101,3 @@ fn the_script_names_what_this_result_has() {
     assert!(script.contains("AXES = [\"uplink\",\"load\"]\nCOMMON = {\"load\":\"0.9\"}\n"));
     assert!(script.contains("[\"slowdown_mean\",\"mean slowdown\",1.0]"));
 }
-
-#[test]
-fn show_me() {
-    for (name, runs) in [
-        ("t", fixture::transfer_runs(5)),
-        ("l", fixture::load_runs(5)),
-        ("s", fixture::swarm_runs(5)),
-    ] {
-        let dir = Path::new("/tmp/fig").join(name);
-        fixture::write_result(&dir, &runs);
-        write(&dir).unwrap();
-        write_script(&dir).unwrap();
-    }
-}
