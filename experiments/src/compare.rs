@@ -4,13 +4,14 @@
 //! with run k of the baseline, and what both have in common drops out. Decides a verdict
 //! only where the interval leaves out zero; refuses one from a single pair.
 
-use std::path::Path;
+mod tables;
 
-use csv::Writer;
 use fairhaul_simulator::metrics::{self, Direction};
 
-use crate::output::{CellRuns, OutputError, Results, number, text, write_whole};
+use crate::output::{CellRuns, OutputError, Results};
 use crate::stats::{self, Estimate};
+
+pub use tables::{compare_result, conclude, write_paired, write_summary};
 
 /// Every metric of every cell against the baseline's.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,127 +256,6 @@ fn difference(
         verdict: Verdict::of(&difference, direction),
         difference,
     })
-}
-
-/// Writes `summary.csv` in `dir`: a metric of a cell a row, in the order of the results.
-///
-/// # Errors
-///
-/// [`OutputError::Io`].
-pub fn write_summary(dir: &Path, results: &Results) -> Result<(), OutputError> {
-    let columns = [
-        "metric",
-        "n",
-        "mean",
-        "sd",
-        "ci_lo",
-        "ci_hi",
-        "median",
-        "median_ci_lo",
-        "median_ci_hi",
-    ];
-    let path = dir.join("summary.csv");
-    let mut table = Table::new(results, &columns);
-    for cell in &results.cells {
-        for (at, metric) in results.metrics.iter().enumerate() {
-            let values = cell.values(at);
-            let (Some(found), Some(median)) =
-                (stats::estimate(&values), stats::percentile(&values, 500))
-            else {
-                continue;
-            };
-            let own = [
-                metric.clone(),
-                found.n.to_string(),
-                number(Some(found.mean)),
-                number(found.sd),
-                number(found.interval.map(|interval| interval.0)),
-                number(found.interval.map(|interval| interval.1)),
-                number(Some(median.value)),
-                number(median.interval.map(|interval| interval.0)),
-                number(median.interval.map(|interval| interval.1)),
-            ];
-            table.put(cell, own);
-        }
-    }
-    write_whole(&path, &table.bytes())
-}
-
-/// Writes `paired.csv` in `dir`: a metric of a cell against the baseline a row.
-///
-/// # Errors
-///
-/// [`OutputError::Io`].
-pub fn write_paired(
-    dir: &Path,
-    results: &Results,
-    comparison: &Comparison,
-) -> Result<(), OutputError> {
-    let columns = [
-        "metric",
-        "baseline",
-        "n",
-        "baseline_mean",
-        "mean",
-        "difference",
-        "sd",
-        "ci_lo",
-        "ci_hi",
-        "verdict",
-    ];
-    let mut table = Table::new(results, &columns);
-    let baseline = text(&format!("{}={}", comparison.axis, comparison.baseline));
-    for row in &comparison.rows {
-        let interval = row.difference.interval;
-        let own = [
-            results.metrics[row.metric].clone(),
-            baseline.clone(),
-            row.difference.n.to_string(),
-            number(Some(row.baseline_mean)),
-            number(Some(row.mean)),
-            number(Some(row.difference.mean)),
-            number(row.difference.sd),
-            number(interval.map(|interval| interval.0)),
-            number(interval.map(|interval| interval.1)),
-            row.verdict.word().to_owned(),
-        ];
-        table.put(&results.cells[row.cell], own);
-    }
-    write_whole(&dir.join("paired.csv"), &table.bytes())
-}
-
-/// A table in memory whose rows start with the keys of a cell.
-struct Table(Writer<Vec<u8>>);
-
-impl Table {
-    fn new(results: &Results, columns: &[&str]) -> Self {
-        let axes = results.axes.iter().map(|axis| axis.name.as_str());
-        let header = ["cell"]
-            .into_iter()
-            .chain(axes)
-            .chain(columns.iter().copied());
-        let mut this = Self(Writer::from_writer(Vec::new()));
-        this.row(header.map(str::to_owned));
-        this
-    }
-
-    fn put(&mut self, cell: &CellRuns, own: impl IntoIterator<Item = String>) {
-        // Keys were made safe when the runs were written; doing it twice changes nothing.
-        let keys = [cell.cell.clone()]
-            .into_iter()
-            .chain(cell.params.iter().cloned());
-        self.row(keys.chain(own));
-    }
-
-    fn row(&mut self, fields: impl Iterator<Item = String>) {
-        self.0
-            .write_record(fields)
-            .expect("memory takes every row, and all have the same columns");
-    }
-
-    fn bytes(self) -> Vec<u8> {
-        self.0.into_inner().expect("memory can always be flushed")
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use std::fs;
+use std::path::Path;
 
 use super::*;
+use crate::output::{fixture, read_manifest};
 
 /// Two disciplines at two loads, three replications; `values` is the metric, in that order.
 fn results(metric: &str, values: [f64; 12]) -> Results {
@@ -122,4 +124,22 @@ fn tables_have_a_row_for_each_metric_of_each_cell() {
     let paired = fs::read_to_string(dir.path().join("paired.csv")).unwrap();
     let row = "c,drr,0.5,jain_share,uplink=fifo,3,2,3,1,0,1,1,better";
     assert_eq!(paired.lines().nth(1), Some(row));
+}
+
+#[test]
+fn comparing_a_finished_result_keeps_its_manifest_true() {
+    let dir = tempfile::tempdir().unwrap();
+    fixture::write_result(dir.path(), &fixture::swarm_runs(2));
+    let before = read_manifest(dir.path()).unwrap();
+    assert!(compare_result(dir.path(), "nobody").is_err());
+    assert_eq!(read_manifest(dir.path()).unwrap(), before);
+    let (_, comparison) = compare_result(dir.path(), "round-robin").unwrap();
+    assert_eq!(comparison.axis, "unchoke");
+    let after = read_manifest(dir.path()).unwrap();
+    assert_ne!(after.files["paired.csv"], before.files["paired.csv"]);
+    let table = fs::read(dir.path().join("paired.csv")).unwrap();
+    assert_eq!(
+        after.files["paired.csv"],
+        blake3::hash(&table).to_hex().to_string()
+    );
 }

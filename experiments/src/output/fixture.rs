@@ -14,6 +14,8 @@ use fairhaul_simulator::setup::{
     Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, Setup, TransferSetup,
 };
 
+use crate::compare::conclude;
+
 use super::{Facts, ResultDir, Results, RunRow};
 
 /// A number in 0..1 that depends on `keys` alone.
@@ -249,16 +251,18 @@ pub(crate) fn write_result(dir: &Path, runs: &[MadeUp]) -> Results {
         out.write(&row).unwrap();
         names.push(run);
     }
-    out.assemble(&names).unwrap();
-    let results = Results::read(dir).unwrap();
     let facts = Facts {
         scenario: "[scenario]\nname = \"<made up>\"\n".to_owned(),
         seed: 7,
         command: "fairlab run made-up.toml --seed 7".to_owned(),
         runs: names.len(),
     };
-    out.finish(&facts).unwrap();
-    results
+    let baseline = runs
+        .first()
+        .map(|(params, _)| format!("{}={}", params[0].0, params[0].1));
+    conclude(out, &names, &facts, baseline.as_deref())
+        .unwrap()
+        .0
 }
 
 /// Parameters of a run, and the run.

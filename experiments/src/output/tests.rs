@@ -253,7 +253,7 @@ fn the_histogram_log_reads_back_with_one_line_a_class() {
             .position(|byte| *byte == b'\n')
             .unwrap()
         + 1;
-    let mut tags = Vec::new();
+    let (mut tags, mut worst) = (Vec::new(), Vec::new());
     for entry in IntervalLogIterator::new(&log[end..]) {
         if let Ok(LogEntry::Interval(line)) = entry {
             let packed = base64(line.encoded_histogram());
@@ -261,6 +261,7 @@ fn the_histogram_log_reads_back_with_one_line_a_class() {
                 .deserialize(&mut packed.as_slice())
                 .unwrap();
             tags.push((line.tag().unwrap().as_str().to_owned(), found.len()));
+            worst.push(found.max());
         }
     }
     let want = [
@@ -272,6 +273,39 @@ fn the_histogram_log_reads_back_with_one_line_a_class() {
     let names: Vec<&str> = tags.iter().map(|(tag, _)| tag.as_str()).collect();
     assert_eq!(names, want);
     assert_eq!((tags[0].1, tags[1].1), (4, 40));
+    // A bulk transfer of 20 s alone takes 1 + 0.3 x 9 times as long: 74 s.
+    assert!(worst[0].abs_diff(74_000_000_000) < 74_000_000, "{worst:?}");
+}
+
+// 40 small transfers: the percentiles of the histogram are those of the table of transfers,
+// to three digits.
+#[test]
+fn percentiles_of_latency_are_those_of_the_transfers() {
+    let dir = tempfile::tempdir().unwrap();
+    write_result(dir.path(), [0, 1]);
+    let column = |name: &str, at: usize, keep: &dyn Fn(&str) -> bool| -> Vec<f64> {
+        let table = read(dir.path(), name);
+        let rows = table
+            .lines()
+            .filter(|line| line.starts_with("r0,") && keep(line));
+        rows.map(|line| line.split(',').nth(at).unwrap().parse().unwrap())
+            .collect()
+    };
+    let mut exact = column("transfers.csv", 19, &|line| line.contains(",small,"));
+    exact.sort_by(f64::total_cmp);
+    let shown = column("latency.csv", 9, &|line| line.contains(",small,"));
+    assert_eq!((exact.len(), shown.len()), (40, 9));
+    let (median, most) = (shown[2], shown[8]);
+    assert!(
+        (median / exact[19] - 1.0).abs() < 2e-3,
+        "{median} {}",
+        exact[19]
+    );
+    assert!(
+        (most / exact[39] - 1.0).abs() < 2e-3,
+        "{most} {}",
+        exact[39]
+    );
 }
 
 /// Decodes base64, for the one test that needs it.

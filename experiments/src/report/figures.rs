@@ -64,7 +64,11 @@ pub(super) fn draw(figure: &Figure, dir: &Path) -> Result<Drawn, OutputError> {
     let scene = scene(figure);
     let file = |end: &str| dir.join(format!("{}.{end}", figure.name));
     let failed = |path: &Path, what: String| OutputError::io(path)(std::io::Error::other(what));
-    let svg = SvgBackend::default().render_scene(&scene);
+    // With a view box a page can show the drawing at any size.
+    let view = format!("<svg viewBox=\"0 0 {} {}\" ", scene.width, scene.height);
+    let svg = SvgBackend::default()
+        .render_scene(&scene)
+        .replacen("<svg ", &view, 1);
     let (svg_file, png_file, pdf_file) = (file("svg"), file("png"), file("pdf"));
     write_whole(&svg_file, svg.as_bytes())?;
     let png = RasterBackend::new()

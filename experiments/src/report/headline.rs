@@ -6,8 +6,12 @@
 
 use fairhaul_simulator::metrics::{self, Direction};
 
+use super::digits::significant;
 use crate::output::{CellRuns, Results};
 use crate::stats::{self, Estimate};
+
+/// Panels of headline metrics that one figure shows at most.
+pub const FIGURE_MAX: usize = 6;
 
 /// Words for metrics where there is room for them, without unit and class.
 const LONG: [(&str, &str); 15] = [
@@ -376,108 +380,5 @@ fn scaled(cell: &CellRuns, metric: usize, scale: f64) -> Option<Estimate> {
     Some(stats::estimate(&cell.values(metric))?.scaled(scale))
 }
 
-/// A number for people: three significant digits, thousands written out.
-#[must_use]
-pub fn significant(value: f64) -> String {
-    fixed(value, decimals(value))
-}
-
-/// Decimals that give `value` three significant digits. What rounds up to the next power of
-/// ten is shown like it.
-#[must_use]
-pub fn decimals(value: f64) -> usize {
-    match value.abs() {
-        size if size < 0.000_5 => 0,
-        size if size < 0.999_5 => 3,
-        size if size < 9.995 => 2,
-        size if size < 99.95 => 1,
-        _ => 0,
-    }
-}
-
-/// `value` with `decimals` decimals; what rounds to zero is `0`.
-#[must_use]
-pub fn fixed(value: f64, decimals: usize) -> String {
-    let shown = format!("{value:.decimals$}");
-    let zero = !shown.contains(|c: char| ('1'..='9').contains(&c));
-    if zero { "0".to_owned() } else { shown }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    fn results(columns: &str, rows: &[&str]) -> Results {
-        let mut text = format!("run,seed,replication,cell,uplink,load,trace_digest,{columns}\n");
-        for (at, row) in rows.iter().enumerate() {
-            text += &format!("r{at},1,0,c,{row}\n");
-        }
-        Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn the_kind_follows_from_classes_axes_and_contents() {
-        let two = "size_mean_bytes.big,size_mean_bytes.tiny,completion_p50_s.tiny";
-        let transfers = results(two, &["fifo,1,ff,100,10,0.2", "drr,1,ff,100,10,0.1"]);
-        assert_eq!(kind(&transfers), Kind::Transfers);
-        assert_eq!(classes(&transfers), ["tiny", "big"]);
-        let load = results(two, &["fifo,0.5,ff,100,10,0.2", "fifo,0.9,ff,100,10,0.1"]);
-        assert_eq!(kind(&load), Kind::Load);
-        let swarm = results("leechers_joined,makespan_s", &["a,1,ff,3,10", "b,1,ff,3,"]);
-        assert_eq!(kind(&swarm), Kind::Swarm);
-    }
-
-    #[test]
-    fn headlines_without_values_are_left_out_and_short_times_are_in_milliseconds() {
-        let columns = "size_mean_bytes.big,size_mean_bytes.tiny,completion_p50_s.tiny,\
-            jain_share,transfers_not_finished,uplink_utilisation";
-        let found = results(
-            columns,
-            &["fifo,1,ff,100,10,0.2,0.9,0,", "drr,1,ff,100,10,0.1,1,0,"],
-        );
-        let lines = headlines(&found);
-        let titles: Vec<String> = lines.iter().map(Headline::full_title).collect();
-        assert_eq!(titles, ["tiny p50 (ms)", "Jain, share"]);
-        let mean = lines[0].estimate(&found.cells[1]).unwrap().mean;
-        assert_eq!(significant(mean), "100");
-        assert_eq!(lines[0].best(&found), [1]);
-    }
-
-    // At load 0.5 both are slower than at 0.1, but one of them is the best there.
-    #[test]
-    fn the_best_is_found_among_cells_that_differ_in_policy_alone() {
-        let rows = [
-            "fifo,0.1,ff,2",
-            "drr,0.1,ff,1",
-            "fifo,0.5,ff,8",
-            "drr,0.5,ff,9",
-        ];
-        let found = results("slowdown_mean", &rows);
-        assert_eq!(policy_axis(&found), Some(0));
-        assert_eq!(groups(&found), [[0, 1], [2, 3]]);
-        assert_eq!(headlines(&found)[0].best(&found), [1, 2]);
-    }
-
-    #[test]
-    fn what_rounds_to_zero_has_no_sign() {
-        assert_eq!(significant(-1e-9), "0");
-        assert_eq!(fixed(-0.04, 1), "0");
-        assert_eq!(fixed(-0.06, 1), "-0.1");
-    }
-
-    #[test]
-    fn numbers_for_people_have_three_digits() {
-        let shown = [
-            0.0, 0.1234, 0.9996, 1.234, 9.996, 12.34, 99.96, 123.4, 12_345.6,
-        ];
-        let shown: Vec<String> = shown.into_iter().map(significant).collect();
-        assert_eq!(
-            shown,
-            [
-                "0", "0.123", "1.00", "1.23", "10.0", "12.3", "100", "123", "12346"
-            ]
-        );
-    }
-}
+mod tests;

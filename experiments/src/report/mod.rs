@@ -4,44 +4,70 @@
 
 mod chart;
 mod data;
+pub mod digits;
 mod figures;
 pub mod headline;
+mod page;
 mod plan;
+mod script;
 
 use std::path::{Path, PathBuf};
 
-use crate::output::{OutputError, Results, read_manifest};
+use crate::compare::{self, Comparison};
+use crate::output::{OutputError, Results, read_manifest, write_whole};
 
-/// Draws every figure that the result in `dir` has into `dir/figures`. Gives the files.
+/// Draws every figure that the result in `dir` has into `dir/figures`, and writes
+/// `dir/report.html`. Gives the files, the page last.
 ///
 /// # Errors
 ///
 /// [`OutputError`] if the result is unfinished or not a result, or a file cannot be written.
-pub fn write_figures(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
-    read_manifest(dir)?;
+pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
+    let manifest = read_manifest(dir)?;
     let results = Results::read(dir)?;
     let mut files = Vec::new();
+    let mut shown = Vec::new();
     for figure in plan::figures(dir, &results)? {
-        files.extend(figures::draw(&figure, &dir.join("figures"))?.files);
+        let drawn = figures::draw(&figure, &dir.join("figures"))?;
+        files.extend(drawn.files);
+        shown.push(page::Shown {
+            svg: drawn.svg,
+            name: figure.name,
+            caption: figure.caption,
+        });
     }
+    let comparison = earlier_comparison(dir, &results);
+    let page = page::page(&manifest, &results, comparison.as_ref(), &shown);
+    let path = dir.join("report.html");
+    write_whole(&path, page.as_bytes())?;
+    files.push(path);
     Ok(files)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::output::fixture;
-
-    #[test]
-    fn show_me() {
-        for (name, runs) in [
-            ("t", fixture::transfer_runs(5)),
-            ("l", fixture::load_runs(5)),
-            ("s", fixture::swarm_runs(5)),
-        ] {
-            let dir = Path::new("/tmp/fig").join(name);
-            fixture::write_result(&dir, &runs);
-            eprintln!("{:?}", write_figures(&dir).unwrap());
-        }
-    }
+/// Writes `dir/figures.py`, which draws the main figures with matplotlib. Gives its path.
+///
+/// # Errors
+///
+/// As [`write()`].
+pub fn write_script(dir: &Path) -> Result<PathBuf, OutputError> {
+    read_manifest(dir)?;
+    let results = Results::read(dir)?;
+    let path = dir.join("figures.py");
+    write_whole(&path, script::script(&results).as_bytes())?;
+    Ok(path)
 }
+
+/// The comparison that `paired.csv` in `dir` was made from; none if there is no such table.
+fn earlier_comparison(dir: &Path, results: &Results) -> Option<Comparison> {
+    let mut reader = csv::Reader::from_path(dir.join("paired.csv")).ok()?;
+    let column = reader
+        .headers()
+        .ok()?
+        .iter()
+        .position(|name| name == "baseline")?;
+    let row = reader.records().next()?.ok()?;
+    compare::compare(results, row.get(column)?).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! Where several things vary beside the policy, figures that cannot show them take the last
 //! value of each and say so.
 
+mod curves;
+
 use std::path::Path;
 
 use super::chart::{Axis, Dot, DotPanel, Figure, Line, LinePanel, Panel};
@@ -14,8 +16,6 @@ use crate::stats;
 
 /// Windows that a line over time may have.
 const WINDOWS_MAX: usize = 150;
-/// Panels of headline metrics in one figure.
-const HEADLINES_MAX: usize = 6;
 
 /// The cells that a figure without further axes shows, and what they have in common.
 struct Shown {
@@ -36,7 +36,7 @@ pub(super) fn figures(dir: &Path, results: &Results) -> Result<Vec<Figure>, Outp
     found.extend(quantiles(dir, results, &shown)?);
     found.extend(windowed(results, &shown));
     found.extend(over_time(dir, results, &shown)?);
-    found.extend(curves(results));
+    found.extend(curves::curves(results));
     found.extend(classes(results, &shown));
     Ok(found)
 }
@@ -79,7 +79,7 @@ impl Shown {
 fn headlines(results: &Results, shown: &Shown) -> Option<Figure> {
     let panels: Vec<Panel> = headline::headlines(results)
         .iter()
-        .take(HEADLINES_MAX)
+        .take(headline::FIGURE_MAX)
         .filter_map(|headline| dots(results, shown, headline))
         .collect();
     let columns = panels.len().min(3);
@@ -187,8 +187,8 @@ fn quantiles(dir: &Path, results: &Results, shown: &Shown) -> Result<Option<Figu
         name,
         heading: String::new(),
         caption: shown.with_common(&format!(
-            "Distribution over all replications; what did not finish counts above the highest \
-             percentile drawn. Lower is better; {what}"
+            "Distribution over the {what} of all replications; what did not finish counts above \
+             the highest percentile drawn"
         )),
         panels: vec![Panel::Lines(LinePanel {
             title: shown.with_common(&label),
@@ -340,103 +340,6 @@ fn over_time(dir: &Path, results: &Results, shown: &Shown) -> Result<Option<Figu
             .cells
             .len()
             .min(if shown.cells.len() > 6 { 5 } else { 3 }),
-    }))
-}
-
-/// Metrics against the first axis that is a number and is not what is compared.
-fn curves(results: &Results) -> Option<Figure> {
-    let policy = headline::policy_axis(results);
-    let axis = results.varying().into_iter().find(|at| {
-        Some(*at) != policy && results.axes[*at].numbers().is_some_and(|n| n.len() > 1)
-    })?;
-    let wanted: &[&str] = match headline::kind(results) {
-        Kind::Swarm => &["makespan_over_bound", "peer_completion_mean_s"],
-        Kind::Load | Kind::Transfers => &["slowdown_mean", "slowdown_p99"],
-    };
-    let headlines = headline::headlines(results);
-    let chosen = headlines
-        .iter()
-        .filter(|headline| wanted.contains(&results.metrics[headline.metric].as_str()));
-    let panels: Vec<Panel> = chosen
-        .filter_map(|headline| curve(results, axis, policy?, headline))
-        .collect();
-    let columns = panels.len();
-    (columns > 0).then(|| Figure {
-        name: "curves",
-        heading: String::new(),
-        caption: format!(
-            "Means over replications with 95 % confidence intervals against {}",
-            results.axes[axis].name
-        ),
-        panels,
-        columns,
-    })
-}
-
-fn curve(results: &Results, axis: usize, policy: usize, headline: &Headline) -> Option<Panel> {
-    let along = &results.axes[axis];
-    let numbers = along.numbers()?;
-    let shown = shown(results);
-    let lines: Vec<Line> = results.axes[policy]
-        .values
-        .iter()
-        .enumerate()
-        .map(|(colour, value)| {
-            let mut points: Vec<_> = along
-                .values
-                .iter()
-                .zip(&numbers)
-                .filter_map(|(step, number)| {
-                    // Other axes, if any, stay where the shown cells have them.
-                    let fixed = &results.cells[*shown.cells.first()?].params;
-                    let cell = results.cells.iter().find(|cell| {
-                        results.varying().iter().all(|at| match *at {
-                            at if at == axis => cell.params[at] == *step,
-                            at if at == policy => cell.params[at] == *value,
-                            at => cell.params[at] == fixed[at],
-                        })
-                    })?;
-                    Some((*number, headline.estimate(cell)?))
-                })
-                .collect();
-            points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            Line {
-                label: value.clone(),
-                colour,
-                points: points.iter().map(|(x, found)| (*x, found.mean)).collect(),
-                intervals: points.iter().map(|(_, found)| found.interval).collect(),
-                marks: true,
-            }
-        })
-        .filter(|line| !line.points.is_empty())
-        .collect();
-    let (low, high) = ends(&numbers)?;
-    let values: Vec<f64> = lines
-        .iter()
-        .flat_map(|line| &line.points)
-        .map(|p| p.1)
-        .collect();
-    let unit = along.unit();
-    let label = if unit.is_empty() {
-        along.name.clone()
-    } else {
-        format!("{} ({unit})", along.name)
-    };
-    Some(Panel::Lines(LinePanel {
-        title: headline.long_title(&results.metrics[headline.metric]),
-        x: if low > 0.0 && high > 8.0 * low {
-            Axis::log(&label, low, high)
-        } else {
-            Axis::linear(
-                &label,
-                low - (high - low) * 0.03,
-                high + (high - low) * 0.03,
-            )
-        },
-        y: Axis::fitting("", &values),
-        lines,
-        ideal: None,
-        named: true,
     }))
 }
 

@@ -12,7 +12,7 @@ pub enum Direction {
 }
 
 /// Beginnings of the names of metrics, with their direction. The first that fits counts.
-const DIRECTIONS: [(&str, Direction); 15] = [
+const DIRECTIONS: [(&str, Direction); 16] = [
     ("completion_", Direction::Lower),
     ("peer_completion_", Direction::Lower),
     ("slowdown_", Direction::Lower),
@@ -20,6 +20,7 @@ const DIRECTIONS: [(&str, Direction); 15] = [
     ("makespan_", Direction::Lower),
     ("share_error_", Direction::Lower),
     ("lag_", Direction::Lower),
+    ("fair_window_", Direction::Lower),
     ("service_error_", Direction::Lower),
     ("transfers_not_finished", Direction::Lower),
     ("leechers_not_finished", Direction::Lower),

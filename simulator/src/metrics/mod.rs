@@ -27,4 +27,4 @@ pub use quantile::Sample;
 pub use scalars::{Scalar, scalars};
 pub use swarm::{peer_completion_s, peer_slowdown, share_ratio};
 pub use transfers::{completion_s, over_entitlement, slowdown};
-pub use windowed::{WindowedJain, windowed_jain, worst_lag};
+pub use windowed::{WindowedJain, fair_from, windowed_jain, worst_lag};

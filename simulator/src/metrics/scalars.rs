@@ -44,9 +44,14 @@ pub fn scalars(setup: &Setup, record: &Record) -> Vec<Scalar> {
     let mut out = Scalars(Vec::new());
     transfers::add(setup, record, &mut out);
     swarm::add(setup, record, &mut out);
-    for found in windowed::windowed_jain(setup, record) {
+    let windows = windowed::windowed_jain(setup, record);
+    for found in &windows {
         let seconds = found.window.as_secs_f64();
         out.add(&format!("jain_window_{seconds}s"), found.mean);
+    }
+    if !windows.is_empty() {
+        let fair = windowed::fair_from(&windows).map(|window| window.as_secs_f64());
+        out.add("fair_window_s", fair);
     }
     out.add("uplink_utilisation", uplink_utilisation(setup, record));
     out.add("end_s", Some(record.end.as_secs_f64()));

@@ -57,6 +57,19 @@ fn jain_per_window(window: Span, rows: &[WindowRecord]) -> Vec<f64> {
         .collect()
 }
 
+/// The shortest window from which on every longer one has a mean index of at least 0.95: the
+/// time scale at which the run is fair. None if the longest has less, or none counts.
+#[must_use]
+pub fn fair_from(windows: &[WindowedJain]) -> Option<Span> {
+    let mut known: Vec<(Span, f64)> = windows
+        .iter()
+        .filter_map(|found| Some((found.window, found.mean?)))
+        .collect();
+    known.sort_by_key(|(window, _)| *window);
+    let fair = known.iter().rev().take_while(|(_, mean)| *mean >= 0.95);
+    fair.last().map(|(window, _)| *window)
+}
+
 /// The most bytes by which a flow was ever behind its entitlement, at the ends of the
 /// shortest windows; none where no windows were recorded.
 ///
@@ -141,6 +154,24 @@ mod tests {
         };
         let found = windowed_jain(&setup, &record);
         assert_eq!((found[0].mean, found[0].windows), (None, 0));
+    }
+
+    #[test]
+    fn a_run_is_fair_from_the_window_after_which_none_is_unfair() {
+        let row = |millis, mean| WindowedJain {
+            window: Span::from_millis(millis),
+            mean,
+            windows: 1,
+        };
+        let mut rows = vec![
+            row(1_000, Some(1.0)),
+            row(10, Some(0.99)),
+            row(100, Some(0.9)),
+        ];
+        assert_eq!(fair_from(&rows), Some(Span::from_secs(1)));
+        rows.push(row(10_000, Some(0.5)));
+        assert_eq!(fair_from(&rows), None);
+        assert_eq!(fair_from(&[row(10, None)]), None);
     }
 
     // Entitled to 50 a window for three windows, but only 60 long: behind by 60 at most.

@@ -1,0 +1,175 @@
+//! The tables that sum up a result and compare its cells.
+
+use std::path::Path;
+
+use csv::Writer;
+
+use super::{CompareError, Comparison, compare};
+use crate::output::{
+    CellRuns, Facts, OutputError, ResultDir, Results, number, read_manifest, refresh_digests, text,
+    write_whole,
+};
+use crate::stats;
+
+/// Ends a result: puts the tables of `runs` together, sums them up, compares them with
+/// `baseline` if there is one, and writes the manifest.
+///
+/// # Errors
+///
+/// [`CompareError`]. The tables of runs are there even if the baseline is not.
+pub fn conclude<S: AsRef<str>>(
+    out: ResultDir,
+    runs: &[S],
+    facts: &Facts,
+    baseline: Option<&str>,
+) -> Result<(Results, Option<Comparison>), CompareError> {
+    out.assemble(runs)?;
+    let results = Results::read(out.path())?;
+    write_summary(out.path(), &results)?;
+    let comparison = match baseline {
+        Some(baseline) => {
+            let comparison = compare(&results, baseline)?;
+            write_paired(out.path(), &results, &comparison)?;
+            Some(comparison)
+        }
+        None => None,
+    };
+    out.finish(facts)?;
+    Ok((results, comparison))
+}
+
+/// Compares the cells of the finished result in `dir` with `baseline`, writes `paired.csv`
+/// there and notes it in the manifest.
+///
+/// # Errors
+///
+/// [`CompareError`], before anything is written.
+pub fn compare_result(dir: &Path, baseline: &str) -> Result<(Results, Comparison), CompareError> {
+    read_manifest(dir)?;
+    let results = Results::read(dir)?;
+    let comparison = compare(&results, baseline)?;
+    write_paired(dir, &results, &comparison)?;
+    refresh_digests(dir)?;
+    Ok((results, comparison))
+}
+
+/// Writes `summary.csv` in `dir`: a metric of a cell a row, in the order of the results.
+///
+/// # Errors
+///
+/// [`OutputError::Io`].
+pub fn write_summary(dir: &Path, results: &Results) -> Result<(), OutputError> {
+    let columns = [
+        "metric",
+        "n",
+        "mean",
+        "sd",
+        "ci_lo",
+        "ci_hi",
+        "median",
+        "median_ci_lo",
+        "median_ci_hi",
+    ];
+    let path = dir.join("summary.csv");
+    let mut table = Table::new(results, &columns);
+    for cell in &results.cells {
+        for (at, metric) in results.metrics.iter().enumerate() {
+            let values = cell.values(at);
+            let (Some(found), Some(median)) =
+                (stats::estimate(&values), stats::percentile(&values, 500))
+            else {
+                continue;
+            };
+            let own = [
+                metric.clone(),
+                found.n.to_string(),
+                number(Some(found.mean)),
+                number(found.sd),
+                number(found.interval.map(|interval| interval.0)),
+                number(found.interval.map(|interval| interval.1)),
+                number(Some(median.value)),
+                number(median.interval.map(|interval| interval.0)),
+                number(median.interval.map(|interval| interval.1)),
+            ];
+            table.put(cell, own);
+        }
+    }
+    write_whole(&path, &table.bytes())
+}
+
+/// Writes `paired.csv` in `dir`: a metric of a cell against the baseline a row.
+///
+/// # Errors
+///
+/// [`OutputError::Io`].
+pub fn write_paired(
+    dir: &Path,
+    results: &Results,
+    comparison: &Comparison,
+) -> Result<(), OutputError> {
+    let columns = [
+        "metric",
+        "baseline",
+        "n",
+        "baseline_mean",
+        "mean",
+        "difference",
+        "sd",
+        "ci_lo",
+        "ci_hi",
+        "verdict",
+    ];
+    let mut table = Table::new(results, &columns);
+    let baseline = text(&format!("{}={}", comparison.axis, comparison.baseline));
+    for row in &comparison.rows {
+        let interval = row.difference.interval;
+        let own = [
+            results.metrics[row.metric].clone(),
+            baseline.clone(),
+            row.difference.n.to_string(),
+            number(Some(row.baseline_mean)),
+            number(Some(row.mean)),
+            number(Some(row.difference.mean)),
+            number(row.difference.sd),
+            number(interval.map(|interval| interval.0)),
+            number(interval.map(|interval| interval.1)),
+            row.verdict.word().to_owned(),
+        ];
+        table.put(&results.cells[row.cell], own);
+    }
+    write_whole(&dir.join("paired.csv"), &table.bytes())
+}
+
+/// A table in memory whose rows start with the keys of a cell.
+struct Table(Writer<Vec<u8>>);
+
+impl Table {
+    fn new(results: &Results, columns: &[&str]) -> Self {
+        let axes = results.axes.iter().map(|axis| axis.name.as_str());
+        let header = ["cell"]
+            .into_iter()
+            .chain(axes)
+            .chain(columns.iter().copied());
+        let mut this = Self(Writer::from_writer(Vec::new()));
+        this.row(header.map(str::to_owned));
+        this
+    }
+
+    fn put(&mut self, cell: &CellRuns, own: impl IntoIterator<Item = String>) {
+        // Keys were made safe when the runs were written; doing it twice changes nothing.
+        let keys = [cell.cell.clone()]
+            .into_iter()
+            .chain(cell.params.iter().cloned());
+        self.row(keys.chain(own));
+    }
+
+    fn row(&mut self, fields: impl Iterator<Item = String>) {
+        self.0
+            .write_record(fields)
+            .expect("memory takes every row, and all have the same columns");
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        self.0.into_inner().expect("memory can always be flushed")
+    }
+}

@@ -1,0 +1,54 @@
+//! Numbers for people: how many digits a report shows. Tables on disk have all of them.
+
+/// A number for people: three significant digits, thousands written out.
+#[must_use]
+pub fn significant(value: f64) -> String {
+    fixed(value, decimals(value))
+}
+
+/// Decimals that give `value` three significant digits. What rounds up to the next power of
+/// ten is shown like it.
+#[must_use]
+pub fn decimals(value: f64) -> usize {
+    match value.abs() {
+        size if size < 0.000_5 => 0,
+        size if size < 0.999_5 => 3,
+        size if size < 9.995 => 2,
+        size if size < 99.95 => 1,
+        _ => 0,
+    }
+}
+
+/// `value` with `decimals` decimals; what rounds to zero is `0`.
+#[must_use]
+pub fn fixed(value: f64, decimals: usize) -> String {
+    let shown = format!("{value:.decimals$}");
+    let zero = !shown.contains(|c: char| ('1'..='9').contains(&c));
+    if zero { "0".to_owned() } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people_have_three_digits() {
+        let shown = [
+            0.0, 0.1234, 0.9996, 1.234, 9.996, 12.34, 99.96, 123.4, 12_345.6,
+        ];
+        let shown: Vec<String> = shown.into_iter().map(significant).collect();
+        assert_eq!(
+            shown,
+            [
+                "0", "0.123", "1.00", "1.23", "10.0", "12.3", "100", "123", "12346"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_rounds_to_zero_has_no_sign() {
+        assert_eq!(significant(-1e-9), "0");
+        assert_eq!(fixed(-0.04, 1), "0");
+        assert_eq!(fixed(-0.06, 1), "-0.1");
+    }
+}
