@@ -1,4 +1,4 @@
-//! Caps, floors and windows.
+//! Caps and windows, and what the status says of them.
 
 use super::*;
 
@@ -105,117 +105,6 @@ fn a_peers_cap_holds_across_the_transfers_that_are_shared_by() {
     assert_near(got[&(1, 1)] + got[&(1, 2)], 10 * MB, 256 * KIB);
     assert_near(got[&(1, 1)] + got[&(2, 1)], 40 * MB, 256 * KIB);
     assert_near(got[&(1, 2)] + got[&(3, 2)], 40 * MB, 256 * KIB);
-}
-
-// C = 1,000: A (floor 300, weight 1), B (weight 2), D (weight 3, cap 200): 300, 500, 200.
-#[test]
-fn floors_and_caps_clamp_the_shares_as_the_fluid_oracle_does() {
-    for discipline in FAIR {
-        let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
-        rig.limit(peer(1), floor(3 * MB));
-        rig.limit(peer(2), weigh(2));
-        let capped = Limit {
-            weight: Weight::whole(3),
-            ..cap(2 * MB)
-        };
-        rig.limit(peer(3), capped);
-        for id in 1..=3 {
-            rig.hungry(id, 0, 64 * KIB);
-        }
-        rig.run(Span::from_secs(20));
-        let got = rig.by_peer(secs(10));
-        for (id, expected) in [(1, 30 * MB), (2, 50 * MB), (3, 20 * MB)] {
-            assert_near(got[&id], expected, 200_000);
-        }
-    }
-}
-
-// A floor below the share changes nothing; a floor of a group lifts the group and is shared by
-// weight within it.
-#[test]
-fn a_floor_is_the_larger_of_floor_and_share() {
-    for discipline in FAIR {
-        let mut rig = Rig::of(discipline, Share::Peer, 9 * MB);
-        rig.limit(peer(1), floor(2 * MB));
-        for id in 1..=3 {
-            rig.hungry(id, 0, 64 * KIB);
-        }
-        rig.run(Span::from_secs(10));
-        for (_, got) in rig.by_peer(Time::ZERO) {
-            assert_near(got, 30 * MB, 200_000);
-        }
-    }
-    let mut rig = Rig::new(Share::Peer, 10 * MB);
-    rig.limit(group(1), floor(6 * MB));
-    rig.limit(peer(2), weigh(2));
-    for id in [1, 2] {
-        rig.join(peer(id), Some(1));
-    }
-    for id in 1..=8 {
-        rig.hungry(id, 0, 64 * KIB);
-    }
-    rig.run(Span::from_secs(10));
-    let got = rig.by_peer(Time::ZERO);
-    assert_near(got[&1], 20 * MB, 500_000);
-    assert_near(got[&2], 40 * MB, 500_000);
-    for id in 3..=8 {
-        assert_near(got[&id], 40 * MB / 6, 500_000);
-    }
-}
-
-// Shared by peer, a transfer's floor cuts across: transfer 7 gets 5 of 10 MB/s, whoever asks.
-#[test]
-fn a_transfers_floor_holds_across_the_peers_that_are_shared_by() {
-    let mut rig = Rig::new(Share::Peer, 10 * MB);
-    rig.limit(transfer(7), floor(5 * MB));
-    rig.hungry(1, 7, 64 * KIB);
-    for id in 1..=9 {
-        rig.hungry(id, 1, 64 * KIB);
-    }
-    rig.run(Span::from_secs(10));
-    let got = rig.by_both(Time::ZERO);
-    assert_near(got[&(1, 7)], 50 * MB, 300_000);
-}
-
-// Floors of 6, 6 and 1 MB/s and a fourth peer without on 8 MB/s: 1 MB/s is kept, the others
-// share the rest alike, and of one block in 32 that goes in turn a quarter is the fourth's.
-// (mClock keeps floors itself too, in turn, and starves who has none, as its authors say.)
-#[test]
-fn floors_that_do_not_fit_get_turns_alike_and_starve_nobody() {
-    for discipline in FAIR.into_iter().filter(|&name| name != "mclock") {
-        let mut rig = Rig::of(discipline, Share::Peer, 8 * MB);
-        for (id, rate) in [(1, 6 * MB), (2, 6 * MB), (3, MB)] {
-            rig.limit(peer(id), floor(rate));
-        }
-        for id in 1..=4 {
-            rig.hungry(id, 0, 64 * KIB);
-        }
-        rig.run(Span::from_secs(10));
-        let got = rig.by_peer(Time::ZERO);
-        assert_near(got[&1], got[&2], MB);
-        assert_near(got[&3], 10 * MB, 700_000);
-        assert!(got[&4] >= 400_000, "{discipline}: {got:?}");
-    }
-}
-
-// Served from its floor for ten seconds, a peer has not run up a debt: when the others change,
-// it gets what it would have got anyway. (mClock keeps floors itself too, and by its definition
-// counts what it serves for them against the share.)
-#[test]
-fn a_floor_leaves_no_debt_that_a_newcomer_would_profit_from() {
-    for discipline in FAIR.into_iter().filter(|&name| name != "mclock") {
-        let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
-        rig.limit(peer(1), floor(MB));
-        rig.limit(peer(2), weigh(99));
-        rig.hungry(1, 0, 64 * KIB);
-        rig.hungry(2, 0, 64 * KIB);
-        rig.run(Span::from_secs(10));
-        rig.leave(2);
-        rig.hungry(3, 0, 64 * KIB);
-        rig.run(Span::from_secs(4));
-        let got = rig.by_peer(secs(10));
-        assert_near(got[&1], 20 * MB, 500_000);
-    }
 }
 
 // 8 MB/s with a debt-free bucket, then 1 MB/s: the burst of the new rate is not a present.
@@ -380,28 +269,6 @@ fn a_cap_that_cuts_across_many_is_shared_by_weight_too() {
                 let expected = u64::from(1 + 2 * (id % 2)) * MB / 2;
                 assert_near(got[&id], expected, 64 * KIB);
             }
-        }
-    }
-}
-
-// The same for a floor: half of 20 MB/s for transfer 1, which ten peers ask for besides another.
-#[test]
-fn a_floor_that_cuts_across_many_is_shared_too() {
-    for discipline in FAIR {
-        let mut rig = Rig::of(discipline, Share::Peer, 20 * MB);
-        rig.limit(transfer(1), floor(10 * MB));
-        for id in 0..40 {
-            rig.hungry(id, 2, 64 * KIB);
-        }
-        for id in 0..10 {
-            rig.hungry(id, 1, 64 * KIB);
-        }
-        rig.run(Span::from_secs(20));
-        let got = rig.by_both(Time::ZERO);
-        for id in 0..10 {
-            assert_near(got[&(id, 1)], 20 * MB, 300_000);
-            // In turn 40 peers share what is left, 3/7 of all, and these ten in halves.
-            assert_near(got[&(id, 2)], 20 * 20 * MB * 4 / 7 / 40 / 2, 100_000);
         }
     }
 }
