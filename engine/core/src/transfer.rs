@@ -1,7 +1,7 @@
 //! One content moving: which chunks are had, wanted and in flight.
 //!
 //! Decides which chunk may be asked of whom. A chunk is in exactly one of had, wanted and in
-//! flight; [`Transfer::check`] says so after every change in tests.
+//! flight; `Transfer::check` says so after every change in tests.
 
 use std::collections::BTreeMap;
 
