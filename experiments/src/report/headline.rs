@@ -106,12 +106,27 @@ pub fn classes(results: &Results) -> Vec<String> {
     found.into_iter().map(|(_, class)| class).collect()
 }
 
+/// The class that asks for most bytes in all, which fairness of shares is about; empty if
+/// there are no classes.
+fn heaviest<'a>(results: &Results, classes: &'a [String]) -> &'a str {
+    let total = |base: &str, class: &str| -> f64 {
+        let metric = results.metric(&format!("{base}.{class}"));
+        let cells = metric
+            .into_iter()
+            .flat_map(|at| results.cells.iter().map(move |c| (c, at)));
+        cells.flat_map(|(cell, at)| cell.values(at)).sum()
+    };
+    let bytes = |class: &str| total("size_mean_bytes", class) * total("transfers_started", class);
+    let heaviest = classes.iter().max_by(|a, b| bytes(a).total_cmp(&bytes(b)));
+    heaviest.map_or("", String::as_str)
+}
+
 /// The headline metrics of `results` that have a value, in the order in which they are shown.
 #[must_use]
 pub fn headlines(results: &Results) -> Vec<Headline> {
     let classes = classes(results);
     let small = classes.first().map_or("", String::as_str);
-    let large = classes.last().map_or("", String::as_str);
+    let large = heaviest(results, &classes);
     let wanted: Vec<(String, [&str; 2])> = match kind(results) {
         Kind::Transfers => vec![
             ("transfers_not_finished".into(), ["not", "finished"]),

@@ -16,26 +16,26 @@ use std::path::{Path, PathBuf};
 use crate::compare::{self, Comparison};
 use crate::output::{OutputError, Results, read_manifest, write_whole};
 
-/// Draws every figure that the result in `dir` has into `dir/figures`, and writes
-/// `dir/report.html`. Gives the files, the page last.
+/// Draws every figure that the result in `dir` has into `dir/figures`. Gives the files.
 ///
 /// # Errors
 ///
 /// [`OutputError`] if the result is unfinished or not a result, or a file cannot be written.
+pub fn write_figures(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
+    read_manifest(dir)?;
+    Ok(draw_all(dir, &Results::read(dir)?)?.0)
+}
+
+/// Draws the figures as [`write_figures`] does, and writes `dir/report.html`. Gives the files,
+/// the page last.
+///
+/// # Errors
+///
+/// As [`write_figures`].
 pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
     let manifest = read_manifest(dir)?;
     let results = Results::read(dir)?;
-    let mut files = Vec::new();
-    let mut shown = Vec::new();
-    for figure in plan::figures(dir, &results)? {
-        let drawn = figures::draw(&figure, &dir.join("figures"))?;
-        files.extend(drawn.files);
-        shown.push(page::Shown {
-            svg: drawn.svg,
-            name: figure.name,
-            caption: figure.caption,
-        });
-    }
+    let (mut files, shown) = draw_all(dir, &results)?;
     let comparison = earlier_comparison(dir, &results);
     let page = page::page(&manifest, &results, comparison.as_ref(), &shown);
     let path = dir.join("report.html");
@@ -44,11 +44,28 @@ pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
     Ok(files)
 }
 
+fn draw_all(
+    dir: &Path,
+    results: &Results,
+) -> Result<(Vec<PathBuf>, Vec<page::Shown>), OutputError> {
+    let (mut files, mut shown) = (Vec::new(), Vec::new());
+    for figure in plan::figures(dir, results)? {
+        let drawn = figures::draw(&figure, &dir.join("figures"))?;
+        files.extend(drawn.files);
+        shown.push(page::Shown {
+            svg: drawn.svg,
+            name: figure.name,
+            caption: figure.caption,
+        });
+    }
+    Ok((files, shown))
+}
+
 /// Writes `dir/figures.py`, which draws the main figures with matplotlib. Gives its path.
 ///
 /// # Errors
 ///
-/// As [`write()`].
+/// As [`write_figures`].
 pub fn write_script(dir: &Path) -> Result<PathBuf, OutputError> {
     read_manifest(dir)?;
     let results = Results::read(dir)?;

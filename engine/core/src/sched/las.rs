@@ -128,7 +128,10 @@ mod tests {
         las.retire(FlowId(0));
         las.enqueue(ticket(1), Time::ZERO);
         las.enqueue(ticket(0), Time::ZERO);
-        assert_eq!(las.dequeue(Time::ZERO).map(|served| served.flow), Some(FlowId(0)));
+        assert_eq!(
+            las.dequeue(Time::ZERO).map(|served| served.flow),
+            Some(FlowId(0))
+        );
     }
 
     #[test]

@@ -52,3 +52,17 @@ fn the_best_is_found_among_cells_that_differ_in_policy_alone() {
     assert_eq!(groups(&found), [[0, 1], [2, 3]]);
     assert_eq!(headlines(&found)[0].best(&found), [1, 2]);
 }
+
+// Ten bulk transfers of 100 bytes weigh more than one of 300: they are what shares are about.
+#[test]
+fn the_large_class_is_the_one_that_asks_for_most_in_all() {
+    let columns = "size_mean_bytes.one,size_mean_bytes.bulk,size_mean_bytes.tiny,\
+        transfers_started.one,transfers_started.bulk,transfers_started.tiny,\
+        completion_mean_s.one,completion_mean_s.bulk";
+    let rows = [
+        "fifo,1,ff,300,100,1,1,10,10,7,8",
+        "drr,1,ff,300,100,1,1,10,10,8,9",
+    ];
+    let found = results(columns, &rows);
+    assert_eq!(headlines(&found)[0].full_title(), "bulk mean (s)");
+}
