@@ -75,6 +75,11 @@ impl World<'_> {
         );
         self.tally
             .transfer_started(row, self.alone(transfer), self.now);
+        let asked = self.now + self.delay(transfer.destination, transfer.source);
+        let missing = transfer
+            .bytes
+            .saturating_sub(self.tally.transfers[row as usize].received);
+        self.ideal.begin(row, missing, asked);
         let id = self.transfer_id(row);
         if self.has(transfer.destination, id) {
             return;
@@ -109,6 +114,7 @@ impl World<'_> {
         if let Some(row) = transfer.0.checked_sub(contents) {
             self.trace.event(self.now, 9, host, row, [0; 2]);
             self.tally.transfer_ended(row, self.now);
+            self.ideal.end(row, self.now);
             let source = self.setup.transfers[row as usize].source;
             let known = self.now + self.delay(host, source);
             self.queue.push(known, Event::Forget(row));
@@ -148,6 +154,8 @@ impl World<'_> {
         match fault.kind {
             FaultKind::Crash { peer } => {
                 self.leave(peer);
+                let cap = self.setup.peers[peer as usize].upload_cap;
+                self.ideal.peer_left(peer, cap, self.now);
                 if !self.comes_back(peer) {
                     self.tally.gone(self.setup, peer);
                 }
@@ -156,8 +164,12 @@ impl World<'_> {
             FaultKind::Capacity { peer, up, down } => {
                 self.network
                     .set_capacity(build::place(peer), up, down, self.now);
+                self.ideal.set_links(peer, up, down, self.now);
             }
+            // Who is away hears nothing.
+            FaultKind::UploadCap { peer, .. } if self.hosts[peer as usize].node.is_none() => {}
             FaultKind::UploadCap { peer, rate } => {
+                self.ideal.set_upload_cap(peer, rate, self.now);
                 let burst = self.setup.peers[peer as usize].burst;
                 let limit = Limit {
                     cap: rate,

@@ -1,5 +1,7 @@
 //! The end of a run: what is left over is checked, and the record is put together.
 
+use std::collections::BTreeMap;
+
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 
@@ -12,12 +14,29 @@ use crate::setup::ContentSetup;
 const NAMED: usize = 5;
 
 impl World<'_> {
-    /// A window ends.
+    /// A window ends. Who had demand in it has a row, even if it got nothing.
     pub(super) fn window(&mut self, row: u32) {
         let window = self.setup.windows[row as usize];
         let start = Time::from_nanos(self.now.as_nanos() - window.as_nanos());
-        for (flow, bytes) in self.tally.take_window(row) {
-            let (entitlement, backlogged) = self.ideal_of(flow, start, window);
+        let mut bytes = self.tally.take_window(row);
+        let mut rows = BTreeMap::new();
+        for (transfer, grant) in self.ideal.take_window(row as usize, self.now) {
+            let flow = FlowName::Transfer(transfer);
+            let got = bytes.remove(&flow).unwrap_or(ByteCount::ZERO);
+            let entitlement = grant.entitlement.unwrap_or(got);
+            rows.insert(flow, (got, entitlement, grant.backlogged));
+        }
+        for (peer, entitlement, backlogged) in self.leechers_since(start) {
+            let got = bytes
+                .remove(&FlowName::Peer(peer))
+                .unwrap_or(ByteCount::ZERO);
+            rows.insert(FlowName::Peer(peer), (got, entitlement, backlogged));
+        }
+        // What propagated while its flow wanted nothing more.
+        for (flow, got) in bytes {
+            rows.insert(flow, (got, ByteCount::ZERO, Span::ZERO));
+        }
+        for (flow, (bytes, entitlement, backlogged)) in rows {
             self.tally.windows.push(WindowRecord {
                 window,
                 start,
@@ -28,25 +47,39 @@ impl World<'_> {
             });
         }
         let next = self.now + window;
-        if next <= self.setup.horizon {
+        // Windows of other lengths are all that is left if nothing more will happen.
+        let others = self.setup.windows.len() - 1;
+        if next <= self.setup.horizon && self.queue.len() > others {
             self.queue.push(next, Event::Window(row));
         }
     }
 
-    fn ideal_of(&self, flow: FlowName, start: Time, window: Span) -> (ByteCount, Span) {
-        let (begin, end) = match flow {
-            FlowName::Transfer(row) => {
-                let record = &self.tally.transfers[row as usize];
-                (record.start, record.end)
-            }
-            FlowName::Peer(row) => {
-                let record = &self.tally.peers[row as usize];
-                (record.joined, record.completed)
-            }
-        };
-        let begin = begin.unwrap_or(start).max(start);
-        let end = end.unwrap_or(self.now).min(start + window);
-        (ByteCount::ZERO, end.since(begin))
+    /// Peers that wanted a content between `start` and now: what equal service would have
+    /// given them, and for how long they wanted it.
+    ///
+    /// Equal service is the content in the least time in which the last peer can have it
+    /// (Kumar and Ross); where no bound applies the entitlement is zero.
+    fn leechers_since(&self, start: Time) -> Vec<(u32, ByteCount, Span)> {
+        let ideal = self.setup.contents.first().and_then(|content| {
+            let (least, _) = self.bounds(content);
+            least
+                .filter(|span| *span > Span::ZERO)
+                .map(|span| (content.bytes, span))
+        });
+        let wanted = rows(&self.tally.peers).filter(|(_, peer)| peer.wanted);
+        wanted
+            .filter_map(|(row, peer)| {
+                let from = peer.joined?.max(start);
+                let until = peer.completed.or(peer.left).unwrap_or(self.now);
+                let backlogged = until.since(from);
+                let share = ideal.map_or(0, |(bytes, least)| {
+                    let product = u128::from(bytes.get()) * u128::from(backlogged.as_nanos());
+                    product / u128::from(least.as_nanos())
+                });
+                let share = ByteCount::new(u64::try_from(share).unwrap_or(u64::MAX));
+                (backlogged > Span::ZERO).then_some((row, share, backlogged))
+            })
+            .collect()
     }
 
     /// The error of a run in which nothing more will happen: who waits for whom.
@@ -106,6 +139,11 @@ impl World<'_> {
             }
         }
         self.conserved()?;
+        for (row, _) in rows(&self.setup.transfers) {
+            let granted = self.ideal.grant(row, end).entitlement;
+            let record = &mut self.tally.transfers[row as usize];
+            record.entitlement = granted.unwrap_or(record.received);
+        }
         let contents = self
             .setup
             .contents

@@ -25,12 +25,14 @@ mod build;
 mod error;
 mod faults;
 mod finish;
+mod ideal;
 mod swarm;
 mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use error::RunError;
+use ideal::Ideal;
 use swarm::Swarm;
 use tally::Tally;
 
@@ -113,6 +115,7 @@ pub(crate) struct World<'a> {
     /// Transfers that wait for a peer that is away.
     waiting: BTreeMap<u32, Vec<u32>>,
     tally: Tally,
+    ideal: Ideal,
     trace: Trace,
     actions: Vec<Action>,
     inputs: Vec<(u32, Input)>,
@@ -152,6 +155,7 @@ impl<'a> World<'a> {
             swarm: Swarm::new(setup),
             waiting: BTreeMap::new(),
             tally: Tally::new(setup),
+            ideal: Ideal::new(setup),
             trace: Trace::new(),
             actions: Vec::new(),
             inputs: Vec::new(),
@@ -252,6 +256,8 @@ impl<'a> World<'a> {
             Event::Meet(peer) => self.meet_neighbours(peer),
             Event::Leave(peer) => {
                 self.leave(peer);
+                let cap = self.setup.peers[peer as usize].upload_cap;
+                self.ideal.peer_left(peer, cap, self.now);
                 self.tally.gone(self.setup, peer);
             }
             Event::Offer(transfer) => self.offer(transfer),
@@ -409,6 +415,9 @@ impl<'a> World<'a> {
         ];
         if outcome == Outcome::Sent(id) {
             self.trace.event(self.now, 3, flight.from, flight.to, facts);
+            if let Some(row) = self.tally.row_of(transfer.0) {
+                self.ideal.sent(row, len, self.now);
+            }
             self.tell(flight.from, Input::Sent { peer, len });
             return Ok(());
         }

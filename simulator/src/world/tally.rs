@@ -173,10 +173,15 @@ impl Tally {
         self.wants[peer as usize] > 0
     }
 
+    /// The row of an explicit transfer by its id in the cores; none for a content.
+    pub(super) const fn row_of(&self, transfer: u32) -> Option<u32> {
+        transfer.checked_sub(self.contents)
+    }
+
     /// A block arrived, for a transfer or a peer of a swarm.
     pub(super) fn delivered_block(&mut self, to: u32, transfer: u32, len: ByteCount, now: Time) {
         self.delivered += len;
-        let flow = match transfer.checked_sub(self.contents) {
+        let flow = match self.row_of(transfer) {
             Some(row) => {
                 let record = &mut self.transfers[row as usize];
                 record.first_byte = record.first_byte.or(Some(now));
@@ -192,7 +197,7 @@ impl Tally {
     /// A verified chunk of a content or transfer.
     pub(super) fn stored(&mut self, from: u32, to: u32, transfer: u32, len: ByteCount) {
         *self.pairs.entry((from, to)).or_default() += len;
-        if let Some(row) = transfer.checked_sub(self.contents) {
+        if let Some(row) = self.row_of(transfer) {
             self.transfers[row as usize].received += len;
         }
         let (gives, takes) = (self.is_leecher(from), self.is_leecher(to));

@@ -8,7 +8,7 @@ use crate::setup::{
     Setup, TransferSetup,
 };
 
-fn policy(uplink: &str, unchoke: &str) -> PolicySetup {
+pub(super) fn policy(uplink: &str, unchoke: &str) -> PolicySetup {
     PolicySetup {
         uplink: uplink.into(),
         share: "peer".into(),
@@ -23,7 +23,7 @@ fn policy(uplink: &str, unchoke: &str) -> PolicySetup {
     }
 }
 
-fn peer(name: &str, up: u64) -> PeerSetup {
+pub(super) fn peer(name: &str, up: u64) -> PeerSetup {
     PeerSetup {
         name: name.into(),
         class: "peer".into(),
@@ -46,7 +46,7 @@ fn peer(name: &str, up: u64) -> PeerSetup {
     }
 }
 
-fn transfer(name: &str, destination: u32, bytes: u64) -> TransferSetup {
+pub(super) fn transfer(name: &str, destination: u32, bytes: u64) -> TransferSetup {
     TransferSetup {
         name: name.into(),
         class: "bulk".into(),
@@ -63,7 +63,7 @@ fn transfer(name: &str, destination: u32, bytes: u64) -> TransferSetup {
     }
 }
 
-fn setup(peers: Vec<PeerSetup>) -> Setup {
+pub(super) fn setup(peers: Vec<PeerSetup>) -> Setup {
     Setup {
         rng_seed: 1,
         replication: 0,
@@ -102,7 +102,7 @@ fn swarm(leechers: u32, bytes: u64) -> Setup {
     }
 }
 
-fn go(setup: &Setup) -> Record {
+pub(super) fn go(setup: &Setup) -> Record {
     run(setup, &mut |_| ()).unwrap()
 }
 

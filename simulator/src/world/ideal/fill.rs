@@ -1,0 +1,406 @@
+//! Progressive filling of one part: weighted max-min rates with classes, caps and floors.
+//!
+//! Source:   D. Bertsekas and R. Gallager, "Data Networks", 1992, section 6.5.2; classes as in
+//!           J. Bennett and H. Zhang, "Hierarchical Packet Fair Queueing Algorithms", SIGCOMM
+//!           1996: what a member of a class cannot use goes to its siblings first.
+//! Contract: on one link `x = clamp(θ w, floor, cap)`, with θ such that the link is full.
+//! Floors:   a flow, peer or group whose share falls below its floor is given the floor before
+//!           the others share the rest, narrow targets before wide ones, until nobody is
+//!           below. Floors that do not fit together are kept in proportion.
+//! Cost:     O(F log F) for F flows with a few limits each, times the floors that bind.
+//!
+//! The exact sharing of `crate::network::maxmin` knows neither classes nor floors. These
+//! numbers go into a report and order nothing, so they are floats, of `+ - * /` alone, which
+//! are the same on every machine.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::sharing::{Part, Sharing};
+
+/// Less than its floor by more than rounding.
+const SHORT: f64 = 1.0 - 1e-9;
+
+/// A sum of rates that grows: what is left of a limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LinkState {
+    room: f64,
+    speed: f64,
+    level: f64,
+    rising: u32,
+    /// What it bounds now: its capacity, or its floor while that is filled.
+    bound: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ClassState {
+    /// Of an outer class: the weight of the inner ones that rise.
+    inner: f64,
+    /// Of an inner class: the weight of the flows that rise, and their number.
+    flows: f64,
+    rising: u32,
+    /// Bytes per second that its members were given for their floors.
+    given: f64,
+    is_late: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FlowState {
+    ceiling: f64,
+    speed: f64,
+    level: f64,
+    rising: bool,
+    /// Its rate is that of a floor.
+    fixed: bool,
+}
+
+/// What ends next as the level rises: a level as the bits of a float that is never negative,
+/// which are in the order of the numbers.
+pub(super) type Agenda = BinaryHeap<Reverse<(u64, Item)>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Item {
+    /// A class has made up for the floors of its members.
+    Late(u32),
+    /// A flow reaches its ceiling.
+    Flow(u32),
+    /// A limit is used up.
+    Link(u32),
+}
+
+impl Sharing {
+    /// Sets the rate of every flow of a part.
+    pub(super) fn fill_part(&mut self, part: &Part) {
+        let mut has_floors = false;
+        for &flow in &part.flows {
+            let entry = &mut self.flows[flow as usize];
+            entry.state.fixed = false;
+            has_floors |= entry.floor > 0;
+        }
+        has_floors |= part.links.iter().any(|link| self.link(*link).floor > 0);
+        self.fill_shares(part);
+        while has_floors && self.keep_floors(part) {
+            self.fill_shares(part);
+        }
+    }
+
+    /// Fixes those that are below a floor at it. False if there are none.
+    fn keep_floors(&mut self, part: &Part) -> bool {
+        let below = |entry: &super::sharing::Flow| {
+            let floor = entry.floor.min(entry.limit.unwrap_or(u64::MAX)) as f64;
+            !entry.state.fixed && entry.limit.is_some() && entry.rate < floor * SHORT
+        };
+        let flows = part.flows.iter().copied();
+        let short: Vec<u32> = flows
+            .filter(|flow| below(&self.flows[*flow as usize]))
+            .collect();
+        if !short.is_empty() {
+            self.reserve(part, &short, &[]);
+            return true;
+        }
+        for rank in [1, 2] {
+            let links = part.links.iter().copied();
+            let short: Vec<u32> = links
+                .filter(|link| self.link(*link).rank == rank && self.is_below(*link))
+                .collect();
+            let mut members: Vec<u32> = short
+                .iter()
+                .flat_map(|link| self.link(*link).flows.iter().copied())
+                .filter(|flow| !self.flows[*flow as usize].state.fixed)
+                .collect();
+            members.sort_unstable();
+            members.dedup();
+            if !members.is_empty() {
+                self.reserve(part, &members, &short);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn is_below(&self, link: u32) -> bool {
+        let entry = self.link(link);
+        let sum: f64 = entry
+            .flows
+            .iter()
+            .map(|flow| self.flows[*flow as usize].rate)
+            .sum();
+        sum < entry.floor as f64 * SHORT
+    }
+
+    /// Rates of those that are not fixed, in what the fixed ones leave.
+    fn fill_shares(&mut self, part: &Part) {
+        self.prepare(part);
+        for &flow in &part.flows {
+            let outer = self.flows[flow as usize].outer;
+            let class = &mut self.classes[outer as usize];
+            if class.state.given > 0.0 && !class.state.is_late {
+                class.state.is_late = true;
+                let level = class.state.given / class.weight;
+                self.agenda
+                    .push(Reverse((level.to_bits(), Item::Late(outer))));
+            }
+        }
+        for &flow in &part.flows {
+            self.flows[flow as usize].state.speed = self.speed(flow);
+        }
+        self.rise(part, true);
+    }
+
+    /// Lets everything rise from nothing that is not fixed.
+    fn prepare(&mut self, part: &Part) {
+        self.agenda.clear();
+        for &link in &part.links {
+            let entry = &mut self.links[link as usize];
+            entry.state.bound = entry.capacity.map_or(f64::INFINITY, |bytes| bytes as f64);
+        }
+        for &flow in &part.flows {
+            let entry = &self.flows[flow as usize];
+            let (outer, inner) = (entry.outer as usize, entry.inner as usize);
+            self.classes[outer].state = ClassState::default();
+            self.classes[inner].state = ClassState::default();
+        }
+        for &flow in &part.flows {
+            let entry = &mut self.flows[flow as usize];
+            let (outer, inner) = (entry.outer as usize, entry.inner as usize);
+            entry.state.rising = false;
+            if entry.state.fixed {
+                self.classes[outer].state.given += entry.rate;
+                continue;
+            }
+            entry.rate = 0.0;
+            let Some(limit) = entry.limit else { continue };
+            entry.state.ceiling = limit as f64;
+            entry.state.rising = true;
+            entry.state.level = 0.0;
+            let inner = &mut self.classes[inner];
+            inner.state.flows += entry.weight;
+            inner.state.rising += 1;
+            if inner.state.rising == 1 {
+                let weight = inner.weight;
+                self.classes[outer].state.inner += weight;
+            }
+        }
+    }
+
+    /// Fixes `members` at the rates that their own floors give them, or those of the limits
+    /// `targets` that they are in; in proportion to the floors until something stops them.
+    fn reserve(&mut self, part: &Part, members: &[u32], targets: &[u32]) {
+        self.prepare(part);
+        let parts: Vec<f64> = members.iter().map(|flow| self.speed(*flow)).collect();
+        for &flow in &part.flows {
+            self.flows[flow as usize].state.rising = false;
+        }
+        for (&flow, part) in members.iter().zip(parts) {
+            let entry = &mut self.flows[flow as usize];
+            entry.state.rising = true;
+            entry.state.speed = part;
+            if targets.is_empty() {
+                entry.state.speed = entry.floor as f64;
+                entry.state.ceiling = entry.state.ceiling.min(entry.state.speed);
+            }
+        }
+        for &link in targets {
+            let entry = &mut self.links[link as usize];
+            let floor = entry.floor as f64;
+            entry.state.bound = floor;
+            let rising = entry
+                .flows
+                .iter()
+                .map(|flow| &self.flows[*flow as usize].state);
+            let total: f64 = rising
+                .filter(|state| state.rising)
+                .map(|state| state.speed)
+                .sum();
+            for &flow in &entry.flows {
+                self.flows[flow as usize].state.speed *= floor / total;
+            }
+        }
+        self.rise(part, false);
+        for &flow in members {
+            self.flows[flow as usize].state.fixed = true;
+        }
+    }
+
+    /// Raises the level until nothing rises any more. With `moves`, what stops leaves its part
+    /// to its siblings.
+    fn rise(&mut self, part: &Part, moves: bool) {
+        for &link in &part.links {
+            let mut state = LinkState {
+                bound: self.link(link).state.bound,
+                ..LinkState::default()
+            };
+            state.room = state.bound;
+            for &flow in &self.link(link).flows {
+                let entry = &self.flows[flow as usize];
+                if entry.state.rising {
+                    state.rising += 1;
+                    state.speed += entry.state.speed;
+                } else if entry.state.fixed {
+                    state.room -= entry.rate;
+                }
+            }
+            state.room = state.room.max(0.0);
+            self.links[link as usize].state = state;
+            self.plan_link(link, 0.0);
+        }
+        for &flow in &part.flows {
+            self.plan_flow(flow, 0.0);
+        }
+        let mut stopped = Vec::new();
+        while let Some(Reverse((bits, item))) = self.agenda.pop() {
+            let level = f64::from_bits(bits);
+            stopped.clear();
+            match item {
+                Item::Late(class) => {
+                    self.classes[class as usize].state.is_late = false;
+                    self.quicken(class, level);
+                    continue;
+                }
+                Item::Flow(flow) => {
+                    if !self.is_due(self.flow_end(flow), level, item) {
+                        continue;
+                    }
+                    stopped.push(flow);
+                }
+                Item::Link(link) => {
+                    if !self.is_due(self.link_end(link), level, item) {
+                        continue;
+                    }
+                    let flows = self.link(link).flows.iter().copied();
+                    stopped.extend(flows.filter(|flow| self.flows[*flow as usize].state.rising));
+                }
+            }
+            self.stop(&stopped, level, moves);
+        }
+    }
+
+    /// Whether what ends at `end` does so at `level`; if it is later, plans it.
+    fn is_due(&mut self, end: Option<f64>, level: f64, item: Item) -> bool {
+        match end {
+            Some(end) if end > level => {
+                self.agenda.push(Reverse((end.to_bits(), item)));
+                false
+            }
+            end => end.is_some(),
+        }
+    }
+
+    fn stop(&mut self, flows: &[u32], level: f64, moves: bool) {
+        for &flow in flows {
+            let entry = &mut self.flows[flow as usize];
+            entry.settle(level);
+            entry.state.rising = false;
+            let speed = entry.state.speed;
+            for place in 0..entry.links.len() {
+                let link = self.flows[flow as usize].links[place];
+                let link = &mut self.links[link as usize];
+                if link.is_bound {
+                    link.state.settle(level);
+                    link.state.speed -= speed;
+                    link.state.rising -= 1;
+                }
+            }
+            let entry = &self.flows[flow as usize];
+            let (outer, inner) = (entry.outer, &mut self.classes[entry.inner as usize]);
+            inner.state.flows -= entry.weight;
+            inner.state.rising = inner.state.rising.saturating_sub(1);
+            if inner.state.rising == 0 {
+                let weight = inner.weight;
+                self.classes[outer as usize].state.inner -= weight;
+            }
+        }
+        if moves {
+            for &flow in flows {
+                self.quicken(self.flows[flow as usize].outer, level);
+            }
+        }
+    }
+
+    /// Gives the flows of a class that rise the speeds that are theirs now.
+    fn quicken(&mut self, class: u32, level: f64) {
+        for place in 0..self.classes[class as usize].flows.len() {
+            let flow = self.classes[class as usize].flows[place];
+            let speed = self.speed(flow);
+            let entry = &mut self.flows[flow as usize];
+            if !entry.state.rising || speed.to_bits() == entry.state.speed.to_bits() {
+                continue;
+            }
+            entry.settle(level);
+            let more = speed - entry.state.speed;
+            entry.state.speed = speed;
+            self.plan_flow(flow, level);
+            for place in 0..self.flows[flow as usize].links.len() {
+                let link = self.flows[flow as usize].links[place];
+                let entry = &mut self.links[link as usize];
+                if entry.is_bound {
+                    entry.state.settle(level);
+                    entry.state.speed += more;
+                    self.plan_link(link, level);
+                }
+            }
+        }
+    }
+
+    /// How fast a flow's rate rises with the level.
+    fn speed(&self, flow: u32) -> f64 {
+        let entry = &self.flows[flow as usize];
+        let (outer, inner) = (
+            &self.classes[entry.outer as usize],
+            &self.classes[entry.inner as usize],
+        );
+        if outer.state.is_late || !entry.state.rising {
+            return 0.0;
+        }
+        let of_outer = inner.weight / outer.state.inner;
+        let of_inner = entry.weight / inner.state.flows;
+        outer.weight * of_outer * of_inner
+    }
+
+    fn flow_end(&self, flow: u32) -> Option<f64> {
+        let entry = &self.flows[flow as usize];
+        let state = &entry.state;
+        let left = (state.ceiling - entry.rate).max(0.0);
+        (state.rising && state.speed > 0.0).then(|| state.level + left / state.speed)
+    }
+
+    fn link_end(&self, link: u32) -> Option<f64> {
+        let state = &self.link(link).state;
+        let rises = state.rising > 0 && state.speed > 0.0 && state.bound.is_finite();
+        rises.then(|| state.level + state.room / state.speed)
+    }
+
+    fn plan_flow(&mut self, flow: u32, level: f64) {
+        if let Some(end) = self.flow_end(flow) {
+            let end = end.max(level);
+            self.agenda.push(Reverse((end.to_bits(), Item::Flow(flow))));
+        }
+    }
+
+    fn plan_link(&mut self, link: u32, level: f64) {
+        if let Some(end) = self.link_end(link) {
+            let end = end.max(level);
+            self.agenda.push(Reverse((end.to_bits(), Item::Link(link))));
+        }
+    }
+
+    fn link(&self, link: u32) -> &super::sharing::Link {
+        &self.links[link as usize]
+    }
+}
+
+impl LinkState {
+    fn settle(&mut self, level: f64) {
+        self.room = (self.room - self.speed * (level - self.level)).max(0.0);
+        self.level = level;
+    }
+}
+
+impl super::sharing::Flow {
+    fn settle(&mut self, level: f64) {
+        let state = &mut self.state;
+        let risen = self.rate + state.speed * (level - state.level);
+        self.rate = risen.min(state.ceiling);
+        state.level = level;
+    }
+}

@@ -1,0 +1,186 @@
+use fairhaul_core::units::Weight;
+
+use super::super::tests::{peer, setup, transfer};
+use super::*;
+use crate::setup::{GroupSetup, TransferSetup};
+
+const NS: u64 = 1_000_000_000;
+
+fn at(secs: u64) -> Time {
+    Time::from_nanos(secs * NS)
+}
+
+/// A source with an uplink of `up` and one destination for each of `transfers`.
+fn star(up: u64, share: &str, transfers: Vec<TransferSetup>) -> Setup {
+    let mut setup = setup(vec![peer("source", up)]);
+    setup.policies[0].share = share.into();
+    for (row, transfer) in (1..).zip(transfers) {
+        setup.peers.push(peer("destination", 1));
+        setup.transfers.push(TransferSetup {
+            destination: row,
+            ..transfer
+        });
+    }
+    setup
+}
+
+fn weighing(weight: u32) -> TransferSetup {
+    TransferSetup {
+        weight: Weight::whole(weight),
+        ..transfer("t", 0, u64::MAX >> 8)
+    }
+}
+
+/// What all transfers earn in ten seconds from the start, in bytes.
+fn in_ten_seconds(setup: &Setup) -> Vec<u64> {
+    let mut ideal = Ideal::new(setup);
+    for (row, transfer) in (0..).zip(&setup.transfers) {
+        ideal.begin(row, transfer.bytes, Time::ZERO);
+    }
+    earned(&mut ideal, setup, at(10))
+}
+
+fn earned(ideal: &mut Ideal, setup: &Setup, now: Time) -> Vec<u64> {
+    let rows = 0..u32::try_from(setup.transfers.len()).unwrap();
+    rows.map(|row| ideal.grant(row, now).entitlement.unwrap().get())
+        .collect()
+}
+
+/// 7 MB/s among 1:2:4 for 10 s.
+#[test]
+fn weights_divide_an_uplink_exactly() {
+    let setup = star(7_000_000, "transfer", [1, 2, 4].map(weighing).to_vec());
+    assert_eq!(in_ten_seconds(&setup), [10_000_000, 20_000_000, 40_000_000]);
+}
+
+/// O6: 1,000 B/s; a floor of 300 with weight 1, weight 2, a cap of 200 with weight 3: 300, 500,
+/// 200, whatever carries the limits.
+#[test]
+fn floors_and_caps_clamp_the_shares() {
+    let mut by_transfer = star(1_000, "transfer", [1, 2, 3].map(weighing).to_vec());
+    by_transfer.transfers[0].floor = Some(Rate::new(300));
+    by_transfer.transfers[2].cap = Some(Rate::new(200));
+    assert_eq!(in_ten_seconds(&by_transfer), [3_000, 5_000, 2_000]);
+
+    let mut by_peer = star(1_000, "peer", [1, 1, 1].map(weighing).to_vec());
+    for (peer, weight) in by_peer.peers[1..].iter_mut().zip(1..) {
+        peer.weight = Weight::whole(weight);
+    }
+    by_peer.peers[1].floor = Some(Rate::new(300));
+    by_peer.peers[3].cap = Some(Rate::new(200));
+    assert_eq!(in_ten_seconds(&by_peer), [3_000, 5_000, 2_000]);
+
+    let mut by_group = star(1_000, "group", [1, 1, 1].map(weighing).to_vec());
+    for (transfer, (row, weight)) in by_group.transfers.iter_mut().zip([(0, 1), (1, 2), (2, 3)]) {
+        transfer.group = Some(row);
+        by_group.groups.push(GroupSetup {
+            weight: Weight::whole(weight),
+            ..GroupSetup::default()
+        });
+    }
+    by_group.groups[0].floor = Some(Rate::new(300));
+    by_group.groups[2].cap = Some(Rate::new(200));
+    assert_eq!(in_ten_seconds(&by_group), [3_000, 5_000, 2_000]);
+}
+
+/// Floors of 900 and 600 at 1,000 B/s do not fit: three fifths and two fifths, and nothing for
+/// who has none.
+#[test]
+fn floors_that_do_not_fit_are_kept_in_proportion() {
+    let mut setup = star(1_000, "transfer", [1, 1, 1].map(weighing).to_vec());
+    setup.transfers[0].floor = Some(Rate::new(900));
+    setup.transfers[1].floor = Some(Rate::new(600));
+    assert_eq!(in_ten_seconds(&setup), [6_000, 4_000, 0]);
+}
+
+/// Two groups of weights 1 and 3 share 800 B/s; the second has members of weights 1 and 2, and
+/// the peer of weight 2 two transfers of weights 1 and 3. A cap of 50 on the first of these
+/// leaves its part to its sibling, not to the other group.
+#[test]
+fn a_group_is_shared_among_its_peers_and_a_peer_among_its_transfers() {
+    let mut setup = star(800, "group", [1, 1, 1, 3].map(weighing).to_vec());
+    for weight in [1, 3] {
+        setup.groups.push(GroupSetup {
+            weight: Weight::whole(weight),
+            ..GroupSetup::default()
+        });
+    }
+    setup.peers[1].group = Some(0);
+    setup.peers[2].group = Some(1);
+    setup.peers[3].group = Some(1);
+    setup.peers[3].weight = Weight::whole(2);
+    setup.transfers[3].destination = 3;
+    assert_eq!(in_ten_seconds(&setup), [2_000, 2_000, 1_000, 3_000]);
+    setup.transfers[2].cap = Some(Rate::new(50));
+    assert_eq!(in_ten_seconds(&setup), [2_000, 2_000, 500, 3_500]);
+}
+
+/// Where groups are not shared among, a group's cap bounds its members and its floor lifts
+/// them: 1,000 B/s among four equals, two of which may have 300 together, then must have 700.
+#[test]
+fn a_group_that_is_no_class_still_bounds_and_lifts_its_members() {
+    let mut setup = star(1_000, "peer", [1, 1, 1, 1].map(weighing).to_vec());
+    for transfer in &mut setup.transfers[..2] {
+        transfer.group = Some(0);
+    }
+    setup.groups.push(GroupSetup {
+        cap: Some(Rate::new(300)),
+        ..GroupSetup::default()
+    });
+    assert_eq!(in_ten_seconds(&setup), [1_500, 1_500, 3_500, 3_500]);
+    setup.groups[0].cap = None;
+    setup.groups[0].floor = Some(Rate::new(700));
+    assert_eq!(in_ten_seconds(&setup), [3_500, 3_500, 1_500, 1_500]);
+}
+
+/// Peers of equal weight at 1,000 B/s. One has two transfers, one of which has a floor of 400:
+/// that counts towards its peer's 500.
+#[test]
+fn what_a_floor_gives_counts_towards_the_share_of_its_class() {
+    let mut setup = star(1_000, "peer", [1, 1, 1].map(weighing).to_vec());
+    setup.transfers[1].destination = 1;
+    setup.transfers[0].floor = Some(Rate::new(400));
+    assert_eq!(in_ten_seconds(&setup), [4_000, 1_000, 5_000]);
+}
+
+/// Sources of 1,000 and 2,000 B/s to one downlink of 900, which both share, and one transfer
+/// more from the first: 450 and 450 there, 550 here.
+#[test]
+fn a_downlink_is_shared_and_what_it_leaves_goes_to_others() {
+    let mut setup = star(1_000, "transfer", [1, 1].map(weighing).to_vec());
+    setup.peers.push(peer("other source", 2_000));
+    setup.peers[1].down = Some(Rate::new(900));
+    setup.transfers.push(TransferSetup {
+        source: 3,
+        destination: 1,
+        ..weighing(1)
+    });
+    assert_eq!(in_ten_seconds(&setup), [4_500, 5_500, 4_500]);
+}
+
+/// Three transfers of one uplink of 600 B/s: the second comes at 2 s, the third at 4 s, the
+/// first ends at 6 s; at 8 s the link is cut to a third.
+#[test]
+fn entitlements_follow_who_is_backlogged_and_what_changes() {
+    let setup = star(600, "transfer", [1, 1, 1].map(weighing).to_vec());
+    let mut ideal = Ideal::new(&setup);
+    let much = ByteCount::mib(1);
+    ideal.begin(0, much, Time::ZERO);
+    ideal.begin(1, much, at(2));
+    ideal.begin(2, much, at(4));
+    ideal.sent(0, much, at(6));
+    ideal.set_links(0, Some(Rate::new(200)), None, at(8));
+    assert_eq!(earned(&mut ideal, &setup, at(10)), [2_200, 1_800, 1_200]);
+    ideal.peer_left(3, None, at(10));
+    assert_eq!(earned(&mut ideal, &setup, at(11)), [2_200, 2_000, 1_200]);
+    assert_eq!(ideal.grant(2, at(11)).backlogged, Span::from_secs(6));
+}
+
+#[test]
+fn who_nothing_limits_is_entitled_to_what_it_gets() {
+    let mut setup = star(1, "transfer", vec![weighing(1)]);
+    setup.peers[0].up = None;
+    let mut ideal = Ideal::new(&setup);
+    ideal.begin(0, ByteCount::mib(1), Time::ZERO);
+    assert_eq!(ideal.grant(0, at(1)).entitlement, None);
+}
