@@ -1,0 +1,195 @@
+//! The words between a core and its shell: what a node is made with, what can happen to it, and
+//! what it may want done.
+//!
+//! Decides nothing. Refuses data: no value here holds a byte of a content.
+
+use crate::bitfield::Bitfield;
+use crate::choke;
+use crate::id::{ChunkIndex, GroupId, PeerId, TransferId};
+use crate::manifest::{ContentId, Manifest};
+use crate::message::Message;
+use crate::misbehaviour::Misbehaviour;
+use crate::pick;
+use crate::rng::Rng;
+use crate::time::Span;
+use crate::units::{ByteCount, Rate};
+use crate::uplink::{Block, Limit, Settings, Target};
+
+/// What a node is made with.
+#[derive(Debug)]
+pub struct Config {
+    /// The uplink's disciplines, window and fairness key.
+    pub uplink: Settings,
+    /// The choker while something is still wanted.
+    pub unchoke: &'static choke::Row,
+    /// The choker once everything is had.
+    pub seed_rule: &'static choke::Row,
+    /// The picker.
+    pub picker: &'static pick::Row,
+    /// Unchoke slots, optimistic ones included.
+    pub slots: usize,
+    /// Time between two rounds of the choker.
+    pub rechoke: Span,
+    /// Chunks asked ahead of one peer; none adapts.
+    pub pipeline: Option<u32>,
+    /// Rate at which chunks are asked for at most.
+    pub download: Option<Rate>,
+    /// The generator of all its draws.
+    pub rng: Rng,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A peer is connected, in both directions. `outbound` if we dialled.
+    Connected {
+        /// Who.
+        peer: PeerId,
+        /// Whether we dialled.
+        outbound: bool,
+    },
+    /// A peer is gone.
+    Disconnected {
+        /// Who.
+        peer: PeerId,
+    },
+    /// A peer said something.
+    Message {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        message: Message,
+    },
+    /// The last byte of a block has left: its place in the window is free.
+    Sent {
+        /// To whom.
+        peer: PeerId,
+        /// How long it was.
+        len: ByteCount,
+    },
+    /// A chunk is verified and stored.
+    Stored {
+        /// Of which transfer.
+        transfer: TransferId,
+        /// Which.
+        chunk: ChunkIndex,
+        /// Who sent it.
+        from: PeerId,
+    },
+    /// A chunk had the wrong hash.
+    Rejected {
+        /// Of which transfer.
+        transfer: TransferId,
+        /// Which.
+        chunk: ChunkIndex,
+        /// Who sent it.
+        from: PeerId,
+    },
+    /// A chunk that we had is no longer there.
+    Lost {
+        /// Of which transfer.
+        transfer: TransferId,
+        /// Which.
+        chunk: ChunkIndex,
+    },
+    /// Take part in a content.
+    Add {
+        /// Our id for it, chosen by the shell.
+        transfer: TransferId,
+        /// Its identity.
+        content: ContentId,
+        /// Its geometry.
+        manifest: Manifest,
+        /// What we have of it; the rest is wanted.
+        have: Bitfield,
+        /// The only peer that may know of it; none tells every peer.
+        audience: Option<PeerId>,
+    },
+    /// The connection takes no more for now, through no fault of this uplink: its own window
+    /// is full. Ends with the next [`Input::Sent`] of that peer.
+    Stalled {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Take part in it no longer.
+    Remove {
+        /// Which.
+        transfer: TransferId,
+    },
+    /// A limit, floor or weight, now or changed.
+    Limit {
+        /// Whose.
+        target: Target,
+        /// What.
+        limit: Limit,
+    },
+    /// A peer or transfer belongs to a group.
+    Group {
+        /// Who.
+        target: Target,
+        /// Which; none takes it out.
+        group: Option<GroupId>,
+    },
+    /// Say a line to a peer.
+    Text {
+        /// To whom.
+        peer: PeerId,
+        /// What.
+        text: Box<str>,
+    },
+    /// Ask a peer for an answer; its number comes back in [`Event::Pong`].
+    Ping {
+        /// Whom.
+        peer: PeerId,
+        /// Chosen by the shell.
+        number: u64,
+    },
+    /// The time of [`super::Node::deadline`] has come.
+    Tick,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Say this to a peer.
+    Send {
+        /// To whom.
+        peer: PeerId,
+        /// What.
+        message: Message,
+    },
+    /// Send this block to its peer, and say [`Input::Sent`] when its last byte has left.
+    Upload(Block),
+    /// A chunk is whole: verify and store it, then say [`Input::Stored`] or
+    /// [`Input::Rejected`].
+    Store {
+        /// Of which transfer.
+        transfer: TransferId,
+        /// Which.
+        chunk: ChunkIndex,
+        /// Who sent it.
+        from: PeerId,
+    },
+    /// End the connection.
+    Close {
+        /// With whom.
+        peer: PeerId,
+        /// Why.
+        why: Misbehaviour,
+    },
+    /// Something that a person or a log wants to know.
+    Notify(Event),
+}
+
+/// News for whoever runs the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Every chunk of a transfer is stored.
+    Complete(TransferId),
+    /// A peer sent a line of text.
+    Text(PeerId, Box<str>),
+    /// A peer answered a ping.
+    Pong(PeerId, u64),
+    /// Bytes came that nobody waited for.
+    Wasted(PeerId, ByteCount),
+}
