@@ -6,6 +6,7 @@
 
 pub mod compare;
 pub mod inputs;
+pub mod oracles;
 pub mod output;
 pub mod policies;
 pub mod report;

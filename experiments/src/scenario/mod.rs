@@ -22,14 +22,14 @@ mod bad;
 mod check;
 mod drawn;
 mod grammar;
-mod names;
-mod quantity;
-mod reader;
+pub(crate) mod names;
+pub(crate) mod quantity;
+pub(crate) mod reader;
 mod resolve;
 mod schema;
 mod sweep;
 mod text;
-mod tree;
+pub(crate) mod tree;
 
 use crate::inputs::{self, Inputs};
 use reader::{Context, Row};

@@ -1,0 +1,41 @@
+//! Indices and prices of fairness at points where they are known.
+
+use fairhaul_simulator::metrics as indices;
+
+/// The names that a file may give.
+pub(super) const NAMES: [&str; 10] = [
+    "jain",
+    "gini",
+    "atkinson-0.5",
+    "atkinson-1",
+    "atkinson-2",
+    "min-over-max",
+    "entropy",
+    "coefficient-of-variation",
+    "price-of-max-min",
+    "price-of-proportional-fairness",
+];
+
+/// The index of that name of `values`. A price is for that many equals as the first value
+/// says.
+pub(super) fn of(name: &str, values: &[f64]) -> Result<Vec<f64>, String> {
+    let equals = || {
+        let whole = fairhaul_simulator::dist::to_integer(values[0]);
+        u32::try_from(whole).map_err(|_| format!("{whole} are too many"))
+    };
+    let index = match name {
+        "jain" => indices::jain(values),
+        "gini" => indices::gini(values),
+        "atkinson-0.5" => indices::atkinson(values, 0.5),
+        "atkinson-1" => indices::atkinson(values, 1.0),
+        "atkinson-2" => indices::atkinson(values, 2.0),
+        "min-over-max" => indices::min_over_max(values),
+        "entropy" => indices::entropy(values),
+        "coefficient-of-variation" => indices::coefficient_of_variation(values),
+        "price-of-max-min" => Some(indices::price_of_max_min(equals()?)),
+        _ => Some(indices::price_of_proportional_fairness(equals()?)),
+    };
+    index
+        .map(|index| vec![index])
+        .ok_or_else(|| "has no value".to_owned())
+}

@@ -1,0 +1,429 @@
+//! Oracles: what must come out, as data, and what does.
+//!
+//! An oracle is a row of a file: a number that is published or can be proved, and the
+//! measurement that must give it. [`load`] reads a file, [`Suite::run`] measures, [`table`]
+//! and [`write_csv`] show. Decides whether a measured number is the expected one; refuses a
+//! mean that is known too badly to tell.
+
+use std::io::Write;
+use std::ops::Range;
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+
+use crate::output as value;
+
+mod control;
+mod file;
+mod index;
+mod schedule;
+mod server;
+mod setups;
+mod swarm;
+mod table;
+
+pub use crate::scenario::BadInput;
+pub use file::{is_oracle_file, load};
+pub use table::table;
+
+use control::Mean;
+use schedule::Shares;
+use server::Server;
+use swarm::{Arrivals, Crowd, FlashCrowd};
+
+/// A tolerance is at least as many standard errors of what was measured.
+const ERRORS: f64 = 3.0;
+
+/// At a tenth of the size a tolerance grows by as many standard errors.
+const ERRORS_QUICK: f64 = 4.0;
+
+/// A part of the size for [`Size::Quick`].
+const QUICK: u32 = 10;
+
+/// How much is simulated for those measurements that are means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// As the file says.
+    #[default]
+    Full,
+    /// A tenth of it, with tolerances that are wider by four standard errors.
+    Quick,
+}
+
+/// How an expected number and a measured one must be to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// Apart by no more than the tolerance.
+    Equal,
+    /// Measured at most the expected, and below it by no more than the tolerance.
+    Reaches,
+    /// Measured at least the expected, and above it by no more than the tolerance.
+    NeverBelow,
+    /// Measured above the expected by no more than the tolerance; any amount below.
+    AtMost,
+    /// Measured below the expected by no more than the tolerance; any amount above.
+    AtLeast,
+}
+
+/// What became of an oracle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Its name in the file.
+    pub id: String,
+    /// What is measured, in words.
+    pub what: String,
+    /// The unit of the numbers.
+    pub unit: String,
+    /// What must come out.
+    pub expected: Vec<f64>,
+    /// How what came out must be to that.
+    pub relation: Relation,
+    /// What came out; nothing if the measurement failed.
+    pub got: Vec<f64>,
+    /// Standard error of a mean; none of what is exact.
+    pub error: Option<f64>,
+    /// How far the two may be apart.
+    pub tolerance: f64,
+    /// Whether they are no further.
+    pub pass: bool,
+    /// Why not, where the numbers do not tell.
+    pub note: String,
+}
+
+/// How far a suite is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Measurements that are done.
+    pub done: usize,
+    /// Measurements in all.
+    pub total: usize,
+}
+
+/// The oracles of a file.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    name: String,
+    about: String,
+    oracles: Vec<Oracle>,
+}
+
+#[derive(Clone, Debug)]
+struct Oracle {
+    id: String,
+    what: String,
+    about: String,
+    unit: String,
+    expected: Vec<f64>,
+    relation: Relation,
+    tolerance: f64,
+    work: Work,
+    reading: Reading,
+}
+
+/// What is measured.
+#[derive(Clone, Debug, PartialEq)]
+enum Work {
+    Order(String),
+    Spread(String, Option<u64>),
+    SpreadOfBound(String, Option<u64>),
+    Delay(String, u32),
+    Clamp,
+    Shares(Shares),
+    Server(Server),
+    KumarRoss(Crowd),
+    Mundinger(u32, u32),
+    FlashCrowd(FlashCrowd),
+    Growth(Arrivals),
+    Index(String, Vec<f64>),
+}
+
+/// How a number is made of what the runs gave.
+#[derive(Clone, Debug, PartialEq)]
+enum Reading {
+    /// The only run gave it.
+    All,
+    /// The mean of one value of each run, less what the controls explain.
+    Mean {
+        runs: u32,
+        metric: usize,
+        controls: Range<usize>,
+    },
+    /// The least and the greatest of the runs.
+    Extremes { runs: u32 },
+}
+
+/// Runs that one or more oracles read.
+struct Job {
+    work: Work,
+    runs: u32,
+}
+
+type Found = Result<Vec<f64>, String>;
+
+impl Suite {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// For each oracle, its id and what its file says about its tolerance.
+    pub fn remarks(&self) -> impl Iterator<Item = (&str, &str)> {
+        let oracles = self.oracles.iter();
+        oracles.map(|oracle| (oracle.id.as_str(), oracle.about.as_str()))
+    }
+
+    /// The suite with only those oracles whose ids `keep` says.
+    #[must_use]
+    pub fn filtered(mut self, keep: impl Fn(&str) -> bool) -> Self {
+        self.oracles.retain(|oracle| keep(&oracle.id));
+        self
+    }
+
+    /// Measures everything, on all cores, and gives a verdict for each oracle in the order of
+    /// the file. The numbers do not depend on the number of cores. `progress` is called after
+    /// each run, from any thread.
+    pub fn run(&self, size: Size, progress: &mut (dyn FnMut(Progress) + Send)) -> Vec<Verdict> {
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut places = Vec::new();
+        for oracle in &self.oracles {
+            let work = oracle.work.at(size);
+            let runs = oracle.reading.runs(size);
+            let known = jobs.iter().position(|job| job.work == work);
+            let place = known.unwrap_or_else(|| {
+                jobs.push(Job { work, runs });
+                jobs.len() - 1
+            });
+            jobs[place].runs = jobs[place].runs.max(runs);
+            places.push((place, runs as usize));
+        }
+        let runs: Vec<(usize, u32)> = (0..)
+            .zip(&jobs)
+            .flat_map(|(place, job)| (0..job.runs).map(move |run| (place, run)))
+            .collect();
+        let total = runs.len();
+        let shown = Mutex::new((0, progress));
+        let measure = |&(place, run): &(usize, u32)| {
+            let found = jobs[place].work.run(run);
+            if let Ok(mut shown) = shown.lock() {
+                shown.0 += 1;
+                let done = shown.0;
+                (shown.1)(Progress { done, total });
+            }
+            found
+        };
+        let found: Vec<Found> = runs.par_iter().map(measure).collect();
+        let of_job = |place: usize| {
+            let all = runs.iter().zip(&found);
+            all.filter(move |((job, _), _)| *job == place)
+                .map(|(_, found)| found)
+        };
+        self.oracles
+            .iter()
+            .zip(places)
+            .map(|(oracle, (place, runs))| oracle.verdict(of_job(place).take(runs), size))
+            .collect()
+    }
+}
+
+impl Oracle {
+    fn verdict<'a>(&self, found: impl Iterator<Item = &'a Found>, size: Size) -> Verdict {
+        let mut verdict = Verdict {
+            id: self.id.clone(),
+            what: self.what.clone(),
+            unit: self.unit.clone(),
+            expected: self.expected.clone(),
+            relation: self.relation,
+            got: Vec::new(),
+            error: None,
+            tolerance: self.tolerance,
+            pass: false,
+            note: String::new(),
+        };
+        let rows: Vec<Vec<f64>> = match found.cloned().collect() {
+            Ok(rows) => rows,
+            Err(why) => {
+                verdict.note = why;
+                return verdict;
+            }
+        };
+        (verdict.got, verdict.error) = self.reading.read(rows);
+        let error = verdict.error.unwrap_or(0.0);
+        match size {
+            Size::Quick => verdict.tolerance += ERRORS_QUICK * error,
+            Size::Full if ERRORS * error > self.tolerance => {
+                verdict.note =
+                    format!("three standard errors of {error:.3} exceed the tolerance: add runs");
+                return verdict;
+            }
+            Size::Full => {}
+        }
+        verdict.pass = self
+            .relation
+            .holds(&self.expected, &verdict.got, verdict.tolerance);
+        verdict
+    }
+}
+
+impl Work {
+    /// The same, smaller where a smaller run measures the same.
+    fn at(&self, size: Size) -> Self {
+        let mut work = self.clone();
+        if size == Size::Quick
+            && let Self::Server(server) = &mut work
+        {
+            server.jobs /= QUICK;
+            server.margin /= QUICK;
+        }
+        work
+    }
+
+    fn run(&self, run: u32) -> Found {
+        match self {
+            Self::Order(discipline) => Ok(schedule::order(discipline)),
+            Self::Spread(discipline, quantum) => Ok(schedule::spread(discipline, *quantum)),
+            Self::SpreadOfBound(discipline, quantum) => {
+                Ok(schedule::spread_of_bound(discipline, *quantum))
+            }
+            Self::Delay(discipline, weight) => Ok(schedule::delay(discipline, *weight)),
+            Self::Clamp => Ok(schedule::clamp()),
+            Self::Shares(shares) => shares.run(),
+            Self::Server(server) => server.run(run),
+            Self::KumarRoss(crowd) => crowd.kumar_ross(),
+            Self::Mundinger(peers, chunks) => swarm::mundinger(*peers, *chunks),
+            Self::FlashCrowd(crowd) => crowd.run(run),
+            Self::Growth(arrivals) => arrivals.run(run),
+            Self::Index(name, values) => index::of(name, values),
+        }
+    }
+}
+
+impl Reading {
+    fn runs(&self, size: Size) -> u32 {
+        match (self, size) {
+            (Self::All, _) => 1,
+            // A server's runs are shorter already; fewer of them could not tell the controls
+            // apart.
+            (Self::Mean { runs, controls, .. }, Size::Quick) if controls.is_empty() => {
+                runs.div_ceil(QUICK).max(2)
+            }
+            (Self::Extremes { runs }, Size::Quick) => runs.div_ceil(QUICK),
+            (Self::Mean { runs, .. } | Self::Extremes { runs }, _) => *runs,
+        }
+    }
+
+    fn read(&self, rows: Vec<Vec<f64>>) -> (Vec<f64>, Option<f64>) {
+        match self {
+            Self::All => (rows.concat(), None),
+            Self::Mean {
+                metric, controls, ..
+            } => {
+                let picked = |row: &Vec<f64>| {
+                    let controls = row[controls.clone()].iter().copied();
+                    std::iter::once(row[*metric]).chain(controls).collect()
+                };
+                let rows: Vec<Vec<f64>> = rows.iter().map(picked).collect();
+                let Mean { value, error } = control::mean(&rows);
+                (vec![value], error)
+            }
+            Self::Extremes { .. } => {
+                let all = || rows.iter().flatten().copied();
+                let least = all().fold(f64::INFINITY, f64::min);
+                let greatest = all().fold(f64::NEG_INFINITY, f64::max);
+                (vec![least, greatest], None)
+            }
+        }
+    }
+}
+
+impl Relation {
+    const ALL: [Self; 5] = [
+        Self::Equal,
+        Self::Reaches,
+        Self::NeverBelow,
+        Self::AtMost,
+        Self::AtLeast,
+    ];
+
+    /// What files call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::Reaches => "reaches",
+            Self::NeverBelow => "never-below",
+            Self::AtMost => "at-most",
+            Self::AtLeast => "at-least",
+        }
+    }
+
+    /// One expected number stands for every measured one.
+    fn holds(self, expected: &[f64], got: &[f64], tolerance: f64) -> bool {
+        if got.is_empty() || (expected.len() != 1 && expected.len() != got.len()) {
+            return false;
+        }
+        let pairs = got.iter().zip(expected.iter().cycle());
+        pairs.into_iter().all(|(got, expected)| {
+            let over = got - expected;
+            let (low, high) = match self {
+                Self::Equal => (-tolerance, tolerance),
+                Self::Reaches => (-tolerance, 0.0),
+                Self::NeverBelow => (0.0, tolerance),
+                Self::AtMost => (f64::NEG_INFINITY, tolerance),
+                Self::AtLeast => (-tolerance, f64::INFINITY),
+            };
+            (low..=high).contains(&over)
+        })
+    }
+}
+
+/// Writes the verdicts as CSV with a header; several numbers of one cell are separated by
+/// spaces.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn write_csv(verdicts: &[Verdict], out: impl Write) -> Result<(), csv::Error> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record([
+        "id",
+        "what",
+        "unit",
+        "relation",
+        "expected",
+        "got",
+        "standard_error",
+        "tolerance",
+        "pass",
+        "note",
+    ])?;
+    let list = |values: &[f64]| {
+        let values = values.iter().map(|value| value::number(Some(*value)));
+        values.collect::<Vec<_>>().join(" ")
+    };
+    for verdict in verdicts {
+        writer.write_record([
+            value::text(&verdict.id),
+            value::text(&verdict.what),
+            value::text(&verdict.unit),
+            verdict.relation.name().to_owned(),
+            list(&verdict.expected),
+            list(&verdict.got),
+            value::number(verdict.error),
+            value::number(Some(verdict.tolerance)),
+            verdict.pass.to_string(),
+            value::text(&verdict.note),
+        ])?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Schedules that are known exactly: of a discipline alone, and of one behind a whole node.
+//!
+//! The textbook scenarios are the core's own; here they become numbers with units.
+
+use fairhaul_core::sched::oracle::{byte_fairness, golden_order, max_delay, mclock_shares};
+use fairhaul_core::sched::{self, Row};
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_simulator::world;
+
+use super::setups;
+
+/// The uplink that the transfers of [`Shares`] divide; a thousandth of it is 10 kB/s.
+const LINK: Rate = Rate::new(10_000_000);
+
+/// How long they do.
+const LENGTH: Span = Span::from_secs(20);
+
+/// A block of that uplink: 1.6 ms.
+const BLOCK: ByteCount = ByteCount::kib(16);
+
+/// Transfers that never end, on one uplink, with a floor, a weight and a cap each. Floors and
+/// caps are in thousandths of the uplink; zero is none.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shares {
+    /// Name of the uplink's discipline.
+    pub(super) discipline: String,
+    /// Guaranteed rates.
+    pub(super) floors: Vec<u32>,
+    /// Weights.
+    pub(super) weights: Vec<u32>,
+    /// Rates that are not exceeded.
+    pub(super) caps: Vec<u32>,
+}
+
+impl Shares {
+    /// What each transfer gets, in thousandths of the uplink.
+    pub(super) fn run(&self) -> Result<Vec<f64>, String> {
+        let count = u32::try_from(self.weights.len()).map_err(|error| error.to_string())?;
+        let names = (1..=count).map(|row| (format!("peer.{row}"), None));
+        let server = ("server".to_owned(), Some(LINK));
+        let peers = [server].into_iter().chain(names);
+        let peers = peers.map(|(name, up)| setups::peer(name, up)).collect();
+        let policy = setups::policy(&self.discipline, "transfer", BLOCK);
+        let mut setup = setups::setup(1, 0, policy, peers);
+        setup.horizon = Time::ZERO + LENGTH;
+        let all = LINK.bytes_in(LENGTH);
+        let thousandths =
+            |part: u32| (part > 0).then(|| Rate::new(LINK.get() / 1_000 * u64::from(part)));
+        for ((to, weight), (floor, cap)) in (1..)
+            .zip(&self.weights)
+            .zip(self.floors.iter().zip(&self.caps))
+        {
+            let mut transfer = setups::transfer(format!("transfer.{to}"), to, all, Time::ZERO);
+            transfer.chunk = ByteCount::kib(256);
+            transfer.weight = Weight::whole(*weight);
+            transfer.floor = thousandths(*floor);
+            transfer.cap = thousandths(*cap);
+            setup.transfers.push(transfer);
+        }
+        let record = world::run(&setup, &mut |_| ()).map_err(|error| error.to_string())?;
+        let part = |bytes: ByteCount| bytes.get() as f64 * 1_000.0 / all.get() as f64;
+        Ok(record
+            .transfers
+            .iter()
+            .map(|found| part(found.received))
+            .collect())
+    }
+}
+
+/// The flows in the order in which the discipline serves the example of Bennett and Zhang.
+pub(super) fn order(discipline: &str) -> Vec<f64> {
+    golden_order(row(discipline))
+        .into_iter()
+        .map(f64::from)
+        .collect()
+}
+
+/// How far two flows get apart at most, in bytes per unit weight.
+pub(super) fn spread(discipline: &str, quantum: Option<u64>) -> Vec<f64> {
+    let fairness = byte_fairness(row(discipline), quantum.map(ByteCount::new));
+    vec![fairness.worst as f64]
+}
+
+/// The most of its bound on that which a discipline uses, 0 to 1 if it keeps the bound.
+pub(super) fn spread_of_bound(discipline: &str, quantum: Option<u64>) -> Vec<f64> {
+    let fairness = byte_fairness(row(discipline), quantum.map(ByteCount::new));
+    vec![fairness.permille_of_bound as f64 / 1_000.0]
+}
+
+/// The longest that a block of a flow within its share takes, in milliseconds.
+pub(super) fn delay(discipline: &str, weight: u32) -> Vec<f64> {
+    vec![max_delay(row(discipline), weight).max.as_secs_f64() * 1_000.0]
+}
+
+/// What three flows get of an mClock server, in thousandths.
+pub(super) fn clamp() -> Vec<f64> {
+    mclock_shares().map(|part| part as f64).to_vec()
+}
+
+fn row(discipline: &str) -> &'static Row {
+    sched::find(discipline).expect("the name was checked when it was read")
+}

@@ -1,0 +1,116 @@
+//! The setups that oracles run: as plain as the theorems that they are held against.
+//!
+//! Decides what a theorem leaves open: no delay, no limits but those named, one region.
+
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_simulator::setup::{
+    Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, PolicySetup, Setup, TransferSetup,
+};
+
+/// Where a run ends that does not end by itself: far beyond what any oracle needs.
+const HORIZON: Span = Span::from_secs(10_000_000);
+
+/// Events after which a run has gone wrong.
+const EVENT_BUDGET: u64 = 2_000_000_000;
+
+/// Policies of a node that serves all who ask, in blocks of `block`.
+pub(super) fn policy(uplink: &str, share: &str, block: ByteCount) -> PolicySetup {
+    PolicySetup {
+        uplink: uplink.to_owned(),
+        share: share.to_owned(),
+        unchoke: "none".to_owned(),
+        seed_rule: "even".to_owned(),
+        picker: "sequential".to_owned(),
+        slots: 4,
+        rechoke: Span::from_secs(10),
+        block: Some(block),
+        quantum: None,
+        pipeline: None,
+    }
+}
+
+/// A peer with an uplink of `up`, present from the start to the end.
+pub(super) fn peer(name: String, up: Option<Rate>) -> PeerSetup {
+    PeerSetup {
+        name,
+        class: "peer".to_owned(),
+        region: 0,
+        up,
+        down: None,
+        upload_cap: None,
+        burst: None,
+        download_cap: None,
+        join: Time::ZERO,
+        leave: None,
+        linger: None,
+        policy: 0,
+        group: None,
+        weight: Weight::ONE,
+        cap: None,
+        floor: None,
+        neighbours: 0,
+        behaviour: Behaviour::Compliant,
+    }
+}
+
+/// `bytes` in one chunk from peer 0 to `destination`, asked for at `start`.
+pub(super) fn transfer(
+    name: String,
+    destination: u32,
+    bytes: ByteCount,
+    start: Time,
+) -> TransferSetup {
+    TransferSetup {
+        name,
+        class: "transfer".to_owned(),
+        source: 0,
+        destination,
+        bytes,
+        chunk: bytes,
+        start,
+        weight: Weight::ONE,
+        cap: None,
+        floor: None,
+        group: None,
+        band: 0,
+    }
+}
+
+/// `bytes` in chunks of `chunk`, which peer 0 has and the `leechers` after it want.
+pub(super) fn content(bytes: ByteCount, chunk: ByteCount, leechers: u32) -> ContentSetup {
+    ContentSetup {
+        name: "content".to_owned(),
+        bytes,
+        chunk,
+        seeds: vec![0],
+        leechers: (1..=leechers).collect(),
+    }
+}
+
+/// Replication `replication` of `peers` under one `policy`, on links that serve blocks.
+pub(super) fn setup(
+    rng_seed: u64,
+    replication: u32,
+    policy: PolicySetup,
+    peers: Vec<PeerSetup>,
+) -> Setup {
+    Setup {
+        rng_seed,
+        replication,
+        network: NetworkModel::Block {
+            window: ByteCount::MAX,
+        },
+        policies: vec![policy],
+        latency: Latency::default(),
+        links: Vec::new(),
+        groups: Vec::new(),
+        peers,
+        contents: Vec::new(),
+        transfers: Vec::new(),
+        faults: Vec::new(),
+        horizon: Time::ZERO + HORIZON,
+        windows: Vec::new(),
+        event_budget: EVENT_BUDGET,
+    }
+}

@@ -1,0 +1,230 @@
+//! Swarms against the least times and the stability that are proved for them.
+//!
+//! Decides how peers of a theorem become nodes: equal or in classes, all there from the
+//! start, or arriving at random and leaving with their last chunk.
+
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{ByteCount, Rate};
+use fairhaul_simulator::bounds::{self, Access};
+use fairhaul_simulator::dist::{Distribution, Shape};
+use fairhaul_simulator::random::Streams;
+use fairhaul_simulator::record::Record;
+use fairhaul_simulator::setup::{PeerSetup, PolicySetup, Setup};
+use fairhaul_simulator::world;
+
+use super::setups;
+
+/// Which peers a swarm has, and what they want.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Crowd {
+    /// Uplink of the seed.
+    pub(super) seed_up: Rate,
+    /// Number and uplink of the peers of each class; downlinks are unlimited.
+    pub(super) classes: Vec<(u32, Rate)>,
+    /// Length of the content.
+    pub(super) bytes: ByteCount,
+    /// Length of a chunk.
+    pub(super) chunk: ByteCount,
+}
+
+/// What the nodes of a swarm do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rules {
+    /// Discipline of the uplinks.
+    pub(super) discipline: String,
+    /// Picker.
+    pub(super) picker: String,
+    /// Choker of those who want something.
+    pub(super) unchoke: String,
+    /// Choker of the seed.
+    pub(super) seed_rule: String,
+    /// Slots, where a choker has some.
+    pub(super) slots: u32,
+    /// Chunks asked ahead of one peer.
+    pub(super) pipeline: u32,
+    /// Largest block.
+    pub(super) block: ByteCount,
+}
+
+/// A theorem on the least time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Least {
+    /// As a fluid, peers may differ.
+    KumarRoss,
+    /// In whole chunks, peers are equal.
+    Mundinger,
+}
+
+/// A flash crowd: everybody is there from the start to the end.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct FlashCrowd {
+    /// Who.
+    pub(super) crowd: Crowd,
+    /// How.
+    pub(super) rules: Rules,
+    /// What it is held against.
+    pub(super) least: Least,
+    /// Seed of all draws.
+    pub(super) seed: u64,
+}
+
+/// Peers that arrive at random with nothing and leave with their last chunk.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Arrivals {
+    /// Arrivals per chunk that the seed could send.
+    pub(super) load: f64,
+    /// Chunks of the content.
+    pub(super) chunks: u32,
+    /// Uplink of a peer over that of the seed.
+    pub(super) peer_up: f64,
+    /// How long, in chunks that the seed could send.
+    pub(super) length: u32,
+    /// How.
+    pub(super) rules: Rules,
+    /// Seed of all draws.
+    pub(super) seed: u64,
+}
+
+impl Rules {
+    fn policy(&self) -> PolicySetup {
+        PolicySetup {
+            unchoke: self.unchoke.clone(),
+            seed_rule: self.seed_rule.clone(),
+            picker: self.picker.clone(),
+            slots: self.slots,
+            pipeline: Some(self.pipeline),
+            ..setups::policy(&self.discipline, "peer", self.block)
+        }
+    }
+}
+
+impl Crowd {
+    fn count(&self) -> u32 {
+        self.classes.iter().map(|(count, _)| count).sum()
+    }
+
+    fn ups(&self) -> impl Iterator<Item = Rate> {
+        let classes = self.classes.iter();
+        classes.flat_map(|(count, up)| std::iter::repeat_n(*up, *count as usize))
+    }
+
+    /// Least seconds until the last peer has all, as a fluid.
+    pub(super) fn kumar_ross(&self) -> Result<Vec<f64>, String> {
+        let access = |up| Access {
+            up: Some(up),
+            down: None,
+        };
+        let peers: Vec<Access> = self.ups().map(access).collect();
+        let least = bounds::kumar_ross(self.bytes, Some(self.seed_up), &peers);
+        Ok(vec![least.ok_or("nobody can finish")?.as_secs_f64()])
+    }
+
+    fn setup(&self, rules: &Rules, seed: u64, replication: u32) -> Setup {
+        let ups = [self.seed_up].into_iter().chain(self.ups());
+        let count = self.count();
+        let peers = (0_u32..).zip(ups).map(|(row, up)| PeerSetup {
+            neighbours: count,
+            ..setups::peer(format!("peer.{row}"), Some(up))
+        });
+        let mut setup = setups::setup(seed, replication, rules.policy(), peers.collect());
+        setup.contents = vec![setups::content(self.bytes, self.chunk, count)];
+        setup
+    }
+}
+
+/// Least file-times until `peers` equal peers have a content of `chunks` chunks.
+pub(super) fn mundinger(peers: u32, chunks: u32) -> Result<Vec<f64>, String> {
+    let rate = Rate::new(1_000_000_000);
+    let least = bounds::mundinger(ByteCount::new(rate.get()), chunks, peers, rate);
+    Ok(vec![least.ok_or("nobody can finish")?.as_secs_f64()])
+}
+
+impl FlashCrowd {
+    /// The time until the last peer has all, over the least possible.
+    pub(super) fn run(&self, replication: u32) -> Result<Vec<f64>, String> {
+        let setup = self.crowd.setup(&self.rules, self.seed, replication);
+        let record = world::run(&setup, &mut |_| ()).map_err(|error| error.to_string())?;
+        let found = &record.contents[0];
+        let least = match self.least {
+            Least::KumarRoss => found.kumar_ross,
+            Least::Mundinger => found.mundinger,
+        };
+        let least = least.ok_or("the theorem does not apply to this swarm")?;
+        let makespan = found.makespan.ok_or("a peer did not finish")?;
+        Ok(vec![makespan.as_secs_f64() / least.as_secs_f64()])
+    }
+}
+
+impl Arrivals {
+    /// Peers gained per chunk-time of the seed over the second half: the slope of the least
+    /// squares line through their number.
+    pub(super) fn run(&self, replication: u32) -> Result<Vec<f64>, String> {
+        let setup = self.setup(replication);
+        let record = world::run(&setup, &mut |_| ()).map_err(|error| error.to_string())?;
+        let times = self.length / 2..self.length;
+        let numbers: Vec<f64> = times
+            .clone()
+            .map(|at| present(&record, chunk_time(at)))
+            .collect();
+        let middle = f64::from(times.start + times.end - 1) / 2.0;
+        let (mut cross, mut square) = (0.0, 0.0);
+        for (at, number) in times.zip(&numbers) {
+            let away = f64::from(at) - middle;
+            cross += away * number;
+            square += away * away;
+        }
+        Ok(vec![cross / square])
+    }
+
+    fn setup(&self, replication: u32) -> Setup {
+        let streams = Streams::new(self.seed, replication);
+        let mut draws = streams.stream("peers", "gap");
+        let mean = CHUNK_TIME.as_nanos() as f64 / self.load;
+        let gap = Distribution::new(Shape::Exponential { mean }, 1.0)
+            .expect("a load above zero has a mean gap");
+        let up = fairhaul_simulator::dist::to_integer(SEED_UP.get() as f64 * self.peer_up);
+        let mut peers = vec![PeerSetup {
+            neighbours: u32::MAX,
+            ..setups::peer("seed".to_owned(), Some(SEED_UP))
+        }];
+        let end = chunk_time(self.length);
+        let mut at = Time::ZERO + Span::from_nanos(gap.sample(&mut draws));
+        while at < end {
+            peers.push(PeerSetup {
+                neighbours: u32::MAX,
+                join: at,
+                linger: Some(Span::ZERO),
+                ..setups::peer(format!("peer.{}", peers.len()), Some(Rate::new(up)))
+            });
+            at = at + Span::from_nanos(gap.sample(&mut draws));
+        }
+        let leechers = u32::try_from(peers.len() - 1).expect("loads and lengths are bounded");
+        let mut setup = setups::setup(self.seed, replication, self.rules.policy(), peers);
+        let bytes = ByteCount::new(CHUNK.get() * u64::from(self.chunks));
+        setup.contents = vec![setups::content(bytes, CHUNK, leechers)];
+        setup.horizon = end;
+        setup
+    }
+}
+
+/// A chunk of a swarm with arrivals.
+const CHUNK: ByteCount = ByteCount::kib(256);
+
+/// Uplink of its seed: ten chunks a second.
+const SEED_UP: Rate = Rate::new(10 * CHUNK.get());
+
+/// The time in which the seed sends a chunk.
+const CHUNK_TIME: Span = Span::from_millis(100);
+
+fn chunk_time(count: u32) -> Time {
+    Time::from_nanos(CHUNK_TIME.as_nanos() * u64::from(count))
+}
+
+/// Peers that are there at a time, the seed not counted.
+fn present(record: &Record, at: Time) -> f64 {
+    let peers = record.peers.iter().skip(1);
+    let here = peers.filter(|peer| {
+        peer.joined.is_some_and(|joined| joined <= at) && peer.left.is_none_or(|left| left > at)
+    });
+    here.count() as f64
+}
