@@ -31,7 +31,8 @@ const AHEAD_MIN: Span = Span::from_secs(1);
 /// A request that waited longer than this stood in a queue that only delays others.
 const AHEAD_MAX: Span = Span::from_secs(4);
 
-/// Least and most chunks asked ahead of one peer.
+/// Least and most chunks asked ahead of one peer, for one transfer: a small transfer never
+/// waits for the answers to a bulk one from the same peer.
 const PIPELINE: (u32, u32) = (2, 64);
 
 /// One connected peer.
@@ -46,8 +47,7 @@ pub(crate) struct Peer {
     pub(crate) serving: Vec<Serving>,
     pub(crate) snubbed: bool,
     offers: Vec<Join>,
-    ahead: u32,
-    fixed_ahead: Option<u32>,
+    pub(crate) fixed_ahead: Option<u32>,
     last_block: Time,
     received: [ByteCount; 2],
     sent: [ByteCount; 2],
@@ -64,6 +64,33 @@ pub(crate) struct Remote {
     pub(crate) has: Bitfield,
     /// Chunks that it has and we have not.
     pub(crate) useful: u32,
+    /// Chunks that we asked for and have not got.
+    asked: u32,
+    /// How many of them there may be.
+    ahead: u32,
+}
+
+impl Remote {
+    pub(crate) const fn new(
+        ours: TransferId,
+        theirs: TransferId,
+        has: Bitfield,
+        useful: u32,
+    ) -> Self {
+        Self {
+            ours,
+            theirs,
+            has,
+            useful,
+            asked: 0,
+            ahead: PIPELINE.0,
+        }
+    }
+
+    /// Whether it has something that we lack and have room to ask for.
+    pub(crate) fn has_room(&self, fixed_ahead: Option<u32>) -> bool {
+        self.useful > 0 && self.asked < fixed_ahead.unwrap_or(self.ahead)
+    }
 }
 
 /// A chunk that we asked this peer for.
@@ -94,7 +121,6 @@ impl Peer {
             serving: Vec::new(),
             snubbed: false,
             offers: Vec::new(),
-            ahead: PIPELINE.0,
             fixed_ahead,
             last_block: now,
             received: [ByteCount::ZERO; 2],
@@ -129,7 +155,14 @@ impl Peer {
             .remotes
             .binary_search_by_key(&remote.ours, |known| known.ours)
         {
-            Ok(at) => self.remotes[at] = remote,
+            Ok(at) => {
+                let Remote { asked, ahead, .. } = self.remotes[at];
+                self.remotes[at] = Remote {
+                    asked,
+                    ahead,
+                    ..remote
+                };
+            }
             Err(_) if self.remotes.len() == CONTENTS_MAX => return None,
             Err(at) => self.remotes.insert(at, remote),
         }
@@ -162,10 +195,17 @@ impl Peer {
         self.offers.retain(|kept| kept.transfer != theirs);
     }
 
-    /// How many more chunks may be asked of it now.
-    pub(crate) fn room(&self) -> usize {
-        let ahead = self.fixed_ahead.unwrap_or(self.ahead) as usize;
-        ahead.min(REQUESTS_MAX).saturating_sub(self.asked.len())
+    /// Whether more chunks may be asked of it now, of whatever transfer.
+    pub(crate) fn has_room(&self) -> bool {
+        self.asked.len() < REQUESTS_MAX
+    }
+
+    /// A chunk is asked for.
+    pub(crate) fn ask(&mut self, ask: AskedChunk) {
+        if let Some(remote) = self.remote(ask.transfer) {
+            remote.asked += 1;
+        }
+        self.asked.push(ask);
     }
 
     /// Whether it has anything that we lack.
@@ -199,12 +239,16 @@ impl Peer {
             return false;
         };
         let ask = self.asked.remove(at);
+        let Some(remote) = self.remote(transfer) else {
+            return true;
+        };
+        remote.asked -= 1;
         let Some(now) = answered else { return true };
         let waited = now.since(ask.at);
         if waited < AHEAD_MIN {
-            self.ahead = (self.ahead + 1).min(PIPELINE.1);
+            remote.ahead = (remote.ahead + 1).min(PIPELINE.1);
         } else if waited > AHEAD_MAX {
-            self.ahead = (self.ahead - 1).max(PIPELINE.0);
+            remote.ahead = (remote.ahead - 1).max(PIPELINE.0);
         }
         true
     }
@@ -255,35 +299,70 @@ mod tests {
 
     const TRANSFER: TransferId = TransferId(1);
 
-    fn answer(peer: &mut Peer, after: Span) {
+    /// A peer that has all of a content of which we have nothing.
+    fn seed(fixed_ahead: Option<u32>) -> Peer {
+        let mut peer = Peer::new(fixed_ahead, Time::ZERO);
+        let remote = Remote::new(TRANSFER, TRANSFER, Bitfield::full(200), 200);
+        peer.set_remote(remote).unwrap();
+        peer
+    }
+
+    fn ask(peer: &mut Peer, at: Time) {
         let chunk = ChunkIndex(0);
-        peer.asked.push(AskedChunk {
+        peer.ask(AskedChunk {
             transfer: TRANSFER,
             chunk,
-            at: Time::ZERO,
+            at,
         });
-        peer.forget(TRANSFER, chunk, Some(Time::ZERO + after));
+    }
+
+    fn answer(peer: &mut Peer, after: Span) {
+        ask(peer, Time::ZERO);
+        peer.forget(TRANSFER, ChunkIndex(0), Some(Time::ZERO + after));
+    }
+
+    /// How many chunks can be asked of a peer of which nothing was asked.
+    fn room(peer: &mut Peer) -> usize {
+        let fixed = peer.fixed_ahead;
+        while peer.remote(TRANSFER).unwrap().has_room(fixed) && peer.has_room() {
+            ask(peer, Time::ZERO);
+        }
+        let room = peer.asked.len();
+        while peer.forget(TRANSFER, ChunkIndex(0), None) {}
+        room
     }
 
     #[test]
     fn quick_answers_widen_the_pipeline_and_slow_ones_narrow_it() {
-        let mut peer = Peer::new(None, Time::ZERO);
-        assert_eq!(peer.room(), 2);
+        let mut peer = seed(None);
+        assert_eq!(room(&mut peer), 2);
         for _ in 0..100 {
             answer(&mut peer, Span::from_millis(10));
         }
-        assert_eq!(peer.room(), 64);
+        assert_eq!(room(&mut peer), 64);
         for _ in 0..100 {
             answer(&mut peer, Span::from_secs(5));
         }
-        assert_eq!(peer.room(), 2);
+        assert_eq!(room(&mut peer), 2);
     }
 
     #[test]
     fn a_fixed_pipeline_does_not_adapt() {
-        let mut peer = Peer::new(Some(5), Time::ZERO);
+        let mut peer = seed(Some(5));
         answer(&mut peer, Span::from_millis(1));
-        assert_eq!(peer.room(), 5);
+        assert_eq!(room(&mut peer), 5);
+    }
+
+    #[test]
+    fn one_transfer_does_not_use_up_the_room_of_another() {
+        let mut peer = seed(None);
+        let small = TransferId(2);
+        let remote = Remote::new(small, small, Bitfield::full(1), 1);
+        peer.set_remote(remote).unwrap();
+        ask(&mut peer, Time::ZERO);
+        ask(&mut peer, Time::ZERO);
+        assert!(!peer.remote(TRANSFER).unwrap().has_room(None));
+        assert!(peer.remote(small).unwrap().has_room(None));
     }
 
     #[test]

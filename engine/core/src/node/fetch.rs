@@ -6,7 +6,7 @@ use super::{Action, Event, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
-use crate::peer::AskedChunk;
+use crate::peer::{AskedChunk, Remote};
 use crate::time::{Span, Time};
 use crate::transfer::Progress;
 use crate::units::{ByteCount, Rate};
@@ -34,7 +34,7 @@ impl Node {
 
     fn ask_one(&mut self, peer: PeerId, now: Time) -> Option<()> {
         let state = self.peers.get_mut(peer.index())?.as_deref_mut()?;
-        if state.chokes_us || state.snubbed || state.room() == 0 {
+        if state.chokes_us || state.snubbed || !state.has_room() {
             return None;
         }
         if let Some(at) = self
@@ -46,7 +46,9 @@ impl Node {
             self.download_at = Some(at);
             return None;
         }
-        for remote in state.remotes.iter().filter(|remote| remote.useful > 0) {
+        let fixed_ahead = state.fixed_ahead;
+        let open = |remote: &&Remote| remote.has_room(fixed_ahead);
+        for remote in state.remotes.iter().filter(open) {
             let transfer = self
                 .transfers
                 .get_mut(&remote.ours)
@@ -63,8 +65,9 @@ impl Node {
                 chunk: chunk.get(),
             };
             self.actions.push_back(Action::Send { peer, message });
-            state.asked.push(AskedChunk {
-                transfer: remote.ours,
+            let transfer = remote.ours;
+            state.ask(AskedChunk {
+                transfer,
                 chunk,
                 at: now,
             });

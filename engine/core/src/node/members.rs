@@ -132,12 +132,7 @@ impl Node {
         transfer.add_holder(&join.have);
         let useful = join.have.count_beyond(transfer.had());
         let answer = join.reply.then(|| self::join(id, transfer, false));
-        let remote = Remote {
-            ours: id,
-            theirs: join.transfer,
-            has: join.have,
-            useful,
-        };
+        let remote = Remote::new(id, join.transfer, join.have, useful);
         known
             .set_remote(remote)
             .ok_or(Misbehaviour::TooManyContents)?;
