@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use fairhaul_lab::output::{OutputError, Results, read_manifest, refresh_digests};
+use fairhaul_lab::oracles;
+use fairhaul_lab::output::OutputError;
 use fairhaul_lab::runner::{self, Job, JobError, Outcome};
 use fairhaul_lab::scenario::{self, Scenario};
 use fairhaul_lab::{compare, policies, report, terminal};
@@ -54,7 +55,10 @@ enum Command {
         /// Which replication, from 0.
         #[arg(long, default_value_t = 0)]
         replication: u32,
-        /// Print runs.csv's rows as JSON instead of the picture.
+        /// A tenth of the size, for a file of oracles.
+        #[arg(long)]
+        quick: bool,
+        /// Print the summary, or the oracles, as JSON instead of the picture.
         #[arg(long)]
         json: bool,
     },
@@ -165,8 +169,12 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             out,
             cell,
             replication,
+            quick,
             json,
         }) => {
+            if oracles::is_oracle_file(&file) {
+                return measure(&file, out, quick, json);
+            }
             let scenario = Scenario::load(&file)?;
             let job = Job {
                 out: out.unwrap_or_else(|| default_out(&scenario)),
@@ -190,7 +198,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             json,
         }) => {
             let scenario = Scenario::load(&file)?;
-            let count = replications.unwrap_or(scenario.plan().replications);
+            let count = replications.unwrap_or_else(|| scenario.plan().replications);
             let job = Job {
                 out: out.unwrap_or_else(|| default_out(&scenario)),
                 cell: None,
@@ -310,13 +318,47 @@ fn tell(outcome: &Outcome, job: &Job, json: bool) -> Result<u8, Failure> {
     Ok(10)
 }
 
+/// Measures what a file of oracles says, and shows expected, got, tolerance and pass.
+fn measure(file: &Path, out: Option<PathBuf>, quick: bool, json: bool) -> Result<u8, Failure> {
+    let suite = oracles::load(file)?;
+    let out = out.unwrap_or_else(|| Path::new("out").join(suite.name()));
+    std::fs::create_dir_all(&out).map_err(|error| at(&out, &error))?;
+    let size = if quick {
+        oracles::Size::Quick
+    } else {
+        oracles::Size::Full
+    };
+    let bar = runner::progress_bar(0, 0);
+    let verdicts = suite.run(size, &mut |progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    });
+    bar.finish_and_clear();
+    let path = out.join("oracle.csv");
+    let table = std::fs::File::create(&path).map_err(|error| at(&path, &error))?;
+    oracles::write_csv(&verdicts, table)
+        .map_err(|error| Failure(3, format!("{}: {error}", path.display())))?;
+    if json {
+        print(&table_as_json(&path)?)?;
+    } else {
+        print(&oracles::table(&verdicts))?;
+    }
+    eprintln!("table: {}", path.display());
+    let failed = verdicts.iter().filter(|verdict| !verdict.pass).count();
+    if failed > 0 {
+        eprintln!("{failed} of {} oracles failed", verdicts.len());
+        return Ok(10);
+    }
+    Ok(0)
+}
+
+fn at(path: &Path, error: &io::Error) -> Failure {
+    Failure(3, format!("{}: {error}", path.display()))
+}
+
 fn differences(dir: &Path, baseline: &str, json: bool) -> Result<u8, Failure> {
-    read_manifest(dir)?;
-    let results = Results::read(dir)?;
-    let comparison = compare::compare(&results, baseline)
-        .map_err(|error| Failure(2, format!("--baseline: {error}")))?;
-    compare::write_paired(dir, &results, &comparison)?;
-    refresh_digests(dir)?;
+    let (results, comparison) = compare::compare_result(dir, baseline)
+        .map_err(|error| Failure(error.exit_code(), error.to_string()))?;
     if json {
         return print(&table_as_json(&dir.join("paired.csv"))?);
     }
@@ -329,9 +371,9 @@ fn differences(dir: &Path, baseline: &str, json: bool) -> Result<u8, Failure> {
 
 fn draw(dir: &Path, script: bool) -> Result<u8, Failure> {
     let written = if script {
-        runner::draw(dir)?
+        vec![report::write_script(dir)?]
     } else {
-        runner::draw(dir)?
+        report::write(dir)?
     };
     let lines: String = written
         .iter()

@@ -3,7 +3,7 @@
 //! Decides which runs there are and what they are called; refuses to hide a failure: it is
 //! reported at once, with the command that repeats it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use fairhaul_simulator::world::{self, RunError};
@@ -94,7 +94,7 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
         scenario.hash(),
         scenario.plan().rng_seed
     );
-    let dir = ResultDir::begin(&job.out, &key, job.resume)?;
+    let dir = ResultDir::begin(&job.out, &key, job.resume)?.with_files(&scenario.plan().files);
     let todo: Vec<&Run> = runs.iter().filter(|run| !dir.is_done(&run.name)).collect();
     let kept = runs.len() - todo.len();
     let bar = progress_bar(todo.len(), kept);
@@ -204,43 +204,39 @@ fn finish(
     names: &[&str],
     failed: usize,
 ) -> Result<Option<Results>, JobError> {
-    dir.assemble(names)?;
-    if failed == names.len() {
-        return Ok(None);
-    }
-    let results = Results::read(dir.path())?;
-    compare::write_summary(dir.path(), &results)?;
-    if let Some((key, value)) = &scenario.plan().baseline
-        && results.cells.len() > 1
-    {
-        let comparison = compare::compare(&results, &format!("{key}={value}"))?;
-        compare::write_paired(dir.path(), &results, &comparison)?;
-    }
     let path = dir.path().to_owned();
-    if failed == 0 {
-        dir.finish(&Facts {
-            scenario: scenario.resolved_toml(),
-            seed: scenario.plan().rng_seed,
-            command: job.command.clone(),
-            runs: names.len(),
-        })?;
-        if job.figures {
-            draw(&path)?;
+    if failed > 0 {
+        dir.assemble(names)?;
+        if failed == names.len() {
+            return Ok(None);
         }
+        let results = Results::read(&path)?;
+        compare::write_summary(&path, &results)?;
+        return Ok(Some(results));
+    }
+    let facts = Facts {
+        scenario: scenario.resolved_toml(),
+        seed: scenario.plan().rng_seed,
+        command: job.command.clone(),
+        runs: names.len(),
+    };
+    let all_cells = job.cell.is_none() && scenario.cells().len() > 1;
+    let baseline = scenario.plan().baseline.as_ref().filter(|_| all_cells);
+    let baseline = baseline.map(|(key, value)| format!("{key}={value}"));
+    let (results, _) = compare::conclude(dir, names, &facts, baseline.as_deref())?;
+    if job.figures {
+        report::write(&path)?;
     }
     Ok(Some(results))
 }
 
-/// Draws the figures of a finished result.
+/// A bar on standard error that shows only on a terminal.
 ///
-/// # Errors
+/// # Panics
 ///
-/// A table that is not there, or a disk that refuses.
-pub fn draw(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
-    report::write_figures(dir)
-}
-
-fn progress_bar(runs: usize, kept: usize) -> ProgressBar {
+/// Never: its template is a constant.
+#[must_use]
+pub fn progress_bar(runs: usize, kept: usize) -> ProgressBar {
     let bar = ProgressBar::new(runs as u64);
     let style = ProgressStyle::with_template(
         "{spinner} {pos}/{len} runs  {wide_bar}  {elapsed} so far, {eta} to go  {msg}",

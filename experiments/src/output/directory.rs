@@ -44,6 +44,8 @@ const KEY: &str = "plan";
 #[derive(Debug)]
 pub struct ResultDir {
     path: PathBuf,
+    /// Tables that are wanted, without `.csv`; none wants all.
+    files: Option<Vec<String>>,
 }
 
 impl ResultDir {
@@ -64,6 +66,7 @@ impl ResultDir {
         }
         let this = Self {
             path: path.to_owned(),
+            files: None,
         };
         let runs = path.join(RUNS_DIR);
         let key = runs.join(KEY);
@@ -85,6 +88,24 @@ impl ResultDir {
             remove_if_there(&path.join(file))?;
         }
         Ok(this)
+    }
+
+    /// Puts together these tables only; `runs.csv` is always one of them.
+    #[must_use]
+    pub fn with_files(self, files: &[String]) -> Self {
+        Self {
+            files: Some(files.to_owned()),
+            ..self
+        }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        let stem = name.split('.').next().unwrap_or(name);
+        stem == "runs"
+            || self
+                .files
+                .as_ref()
+                .is_none_or(|files| files.iter().any(|f| f == stem))
     }
 
     /// The directory.
@@ -145,11 +166,14 @@ impl ResultDir {
             .filter(|run| self.is_done(run))
             .map(|run| self.run_dir(run))
             .collect();
-        for name in PARTS {
+        for name in PARTS.into_iter().filter(|name| self.wants(name)) {
             let target = self.path.join(name);
             let part = self.path.join(format!("{name}.part"));
             join_tables(&done, name, &part)?;
             fs::rename(&part, &target).map_err(OutputError::io(&target))?;
+        }
+        if !self.wants(HLOG) {
+            return Ok(());
         }
         let mut log = HLOG_HEADER.as_bytes().to_vec();
         for run in &done {

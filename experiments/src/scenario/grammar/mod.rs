@@ -103,7 +103,6 @@ pub(crate) const OUTPUT_FILES: &[&str] = &[
     "windows",
     "pairs",
     "latency",
-    "contents",
 ];
 
 const fn section(

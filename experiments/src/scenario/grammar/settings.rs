@@ -176,7 +176,7 @@ pub(super) const OUTPUT: &[Field] = &[
         "files",
         Kind::Files,
         Is(
-            "[\"runs\", \"peers\", \"transfers\", \"windows\", \"pairs\", \"latency\", \"contents\"]",
+            "[\"runs\", \"peers\", \"transfers\", \"windows\", \"pairs\", \"latency\"]",
         ),
         "tables to write",
     ),
