@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
+use fairhaul_core::uplink::Hold;
 
 use super::{Event, RunError, World, rows};
 use crate::bounds::{self, Access};
@@ -90,12 +91,13 @@ impl World<'_> {
             let record = &self.tally.transfers[row as usize];
             if record.start.is_some() && record.end.is_none() {
                 waits.push(format!(
-                    "transfer {} has {} of {} at {} from {}",
+                    "transfer {} has {} of {} at {} from {}, {}",
                     transfer.name,
                     record.received,
                     transfer.bytes,
                     name(transfer.destination),
                     name(transfer.source),
+                    self.hindrance(row),
                 ));
             }
         }
@@ -126,6 +128,30 @@ impl World<'_> {
             who.push_str(&format!("; and {more} more"));
         }
         RunError::Stuck { at: self.now, who }
+    }
+
+    /// What keeps a transfer from going on, as far as its source and the network know.
+    fn hindrance(&self, row: u32) -> &'static str {
+        let transfer = &self.setup.transfers[row as usize];
+        let source = &self.hosts[transfer.source as usize];
+        let Some(node) = &source.node else {
+            return "which is away";
+        };
+        if self.hosts[transfer.destination as usize].node.is_none() {
+            return "but is away itself";
+        }
+        let Some(peer) = source.id_of(transfer.destination) else {
+            return "which does not know it";
+        };
+        match node.why(peer, self.transfer_id(row)) {
+            Hold::Idle => "which it asks for nothing",
+            Hold::NodeCap => "held by the cap of the source",
+            Hold::GroupCap => "held by the cap of a group",
+            Hold::PeerCap => "held by the cap of the peer",
+            Hold::TransferCap => "held by its own cap",
+            Hold::Window | Hold::Serving => "with blocks in a network that does not move",
+            Hold::Turn => "waiting for its turn",
+        }
     }
 
     pub(super) fn finish(mut self) -> Result<Record, RunError> {
@@ -170,6 +196,8 @@ impl World<'_> {
     /// Bytes are conserved: what a finished transfer or peer has is what it wanted, and what
     /// was sent is what was received.
     fn conserved(&self) -> Result<(), RunError> {
+        self.check_books()?;
+        self.check_capacity()?;
         let differ = |what: String| Err(RunError::Conservation { what });
         for (row, transfer) in rows(&self.setup.transfers) {
             let record = &self.tally.transfers[row as usize];

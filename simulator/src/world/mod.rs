@@ -22,6 +22,7 @@ use crate::setup::{NetworkModel, Setup};
 use crate::trace::Trace;
 
 mod build;
+mod check;
 mod error;
 mod faults;
 mod finish;
@@ -31,6 +32,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use check::Checks;
 pub use error::RunError;
 use ideal::Ideal;
 use swarm::Swarm;
@@ -116,6 +118,7 @@ pub(crate) struct World<'a> {
     waiting: BTreeMap<u32, Vec<u32>>,
     tally: Tally,
     ideal: Ideal,
+    checks: Checks,
     trace: Trace,
     actions: Vec<Action>,
     inputs: Vec<(u32, Input)>,
@@ -156,6 +159,7 @@ impl<'a> World<'a> {
             waiting: BTreeMap::new(),
             tally: Tally::new(setup),
             ideal: Ideal::new(setup),
+            checks: Checks::new(setup),
             trace: Trace::new(),
             actions: Vec::new(),
             inputs: Vec::new(),
@@ -195,7 +199,12 @@ impl<'a> World<'a> {
             if at > self.setup.horizon || self.is_done() {
                 break;
             }
-            same_instant = if at == self.now { same_instant + 1 } else { 0 };
+            if at == self.now {
+                same_instant += 1;
+            } else {
+                same_instant = 0;
+                self.check_instant()?;
+            }
             self.now = at;
             self.events += 1;
             if same_instant > SAME_INSTANT_MAX {
@@ -214,7 +223,6 @@ impl<'a> World<'a> {
             self.watch_network();
             if self.events.is_multiple_of(CHECK_EVERY) {
                 self.network.check(self.now).map_err(RunError::Network)?;
-                self.check_progress()?;
                 let delivered = self.tally.delivered();
                 progress(Progress {
                     now: self.now,
@@ -226,6 +234,7 @@ impl<'a> World<'a> {
         if self.now < self.setup.horizon && !self.is_done() && self.queue.is_empty() {
             return Err(self.stuck());
         }
+        self.check_instant()?;
         self.network.check(self.now).map_err(RunError::Network)
     }
 
@@ -252,7 +261,10 @@ impl<'a> World<'a> {
                 }
             }
             Event::Network => self.network_event()?,
-            Event::Join(peer) => self.join(peer),
+            Event::Join(peer) => {
+                self.moved_at = self.now;
+                self.join(peer);
+            }
             Event::Meet(peer) => self.meet_neighbours(peer),
             Event::Leave(peer) => {
                 self.leave(peer);
@@ -261,9 +273,15 @@ impl<'a> World<'a> {
                 self.tally.gone(self.setup, peer);
             }
             Event::Offer(transfer) => self.offer(transfer),
-            Event::Start(transfer) => self.start(transfer),
+            Event::Start(transfer) => {
+                self.moved_at = self.now;
+                self.start(transfer);
+            }
             Event::Forget(transfer) => self.forget(transfer),
-            Event::Fault(fault) => self.fault(fault),
+            Event::Fault(fault) => {
+                self.moved_at = self.now;
+                self.fault(fault);
+            }
             Event::Window(row) => self.window(row),
         }
         Ok(())
@@ -280,6 +298,7 @@ impl<'a> World<'a> {
             if !self.hosts[host as usize].handle(input, self.now, &mut actions) {
                 continue;
             }
+            self.checks.touch(host);
             for action in actions.drain(..) {
                 self.act(host, action, &mut inputs);
             }
@@ -358,6 +377,7 @@ impl<'a> World<'a> {
             sent: false,
             live: true,
         };
+        self.checks.handed(host, &block);
         let id = self.free.pop().unwrap_or(self.flights.len() as u64);
         match self.flights.get_mut(index(id)) {
             Some(place) => *place = flight,
@@ -415,12 +435,14 @@ impl<'a> World<'a> {
         ];
         if outcome == Outcome::Sent(id) {
             self.trace.event(self.now, 3, flight.from, flight.to, facts);
+            self.checks.sent(flight.from, &flight.block);
             if let Some(row) = self.tally.row_of(transfer.0) {
                 self.ideal.sent(row, len, self.now);
             }
             self.tell(flight.from, Input::Sent { peer, len });
             return Ok(());
         }
+        self.checks.arrived(flight.to, &flight.block);
         self.release(id);
         let connection = self.hosts[flight.from as usize].links[peer.index()];
         if !connection.up || connection.generation != flight.generation {
@@ -480,13 +502,6 @@ impl<'a> World<'a> {
     /// Whether everybody who can still want something has it.
     fn is_done(&self) -> bool {
         self.tally.open_work() == 0
-    }
-
-    fn check_progress(&self) -> Result<(), RunError> {
-        if self.now.since(self.moved_at) > STALL_AFTER && self.tally.started_work() > 0 {
-            return Err(self.stuck());
-        }
-        Ok(())
     }
 }
 

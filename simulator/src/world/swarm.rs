@@ -238,7 +238,7 @@ impl World<'_> {
         for id in 0..self.flights.len() as u64 {
             let flight = self.flights[super::index(id)];
             if flight.live && (flight.from == peer || flight.to == peer) {
-                self.release(id);
+                self.lose(id);
             }
         }
         self.network.drop_node(build::place(peer), self.now);

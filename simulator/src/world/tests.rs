@@ -1,3 +1,7 @@
+mod bent;
+mod checks;
+mod shares;
+
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 

@@ -170,6 +170,12 @@ impl Node {
         self.uplink.why(peer, transfer)
     }
 
+    /// What waits to be served, and for what: for reports and checks.
+    #[must_use]
+    pub const fn uplink(&self) -> &Uplink {
+        &self.uplink
+    }
+
     /// What we have of a transfer; none if we take no part in it.
     #[must_use]
     pub fn had(&self, transfer: TransferId) -> Option<&Bitfield> {

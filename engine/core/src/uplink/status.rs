@@ -43,6 +43,12 @@ pub struct Holder {
 }
 
 impl Uplink {
+    /// Whether anybody has asked for something that was not issued yet.
+    #[must_use]
+    pub const fn is_backlogged(&self) -> bool {
+        self.requests > 0
+    }
+
     /// What holds the requests of `peer` for `transfer`, as of the last input.
     #[must_use]
     pub fn why(&self, peer: PeerId, transfer: TransferId) -> Hold {

@@ -1,7 +1,9 @@
+use fairhaul_core::rng::Rng;
 use fairhaul_core::units::Weight;
 
 use super::super::tests::{peer, setup, transfer};
 use super::*;
+use crate::network::maxmin::oracle::{Demand, progressive_filling};
 use crate::setup::{GroupSetup, TransferSetup};
 
 const NS: u64 = 1_000_000_000;
@@ -183,4 +185,76 @@ fn who_nothing_limits_is_entitled_to_what_it_gets() {
     let mut ideal = Ideal::new(&setup);
     ideal.begin(0, ByteCount::mib(1), Time::ZERO);
     assert_eq!(ideal.grant(0, at(1)).entitlement, None);
+}
+
+/// Without classes and floors the rates are those of the exact oracle of the fluid model, as
+/// transfers come and go, among five peers that all send to each other.
+#[test]
+fn rates_are_those_of_progressive_filling() {
+    let mut rng = Rng::from_seed([7; 32]);
+    for _ in 0..200 {
+        let mut setup = setup(Vec::new());
+        setup.policies[0].share = "transfer".into();
+        for _ in 0..5 {
+            let mut draw = || Some(Rate::new(1_000 + rng.below(9_000) as u64));
+            setup.peers.push(crate::setup::PeerSetup {
+                up: draw(),
+                down: draw(),
+                ..peer("peer", 1)
+            });
+        }
+        let mut peer = || u32::try_from(rng.below(5)).unwrap();
+        let ends: Vec<_> = (0..30).map(|_| [peer(), peer()]).collect();
+        for [source, destination] in ends.into_iter().filter(|[from, to]| from != to) {
+            setup.transfers.push(TransferSetup {
+                source,
+                destination,
+                ..weighing(1 + u32::try_from(rng.below(9)).unwrap())
+            });
+        }
+        agrees_with_the_oracle(&setup, &mut rng);
+    }
+}
+
+fn agrees_with_the_oracle(setup: &Setup, rng: &mut Rng) {
+    let mut ideal = Ideal::new(setup);
+    let mut now = Time::ZERO;
+    let mut active = BTreeSet::new();
+    let capacities: Vec<_> = setup
+        .peers
+        .iter()
+        .flat_map(|row| [row.up, row.down])
+        .collect();
+    for _ in 0..20 {
+        let row = u32::try_from(rng.below(setup.transfers.len())).unwrap();
+        if active.remove(&row) {
+            ideal.end(row, now);
+        } else {
+            active.insert(row);
+            ideal.begin(row, ByteCount::mib(1), now);
+        }
+        now = now + Span::SECOND;
+        ideal.advance(now);
+        let demands: Vec<_> = active
+            .iter()
+            .map(|row| {
+                let transfer = &setup.transfers[*row as usize];
+                let links = [2 * transfer.source, 2 * transfer.destination + 1];
+                Demand {
+                    links: links.map(|link| link as usize).to_vec(),
+                    weight: transfer.weight,
+                }
+            })
+            .collect();
+        let levels = progressive_filling(&capacities, &demands);
+        for ((row, level), demand) in active.iter().zip(levels).zip(&demands) {
+            let weight = f64::from(demand.weight.hundredths());
+            let expected = level.unwrap() as f64 * weight / 2_f64.powi(40);
+            let rate = ideal.sharing.rate(*row).unwrap();
+            assert!(
+                (rate - expected).abs() < 1e-6 * expected,
+                "{rate} {expected}"
+            );
+        }
+    }
 }

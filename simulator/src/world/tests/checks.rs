@@ -1,0 +1,142 @@
+//! Every checker fires when what it looks for is there, and only then.
+
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::Rate;
+
+use super::bent::{Bend, Bent, Log};
+use super::{peer, setup, transfer};
+use crate::setup::{FaultKind, FaultSetup, Setup};
+use crate::world::{RunError, World, run};
+
+/// 1 MB of one transfer at 1 MB/s, in 62 blocks.
+fn one_transfer() -> Setup {
+    let mut setup = setup(vec![peer("from", 1_000_000), peer("to", 1_000_000)]);
+    setup.transfers = vec![transfer("load", 1, 1_000_000)];
+    setup.horizon = Time::ZERO + Span::from_secs(3_600);
+    setup
+}
+
+fn run_bent(setup: &Setup, bend: Bend) -> Result<(), RunError> {
+    let mut world = World::new(setup)?;
+    Bent::bend(&mut world.network, bend, Log::default());
+    world.go(&mut |_| ())?;
+    world.finish().map(|_| ())
+}
+
+#[test]
+fn a_straight_network_passes_every_check() {
+    run_bent(&one_transfer(), Bend::Straight).unwrap();
+}
+
+#[test]
+fn a_block_that_never_leaves_ends_the_run_with_who_waits() {
+    for bend in [Bend::Holds, Bend::Loses] {
+        let error = run_bent(&one_transfer(), bend).unwrap_err();
+        assert!(matches!(error, RunError::Stuck { .. }), "{error}");
+        assert!(error.to_string().contains("transfer load"), "{error}");
+    }
+}
+
+#[test]
+fn a_block_that_arrives_twice_or_without_leaving_is_invented() {
+    for bend in [Bend::Repeats, Bend::Skips] {
+        let error = run_bent(&one_transfer(), bend).unwrap_err();
+        assert!(matches!(error, RunError::Invented { .. }), "{error}");
+    }
+}
+
+/// The network loses a block just before the horizon: nobody is stuck yet, but the books of
+/// the run and of the network differ.
+#[test]
+fn a_lost_block_is_missed_at_the_end_of_a_run() {
+    let mut setup = one_transfer();
+    setup.horizon = Time::ZERO + Span::from_millis(500);
+    let error = run_bent(&setup, Bend::Loses).unwrap_err();
+    assert!(matches!(error, RunError::Conservation { .. }), "{error}");
+}
+
+/// ROBUSTNESS I7 and L13.
+#[test]
+fn a_network_that_stops_the_clock_is_a_livelock() {
+    let error = run_bent(&one_transfer(), Bend::Spins).unwrap_err();
+    assert!(matches!(error, RunError::Livelock { .. }), "{error}");
+    assert!(error.to_string().contains("Network"), "{error}");
+}
+
+#[test]
+fn a_network_that_breaks_a_law_ends_the_run() {
+    let error = run_bent(&one_transfer(), Bend::Confesses).unwrap_err();
+    assert!(matches!(error, RunError::Network(_)), "{error}");
+}
+
+/// The setup says 1 MB/s and the network was made with 2 MB/s.
+#[test]
+fn a_link_that_is_faster_than_the_setup_says_is_noticed() {
+    let setup = one_transfer();
+    let fast = Some(Rate::new(2_000_000));
+    let mut world = World::new(&setup).unwrap();
+    let node = crate::world::build::place(0);
+    world.network.set_capacity(node, fast, fast, Time::ZERO);
+    world.go(&mut |_| ()).unwrap();
+    let error = world.finish().unwrap_err();
+    assert!(matches!(error, RunError::Network(_)), "{error}");
+    assert!(error.to_string().contains("uplink of node 0"), "{error}");
+}
+
+/// What is in the network's hands vanishes and nobody tells the core, whose window stays full:
+/// the uplink stands idle with requests waiting.
+#[test]
+fn an_uplink_that_is_idle_with_work_waiting_is_noticed() {
+    let mut setup = one_transfer();
+    setup.horizon = Time::ZERO + Span::from_millis(500);
+    let mut world = World::new(&setup).unwrap();
+    world.go(&mut |_| ()).unwrap();
+    world.checks.touch(0);
+    world.check_instant().unwrap();
+    let live = (0_u64..)
+        .zip(&world.flights)
+        .filter(|(_, flight)| flight.live);
+    let live: Vec<u64> = live.map(|(id, _)| id).collect();
+    assert!(!live.is_empty());
+    for id in live {
+        world.lose(id);
+    }
+    world.checks.touch(0);
+    let error = world.check_instant().unwrap_err();
+    assert!(matches!(error, RunError::Idle { .. }), "{error}");
+    assert!(error.to_string().contains("from"), "{error}");
+}
+
+/// A peer's uplink has stood still from the start (I7): the run ends long before its horizon,
+/// although windows would go on for ever.
+#[test]
+fn a_link_of_no_capacity_ends_the_run() {
+    let mut setup = one_transfer();
+    setup.peers[0].up = Some(Rate::new(0));
+    setup.windows = vec![Span::SECOND, Span::from_secs(10)];
+    let error = run(&setup, &mut |_| ()).unwrap_err();
+    let RunError::Stuck { at, who } = error else {
+        panic!("{error}");
+    };
+    assert!(at < Time::ZERO + Span::from_secs(120), "{at}: {who}");
+    assert!(who.contains("a network that does not move"), "{who}");
+}
+
+/// Twenty hours without a byte are no standstill when the setup says who comes back.
+#[test]
+fn a_long_outage_that_is_planned_is_waited_for() {
+    let mut setup = one_transfer();
+    let fault = |seconds, kind| FaultSetup {
+        at: Time::ZERO + Span::from_secs(seconds),
+        kind,
+    };
+    let hours = 3_600;
+    setup.horizon = Time::ZERO + Span::from_secs(100 * hours);
+    setup.faults = vec![
+        fault(0, FaultKind::Crash { peer: 0 }),
+        fault(20 * hours, FaultKind::Restart { peer: 0 }),
+    ];
+    setup.peers[1].neighbours = 1;
+    let record = run(&setup, &mut |_| ()).unwrap();
+    assert!(record.transfers[0].end > Some(Time::ZERO + Span::from_secs(20 * hours)));
+}
