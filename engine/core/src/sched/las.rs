@@ -8,8 +8,8 @@
 //! Drawbacks: favours newcomers, and so whoever can become one again under a new identity; a
 //!            long transfer waits for all that came after it to catch up. Ignores weights.
 //! Departs:   serves whole blocks, so flows that are level take turns. The account outlives a
-//!            purge: coming back is not being new. Whoever gives a flow's number to
-//!            somebody else gives the account with it.
+//!            purge: coming back is not being new. It ends when the flow's number is given to
+//!            somebody else.
 
 use crate::id::FlowId;
 use crate::sched::ranked::{Rank, Ranked};
@@ -52,6 +52,12 @@ impl Rank for Attained {
         }
         self.0[index] = self.0[index].saturating_add(served.len.get());
     }
+
+    fn forget(&mut self, flow: FlowId) {
+        if let Some(attained) = self.0.get_mut(flow.index()) {
+            *attained = 0;
+        }
+    }
 }
 
 impl Discipline for Las {
@@ -71,7 +77,42 @@ impl Discipline for Las {
         self.0.purge(flow);
     }
 
+    fn forget(&mut self, flow: FlowId) {
+        self.0.forget(flow);
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         (!self.0.is_empty()).then_some(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{ByteCount, Weight};
+
+    fn block(flow: u32) -> Ticket {
+        Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(100))
+    }
+
+    // Flow 0 has had 100 bytes. Purged and back it waits for flow 1, which has had none; the
+    // next holder of its number does not.
+    #[test]
+    fn an_account_outlives_a_purge_but_not_its_holder() {
+        for (is_gone, first) in [(false, 1), (true, 0)] {
+            let mut las = Las::new();
+            las.enqueue(block(0), Time::ZERO);
+            las.dequeue(Time::ZERO).unwrap();
+            las.enqueue(block(0), Time::ZERO);
+            if is_gone {
+                las.forget(FlowId(0));
+            } else {
+                las.purge(FlowId(0));
+            }
+            assert!(las.ready_at(Time::ZERO).is_none());
+            las.enqueue(block(0), Time::ZERO);
+            las.enqueue(block(1), Time::ZERO);
+            assert_eq!(las.dequeue(Time::ZERO).unwrap().flow, FlowId(first));
+        }
     }
 }

@@ -86,6 +86,12 @@ pub trait Discipline: Debug + Send {
     /// Forgets all that `flow` has queued. It earns no credit by coming back.
     fn purge(&mut self, flow: FlowId);
 
+    /// The number of `flow` will be given to somebody else: beyond what it has queued, forgets
+    /// what it has had.
+    fn forget(&mut self, flow: FlowId) {
+        self.purge(flow);
+    }
+
     /// When [`Discipline::dequeue`] gives a block next; none if nothing is backlogged.
     fn ready_at(&self, now: Time) -> Option<Time>;
 }

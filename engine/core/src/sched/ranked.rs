@@ -26,6 +26,9 @@ pub(super) trait Rank: Debug + Send {
 
     /// A block was served, in its turn or out of it.
     fn charge(&mut self, served: &Ticket, in_turn: bool);
+
+    /// The flow's number will be given to somebody else.
+    fn forget(&mut self, _flow: FlowId) {}
 }
 
 /// The queue of flows that several disciplines share.
@@ -73,6 +76,11 @@ impl<R: Rank> Ranked<R> {
         if self.queues.clear(flow) {
             self.order.remove(&flow);
         }
+    }
+
+    pub(super) fn forget(&mut self, flow: FlowId) {
+        self.purge(flow);
+        self.rank.forget(flow);
     }
 
     pub(super) const fn is_empty(&self) -> bool {

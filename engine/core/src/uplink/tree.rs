@@ -339,7 +339,7 @@ impl Tree {
             self.class_mut(id).body = Body::Vacant;
             self.vacant.push(id);
             let above = self.class_mut(parent).inner_mut();
-            above.discipline.purge(FlowId(flow));
+            above.discipline.forget(FlowId(flow));
             above.children[flow as usize] = NONE;
             above.vacant.push(flow);
             if above.vacant.len() < above.children.len() {
