@@ -345,7 +345,7 @@ fn growth(row: &Row<'_>, seed: u64) -> Result<(Work, Reading), BadInput> {
     let reading = Reading::Mean {
         runs,
         metric: 0,
-        controls: 0..0,
+        controls: 1..2,
     };
     Ok((work, reading))
 }

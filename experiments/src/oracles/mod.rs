@@ -28,7 +28,7 @@ pub use table::table;
 
 use control::Mean;
 use schedule::Shares;
-use server::Server;
+use server::{CONTROLS, Server};
 use swarm::{Arrivals, Crowd, FlashCrowd};
 
 /// A tolerance is at least as many standard errors of what was measured.
@@ -308,10 +308,9 @@ impl Reading {
     fn runs(&self, size: Size) -> u32 {
         match (self, size) {
             (Self::All, _) => 1,
-            // A server's runs are shorter already; fewer of them could not tell the controls
-            // apart.
-            (Self::Mean { runs, controls, .. }, Size::Quick) if controls.is_empty() => {
-                runs.div_ceil(QUICK).max(2)
+            // A server's runs are shorter already. Fewer could not tell the controls apart.
+            (Self::Mean { runs, controls, .. }, Size::Quick) if controls.len() < CONTROLS => {
+                runs.div_ceil(2)
             }
             (Self::Extremes { runs }, Size::Quick) => runs.div_ceil(QUICK),
             (Self::Mean { runs, .. } | Self::Extremes { runs }, _) => *runs,

@@ -8,7 +8,7 @@ use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::bounds::{self, Access};
 use fairhaul_simulator::dist::{Distribution, Shape};
 use fairhaul_simulator::random::Streams;
-use fairhaul_simulator::record::Record;
+use fairhaul_simulator::record::PeerRecord;
 use fairhaul_simulator::setup::{PeerSetup, PolicySetup, Setup};
 use fairhaul_simulator::world;
 
@@ -157,23 +157,30 @@ impl FlashCrowd {
 
 impl Arrivals {
     /// Peers gained per chunk-time of the seed over the second half: the slope of the least
-    /// squares line through their number.
+    /// squares line through their number. And a control: by how much the same slope of those
+    /// that have arrived differs from the mean that it is drawn with.
     pub(super) fn run(&self, replication: u32) -> Result<Vec<f64>, String> {
         let setup = self.setup(replication);
         let record = world::run(&setup, &mut |_| ()).map_err(|error| error.to_string())?;
         let times = self.length / 2..self.length;
-        let numbers: Vec<f64> = times
-            .clone()
-            .map(|at| present(&record, chunk_time(at)))
-            .collect();
-        let middle = f64::from(times.start + times.end - 1) / 2.0;
-        let (mut cross, mut square) = (0.0, 0.0);
-        for (at, number) in times.zip(&numbers) {
-            let away = f64::from(at) - middle;
-            cross += away * number;
-            square += away * away;
-        }
-        Ok(vec![cross / square])
+        let slope = |number: &dyn Fn(Time) -> usize| {
+            let middle = f64::from(times.start + times.end - 1) / 2.0;
+            let (mut cross, mut square) = (0.0, 0.0);
+            for at in times.clone() {
+                let away = f64::from(at) - middle;
+                cross += away * number(chunk_time(at)) as f64;
+                square += away * away;
+            }
+            cross / square
+        };
+        // The seed, which arrived too, never leaves: it has no part in a slope.
+        let count =
+            |of: &dyn Fn(&PeerRecord) -> bool| record.peers.iter().filter(|peer| of(peer)).count();
+        let arrived = |peer: &PeerRecord, at| peer.joined.is_some_and(|then| then <= at);
+        let left = |peer: &PeerRecord, at| peer.left.is_some_and(|then| then <= at);
+        let gained = slope(&|at| count(&|peer| arrived(peer, at) && !left(peer, at)));
+        let drawn = slope(&|at| count(&|peer| arrived(peer, at)));
+        Ok(vec![gained, drawn - self.load])
     }
 
     fn setup(&self, replication: u32) -> Setup {
@@ -218,13 +225,4 @@ const CHUNK_TIME: Span = Span::from_millis(100);
 
 fn chunk_time(count: u32) -> Time {
     Time::from_nanos(CHUNK_TIME.as_nanos() * u64::from(count))
-}
-
-/// Peers that are there at a time, the seed not counted.
-fn present(record: &Record, at: Time) -> f64 {
-    let peers = record.peers.iter().skip(1);
-    let here = peers.filter(|peer| {
-        peer.joined.is_some_and(|joined| joined <= at) && peer.left.is_none_or(|left| left > at)
-    });
-    here.count() as f64
 }

@@ -246,4 +246,19 @@ fn an_idle_place_is_small() {
         size_of::<entity::Entity>()
     );
     assert!(size_of::<Uplink>() <= 768, "{}", size_of::<Uplink>());
+// Transfer 1 has had 2 MB when it goes, transfer 2 has had as much. Transfer 3 comes in the
+// place of transfer 1 and has had nothing: the next megabyte is all its own.
+#[test]
+fn a_new_transfer_does_not_inherit_what_another_has_had() {
+    let mut rig = Rig::of("las", Share::Transfer, 8 * MB);
+    rig.hungry(1, 1, 64 * KIB);
+    rig.hungry(2, 2, 64 * KIB);
+    rig.run(Span::from_millis(500));
+    rig.hungry.retain(|hungry| hungry.1 != 1);
+    rig.uplink.purge_transfer(TransferId(1));
+    let come = rig.now;
+    rig.hungry(3, 3, 64 * KIB);
+    rig.run(Span::from_millis(125));
+    let got = rig.by_peer(come);
+    assert_near(got[&3], MB, 64 * KIB);
 }
