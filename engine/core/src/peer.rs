@@ -2,7 +2,6 @@
 //!
 //! Decides how much to ask ahead. Knows no address and no key.
 
-use crate::bitfield::Bitfield;
 use crate::choke::Candidate;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::ContentId;
@@ -10,11 +9,12 @@ use crate::message::Join;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
+mod remotes;
+
+pub(crate) use remotes::{Remote, Remotes};
+
 /// Requests that one peer may have waiting with us, and we with it.
 pub(crate) const REQUESTS_MAX: usize = 256;
-
-/// Contents that one peer may name.
-pub(crate) const CONTENTS_MAX: usize = 1_024;
 
 /// Contents that one peer may offer before we take part in them; the oldest is forgotten.
 const OFFERS_MAX: usize = 64;
@@ -41,29 +41,19 @@ pub(crate) struct Peer {
     pub(crate) choked: bool,
     pub(crate) interested: bool,
     pub(crate) we_are_interested: bool,
-    pub(crate) remotes: Vec<Remote>,
+    pub(crate) remotes: Remotes,
     pub(crate) asked: Vec<AskedChunk>,
     pub(crate) serving: Vec<Serving>,
     pub(crate) snubbed: bool,
     offers: Vec<Join>,
     ahead: u32,
-    fixed_ahead: Option<u32>,
+    adapts: bool,
     last_block: Time,
     received: [ByteCount; 2],
     sent: [ByteCount; 2],
     sent_in_slot: ByteCount,
     waited: u32,
     rounds: u32,
-}
-
-/// What a peer says of one content that we take part in too.
-#[derive(Debug)]
-pub(crate) struct Remote {
-    pub(crate) ours: TransferId,
-    pub(crate) theirs: TransferId,
-    pub(crate) has: Bitfield,
-    /// Chunks that it has and we have not.
-    pub(crate) useful: u32,
 }
 
 /// A chunk that we asked this peer for.
@@ -89,13 +79,13 @@ impl Peer {
             choked: true,
             interested: false,
             we_are_interested: false,
-            remotes: Vec::new(),
+            remotes: Remotes::default(),
             asked: Vec::new(),
             serving: Vec::new(),
             snubbed: false,
             offers: Vec::new(),
-            ahead: PIPELINE.0,
-            fixed_ahead,
+            ahead: fixed_ahead.unwrap_or(PIPELINE.0),
+            adapts: fixed_ahead.is_none(),
             last_block: now,
             received: [ByteCount::ZERO; 2],
             sent: [ByteCount::ZERO; 2],
@@ -103,37 +93,6 @@ impl Peer {
             waited: 0,
             rounds: 0,
         }
-    }
-
-    /// What it says of our transfer `ours`.
-    pub(crate) fn remote(&mut self, ours: TransferId) -> Option<&mut Remote> {
-        let at = self
-            .remotes
-            .binary_search_by_key(&ours, |remote| remote.ours)
-            .ok()?;
-        Some(&mut self.remotes[at])
-    }
-
-    /// Our id for what it calls `theirs`.
-    pub(crate) fn ours(&self, theirs: TransferId) -> Option<TransferId> {
-        // Nearly always one or two contents; a linear look is the fastest.
-        self.remotes
-            .iter()
-            .find(|remote| remote.theirs == theirs)
-            .map(|remote| remote.ours)
-    }
-
-    /// Replaces or adds what it says of one content. None if it names too many.
-    pub(crate) fn set_remote(&mut self, remote: Remote) -> Option<()> {
-        match self
-            .remotes
-            .binary_search_by_key(&remote.ours, |known| known.ours)
-        {
-            Ok(at) => self.remotes[at] = remote,
-            Err(_) if self.remotes.len() == CONTENTS_MAX => return None,
-            Err(at) => self.remotes.insert(at, remote),
-        }
-        Some(())
     }
 
     /// Keeps what it offers until we take part in it too.
@@ -164,8 +123,9 @@ impl Peer {
 
     /// How many more chunks may be asked of it now.
     pub(crate) fn room(&self) -> usize {
-        let ahead = self.fixed_ahead.unwrap_or(self.ahead) as usize;
-        ahead.min(REQUESTS_MAX).saturating_sub(self.asked.len())
+        (self.ahead as usize)
+            .min(REQUESTS_MAX)
+            .saturating_sub(self.asked.len())
     }
 
     /// Whether it has anything that we lack.
@@ -199,7 +159,9 @@ impl Peer {
             return false;
         };
         let ask = self.asked.remove(at);
-        let Some(now) = answered else { return true };
+        let Some(now) = answered.filter(|_| self.adapts) else {
+            return true;
+        };
         let waited = now.since(ask.at);
         if waited < AHEAD_MIN {
             self.ahead = (self.ahead + 1).min(PIPELINE.1);
@@ -213,6 +175,11 @@ impl Peer {
     pub(crate) fn is_silent(&self, now: Time) -> bool {
         let owed = self.asked.iter().map(|ask| ask.at).min();
         owed.is_some_and(|at| now.since(at.max(self.last_block)) >= SNUB_AFTER)
+    }
+
+    /// Whether it wants something of ours and is served.
+    pub(crate) const fn is_granted(&self) -> bool {
+        self.interested && !self.choked
     }
 
     /// Grants or takes back the slot.
