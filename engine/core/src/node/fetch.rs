@@ -278,10 +278,28 @@ impl Node {
         chunk: u32,
         now: Time,
     ) -> Result<(), Misbehaviour> {
+        let position = chunk;
         if let Some(Spot { ours, chunk, .. }) = self.spot(peer, theirs, chunk)? {
+            // Whoever does not choke us refuses what it does not have. Without this it would be
+            // asked again at once.
+            if self.peer(peer).is_some_and(|state| !state.chokes_us) {
+                self.has_lost(peer, theirs, position)?;
+            }
             self.give_up(peer, ours, chunk, now);
         }
         Ok(())
+    }
+
+    /// A chunk had the wrong hash. Whoever sent it is asked for nothing more.
+    pub(super) fn rejected(&mut self, id: TransferId, chunk: ChunkIndex, from: PeerId, now: Time) {
+        if let Some(state) = self.peer_mut(from) {
+            state.snubbed = true;
+        }
+        self.give_up(from, id, chunk, now);
+        self.actions.push_back(Action::Close {
+            peer: from,
+            why: Misbehaviour::WrongHash,
+        });
     }
 
     /// Nothing more comes of this request: the chunk is wanted again.

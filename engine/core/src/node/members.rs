@@ -64,7 +64,11 @@ impl Node {
                 continue;
             };
             let offer = state.take_offer(content);
-            let message = join(id, self.transfers.at(place), offer.is_none());
+            // Peers hear our news only once we take part, so an offer may be old; one that names
+            // everything is as good as new.
+            let is_complete = |offer: &Join| offer.have.is_full();
+            let reply = !offer.as_ref().is_some_and(is_complete);
+            let message = join(id, self.transfers.at(place), reply);
             self.send(peer, Message::Join(Box::new(message)));
             if let Some(offer) = offer
                 && let Err(why) = self.joined(peer, offer, now)

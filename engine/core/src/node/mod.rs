@@ -116,13 +116,7 @@ impl Node {
                 transfer,
                 chunk,
                 from,
-            } => {
-                self.give_up(from, transfer, chunk, now);
-                self.actions.push_back(Action::Close {
-                    peer: from,
-                    why: Misbehaviour::WrongHash,
-                });
-            }
+            } => self.rejected(transfer, chunk, from, now),
             Input::Lost { transfer, chunk } => self.lost(transfer, chunk, now),
             Input::Add {
                 transfer,
