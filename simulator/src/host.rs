@@ -22,6 +22,8 @@ pub(crate) struct Host {
     pub(crate) timer: Option<Time>,
     /// Connections that are up.
     pub(crate) degree: u32,
+    /// Connections that have ended.
+    pub(crate) cuts: u32,
 }
 
 /// One end of a connection.
@@ -58,6 +60,15 @@ impl Host {
         }
         self.timer = Some(deadline);
         Some(deadline)
+    }
+
+    /// Whether what was sent over a connection still arrives. Nearly all hosts never lose one,
+    /// and need not look.
+    pub(crate) fn hears(&self, peer: PeerId, generation: u32) -> bool {
+        self.cuts == 0 || {
+            let connection = self.links[peer.index()];
+            connection.up && connection.generation == generation
+        }
     }
 
     /// The id under which this core knows `host`, if it ever met it.

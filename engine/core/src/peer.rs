@@ -2,7 +2,6 @@
 //!
 //! Decides how much to ask ahead. Knows no address and no key.
 
-use crate::bitfield::Bitfield;
 use crate::choke::Candidate;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::ContentId;
@@ -10,11 +9,12 @@ use crate::message::Join;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
+mod remotes;
+
+pub(crate) use remotes::{Remote, Remotes};
+
 /// Requests that one peer may have waiting with us, and we with it.
 pub(crate) const REQUESTS_MAX: usize = 256;
-
-/// Contents that one peer may name.
-pub(crate) const CONTENTS_MAX: usize = 1_024;
 
 /// Contents that one peer may offer before we take part in them; the oldest is forgotten.
 const OFFERS_MAX: usize = 64;
@@ -42,55 +42,18 @@ pub(crate) struct Peer {
     pub(crate) choked: bool,
     pub(crate) interested: bool,
     pub(crate) we_are_interested: bool,
-    pub(crate) remotes: Vec<Remote>,
+    pub(crate) remotes: Remotes,
     pub(crate) asked: Vec<AskedChunk>,
     pub(crate) serving: Vec<Serving>,
     pub(crate) snubbed: bool,
     offers: Vec<Join>,
-    pub(crate) fixed_ahead: Option<u32>,
+    fixed_ahead: Option<u32>,
     last_block: Time,
     received: [ByteCount; 2],
     sent: [ByteCount; 2],
     sent_in_slot: ByteCount,
     waited: u32,
     rounds: u32,
-}
-
-/// What a peer says of one content that we take part in too.
-#[derive(Debug)]
-pub(crate) struct Remote {
-    pub(crate) ours: TransferId,
-    pub(crate) theirs: TransferId,
-    pub(crate) has: Bitfield,
-    /// Chunks that it has and we have not.
-    pub(crate) useful: u32,
-    /// Chunks that we asked for and have not got.
-    asked: u32,
-    /// How many of them there may be.
-    ahead: u32,
-}
-
-impl Remote {
-    pub(crate) const fn new(
-        ours: TransferId,
-        theirs: TransferId,
-        has: Bitfield,
-        useful: u32,
-    ) -> Self {
-        Self {
-            ours,
-            theirs,
-            has,
-            useful,
-            asked: 0,
-            ahead: PIPELINE.0,
-        }
-    }
-
-    /// Whether it has something that we lack and have room to ask for.
-    pub(crate) fn has_room(&self, fixed_ahead: Option<u32>) -> bool {
-        self.useful > 0 && self.asked < fixed_ahead.unwrap_or(self.ahead)
-    }
 }
 
 /// A chunk that we asked this peer for.
@@ -116,7 +79,7 @@ impl Peer {
             choked: true,
             interested: false,
             we_are_interested: false,
-            remotes: Vec::new(),
+            remotes: Remotes::default(),
             asked: Vec::new(),
             serving: Vec::new(),
             snubbed: false,
@@ -129,44 +92,6 @@ impl Peer {
             waited: 0,
             rounds: 0,
         }
-    }
-
-    /// What it says of our transfer `ours`.
-    pub(crate) fn remote(&mut self, ours: TransferId) -> Option<&mut Remote> {
-        let at = self
-            .remotes
-            .binary_search_by_key(&ours, |remote| remote.ours)
-            .ok()?;
-        Some(&mut self.remotes[at])
-    }
-
-    /// Our id for what it calls `theirs`.
-    pub(crate) fn ours(&self, theirs: TransferId) -> Option<TransferId> {
-        // Nearly always one or two contents; a linear look is the fastest.
-        self.remotes
-            .iter()
-            .find(|remote| remote.theirs == theirs)
-            .map(|remote| remote.ours)
-    }
-
-    /// Replaces or adds what it says of one content. None if it names too many.
-    pub(crate) fn set_remote(&mut self, remote: Remote) -> Option<()> {
-        match self
-            .remotes
-            .binary_search_by_key(&remote.ours, |known| known.ours)
-        {
-            Ok(at) => {
-                let Remote { asked, ahead, .. } = self.remotes[at];
-                self.remotes[at] = Remote {
-                    asked,
-                    ahead,
-                    ..remote
-                };
-            }
-            Err(_) if self.remotes.len() == CONTENTS_MAX => return None,
-            Err(at) => self.remotes.insert(at, remote),
-        }
-        Some(())
     }
 
     /// Keeps what it offers until we take part in it too.
@@ -195,6 +120,12 @@ impl Peer {
         self.offers.retain(|kept| kept.transfer != theirs);
     }
 
+    /// Replaces or adds what it says of one content. None if it names too many.
+    pub(crate) fn set_remote(&mut self, mut remote: Remote) -> Option<()> {
+        remote.ahead = self.fixed_ahead.unwrap_or(PIPELINE.0);
+        self.remotes.set(remote)
+    }
+
     /// Whether more chunks may be asked of it now, of whatever transfer.
     pub(crate) fn has_room(&self) -> bool {
         self.asked.len() < REQUESTS_MAX
@@ -202,7 +133,7 @@ impl Peer {
 
     /// A chunk is asked for.
     pub(crate) fn ask(&mut self, ask: AskedChunk) {
-        if let Some(remote) = self.remote(ask.transfer) {
+        if let Some(remote) = self.remotes.get_mut(ask.transfer) {
             remote.asked += 1;
         }
         self.asked.push(ask);
@@ -239,11 +170,13 @@ impl Peer {
             return false;
         };
         let ask = self.asked.remove(at);
-        let Some(remote) = self.remote(transfer) else {
+        let Some(remote) = self.remotes.get_mut(transfer) else {
             return true;
         };
         remote.asked -= 1;
-        let Some(now) = answered else { return true };
+        let Some(now) = answered.filter(|_| self.fixed_ahead.is_none()) else {
+            return true;
+        };
         let waited = now.since(ask.at);
         if waited < AHEAD_MIN {
             remote.ahead = (remote.ahead + 1).min(PIPELINE.1);
@@ -257,6 +190,11 @@ impl Peer {
     pub(crate) fn is_silent(&self, now: Time) -> bool {
         let owed = self.asked.iter().map(|ask| ask.at).min();
         owed.is_some_and(|at| now.since(at.max(self.last_block)) >= SNUB_AFTER)
+    }
+
+    /// Whether it wants something of ours and is served.
+    pub(crate) const fn is_granted(&self) -> bool {
+        self.interested && !self.choked
     }
 
     /// Grants or takes back the slot.
@@ -296,36 +234,48 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bitfield::Bitfield;
+    use crate::node::Place;
 
     const TRANSFER: TransferId = TransferId(1);
 
     /// A peer that has all of a content of which we have nothing.
     fn seed(fixed_ahead: Option<u32>) -> Peer {
         let mut peer = Peer::new(fixed_ahead, Time::ZERO);
-        let remote = Remote::new(TRANSFER, TRANSFER, Bitfield::full(200), 200);
-        peer.set_remote(remote).unwrap();
+        peer.set_remote(remote(TRANSFER)).unwrap();
         peer
     }
 
-    fn ask(peer: &mut Peer, at: Time) {
-        let chunk = ChunkIndex(0);
+    fn remote(transfer: TransferId) -> Remote {
+        Remote::new(
+            (transfer, Place::default()),
+            transfer,
+            Bitfield::full(200),
+            200,
+        )
+    }
+
+    fn ask(peer: &mut Peer) {
         peer.ask(AskedChunk {
             transfer: TRANSFER,
-            chunk,
-            at,
+            chunk: ChunkIndex(0),
+            at: Time::ZERO,
         });
     }
 
     fn answer(peer: &mut Peer, after: Span) {
-        ask(peer, Time::ZERO);
+        ask(peer);
         peer.forget(TRANSFER, ChunkIndex(0), Some(Time::ZERO + after));
+    }
+
+    fn is_open(peer: &mut Peer, transfer: TransferId) -> bool {
+        peer.has_room() && peer.remotes.get_mut(transfer).unwrap().has_room()
     }
 
     /// How many chunks can be asked of a peer of which nothing was asked.
     fn room(peer: &mut Peer) -> usize {
-        let fixed = peer.fixed_ahead;
-        while peer.remote(TRANSFER).unwrap().has_room(fixed) && peer.has_room() {
-            ask(peer, Time::ZERO);
+        while is_open(peer, TRANSFER) {
+            ask(peer);
         }
         let room = peer.asked.len();
         while peer.forget(TRANSFER, ChunkIndex(0), None) {}
@@ -356,13 +306,11 @@ mod tests {
     #[test]
     fn one_transfer_does_not_use_up_the_room_of_another() {
         let mut peer = seed(None);
-        let small = TransferId(2);
-        let remote = Remote::new(small, small, Bitfield::full(1), 1);
-        peer.set_remote(remote).unwrap();
-        ask(&mut peer, Time::ZERO);
-        ask(&mut peer, Time::ZERO);
-        assert!(!peer.remote(TRANSFER).unwrap().has_room(None));
-        assert!(peer.remote(small).unwrap().has_room(None));
+        peer.set_remote(remote(TransferId(2))).unwrap();
+        ask(&mut peer);
+        ask(&mut peer);
+        assert!(!is_open(&mut peer, TRANSFER));
+        assert!(is_open(&mut peer, TransferId(2)));
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub struct Progress {
 enum Event {
     /// A message arrives.
     Message {
+        from: u32,
         to: u32,
         peer: PeerId,
         generation: u32,
@@ -111,6 +112,8 @@ pub(crate) struct World<'a> {
     network: Box<dyn Network>,
     network_at: Option<Time>,
     hosts: Vec<Host>,
+    /// Where each host is, apart from all that is known of it: every message asks.
+    regions: Vec<u32>,
     flights: Vec<Flight>,
     free: Vec<u64>,
     swarm: Swarm,
@@ -152,7 +155,8 @@ impl<'a> World<'a> {
             queue: EventQueue::new(),
             network,
             network_at: None,
-            hosts: (0..setup.peers.len()).map(|_| Host::default()).collect(),
+            hosts: setup.peers.iter().map(|_| Host::default()).collect(),
+            regions: setup.peers.iter().map(|peer| peer.region).collect(),
             flights: Vec::new(),
             free: Vec::new(),
             swarm: Swarm::new(setup),
@@ -241,15 +245,14 @@ impl<'a> World<'a> {
     fn happen(&mut self, event: Event) -> Result<(), RunError> {
         match event {
             Event::Message {
+                from,
                 to,
                 peer,
                 generation,
                 message,
             } => {
-                let connection = self.hosts[to as usize].links[peer.index()];
-                if connection.up && connection.generation == generation {
-                    self.trace
-                        .event(self.now, 1, connection.host, to, describe(&message));
+                if self.hosts[to as usize].hears(peer, generation) {
+                    self.trace.event(self.now, 1, from, to, describe(&message));
                     self.tell(to, Input::Message { peer, message });
                 }
             }
@@ -323,6 +326,7 @@ impl<'a> World<'a> {
                     self.queue.push(
                         at,
                         Event::Message {
+                            from: host,
                             to,
                             peer,
                             generation,
@@ -486,7 +490,7 @@ impl<'a> World<'a> {
 
     /// One-way delay between two hosts.
     fn delay(&self, from: u32, to: u32) -> Span {
-        let region = |host: u32| self.setup.peers[host as usize].region;
+        let region = |host: u32| self.regions[host as usize];
         self.setup.latency.between(region(from), region(to))
     }
 

@@ -223,6 +223,7 @@ impl World<'_> {
             }
             host_state.links[peer.index()].up = false;
             host_state.degree -= 1;
+            host_state.cuts += 1;
             self.tell(host, Input::Disconnected { peer });
         }
     }

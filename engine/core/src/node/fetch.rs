@@ -2,7 +2,7 @@
 //!
 //! Decides when we are interested and when a chunk is asked for; `pick` decides which chunk.
 
-use super::{Action, Event, Node};
+use super::{Action, Event, Node, Place};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
@@ -14,6 +14,14 @@ use crate::units::{ByteCount, Rate};
 /// Depth of the bucket that paces requests: a second, and never less than one usual chunk.
 pub(super) fn burst(rate: Rate) -> ByteCount {
     rate.bytes_in(Span::SECOND).max(ByteCount::mib(1))
+}
+
+/// A chunk by our names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    pub(super) ours: TransferId,
+    pub(super) place: Place,
+    pub(super) chunk: ChunkIndex,
 }
 
 impl Node {
@@ -33,7 +41,7 @@ impl Node {
     }
 
     fn ask_one(&mut self, peer: PeerId, now: Time) -> Option<()> {
-        let state = self.peers.get_mut(peer.index())?.as_deref_mut()?;
+        let state = self.peers.get_mut(peer.index())?.as_mut()?;
         if state.chokes_us || state.snubbed || !state.has_room() {
             return None;
         }
@@ -46,35 +54,29 @@ impl Node {
             self.download_at = Some(at);
             return None;
         }
-        let fixed_ahead = state.fixed_ahead;
-        let open = |remote: &&Remote| remote.has_room(fixed_ahead);
-        for remote in state.remotes.iter().filter(open) {
-            let transfer = self
-                .transfers
-                .get_mut(&remote.ours)
-                .expect("remotes name ours");
-            let (picker, rng) = (self.picker.as_mut(), &mut self.pick_rng);
-            let Some(chunk) = transfer.ask(peer, &remote.has, picker, rng, now) else {
-                continue;
-            };
-            if let Some(bucket) = &mut self.download {
-                bucket.spend(transfer.manifest.len_of(chunk), now);
-            }
-            let message = Message::Request {
-                transfer: remote.ours,
-                chunk: chunk.get(),
-            };
-            self.actions.push_back(Action::Send { peer, message });
-            let transfer = remote.ours;
-            state.ask(AskedChunk {
-                transfer,
-                chunk,
-                at: now,
-            });
-            self.asked += 1;
-            return Some(());
+        let (picker, rng) = (self.picker.as_mut(), &mut self.pick_rng);
+        let transfers = &mut self.transfers;
+        let choose = |remote: &Remote| {
+            let transfer = transfers.at_mut(remote.place);
+            let chunk = transfer.ask(peer, &remote.has, picker, rng, now)?;
+            Some((remote.ours, chunk, transfer.manifest.len_of(chunk)))
+        };
+        let open = |remote: &&Remote| remote.has_room();
+        let found = state.remotes.iter().filter(open).find_map(choose);
+        let (transfer, chunk, len) = found?;
+        if let Some(bucket) = &mut self.download {
+            bucket.spend(len, now);
         }
-        None
+        state.ask(AskedChunk {
+            transfer,
+            chunk,
+            at: now,
+        });
+        self.asked += 1;
+        let chunk = chunk.get();
+        let message = Message::Request { transfer, chunk };
+        self.actions.push_back(Action::Send { peer, message });
+        Some(())
     }
 
     /// Tells `peer` whether we want something of it, if that changed.
@@ -112,12 +114,12 @@ impl Node {
         chunk: u32,
         now: Time,
     ) -> Result<(), Misbehaviour> {
-        let Some((ours, chunk)) = self.place(peer, theirs, chunk)? else {
+        let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, chunk)? else {
             return Ok(());
         };
-        let transfer = self.transfers.get_mut(&ours).expect("place found it");
-        let state = self.peers[peer.index()].as_mut().expect("place found it");
-        let remote = state.remote(ours).expect("place found it");
+        let transfer = self.transfers.at_mut(place);
+        let state = self.peers[peer.index()].as_mut().expect("spot found it");
+        let remote = state.remotes.get_mut(ours).expect("spot found it");
         if !remote.has.insert(chunk) {
             return Ok(());
         }
@@ -140,12 +142,12 @@ impl Node {
         theirs: TransferId,
         chunk: u32,
     ) -> Result<(), Misbehaviour> {
-        let Some((ours, chunk)) = self.place(peer, theirs, chunk)? else {
+        let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, chunk)? else {
             return Ok(());
         };
-        let transfer = self.transfers.get_mut(&ours).expect("place found it");
-        let state = self.peers[peer.index()].as_mut().expect("place found it");
-        let remote = state.remote(ours).expect("place found it");
+        let transfer = self.transfers.at_mut(place);
+        let state = self.peers[peer.index()].as_mut().expect("spot found it");
+        let remote = state.remotes.get_mut(ours).expect("spot found it");
         if remote.has.remove(chunk) {
             transfer.count_holder(chunk, false);
             remote.useful -= u32::from(!transfer.had().has(chunk));
@@ -163,15 +165,15 @@ impl Node {
         len: ByteCount,
         now: Time,
     ) -> Result<(), Misbehaviour> {
-        let Some((ours, chunk)) = self.place(peer, theirs, chunk)? else {
+        let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, chunk)? else {
             self.actions
                 .push_back(Action::Notify(Event::Wasted(peer, len)));
             return Ok(());
         };
-        let transfer = self.transfers.get_mut(&ours).expect("place found it");
+        let transfer = self.transfers.at_mut(place);
         let progress = transfer.block(peer, chunk, offset, len)?;
         self.peer_mut(peer)
-            .expect("place found it")
+            .expect("spot found it")
             .count_received(len, now);
         match progress {
             Progress::Partial => {}
@@ -191,7 +193,7 @@ impl Node {
 
     /// A chunk is on disk: say so to whoever lacks it, and ask on.
     pub(super) fn stored(&mut self, id: TransferId, chunk: ChunkIndex, from: PeerId, now: Time) {
-        let Some(transfer) = self.transfers.get_mut(&id) else {
+        let Some(transfer) = self.transfers.get_mut(id) else {
             return;
         };
         if transfer.had().has(chunk) {
@@ -205,8 +207,7 @@ impl Node {
         if let Some(state) = self.peers.get_mut(from.index()).and_then(Option::as_mut) {
             self.asked -= usize::from(state.forget(id, chunk, Some(now)));
         }
-        for at in 0..self.peers.len() {
-            let peer = PeerId(u32::try_from(at).expect("ids are u32"));
+        for peer in self.peer_ids() {
             self.announce(peer, id, chunk);
         }
         if complete {
@@ -221,10 +222,8 @@ impl Node {
 
     /// Tells one peer that we have `chunk`, if it lacks it.
     fn announce(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex) {
-        let Some(state) = self.peers[peer.index()].as_deref_mut() else {
-            return;
-        };
-        let Some(remote) = state.remote(id) else {
+        let state = self.peers[peer.index()].as_mut();
+        let Some(remote) = state.and_then(|state| state.remotes.get_mut(id)) else {
             return;
         };
         if !remote.has.has(chunk) {
@@ -245,7 +244,7 @@ impl Node {
 
     /// A chunk that we had is gone: take it back from everybody and fetch it again.
     pub(super) fn lost(&mut self, id: TransferId, chunk: ChunkIndex, now: Time) {
-        let Some(transfer) = self.transfers.get_mut(&id) else {
+        let Some(transfer) = self.transfers.get_mut(id) else {
             return;
         };
         if !transfer.had().has(chunk) {
@@ -254,8 +253,8 @@ impl Node {
         self.missing += usize::from(transfer.is_complete());
         transfer.lost(chunk);
         for peer in self.peer_ids() {
-            let state = self.peer_mut(peer).expect("it is in the list of peers");
-            let Some(remote) = state.remote(id) else {
+            let state = self.peers[peer.index()].as_mut();
+            let Some(remote) = state.and_then(|state| state.remotes.get_mut(id)) else {
                 continue;
             };
             remote.useful += u32::from(remote.has.has(chunk));
@@ -279,15 +278,33 @@ impl Node {
         chunk: u32,
         now: Time,
     ) -> Result<(), Misbehaviour> {
-        if let Some((ours, chunk)) = self.place(peer, theirs, chunk)? {
+        let position = chunk;
+        if let Some(Spot { ours, chunk, .. }) = self.spot(peer, theirs, chunk)? {
+            // Whoever does not choke us refuses what it does not have. Without this it would be
+            // asked again at once.
+            if self.peer(peer).is_some_and(|state| !state.chokes_us) {
+                self.has_lost(peer, theirs, position)?;
+            }
             self.give_up(peer, ours, chunk, now);
         }
         Ok(())
     }
 
+    /// A chunk had the wrong hash. Whoever sent it is asked for nothing more.
+    pub(super) fn rejected(&mut self, id: TransferId, chunk: ChunkIndex, from: PeerId, now: Time) {
+        if let Some(state) = self.peer_mut(from) {
+            state.snubbed = true;
+        }
+        self.give_up(from, id, chunk, now);
+        self.actions.push_back(Action::Close {
+            peer: from,
+            why: Misbehaviour::WrongHash,
+        });
+    }
+
     /// Nothing more comes of this request: the chunk is wanted again.
     pub(super) fn give_up(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
-        let Some(transfer) = self.transfers.get_mut(&id) else {
+        let Some(transfer) = self.transfers.get_mut(id) else {
             return;
         };
         let lost = transfer.received(peer, chunk);
@@ -321,10 +338,10 @@ impl Node {
     /// Peers that owe us and are silent are asked for nothing more; others take over.
     pub(super) fn drop_silent(&mut self, now: Time) {
         for peer in self.peer_ids() {
-            let state = self.peer_mut(peer).expect("it is in the list of peers");
-            if !state.is_silent(now) {
+            let state = self.peers[peer.index()].as_mut();
+            let Some(state) = state.filter(|state| state.is_silent(now)) else {
                 continue;
-            }
+            };
             state.snubbed = true;
             for ask in state.asked.clone() {
                 self.send(
@@ -340,22 +357,22 @@ impl Node {
     }
 
     /// Our names for what the peer calls `theirs` and `chunk`; none if we take no part in it.
-    pub(super) fn place(
+    pub(super) fn spot(
         &self,
         peer: PeerId,
         theirs: TransferId,
         chunk: u32,
-    ) -> Result<Option<(TransferId, ChunkIndex)>, Misbehaviour> {
-        let Some(ours) = self.peer(peer).and_then(|state| state.ours(theirs)) else {
+    ) -> Result<Option<Spot>, Misbehaviour> {
+        let known = self.peer(peer).and_then(|peer| peer.remotes.named(theirs));
+        let Some(remote) = known else {
             return Ok(None);
         };
-        let Some(transfer) = self.transfers.get(&ours) else {
-            return Ok(None);
-        };
-        let index = transfer
-            .manifest
-            .index(chunk)
-            .ok_or(Misbehaviour::ChunkOutOfRange)?;
-        Ok(Some((ours, index)))
+        let manifest = &self.transfers.at(remote.place).manifest;
+        let chunk = manifest.index(chunk);
+        Ok(Some(Spot {
+            ours: remote.ours,
+            place: remote.place,
+            chunk: chunk.ok_or(Misbehaviour::ChunkOutOfRange)?,
+        }))
     }
 }

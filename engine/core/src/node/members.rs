@@ -16,7 +16,7 @@ impl Node {
         if self.peers.len() <= peer.index() {
             self.peers.resize_with(peer.index() + 1, || None);
         }
-        self.peers[peer.index()] = Some(Box::new(Peer::new(self.pipeline, now)));
+        self.peers[peer.index()] = Some(Peer::new(self.pipeline, now));
         self.welcome(peer);
         let told = self.transfers.iter().filter(|(_, transfer)| {
             transfer
@@ -24,7 +24,7 @@ impl Node {
                 .map_or(outbound, |audience| audience == peer)
         });
         for (transfer, state) in told {
-            let message = Message::Join(Box::new(join(*transfer, state, true)));
+            let message = Message::Join(Box::new(join(transfer, state, true)));
             self.actions.push_back(Action::Send { peer, message });
         }
     }
@@ -36,13 +36,12 @@ impl Node {
         self.uplink.purge_peer(peer);
         self.asked -= gone.asked.len();
         self.interested -= usize::from(gone.interested);
-        for remote in &gone.remotes {
-            if let Some(transfer) = self.transfers.get_mut(&remote.ours) {
-                transfer.drop_holder(&remote.has);
-            }
+        self.granted -= usize::from(gone.is_granted());
+        for remote in gone.remotes.iter() {
+            self.transfers.at_mut(remote.place).drop_holder(&remote.has);
         }
         for ask in &gone.asked {
-            if let Some(transfer) = self.transfers.get_mut(&ask.transfer) {
+            if let Some(transfer) = self.transfers.get_mut(ask.transfer) {
                 transfer.release(peer, ask.chunk);
             }
         }
@@ -56,18 +55,20 @@ impl Node {
         let (content, audience) = (transfer.content, transfer.audience);
         self.missing += usize::from(!transfer.is_complete());
         self.contents.insert(content, id);
-        let before = self.transfers.insert(id, transfer);
-        assert!(
-            before.is_none(),
-            "the shell gives each transfer an id of its own"
-        );
-        let told = audience.map_or_else(|| self.peer_ids(), |audience| vec![audience]);
-        for peer in told {
+        let place = self.transfers.insert(id, transfer);
+        for peer in self.peer_ids() {
+            if audience.is_some_and(|audience| audience != peer) {
+                continue;
+            }
             let Some(state) = self.peers.get_mut(peer.index()).and_then(Option::as_mut) else {
                 continue;
             };
             let offer = state.take_offer(content);
-            let message = join(id, &self.transfers[&id], offer.is_none());
+            // Peers hear our news only once we take part, so an offer may be old; one that names
+            // everything is as good as new.
+            let is_complete = |offer: &Join| offer.have.is_full();
+            let reply = !offer.as_ref().is_some_and(is_complete);
+            let message = join(id, self.transfers.at(place), reply);
             self.send(peer, Message::Join(Box::new(message)));
             if let Some(offer) = offer
                 && let Err(why) = self.joined(peer, offer, now)
@@ -78,18 +79,19 @@ impl Node {
     }
 
     pub(super) fn remove(&mut self, id: TransferId, now: Time) {
-        let Some(transfer) = self.transfers.remove(&id) else {
+        let Some(transfer) = self.transfers.remove(id) else {
             return;
         };
         self.missing -= usize::from(!transfer.is_complete());
         self.contents.remove(&transfer.content);
         self.uplink.purge_transfer(id);
         for peer in self.peer_ids() {
-            let state = self.peer_mut(peer).expect("it is in the list of peers");
-            if state.remote(id).is_none() {
+            let Some(state) = self.peers[peer.index()].as_mut() else {
+                continue;
+            };
+            if state.remotes.remove(id).is_none() {
                 continue;
             }
-            state.remotes.retain(|remote| remote.ours != id);
             let before = state.asked.len();
             state.asked.retain(|ask| ask.transfer != id);
             let dropped = before - state.asked.len();
@@ -113,10 +115,9 @@ impl Node {
             state.keep_offer(join);
             return Ok(());
         };
-        let transfer = self
-            .transfers
-            .get_mut(&id)
-            .expect("the index names what is there");
+        let place = self.transfers.place(id);
+        let place = place.expect("the index names what is there");
+        let transfer = self.transfers.at_mut(place);
         if transfer.audience.is_some_and(|audience| audience != peer) {
             return Ok(());
         }
@@ -126,16 +127,17 @@ impl Node {
         let known = self.peers[peer.index()]
             .as_mut()
             .expect("checked by the caller");
-        if let Some(before) = known.remote(id) {
+        if let Some(before) = known.remotes.get_mut(id) {
             transfer.drop_holder(&before.has);
         }
-        transfer.add_holder(&join.have);
         let useful = join.have.count_beyond(transfer.had());
         let answer = join.reply.then(|| self::join(id, transfer, false));
-        let remote = Remote::new(id, join.transfer, join.have, useful);
+        let remote = Remote::new((id, place), join.transfer, join.have, useful);
         known
             .set_remote(remote)
             .ok_or(Misbehaviour::TooManyContents)?;
+        let remote = known.remotes.get_mut(id).expect("it was set");
+        transfer.add_holder(&remote.has);
         if let Some(answer) = answer {
             self.send(peer, Message::Join(Box::new(answer)));
         }
@@ -149,7 +151,7 @@ impl Node {
             return;
         };
         state.drop_offer(theirs);
-        let Some(ours) = state.ours(theirs) else {
+        let Some(ours) = state.remotes.named(theirs).map(|remote| remote.ours) else {
             return;
         };
         let gone: Vec<ChunkIndex> = state
@@ -158,14 +160,9 @@ impl Node {
             .filter(|ask| ask.transfer == ours)
             .map(|ask| ask.chunk)
             .collect();
-        let has = state
-            .remote(ours)
-            .map(|remote| std::mem::take(&mut remote.has));
-        state.remotes.retain(|remote| remote.ours != ours);
+        let remote = state.remotes.remove(ours).expect("it was found above");
         state.serving.retain(|serving| serving.transfer != ours);
-        if let (Some(transfer), Some(has)) = (self.transfers.get_mut(&ours), has) {
-            transfer.drop_holder(&has);
-        }
+        self.transfers.at_mut(remote.place).drop_holder(&remote.has);
         for chunk in gone {
             self.give_up(peer, ours, chunk, now);
         }

@@ -25,21 +25,28 @@ mod members;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod verbs;
 
+use transfers::Transfers;
+
+pub(crate) use transfers::Place;
 pub use verbs::{Action, Config, Event, Input};
 
 /// A participant in any number of swarms, in both directions at once.
 #[derive(Debug)]
 pub struct Node {
-    transfers: BTreeMap<TransferId, Transfer>,
+    transfers: Transfers,
     contents: BTreeMap<ContentId, TransferId>,
-    peers: Vec<Option<Box<Peer>>>,
+    /// By id; the place of one that is not connected is empty.
+    peers: Vec<Option<Peer>>,
     uplink: Uplink,
     actions: VecDeque<Action>,
     missing: usize,
     asked: usize,
+    /// Peers that want something of ours, and those of them that are served.
     interested: usize,
+    granted: usize,
     picker: Box<dyn Picker>,
     pick_rng: Rng,
     download: Option<TokenBucket>,
@@ -66,7 +73,7 @@ impl Node {
         let phase = Span::from_nanos(choke_rng.below(period) as u64);
         let bucket = |rate: Rate| TokenBucket::full(rate, fetch::burst(rate), now);
         Self {
-            transfers: BTreeMap::new(),
+            transfers: Transfers::default(),
             contents: BTreeMap::new(),
             peers: Vec::new(),
             uplink: Uplink::new(config.uplink),
@@ -74,6 +81,7 @@ impl Node {
             missing: 0,
             asked: 0,
             interested: 0,
+            granted: 0,
             picker: (config.picker.make)(),
             pick_rng: rng.fork("pick"),
             download: config.download.map(bucket),
@@ -108,13 +116,7 @@ impl Node {
                 transfer,
                 chunk,
                 from,
-            } => {
-                self.give_up(from, transfer, chunk, now);
-                self.actions.push_back(Action::Close {
-                    peer: from,
-                    why: Misbehaviour::WrongHash,
-                });
-            }
+            } => self.rejected(transfer, chunk, from, now),
             Input::Lost { transfer, chunk } => self.lost(transfer, chunk, now),
             Input::Add {
                 transfer,
@@ -179,7 +181,7 @@ impl Node {
     /// What we have of a transfer; none if we take no part in it.
     #[must_use]
     pub fn had(&self, transfer: TransferId) -> Option<&Bitfield> {
-        self.transfers.get(&transfer).map(Transfer::had)
+        self.transfers.get(transfer).map(Transfer::had)
     }
 
     /// What we have of every transfer.
@@ -187,7 +189,7 @@ impl Node {
     pub fn holdings(&self) -> Vec<(TransferId, Bitfield)> {
         self.transfers
             .iter()
-            .map(|(id, transfer)| (*id, transfer.had().clone()))
+            .map(|(id, transfer)| (id, transfer.had().clone()))
             .collect()
     }
 
@@ -253,17 +255,16 @@ impl Node {
     }
 
     fn peer(&self, peer: PeerId) -> Option<&Peer> {
-        self.peers.get(peer.index())?.as_deref()
+        self.peers.get(peer.index())?.as_ref()
     }
 
     fn peer_mut(&mut self, peer: PeerId) -> Option<&mut Peer> {
-        self.peers.get_mut(peer.index())?.as_deref_mut()
+        self.peers.get_mut(peer.index())?.as_mut()
     }
 
-    fn peer_ids(&self) -> Vec<PeerId> {
-        let ids = (0..self.peers.len()).filter(|at| self.peers[*at].is_some());
-        ids.map(|at| PeerId(u32::try_from(at).expect("ids are u32")))
-            .collect()
+    /// Every id that a connected peer may have; some have none.
+    fn peer_ids(&self) -> impl Iterator<Item = PeerId> + use<> {
+        (0..u32::try_from(self.peers.len()).expect("ids are u32")).map(PeerId)
     }
 
     fn send(&mut self, peer: PeerId, message: Message) {

@@ -4,6 +4,7 @@
 //! whom to serve, `uplink` whose turn it is.
 
 use super::Node;
+use super::fetch::Spot;
 use crate::choke::{self, Candidate};
 use crate::id::{PeerId, TransferId};
 use crate::message::Message;
@@ -60,7 +61,11 @@ impl Node {
         if state.interested == interested {
             return;
         }
+        let was_granted = state.is_granted();
         state.interested = interested;
+        let is_granted = state.is_granted();
+        self.granted -= usize::from(was_granted);
+        self.granted += usize::from(is_granted);
         if interested {
             self.interested += 1;
         } else {
@@ -83,12 +88,11 @@ impl Node {
         if !row.fills || !row.slots {
             return;
         }
-        if self.interested == 0 {
+        let free = self.slots.saturating_sub(self.granted);
+        if free == 0 || self.granted == self.interested {
             return;
         }
-        let candidates = self.candidates();
-        let taken = candidates.iter().filter(|peer| peer.unchoked).count();
-        for peer in choke::fill(&candidates, self.slots.saturating_sub(taken)) {
+        for peer in choke::fill(&self.candidates(), free) {
             self.set_choked(peer, false);
         }
     }
@@ -118,6 +122,12 @@ impl Node {
             return;
         };
         state.set_choked(choke);
+        let interested = state.interested;
+        if choke {
+            self.granted -= usize::from(interested);
+        } else {
+            self.granted += usize::from(interested);
+        }
         self.send(
             peer,
             if choke {
@@ -153,13 +163,11 @@ impl Node {
         position: u32,
         now: Time,
     ) -> Result<(), Misbehaviour> {
-        let Some((ours, chunk)) = self.place(peer, theirs, position)? else {
+        let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, position)? else {
             return Err(Misbehaviour::UnknownTransfer);
         };
-        let transfer = self.transfers.get(&ours).expect("place found it");
-        let state = self.peers[peer.index()]
-            .as_deref_mut()
-            .expect("place found it");
+        let transfer = self.transfers.at(place);
+        let state = self.peers[peer.index()].as_mut().expect("spot found it");
         let again = state
             .serving
             .iter()
@@ -167,7 +175,7 @@ impl Node {
         if again {
             return Ok(());
         }
-        let theirs = &state.remote(ours).expect("place found it").has;
+        let theirs = &state.remotes.get_mut(ours).expect("spot found it").has;
         let request = Request {
             peer,
             transfer: ours,
@@ -203,9 +211,9 @@ impl Node {
         theirs: TransferId,
         chunk: u32,
     ) -> Result<(), Misbehaviour> {
-        if let Some((ours, chunk)) = self.place(peer, theirs, chunk)? {
+        if let Some(Spot { ours, chunk, .. }) = self.spot(peer, theirs, chunk)? {
             self.uplink.cancel(peer, ours, chunk);
-            let state = self.peer_mut(peer).expect("place found it");
+            let state = self.peer_mut(peer).expect("spot found it");
             state
                 .serving
                 .retain(|serving| serving.transfer != ours || serving.chunk != chunk);

@@ -96,14 +96,8 @@ pub(super) const fn field(
 }
 
 /// The tables of results that a run may write.
-pub(crate) const OUTPUT_FILES: &[&str] = &[
-    "runs",
-    "peers",
-    "transfers",
-    "windows",
-    "pairs",
-    "latency",
-];
+pub(crate) const OUTPUT_FILES: &[&str] =
+    &["runs", "peers", "transfers", "windows", "pairs", "latency"];
 
 const fn section(
     name: &'static str,

@@ -175,9 +175,7 @@ pub(super) const OUTPUT: &[Field] = &[
     field(
         "files",
         Kind::Files,
-        Is(
-            "[\"runs\", \"peers\", \"transfers\", \"windows\", \"pairs\", \"latency\"]",
-        ),
+        Is("[\"runs\", \"peers\", \"transfers\", \"windows\", \"pairs\", \"latency\"]"),
         "tables to write",
     ),
 ];

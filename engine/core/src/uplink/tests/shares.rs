@@ -246,6 +246,8 @@ fn an_idle_place_is_small() {
         size_of::<entity::Entity>()
     );
     assert!(size_of::<Uplink>() <= 768, "{}", size_of::<Uplink>());
+}
+
 // Transfer 1 has had 2 MB when it goes, transfer 2 has had as much. Transfer 3 comes in the
 // place of transfer 1 and has had nothing: the next megabyte is all its own.
 #[test]

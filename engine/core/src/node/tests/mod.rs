@@ -1,0 +1,143 @@
+use super::{Action, Config, Event, Input, Node};
+use crate::bitfield::Bitfield;
+use crate::id::{ChunkIndex, PeerId, TransferId};
+use crate::manifest::{ContentId, Manifest};
+use crate::message::{Join, Message};
+use crate::misbehaviour::Misbehaviour;
+use crate::rng::Rng;
+use crate::time::{Span, Time};
+use crate::units::ByteCount;
+use crate::uplink::{Settings, Share};
+use crate::{choke, pick, sched};
+
+mod alone;
+mod room;
+
+const CHUNK: u64 = 4_096;
+const A: PeerId = PeerId(0);
+const B: PeerId = PeerId(1);
+const C: PeerId = PeerId(2);
+
+fn at(seconds: u64) -> Time {
+    Time::ZERO + Span::from_secs(seconds)
+}
+
+/// A node with one slot and two chunks asked ahead, whose blocks are half a chunk long.
+fn node(seed: u8, seed_rule: &str) -> Node {
+    let drr = sched::find("drr").unwrap();
+    let config = Config {
+        uplink: Settings {
+            outer: drr,
+            inner: drr,
+            share: Share::Peer,
+            largest: ByteCount::new(CHUNK / 2),
+            window_node: ByteCount::new(CHUNK),
+            window_peer: ByteCount::MAX,
+            quantum: None,
+        },
+        unchoke: choke::find("none").unwrap(),
+        seed_rule: choke::find_seed_rule(seed_rule).unwrap(),
+        picker: pick::find("sequential").unwrap(),
+        slots: 1,
+        rechoke: Span::from_secs(10),
+        pipeline: Some(2),
+        download: None,
+        rng: Rng::from_seed([seed; 32]),
+    };
+    Node::new(config, Time::ZERO)
+}
+
+fn manifest(chunks: u32) -> Manifest {
+    let bytes = ByteCount::new(u64::from(chunks) * CHUNK);
+    Manifest::new(bytes, ByteCount::new(CHUNK)).unwrap()
+}
+
+fn add(id: u32, content: u8, have: Bitfield, audience: Option<PeerId>) -> Input {
+    Input::Add {
+        transfer: TransferId(id),
+        content: ContentId([content; 32]),
+        manifest: manifest(have.len()),
+        have,
+        audience,
+    }
+}
+
+/// Says one thing to a node and returns what it wants done.
+fn tell(node: &mut Node, input: Input, now: Time) -> Vec<Action> {
+    node.handle(input, now);
+    std::iter::from_fn(|| node.poll()).collect()
+}
+
+fn hear(node: &mut Node, peer: PeerId, message: Message, now: Time) -> Vec<Action> {
+    tell(node, Input::Message { peer, message }, now)
+}
+
+fn meet(node: &mut Node, peer: PeerId) -> Vec<Action> {
+    let outbound = true;
+    tell(node, Input::Connected { peer, outbound }, Time::ZERO)
+}
+
+fn send(peer: PeerId, message: Message) -> Action {
+    Action::Send { peer, message }
+}
+
+/// What a peer that calls the content 7 says of it.
+fn join(content: u8, have: Bitfield) -> Message {
+    Message::Join(Box::new(Join {
+        content: ContentId([content; 32]),
+        transfer: TransferId(7),
+        have,
+        reply: false,
+    }))
+}
+
+fn request(chunk: u32) -> Message {
+    let transfer = TransferId(7);
+    Message::Request { transfer, chunk }
+}
+
+/// A half of a chunk of the content that the sender calls 7.
+fn half(chunk: u32, offset: u64) -> Message {
+    Message::Block {
+        transfer: TransferId(7),
+        chunk,
+        offset: ByteCount::new(offset),
+        len: ByteCount::new(CHUNK / 2),
+    }
+}
+
+/// What a node asked of whom, in order.
+fn asked(actions: &[Action]) -> Vec<(PeerId, u32)> {
+    let requests = actions.iter().filter_map(|action| match action {
+        Action::Send {
+            peer,
+            message: Message::Request { chunk, .. },
+        } => Some((*peer, *chunk)),
+        _ => None,
+    });
+    requests.collect()
+}
+
+fn closed(actions: &[Action]) -> Vec<Misbehaviour> {
+    let closes = actions.iter().filter_map(|action| match action {
+        Action::Close { why, .. } => Some(*why),
+        _ => None,
+    });
+    closes.collect()
+}
+
+/// A leecher of `chunks` chunks that is connected to `peers`, who have them all.
+fn leecher(chunks: u32, peers: &[PeerId]) -> Node {
+    let mut node = node(1, "even");
+    tell(
+        &mut node,
+        add(1, 9, Bitfield::empty(chunks), None),
+        Time::ZERO,
+    );
+    for &peer in peers {
+        meet(&mut node, peer);
+        let said = hear(&mut node, peer, join(9, Bitfield::full(chunks)), Time::ZERO);
+        assert_eq!(said, [send(peer, Message::Interested)]);
+    }
+    node
+}

@@ -1,0 +1,163 @@
+//! What a peer says of the contents that we take part in too.
+//!
+//! Decides nothing. Nearly always there is one, which is kept in place: most messages are news
+//! of a chunk, and each way from one piece of memory to the next costs more than the rest.
+
+use crate::bitfield::Bitfield;
+use crate::id::TransferId;
+use crate::node::Place;
+
+/// Contents that one peer may name.
+const CONTENTS_MAX: usize = 1_024;
+
+/// What a peer says of one content that we take part in too.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) ours: TransferId,
+    /// Where our side of it is kept.
+    pub(crate) place: Place,
+    pub(crate) theirs: TransferId,
+    pub(crate) has: Bitfield,
+    /// Chunks that it has and we have not.
+    pub(crate) useful: u32,
+    /// Chunks of it that we asked this peer for and have not got.
+    pub(super) asked: u32,
+    /// How many of them there may be.
+    pub(super) ahead: u32,
+}
+
+impl Remote {
+    pub(crate) const fn new(
+        (ours, place): (TransferId, Place),
+        theirs: TransferId,
+        has: Bitfield,
+        useful: u32,
+    ) -> Self {
+        Self {
+            ours,
+            place,
+            theirs,
+            has,
+            useful,
+            asked: 0,
+            ahead: 0,
+        }
+    }
+
+    /// Whether it has something that we lack and have room to ask for.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.useful > 0 && self.asked < self.ahead
+    }
+}
+
+/// All of them, in order of our ids.
+#[derive(Debug, Default)]
+pub(crate) struct Remotes {
+    first: Option<Remote>,
+    rest: Vec<Remote>,
+}
+
+impl Remotes {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Remote> {
+        self.first.iter().chain(&self.rest)
+    }
+
+    /// What it says of our transfer `ours`.
+    pub(crate) fn get_mut(&mut self, ours: TransferId) -> Option<&mut Remote> {
+        let first = self.first.as_mut()?;
+        if first.ours == ours {
+            return Some(first);
+        }
+        let at = find(&self.rest, ours).ok()?;
+        Some(&mut self.rest[at])
+    }
+
+    /// What it says under its own id `theirs`.
+    pub(crate) fn named(&self, theirs: TransferId) -> Option<&Remote> {
+        self.iter().find(|remote| remote.theirs == theirs)
+    }
+
+    /// Replaces or adds what it says of one content. None if it names too many.
+    pub(crate) fn set(&mut self, remote: Remote) -> Option<()> {
+        if let Some(known) = self.get_mut(remote.ours) {
+            let (asked, ahead) = (known.asked, known.ahead);
+            *known = Remote {
+                asked,
+                ahead,
+                ..remote
+            };
+            return Some(());
+        }
+        let Some(first) = &mut self.first else {
+            self.first = Some(remote);
+            return Some(());
+        };
+        if self.rest.len() + 1 == CONTENTS_MAX {
+            return None;
+        }
+        let later = if remote.ours < first.ours {
+            std::mem::replace(first, remote)
+        } else {
+            remote
+        };
+        let at = find(&self.rest, later.ours).unwrap_or_else(|at| at);
+        self.rest.insert(at, later);
+        Some(())
+    }
+
+    /// Forgets what it says of our transfer `ours`.
+    pub(crate) fn remove(&mut self, ours: TransferId) -> Option<Remote> {
+        if self.first.as_ref()?.ours == ours {
+            let next = (!self.rest.is_empty()).then(|| self.rest.remove(0));
+            return std::mem::replace(&mut self.first, next);
+        }
+        let at = find(&self.rest, ours).ok()?;
+        Some(self.rest.remove(at))
+    }
+}
+
+fn find(rest: &[Remote], ours: TransferId) -> Result<usize, usize> {
+    rest.binary_search_by_key(&ours, |remote| remote.ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote(ours: u32) -> Remote {
+        let place = (TransferId(ours), Place::default());
+        Remote::new(place, TransferId(ours + 100), Bitfield::empty(1), 0)
+    }
+
+    fn ids(remotes: &Remotes) -> Vec<u32> {
+        remotes.iter().map(|remote| remote.ours.0).collect()
+    }
+
+    #[test]
+    fn they_stay_in_order_whatever_comes_and_goes() {
+        let mut remotes = Remotes::default();
+        for ours in [5, 9, 2, 7, 5] {
+            assert_eq!(remotes.set(remote(ours)), Some(()));
+        }
+        assert_eq!(ids(&remotes), [2, 5, 7, 9]);
+        assert_eq!(remotes.named(TransferId(107)).unwrap().ours, TransferId(7));
+        assert!(remotes.remove(TransferId(2)).is_some());
+        assert!(remotes.remove(TransferId(2)).is_none());
+        assert!(remotes.remove(TransferId(7)).is_some());
+        assert_eq!(ids(&remotes), [5, 9]);
+        assert!(remotes.get_mut(TransferId(9)).is_some());
+        assert!(remotes.remove(TransferId(5)).is_some());
+        assert!(remotes.remove(TransferId(9)).is_some());
+        assert_eq!(ids(&remotes), []);
+    }
+
+    #[test]
+    fn a_peer_names_no_more_contents_than_the_bound() {
+        let mut remotes = Remotes::default();
+        for ours in 0..1_024 {
+            assert_eq!(remotes.set(remote(ours)), Some(()));
+        }
+        assert_eq!(remotes.set(remote(1_024)), None);
+        assert_eq!(remotes.set(remote(3)), Some(()));
+    }
+}

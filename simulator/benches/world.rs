@@ -1,0 +1,97 @@
+//! Steps of a whole simulation, checkers on: inputs handled by all cores.
+//!
+//! A flash crowd of 50 peers and one seed, 8 MiB in chunks of 64 KiB, tit-for-tat and rarest
+//! first, in both network models. The throughput is in steps, so criterion prints steps per
+//! second. `examples/flash_crowd.rs` is the same at any size.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_simulator::setup::{
+    Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, PolicySetup, Setup,
+};
+use fairhaul_simulator::world;
+
+const LEECHERS: u32 = 50;
+
+fn peer(row: u32) -> PeerSetup {
+    PeerSetup {
+        name: format!("peer.{row}"),
+        class: "peer".into(),
+        region: 0,
+        up: Some(Rate::new(1_250_000)),
+        down: Some(Rate::new(6_250_000)),
+        upload_cap: None,
+        burst: None,
+        download_cap: None,
+        join: Time::ZERO,
+        leave: None,
+        linger: None,
+        policy: 0,
+        group: None,
+        weight: Weight::ONE,
+        cap: None,
+        floor: None,
+        neighbours: 40,
+        behaviour: Behaviour::Compliant,
+    }
+}
+
+fn setup(network: NetworkModel) -> Setup {
+    Setup {
+        rng_seed: 1,
+        replication: 0,
+        network,
+        policies: vec![PolicySetup {
+            uplink: "drr".into(),
+            share: "peer".into(),
+            unchoke: "tit-for-tat".into(),
+            seed_rule: "round-robin".into(),
+            picker: "rarest-first".into(),
+            slots: 4,
+            rechoke: Span::from_secs(10),
+            block: Some(ByteCount::kib(64)),
+            quantum: None,
+            pipeline: None,
+        }],
+        latency: Latency {
+            regions: vec!["one".into()],
+            one_way: vec![Span::from_millis(20)],
+        },
+        links: Vec::new(),
+        groups: Vec::new(),
+        peers: (0..=LEECHERS).map(peer).collect(),
+        contents: vec![ContentSetup {
+            name: "content".into(),
+            bytes: ByteCount::mib(8),
+            chunk: ByteCount::kib(64),
+            seeds: vec![0],
+            leechers: (1..=LEECHERS).collect(),
+        }],
+        transfers: Vec::new(),
+        faults: Vec::new(),
+        horizon: Time::ZERO + Span::from_secs(100_000),
+        windows: Vec::new(),
+        event_budget: 1_000_000_000,
+    }
+}
+
+fn steps(c: &mut Criterion) {
+    let mut group = c.benchmark_group("world");
+    group.sample_size(10);
+    let block = NetworkModel::Block {
+        window: ByteCount::mib(4),
+    };
+    for (name, network) in [("block", block), ("fluid", NetworkModel::Fluid)] {
+        let setup = setup(network);
+        let run = || world::run(&setup, &mut |_| ()).expect("the swarm completes");
+        group.throughput(Throughput::Elements(run().steps));
+        group.bench_function(name, |b| b.iter(|| black_box(run())));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps);
+criterion_main!(benches);
