@@ -17,9 +17,14 @@ use crate::units::ByteCount;
 /// Peers that one chunk may be asked of at once, in the endgame.
 const ASKED_MAX: usize = 2;
 
-/// A chunk is asked a second time only if the first request is older than this: a duplicate
-/// costs a chunk of somebody's uplink, so the first gets a fair chance.
+/// A chunk is asked a second time only if the first request is older than this, and than twice
+/// the usual time of an answer: a duplicate costs a chunk of somebody's uplink, so the first
+/// gets a fair chance.
 const ENDGAME_AFTER: Span = Span::from_secs(2);
+
+/// The weight of the latest answer in the usual time of one, as of the round trip in TCP
+/// (RFC 6298): an eighth.
+const USUAL_SHIFT: u32 = 3;
 
 /// The endgame looks at contents with at most this many chunks missing.
 const ENDGAME_CHUNKS: usize = 64;
@@ -35,6 +40,8 @@ pub(crate) struct Transfer {
     wanted: Bitfield,
     in_flight: BTreeMap<ChunkIndex, Vec<Asked>>,
     holders: Vec<u16>,
+    /// Usual time from a request to its chunk.
+    usual: Option<Span>,
 }
 
 /// One request for a chunk.
@@ -77,6 +84,7 @@ impl Transfer {
             wanted,
             in_flight: BTreeMap::new(),
             holders,
+            usual: None,
         }
     }
 
@@ -153,12 +161,14 @@ impl Transfer {
         if self.wanted.count() > 0 || self.in_flight.len() > ENDGAME_CHUNKS {
             return None;
         }
+        let usual = self.usual.map_or(0, Span::as_nanos);
+        let after = ENDGAME_AFTER.max(Span::from_nanos(usual.saturating_mul(2)));
         let late = self.in_flight.iter().filter(|(chunk, asked)| {
             theirs.has(**chunk)
                 && asked.len() < ASKED_MAX
                 && asked
                     .iter()
-                    .all(|ask| ask.peer != peer && !ask.whole && now.since(ask.at) >= ENDGAME_AFTER)
+                    .all(|ask| ask.peer != peer && !ask.whole && now.since(ask.at) >= after)
         });
         late.min_by_key(|(chunk, asked)| (asked[0].at, **chunk))
             .map(|(chunk, _)| *chunk)
@@ -194,8 +204,11 @@ impl Transfer {
     }
 
     /// `chunk` is verified and stored. Returns who else was asked for it.
-    pub(crate) fn stored(&mut self, chunk: ChunkIndex) -> Vec<PeerId> {
+    pub(crate) fn stored(&mut self, chunk: ChunkIndex, now: Time) -> Vec<PeerId> {
         let asked = self.in_flight.remove(&chunk).unwrap_or_default();
+        if let Some(answered) = asked.iter().find(|ask| ask.whole) {
+            self.count_answer(now.since(answered.at));
+        }
         self.wanted.remove(chunk);
         self.had.insert(chunk);
         asked
@@ -203,6 +216,15 @@ impl Transfer {
             .filter(|ask| !ask.whole)
             .map(|ask| ask.peer)
             .collect()
+    }
+
+    fn count_answer(&mut self, took: Span) {
+        let took = took.as_nanos();
+        let usual = self.usual.map_or(took, |usual| {
+            let usual = usual.as_nanos();
+            usual - (usual >> USUAL_SHIFT) + (took >> USUAL_SHIFT)
+        });
+        self.usual = Some(Span::from_nanos(usual));
     }
 
     /// We had `chunk` and have it no longer: it is wanted again.
@@ -290,7 +312,7 @@ mod tests {
             transfer.block(PeerId(1), chunk, two, two),
             Ok(Progress::Whole)
         );
-        assert!(transfer.stored(chunk).is_empty());
+        assert!(transfer.stored(chunk, Time::ZERO).is_empty());
         transfer.check();
         assert!(transfer.is_complete());
     }
@@ -303,8 +325,25 @@ mod tests {
         let later = Time::ZERO + ENDGAME_AFTER;
         assert_eq!(ask(&mut transfer, 2, later), Some(chunk));
         assert_eq!(ask(&mut transfer, 3, later + ENDGAME_AFTER), None);
-        assert_eq!(transfer.stored(chunk), [PeerId(1), PeerId(2)]);
+        assert_eq!(transfer.stored(chunk, Time::ZERO), [PeerId(1), PeerId(2)]);
         transfer.check();
+    }
+
+    /// The first chunk takes 5 s, so the second is asked again after 10 s only.
+    #[test]
+    fn where_answers_take_long_the_endgame_waits_for_twice_as_long() {
+        let mut transfer = transfer(2);
+        let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+        let four = ByteCount::new(4);
+        transfer
+            .block(PeerId(1), chunk, ByteCount::ZERO, four)
+            .unwrap();
+        transfer.stored(chunk, Time::ZERO + Span::from_secs(5));
+        let at = |secs| Time::ZERO + Span::from_secs(secs);
+        let chunk = ask(&mut transfer, 1, at(20));
+        assert!(chunk.is_some());
+        assert_eq!(ask(&mut transfer, 2, at(29)), None);
+        assert_eq!(ask(&mut transfer, 2, at(30)), chunk);
     }
 
     #[test]

@@ -199,7 +199,7 @@ impl Node {
         if transfer.had().has(chunk) {
             return;
         }
-        let others = transfer.stored(chunk);
+        let others = transfer.stored(chunk, now);
         let complete = transfer.is_complete();
         for peer in others {
             self.withdraw(peer, id, chunk);
