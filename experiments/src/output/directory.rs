@@ -84,8 +84,12 @@ impl ResultDir {
         write_whole(&key, plan.as_bytes())?;
         // From here on the directory is unfinished, and no file of an earlier result may be
         // taken for one of this.
-        for file in [MANIFEST].into_iter().chain(FILES) {
+        for file in [MANIFEST, "report.html"].into_iter().chain(FILES) {
             remove_if_there(&path.join(file))?;
+        }
+        let figures = path.join("figures");
+        if figures.is_dir() {
+            fs::remove_dir_all(&figures).map_err(OutputError::io(&figures))?;
         }
         Ok(this)
     }

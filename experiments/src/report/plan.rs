@@ -141,6 +141,9 @@ fn quantiles(dir: &Path, results: &Results, shown: &Shown) -> Result<Option<Figu
     let classes = headline::classes(results);
     let class = classes.first().filter(|_| kind == Kind::Transfers);
     let (name, samples, label, what) = if kind == Kind::Swarm {
+        if !is_there(dir, "peers.csv") {
+            return Ok(None);
+        }
         let samples = data::completions(dir, results)?;
         (
             "cdf_completion",
@@ -149,6 +152,9 @@ fn quantiles(dir: &Path, results: &Results, shown: &Shown) -> Result<Option<Figu
             "peers".to_owned(),
         )
     } else {
+        if !is_there(dir, "transfers.csv") {
+            return Ok(None);
+        }
         let samples = data::slowdowns(dir, results, class.map(String::as_str))?;
         let what = class.map_or_else(
             || "transfers".to_owned(),
@@ -203,6 +209,11 @@ fn quantiles(dir: &Path, results: &Results, shown: &Shown) -> Result<Option<Figu
 }
 
 /// Value at each fraction, thinned to what an eye can tell apart.
+/// A scenario may leave a table out; then what is drawn from it is left out too.
+fn is_there(dir: &Path, table: &str) -> bool {
+    dir.join(table).is_file()
+}
+
 fn quantile_line(sample: &Sample, label: &str, colour: usize) -> Line {
     let all = sample.all as f64;
     let mut points: Vec<(f64, f64)> = Vec::new();
@@ -298,6 +309,9 @@ fn ends(values: &[f64]) -> Option<(f64, f64)> {
 
 /// Bytes over entitlement along the run, a panel a policy.
 fn over_time(dir: &Path, results: &Results, shown: &Shown) -> Result<Option<Figure>, OutputError> {
+    if !is_there(dir, "windows.csv") {
+        return Ok(None);
+    }
     let Some(window) = data::window_to_draw(dir, results, WINDOWS_MAX)? else {
         return Ok(None);
     };
