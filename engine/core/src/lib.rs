@@ -16,6 +16,7 @@ pub mod misbehaviour;
 pub mod node;
 mod peer;
 pub mod pick;
+pub mod quantity;
 pub mod rng;
 pub mod sched;
 pub mod time;
