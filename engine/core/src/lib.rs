@@ -24,3 +24,4 @@ pub mod token_bucket;
 mod transfer;
 pub mod units;
 pub mod uplink;
+pub mod wire;
