@@ -24,13 +24,30 @@ pub enum Misbehaviour {
     TooManyContents,
     /// More control messages than the limit, for longer than the grace.
     Flood,
+    /// A frame that has not even a type.
+    EmptyFrame,
+    /// A frame of a type that this version does not know and may not skip.
+    UnknownFrame,
+    /// A frame that is longer than its type may be.
+    FrameTooLarge,
+    /// A frame whose length is not that of its message.
+    FrameLength,
+    /// A yes or no that is neither.
+    BadFlag,
+    /// A bitfield with bits beyond its length.
+    SpareBits,
+    /// A text that is not UTF-8.
+    BadText,
 }
 
 impl Misbehaviour {
-    /// Whether no honest peer can do this, whatever went wrong on its way.
+    /// Whether no honest peer of this version can do this, whatever went wrong on its way.
     #[must_use]
     pub const fn is_lie(self) -> bool {
-        !matches!(self, Self::Flood | Self::UnknownTransfer)
+        !matches!(
+            self,
+            Self::Flood | Self::UnknownTransfer | Self::UnknownFrame
+        )
     }
 }
 
@@ -45,6 +62,13 @@ impl fmt::Display for Misbehaviour {
             Self::UnknownTransfer => "message about an unknown transfer",
             Self::TooManyContents => "too many contents",
             Self::Flood => "too many control messages",
+            Self::EmptyFrame => "empty frame",
+            Self::UnknownFrame => "frame of an unknown type",
+            Self::FrameTooLarge => "frame too large",
+            Self::FrameLength => "frame of the wrong length",
+            Self::BadFlag => "flag that is neither yes nor no",
+            Self::SpareBits => "bits beyond the end of a bitfield",
+            Self::BadText => "text that is not UTF-8",
         })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fairhaul_simulator::dist::{Distribution, Shape};
 
 use super::bad::BadInput;
-use super::quantity::Quantity;
+use super::quantity::{Fault, Quantity};
 use super::reader::At;
 use super::tree::Value;
 use crate::inputs::access::Link;
@@ -31,7 +31,10 @@ pub(crate) fn burst(at: &At<'_>) -> Result<Burst, BadInput> {
     match size.or_else(|_| span()) {
         Ok(Burst::Span(0)) => Err(at.bad("is out of range", ALLOWED)),
         Ok(burst) => Ok(burst),
-        Err(fault) => Err(at.bad(fault.what.replace("time", "size or time"), ALLOWED)),
+        Err(error) => {
+            let what = Fault::from(error).what;
+            Err(at.bad(what.replace("time", "size or time"), ALLOWED))
+        }
     }
 }
 

@@ -171,7 +171,8 @@ impl<'a> At<'a> {
             return Err(self.bad("has no unit", quantity.allowed()));
         }
         let text = self.text(quantity.allowed())?;
-        quantity.parse(text).map_err(|fault| self.fault(fault))
+        let amount = quantity.parse(text);
+        amount.map_err(|error| self.fault(error.into()))
     }
 
     /// A rate, or none for `unlimited`.

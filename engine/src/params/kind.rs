@@ -1,0 +1,397 @@
+//! What a value of a parameter file may be.
+//!
+//! Decides what each kind of text or number means; refuses the rest with what is allowed.
+//! Names of policies come from the tables of the core.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use fairhaul_core::quantity::{self, Quantity, QuantityError, QuantityFault, WeightError};
+use fairhaul_core::units::{Rate, Weight};
+use fairhaul_core::{choke, pick, sched, time::Span};
+use toml::de::DeValue;
+
+use super::bad::{Fault, ask, nearest};
+use super::row::Row;
+
+/// Longest name, in bytes.
+const NAME_MAX: usize = 64;
+/// Longest name of a host, and of one of its labels (RFC 1035).
+const HOST_MAX: (usize, usize) = (253, 63);
+/// Longest path of a folder that a peer may push into, and of a part of it (limit L8).
+const FOLDER_MAX: (usize, usize) = (1_024, 255);
+/// Least and most depth of a bucket in time, in nanoseconds.
+const BURST: (u64, u64) = (1_000_000, 3_600_000_000_000);
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const UNLIMITED: &str = "unlimited";
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Name,
+    Address,
+    /// A path of at most so many bytes.
+    Path(usize),
+    Folder,
+    Key,
+    Weight,
+    Limit,
+    Floor,
+    Burst,
+    Discipline,
+    Share,
+    Choker,
+    SeedRule,
+    Picker,
+    Days,
+    Clock,
+    Schedule,
+}
+
+/// A value that was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    Text(String),
+    /// None is best effort.
+    Weight(Option<Weight>),
+    /// None is unlimited.
+    Limit(Option<Rate>),
+    Floor(Rate),
+    Span(Span),
+    Entries(Vec<Row>),
+}
+
+impl Kind {
+    /// What a person may write.
+    pub(crate) fn allowed(self) -> String {
+        let text = match self {
+            Self::Name => {
+                "1 to 64 of A-Z, a-z, 0-9, \"_\", \".\", \":\" and \"-\", not starting with \"-\""
+            }
+            Self::Address => {
+                "host:port with a name, an IPv4 address or an IPv6 address in brackets, and a \
+                 port of 1 to 65535"
+            }
+            Self::Path(most) => {
+                return format!("a path of 1 to {most} bytes without control characters");
+            }
+            Self::Folder => {
+                "a path below the data folder, such as \"inbox\": parts of 1 to 255 bytes \
+                 between \"/\", 1024 in all, none of them \".\" or \"..\", without \"\\\", \":\" \
+                 and control characters"
+            }
+            Self::Key => {
+                "an Ed25519 public key: 64 hexadecimal digits, or 43 of A-Z, a-z, 0-9, \"+\" and \
+                 \"/\" (base64) with or without a \"=\" after them"
+            }
+            Self::Weight => WeightError::ALLOWED,
+            Self::Limit => return format!("{}, or \"unlimited\"", Quantity::Rate.allowed()),
+            Self::Floor => return format!("{}, or \"0 B/s\"", Quantity::Rate.allowed()),
+            Self::Burst => "a time of 1 ms to 1 h, such as \"250 ms\"",
+            Self::Days => {
+                "days such as \"mon-fri\" or \"mon,wed,sat-sun\": mon, tue, wed, thu, fri, sat, \
+                 sun, each at most once"
+            }
+            Self::Clock => "a time of day from \"00:00\" to \"24:00\"",
+            Self::Schedule => {
+                "a list of tables such as { days = \"mon-fri\", from = \"08:00\", to = \"18:00\", \
+                 upload = \"20 Mbit/s\" }"
+            }
+            Self::Discipline => {
+                return format!("{}, or two of them as outer/inner", self.names().join(", "));
+            }
+            Self::Share | Self::Choker | Self::SeedRule | Self::Picker => {
+                return self.names().join(", ");
+            }
+        };
+        text.to_owned()
+    }
+
+    /// The names that it may be; none if it is not one of a few names.
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        match self {
+            Self::Discipline => sched::ALL.iter().map(|row| row.name).collect(),
+            Self::Share => vec!["peer", "group", "transfer"],
+            // A node that never serves is for experiments.
+            Self::Choker => choke::ALL
+                .iter()
+                .map(|row| row.name)
+                .filter(|name| *name != "refuse")
+                .collect(),
+            Self::SeedRule => choke::SEED_RULES.iter().map(|(name, _)| *name).collect(),
+            Self::Picker => pick::ALL.iter().map(|row| row.name).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The value that is meant. A schedule is read by who knows the lines of its entries.
+    ///
+    /// # Errors
+    ///
+    /// Everything else, with what is allowed.
+    pub(crate) fn read(self, value: &DeValue<'_>) -> Result<Value, Fault> {
+        let fault = |what: String| Fault::new(what, shown(value), self.allowed());
+        let number = match value {
+            DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str()),
+            DeValue::Float(number) => Some(number.as_str()),
+            _ => None,
+        };
+        if self == Self::Weight {
+            let hundredths = quantity::weight(number.unwrap_or_default());
+            let hundredths = hundredths.map_err(|error| fault(error.to_string()))?;
+            return Ok(Value::Weight(Weight::from_hundredths(hundredths)));
+        }
+        let is_amount = matches!(self, Self::Limit | Self::Floor | Self::Burst);
+        if is_amount && number.is_some() {
+            return Err(fault("has no unit".to_owned()));
+        }
+        let DeValue::String(text) = value else {
+            return Err(fault(format!("is {}, not a string", noun(value))));
+        };
+        let fine = match self {
+            Self::Limit | Self::Floor | Self::Burst => return self.amount(text),
+            Self::Name => is_name(text),
+            Self::Address => is_address(text),
+            Self::Path(most) => {
+                (1..=most).contains(&text.len()) && !text.contains(char::is_control)
+            }
+            Self::Folder => is_folder(text),
+            Self::Key => is_key(text),
+            Self::Days => return days(text).map(|()| Value::Text(text.to_string())),
+            Self::Clock => minutes(text).is_some(),
+            _ => return self.named(text),
+        };
+        if fine {
+            Ok(Value::Text(text.to_string()))
+        } else {
+            Err(fault(format!("is not {}", self.noun())))
+        }
+    }
+
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Name => "a name",
+            Self::Address => "an address",
+            Self::Path(_) => "a path",
+            Self::Folder => "a folder below the data",
+            Self::Key => "a public key",
+            _ => "a time of day",
+        }
+    }
+
+    fn amount(self, text: &str) -> Result<Value, Fault> {
+        if self == Self::Limit && text == UNLIMITED {
+            return Ok(Value::Limit(None));
+        }
+        if self == Self::Floor && text == "0 B/s" {
+            return Ok(Value::Floor(Rate::new(0)));
+        }
+        let of = match self {
+            Self::Burst => Quantity::Time,
+            _ => Quantity::Rate,
+        };
+        let refuse = |error: QuantityError| self.not_an_amount(text, &error);
+        let amount = of.parse(text).map_err(refuse)?;
+        if self == Self::Burst && !(BURST.0..=BURST.1).contains(&amount) {
+            let fault = QuantityFault::OutOfRange;
+            return Err(refuse(QuantityError {
+                quantity: of,
+                fault,
+            }));
+        }
+        Ok(match self {
+            Self::Burst => Value::Span(Span::from_nanos(amount)),
+            Self::Floor => Value::Floor(Rate::new(amount)),
+            _ => Value::Limit(Some(Rate::new(amount))),
+        })
+    }
+
+    fn not_an_amount(self, text: &str, error: &QuantityError) -> Fault {
+        let near = match &error.fault {
+            QuantityFault::UnknownUnit(unit) => {
+                let meant = error.quantity.meant(unit);
+                meant.or_else(|| nearest(unit, error.quantity.units()))
+            }
+            QuantityFault::NotANumber if self == Self::Limit => nearest(text, [UNLIMITED]),
+            _ => None,
+        };
+        let what = match near {
+            Some(near) => format!("{error}, did you mean {near:?}"),
+            None => error.to_string(),
+        };
+        let allowed = match error.fault {
+            QuantityFault::NoUnit | QuantityFault::UnknownUnit(_) => error.allowed(),
+            _ => self.allowed(),
+        };
+        Fault::new(what, quoted(text), allowed)
+    }
+
+    /// One of a few names; a discipline may be two of them.
+    fn named(self, text: &str) -> Result<Value, Fault> {
+        let names = self.names();
+        let unknown = |name: &&str| !names.contains(name);
+        let wrong = match text.split_once('/') {
+            Some((outer, inner)) if self == Self::Discipline => {
+                [outer, inner].into_iter().find(unknown)
+            }
+            _ => Some(text).filter(unknown),
+        };
+        let Some(wrong) = wrong else {
+            return Ok(Value::Text(text.to_owned()));
+        };
+        let what = match self {
+            Self::Share => "is not a choice",
+            _ => "is an unknown policy",
+        };
+        let what = ask(what, wrong, names.iter().copied());
+        Err(Fault::new(what, quoted(text), self.allowed()))
+    }
+}
+
+/// The value in TOML.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(&literal(text)),
+            Self::Weight(None) => f.write_str("0"),
+            Self::Weight(Some(weight)) => write!(f, "{weight}"),
+            Self::Limit(None) => write!(f, "\"{UNLIMITED}\""),
+            Self::Limit(Some(rate)) | Self::Floor(rate) => {
+                write!(f, "\"{}\"", Quantity::Rate.text(rate.get()))
+            }
+            Self::Span(span) => write!(f, "\"{}\"", Quantity::Time.text(span.as_nanos())),
+            Self::Entries(rows) => {
+                let rows: Vec<String> = rows.iter().map(Row::inline).collect();
+                write!(f, "[{}]", rows.join(", "))
+            }
+        }
+    }
+}
+
+/// `text` as a TOML string.
+pub(crate) fn literal(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// `text` as a message shows it, which escapes it too.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+/// What a message calls a value.
+pub(crate) const fn noun(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// What a message shows of a value.
+pub(crate) fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(moment) => moment.to_string(),
+        DeValue::Array(_) | DeValue::Table(_) => noun(value).to_owned(),
+    }
+}
+
+/// Whether `text` may name something; no spreadsheet takes such a name for a formula.
+pub(crate) fn is_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.:-".contains(&b);
+    (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('-')
+}
+
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    // A sign or a leading zero is another spelling of a port, and nobody's intention.
+    let plain = port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0');
+    plain && port.parse::<u16>().is_ok() && is_host(host)
+}
+
+fn is_host(host: &str) -> bool {
+    if let Some(inner) = host.strip_prefix('[') {
+        let inner = inner.strip_suffix(']');
+        return inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok());
+    }
+    let label = |label: &str| {
+        let letters = label.bytes();
+        (1..=HOST_MAX.1).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && letters
+                .into_iter()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    // What looks like an IPv4 address is one: a name never ends in a number.
+    let last = host.rsplit('.').next().unwrap_or(host);
+    if last.bytes().all(|b| b.is_ascii_digit()) {
+        return host.parse::<Ipv4Addr>().is_ok();
+    }
+    host.len() <= HOST_MAX.0 && host.split('.').all(label)
+}
+
+fn is_folder(text: &str) -> bool {
+    let part = |part: &str| {
+        (1..=FOLDER_MAX.1).contains(&part.len())
+            && part != "."
+            && part != ".."
+            && !part.contains(|c: char| c == '\\' || c == ':' || c.is_control())
+    };
+    text.len() <= FOLDER_MAX.0 && text.split('/').all(part)
+}
+
+/// Length and alphabet alone: whether it is a point of the curve shows when it is used.
+fn is_key(text: &str) -> bool {
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+    let digits = text.strip_suffix('=').unwrap_or(text);
+    let is_hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_hex || (digits.len() == 43 && digits.bytes().all(base64))
+}
+
+/// Checks a list of days and ranges of days; a range may run over the end of the week.
+fn days(text: &str) -> Result<(), Fault> {
+    let fault = |what: String| Err(Fault::new(what, quoted(text), Kind::Days.allowed()));
+    let mut seen = [false; DAYS.len()];
+    for part in text.split(',').map(str::trim) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let mut ends = [0; 2];
+        for (end, name) in ends.iter_mut().zip([first.trim(), last.trim()]) {
+            let Some(at) = DAYS.iter().position(|day| *day == name) else {
+                return fault(ask(format!("has an unknown day {name:?}"), name, DAYS));
+            };
+            *end = at;
+        }
+        let [mut day, last] = ends;
+        loop {
+            if std::mem::replace(&mut seen[day], true) {
+                return fault(format!("names {} twice", DAYS[day]));
+            }
+            if day == last {
+                break;
+            }
+            day = (day + 1) % DAYS.len();
+        }
+    }
+    Ok(())
+}
+
+/// Minutes since midnight of `HH:MM`, up to 24:00.
+pub(crate) fn minutes(text: &str) -> Option<u32> {
+    let (hours, minutes) = text.split_once(':')?;
+    let two_digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    if !two_digits(hours) || !two_digits(minutes) {
+        return None;
+    }
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let sum = hours * 60 + minutes;
+    (minutes < 60 && sum <= 24 * 60).then_some(sum)
+}

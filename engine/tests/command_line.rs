@@ -1,0 +1,268 @@
+//! The program as a person types it: what it prints, where, and with which exit code.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of a test may fail as the test does"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use fairhaul::params::{Params, schema, template};
+use tempfile::TempDir;
+
+/// The file that the documents show, with a key in it.
+const EXAMPLE: &str = r#"
+[node]
+name = "vm-1"
+listen = "0.0.0.0:7440"
+data = "/var/lib/fairhaul"
+
+[[peer]]
+name = "vm-2"
+address = "vm-2:7440"
+key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+weight = 2
+upload = "20 MB/s"
+accept = "inbox"
+
+[group.lab]
+upload = "50 MB/s"
+floor = "5 MB/s"
+
+[policy]
+uplink = "drr"
+share = "peer"
+unchoke = "tit-for-tat"
+picker = "rarest-first"
+
+[limits]
+upload = "100 Mbit/s"
+download = "unlimited"
+burst = "250 ms"
+schedule = [{ days = "mon-fri", from = "08:00", to = "18:00", upload = "20 Mbit/s" }]
+
+[control]
+socket = "/run/fairhaul/control.sock"
+http = "127.0.0.1:7441"
+"#;
+
+/// What that file is when every default is written out.
+const RESOLVED: &str = r#"[node]
+name = "vm-1"
+listen = "0.0.0.0:7440"
+data = "/var/lib/fairhaul"
+
+[[peer]]
+name = "vm-2"
+address = "vm-2:7440"
+key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+weight = 2
+upload = "20 MB/s"
+floor = "0 B/s"
+accept = "inbox"
+
+[group.lab]
+weight = 1
+upload = "50 MB/s"
+floor = "5 MB/s"
+
+[policy]
+uplink = "drr"
+share = "peer"
+unchoke = "tit-for-tat"
+seed-rule = "even"
+picker = "rarest-first"
+
+[limits]
+upload = "100 Mbit/s"
+download = "unlimited"
+burst = "250 ms"
+schedule = [{ days = "mon-fri", from = "08:00", to = "18:00", upload = "20 Mbit/s" }]
+
+[control]
+socket = "/run/fairhaul/control.sock"
+http = "127.0.0.1:7441"
+"#;
+
+fn fairhaul(folder: &Path, arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_fairhaul");
+    let mut command = Command::new(program);
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// Exit code, standard output and standard error.
+fn said(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = fairhaul(folder, arguments);
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn a_resolved_file_has_every_default_and_is_its_own_resolved_file() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("n.toml"), EXAMPLE).unwrap();
+    let first = said(folder.path(), &["check", "n.toml"]);
+    assert_eq!(first, (0, RESOLVED.to_owned(), String::new()));
+    fs::write(folder.path().join("n.toml"), &first.1).unwrap();
+    assert_eq!(said(folder.path(), &["check", "n.toml"]), first);
+}
+
+#[test]
+fn names_that_need_quotes_survive_being_resolved() {
+    let text = "[node]\nname = \"a\"\ndata = \"/a \\\"b\\\"\\\\c\"\n[group.\"x.y:z\"]\n";
+    let once = Params::parse("n.toml", text).unwrap().to_toml();
+    assert!(once.contains("[group.\"x.y:z\"]\n"));
+    let params = Params::parse("n.toml", &once).unwrap();
+    assert_eq!(params.to_toml(), once);
+    assert_eq!(params.to_json()["node"]["data"], "/a \"b\"\\c");
+}
+
+#[test]
+fn amounts_are_resolved_to_what_they_mean() {
+    let text = "[node]\nname = \"a\"\n[group.g]\nupload = \"0.02 GB/s\"\nweight = 0.50\n\
+                [group.h]\nweight = 0\n[limits]\nburst = \"0.5 s\"\n";
+    let params = Params::parse("n.toml", text).unwrap().to_json();
+    assert_eq!(params["group"]["g"]["upload"], "20 MB/s");
+    assert_eq!(params["group"]["g"]["weight"], 0.5);
+    assert_eq!(params["group"]["h"]["weight"], 0);
+    assert_eq!(params["limits"]["burst"], "500 ms");
+}
+
+#[test]
+fn json_says_what_toml_says() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("n.toml"), EXAMPLE).unwrap();
+    let (code, json, talk) = said(folder.path(), &["check", "n.toml", "--json"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let toml: serde_json::Value = toml::from_str(RESOLVED).unwrap();
+    assert_eq!(json, toml);
+}
+
+#[test]
+fn a_bad_file_ends_with_one_line_and_code_3() {
+    let folder = TempDir::new().unwrap();
+    fs::write(
+        folder.path().join("n.toml"),
+        "[node]\nname = \"a\"\nlissen = 1\n",
+    )
+    .unwrap();
+    for arguments in [&["check", "n.toml"][..], &["check", "n.toml", "--json"]] {
+        let line = "n.toml:3:node.lissen: unknown key, did you mean \"listen\"; got lissen; \
+                    allowed name, listen, data\n";
+        let expected = (3, String::new(), line.to_owned());
+        assert_eq!(said(folder.path(), arguments), expected);
+    }
+}
+
+#[test]
+fn what_init_prints_passes_the_check_with_and_without_its_examples() {
+    let folder = TempDir::new().unwrap();
+    let (code, text, talk) = said(folder.path(), &["init"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    assert_eq!(text, template());
+    let plain = Params::parse("n.toml", &text).unwrap();
+    assert_eq!(plain, Params::parse("n.toml", &text).unwrap());
+    let bare = Params::parse("n.toml", "[node]\nname = \"vm-1\"\n").unwrap();
+    assert_eq!(
+        plain.to_toml(),
+        bare.to_toml(),
+        "the defaults are what it shows"
+    );
+
+    let in_force = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    let full: String = text.lines().map(in_force).collect();
+    let full = Params::parse("n.toml", &full).unwrap().to_json();
+    assert_eq!(full["peer"][0]["group"], "lab");
+    assert!(full["group"]["lab"].is_object());
+    assert!(text.lines().all(|line| line.len() <= 100));
+}
+
+#[test]
+fn init_writes_a_file_once_and_again_only_by_force() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("n.toml");
+    assert_eq!(said(folder.path(), &["init", "n.toml"]).0, 0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), template());
+    fs::write(&path, "mine").unwrap();
+    let (code, data, talk) = said(folder.path(), &["init", "n.toml"]);
+    assert_eq!((code, data.as_str()), (3, ""));
+    assert!(talk.ends_with("; --force replaces it\n"), "{talk}");
+    assert_eq!(talk.lines().count(), 1);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    assert_eq!(said(folder.path(), &["init", "n.toml", "--force"]).0, 0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), template());
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing else is left behind");
+    assert_eq!(said(folder.path(), &["init", "no/n.toml"]).0, 3);
+}
+
+#[test]
+fn a_command_line_that_is_not_understood_ends_with_code_2() {
+    let folder = TempDir::new().unwrap();
+    for arguments in [&[][..], &["chekc"], &["check"], &["init", "--force"]] {
+        let (code, data, talk) = said(folder.path(), arguments);
+        assert_eq!((code, data.as_str()), (2, ""), "{arguments:?}");
+        assert!(!talk.is_empty());
+    }
+}
+
+#[test]
+fn the_version_the_schema_and_completions_are_data() {
+    let folder = TempDir::new().unwrap();
+    let version = format!("fairhaul {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        said(folder.path(), &["--version"]),
+        (0, version, String::new())
+    );
+    let (code, text, _) = said(folder.path(), &["schema"]);
+    assert_eq!(code, 0);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+        schema()
+    );
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, script, _) = said(folder.path(), &["completions", shell]);
+        assert_eq!(code, 0);
+        assert!(script.contains("fairhaul"), "{shell}");
+    }
+}
+
+// Every key that the schema allows is a key of the file, with the same default.
+#[test]
+fn the_schema_knows_the_keys_of_the_resolved_file() {
+    let schema = schema();
+    let resolved = Params::parse("n.toml", EXAMPLE).unwrap().to_json();
+    for section in ["node", "policy", "limits", "control"] {
+        let known = schema["properties"][section]["properties"]
+            .as_object()
+            .unwrap();
+        for (key, value) in resolved[section].as_object().unwrap() {
+            assert!(known.contains_key(key), "{section}.{key}");
+            assert!(known[key]["description"].is_string());
+            if key == "seed-rule" {
+                assert_eq!(&known[key]["default"], value);
+            }
+        }
+    }
+    let choices = &schema["properties"]["policy"]["properties"]["unchoke"]["enum"];
+    let names: Vec<&str> = choices
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|name| name.as_str())
+        .collect();
+    assert_eq!(names, ["none", "round-robin", "tit-for-tat"]);
+}
