@@ -80,14 +80,15 @@ unit = "index"
 
 /// What becomes of the file after `from` in it is `to`.
 fn changed(from: &str, to: &str) -> Result<Vec<Verdict>, String> {
-    let folder = TempDir::new().unwrap();
+    let folder = TempDir::new().expect("a folder for the test");
     let path = folder.path().join("o.toml");
     assert!(ROW.contains(from));
-    fs::write(&path, ROW.replace(from, to)).unwrap();
+    fs::write(&path, ROW.replace(from, to)).expect("the folder is ours");
     assert!(is_oracle_file(&path));
     let suite = load(&path).map_err(|bad| {
         let text = bad.to_string();
-        text.rsplit_once("o.toml").unwrap().1.to_owned()
+        let (_, place) = text.rsplit_once("o.toml").expect("the file is named");
+        place.to_owned()
     })?;
     Ok(suite.run(Size::Full, &mut |_| ()))
 }

@@ -33,11 +33,14 @@ const COMMON: [&str; 8] = [
 /// Most numbers of a list.
 const LIST_MAX: usize = 64;
 
+/// What to measure and how to read it, from a row and the seed of the file.
+type Measured = Result<(Work, Reading), BadInput>;
+
 /// What a kind of measurement is called, which keys it has, and how it is read.
 struct Kind {
     name: &'static str,
     keys: &'static [&'static str],
-    read: fn(&Row<'_>, u64) -> Result<(Work, Reading), BadInput>,
+    read: fn(&Row<'_>, u64) -> Measured,
 }
 
 const SERVER_KEYS: &[&str] = &[

@@ -9,7 +9,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::dist::{Distribution, Shape, to_integer};
 use fairhaul_simulator::random::Streams;
-use fairhaul_simulator::setup::{NetworkModel, Setup};
+use fairhaul_simulator::setup::Setup;
 use fairhaul_simulator::world;
 
 use super::setups;
@@ -24,6 +24,12 @@ const UNIT: Span = Span::from_millis(1);
 
 /// Peers that the jobs go to in turn. Several, so that no peer has many at a time.
 const DESTINATIONS: u32 = 32;
+
+/// The smallest job, as a part of a unit of work. What a job of size x waits for a block that
+/// is on the link already adds a multiple of 1/x to its slowdown, and the mean of 1/x does not
+/// exist for exponential sizes: without a least size a few jobs decide the mean of a run. It
+/// touches one job in a hundred and moves no expected slowdown by more than a thousandth.
+const SMALLEST: u64 = 100;
 
 /// Known facts of the draws that a run reports besides response and slowdown.
 pub(super) const CONTROLS: usize = 3;
@@ -51,7 +57,7 @@ pub(super) struct Server {
     /// Jobs at either end of a run that are not counted: the first find an emptier server
     /// than those after them, and the last are overtaken by nobody.
     pub(super) margin: u32,
-    /// Blocks in a unit of work; less than one serves larger jobs at once.
+    /// Blocks in a unit of work.
     pub(super) blocks: u32,
     /// Seed of all draws.
     pub(super) seed: u64,
@@ -132,11 +138,12 @@ impl Server {
             UNIT.as_nanos() as f64,
         )
         .expect("a load above zero has a mean gap");
+        let smallest = self.unit().get() / SMALLEST;
         let mut at = Time::ZERO + Span::from_millis(1);
         (0..self.jobs)
             .map(|_| {
                 at = at + Span::from_nanos(gap.sample(&mut gaps));
-                let bytes = ByteCount::new(size.sample(&mut sizes).max(1));
+                let bytes = ByteCount::new(size.sample(&mut sizes).max(smallest));
                 Job { at, bytes }
             })
             .collect()
@@ -152,9 +159,6 @@ impl Server {
         let peers = [server].into_iter().chain(names);
         let peers = peers.map(|(name, up)| setups::peer(name, up)).collect();
         let mut setup = setups::setup(self.seed, replication, policy, peers);
-        setup.network = NetworkModel::Block {
-            window: ByteCount::MAX,
-        };
         setup.transfers = (0..)
             .zip(jobs)
             .map(|(row, job)| {

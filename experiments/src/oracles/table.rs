@@ -5,7 +5,7 @@
 use super::{Relation, Verdict};
 
 /// Digits of a number that count.
-const DIGITS: i32 = 4;
+const DIGITS: usize = 4;
 
 /// Lists are cut to this many characters.
 const LIST_MAX: usize = 24;
@@ -77,10 +77,10 @@ fn number(value: f64) -> String {
     let before = if magnitude < 1.0 {
         0
     } else {
-        libm::floor(libm::log10(magnitude)).clamp(0.0, 15.0) as i32 + 1
+        format!("{:.0}", libm::floor(magnitude)).len()
     };
-    let after = (DIGITS - before).max(0);
-    let text = format!("{value:.*}", usize::try_from(after).unwrap_or(0));
+    // Adding zero turns -0 into 0.
+    let text = format!("{:.*}", DIGITS.saturating_sub(before), value + 0.0);
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
