@@ -241,6 +241,14 @@ impl Book {
         }
     }
 
+    /// Forgets `flow` for good, with what it owes.
+    pub(super) fn retire(&mut self, flow: FlowId) {
+        self.purge(flow);
+        if let Some(account) = self.accounts.get_mut(flow.index()) {
+            account.credit = 0;
+        }
+    }
+
     /// Rounds until one of `flows` is covered, beyond the next one, given to all at once.
     ///
     /// A flow in debt, or far lighter than the rest, would otherwise be passed again and

@@ -62,6 +62,10 @@ impl Discipline for Fifo {
         self.0.purge(flow);
     }
 
+    fn retire(&mut self, flow: FlowId) {
+        self.0.purge(flow);
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         (!self.0.is_empty()).then_some(now)
     }

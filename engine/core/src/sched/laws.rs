@@ -486,6 +486,42 @@ fn being_idle_for_a_moment_gains_nothing() {
     }
 }
 
+// Flow 0 has been served a hundred blocks, fifty of them out of turn, and goes for good. A new
+// flow gets its number, beside flow 1 with two blocks waiting: whatever the rule, it is not made
+// to wait for what flow 0 was served.
+#[test]
+fn a_number_that_comes_back_owes_nothing() {
+    for row in ALL {
+        let mut discipline = (row.make)(&Params::new(ByteCount::new(1_000)));
+        let ticket = |flow| Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(1_000));
+        for turn in 0..100 {
+            discipline.enqueue(ticket(0), Time::ZERO);
+            discipline.enqueue(ticket(1), Time::ZERO);
+            if turn % 2 == 0 {
+                discipline.take(FlowId(0), Time::ZERO);
+            }
+            while discipline.dequeue(Time::ZERO).is_some() {}
+        }
+        discipline.enqueue(ticket(0), Time::ZERO);
+        discipline.retire(FlowId(0));
+        for flow in [1, 1, 0, 0] {
+            discipline.enqueue(ticket(flow), Time::ZERO);
+        }
+        let order: Vec<u32> =
+            std::iter::from_fn(|| discipline.dequeue(Time::ZERO).map(|served| served.flow.0))
+                .collect();
+        assert_eq!(order.len(), 4, "{}", row.name);
+        let first = order.iter().position(|flow| *flow == 0);
+        // These two go by arrival among equals.
+        let patience = if ["fifo", "srpt"].contains(&row.name) {
+            2
+        } else {
+            1
+        };
+        assert!(first <= Some(patience), "{}: {order:?}", row.name);
+    }
+}
+
 #[test]
 fn a_row_is_found_by_its_name_and_has_no_namesake() {
     for row in ALL {

@@ -190,6 +190,13 @@ impl Discipline for Mclock {
         }
     }
 
+    fn retire(&mut self, flow: FlowId) {
+        self.purge(flow);
+        if let Some(standing) = self.flows.get_mut(flow.index()) {
+            *standing = Standing::default();
+        }
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         if !self.sharing.is_empty() {
             return Some(now);

@@ -90,11 +90,8 @@ pub trait Discipline: Debug + Send {
     fn purge(&mut self, flow: FlowId);
 
     /// Forgets `flow` for good: its number may come back as another flow's, which must not
-    /// inherit what this one was served. Only those that keep an account without end differ
-    /// here from [`Discipline::purge`].
-    fn retire(&mut self, flow: FlowId) {
-        self.purge(flow);
-    }
+    /// inherit what this one was served, or owes.
+    fn retire(&mut self, flow: FlowId);
 
     /// When [`Discipline::dequeue`] gives a block next; none if nothing is backlogged.
     fn ready_at(&self, now: Time) -> Option<Time>;

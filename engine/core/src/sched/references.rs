@@ -72,6 +72,10 @@ impl Discipline for Scfq {
         unreachable!("no scenario purges a flow")
     }
 
+    fn retire(&mut self, flow: FlowId) {
+        self.purge(flow);
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         let backlogged = self.queue.flows.iter().any(|queue| !queue.is_empty());
         backlogged.then_some(now)
@@ -136,6 +140,10 @@ impl Discipline for Wfq {
 
     fn purge(&mut self, _flow: FlowId) {
         unreachable!("no scenario purges a flow")
+    }
+
+    fn retire(&mut self, flow: FlowId) {
+        self.purge(flow);
     }
 
     fn ready_at(&self, now: Time) -> Option<Time> {

@@ -51,6 +51,10 @@ impl Discipline for RoundRobin {
         self.0.book.purge(flow);
     }
 
+    fn retire(&mut self, flow: FlowId) {
+        self.0.book.retire(flow);
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         (self.0.book.backlog() > 0).then_some(now)
     }

@@ -111,6 +111,13 @@ impl Discipline for Sfq {
         }
     }
 
+    fn retire(&mut self, flow: FlowId) {
+        self.purge(flow);
+        if let Some(tag) = self.tags.get_mut(flow.index()) {
+            *tag = 0;
+        }
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         (self.queues.len() > 0).then_some(now)
     }

@@ -86,6 +86,10 @@ impl Discipline for SparseDrr {
         self.old.book.purge(flow);
     }
 
+    fn retire(&mut self, flow: FlowId) {
+        self.old.book.retire(flow);
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         (self.old.book.backlog() > 0).then_some(now)
     }

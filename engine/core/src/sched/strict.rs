@@ -105,6 +105,13 @@ impl Discipline for Strict {
         self.0.purge(flow);
     }
 
+    fn retire(&mut self, flow: FlowId) {
+        self.0.purge(flow);
+        if let Some(standing) = self.0.rank_mut().flows.get_mut(flow.index()) {
+            *standing = Standing::default();
+        }
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         (!self.0.is_empty()).then_some(now)
     }

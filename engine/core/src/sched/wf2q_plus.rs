@@ -184,6 +184,13 @@ impl Discipline for Wf2qPlus {
         self.leave(flow);
     }
 
+    fn retire(&mut self, flow: FlowId) {
+        self.purge(flow);
+        if let Some(standing) = self.flows.get_mut(flow.index()) {
+            standing.tag = 0;
+        }
+    }
+
     fn ready_at(&self, now: Time) -> Option<Time> {
         (self.queues.len() > 0).then_some(now)
     }
