@@ -2,6 +2,7 @@
 //!
 //! Decides nothing. Two runs with the same digest did the same things at the same times.
 
+use fairhaul_core::message::Message;
 use fairhaul_core::time::Time;
 
 /// Bytes collected before they are hashed: BLAKE3 is fastest on long inputs.
@@ -40,6 +41,32 @@ impl Trace {
         self.hasher.update(&self.buffer);
         self.buffer.clear();
         *self.hasher.finalize().as_bytes()
+    }
+}
+
+/// Two numbers that tell a message from others, for the trace.
+pub(crate) fn describe(message: &Message) -> [u64; 2] {
+    let place = |kind: u64, transfer: u32, chunk: u32| {
+        [kind, (u64::from(transfer) << 32) | u64::from(chunk)]
+    };
+    match message {
+        Message::Join(join) => place(1, join.transfer.0, join.have.count()),
+        Message::Leave { transfer } => place(2, transfer.0, 0),
+        Message::Have { transfer, chunk } => place(3, transfer.0, *chunk),
+        Message::Lost { transfer, chunk } => place(4, transfer.0, *chunk),
+        Message::Interested => [5, 0],
+        Message::NotInterested => [6, 0],
+        Message::Choke => [7, 0],
+        Message::Unchoke => [8, 0],
+        Message::Request { transfer, chunk } => place(9, transfer.0, *chunk),
+        Message::Cancel { transfer, chunk } => place(10, transfer.0, *chunk),
+        Message::Reject { transfer, chunk } => place(11, transfer.0, *chunk),
+        Message::Block {
+            transfer, chunk, ..
+        } => place(12, transfer.0, *chunk),
+        Message::Text(text) => [13, text.len() as u64],
+        Message::Ping(number) => [14, *number],
+        Message::Pong(number) => [15, *number],
     }
 }
 

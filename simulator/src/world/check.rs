@@ -179,10 +179,10 @@ impl World<'_> {
     /// that time. The network's own check looks at every interval, but trusts its own clock.
     pub(super) fn check_capacity(&self) -> Result<(), RunError> {
         let changes = |peer: u32| {
-            let mut faults = self.setup.faults.iter();
-            faults.any(
-                |fault| matches!(fault.kind, FaultKind::Capacity { peer: other, .. } if other == peer),
-            )
+            self.setup.faults.iter().any(|fault| match fault.kind {
+                FaultKind::Capacity { peer: other, .. } => other == peer,
+                _ => false,
+            })
         };
         for (row, peer) in rows(&self.setup.peers) {
             let [up, down] = self.checks.carried[row as usize];

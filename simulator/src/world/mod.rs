@@ -19,7 +19,7 @@ use crate::network::fluid::FluidNetwork;
 use crate::network::{Network, NodeIndex, Outcome, Transmission};
 use crate::record::Record;
 use crate::setup::{NetworkModel, Setup};
-use crate::trace::Trace;
+use crate::trace::{Trace, describe};
 
 mod build;
 mod check;
@@ -516,30 +516,4 @@ fn rows<T>(table: &[T]) -> impl Iterator<Item = (u32, &T)> {
 
 fn index(id: u64) -> usize {
     usize::try_from(id).expect("an id is a place in a table")
-}
-
-/// Two numbers that tell a message from others, for the trace.
-fn describe(message: &Message) -> [u64; 2] {
-    let place = |kind: u64, transfer: u32, chunk: u32| {
-        [kind, (u64::from(transfer) << 32) | u64::from(chunk)]
-    };
-    match message {
-        Message::Join(join) => place(1, join.transfer.0, join.have.count()),
-        Message::Leave { transfer } => place(2, transfer.0, 0),
-        Message::Have { transfer, chunk } => place(3, transfer.0, *chunk),
-        Message::Lost { transfer, chunk } => place(4, transfer.0, *chunk),
-        Message::Interested => [5, 0],
-        Message::NotInterested => [6, 0],
-        Message::Choke => [7, 0],
-        Message::Unchoke => [8, 0],
-        Message::Request { transfer, chunk } => place(9, transfer.0, *chunk),
-        Message::Cancel { transfer, chunk } => place(10, transfer.0, *chunk),
-        Message::Reject { transfer, chunk } => place(11, transfer.0, *chunk),
-        Message::Block {
-            transfer, chunk, ..
-        } => place(12, transfer.0, *chunk),
-        Message::Text(text) => [13, text.len() as u64],
-        Message::Ping(number) => [14, *number],
-        Message::Pong(number) => [15, *number],
-    }
 }

@@ -2,8 +2,9 @@
 //!
 //! Decides ties: of two flows with the same tag the one with the smaller sequence number is
 //! first. Ties are the rule where blocks and weights are equal; to break them by the number of
-//! the flow would serve the same flows first for ever. A flow is in it once, however much it has queued. Four children to a node: half the
-//! levels of a binary heap, and the children of a node lie side by side.
+//! the flow would serve the same flows first for ever. A flow is in it once, however much it
+//! has queued. Four children to a node: half the levels of a binary heap, and the children of
+//! a node lie side by side.
 
 use crate::id::FlowId;
 use crate::sched::tag::{TAG_MAX, Tag};

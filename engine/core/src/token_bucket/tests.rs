@@ -111,7 +111,8 @@ proptest! {
     ) {
         // One byte per nanosecond of the period and a rate of 1 GB/s.
         let (rate, block) = (Rate::new(1_000_000_000), ByteCount::new(period));
-        let mut bucket = TokenBucket::full(rate, ByteCount::new(period * u64::from(blocks)), Time::ZERO);
+        let burst = ByteCount::new(period * u64::from(blocks));
+        let mut bucket = TokenBucket::full(rate, burst, Time::ZERO);
         let (governor, clock) = governor(period, blocks);
         let mut now = Time::ZERO;
         for step in steps {

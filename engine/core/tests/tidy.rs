@@ -1,0 +1,140 @@
+//! Rules of the house that a lint does not know, over the whole workspace.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Columns of a line, but for a table or a link that cannot be broken.
+const COLUMNS: usize = 100;
+
+/// Lines of a file of decisions. It grows by splitting.
+const LINES: usize = 520;
+
+/// Lines of `node/mod.rs`: it dispatches and decides nothing.
+const NODE_LINES: usize = 300;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for crate_dir in ["engine/core", "engine", "simulator", "experiments"] {
+        for folder in ["src", "tests", "benches", "examples"] {
+            collect(&root().join(crate_dir).join(folder), &mut found);
+        }
+    }
+    assert!(
+        found.len() > 60,
+        "only {} sources: is the root right?",
+        found.len()
+    );
+    found
+}
+
+fn collect(folder: &Path, found: &mut Vec<(String, String)>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path.display().to_string(), text));
+        }
+    }
+}
+
+fn is_test(name: &str) -> bool {
+    name.contains("/tests") || name.ends_with("tests.rs") || name.ends_with("laws.rs")
+}
+
+#[test]
+fn every_source_opens_with_what_it_decides() {
+    for (name, text) in sources() {
+        let is_sibling = is_test(&name) || name.ends_with("main.rs");
+        assert!(
+            is_sibling || text.starts_with("//!"),
+            "{name} has no header"
+        );
+    }
+}
+
+#[test]
+fn no_line_is_longer_than_the_page() {
+    for (name, text) in sources() {
+        for (number, line) in text.lines().enumerate() {
+            let literal = line.contains('"') || line.contains("://") || line.ends_with('\\');
+            let literal = literal || line.starts_with("//! |");
+            let long = line.chars().count() > COLUMNS && !literal;
+            assert!(
+                !long,
+                "{name}:{}: {} columns",
+                number + 1,
+                line.chars().count()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_file_of_decisions_outgrows_its_reader() {
+    for (name, text) in sources().iter().filter(|(name, _)| !is_test(name)) {
+        let most = if name.ends_with("core/src/node/mod.rs") {
+            NODE_LINES
+        } else {
+            LINES
+        };
+        let lines = text.lines().count();
+        assert!(
+            lines <= most,
+            "{name} has {lines} lines, {most} are allowed"
+        );
+    }
+}
+
+#[test]
+fn every_policy_file_says_where_it_comes_from() {
+    for folder in ["sched", "pick", "choke"] {
+        let names: Vec<String> = match folder {
+            "sched" => fairhaul_core::sched::ALL
+                .iter()
+                .map(|row| row.name)
+                .collect::<Vec<_>>(),
+            "pick" => fairhaul_core::pick::ALL
+                .iter()
+                .map(|row| row.name)
+                .collect(),
+            _ => fairhaul_core::choke::ALL
+                .iter()
+                .map(|row| row.name)
+                .collect(),
+        }
+        .into_iter()
+        .map(|name| name.replace("q+", "q-plus").replace('-', "_"))
+        .collect();
+        for name in names {
+            let path = root().join(format!("engine/core/src/{folder}/{name}.rs"));
+            let text = fs::read_to_string(&path)
+                .unwrap_or_else(|_| panic!("no file {} for its row", path.display()));
+            for word in ["Source:", "Contract:", "Cost:", "Drawbacks:"] {
+                assert!(text.contains(word), "{} has no {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_core_depends_on_what_the_design_allows_and_no_more() {
+    let text = fs::read_to_string(root().join("engine/core/Cargo.toml")).unwrap();
+    let section = text.split("[dependencies]").nth(1).unwrap();
+    let section = section.split("\n[").next().unwrap();
+    let names: Vec<&str> = section
+        .lines()
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .collect();
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    assert_eq!(names, ["governor", "priority-queue", "rand", "serde"]);
+}
