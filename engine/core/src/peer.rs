@@ -3,9 +3,11 @@
 //! Decides how much to ask ahead. Knows no address and no key.
 
 use crate::choke::Candidate;
+use crate::event_limit::EventLimit;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::ContentId;
 use crate::message::Join;
+use crate::misbehaviour::Misbehaviour;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
@@ -24,6 +26,12 @@ pub(crate) const SNUB_AFTER: Span = Span::from_secs(60);
 
 /// Rounds during which a peer counts as new to the draw of an optimistic slot.
 const NEW_ROUNDS: u32 = 3;
+
+/// A peer that talks more than the limit allows is borne with for this long (limit L6).
+const TALK_GRACE: Span = Span::from_secs(10);
+
+/// After keeping to the limit for this long a peer has the whole grace again.
+const TALK_PAUSE: Span = Span::SECOND;
 
 /// A request that was answered sooner than this was waiting in no queue: ask further ahead.
 const AHEAD_MIN: Span = Span::from_secs(1);
@@ -47,6 +55,8 @@ pub(crate) struct Peer {
     pub(crate) serving: Vec<Serving>,
     pub(crate) snubbed: bool,
     offers: Vec<Join>,
+    /// What it says for people, made when it first does.
+    talk: Option<Box<Talk>>,
     fixed_ahead: Option<u32>,
     last_block: Time,
     received: [ByteCount; 2],
@@ -54,6 +64,14 @@ pub(crate) struct Peer {
     sent_in_slot: ByteCount,
     waited: u32,
     rounds: u32,
+}
+
+/// How often a peer says things that nothing else bounds.
+#[derive(Debug)]
+struct Talk {
+    limit: EventLimit,
+    /// When it first and last was over the limit, in one go.
+    over: Option<(Time, Time)>,
 }
 
 /// A chunk that we asked this peer for.
@@ -84,6 +102,7 @@ impl Peer {
             serving: Vec::new(),
             snubbed: false,
             offers: Vec::new(),
+            talk: None,
             fixed_ahead,
             last_block: now,
             received: [ByteCount::ZERO; 2],
@@ -124,6 +143,27 @@ impl Peer {
     pub(crate) fn set_remote(&mut self, mut remote: Remote) -> Option<()> {
         remote.ahead = self.fixed_ahead.unwrap_or(PIPELINE.0);
         self.remotes.set(remote)
+    }
+
+    /// It said a line or pinged. Over the limit for longer than the grace is an offence.
+    pub(crate) fn talks(&mut self, now: Time) -> Result<(), Misbehaviour> {
+        let talk = self.talk.get_or_insert_with(|| {
+            let limit = EventLimit::control_frames();
+            Box::new(Talk { limit, over: None })
+        });
+        if talk.limit.check(now).is_ok() {
+            return Ok(());
+        }
+        let quiet = |&(_, last): &(Time, Time)| now.since(last) > TALK_PAUSE;
+        let since = match talk.over.filter(|over| !quiet(over)) {
+            Some((since, _)) => since,
+            None => now,
+        };
+        talk.over = Some((since, now));
+        if now.since(since) >= TALK_GRACE {
+            return Err(Misbehaviour::Flood);
+        }
+        Ok(())
     }
 
     /// Whether more chunks may be asked of it now, of whatever transfer.
@@ -311,6 +351,22 @@ mod tests {
         ask(&mut peer);
         assert!(!is_open(&mut peer, TRANSFER));
         assert!(is_open(&mut peer, TransferId(2)));
+    }
+
+    /// A hundred lines a second are allowed, and five hundred at once. A thousand a second are
+    /// borne with for ten seconds.
+    #[test]
+    fn a_flood_of_talk_is_an_offence_after_a_grace() {
+        let mut peer = Peer::new(None, Time::ZERO);
+        let at = |millis| Time::ZERO + Span::from_millis(millis);
+        assert!((0..400).all(|_| peer.talks(Time::ZERO).is_ok()));
+        assert!(
+            (0..3_000)
+                .step_by(10)
+                .all(|millis| peer.talks(at(millis)).is_ok())
+        );
+        let flood = (3_000..30_000).find(|millis| peer.talks(at(*millis)).is_err());
+        assert!((13_000..15_000).contains(&flood.unwrap()), "{flood:?}");
     }
 
     #[test]

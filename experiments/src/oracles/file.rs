@@ -13,7 +13,7 @@ use super::swarm::{Arrivals, Crowd, FlashCrowd, Least, Rules};
 use super::{Oracle, Reading, Relation, Suite, Work, schedule::Shares};
 use crate::inputs::{self, Inputs};
 use crate::scenario::BadInput;
-use crate::scenario::names::{POLICY_NAMES, PolicyList};
+use crate::scenario::names::PolicyList;
 use crate::scenario::quantity::Quantity;
 use crate::scenario::reader::{At, Context, Row};
 use crate::scenario::tree::{self, Table};
@@ -384,7 +384,9 @@ fn rules(row: &Row<'_>) -> Result<Rules, BadInput> {
 }
 
 fn discipline(row: &Row<'_>) -> Result<String, BadInput> {
-    let name = row.need("discipline")?.choice(POLICY_NAMES.uplink)?;
+    let name = row
+        .need("discipline")?
+        .choice(&PolicyList::Uplink.names())?;
     Ok(name.to_owned())
 }
 

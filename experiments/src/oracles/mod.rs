@@ -1,7 +1,7 @@
 //! Oracles: what must come out, as data, and what does.
 //!
 //! An oracle is a row of a file: a number that is published or can be proved, and the
-//! measurement that must give it. [`load`] reads a file, [`Suite::run`] measures, [`table`]
+//! measurement that must give it. [`load`] reads a file, [`Suite::run`] measures, [`table()`]
 //! and [`write_csv`] show. Decides whether a measured number is the expected one; refuses a
 //! mean that is known too badly to tell.
 

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use fairhaul_simulator::setup::Setup;
 
 pub use bad::BadInput;
-pub use names::{POLICY_NAMES, PolicyNames};
 pub use schema::schema;
 
 pub(crate) use bad::with_nearest;

@@ -2,45 +2,12 @@
 //!
 //! Decides nothing about what a policy does: the core's tables do.
 
+use fairhaul_core::{choke, pick, sched};
+
 use super::bad::with_nearest;
 use super::quantity::Fault;
 
-/// The names that each setting of `[policy]` may take.
-#[derive(Clone, Copy, Debug)]
-pub struct PolicyNames {
-    /// Disciplines; a pair `outer/inner` of two of them is a name too.
-    pub uplink: &'static [&'static str],
-    /// Fair to whom.
-    pub share: &'static [&'static str],
-    /// Chokers of nodes that still want something.
-    pub unchoke: &'static [&'static str],
-    /// Chokers of nodes that have everything.
-    pub seed_rule: &'static [&'static str],
-    /// Pickers.
-    pub picker: &'static [&'static str],
-}
-
-/// Every policy there is.
-pub const POLICY_NAMES: PolicyNames = PolicyNames {
-    uplink: &[
-        "fifo",
-        "round-robin",
-        "drr",
-        "sparse-drr",
-        "sfq",
-        "wf2q+",
-        "strict",
-        "srpt",
-        "las",
-        "mclock",
-    ],
-    share: &["peer", "group", "transfer"],
-    unchoke: &["none", "round-robin", "tit-for-tat"],
-    seed_rule: &["even", "round-robin"],
-    picker: &["sequential", "random", "rarest-first"],
-};
-
-/// Which list of [`PolicyNames`] a key takes its value from.
+/// Which of the core's tables a key takes its value from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PolicyList {
     Uplink,
@@ -51,13 +18,18 @@ pub(crate) enum PolicyList {
 }
 
 impl PolicyList {
-    pub(crate) const fn names(self) -> &'static [&'static str] {
+    /// Every name that the key may take. The free rider's choker is left out: a class is one by
+    /// its `behaviour`.
+    pub(crate) fn names(self) -> Vec<&'static str> {
         match self {
-            Self::Uplink => POLICY_NAMES.uplink,
-            Self::Share => POLICY_NAMES.share,
-            Self::Unchoke => POLICY_NAMES.unchoke,
-            Self::SeedRule => POLICY_NAMES.seed_rule,
-            Self::Picker => POLICY_NAMES.picker,
+            Self::Uplink => sched::ALL.iter().map(|row| row.name).collect(),
+            Self::Share => vec!["peer", "group", "transfer"],
+            Self::Unchoke => {
+                let honest = choke::ALL.iter().filter(|row| row.name != "refuse");
+                honest.map(|row| row.name).collect()
+            }
+            Self::SeedRule => choke::SEED_RULES.iter().map(|(name, _)| *name).collect(),
+            Self::Picker => pick::ALL.iter().map(|row| row.name).collect(),
         }
     }
 

@@ -211,6 +211,10 @@ impl Node {
         if self.peer(peer).is_none() {
             return Ok(());
         }
+        if matches!(message, Message::Text(_) | Message::Ping(_)) {
+            self.peer_mut(peer)
+                .map_or(Ok(()), |state| state.talks(now))?;
+        }
         match message {
             Message::Join(join) => self.joined(peer, *join, now)?,
             Message::Leave { transfer } => self.left(peer, transfer, now),
