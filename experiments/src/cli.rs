@@ -163,7 +163,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
         None => first_look(),
         Some(Command::Policies { json }) => print(&policies::list(json)),
-        Some(Command::Check { file }) => print(&Scenario::load(&file)?.resolved_toml()),
+        Some(Command::Check { file }) => check(&file),
         Some(Command::Run {
             file,
             out,
@@ -230,6 +230,15 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             write(&text)
         }
     }
+}
+
+/// A scenario with its defaults; of a file of oracles what it is about.
+fn check(file: &Path) -> Result<u8, Failure> {
+    if oracles::is_oracle_file(file) {
+        let suite = oracles::load(file)?;
+        return print(&format!("{}: {}\n", suite.name(), suite.about()));
+    }
+    print(&Scenario::load(file)?.resolved_toml())
 }
 
 /// The default comparison.
