@@ -287,6 +287,18 @@ fn command_line() -> String {
         .join(" ")
 }
 
+/// One digest for all events of all runs; a sweep that was resumed has made only some of them.
+fn tell_digest(outcome: &Outcome) {
+    if outcome.kept > 0 {
+        return;
+    }
+    let mut all = blake3::Hasher::new();
+    for (run, digest) in &outcome.digests {
+        all.update(format!("{run} {digest}\n").as_bytes());
+    }
+    eprintln!("digest: {}", all.finalize().to_hex());
+}
+
 /// What came out of a job.
 fn tell(outcome: &Outcome, job: &Job, json: bool) -> Result<u8, Failure> {
     if let Some(results) = &outcome.results {
@@ -296,13 +308,6 @@ fn tell(outcome: &Outcome, job: &Job, json: bool) -> Result<u8, Failure> {
             print(&terminal::overview(results, terminal::Style::of_stdout()))?;
         }
     }
-    for (run, digest) in outcome
-        .digests
-        .iter()
-        .filter(|_| outcome.digests.len() == 1)
-    {
-        eprintln!("digest of {run}: {digest}");
-    }
     if outcome.failed.is_empty() {
         let out = job.out.display();
         eprintln!("tables and manifest: {out}");
@@ -311,6 +316,7 @@ fn tell(outcome: &Outcome, job: &Job, json: bool) -> Result<u8, Failure> {
         } else {
             eprintln!("figures: fairlab report {out}");
         }
+        tell_digest(outcome);
         return Ok(0);
     }
     eprintln!(

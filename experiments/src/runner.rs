@@ -97,6 +97,7 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     let dir = ResultDir::begin(&job.out, &key, job.resume)?.with_files(&scenario.plan().files);
     let todo: Vec<&Run> = runs.iter().filter(|run| !dir.is_done(&run.name)).collect();
     let kept = runs.len() - todo.len();
+    eprintln!("seed {}, {} runs", scenario.plan().rng_seed, runs.len());
     let bar = progress_bar(todo.len(), kept);
     let failed = Mutex::new(Vec::new());
     let digests = Mutex::new(Vec::new());
