@@ -2,4 +2,12 @@
 //!
 //! Decides nothing about who is served; refuses parameter files that are unclear.
 
+pub mod clock;
+pub mod content;
+pub mod control;
+pub mod identity;
 pub mod params;
+pub mod record;
+pub mod store;
+pub mod tables;
+pub mod transport;

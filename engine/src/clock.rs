@@ -1,0 +1,39 @@
+//! The clock: the only file that reads one.
+//!
+//! Decides what time zero is: when the clock was made. It never goes back, whatever happens to
+//! the time of day.
+
+use std::time::{Duration, Instant};
+
+use fairhaul_core::time::{Span, Time};
+
+/// A monotonic clock that starts at zero.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that shows zero now.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a clock is started, not defaulted")]
+    pub fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        let nanos = self.start.elapsed().as_nanos();
+        Time::ZERO + Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// When it will show `time`, for sleeping until then.
+    #[must_use]
+    pub fn instant(&self, time: Time) -> Instant {
+        let after = Duration::from_nanos(time.since(Time::ZERO).as_nanos());
+        self.start.checked_add(after).unwrap_or(self.start)
+    }
+}

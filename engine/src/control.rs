@@ -1,0 +1,3 @@
+//! The control of a running node: commands over a local socket and HTTP.
+//!
+//! Decides who may say what; refuses everything without the right.

@@ -1,0 +1,3 @@
+//! Chunks on disk.
+//!
+//! Decides when a chunk counts as kept; refuses every path out of the chosen directory.
