@@ -39,6 +39,7 @@ fn main_loop(shape: Shape, peers: u32) -> impl FnMut() {
         largest: BLOCK,
         window_node: ByteCount::kib(64),
         window_peer: ByteCount::mib(1),
+        adapt: false,
         quantum: None,
     });
     let mut now = Time::ZERO;

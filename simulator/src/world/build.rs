@@ -96,6 +96,7 @@ fn uplink(setup: &Setup, peer: &PeerSetup, policy: &PolicySetup) -> Settings {
         largest,
         window_node,
         window_peer,
+        adapt: false,
         quantum: policy.quantum,
     }
 }

@@ -107,6 +107,7 @@ impl Node {
                 }
             }
             Input::Sent { peer, len } => self.sent(peer, len, now),
+            Input::Overhead { peer, len } => self.uplink.overhead(peer, len, now),
             Input::Stored {
                 transfer,
                 chunk,

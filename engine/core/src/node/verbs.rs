@@ -67,6 +67,14 @@ pub enum Input {
         /// How long it was.
         len: ByteCount,
     },
+    /// Bytes left for a peer beside those of blocks: heads, messages, records of the
+    /// encryption. They count towards every cap of the peer and the node.
+    Overhead {
+        /// For whom.
+        peer: PeerId,
+        /// How many.
+        len: ByteCount,
+    },
     /// A chunk is verified and stored.
     Stored {
         /// Of which transfer.

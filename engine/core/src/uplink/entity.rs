@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Target;
+use super::drain::Drain;
 use super::meter::Meter;
 use super::tree::NONE;
 
@@ -26,6 +27,8 @@ pub(super) struct Entity {
     pub(super) queued: u64,
     /// Bytes issued and not yet sent, of a peer.
     pub(super) in_flight: u64,
+    /// How fast its connection takes blocks, of a peer whose window adapts.
+    pub(super) drain: Option<Box<Drain>>,
     /// Its window is full.
     pub(super) is_full: bool,
     /// Its connection takes no more, through no fault of this uplink.
@@ -43,9 +46,15 @@ impl Entity {
             leaves: 0,
             queued: 0,
             in_flight: 0,
+            drain: None,
             is_full: false,
             is_stalled: false,
         }
+    }
+
+    /// Its window, which is never wider than `widest`.
+    pub(super) fn window(&self, widest: u64) -> u64 {
+        self.drain.as_ref().map_or(widest, |drain| drain.window)
     }
 
     fn is_forgettable(&self) -> bool {

@@ -16,6 +16,7 @@
 mod caps;
 mod class;
 mod classify;
+mod drain;
 mod entity;
 mod floors;
 mod leaf;
@@ -38,6 +39,7 @@ pub use classify::{Path, Share, Target, classify};
 pub use meter::Limit;
 pub use status::{Hold, Holder};
 
+use drain::Drain;
 use entity::Entities;
 use leaf::{Pending, Served};
 use meter::Meter;
@@ -76,6 +78,9 @@ pub struct Settings {
     pub window_node: ByteCount,
     /// The same for each peer.
     pub window_peer: ByteCount,
+    /// Whether a peer's window narrows to what its connection takes in 10 ms, for a shell
+    /// whose connections have queues of their own.
+    pub adapt: bool,
     /// Bytes per round and unit weight, for disciplines with rounds; none to let them
     /// choose.
     pub quantum: Option<ByteCount>,
@@ -262,7 +267,10 @@ impl Uplink {
         let len = len.get().min(entity.in_flight);
         entity.in_flight -= len;
         self.in_flight -= len;
-        if entity.is_full && entity.in_flight < window(self.settings.window_peer) {
+        self.count_drained(slot, len, now);
+        let widest = window(self.settings.window_peer);
+        let entity = self.entities.at_mut(slot);
+        if entity.is_full && entity.in_flight < entity.window(widest) {
             entity.is_full = false;
             self.release(slot, reason::WINDOW);
         }
@@ -334,9 +342,17 @@ impl Uplink {
                 self.pay_cap(slot, served, now);
             }
         }
+        let widest = window(self.settings.window_peer);
+        let adapt = self.settings.adapt;
         let entity = self.entities.at_mut(peer);
+        if adapt && entity.in_flight == 0 {
+            let drain = entity
+                .drain
+                .get_or_insert_with(|| Box::new(Drain::new(widest)));
+            drain.begin(now);
+        }
         entity.in_flight += served.len;
-        if !entity.is_full && entity.in_flight >= window(self.settings.window_peer) {
+        if !entity.is_full && entity.in_flight >= entity.window(widest) {
             entity.is_full = true;
             self.hold(peer, reason::WINDOW);
         }

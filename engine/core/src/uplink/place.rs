@@ -282,11 +282,18 @@ impl Uplink {
     }
 
     /// The largest block that every limit on the way lets pass.
-    fn block(&self, peer: u32, transfer: u32) -> u64 {
+    pub(super) fn block(&self, peer: u32, transfer: u32) -> u64 {
         let concerned = self.entities.concerned(peer, transfer).slots();
         let meters = concerned.filter_map(|slot| self.entities.at(slot).meter.as_ref());
         let block = meters.map(|meter| meter.block).min();
         let block: ByteCount = block.map_or(self.node.block, |block| block.min(self.node.block));
-        block.get().max(1)
+        let narrow = self
+            .entities
+            .at(peer)
+            .drain
+            .as_ref()
+            .map(|drain| drain.block());
+        let block = narrow.map_or_else(|| block.get(), |narrow| narrow.min(block.get()));
+        block.max(1)
     }
 }

@@ -33,6 +33,7 @@ fn node(seed: u8, seed_rule: &str) -> Node {
             largest: ByteCount::new(CHUNK / 2),
             window_node: ByteCount::new(CHUNK),
             window_peer: ByteCount::MAX,
+            adapt: false,
             quantum: None,
         },
         unchoke: choke::find("none").unwrap(),

@@ -313,3 +313,61 @@ fn gaps_and_steps_of_the_clock_earn_nothing() {
     rig.run(Span::from_secs(1));
     assert_near(rig.by_peer(now)[&1], MB, 32 * KIB);
 }
+
+/// A peer is capped to 1 MB/s; a tenth of what leaves for it is heads and messages. What leaves
+/// in all keeps to the cap.
+#[test]
+fn bytes_beside_blocks_count_towards_the_caps() {
+    let mut rig = Rig::new(Share::Peer, 100 * MB);
+    rig.limit(Target::Peer(PeerId(1)), cap(MB));
+    rig.hungry(1, 1, 64 * 1024);
+    let mut blocks = 0;
+    let mut beside = 0;
+    for _ in 0..1_000 {
+        let before = rig.sent.len();
+        rig.run(Span::from_millis(10));
+        let new: u64 = rig.sent[before..].iter().map(|sent| sent.3).sum();
+        blocks += new;
+        beside += new / 9;
+        let now = rig.now;
+        rig.uplink.overhead(PeerId(1), ByteCount::new(new / 9), now);
+    }
+    let all = (blocks + beside) as f64 / (10.0 * MB as f64);
+    assert!((0.99..1.04).contains(&all), "{all}");
+}
+
+/// Two peers ask without end; the connection of the second takes 1 MB/s and no more. Its window
+/// narrows to what it takes in 10 ms, and its blocks to half of that; the first keeps its own.
+#[test]
+fn the_window_of_a_slow_connection_narrows_to_ten_milliseconds() {
+    let mut settings = settings("drr", Share::Peer);
+    settings.adapt = true;
+    settings.window_peer = ByteCount::mib(1);
+    settings.largest = ByteCount::kib(256);
+    let mut uplink = Uplink::new(settings);
+    let ask = |uplink: &mut Uplink, peer, now| {
+        let request = Request {
+            peer: PeerId(peer),
+            transfer: TransferId(0),
+            chunk: ChunkIndex(0),
+            len: ByteCount::mib(1),
+            remaining: ByteCount::mib(64),
+        };
+        uplink.request(request, now).unwrap();
+    };
+    let mut now = Time::ZERO;
+    let mut largest = 0;
+    for _ in 0..200 {
+        ask(&mut uplink, 2, now);
+        let mut len = 0;
+        while let Some(block) = uplink.next(now) {
+            len += block.len.get();
+            largest = block.len.get();
+        }
+        now = now + Span::from_micros(len);
+        uplink.sent(PeerId(2), ByteCount::new(len), now);
+    }
+    assert_eq!(largest, 16 * 1024);
+    ask(&mut uplink, 1, now);
+    assert_eq!(uplink.next(now).unwrap().len, ByteCount::kib(256));
+}

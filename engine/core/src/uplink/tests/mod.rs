@@ -146,6 +146,7 @@ fn settings(discipline: &str, share: Share) -> Settings {
         largest: ByteCount::kib(16),
         window_node: ByteCount::kib(16),
         window_peer: ByteCount::mib(64),
+        adapt: false,
         quantum: None,
     }
 }
