@@ -4,6 +4,9 @@
 //! chunk must hash to. Refuses every name that could leave the chosen directory, and every
 //! manifest that says one thing in two ways.
 
+pub mod manifest;
+pub mod path;
 pub mod tree;
 
-pub use tree::{Entry, Kind, Piece, Tree};
+pub use manifest::manifest_id;
+pub use tree::{BadManifest, ChunkHash, Entry, Kind, Piece, Tree, chunk_size, hash_chunk};
