@@ -67,6 +67,11 @@ pub(crate) fn describe(message: &Message) -> [u64; 2] {
         Message::Text(text) => [13, text.len() as u64],
         Message::Ping(number) => [14, *number],
         Message::Pong(number) => [15, *number],
+        Message::Close { text, .. } => [16, text.len() as u64],
+        Message::Offer(offer) => [17, offer.bytes],
+        Message::Verdict { verdict, .. } => [18, *verdict as u64],
+        Message::WantAddresses => [19, 0],
+        Message::Addresses(known) => [20, known.len() as u64],
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! A message names a transfer by the sender's own id, which its `Join` bound to a content.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bitfield::Bitfield;
 use crate::id::TransferId;
 use crate::manifest::ContentId;
+use crate::misbehaviour::Misbehaviour;
 use crate::units::ByteCount;
 
 /// One message of the protocol.
@@ -77,6 +80,26 @@ pub enum Message {
     Ping(u64),
     /// The answer.
     Pong(u64),
+    /// The last message: the connection ends after it.
+    Close {
+        /// Why, for a program.
+        code: CloseCode,
+        /// Why, for a person; at most [`crate::wire::CLOSE_TEXT_MAX`] bytes.
+        text: Box<str>,
+    },
+    /// Please fetch this.
+    Offer(Box<Offer>),
+    /// The answer to an offer, and later its outcome.
+    Verdict {
+        /// What was offered.
+        content: ContentId,
+        /// What becomes of it.
+        verdict: Verdict,
+    },
+    /// Tell me whom you know.
+    WantAddresses,
+    /// Whom I know, in strictly ascending order, at most [`crate::wire::ADDRESSES_MAX`].
+    Addresses(Box<[Known]>),
 }
 
 /// The body of [`Message::Join`].
@@ -90,4 +113,84 @@ pub struct Join {
     pub have: Bitfield,
     /// Whether the sender waits for the same message back.
     pub reply: bool,
+}
+
+/// The body of [`Message::Offer`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// What the content is.
+    pub content: ContentId,
+    /// Length of its manifest, in bytes.
+    pub manifest_bytes: u64,
+    /// Length of the content, in bytes.
+    pub bytes: u64,
+    /// What its sender calls it, 1 to [`crate::wire::NAME_MAX`] bytes. It is no path: the
+    /// receiver decides where the content goes.
+    pub name: Box<str>,
+}
+
+/// What becomes of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Verdict {
+    /// It will be fetched.
+    Accepted,
+    /// The sender has no right to offer it, or it is more than is ever taken.
+    NotAccepted,
+    /// No room is left of what is granted to the sender.
+    Quota,
+    /// Too many at once: offer it again later.
+    Busy,
+    /// It is whole and verified here.
+    Done,
+    /// It could not be fetched or stored.
+    Failed,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CloseCode {
+    /// The node stops.
+    Shutdown,
+    /// A newer connection of the same identity took its place.
+    Replaced,
+    /// Nothing was said for too long.
+    Idle,
+    /// No room is left.
+    Overload,
+    /// The identity may no longer connect.
+    Revoked,
+    /// The receiver of this code broke the protocol.
+    Misbehaviour(Misbehaviour),
+}
+
+/// A node, and where it was reached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Known {
+    /// Its public key.
+    pub key: [u8; 32],
+    /// Host and port as in `example.org:7400` or `[2001:db8::1]:7400`, at most
+    /// [`crate::wire::ADDRESS_MAX`] bytes.
+    pub address: Box<str>,
+}
+
+impl Verdict {
+    /// Every verdict; its position is its number on the wire.
+    pub const ALL: [Self; 6] = [
+        Self::Accepted,
+        Self::NotAccepted,
+        Self::Quota,
+        Self::Busy,
+        Self::Done,
+        Self::Failed,
+    ];
+}
+
+impl From<Misbehaviour> for CloseCode {
+    /// The code that tells a peer why it is closed.
+    fn from(why: Misbehaviour) -> Self {
+        match why {
+            Misbehaviour::Silent => Self::Idle,
+            why => Self::Misbehaviour(why),
+        }
+    }
 }

@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What a peer did that the protocol does not allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Misbehaviour {
     /// A chunk position beyond the end of the content.
     ChunkOutOfRange,
@@ -38,15 +40,62 @@ pub enum Misbehaviour {
     SpareBits,
     /// A text that is not UTF-8.
     BadText,
+    /// A code that this version does not know.
+    UnknownCode,
+    /// An address that is no host and port.
+    BadAddress,
+    /// Addresses out of order, or one of them twice.
+    AddressOrder,
+    /// A message that has no place where it came, as after the last one.
+    BadState,
+    /// It owed us something, or took nothing of what it asked for, for too long.
+    Stalled,
+    /// It said nothing for too long.
+    Silent,
+    /// It sent too much that nobody had asked for.
+    Unrequested,
 }
 
 impl Misbehaviour {
+    /// Every offence; its position is its number on the wire, so new ones go to the end.
+    pub const ALL: [Self; 22] = [
+        Self::ChunkOutOfRange,
+        Self::BitfieldLength,
+        Self::BlockOutOfOrder,
+        Self::BlockLength,
+        Self::WrongHash,
+        Self::UnknownTransfer,
+        Self::TooManyContents,
+        Self::Flood,
+        Self::EmptyFrame,
+        Self::UnknownFrame,
+        Self::FrameTooLarge,
+        Self::FrameLength,
+        Self::BadFlag,
+        Self::SpareBits,
+        Self::BadText,
+        Self::UnknownCode,
+        Self::BadAddress,
+        Self::AddressOrder,
+        Self::BadState,
+        Self::Stalled,
+        Self::Silent,
+        Self::Unrequested,
+    ];
+
     /// Whether no honest peer of this version can do this, whatever went wrong on its way.
     #[must_use]
     pub const fn is_lie(self) -> bool {
         !matches!(
             self,
-            Self::Flood | Self::UnknownTransfer | Self::UnknownFrame
+            Self::Flood
+                | Self::UnknownTransfer
+                | Self::UnknownFrame
+                | Self::UnknownCode
+                | Self::BadState
+                | Self::Stalled
+                | Self::Silent
+                | Self::Unrequested
         )
     }
 }
@@ -69,8 +118,46 @@ impl fmt::Display for Misbehaviour {
             Self::BadFlag => "flag that is neither yes nor no",
             Self::SpareBits => "bits beyond the end of a bitfield",
             Self::BadText => "text that is not UTF-8",
+            Self::UnknownCode => "unknown code",
+            Self::BadAddress => "address that is no host and port",
+            Self::AddressOrder => "addresses out of order",
+            Self::BadState => "message out of place",
+            Self::Stalled => "no progress for too long",
+            Self::Silent => "silent for too long",
+            Self::Unrequested => "too many bytes that nobody asked for",
         })
     }
 }
 
 impl std::error::Error for Misbehaviour {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_an_offence_is_its_position() {
+        for (position, offence) in Misbehaviour::ALL.into_iter().enumerate() {
+            assert_eq!(offence as usize, position, "{offence}");
+        }
+        assert_eq!(
+            Misbehaviour::Unrequested as usize + 1,
+            Misbehaviour::ALL.len()
+        );
+    }
+
+    /// What can befall an honest peer on a bad link or a slow machine bans nobody.
+    /// Register: D3, J14.
+    #[test]
+    fn being_slow_or_late_is_no_lie_and_a_wrong_block_is_one() {
+        for honest in [
+            Misbehaviour::Stalled,
+            Misbehaviour::Silent,
+            Misbehaviour::Unrequested,
+            Misbehaviour::Flood,
+        ] {
+            assert!(!honest.is_lie(), "{honest}");
+        }
+        assert!(Misbehaviour::WrongHash.is_lie());
+    }
+}

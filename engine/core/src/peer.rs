@@ -3,16 +3,16 @@
 //! Decides how much to ask ahead. Knows no address and no key.
 
 use crate::choke::Candidate;
-use crate::event_limit::EventLimit;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::ContentId;
 use crate::message::Join;
-use crate::misbehaviour::Misbehaviour;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
+mod conduct;
 mod remotes;
 
+pub(crate) use conduct::Conduct;
 pub(crate) use remotes::{Remote, Remotes};
 
 /// Requests that one peer may have waiting with us, and we with it.
@@ -26,12 +26,6 @@ pub(crate) const SNUB_AFTER: Span = Span::from_secs(60);
 
 /// Rounds during which a peer counts as new to the draw of an optimistic slot.
 const NEW_ROUNDS: u32 = 3;
-
-/// A peer that talks more than the limit allows is borne with for this long (limit L6).
-const TALK_GRACE: Span = Span::from_secs(10);
-
-/// After keeping to the limit for this long a peer has the whole grace again.
-const TALK_PAUSE: Span = Span::SECOND;
 
 /// A request that was answered sooner than this was waiting in no queue: ask further ahead.
 const AHEAD_MIN: Span = Span::from_secs(1);
@@ -54,9 +48,9 @@ pub(crate) struct Peer {
     pub(crate) asked: Vec<AskedChunk>,
     pub(crate) serving: Vec<Serving>,
     pub(crate) snubbed: bool,
+    pub(crate) ending: Ending,
+    pub(crate) conduct: Conduct,
     offers: Vec<Join>,
-    /// What it says for people, made when it first does.
-    talk: Option<Box<Talk>>,
     fixed_ahead: Option<u32>,
     last_block: Time,
     received: [ByteCount; 2],
@@ -66,12 +60,16 @@ pub(crate) struct Peer {
     rounds: u32,
 }
 
-/// How often a peer says things that nothing else bounds.
-#[derive(Debug)]
-struct Talk {
-    limit: EventLimit,
-    /// When it first and last was over the limit, in one go.
-    over: Option<(Time, Time)>,
+/// Whether a peer is still heard and asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is.
+    #[default]
+    Open,
+    /// It said its last message: one more is an offence.
+    Said,
+    /// It is to be closed: nothing that it says counts.
+    Over,
 }
 
 /// A chunk that we asked this peer for.
@@ -101,8 +99,9 @@ impl Peer {
             asked: Vec::new(),
             serving: Vec::new(),
             snubbed: false,
+            ending: Ending::Open,
+            conduct: Conduct::default(),
             offers: Vec::new(),
-            talk: None,
             fixed_ahead,
             last_block: now,
             received: [ByteCount::ZERO; 2],
@@ -145,25 +144,10 @@ impl Peer {
         self.remotes.set(remote)
     }
 
-    /// It said a line or pinged. Over the limit for longer than the grace is an offence.
-    pub(crate) fn talks(&mut self, now: Time) -> Result<(), Misbehaviour> {
-        let talk = self.talk.get_or_insert_with(|| {
-            let limit = EventLimit::control_frames();
-            Box::new(Talk { limit, over: None })
-        });
-        if talk.limit.check(now).is_ok() {
-            return Ok(());
-        }
-        let quiet = |&(_, last): &(Time, Time)| now.since(last) > TALK_PAUSE;
-        let since = match talk.over.filter(|over| !quiet(over)) {
-            Some((since, _)) => since,
-            None => now,
-        };
-        talk.over = Some((since, now));
-        if now.since(since) >= TALK_GRACE {
-            return Err(Misbehaviour::Flood);
-        }
-        Ok(())
+    /// Whether it would serve us, as far as we know, and may be asked.
+    pub(crate) const fn may_be_asked(&self) -> bool {
+        let open = matches!(self.ending, Ending::Open);
+        open && !self.chokes_us && !self.snubbed && !self.conduct.lied
     }
 
     /// Whether more chunks may be asked of it now, of whatever transfer.
@@ -351,22 +335,6 @@ mod tests {
         ask(&mut peer);
         assert!(!is_open(&mut peer, TRANSFER));
         assert!(is_open(&mut peer, TransferId(2)));
-    }
-
-    /// A hundred lines a second are allowed, and five hundred at once. A thousand a second are
-    /// borne with for ten seconds.
-    #[test]
-    fn a_flood_of_talk_is_an_offence_after_a_grace() {
-        let mut peer = Peer::new(None, Time::ZERO);
-        let at = |millis| Time::ZERO + Span::from_millis(millis);
-        assert!((0..400).all(|_| peer.talks(Time::ZERO).is_ok()));
-        assert!(
-            (0..3_000)
-                .step_by(10)
-                .all(|millis| peer.talks(at(millis)).is_ok())
-        );
-        let flood = (3_000..30_000).find(|millis| peer.talks(at(*millis)).is_err());
-        assert!((13_000..15_000).contains(&flood.unwrap()), "{flood:?}");
     }
 
     #[test]

@@ -17,11 +17,21 @@
 //! | 12 | Block | `t`, `c`, offset: `u64`, then the bytes of the block |
 //! | 13 | Text | UTF-8 |
 //! | 14, 15 | Ping, Pong | `u64` |
+//! | 16 | Close | code: `u8`, UTF-8 of at most 128 bytes |
+//! | 17 | Offer | content: 32 bytes, manifest: `u64`, bytes: `u64`, name: UTF-8 of 1 to 255 bytes |
+//! | 18 | Verdict | content: 32 bytes, verdict: `u8` |
+//! | 19 | `WantAddresses` | none |
+//! | 20 | Addresses | up to 50 of: key: 32 bytes, length: `u8`, host and port: UTF-8 |
 //! | 128 to 255 | optional: skipped by who does not know it | anything up to 64 KiB |
 //!
 //! Bit `i` of a bitfield is bit `i % 8` of byte `i / 8`; bits beyond the last are zero. What
 //! can be told from the length of a frame stands nowhere else in it: no two fields can
 //! contradict each other. Nothing is compressed, and nothing nests.
+//!
+//! A verdict is its position in [`Verdict::ALL`]. A code is 1 Shutdown, 2 Replaced, 3 Idle,
+//! 4 Overload, 5 Revoked, or 64 plus the position of an offence in [`Misbehaviour::ALL`].
+//! Addresses stand in strictly ascending order of key and text, so that a set has one encoding;
+//! a port is written without leading zeros, and an IPv6 address in brackets.
 //!
 //! Whether a chunk exists, a bitfield has the length of its content or a block fits its
 //! chunk hangs on the manifest: the node decides that.
@@ -30,10 +40,14 @@ use crate::block_size;
 use crate::id::TransferId;
 use crate::manifest::CHUNKS_MAX;
 use crate::message::{Join, Message};
+#[cfg(doc)]
+use crate::{message::Verdict, misbehaviour::Misbehaviour};
 
 pub use decoder::{Decoder, Frame};
+pub use errands::{ADDRESS_MAX, ADDRESSES_MAX, CLOSE_TEXT_MAX, NAME_MAX, is_address};
 
 mod decoder;
+mod errands;
 
 /// Most bytes of type and body of a control frame (limit L1), but for a Join.
 pub const CONTROL_MAX: usize = 64 * 1024;
@@ -70,6 +84,11 @@ const BLOCK: u8 = 12;
 const TEXT: u8 = 13;
 const PING: u8 = 14;
 const PONG: u8 = 15;
+const CLOSE: u8 = 16;
+const OFFER: u8 = 17;
+const VERDICT: u8 = 18;
+const WANT_ADDRESSES: u8 = 19;
+const ADDRESSES: u8 = 20;
 /// Types from here on may be skipped.
 const OPTIONAL: u8 = 128;
 
@@ -116,6 +135,11 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) {
         }
         Message::Ping(number) => encode_number(PING, *number, out),
         Message::Pong(number) => encode_number(PONG, *number, out),
+        Message::Close { code, text } => errands::encode_close(*code, text, out),
+        Message::Offer(offer) => errands::encode_offer(offer, out),
+        Message::Verdict { content, verdict } => errands::encode_verdict(content, *verdict, out),
+        Message::WantAddresses => out.push(WANT_ADDRESSES),
+        Message::Addresses(known) => errands::encode_addresses(known, out),
     }
     let length = (out.len() - start - LENGTH) as u64 + payload;
     let length = u32::try_from(length).expect("every limit of this file is below 4 GiB");

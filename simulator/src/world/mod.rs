@@ -365,7 +365,7 @@ impl<'a> World<'a> {
                 }
             }
             Action::Notify(News::Wasted(_, bytes)) => self.tally.wasted(host, bytes),
-            Action::Notify(News::Text(..) | News::Pong(..)) => {}
+            Action::Notify(_) => {}
         }
     }
 

@@ -42,7 +42,7 @@ impl Node {
 
     fn ask_one(&mut self, peer: PeerId, now: Time) -> Option<()> {
         let state = self.peers.get_mut(peer.index())?.as_mut()?;
-        if state.chokes_us || state.snubbed || !state.has_room() {
+        if !state.may_be_asked() || !state.has_room() {
             return None;
         }
         if let Some(at) = self
@@ -115,13 +115,13 @@ impl Node {
         now: Time,
     ) -> Result<(), Misbehaviour> {
         let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, chunk)? else {
-            return Ok(());
+            return self.charge(peer, now);
         };
         let transfer = self.transfers.at_mut(place);
         let state = self.peers[peer.index()].as_mut().expect("spot found it");
         let remote = state.remotes.get_mut(ours).expect("spot found it");
         if !remote.has.insert(chunk) {
-            return Ok(());
+            return state.conduct.talks(now);
         }
         transfer.count_holder(chunk, true);
         if transfer.had().has(chunk) {
@@ -293,7 +293,7 @@ impl Node {
     /// A chunk had the wrong hash. Whoever sent it is asked for nothing more.
     pub(super) fn rejected(&mut self, id: TransferId, chunk: ChunkIndex, from: PeerId, now: Time) {
         if let Some(state) = self.peer_mut(from) {
-            state.snubbed = true;
+            state.conduct.lied = true;
         }
         self.give_up(from, id, chunk, now);
         self.actions.push_back(Action::Close {

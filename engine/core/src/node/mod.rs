@@ -1,7 +1,8 @@
 //! A node: told what happened and what time it is, it answers with what should be done.
 //!
 //! Decides nothing itself: `fetch` decides what to ask for, `serve` whom to serve, `uplink`
-//! who is next. It refuses to wait, and it knows no addresses, keys or bytes.
+//! who is next, `talk` what is passed on. It refuses to wait, and it knows no addresses, keys or
+//! bytes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,6 +24,7 @@ use crate::uplink::{Hold, Uplink};
 mod fetch;
 mod members;
 mod serve;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod transfers;
@@ -102,9 +104,8 @@ impl Node {
             Input::Connected { peer, outbound } => self.connected(peer, outbound, now),
             Input::Disconnected { peer } => self.disconnected(peer, now),
             Input::Message { peer, message } => {
-                if let Err(why) = self.message(peer, message, now) {
-                    self.actions.push_back(Action::Close { peer, why });
-                }
+                let done = self.message(peer, message, now);
+                self.judge(peer, done);
             }
             Input::Sent { peer, len } => self.sent(peer, len, now),
             Input::Overhead { peer, len } => self.uplink.overhead(peer, len, now),
@@ -138,6 +139,8 @@ impl Node {
             Input::Group { target, group } => self.uplink.join(target, group, now),
             Input::Text { peer, text } => self.send(peer, Message::Text(text)),
             Input::Ping { peer, number } => self.send(peer, Message::Ping(number)),
+            Input::Say { peer, message } => self.say(peer, message),
+            Input::Skipped { peer } => self.skipped(peer, now),
             Input::Tick => self.tick(now),
         }
         while let Some(block) = self.uplink.next(now) {
@@ -209,13 +212,10 @@ impl Node {
     }
 
     fn message(&mut self, peer: PeerId, message: Message, now: Time) -> Result<(), Misbehaviour> {
-        if self.peer(peer).is_none() {
+        if !self.hears(peer)? {
             return Ok(());
         }
-        if matches!(message, Message::Text(_) | Message::Ping(_)) {
-            self.peer_mut(peer)
-                .map_or(Ok(()), |state| state.talks(now))?;
-        }
+        self.charge_for(peer, &message, now)?;
         match message {
             Message::Join(join) => self.joined(peer, *join, now)?,
             Message::Leave { transfer } => self.left(peer, transfer, now),
@@ -236,15 +236,7 @@ impl Node {
             } => {
                 self.block(peer, (transfer, chunk), offset, len, now)?;
             }
-            Message::Text(text) => {
-                self.actions
-                    .push_back(Action::Notify(Event::Text(peer, text)));
-            }
-            Message::Ping(number) => self.send(peer, Message::Pong(number)),
-            Message::Pong(number) => {
-                self.actions
-                    .push_back(Action::Notify(Event::Pong(peer, number)));
-            }
+            other => self.carry(peer, other),
         }
         Ok(())
     }
@@ -273,6 +265,9 @@ impl Node {
     }
 
     fn send(&mut self, peer: PeerId, message: Message) {
+        if let Some(state) = self.peer_mut(peer) {
+            state.conduct.heard(&message);
+        }
         self.actions.push_back(Action::Send { peer, message });
     }
 }

@@ -194,6 +194,7 @@ impl Node {
                     chunk: position,
                 },
             );
+            return self.charge(peer, now);
         } else {
             state.serving.push(Serving {
                 transfer: ours,

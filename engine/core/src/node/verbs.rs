@@ -7,7 +7,7 @@ use crate::bitfield::Bitfield;
 use crate::choke;
 use crate::id::{ChunkIndex, GroupId, PeerId, TransferId};
 use crate::manifest::{ContentId, Manifest};
-use crate::message::Message;
+use crate::message::{CloseCode, Known, Message, Offer, Verdict};
 use crate::misbehaviour::Misbehaviour;
 use crate::pick;
 use crate::rng::Rng;
@@ -152,6 +152,20 @@ pub enum Input {
         /// Chosen by the shell.
         number: u64,
     },
+    /// Say one of the things to a peer that only shells say: a text, a ping, a close, an offer,
+    /// a verdict, addresses or the wish for some. What the node says by itself is not sent this
+    /// way: it is dropped.
+    Say {
+        /// To whom.
+        peer: PeerId,
+        /// What.
+        message: Message,
+    },
+    /// A peer sent an optional frame of a type that is unknown here.
+    Skipped {
+        /// Who.
+        peer: PeerId,
+    },
     /// The time of [`super::Node::deadline`] has come.
     Tick,
 }
@@ -200,4 +214,14 @@ pub enum Event {
     Pong(PeerId, u64),
     /// Bytes came that nobody waited for.
     Wasted(PeerId, ByteCount),
+    /// A peer said its last message.
+    Closed(PeerId, CloseCode, Box<str>),
+    /// A peer asks us to fetch something.
+    Offer(PeerId, Box<Offer>),
+    /// What became of an offer of ours.
+    Verdict(PeerId, ContentId, Verdict),
+    /// A peer asks whom we know.
+    WantAddresses(PeerId),
+    /// A peer says whom it knows.
+    Addresses(PeerId, Box<[Known]>),
 }

@@ -3,10 +3,11 @@
 //! Decides where a frame ends and what it says; refuses at the first byte that shows a fault.
 //! Keeps one begun frame and nothing of a block but its head.
 
+use super::errands::{self, CLOSE_TEXT_MAX, NAME_MAX, OFFER_HEAD};
 use super::{
-    BLOCK, BLOCK_HEAD, BLOCK_MAX, CANCEL, CHOKE, CONTROL_MAX, HAVE, INTERESTED, JOIN, JOIN_HEAD,
-    JOIN_MAX, LEAVE, LENGTH, LOST, NOT_INTERESTED, OPTIONAL, PING, PONG, REJECT, REQUEST, TEXT,
-    TEXT_MAX, UNCHOKE,
+    ADDRESSES, BLOCK, BLOCK_HEAD, BLOCK_MAX, CANCEL, CHOKE, CLOSE, CONTROL_MAX, HAVE, INTERESTED,
+    JOIN, JOIN_HEAD, JOIN_MAX, LEAVE, LENGTH, LOST, NOT_INTERESTED, OFFER, OPTIONAL, PING, PONG,
+    REJECT, REQUEST, TEXT, TEXT_MAX, UNCHOKE, VERDICT, WANT_ADDRESSES,
 };
 use crate::bitfield::Bitfield;
 use crate::id::TransferId;
@@ -239,6 +240,11 @@ fn shape(kind: u8, length: usize) -> Result<Shape, Misbehaviour> {
         INTERESTED | NOT_INTERESTED | CHOKE | UNCHOKE => exactly(0),
         BLOCK => (BLOCK_HEAD, BLOCK_HEAD + BLOCK_MAX, BLOCK_HEAD),
         TEXT => (0, TEXT_MAX, body),
+        CLOSE => (1, 1 + CLOSE_TEXT_MAX, body),
+        OFFER => (OFFER_HEAD + 1, OFFER_HEAD + NAME_MAX, body),
+        VERDICT => exactly(33),
+        WANT_ADDRESSES => exactly(0),
+        ADDRESSES => (0, errands::ADDRESSES_BYTES_MAX, body),
         OPTIONAL.. => (0, CONTROL_MAX - 1, 0),
         _ => return Err(Misbehaviour::UnknownFrame),
     };
@@ -289,12 +295,14 @@ fn message(kind: u8, body: &[u8]) -> Result<Message, Misbehaviour> {
             transfer: transfer(),
             chunk: chunk(),
         },
-        TEXT => {
-            let text = std::str::from_utf8(body).map_err(|_| Misbehaviour::BadText)?;
-            Message::Text(text.into())
-        }
+        TEXT => Message::Text(errands::text(body)?),
         PING => Message::Ping(le_u64(body)),
         PONG => Message::Pong(le_u64(body)),
+        CLOSE => errands::close(body)?,
+        OFFER => errands::offer(body)?,
+        VERDICT => errands::verdict(body)?,
+        WANT_ADDRESSES => Message::WantAddresses,
+        ADDRESSES => Message::Addresses(errands::addresses(body)?),
         _ => return Err(Misbehaviour::UnknownFrame),
     })
 }
@@ -342,6 +350,6 @@ fn le_u32(bytes: &[u8]) -> u32 {
 }
 
 /// The number at the front of `bytes`, which are enough.
-fn le_u64(bytes: &[u8]) -> u64 {
+pub(super) fn le_u64(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes are 8 bytes"))
 }

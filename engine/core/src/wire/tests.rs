@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::bitfield::Bitfield;
 use crate::manifest::ContentId;
-use crate::message::Join;
+use crate::message::{CloseCode, Join, Known, Offer, Verdict};
 use crate::misbehaviour::Misbehaviour;
 use crate::units::ByteCount;
 
@@ -126,6 +126,44 @@ fn messages() -> impl Strategy<Value = Message> {
         ".{0,40}".prop_map(|text| Message::Text(text.into())),
         any::<u64>().prop_map(Message::Ping),
         any::<u64>().prop_map(Message::Pong),
+        errands(),
+    ]
+}
+
+/// The messages that a core only carries.
+fn errands() -> impl Strategy<Value = Message> {
+    let codes = prop_oneof![
+        prop::sample::select(vec![
+            CloseCode::Shutdown,
+            CloseCode::Idle,
+            CloseCode::Revoked
+        ]),
+        prop::sample::select(Misbehaviour::ALL.to_vec()).prop_map(CloseCode::Misbehaviour),
+    ];
+    let contents = || any::<[u8; 32]>().prop_map(ContentId);
+    let known = (any::<[u8; 32]>(), "[a-z.]{1,30}:[1-9][0-9]{0,3}");
+    let known = known.prop_map(|(key, address)| Known {
+        key,
+        address: address.into(),
+    });
+    prop_oneof![
+        (codes, ".{0,30}").prop_map(|(code, text)| Message::Close {
+            code,
+            text: text.into()
+        }),
+        (contents(), any::<u64>(), any::<u64>(), ".{1,60}").prop_map(
+            |(content, manifest_bytes, bytes, name)| Message::Offer(Box::new(Offer {
+                content,
+                manifest_bytes,
+                bytes,
+                name: name.into(),
+            }))
+        ),
+        (contents(), prop::sample::select(Verdict::ALL.to_vec()))
+            .prop_map(|(content, verdict)| Message::Verdict { content, verdict }),
+        Just(Message::WantAddresses),
+        prop::collection::btree_set(known, 0..50)
+            .prop_map(|known| Message::Addresses(known.into_iter().collect())),
     ]
 }
 
@@ -153,10 +191,12 @@ proptest! {
         prop_assert_eq!(got.messages, sent);
     }
 
-    // W11: whatever is decoded is encoded to the same bytes again, so no message has two.
+    /// Whatever is decoded is encoded to the same bytes again, so no message has two.
+    ///
+    /// Register: W11.
     #[test]
     fn what_is_decoded_is_encoded_to_the_same_bytes(
-        kind in 0_u8..17,
+        kind in 0_u8..22,
         body in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), any::<u8>()], 0..60),
     ) {
         let bytes = frame(kind, &body);
@@ -170,7 +210,9 @@ proptest! {
         prop_assert_eq!(got.messages.len() + usize::from(got.fault.is_some()), 1);
     }
 
-    // W5: the same events, however the stream is cut, also up to a fault and also of garbage.
+    /// The same events, however the stream is cut, also up to a fault and also of garbage.
+    ///
+    /// Register: W5.
     #[test]
     fn how_a_stream_is_cut_changes_nothing(
         sent in prop::collection::vec(messages(), 0..6),
@@ -191,7 +233,9 @@ proptest! {
         decode([&bytes[..]]);
     }
 
-    // W1 and W3: a stream that ends inside a frame gives nothing of it, and is known to be cut.
+    /// A stream that ends inside a frame gives nothing of it, and is known to be cut.
+    ///
+    /// Register: W1, W3.
     #[test]
     fn a_frame_that_is_cut_short_gives_no_message(message in messages()) {
         let bytes = stream(&message);
@@ -238,7 +282,9 @@ fn the_bytes_of_a_frame_are_those_of_the_table() {
     assert_eq!(out, [1, 0, 0, 0, 8, 3, 0, 0, 0, 13, 0xc3, 0xa9]);
 }
 
-// W1: lengths that are no length. Nothing is kept for what is only announced.
+/// Lengths that are no length. Nothing is kept for what is only announced.
+///
+/// Register: W1.
 #[test]
 fn w1_an_impossible_length_is_refused_from_its_four_bytes() {
     for length in [u32::MAX, 1 << 31, (1 << 31) - 1, (-5_i32).cast_unsigned()] {
@@ -250,7 +296,9 @@ fn w1_an_impossible_length_is_refused_from_its_four_bytes() {
     assert_eq!(fault(&[0; 4]), Some(Misbehaviour::EmptyFrame));
 }
 
-// W1: the longest Join is announced and never sent; then it comes in small pieces.
+/// The longest Join is announced and never sent; then it comes in small pieces.
+///
+/// Register: W1.
 #[test]
 fn w1_memory_follows_what_has_come_not_what_is_announced() {
     let bytes = stream(&join_of(Bitfield::full(CHUNKS_MAX)));
@@ -270,7 +318,9 @@ fn w1_a_long_join_leaves_no_memory_behind() {
     assert_eq!(decoder.allocated(), 0);
 }
 
-// W2: every limit, at it and one byte above.
+/// Every limit, at it and one byte above.
+///
+/// Register: W2.
 #[test]
 fn w2_a_frame_at_its_limit_passes_and_one_byte_more_does_not() {
     let too_large = Some(Misbehaviour::FrameTooLarge);
@@ -310,7 +360,9 @@ fn w2_a_frame_at_its_limit_passes_and_one_byte_more_does_not() {
     }
 }
 
-// W3: the peer hangs up inside a block. What came was handed out, and the end is no offence.
+/// The peer hangs up inside a block. What came was handed out, and the end is no offence.
+///
+/// Register: W3.
 #[test]
 fn w3_a_stream_that_ends_inside_a_block_is_known_to_be_cut() {
     let bytes = frame(BLOCK, &[0; BLOCK_HEAD + 10]);
@@ -318,11 +370,13 @@ fn w3_a_stream_that_ends_inside_a_block_is_known_to_be_cut() {
     assert_eq!((got.fault, got.payload.len(), got.whole), (None, 6, false));
 }
 
-// W4: a type that must be understood is refused, one that need not be is counted and skipped.
+/// A type that must be understood is refused, one that need not be is counted and skipped.
+///
+/// Register: W4.
 #[test]
 fn w4_unknown_types_are_refused_and_optional_ones_skipped() {
     for kind in 0..=u8::MAX {
-        if (JOIN..=PONG).contains(&kind) {
+        if (JOIN..=ADDRESSES).contains(&kind) {
             continue;
         }
         let mut bytes = frame(kind, &[1, 2, 3]);
@@ -339,10 +393,12 @@ fn w4_unknown_types_are_refused_and_optional_ones_skipped() {
         }
     }
     // The type is enough: the body is not waited for.
-    assert_eq!(fault(&[9, 0, 0, 0, 16]), Some(Misbehaviour::UnknownFrame));
+    assert_eq!(fault(&[9, 0, 0, 0, 21]), Some(Misbehaviour::UnknownFrame));
 }
 
-// W5: a thousand frames in one read.
+/// A thousand frames in one read.
+///
+/// Register: W5.
 #[test]
 fn w5_a_thousand_frames_in_one_read_are_a_thousand_messages() {
     let sent: Vec<Message> = (0..1_000).map(Message::Ping).collect();
@@ -351,15 +407,19 @@ fn w5_a_thousand_frames_in_one_read_are_a_thousand_messages() {
     assert_eq!(decode(bytes.chunks(1)).messages, sent);
 }
 
-// W6: an optional frame without a body is an event too, so that it can be charged.
+/// An optional frame without a body is an event too, so that it can be charged.
+///
+/// Register: W6.
 #[test]
 fn w6_an_empty_optional_frame_is_reported() {
     let bytes = frame(255, &[]).repeat(3);
     assert_eq!(decode([&bytes[..]]).skipped, [255; 3]);
 }
 
-// W8: the codec adds nothing to positions: the largest arrive as they are, for the node to
-// hold against the manifest.
+/// The codec adds nothing to positions: the largest arrive as they are, for the node to
+/// hold against the manifest.
+///
+/// Register: W8.
 #[test]
 fn w8_the_largest_positions_are_carried_without_arithmetic() {
     let got = decode([&frame(BLOCK, &[255; BLOCK_HEAD + 1])[..]]);
@@ -372,7 +432,9 @@ fn w8_the_largest_positions_are_carried_without_arithmetic() {
     assert_eq!(got.messages, [block]);
 }
 
-// W8: a bitfield longer than any content does not fit the frame that says so.
+/// A bitfield longer than any content does not fit the frame that says so.
+///
+/// Register: W8.
 #[test]
 fn w8_a_bitfield_of_more_chunks_than_sent_is_refused() {
     let good = stream(&join_of(Bitfield::full(16)));
@@ -384,8 +446,10 @@ fn w8_a_bitfield_of_more_chunks_than_sent_is_refused() {
     }
 }
 
-// W9: fields stand at fixed places, so none can come twice or nest: a second bitfield, or a
-// frame inside a frame, is a frame of the wrong length.
+/// Fields stand at fixed places, so none can come twice or nest: a second bitfield, or a
+/// frame inside a frame, is a frame of the wrong length.
+///
+/// Register: W9.
 #[test]
 fn w9_a_doubled_field_or_a_nested_frame_is_refused() {
     let mut body = stream(&join_of(Bitfield::full(16)))[LENGTH + 1..].to_vec();
@@ -396,8 +460,10 @@ fn w9_a_doubled_field_or_a_nested_frame_is_refused() {
     assert_eq!(nested, Some(Misbehaviour::FrameTooLarge));
 }
 
-// W10: nothing that comes in is larger in memory than on the wire, but for the last word of
-// a bitfield: there is nothing to unpack.
+/// Nothing that comes in is larger in memory than on the wire, but for the last word of
+/// a bitfield: there is nothing to unpack.
+///
+/// Register: W10.
 #[test]
 fn w10_a_decoded_bitfield_is_no_larger_than_its_frame() {
     for chunks in [1, 64, 65, CHUNKS_MAX] {
@@ -410,7 +476,9 @@ fn w10_a_decoded_bitfield_is_no_larger_than_its_frame() {
     }
 }
 
-// W11: the second spelling of each value that could have one.
+/// The second spelling of each value that could have one.
+///
+/// Register: W11.
 #[test]
 fn w11_a_second_encoding_of_the_same_value_is_refused() {
     let good = stream(&join_of(Bitfield::full(9)));

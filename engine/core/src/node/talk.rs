@@ -1,0 +1,138 @@
+//! What two shells say to each other through their nodes, and what talk costs.
+//!
+//! Decides which messages are charged as talk (limit L6) and who is no longer heard. Refuses
+//! everything after a peer's last message.
+
+use super::{Action, Event, Node};
+use crate::id::PeerId;
+use crate::message::Message;
+use crate::misbehaviour::Misbehaviour;
+use crate::peer::Ending;
+use crate::time::Time;
+
+/// The number of our own pings. Its answer is for nobody.
+pub(super) const KEEPALIVE: u64 = u64::MAX;
+
+impl Node {
+    /// Says what only a shell says.
+    pub(super) fn say(&mut self, peer: PeerId, message: Message) {
+        match message {
+            Message::Text(_)
+            | Message::Ping(_)
+            | Message::Close { .. }
+            | Message::Offer(_)
+            | Message::Verdict { .. }
+            | Message::WantAddresses
+            | Message::Addresses(_) => self.send(peer, message),
+            _ => {}
+        }
+    }
+
+    /// A frame came that nobody reads.
+    pub(super) fn skipped(&mut self, peer: PeerId, now: Time) {
+        let done = self.hears(peer).and_then(|hears| match hears {
+            true => self.charge(peer, now),
+            false => Ok(()),
+        });
+        self.judge(peer, done);
+    }
+
+    /// Closes the connection of a peer that did something wrong.
+    pub(super) fn judge(&mut self, peer: PeerId, done: Result<(), Misbehaviour>) {
+        if let Err(why) = done {
+            self.actions.push_back(Action::Close { peer, why });
+        }
+    }
+
+    /// Whether what `peer` says still counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Misbehaviour::BadState`], once, if it had said its last message.
+    pub(super) fn hears(&mut self, peer: PeerId) -> Result<bool, Misbehaviour> {
+        let Some(state) = self.peer_mut(peer) else {
+            return Ok(false);
+        };
+        match state.ending {
+            Ending::Open => Ok(true),
+            Ending::Over => Ok(false),
+            Ending::Said => {
+                state.ending = Ending::Over;
+                Err(Misbehaviour::BadState)
+            }
+        }
+    }
+
+    /// Charges `peer` for something that does no work.
+    pub(super) fn charge(&mut self, peer: PeerId, now: Time) -> Result<(), Misbehaviour> {
+        let state = self.peer_mut(peer);
+        state.map_or(Ok(()), |state| state.conduct.talks(now))
+    }
+
+    /// Charges what does no work whatever it says. What a content bounds is free here: a first
+    /// Have, a request that is accepted, a block, the answer to a request. `have` and
+    /// `requested` charge the others.
+    pub(super) fn charge_for(
+        &mut self,
+        peer: PeerId,
+        message: &Message,
+        now: Time,
+    ) -> Result<(), Misbehaviour> {
+        match message {
+            Message::Have { .. }
+            | Message::Request { .. }
+            | Message::Reject { .. }
+            | Message::Block { .. }
+            | Message::Close { .. } => Ok(()),
+            Message::Interested | Message::NotInterested | Message::Choke | Message::Unchoke => {
+                let state = self.peer_mut(peer);
+                state.map_or(Ok(()), |state| state.conduct.changes_mind(now))
+            }
+            // Contents that we take part in are few; each may be joined once and left.
+            Message::Join(join) => {
+                let ours = self.contents.get(&join.content).copied();
+                let state = self.peer(peer);
+                let first = ours.is_some_and(|ours| {
+                    state.is_some_and(|state| state.remotes.iter().all(|one| one.ours != ours))
+                });
+                if first {
+                    Ok(())
+                } else {
+                    self.charge(peer, now)
+                }
+            }
+            Message::Leave { .. }
+            | Message::Lost { .. }
+            | Message::Cancel { .. }
+            | Message::Text(_)
+            | Message::Ping(_)
+            | Message::Pong(_)
+            | Message::Offer(_)
+            | Message::Verdict { .. }
+            | Message::WantAddresses
+            | Message::Addresses(_) => self.charge(peer, now),
+        }
+    }
+
+    /// Passes on what is not for the node itself.
+    pub(super) fn carry(&mut self, peer: PeerId, message: Message) {
+        let event = match message {
+            Message::Ping(number) => return self.send(peer, Message::Pong(number)),
+            Message::Pong(KEEPALIVE) => return,
+            Message::Pong(number) => Event::Pong(peer, number),
+            Message::Text(text) => Event::Text(peer, text),
+            Message::Offer(offer) => Event::Offer(peer, offer),
+            Message::Verdict { content, verdict } => Event::Verdict(peer, content, verdict),
+            Message::WantAddresses => Event::WantAddresses(peer),
+            Message::Addresses(known) => Event::Addresses(peer, known),
+            Message::Close { code, text } => {
+                if let Some(state) = self.peer_mut(peer) {
+                    state.ending = Ending::Said;
+                }
+                Event::Closed(peer, code, text)
+            }
+            _ => return,
+        };
+        self.actions.push_back(Action::Notify(event));
+    }
+}

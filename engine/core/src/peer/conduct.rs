@@ -1,0 +1,226 @@
+//! How a peer behaves beyond what it is asked for: how often it talks, what it promised and did
+//! not keep, what it sent that nobody wanted.
+//!
+//! Decides when talk is a flood, when unwanted bytes are an offence and who is asked last. All of
+//! it hangs on the identity: it outlives a connection.
+
+use crate::event_limit::EventLimit;
+use crate::message::Message;
+use crate::misbehaviour::Misbehaviour;
+use crate::time::{Span, Time};
+use crate::units::ByteCount;
+
+/// A peer that talks more than the limit allows is borne with for this long (limit L6).
+const TALK_GRACE: Span = Span::from_secs(10);
+
+/// After keeping to the limit for this long a peer has the whole grace again.
+const TALK_PAUSE: Span = Span::SECOND;
+
+/// Most changes of mind that our own news excuse ahead.
+const EXCUSED_MAX: u32 = 1_000;
+
+/// So many broken promises, within this span, put a peer last in order (register D5).
+const BROKEN_MAX: usize = 3;
+const BROKEN_WITHIN: Span = Span::from_secs(60);
+
+/// How long a peer stays last in order after its last broken promise.
+const LAST_FOR: Span = Span::from_secs(600);
+
+/// Unwanted bytes that are no offence, however little came beside them: a few late blocks.
+const UNWANTED_FREE: u64 = 1024 * 1024;
+
+/// Above that, the part of what was received that may be unwanted (register D8): a hundredth.
+const UNWANTED_PART: u64 = 100;
+
+/// What is known of one identity's behaviour.
+#[derive(Debug, Default)]
+pub(crate) struct Conduct {
+    /// It sent a chunk with the wrong hash: it is asked for nothing any more.
+    pub(crate) lied: bool,
+    /// What it says for people, made when it first does.
+    talk: Option<Box<Talk>>,
+    /// Changes of mind that answer news of ours.
+    excused: u32,
+    /// When it last broke a promise, latest first.
+    broken: [Option<Time>; BROKEN_MAX],
+    last_until: Option<Time>,
+    received: u64,
+    unwanted: u64,
+    /// Bytes that it may still send although we no longer want them.
+    late: u64,
+}
+
+/// How often a peer says things that nothing else bounds.
+#[derive(Debug)]
+struct Talk {
+    limit: EventLimit,
+    /// When it first and last was over the limit, in one go.
+    over: Option<(Time, Time)>,
+}
+
+impl Conduct {
+    /// Whether nothing would be lost by forgetting it.
+    pub(crate) fn is_blank(&self) -> bool {
+        !self.lied && self.talk.is_none() && self.broken[0].is_none() && self.unwanted == 0
+    }
+
+    /// It said something that does no work. Over the limit for longer than the grace is an
+    /// offence.
+    pub(crate) fn talks(&mut self, now: Time) -> Result<(), Misbehaviour> {
+        let talk = self.talk.get_or_insert_with(|| {
+            let limit = EventLimit::control_frames();
+            Box::new(Talk { limit, over: None })
+        });
+        if talk.limit.check(now).is_ok() {
+            return Ok(());
+        }
+        let quiet = |&(_, last): &(Time, Time)| now.since(last) > TALK_PAUSE;
+        let since = match talk.over.filter(|over| !quiet(over)) {
+            Some((since, _)) => since,
+            None => now,
+        };
+        talk.over = Some((since, now));
+        if now.since(since) >= TALK_GRACE {
+            return Err(Misbehaviour::Flood);
+        }
+        Ok(())
+    }
+
+    /// It changed its mind about interest or service. What follows from our own news is free:
+    /// with small chunks an honest peer's interest comes and goes with each.
+    pub(crate) fn changes_mind(&mut self, now: Time) -> Result<(), Misbehaviour> {
+        match self.excused.checked_sub(1) {
+            Some(left) => {
+                self.excused = left;
+                Ok(())
+            }
+            None => self.talks(now),
+        }
+    }
+
+    /// We said something to it that may change its mind.
+    pub(crate) fn heard(&mut self, message: &Message) {
+        let excuses = match message {
+            // It may become interested, and later no longer.
+            Message::Join(_) | Message::Have { .. } | Message::Lost { .. } => 2,
+            Message::Interested | Message::NotInterested => 1,
+            _ => 0,
+        };
+        self.excused = (self.excused + excuses).min(EXCUSED_MAX);
+    }
+
+    /// It did not give what it had promised.
+    pub(crate) fn breaks_promise(&mut self, now: Time) {
+        self.broken.rotate_right(1);
+        self.broken[0] = Some(now);
+        let third = self.broken[BROKEN_MAX - 1];
+        if third.is_some_and(|third| now.since(third) <= BROKEN_WITHIN) {
+            self.last_until = Some(now.saturating_add(LAST_FOR));
+        }
+    }
+
+    /// Whether others are asked before it.
+    pub(crate) fn is_last(&self, now: Time) -> bool {
+        self.last_until.is_some_and(|until| now < until)
+    }
+
+    /// It sent bytes that were asked for.
+    pub(crate) fn gives(&mut self, len: ByteCount) {
+        self.received = self.received.saturating_add(len.get());
+    }
+
+    /// We no longer want `len` bytes that we asked it for: they may be on their way.
+    pub(crate) fn may_be_late(&mut self, len: ByteCount) {
+        self.late = self.late.saturating_add(len.get());
+    }
+
+    /// It sent bytes that nobody waits for. Late ones are free.
+    ///
+    /// # Errors
+    ///
+    /// [`Misbehaviour::Unrequested`] if the others are too many by now.
+    pub(crate) fn wastes(&mut self, len: ByteCount) -> Result<(), Misbehaviour> {
+        let free = self.late.min(len.get());
+        self.late -= free;
+        self.unwanted = self.unwanted.saturating_add(len.get() - free);
+        if self.unwanted > UNWANTED_FREE && self.unwanted > self.received / UNWANTED_PART {
+            return Err(Misbehaviour::Unrequested);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Span::from_millis(millis)
+    }
+
+    /// A hundred lines a second are allowed, and five hundred at once. A thousand a second are
+    /// borne with for ten seconds.
+    ///
+    /// Register: W6.
+    #[test]
+    fn a_flood_of_talk_is_an_offence_after_a_grace() {
+        let mut peer = Conduct::default();
+        assert!((0..400).all(|_| peer.talks(Time::ZERO).is_ok()));
+        assert!(
+            (0..3_000)
+                .step_by(10)
+                .all(|millis| peer.talks(at(millis)).is_ok())
+        );
+        let flood = (3_000..30_000).find(|millis| peer.talks(at(*millis)).is_err());
+        assert!((13_000..15_000).contains(&flood.unwrap()), "{flood:?}");
+    }
+
+    /// A thousand chunks of ours in a second make it interested and not interested a thousand
+    /// times, for a minute; without news of ours the same is a flood.
+    ///
+    /// Register: D7.
+    #[test]
+    fn a_change_of_mind_that_our_news_explain_is_free() {
+        let mut peer = Conduct::default();
+        let news = Message::Interested;
+        for millis in 0..60_000 {
+            peer.heard(&news);
+            assert_eq!(peer.changes_mind(at(millis)), Ok(()));
+        }
+        assert!(peer.is_blank());
+        let flood = (60_000..100_000).find(|millis| peer.changes_mind(at(*millis)).is_err());
+        assert!(flood.is_some());
+    }
+
+    /// Register: D5.
+    #[test]
+    fn three_broken_promises_in_a_minute_put_a_peer_last_for_a_while() {
+        let mut peer = Conduct::default();
+        for secs in [0, 30, 61, 120] {
+            peer.breaks_promise(at(secs * 1_000));
+            assert!(!peer.is_last(at(secs * 1_000)), "{secs}");
+        }
+        peer.breaks_promise(at(121_000));
+        assert!(peer.is_last(at(121_000)));
+        assert!(peer.is_last(at(720_999)));
+        assert!(!peer.is_last(at(721_000)));
+    }
+
+    /// 200 MiB asked for, of which 1 MiB was withdrawn, allow 1 MiB of late bytes and 2 MiB of
+    /// others.
+    ///
+    /// Register: D8.
+    #[test]
+    fn late_bytes_are_free_and_a_hundredth_may_be_unwanted() {
+        let mut peer = Conduct::default();
+        let kib = ByteCount::kib(1);
+        peer.gives(ByteCount::mib(200));
+        peer.may_be_late(ByteCount::mib(1));
+        assert!((0..3 * 1024).all(|_| peer.wastes(kib).is_ok()));
+        assert_eq!(peer.wastes(kib), Err(Misbehaviour::Unrequested));
+        // Who never gave anything may be late by a mebibyte.
+        let mut peer = Conduct::default();
+        assert!((0..1024).all(|_| peer.wastes(kib).is_ok()));
+        assert_eq!(peer.wastes(kib), Err(Misbehaviour::Unrequested));
+    }
+}
