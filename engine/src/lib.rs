@@ -6,6 +6,7 @@ pub mod clock;
 pub mod content;
 pub mod control;
 pub mod identity;
+pub mod node;
 pub mod params;
 pub mod record;
 pub mod store;

@@ -13,20 +13,27 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use bad::BadFile;
+pub use range::AddressRange;
 pub use schema::schema;
 pub use template::template;
+pub use typed::{
+    ControlParams, Entry, GroupParams, LimitParams, NodeParams, PeerParams, PolicyParams, limit_at,
+};
 
 mod bad;
 mod floors;
 mod grammar;
 mod kind;
+mod range;
 mod row;
 mod schema;
 mod template;
+mod typed;
 
 use bad::{Fault, ask};
 use grammar::{Form, SECTIONS, Section};
-use kind::{Kind, is_name, literal, noun, quoted, shown};
+pub(crate) use kind::is_name;
+use kind::{Kind, key_bytes, literal, noun, quoted, shown};
 use row::{Row, Source, join};
 
 /// Longest parameter file. Limit L12 allows 64 MiB; nobody writes this much by hand.
@@ -115,9 +122,9 @@ impl Params {
 
     /// Names are unique, and a group that is named exists.
     fn check_names(&self, source: &Source<'_>) -> Result<(), BadFile> {
-        let groups: BTreeSet<&str> = self.groups().map(|(name, _)| name).collect();
+        let groups: BTreeSet<&str> = self.group_rows().map(|(name, _)| name).collect();
         let own = self.rows("node")[0].text("name");
-        let mut taken: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+        let mut taken: BTreeMap<(&str, Vec<u8>), u32> = BTreeMap::new();
         for peer in self.rows("peer") {
             if peer.text("name") == own {
                 let got = quoted(own.unwrap_or_default());
@@ -126,7 +133,12 @@ impl Params {
             }
             for unique in ["name", "key"] {
                 let text = peer.text(unique).expect("the grammar needs it");
-                if let Some(line) = taken.insert((unique, text), peer.line) {
+                // A key has two spellings, and is one key.
+                let same = match unique {
+                    "key" => key_bytes(text).expect("a key was checked").to_vec(),
+                    _ => text.as_bytes().to_vec(),
+                };
+                if let Some(line) = taken.insert((unique, same), peer.line) {
                     let what = format!("is taken by the peer of line {line}");
                     let allowed = format!("another {unique}");
                     return Err(peer.bad(source, unique, Fault::new(what, quoted(text), allowed)));
@@ -150,7 +162,7 @@ impl Params {
     }
 
     /// The groups with their names.
-    fn groups(&self) -> impl Iterator<Item = (&str, &Row)> {
+    fn group_rows(&self) -> impl Iterator<Item = (&str, &Row)> {
         let section = SECTIONS.iter().find(|section| section.form == Form::Named);
         let section = section.expect("groups are the section with names");
         let rows = self.rows(section.name).iter();

@@ -53,7 +53,7 @@ fn every_bad_file_is_refused_with_its_golden_line() {
 fn what_a_message_allows_is_accepted() {
     let (name, path) = ("n".repeat(64), "s".repeat(106));
     let (label, folder) = ("h".repeat(63), "f".repeat(255));
-    let (hex, base64) = ("aF".repeat(32), "+/Zz".repeat(10) + "A09");
+    let (hex, base64) = ("aF".repeat(32), "+/Zz".repeat(10) + "A08");
     let peers = [
         format!("key = \"{hex}\"\nweight = 0\nfloor = \"0 B/s\""),
         format!("key = \"{base64}\"\nweight = 0.01\naddress = \"{label}.example:1\""),

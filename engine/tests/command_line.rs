@@ -53,6 +53,8 @@ const RESOLVED: &str = r#"[node]
 name = "vm-1"
 listen = "0.0.0.0:7440"
 data = "/var/lib/fairhaul"
+exchange = true
+private-addresses = []
 
 [[peer]]
 name = "vm-2"
@@ -62,6 +64,7 @@ weight = 2
 upload = "20 MB/s"
 floor = "0 B/s"
 accept = "inbox"
+quota = "10 GiB"
 
 [group.lab]
 weight = 1
@@ -80,6 +83,7 @@ upload = "100 Mbit/s"
 download = "unlimited"
 burst = "250 ms"
 schedule = [{ days = "mon-fri", from = "08:00", to = "18:00", upload = "20 Mbit/s" }]
+connections = 256
 
 [control]
 socket = "/run/fairhaul/control.sock"
@@ -158,7 +162,7 @@ fn a_bad_file_ends_with_one_line_and_code_3() {
     .unwrap();
     for arguments in [&["check", "n.toml"][..], &["check", "n.toml", "--json"]] {
         let line = "n.toml:3:node.lissen: unknown key, did you mean \"listen\"; got lissen; \
-                    allowed name, listen, data\n";
+                    allowed name, listen, data, key, exchange, private-addresses\n";
         let expected = (3, String::new(), line.to_owned());
         assert_eq!(said(folder.path(), arguments), expected);
     }

@@ -159,7 +159,7 @@ pub fn hash_chunk(bytes: &[u8]) -> ChunkHash {
 }
 
 /// The hasher of [`hash_chunk`], for bytes that come in parts.
-pub(super) fn chunk_hasher() -> blake3::Hasher {
+pub(crate) fn chunk_hasher() -> blake3::Hasher {
     blake3::Hasher::new_derive_key(CHUNK_CONTEXT)
 }
 

@@ -15,7 +15,7 @@ use super::row::{Row, Source};
 
 /// Refuses the first floor that is above the cap over it, or makes a sum that is.
 pub(super) fn check(source: &Source<'_>, params: &Params) -> Result<(), BadFile> {
-    let groups: BTreeMap<&str, &Row> = params.groups().collect();
+    let groups: BTreeMap<&str, &Row> = params.group_rows().collect();
     for row in params.rows("peer").iter().chain(groups.values().copied()) {
         hold(source, row, floor(row), cap(row), "is above the cap of")?;
     }

@@ -95,7 +95,7 @@ pub(crate) static SECTIONS: [Section; 6] = [
     },
 ];
 
-static NODE: [Field; 3] = [
+static NODE: [Field; 6] = [
     field(
         "name",
         Kind::Name,
@@ -114,9 +114,28 @@ static NODE: [Field; 3] = [
         Is("\"/var/lib/fairhaul\""),
         "Where contents and state are kept.",
     ),
+    field(
+        "key",
+        Kind::Path(4_095),
+        Absent("\"/var/lib/fairhaul/identity.key\""),
+        "The file of its private key; without one, identity.key in the data.",
+    ),
+    field(
+        "exchange",
+        Kind::Flag,
+        Is("true"),
+        "Whether it tells the peers listed here of each other, and hears of addresses from them.",
+    ),
+    field(
+        "private-addresses",
+        Kind::Ranges,
+        Is("[]"),
+        "Private ranges in which an address that a peer tells of may be dialled; public ones \
+         always may.",
+    ),
 ];
 
-static PEER: [Field; 8] = [
+static PEER: [Field; 9] = [
     field("name", Kind::Name, Needed("\"vm-2\""), "Its name here."),
     field(
         "address",
@@ -159,6 +178,12 @@ static PEER: [Field; 8] = [
         Kind::Folder,
         Absent("\"inbox\""),
         "It may push to us, into this folder of the data; without one it may not.",
+    ),
+    field(
+        "quota",
+        Kind::Size,
+        Is("\"10 GiB\""),
+        "What it may push in all, as long as it lies in its folder.",
     ),
 ];
 
@@ -211,7 +236,7 @@ static POLICY: [Field; 5] = [
     ),
 ];
 
-static LIMITS: [Field; 4] = [
+static LIMITS: [Field; 5] = [
     field(
         "upload",
         Kind::Limit,
@@ -236,6 +261,12 @@ static LIMITS: [Field; 4] = [
         Is("[]"),
         "Other limits at times of the week; the first entry that fits holds. \
          Times are local, and an entry may run past midnight.",
+    ),
+    field(
+        "connections",
+        Kind::Count(4_096),
+        Is("256"),
+        "Peers connected at once.",
     ),
 ];
 
@@ -263,7 +294,7 @@ pub(crate) static ENTRY: [Field; 5] = [
     ),
 ];
 
-static CONTROL: [Field; 2] = [
+static CONTROL: [Field; 3] = [
     field(
         "socket",
         Kind::Path(107),
@@ -275,5 +306,12 @@ static CONTROL: [Field; 2] = [
         Kind::Address,
         Absent("\"127.0.0.1:7441\""),
         "Where JSON, metrics and a page are served; without one they are not.",
+    ),
+    field(
+        "token",
+        Kind::Path(4_095),
+        Absent("\"/var/lib/fairhaul/token\""),
+        "The file of the token that HTTP asks for, made if it is missing; without one, token in \
+         the data.",
     ),
 ];

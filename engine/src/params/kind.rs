@@ -6,12 +6,14 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use fairhaul_core::quantity::{self, Quantity, QuantityError, QuantityFault, WeightError};
-use fairhaul_core::units::{Rate, Weight};
+use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::{choke, pick, sched, time::Span};
 use toml::de::DeValue;
 
 use super::bad::{Fault, ask, nearest};
+use super::range::AddressRange;
 use super::row::Row;
 
 /// Longest name, in bytes.
@@ -22,7 +24,9 @@ const HOST_MAX: (usize, usize) = (253, 63);
 const FOLDER_MAX: (usize, usize) = (1_024, 255);
 /// Least and most depth of a bucket in time, in nanoseconds.
 const BURST: (u64, u64) = (1_000_000, 3_600_000_000_000);
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// Most ranges of addresses in a list.
+const RANGES_MAX: usize = 64;
+pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const UNLIMITED: &str = "unlimited";
 
 /// What a value may be.
@@ -46,6 +50,12 @@ pub(crate) enum Kind {
     Days,
     Clock,
     Schedule,
+    /// True or false.
+    Flag,
+    /// A whole number from 1 to this.
+    Count(u32),
+    Size,
+    Ranges,
 }
 
 /// A value that was checked.
@@ -59,6 +69,11 @@ pub(crate) enum Value {
     Floor(Rate),
     Span(Span),
     Entries(Vec<Row>),
+    Flag(bool),
+    Count(u32),
+    /// None is unlimited.
+    Size(Option<ByteCount>),
+    Ranges(Vec<AddressRange>),
 }
 
 impl Kind {
@@ -96,6 +111,13 @@ impl Kind {
             Self::Schedule => {
                 "a list of tables such as { days = \"mon-fri\", from = \"08:00\", to = \"18:00\", \
                  upload = \"20 Mbit/s\" }"
+            }
+            Self::Flag => "true or false",
+            Self::Count(most) => return format!("a whole number from 1 to {most}"),
+            Self::Size => return format!("{}, or \"unlimited\"", Quantity::Size.allowed()),
+            Self::Ranges => {
+                "a list of at most 64 ranges such as \"10.0.0.0/8\" or \"fd00::/8\": an address \
+                 and how many of its first bits count, the other bits 0"
             }
             Self::Discipline => {
                 return format!("{}, or two of them as outer/inner", self.names().join(", "));
@@ -136,12 +158,31 @@ impl Kind {
             DeValue::Float(number) => Some(number.as_str()),
             _ => None,
         };
+        match (self, value) {
+            (Self::Flag, DeValue::Boolean(flag)) => return Ok(Value::Flag(*flag)),
+            (Self::Flag, _) => return Err(fault(format!("is {}", noun(value)))),
+            (Self::Ranges, DeValue::Array(ranges)) => {
+                return self.ranges(ranges.iter().map(|range| range.get_ref()));
+            }
+            (Self::Ranges, _) => return Err(fault(format!("is {}, not a list", noun(value)))),
+            (Self::Count(most), DeValue::Integer(_) | DeValue::Float(_)) => {
+                let count = number.and_then(|number| number.parse().ok());
+                let count = count.filter(|count| (1..=most).contains(count));
+                return count
+                    .map(Value::Count)
+                    .ok_or_else(|| fault("is not such a number".to_owned()));
+            }
+            (Self::Count(_), _) => {
+                return Err(fault(format!("is {}, not a number", noun(value))));
+            }
+            _ => {}
+        }
         if self == Self::Weight {
             let hundredths = quantity::weight(number.unwrap_or_default());
             let hundredths = hundredths.map_err(|error| fault(error.to_string()))?;
             return Ok(Value::Weight(Weight::from_hundredths(hundredths)));
         }
-        let is_amount = matches!(self, Self::Limit | Self::Floor | Self::Burst);
+        let is_amount = matches!(self, Self::Limit | Self::Floor | Self::Burst | Self::Size);
         if is_amount && number.is_some() {
             return Err(fault("has no unit".to_owned()));
         }
@@ -149,15 +190,15 @@ impl Kind {
             return Err(fault(format!("is {}, not a string", noun(value))));
         };
         let fine = match self {
-            Self::Limit | Self::Floor | Self::Burst => return self.amount(text),
+            Self::Limit | Self::Floor | Self::Burst | Self::Size => return self.amount(text),
             Self::Name => is_name(text),
             Self::Address => is_address(text),
             Self::Path(most) => {
                 (1..=most).contains(&text.len()) && !text.contains(char::is_control)
             }
             Self::Folder => is_folder(text),
-            Self::Key => is_key(text),
-            Self::Days => return days(text).map(|()| Value::Text(text.to_string())),
+            Self::Key => key_bytes(text).is_some(),
+            Self::Days => return days(text).map(|_| Value::Text(text.to_string())),
             Self::Clock => minutes(text).is_some(),
             _ => return self.named(text),
         };
@@ -183,11 +224,15 @@ impl Kind {
         if self == Self::Limit && text == UNLIMITED {
             return Ok(Value::Limit(None));
         }
+        if self == Self::Size && text == UNLIMITED {
+            return Ok(Value::Size(None));
+        }
         if self == Self::Floor && text == "0 B/s" {
             return Ok(Value::Floor(Rate::new(0)));
         }
         let of = match self {
             Self::Burst => Quantity::Time,
+            Self::Size => Quantity::Size,
             _ => Quantity::Rate,
         };
         let refuse = |error: QuantityError| self.not_an_amount(text, &error);
@@ -202,6 +247,7 @@ impl Kind {
         Ok(match self {
             Self::Burst => Value::Span(Span::from_nanos(amount)),
             Self::Floor => Value::Floor(Rate::new(amount)),
+            Self::Size => Value::Size(Some(ByteCount::new(amount))),
             _ => Value::Limit(Some(Rate::new(amount))),
         })
     }
@@ -212,7 +258,9 @@ impl Kind {
                 let meant = error.quantity.meant(unit);
                 meant.or_else(|| nearest(unit, error.quantity.units()))
             }
-            QuantityFault::NotANumber if self == Self::Limit => nearest(text, [UNLIMITED]),
+            QuantityFault::NotANumber if matches!(self, Self::Limit | Self::Size) => {
+                nearest(text, [UNLIMITED])
+            }
             _ => None,
         };
         let what = match near {
@@ -224,6 +272,26 @@ impl Kind {
             _ => self.allowed(),
         };
         Fault::new(what, quoted(text), allowed)
+    }
+
+    /// A list of ranges of addresses.
+    fn ranges<'a>(
+        self,
+        values: impl ExactSizeIterator<Item = &'a DeValue<'a>>,
+    ) -> Result<Value, Fault> {
+        if values.len() > RANGES_MAX {
+            let got = format!("{} ranges", values.len());
+            return Err(Fault::new("is too long", got, self.allowed()));
+        }
+        let mut ranges = Vec::with_capacity(values.len());
+        for value in values {
+            let range = match value {
+                DeValue::String(text) => text.parse(),
+                other => Err(format!("has {}, not a string", noun(other))),
+            };
+            ranges.push(range.map_err(|what| Fault::new(what, shown(value), self.allowed()))?);
+        }
+        Ok(Value::Ranges(ranges))
     }
 
     /// One of a few names; a discipline may be two of them.
@@ -263,6 +331,14 @@ impl fmt::Display for Value {
             Self::Entries(rows) => {
                 let rows: Vec<String> = rows.iter().map(Row::inline).collect();
                 write!(f, "[{}]", rows.join(", "))
+            }
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Size(None) => write!(f, "\"{UNLIMITED}\""),
+            Self::Size(Some(size)) => write!(f, "\"{}\"", Quantity::Size.text(size.get())),
+            Self::Ranges(ranges) => {
+                let ranges: Vec<String> = ranges.iter().map(|r| format!("\"{r}\"")).collect();
+                write!(f, "[{}]", ranges.join(", "))
             }
         }
     }
@@ -349,16 +425,20 @@ fn is_folder(text: &str) -> bool {
     text.len() <= FOLDER_MAX.0 && text.split('/').all(part)
 }
 
-/// Length and alphabet alone: whether it is a point of the curve shows when it is used.
-fn is_key(text: &str) -> bool {
-    let base64 = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
-    let digits = text.strip_suffix('=').unwrap_or(text);
-    let is_hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    is_hex || (digits.len() == 43 && digits.bytes().all(base64))
+/// The bytes of a public key; none if `text` is no key. Whether it is a point of the curve
+/// shows when it is used.
+pub(crate) fn key_bytes(text: &str) -> Option<[u8; 32]> {
+    let bytes = if text.len() == 64 {
+        HEXLOWER_PERMISSIVE.decode(text.as_bytes())
+    } else {
+        let digits = text.strip_suffix('=').unwrap_or(text);
+        BASE64_NOPAD.decode(digits.as_bytes())
+    };
+    bytes.ok()?.try_into().ok()
 }
 
-/// Checks a list of days and ranges of days; a range may run over the end of the week.
-fn days(text: &str) -> Result<(), Fault> {
+/// The days, Monday first, of a list of days and ranges of days; a range may run over the end of the week.
+pub(crate) fn days(text: &str) -> Result<[bool; DAYS.len()], Fault> {
     let fault = |what: String| Err(Fault::new(what, quoted(text), Kind::Days.allowed()));
     let mut seen = [false; DAYS.len()];
     for part in text.split(',').map(str::trim) {
@@ -381,7 +461,7 @@ fn days(text: &str) -> Result<(), Fault> {
             day = (day + 1) % DAYS.len();
         }
     }
-    Ok(())
+    Ok(seen)
 }
 
 /// Minutes since midnight of `HH:MM`, up to 24:00.

@@ -44,7 +44,7 @@ fn of_fields(fields: &[Field]) -> Value {
         match field.otherwise {
             Otherwise::Needed(_) => required.push(field.name),
             Otherwise::Absent(_) => {}
-            // Our defaults are strings, whole numbers and empty lists: alike in both.
+            // Our defaults are strings, numbers, true, false and empty lists: alike in both.
             Otherwise::Is(text) => {
                 value["default"] = serde_json::from_str(text).expect("our defaults are JSON too");
             }
@@ -79,7 +79,11 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Share | Kind::Choker | Kind::SeedRule | Kind::Picker => {
             json!({ "enum": kind.names() })
         }
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Count(most) => json!({ "type": "integer", "minimum": 1, "maximum": most }),
+        Kind::Ranges => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Address
+        | Kind::Size
         | Kind::Path(_)
         | Kind::Folder
         | Kind::Limit

@@ -1,3 +1,5 @@
 //! The control of a running node: commands over a local socket and HTTP.
 //!
 //! Decides who may say what; refuses everything without the right.
+
+pub mod api;

@@ -1,0 +1,81 @@
+use super::*;
+
+#[test]
+fn a_request_is_its_command_and_its_members() {
+    let request = Request::Weight(Weight {
+        target: Target::Named("vm-2".to_owned()),
+        weight_hundredths: 300,
+    });
+    let json = serde_json::to_string(&request).unwrap();
+    let expected = r#"{"command":"weight","target":"vm-2","weight_hundredths":300}"#;
+    assert_eq!(json, expected);
+    assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
+    let stop: Request = serde_json::from_str(r#"{"command":"stop"}"#).unwrap();
+    assert_eq!(stop, Request::Stop(Nothing {}));
+}
+
+#[test]
+fn a_member_that_is_not_known_is_refused() {
+    for text in [
+        r#"{"command":"stop","now":true}"#,
+        r#"{"command":"pause","id":1,"di":2}"#,
+        r#"{"command":"pause"}"#,
+        r#"{"command":"explode"}"#,
+        r#"{"command":"get","ticket":"t","dir":"/d","overwite":true}"#,
+    ] {
+        assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_target_is_what_it_shows() {
+    for (text, target) in [
+        ("node", Target::Node),
+        ("peer:vm-2", Target::Peer("vm-2".to_owned())),
+        ("group:x:y", Target::Group("x:y".to_owned())),
+        ("transfer:7", Target::Transfer(7)),
+        ("vm-2", Target::Named("vm-2".to_owned())),
+        ("x:y", Target::Named("x:y".to_owned())),
+    ] {
+        assert_eq!(text.parse(), Ok(target.clone()));
+        assert_eq!(target.to_string(), text);
+    }
+    for text in ["", "peer:", "transfer:x", "transfer:-1", "a b", "peer:a\n"] {
+        assert!(text.parse::<Target>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_end_of_a_call_arrives_however_much_progress_came_before_it() {
+    let (call, mut replies) = Call::new(Request::Stop(Nothing {}));
+    for done_bytes in 0..1_000 {
+        call.progress(Progress {
+            done_bytes,
+            ..Progress::default()
+        });
+    }
+    call.done(&Nothing {});
+    let mut last = None;
+    let mut count = 0;
+    while let Ok(reply) = replies.try_recv() {
+        last = Some(reply);
+        count += 1;
+    }
+    assert_eq!(last, Some(Reply::Done(serde_json::json!({}))));
+    assert_eq!(count, REPLIES_MAX);
+}
+
+#[test]
+fn an_event_is_one_flat_object() {
+    let event = Event {
+        unix_ms: 5,
+        what: Happening::Text {
+            peer: "b".to_owned(),
+            text: "hello\n".to_owned(),
+        },
+    };
+    let json = serde_json::to_string(&event).unwrap();
+    let expected = r#"{"unix_ms":5,"event":"text","peer":"b","text":"hello\n"}"#;
+    assert_eq!(json, expected);
+    assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+}
