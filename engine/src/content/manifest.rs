@@ -83,8 +83,13 @@ impl Tree {
     /// Bytes of [`Tree::encode`].
     #[must_use]
     pub fn encoded_len(&self) -> u64 {
-        let entries: usize = self.entries().iter().map(encoded_len_of).sum();
-        (HEAD + entries + self.hashes().len() * HASH) as u64
+        Self::encoded_len_of(self.entries(), self.geometry().chunks())
+    }
+
+    /// Bytes of the encoding of a tree of these entries in so many chunks.
+    pub(super) fn encoded_len_of(entries: &[Entry], chunks: u32) -> u64 {
+        let entries: usize = entries.iter().map(entry_len).sum();
+        (HEAD + entries + chunks as usize * HASH) as u64
     }
 
     /// The tree that `bytes` encode, in time in proportion to their length.
@@ -128,7 +133,7 @@ fn derive(context: &str, bytes: &[u8]) -> ContentId {
     ContentId(blake3::derive_key(context, bytes))
 }
 
-fn encoded_len_of(entry: &Entry) -> usize {
+fn entry_len(entry: &Entry) -> usize {
     let number = match entry.kind {
         Kind::EmptyDirectory => 0,
         Kind::File { .. } => 8,

@@ -6,6 +6,8 @@
 
 pub mod manifest;
 pub mod path;
+pub mod scan;
+pub mod ticket;
 pub mod tree;
 
 pub use manifest::manifest_id;

@@ -327,7 +327,8 @@ const fn bytes_of(entry: &Entry) -> u64 {
     }
 }
 
-fn check_names(entries: &[Entry]) -> Result<(), BadManifest> {
+/// Checks the entries' number, names and order.
+pub(super) fn check_names(entries: &[Entry]) -> Result<(), BadManifest> {
     if entries.is_empty() {
         return Err(BadManifest::Empty);
     }

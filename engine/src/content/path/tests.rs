@@ -539,7 +539,9 @@ proptest! {
 
     /// Register: M5, M7.
     #[test]
-    fn any_bytes_are_shown_in_printable_characters(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+    fn any_bytes_are_shown_in_printable_characters(
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
+    ) {
         prop_assert!(!shown_bytes(&bytes).contains(is_hidden));
         let _ = check_bytes(&bytes);
     }

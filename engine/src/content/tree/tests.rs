@@ -218,13 +218,14 @@ proptest! {
             .flat_map(|(at, bytes)| (0..*bytes).map(move |offset| (at, offset))).collect();
         if let Some(index) = tree.geometry().index(at) {
             let start = u64::from(at) * chunk + offset;
-            let want: Vec<(usize, u64)> = bytes.iter().copied()
-                .skip(usize::try_from(start).unwrap()).take(usize::try_from(len).unwrap()).collect();
+            let (skip, take) = (usize::try_from(start).unwrap(), usize::try_from(len).unwrap());
+            let want: Vec<(usize, u64)> = bytes.iter().copied().skip(skip).take(take).collect();
             let pieces: Vec<Piece> =
                 tree.pieces(index, ByteCount::new(offset), ByteCount::new(len)).collect();
             prop_assert!(pieces.iter().all(|piece| piece.len > 0));
             let got: Vec<(usize, u64)> = pieces.iter()
-                .flat_map(|p| (p.offset..p.offset + p.len).map(|offset| (p.entry, offset))).collect();
+                .flat_map(|p| (p.offset..p.offset + p.len).map(|offset| (p.entry, offset)))
+                .collect();
             prop_assert_eq!(got, want);
         }
     }
