@@ -1,0 +1,398 @@
+//! A ticket: the line that tells another person what to fetch and from whom.
+//!
+//! Decides how it is written: letters and digits that survive a mail, a chat and a shell, with
+//! a checksum, so that a typing error is found at once. Refuses what nobody could have
+//! printed. It proves nothing: whoever holds a ticket still has to be let in.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use data_encoding::BASE32_NOPAD;
+use fairhaul_core::manifest::ContentId;
+use thiserror::Error;
+
+use super::manifest::MANIFEST_MAX;
+use super::path::shown;
+
+/// Most peers in a ticket.
+pub const PEERS_MAX: usize = 8;
+
+/// Longest address of a peer, in bytes.
+pub const ADDRESS_MAX: usize = 255;
+
+/// What every ticket of this version starts with.
+const PREFIX: &str = "fh1-";
+
+/// Bytes of the checksum: one error in four thousand million is missed.
+const CHECKSUM: usize = 4;
+
+/// Bytes of a content's identity and of a peer's key.
+const KEY: usize = 32;
+
+/// Bytes of the longest ticket, before they are letters.
+const LEN_MAX: usize = KEY + 4 + 1 + PEERS_MAX * (KEY + 1 + ADDRESS_MAX) + CHECKSUM;
+
+const CHECKSUM_CONTEXT: &str = "fairhaul 1 ticket";
+
+/// What to fetch, and who has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    content: ContentId,
+    manifest_bytes: u64,
+    peers: Vec<([u8; 32], String)>,
+}
+
+/// Why a text, or the parts of a ticket, are refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BadTicket {
+    /// It starts otherwise.
+    #[error("ticket starts with \"{}\"; a ticket of this version starts with {PREFIX}", shown(.0))]
+    Prefix(String),
+    /// So many characters, more than any ticket has.
+    #[error("ticket has {0} characters, more than any has; is it something else?")]
+    Long(usize),
+    /// A character, at this place from 1, that no ticket has.
+    #[error("ticket has \"{}\" as character {at}; allowed are a to z and 2 to 7", shown(&c.to_string()))]
+    Character {
+        /// The character.
+        c: char,
+        /// Where.
+        at: usize,
+    },
+    /// Some of it is missing, or something is too much.
+    #[error("ticket is incomplete: was all of it copied?")]
+    Cut,
+    /// It is not what was printed.
+    #[error("ticket has a wrong checksum: a character is missing or mistyped")]
+    Checksum,
+    /// A manifest of so many bytes.
+    #[error("ticket names a manifest of {0} bytes; allowed are 1 to {MANIFEST_MAX}")]
+    Manifest(u64),
+    /// So many peers.
+    #[error("ticket names {0} peers; allowed are {PEERS_MAX}")]
+    Peers(usize),
+    /// An address that leads nowhere.
+    #[error("ticket names the address \"{}\"; allowed is host:port", shown(.0))]
+    Address(String),
+}
+
+impl Ticket {
+    /// A ticket for `content`, whose manifest has `manifest_bytes` bytes, from `peers`: their
+    /// keys, and where they listen as `host:port`.
+    ///
+    /// # Errors
+    ///
+    /// A manifest of no bytes or more than 64 MiB, more than [`PEERS_MAX`] peers, or an address
+    /// that is none.
+    pub fn new(
+        content: ContentId,
+        manifest_bytes: u64,
+        peers: Vec<([u8; 32], String)>,
+    ) -> Result<Self, BadTicket> {
+        if manifest_bytes == 0 || manifest_bytes > MANIFEST_MAX {
+            return Err(BadTicket::Manifest(manifest_bytes));
+        }
+        if peers.len() > PEERS_MAX {
+            return Err(BadTicket::Peers(peers.len()));
+        }
+        if let Some((_, address)) = peers.iter().find(|(_, address)| !is_address(address)) {
+            return Err(BadTicket::Address(address.clone()));
+        }
+        Ok(Self {
+            content,
+            manifest_bytes,
+            peers,
+        })
+    }
+
+    /// What to fetch.
+    #[must_use]
+    pub const fn content(&self) -> ContentId {
+        self.content
+    }
+
+    /// Bytes of its manifest, 1 to 64 MiB.
+    #[must_use]
+    pub const fn manifest_bytes(&self) -> u64 {
+        self.manifest_bytes
+    }
+
+    /// Who has it: key, and address as `host:port`. At most [`PEERS_MAX`].
+    #[must_use]
+    pub fn peers(&self) -> &[([u8; 32], String)] {
+        &self.peers
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let manifest = u32::try_from(self.manifest_bytes).expect("at most MANIFEST_MAX");
+        let mut out = self.content.0.to_vec();
+        out.extend(manifest.to_le_bytes());
+        out.push(u8::try_from(self.peers.len()).expect("at most PEERS_MAX"));
+        for (key, address) in &self.peers {
+            out.extend(key);
+            out.push(u8::try_from(address.len()).expect("at most ADDRESS_MAX"));
+            out.extend(address.as_bytes());
+        }
+        let sum = checksum(&out);
+        out.extend(sum);
+        out
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, BadTicket> {
+        let (body, sum) = bytes.split_last_chunk().ok_or(BadTicket::Cut)?;
+        if checksum(body) != *sum {
+            return Err(BadTicket::Checksum);
+        }
+        // What follows is only wrong if another program wrote it.
+        let (content, rest) = body.split_first_chunk().ok_or(BadTicket::Cut)?;
+        let (manifest, rest) = rest.split_first_chunk().ok_or(BadTicket::Cut)?;
+        let ([count], mut rest) = rest.split_first_chunk().ok_or(BadTicket::Cut)?;
+        let count = usize::from(*count);
+        if count > PEERS_MAX {
+            return Err(BadTicket::Peers(count));
+        }
+        let mut peers = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (key, tail) = rest.split_first_chunk::<KEY>().ok_or(BadTicket::Cut)?;
+            let ([len], tail) = tail.split_first_chunk().ok_or(BadTicket::Cut)?;
+            let (address, tail) = tail
+                .split_at_checked(usize::from(*len))
+                .ok_or(BadTicket::Cut)?;
+            peers.push((*key, String::from_utf8_lossy(address).into_owned()));
+            rest = tail;
+        }
+        if !rest.is_empty() {
+            return Err(BadTicket::Cut);
+        }
+        Self::new(
+            ContentId(*content),
+            u32::from_le_bytes(*manifest).into(),
+            peers,
+        )
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letters = BASE32_NOPAD.encode(&self.to_bytes());
+        write!(f, "{PREFIX}{}", letters.to_ascii_lowercase())
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = BadTicket;
+
+    /// Reads a ticket; space around it and capitals are forgiven.
+    fn from_str(text: &str) -> Result<Self, BadTicket> {
+        let text = text.trim();
+        let head: String = text.chars().take(PREFIX.len()).collect();
+        if !head.eq_ignore_ascii_case(PREFIX) {
+            return Err(BadTicket::Prefix(head));
+        }
+        let letters = &text[PREFIX.len()..];
+        if letters.len() > BASE32_NOPAD.encode_len(LEN_MAX) {
+            return Err(BadTicket::Long(text.chars().count()));
+        }
+        let bad = |c: char| !matches!(c, 'a'..='z' | 'A'..='Z' | '2'..='7');
+        if let Some((at, c)) = text
+            .chars()
+            .enumerate()
+            .skip(PREFIX.len())
+            .find(|(_, c)| bad(*c))
+        {
+            return Err(BadTicket::Character { c, at: at + 1 });
+        }
+        let bytes = BASE32_NOPAD.decode(letters.to_ascii_uppercase().as_bytes());
+        // Every character is allowed, so what is wrong is their number, or the bits left over.
+        Self::from_bytes(&bytes.map_err(|_| BadTicket::Cut)?)
+    }
+}
+
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
+    let hash = blake3::derive_key(CHECKSUM_CONTEXT, bytes);
+    *hash
+        .first_chunk()
+        .expect("a hash is longer than a checksum")
+}
+
+/// Whether a text is `host:port`, with a name, an IPv4 address, or an IPv6 address in brackets.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = port.parse::<u16>().is_ok_and(|port| port > 0);
+    let inside = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let host = inside.map_or_else(
+        || {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            !host.is_empty() && host.bytes().all(plain)
+        },
+        |host| host.parse::<Ipv6Addr>().is_ok(),
+    );
+    text.len() <= ADDRESS_MAX && digits && port && host
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn example() -> Ticket {
+        let peers = vec![
+            ([1; 32], "vm-1:7440".to_owned()),
+            ([2; 32], "[2001:db8::1]:7440".to_owned()),
+        ];
+        Ticket::new(ContentId([7; 32]), 1_000, peers).unwrap()
+    }
+
+    #[test]
+    fn a_ticket_is_letters_and_digits_and_comes_back() {
+        let text = example().to_string();
+        let plain = |c: char| c.is_ascii_lowercase() || ('2'..='7').contains(&c);
+        assert!(text[4..].chars().all(plain), "{text}");
+        assert_eq!(text.parse(), Ok(example()));
+        assert_eq!(format!(" {}\n", text.to_uppercase()).parse(), Ok(example()));
+    }
+
+    #[test]
+    fn every_mistyped_missing_and_swapped_character_is_found() {
+        let text = example().to_string();
+        for at in 4..text.len() {
+            let mut other = text.clone().into_bytes();
+            other[at] = if other[at] == b'a' { b'b' } else { b'a' };
+            let other = String::from_utf8(other).unwrap();
+            assert!(other.parse::<Ticket>().is_err(), "{other}");
+            let mut short = text.clone();
+            short.remove(at);
+            assert!(short.parse::<Ticket>().is_err(), "{short}");
+            let mut swapped = text.clone().into_bytes();
+            swapped.swap(at - 1, at);
+            let swapped = String::from_utf8(swapped).unwrap();
+            assert!(
+                swapped == text || swapped.parse::<Ticket>().is_err(),
+                "{swapped}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_ticket_is_refused_in_one_line() {
+        let text = example().to_string();
+        let cases = [
+            ("", BadTicket::Prefix(String::new())),
+            ("fh2-abc", BadTicket::Prefix("fh2-".into())),
+            ("é\u{202e}\nx", BadTicket::Prefix("é\u{202e}\nx".into())),
+            ("fh1-", BadTicket::Cut),
+            ("fh1-a", BadTicket::Cut),
+            ("fh1-ab1", BadTicket::Character { c: '1', at: 7 }),
+            ("fh1-ab é", BadTicket::Character { c: ' ', at: 7 }),
+            ("fh1-aaaaaaaaaaaaaaaa", BadTicket::Checksum),
+        ];
+        for (text, expected) in cases {
+            let why = text.parse::<Ticket>().unwrap_err();
+            assert_eq!(why, expected);
+            assert!(!why.to_string().contains(char::is_control), "{why}");
+        }
+        let long = format!("fh1-{}", "a".repeat(1 << 20));
+        assert_eq!(long.parse::<Ticket>(), Err(BadTicket::Long(4 + (1 << 20))));
+        let cut = text[..text.len() - 8].parse::<Ticket>().unwrap_err();
+        assert!(matches!(cut, BadTicket::Cut | BadTicket::Checksum));
+    }
+
+    #[test]
+    fn limits_hold_when_a_ticket_is_made_and_when_another_program_made_it() {
+        let new = |bytes, peers: usize| {
+            let peers = vec![([0; 32], "a:1".to_owned()); peers];
+            Ticket::new(ContentId([0; 32]), bytes, peers)
+        };
+        assert!(new(MANIFEST_MAX, 8).is_ok());
+        assert_eq!(new(0, 1), Err(BadTicket::Manifest(0)));
+        assert_eq!(
+            new(MANIFEST_MAX + 1, 1),
+            Err(BadTicket::Manifest(MANIFEST_MAX + 1))
+        );
+        assert_eq!(new(1, 9), Err(BadTicket::Peers(9)));
+
+        let body = |manifest: u32, count: u8, tail: &[u8]| {
+            let mut bytes = vec![0; 32];
+            bytes.extend(manifest.to_le_bytes());
+            bytes.push(count);
+            bytes.extend(tail);
+            let sum = checksum(&bytes);
+            bytes.extend(sum);
+            Ticket::from_bytes(&bytes)
+        };
+        assert!(body(1, 0, &[]).is_ok());
+        assert_eq!(body(0, 0, &[]), Err(BadTicket::Manifest(0)));
+        assert_eq!(
+            body(u32::MAX, 0, &[]),
+            Err(BadTicket::Manifest(u32::MAX.into()))
+        );
+        assert_eq!(body(1, 255, &[]), Err(BadTicket::Peers(255)));
+        assert_eq!(body(1, 1, &[0; 32]), Err(BadTicket::Cut));
+        assert_eq!(body(1, 0, &[0]), Err(BadTicket::Cut));
+        let mut peer = vec![0; 32];
+        peer.extend([3, 0xff, b':', b'1']);
+        assert!(matches!(body(1, 1, &peer), Err(BadTicket::Address(_))));
+    }
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        for good in [
+            "a:1",
+            "vm-1.example:65535",
+            "10.0.0.1:7440",
+            "[::1]:7440",
+            "a_b:07440",
+        ] {
+            assert!(is_address(good), "{good}");
+        }
+        let long = format!("{}:1", "a".repeat(254));
+        for bad in [
+            "", "a", ":1", "a:", "a:0", "a:65536", "a:-1", "a:+1", "a b:1", "a\n:1", "::1:1",
+            "[a]:1", "[::1]", "a:1:2", "é:1", "a/b:1", "u@h:1", &long,
+        ] {
+            assert!(!is_address(bad), "{bad:?}");
+        }
+        assert!(is_address(&long[1..]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_ticket_comes_back(
+            id: [u8; 32], bytes in 1..=MANIFEST_MAX,
+            peers in proptest::collection::vec((any::<[u8; 32]>(), "[a-z][a-z0-9.-]{0,60}:[1-9][0-9]{0,3}"), 0..=8),
+        ) {
+            let ticket = Ticket::new(ContentId(id), bytes, peers).unwrap();
+            prop_assert_eq!(ticket.to_string().parse(), Ok(ticket));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_in_one_line(text in "(fh1-)?([a-z2-7]{0,90}|\\PC{0,20}|.{0,20})") {
+            match text.parse::<Ticket>() {
+                Ok(ticket) => prop_assert_eq!(ticket.to_string(), text.trim().to_ascii_lowercase()),
+                Err(why) => prop_assert!(!why.to_string().contains(char::is_control)),
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..300), count in 0_u8..10,
+        ) {
+            let _ = Ticket::from_bytes(&bytes);
+            if let Some(at) = bytes.get_mut(36) {
+                *at = count;
+            }
+            let sum = checksum(&bytes);
+            bytes.extend(sum);
+            if let Ok(ticket) = Ticket::from_bytes(&bytes) {
+                prop_assert_eq!(ticket.to_bytes(), bytes);
+            }
+        }
+    }
+}
