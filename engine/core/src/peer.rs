@@ -4,15 +4,17 @@
 
 use crate::choke::Candidate;
 use crate::id::{ChunkIndex, PeerId, TransferId};
-use crate::manifest::ContentId;
+use crate::manifest::{CHUNKS_MAX, ContentId};
 use crate::message::Join;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
 mod conduct;
+mod pulse;
 mod remotes;
 
 pub(crate) use conduct::Conduct;
+pub(crate) use pulse::Pulse;
 pub(crate) use remotes::{Remote, Remotes};
 
 /// Requests that one peer may have waiting with us, and we with it.
@@ -20,6 +22,9 @@ pub(crate) const REQUESTS_MAX: usize = 256;
 
 /// Contents that one peer may offer before we take part in them; the oldest is forgotten.
 const OFFERS_MAX: usize = 64;
+
+/// Words of the bitfields of those offers, unless it is one: as many as the largest has.
+const OFFERS_WORDS_MAX: usize = (CHUNKS_MAX / u64::BITS) as usize;
 
 /// A peer that owes us something and is silent for this long has snubbed us (BEP 3).
 pub(crate) const SNUB_AFTER: Span = Span::from_secs(60);
@@ -50,6 +55,9 @@ pub(crate) struct Peer {
     pub(crate) snubbed: bool,
     pub(crate) ending: Ending,
     pub(crate) conduct: Conduct,
+    pub(crate) pulse: Pulse,
+    /// When it was found silent.
+    snubbed_at: Time,
     offers: Vec<Join>,
     fixed_ahead: Option<u32>,
     last_block: Time,
@@ -77,7 +85,10 @@ pub(crate) enum Ending {
 pub(crate) struct AskedChunk {
     pub(crate) transfer: TransferId,
     pub(crate) chunk: ChunkIndex,
+    pub(crate) len: ByteCount,
     pub(crate) at: Time,
+    /// All of it came; it is not stored yet.
+    pub(crate) whole: bool,
 }
 
 /// A chunk that this peer asked us for.
@@ -101,6 +112,8 @@ impl Peer {
             snubbed: false,
             ending: Ending::Open,
             conduct: Conduct::default(),
+            pulse: Pulse::new(now),
+            snubbed_at: now,
             offers: Vec::new(),
             fixed_ahead,
             last_block: now,
@@ -119,6 +132,12 @@ impl Peer {
             self.offers.remove(0);
         }
         self.offers.push(offer);
+        let words = |offer: &Join| offer.have.words().len();
+        while self.offers.len() > 1
+            && self.offers.iter().map(words).sum::<usize>() > OFFERS_WORDS_MAX
+        {
+            self.offers.remove(0);
+        }
     }
 
     /// What it offered of `content`, if it did.
@@ -171,6 +190,7 @@ impl Peer {
     /// A block came from it.
     pub(crate) fn count_received(&mut self, len: ByteCount, now: Time) {
         self.received[0] += len;
+        self.pulse.receives(len);
         self.last_block = now;
         self.snubbed = false;
     }
@@ -194,6 +214,9 @@ impl Peer {
             return false;
         };
         let ask = self.asked.remove(at);
+        if answered.is_none() {
+            self.conduct.may_be_late(ask.len);
+        }
         let Some(remote) = self.remotes.get_mut(transfer) else {
             return true;
         };
@@ -208,6 +231,49 @@ impl Peer {
             remote.ahead = (remote.ahead - 1).max(PIPELINE.0);
         }
         true
+    }
+
+    /// All of a chunk came from it.
+    pub(crate) fn finishes(&mut self, transfer: TransferId, chunk: ChunkIndex) {
+        let mut asked = self.asked.iter_mut();
+        if let Some(ask) = asked.find(|ask| ask.transfer == transfer && ask.chunk == chunk) {
+            ask.whole = true;
+        }
+    }
+
+    /// Bytes that we asked it for and have not stored.
+    pub(crate) fn owed(&self) -> ByteCount {
+        self.asked.iter().map(|ask| ask.len).sum()
+    }
+
+    /// For how long it has owed us something and sent nothing; none if it owes nothing. While
+    /// something of its waits for our disk, the delay may be ours.
+    pub(crate) fn owing(&self, now: Time) -> Option<Span> {
+        if self.asked.iter().any(|ask| ask.whole) {
+            return None;
+        }
+        let first = self.asked.iter().map(|ask| ask.at).min()?;
+        Some(now.since(first.max(self.last_block)))
+    }
+
+    /// It owes us something and is silent: it is asked for nothing more.
+    pub(crate) const fn snub(&mut self, now: Time) {
+        self.snubbed = true;
+        self.snubbed_at = now;
+    }
+
+    /// Asks it again `after` it was found silent, if it owes nothing and gave a sign of life.
+    pub(crate) fn unsnub(&mut self, after: Span, now: Time) {
+        let alive = self.pulse.heard() > self.snubbed_at;
+        if self.snubbed && alive && self.asked.is_empty() && now.since(self.snubbed_at) >= after {
+            self.snubbed = false;
+        }
+    }
+
+    /// We slept: whatever took too long is not its fault.
+    pub(crate) const fn forgive(&mut self, now: Time) {
+        self.pulse.restart(now);
+        self.last_block = now;
     }
 
     /// Whether it owes us something and has been silent too long.
@@ -283,7 +349,9 @@ mod tests {
         peer.ask(AskedChunk {
             transfer: TRANSFER,
             chunk: ChunkIndex(0),
+            len: ByteCount::new(4),
             at: Time::ZERO,
+            whole: false,
         });
     }
 
@@ -345,7 +413,9 @@ mod tests {
         peer.asked.push(AskedChunk {
             transfer: TRANSFER,
             chunk: ChunkIndex(0),
+            len: ByteCount::new(4),
             at: Time::ZERO,
+            whole: false,
         });
         assert!(peer.is_silent(late));
         peer.count_received(ByteCount::new(1), late);

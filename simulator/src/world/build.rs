@@ -64,6 +64,7 @@ pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
         rechoke: policy.rechoke,
         pipeline: policy.pipeline,
         download: peer.download_cap,
+        guard: None,
         rng: Streams::new(setup.rng_seed, setup.replication).stream(&peer.name, "node"),
     };
     Node::new(config, now)

@@ -41,10 +41,13 @@ impl Node {
     }
 
     fn ask_one(&mut self, peer: PeerId, now: Time) -> Option<()> {
+        let spared = self.left_to_others(peer, now);
+        let guard = self.watch.guard;
         let state = self.peers.get_mut(peer.index())?.as_mut()?;
         if !state.may_be_asked() || !state.has_room() {
             return None;
         }
+        let owed = guard.map(|guard| (guard, state.owed()));
         if let Some(at) = self
             .download
             .as_ref()
@@ -58,10 +61,15 @@ impl Node {
         let transfers = &mut self.transfers;
         let choose = |remote: &Remote| {
             let transfer = transfers.at_mut(remote.place);
+            let largest = transfer.manifest.chunk();
+            // More would be refused by a peer that keeps to the same limit.
+            if owed.is_some_and(|(guard, owed)| guard.is_too_much(owed, largest)) {
+                return None;
+            }
             let chunk = transfer.ask(peer, &remote.has, picker, rng, now)?;
             Some((remote.ours, chunk, transfer.manifest.len_of(chunk)))
         };
-        let open = |remote: &&Remote| remote.has_room();
+        let open = |remote: &&Remote| remote.has_room() && !spared.contains(&remote.ours);
         let found = state.remotes.iter().filter(open).find_map(choose);
         let (transfer, chunk, len) = found?;
         if let Some(bucket) = &mut self.download {
@@ -70,7 +78,9 @@ impl Node {
         state.ask(AskedChunk {
             transfer,
             chunk,
+            len,
             at: now,
+            whole: false,
         });
         self.asked += 1;
         let chunk = chunk.get();
@@ -166,27 +176,24 @@ impl Node {
         now: Time,
     ) -> Result<(), Misbehaviour> {
         let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, chunk)? else {
-            self.actions
-                .push_back(Action::Notify(Event::Wasted(peer, len)));
-            return Ok(());
+            return self.wasted(peer, len);
         };
         let transfer = self.transfers.at_mut(place);
         let progress = transfer.block(peer, chunk, offset, len)?;
-        self.peer_mut(peer)
-            .expect("spot found it")
-            .count_received(len, now);
+        let state = self.peer_mut(peer).expect("spot found it");
+        state.count_received(len, now);
         match progress {
-            Progress::Partial => {}
+            Progress::Partial => state.conduct.gives(len),
             Progress::Whole => {
+                state.conduct.gives(len);
+                state.finishes(ours, chunk);
                 self.actions.push_back(Action::Store {
                     transfer: ours,
                     chunk,
                     from: peer,
                 });
             }
-            Progress::Late => self
-                .actions
-                .push_back(Action::Notify(Event::Wasted(peer, len))),
+            Progress::Late => self.wasted(peer, len)?,
         }
         Ok(())
     }
@@ -283,6 +290,7 @@ impl Node {
             // Whoever does not choke us refuses what it does not have. Without this it would be
             // asked again at once.
             if self.peer(peer).is_some_and(|state| !state.chokes_us) {
+                self.count_broken(peer, ours, chunk, now);
                 self.has_lost(peer, theirs, position)?;
             }
             self.give_up(peer, ours, chunk, now);
@@ -313,6 +321,9 @@ impl Node {
             self.asked -= usize::from(state.forget(id, chunk, None));
         }
         if lost > ByteCount::ZERO {
+            if let Some(state) = self.peer_mut(peer) {
+                state.conduct.loses(lost, now);
+            }
             self.actions
                 .push_back(Action::Notify(Event::Wasted(peer, lost)));
         }
@@ -336,7 +347,11 @@ impl Node {
     }
 
     /// Peers that owe us and are silent are asked for nothing more; others take over.
+    /// A guard looks for them by itself, and sooner.
     pub(super) fn drop_silent(&mut self, now: Time) {
+        if self.watch.guard.is_some() {
+            return;
+        }
         for peer in self.peer_ids() {
             let state = self.peers[peer.index()].as_mut();
             let Some(state) = state.filter(|state| state.is_silent(now)) else {

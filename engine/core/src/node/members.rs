@@ -10,13 +10,16 @@ use crate::misbehaviour::Misbehaviour;
 use crate::peer::{Peer, Remote};
 use crate::time::Time;
 use crate::transfer::Transfer;
+use crate::units::ByteCount;
 
 impl Node {
     pub(super) fn connected(&mut self, peer: PeerId, outbound: bool, now: Time) {
         if self.peers.len() <= peer.index() {
             self.peers.resize_with(peer.index() + 1, || None);
         }
-        self.peers[peer.index()] = Some(Peer::new(self.pipeline, now));
+        let mut state = Peer::new(self.pipeline, now);
+        self.watch.meets(peer, &mut state, now);
+        self.peers[peer.index()] = Some(state);
         self.welcome(peer);
         let told = self.transfers.iter().filter(|(_, transfer)| {
             transfer
@@ -30,7 +33,7 @@ impl Node {
     }
 
     pub(super) fn disconnected(&mut self, peer: PeerId, now: Time) {
-        let Some(gone) = self.peers.get_mut(peer.index()).and_then(Option::take) else {
+        let Some(mut gone) = self.peers.get_mut(peer.index()).and_then(Option::take) else {
             return;
         };
         self.uplink.purge_peer(peer);
@@ -42,9 +45,14 @@ impl Node {
         }
         for ask in &gone.asked {
             if let Some(transfer) = self.transfers.get_mut(ask.transfer) {
+                if !ask.whole {
+                    let lost = transfer.received(peer, ask.chunk);
+                    gone.conduct.loses(lost, now);
+                }
                 transfer.release(peer, ask.chunk);
             }
         }
+        self.watch.parts(peer, gone.conduct);
         if !gone.asked.is_empty() {
             self.ask_everybody(now);
         }
@@ -92,9 +100,10 @@ impl Node {
             if state.remotes.remove(id).is_none() {
                 continue;
             }
-            let before = state.asked.len();
-            state.asked.retain(|ask| ask.transfer != id);
-            let dropped = before - state.asked.len();
+            let gone = state.asked.extract_if(.., |ask| ask.transfer == id);
+            let gone: Vec<ByteCount> = gone.map(|ask| ask.len).collect();
+            let dropped = gone.len();
+            state.conduct.may_be_late(gone.into_iter().sum());
             state.serving.retain(|serving| serving.transfer != id);
             self.asked -= dropped;
             self.send(peer, Message::Leave { transfer: id });

@@ -1,7 +1,7 @@
 //! A node: told what happened and what time it is, it answers with what should be done.
 //!
 //! Decides nothing itself: `fetch` decides what to ask for, `serve` whom to serve, `uplink`
-//! who is next, `talk` what is passed on. It refuses to wait, and it knows no addresses, keys or
+//! who is next, `talk` what is passed on, `watch` who is borne with. It refuses to wait, and it knows no addresses, keys or
 //! bytes.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -29,11 +29,14 @@ mod talk;
 mod tests;
 mod transfers;
 mod verbs;
+mod watch;
 
 use transfers::Transfers;
+use watch::Watch;
 
 pub(crate) use transfers::Place;
 pub use verbs::{Action, Config, Event, Input};
+pub use watch::Guard;
 
 /// A participant in any number of swarms, in both directions at once.
 #[derive(Debug)]
@@ -60,6 +63,7 @@ pub struct Node {
     slots: usize,
     rechoke: Span,
     round_at: Time,
+    watch: Watch,
 }
 
 impl Node {
@@ -95,6 +99,7 @@ impl Node {
             slots: config.slots,
             rechoke: config.rechoke,
             round_at: now + phase,
+            watch: Watch::new(config.guard),
         }
     }
 
@@ -144,7 +149,7 @@ impl Node {
             Input::Tick => self.tick(now),
         }
         while let Some(block) = self.uplink.next(now) {
-            self.started(block);
+            self.started(block, now);
             self.actions.push_back(Action::Upload(block));
         }
     }
@@ -158,7 +163,8 @@ impl Node {
     #[must_use]
     pub fn deadline(&self, now: Time) -> Option<Time> {
         let round = self.needs_rounds().then_some(self.round_at);
-        [round, self.download_at, self.uplink.ready_at(now)]
+        let watch = self.watch.at();
+        [round, watch, self.download_at, self.uplink.ready_at(now)]
             .into_iter()
             .flatten()
             .min()
@@ -212,7 +218,7 @@ impl Node {
     }
 
     fn message(&mut self, peer: PeerId, message: Message, now: Time) -> Result<(), Misbehaviour> {
-        if !self.hears(peer)? {
+        if !self.hears(peer, now)? {
             return Ok(());
         }
         self.charge_for(peer, &message, now)?;
@@ -249,6 +255,7 @@ impl Node {
         if now >= self.round_at {
             self.round(now);
         }
+        self.watch(now);
     }
 
     fn peer(&self, peer: PeerId) -> Option<&Peer> {

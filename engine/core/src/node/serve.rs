@@ -167,6 +167,7 @@ impl Node {
             return Err(Misbehaviour::UnknownTransfer);
         };
         let transfer = self.transfers.at(place);
+        let too_much = self.is_too_much(peer, transfer.manifest.len_of(chunk));
         let state = self.peers[peer.index()].as_mut().expect("spot found it");
         let again = state
             .serving
@@ -184,6 +185,7 @@ impl Node {
             remaining: transfer.lacking(theirs),
         };
         let refused = state.choked
+            || too_much
             || !transfer.had().has(chunk)
             || self.uplink.request(request, now).is_err();
         if refused {
@@ -195,13 +197,12 @@ impl Node {
                 },
             );
             return self.charge(peer, now);
-        } else {
-            state.serving.push(Serving {
-                transfer: ours,
-                chunk,
-                started: false,
-            });
         }
+        state.serving.push(Serving {
+            transfer: ours,
+            chunk,
+            started: false,
+        });
         Ok(())
     }
 
@@ -223,10 +224,11 @@ impl Node {
     }
 
     /// The uplink has given a block its turn.
-    pub(super) fn started(&mut self, block: Block) {
+    pub(super) fn started(&mut self, block: Block, now: Time) {
         let Some(state) = self.peer_mut(block.peer) else {
             return;
         };
+        state.pulse.gives(block.len, now);
         let same =
             |serving: &Serving| serving.transfer == block.transfer && serving.chunk == block.chunk;
         if block.last {
@@ -241,6 +243,7 @@ impl Node {
         self.uplink.sent(peer, len, now);
         if let Some(state) = self.peer_mut(peer) {
             state.count_sent(len);
+            state.pulse.takes(len, now);
         }
     }
 }

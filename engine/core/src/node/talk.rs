@@ -30,7 +30,7 @@ impl Node {
 
     /// A frame came that nobody reads.
     pub(super) fn skipped(&mut self, peer: PeerId, now: Time) {
-        let done = self.hears(peer).and_then(|hears| match hears {
+        let done = self.hears(peer, now).and_then(|hears| match hears {
             true => self.charge(peer, now),
             false => Ok(()),
         });
@@ -49,10 +49,11 @@ impl Node {
     /// # Errors
     ///
     /// [`Misbehaviour::BadState`], once, if it had said its last message.
-    pub(super) fn hears(&mut self, peer: PeerId) -> Result<bool, Misbehaviour> {
+    pub(super) fn hears(&mut self, peer: PeerId, now: Time) -> Result<bool, Misbehaviour> {
         let Some(state) = self.peer_mut(peer) else {
             return Ok(false);
         };
+        state.pulse.hears(now);
         match state.ending {
             Ending::Open => Ok(true),
             Ending::Over => Ok(false),

@@ -15,6 +15,8 @@ use crate::time::Span;
 use crate::units::{ByteCount, Rate};
 use crate::uplink::{Block, Limit, Settings, Target};
 
+use super::Guard;
+
 /// What a node is made with.
 #[derive(Debug)]
 pub struct Config {
@@ -34,6 +36,8 @@ pub struct Config {
     pub pipeline: Option<u32>,
     /// Rate at which chunks are asked for at most.
     pub download: Option<Rate>,
+    /// How long peers are borne with; none leaves it to the rounds of the choker.
+    pub guard: Option<Guard>,
     /// The generator of all its draws.
     pub rng: Rng,
 }
@@ -60,7 +64,8 @@ pub enum Input {
         /// What.
         message: Message,
     },
-    /// The last byte of a block has left: its place in the window is free.
+    /// The last byte of a block has left: its place in the window is free. A slow connection
+    /// may say so of each part of a block.
     Sent {
         /// To whom.
         peer: PeerId,

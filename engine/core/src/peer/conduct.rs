@@ -26,6 +26,11 @@ const BROKEN_WITHIN: Span = Span::from_secs(60);
 /// How long a peer stays last in order after its last broken promise.
 const LAST_FOR: Span = Span::from_secs(600);
 
+/// Bytes of chunks that it began and did not finish, however little came beside them, that do
+/// not put a peer last; above that, an eighth of what was received (register D10).
+const LOST_FREE: u64 = 1024 * 1024;
+const LOST_PART: u64 = 8;
+
 /// Unwanted bytes that are no offence, however little came beside them: a few late blocks.
 const UNWANTED_FREE: u64 = 1024 * 1024;
 
@@ -45,6 +50,7 @@ pub(crate) struct Conduct {
     broken: [Option<Time>; BROKEN_MAX],
     last_until: Option<Time>,
     received: u64,
+    lost: u64,
     unwanted: u64,
     /// Bytes that it may still send although we no longer want them.
     late: u64,
@@ -61,7 +67,10 @@ struct Talk {
 impl Conduct {
     /// Whether nothing would be lost by forgetting it.
     pub(crate) fn is_blank(&self) -> bool {
-        !self.lied && self.talk.is_none() && self.broken[0].is_none() && self.unwanted == 0
+        !self.lied
+            && self.talk.is_none()
+            && self.broken[0].is_none()
+            && self.unwanted + self.lost == 0
     }
 
     /// It said something that does no work. Over the limit for longer than the grace is an
@@ -115,8 +124,21 @@ impl Conduct {
         self.broken[0] = Some(now);
         let third = self.broken[BROKEN_MAX - 1];
         if third.is_some_and(|third| now.since(third) <= BROKEN_WITHIN) {
-            self.last_until = Some(now.saturating_add(LAST_FOR));
+            self.put_last(now.saturating_add(LAST_FOR));
         }
+    }
+
+    /// It began chunks and did not finish them: `len` bytes are worth nothing.
+    pub(crate) fn loses(&mut self, len: ByteCount, now: Time) {
+        self.lost = self.lost.saturating_add(len.get());
+        if self.lost > LOST_FREE && self.lost > self.received / LOST_PART {
+            self.put_last(now.saturating_add(LAST_FOR));
+        }
+    }
+
+    /// Others are asked before it, until then at least.
+    pub(crate) fn put_last(&mut self, until: Time) {
+        self.last_until = self.last_until.max(Some(until));
     }
 
     /// Whether others are asked before it.
@@ -204,6 +226,20 @@ mod tests {
         assert!(peer.is_last(at(121_000)));
         assert!(peer.is_last(at(720_999)));
         assert!(!peer.is_last(at(721_000)));
+    }
+
+    /// Four mebibytes were of use, so half a mebibyte may be lost, or else the free one.
+    ///
+    /// Register: D10.
+    #[test]
+    fn whoever_begins_chunks_and_does_not_finish_them_is_put_last() {
+        let mut peer = Conduct::default();
+        peer.gives(ByteCount::mib(4));
+        peer.loses(ByteCount::mib(1), at(0));
+        assert!(!peer.is_last(at(0)));
+        peer.loses(ByteCount::new(1), at(0));
+        assert!(peer.is_last(at(0)));
+        assert!(!peer.is_blank());
     }
 
     /// 200 MiB asked for, of which 1 MiB was withdrawn, allow 1 MiB of late bytes and 2 MiB of

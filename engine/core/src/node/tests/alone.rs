@@ -64,6 +64,7 @@ fn one_slot_goes_round_and_whoever_loses_it_is_told_what_is_dropped() {
     assert_eq!(said, [send(B, Message::Unchoke)]);
 }
 
+/// Register: C8, W3.
 #[test]
 fn what_a_lost_peer_owed_is_asked_of_another() {
     let mut node = leecher(2, &[A, B]);
@@ -94,6 +95,8 @@ fn a_rejected_request_is_made_again_elsewhere() {
 }
 
 /// An offer may name a chunk that was lost since: the refusal says so, and nobody asks again.
+///
+/// Register: D5.
 #[test]
 fn a_peer_that_refuses_without_choking_is_not_asked_for_that_chunk_again() {
     let mut node = leecher(2, &[A]);
@@ -107,6 +110,8 @@ fn a_peer_that_refuses_without_choking_is_not_asked_for_that_chunk_again() {
 
 /// The only chunk is asked of a second peer once the first has had two seconds, and of no
 /// third; the slower of the two is told that it is no longer wanted.
+///
+/// Register: D8, D9.
 #[test]
 fn the_endgame_asks_two_peers_and_cancels_the_slower() {
     let mut node = leecher(1, &[A, B, C]);
@@ -141,6 +146,7 @@ fn the_endgame_asks_two_peers_and_cancels_the_slower() {
     assert_eq!(said, [Action::Notify(wasted)]);
 }
 
+/// Register: D9, C7.
 #[test]
 fn a_peer_that_is_silent_for_a_minute_is_passed_over_until_it_sends() {
     let mut node = leecher(2, &[A, B]);
@@ -176,6 +182,7 @@ fn a_peer_that_is_silent_for_a_minute_is_passed_over_until_it_sends() {
     assert_eq!(asked(&said), [(B, 0), (B, 1)]);
 }
 
+/// Register: W8.
 #[test]
 fn each_offence_closes_the_connection_under_its_name() {
     let far = TransferId(7);
@@ -207,6 +214,7 @@ fn each_offence_closes_the_connection_under_its_name() {
     }
 }
 
+/// Register: D1.
 #[test]
 fn a_chunk_with_the_wrong_hash_closes_and_is_asked_of_another() {
     let mut node = leecher(1, &[A, B]);
@@ -224,6 +232,7 @@ fn a_chunk_with_the_wrong_hash_closes_and_is_asked_of_another() {
     assert_eq!(closed(&said), [Misbehaviour::WrongHash]);
 }
 
+/// Register: H2.
 #[test]
 fn a_content_with_an_audience_is_named_to_nobody_else() {
     let mut node = node(1, "even");

@@ -11,7 +11,9 @@ use crate::uplink::{Settings, Share};
 use crate::{choke, pick, sched};
 
 mod alone;
+mod guard;
 mod room;
+mod talk;
 
 const CHUNK: u64 = 4_096;
 const A: PeerId = PeerId(0);
@@ -24,8 +26,12 @@ fn at(seconds: u64) -> Time {
 
 /// A node with one slot and two chunks asked ahead, whose blocks are half a chunk long.
 fn node(seed: u8, seed_rule: &str) -> Node {
+    Node::new(config(seed, seed_rule), Time::ZERO)
+}
+
+fn config(seed: u8, seed_rule: &str) -> Config {
     let drr = sched::find("drr").unwrap();
-    let config = Config {
+    Config {
         uplink: Settings {
             outer: drr,
             inner: drr,
@@ -43,9 +49,9 @@ fn node(seed: u8, seed_rule: &str) -> Node {
         rechoke: Span::from_secs(10),
         pipeline: Some(2),
         download: None,
+        guard: None,
         rng: Rng::from_seed([seed; 32]),
-    };
-    Node::new(config, Time::ZERO)
+    }
 }
 
 fn manifest(chunks: u32) -> Manifest {

@@ -1,0 +1,282 @@
+//! Peers that stop, drip, hoard or waste, and what is known of those that come back.
+//!
+//! Decides whose requests are asked of another, who is closed, and who is asked last (limits L5
+//! and L7). Refuses to give a request up while nobody else could serve it: a slow source is
+//! better than none. Without a [`Guard`] it decides nothing.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Event, Node};
+use crate::id::{ChunkIndex, PeerId, TransferId};
+use crate::message::Message;
+use crate::misbehaviour::Misbehaviour;
+use crate::node::talk::KEEPALIVE;
+use crate::peer::{AskedChunk, Conduct, Ending, Peer};
+use crate::time::{Span, Time};
+use crate::units::{ByteCount, Rate};
+
+/// How often peers are looked at: a limit is overrun by this much at most.
+const LOOK: Span = Span::SECOND;
+
+/// A look that is later than this shows that we slept ourselves: nobody is blamed.
+const SLEPT: Span = Span::from_secs(5);
+
+/// How long a peer that was slow stays last in order.
+const SLOW_FOR: Span = Span::from_secs(60);
+
+/// Identities that are not connected and whose conduct is kept.
+const PAST_MAX: usize = 4_096;
+
+/// How long peers are borne with, and how much they may have waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Bytes that one peer may have asked for and not been given (limit L5). One request of any
+    /// length is always allowed.
+    pub replies: ByteCount,
+    /// A peer that owes us something and sends nothing for this long: others are asked.
+    pub reassign: Span,
+    /// A peer that owes us something and sends nothing, or takes nothing of what it asked for,
+    /// for this long is closed.
+    pub stalled: Span,
+    /// A peer that owes us something and sends more slowly than this ...
+    pub slow: Rate,
+    /// ... over this long: others are asked.
+    pub slow_over: Span,
+    /// A peer is pinged after this much silence.
+    pub ping: Span,
+    /// A peer is closed after this much silence.
+    pub idle: Span,
+}
+
+impl Default for Guard {
+    /// Limits L5 and L7.
+    fn default() -> Self {
+        Self {
+            replies: ByteCount::mib(16),
+            reassign: Span::from_secs(20),
+            stalled: Span::from_secs(60),
+            slow: Rate::new(1_024),
+            slow_over: Span::from_secs(30),
+            ping: Span::from_secs(30),
+            idle: Span::from_secs(120),
+        }
+    }
+}
+
+/// The guard and its memory.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) guard: Option<Guard>,
+    at: Time,
+    /// Peers that are connected.
+    connected: usize,
+    /// The conduct of those that were.
+    past: BTreeMap<PeerId, Conduct>,
+}
+
+impl Watch {
+    pub(super) const fn new(guard: Option<Guard>) -> Self {
+        Self {
+            guard,
+            at: Time::ZERO,
+            connected: 0,
+            past: BTreeMap::new(),
+        }
+    }
+
+    /// When to look next.
+    pub(super) fn at(&self) -> Option<Time> {
+        (self.guard.is_some() && self.connected > 0).then_some(self.at)
+    }
+
+    /// A peer is connected. What it did before is not forgotten.
+    pub(super) fn meets(&mut self, peer: PeerId, state: &mut Peer, now: Time) {
+        if self.connected == 0 {
+            self.at = now.saturating_add(LOOK);
+        }
+        self.connected += 1;
+        if let Some(conduct) = self.past.remove(&peer) {
+            state.conduct = conduct;
+        }
+    }
+
+    /// A peer is gone.
+    pub(super) fn parts(&mut self, peer: PeerId, conduct: Conduct) {
+        self.connected -= 1;
+        if conduct.is_blank() {
+            return;
+        }
+        if self.past.len() == PAST_MAX {
+            self.past.pop_first();
+        }
+        self.past.insert(peer, conduct);
+    }
+}
+
+impl Node {
+    /// Looks at every peer, if it is time to.
+    pub(super) fn watch(&mut self, now: Time) {
+        let Some((guard, at)) = self.watch.guard.zip(self.watch.at()) else {
+            return;
+        };
+        if now < at {
+            return;
+        }
+        self.watch.at = now.saturating_add(LOOK);
+        let slept = now.since(at) >= SLEPT;
+        for peer in self.peer_ids() {
+            let Some(state) = self.peer_mut(peer) else {
+                continue;
+            };
+            if slept {
+                state.forgive(now);
+            } else if state.ending == Ending::Open {
+                self.look_at(peer, &guard, now);
+            }
+        }
+        // Who is asked last may be the only one left to ask.
+        self.ask_everybody(now);
+    }
+
+    fn look_at(&mut self, peer: PeerId, guard: &Guard, now: Time) {
+        let Some(state) = self.peer_mut(peer) else {
+            return;
+        };
+        let owing = state.owing(now);
+        let owes = |span: Span| owing.is_some_and(|owing| owing >= span);
+        if owes(guard.stalled) || state.pulse.is_stuck(guard.stalled, now) {
+            return self.end(peer, Misbehaviour::Stalled);
+        }
+        if state.pulse.is_silent(guard.idle, now) {
+            return self.end(peer, Misbehaviour::Silent);
+        }
+        let slow = (guard.slow, guard.slow_over);
+        let is_slow = state.pulse.is_slow(owing.is_some(), slow, now);
+        let snub = owes(guard.reassign) && !state.snubbed;
+        if snub {
+            state.snub(now);
+            state.conduct.breaks_promise(now);
+        } else if is_slow {
+            state.conduct.put_last(now.saturating_add(SLOW_FOR));
+        }
+        state.unsnub(guard.reassign, now);
+        let silent = state.snubbed;
+        if state.pulse.wants_ping(guard.ping, now) {
+            self.send(peer, Message::Ping(KEEPALIVE));
+        }
+        if silent || is_slow {
+            self.reassign(peer, now);
+        }
+    }
+
+    /// The peer is to be closed: nothing more is said to it or heard of it.
+    fn end(&mut self, peer: PeerId, why: Misbehaviour) {
+        if let Some(state) = self.peer_mut(peer) {
+            state.ending = Ending::Over;
+        }
+        self.actions.push_back(Action::Close { peer, why });
+    }
+
+    /// Asks others for what `peer` owes, where others have it.
+    fn reassign(&mut self, peer: PeerId, now: Time) {
+        let owed: Vec<AskedChunk> = self
+            .peer(peer)
+            .into_iter()
+            .flat_map(|state| state.asked.iter().filter(|ask| !ask.whole))
+            .copied()
+            .collect();
+        for ask in owed {
+            let (transfer, chunk) = (ask.transfer, ask.chunk);
+            if !self.has_another(peer, transfer, chunk, now) {
+                continue;
+            }
+            let message = Message::Cancel {
+                transfer,
+                chunk: chunk.get(),
+            };
+            self.send(peer, message);
+            self.give_up(peer, transfer, chunk, now);
+        }
+    }
+
+    /// Whether a peer other than `peer` would serve `chunk`.
+    fn has_another(
+        &self,
+        peer: PeerId,
+        transfer: TransferId,
+        chunk: ChunkIndex,
+        now: Time,
+    ) -> bool {
+        self.others(peer, now).any(|other| {
+            let mut remotes = other.remotes.iter();
+            remotes.any(|remote| remote.ours == transfer && remote.has.has(chunk))
+        })
+    }
+
+    /// Transfers of which `peer` is asked for nothing, because it is last in order and others
+    /// have something of them.
+    pub(super) fn left_to_others(&self, peer: PeerId, now: Time) -> Vec<TransferId> {
+        let is_last = |state: &Peer| self.watch.guard.is_some() && state.conduct.is_last(now);
+        if !self.peer(peer).is_some_and(is_last) {
+            return Vec::new();
+        }
+        let useful = self.others(peer, now).flat_map(|other| {
+            let remotes = other.remotes.iter();
+            remotes.filter(|remote| remote.useful > 0)
+        });
+        useful.map(|remote| remote.ours).collect()
+    }
+
+    /// Peers other than `peer` that serve us and are not last in order.
+    fn others(&self, peer: PeerId, now: Time) -> impl Iterator<Item = &Peer> {
+        let peers = self.peers.iter().enumerate();
+        peers.filter_map(move |(at, other)| {
+            let other = other.as_ref().filter(|_| at != peer.index())?;
+            let serves = other.may_be_asked() && !other.conduct.is_last(now);
+            serves.then_some(other)
+        })
+    }
+
+    /// Whether one more request of `len` bytes is more than `peer` may have waiting.
+    pub(super) fn is_too_much(&self, peer: PeerId, len: ByteCount) -> bool {
+        let queued = self.uplink.queued(peer);
+        self.watch
+            .guard
+            .is_some_and(|guard| guard.is_too_much(queued, len))
+    }
+
+    /// `peer` refuses what it claimed to have and was asked for, while it does not choke us.
+    pub(super) fn count_broken(
+        &mut self,
+        peer: PeerId,
+        transfer: TransferId,
+        chunk: ChunkIndex,
+        now: Time,
+    ) {
+        let Some(state) = self.peer_mut(peer) else {
+            return;
+        };
+        let mut asked = state.asked.iter();
+        if asked.any(|ask| ask.transfer == transfer && ask.chunk == chunk) {
+            state.conduct.breaks_promise(now);
+        }
+    }
+
+    /// `peer` sent bytes that nobody waits for.
+    pub(super) fn wasted(&mut self, peer: PeerId, len: ByteCount) -> Result<(), Misbehaviour> {
+        self.actions
+            .push_back(Action::Notify(Event::Wasted(peer, len)));
+        let guarded = self.watch.guard.is_some();
+        let state = self.peer_mut(peer).filter(|_| guarded);
+        state.map_or(Ok(()), |state| state.conduct.wastes(len))
+    }
+}
+
+impl Guard {
+    /// Whether `len` bytes are more than may wait beside the `queued` ones.
+    pub(super) fn is_too_much(&self, queued: ByteCount, len: ByteCount) -> bool {
+        queued > ByteCount::ZERO && queued.saturating_add(len) > self.replies
+    }
+}
