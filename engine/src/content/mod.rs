@@ -4,6 +4,7 @@
 //! chunk must hash to. Refuses every name that could leave the chosen directory, and every
 //! manifest that says one thing in two ways.
 
+pub mod scan;
 pub mod tree;
 
-pub use tree::{Entry, Kind, Piece, Tree};
+pub use tree::{ChunkHash, Entry, Kind, Piece, Tree, hash_chunk};

@@ -78,7 +78,10 @@ impl Tree {
         let mut at = u64::from(chunk.get()) * self.geometry.chunk().get() + offset.get();
         let end = at + len.get();
         // The last entry that starts at or before `at`; empty ones before it are skipped below.
-        let mut entry = self.starts.partition_point(|start| *start <= at).saturating_sub(1);
+        let mut entry = self
+            .starts
+            .partition_point(|start| *start <= at)
+            .saturating_sub(1);
         std::iter::from_fn(move || {
             while at < end {
                 let start = self.starts[entry];
@@ -101,4 +104,52 @@ impl Tree {
             None
         })
     }
+}
+
+impl Tree {
+    /// A tree of `entries`, cut into chunks of `chunk` bytes that hash to `hashes`.
+    ///
+    /// # Errors
+    ///
+    /// A geometry that cannot be, or a number of hashes that does not fit it.
+    pub fn new(
+        entries: Vec<Entry>,
+        chunk: ByteCount,
+        hashes: Vec<ChunkHash>,
+    ) -> Result<Self, fairhaul_core::manifest::ManifestError> {
+        let mut starts = Vec::new();
+        let mut at = 0;
+        for entry in &entries {
+            starts.push(at);
+            if let Kind::File { bytes, .. } = entry.kind {
+                at += bytes;
+            }
+        }
+        let geometry = Manifest::new(ByteCount::new(at), chunk)?;
+        Ok(Self {
+            entries,
+            starts,
+            geometry,
+            hashes,
+        })
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub fn id(&self) -> fairhaul_core::manifest::ContentId {
+        let text = format!("{self:?}");
+        fairhaul_core::manifest::ContentId(*blake3::hash(text.as_bytes()).as_bytes())
+    }
+
+    /// Whether `bytes` are `chunk`.
+    #[must_use]
+    pub fn verify(&self, chunk: ChunkIndex, bytes: &[u8]) -> bool {
+        self.hashes[chunk.index()] == hash_chunk(bytes)
+    }
+}
+
+/// The hash of a chunk.
+#[must_use]
+pub fn hash_chunk(bytes: &[u8]) -> ChunkHash {
+    blake3::derive_key("fairhaul 1 chunk", bytes)
 }
