@@ -1,0 +1,152 @@
+//! One process for each data directory.
+//!
+//! Decides by a lock of the kernel, which ends with the process that holds it, so that no stale
+//! lock can be left behind by a kill. Refuses a file system that cannot lock, rather than hope.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use super::StoreError;
+
+/// Name of the lock file in the data directory.
+const NAME: &str = "lock";
+
+/// Digits of a process id that are read from a lock file.
+const PID_DIGITS_MAX: u64 = 20;
+
+/// The right to work on a data directory; given back when dropped.
+#[derive(Debug)]
+pub struct DataLock {
+    _held: File,
+}
+
+impl DataLock {
+    /// Takes the lock of the data directory `dir`, which must be there, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] with the process that holds it, [`StoreError::NoLocks`] on a file
+    /// system without locks, [`StoreError::Target`] if the lock file cannot be made.
+    pub fn take(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(NAME);
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(nofollow())
+            .open(&path);
+        let mut held = opened.map_err(|source| StoreError::Target {
+            path: dir.to_owned(),
+            source,
+        })?;
+        match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let pid = holder(&mut held);
+                return Err(StoreError::Locked { path, pid });
+            }
+            Err(errno) => {
+                let source = errno.into();
+                return Err(StoreError::NoLocks { path, source });
+            }
+        }
+        // The pid is for people; the lock holds without it, on a full disk too.
+        let _ = held.set_len(0);
+        let _ = write!(held, "{}", std::process::id());
+        Ok(Self { _held: held })
+    }
+}
+
+/// The flag that keeps a planted link from naming another file; set as a bare number because
+/// the standard library takes it so.
+fn nofollow() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+}
+
+/// The process that wrote itself into the lock file.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.take(PID_DIGITS_MAX).read_to_string(&mut text);
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if read.is_ok() && digits {
+        text
+    } else {
+        "?".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Register: P10.
+    #[test]
+    fn a_second_lock_is_refused_and_names_the_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DataLock::take(dir.path()).unwrap();
+        let refused = DataLock::take(dir.path()).unwrap_err().to_string();
+        let told = format!("in use by process {}", std::process::id());
+        assert!(refused.ends_with(&told), "{refused}");
+        drop(first);
+        DataLock::take(dir.path()).unwrap();
+    }
+
+    /// Register: P10.
+    #[test]
+    fn the_lock_of_a_killed_process_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join(NAME);
+        // Another process takes the lock, says so, and is killed while it holds it.
+        let mut other = Command::new("flock")
+            .arg(&lock)
+            .args(["sh", "-c", "echo held; exec sleep 600"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = [0; 5];
+        other
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut said)
+            .unwrap();
+        assert!(matches!(
+            DataLock::take(dir.path()),
+            Err(StoreError::Locked { .. })
+        ));
+        // `flock` runs the shell as a child that holds the lock as well.
+        let children = format!("/proc/{0}/task/{0}/children", other.id());
+        let child = std::fs::read_to_string(children).unwrap_or_default();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        let _ = Command::new("kill")
+            .arg("-9")
+            .args(child.split_whitespace())
+            .status();
+        let free = (0..1_000_000).any(|_| DataLock::take(dir.path()).is_ok());
+        assert!(free);
+    }
+
+    /// Register: P10, M4.
+    #[test]
+    fn a_planted_link_is_not_taken_for_the_lock_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = dir.path().join("outside");
+        std::fs::write(&outside, "precious").unwrap();
+        std::os::unix::fs::symlink(&outside, dir.path().join(NAME)).unwrap();
+        assert!(matches!(
+            DataLock::take(dir.path()),
+            Err(StoreError::Target { .. })
+        ));
+        assert_eq!(std::fs::read_to_string(outside).unwrap(), "precious");
+    }
+}
