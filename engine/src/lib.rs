@@ -5,10 +5,12 @@
 pub mod clock;
 pub mod content;
 pub mod control;
+mod driver;
 pub mod identity;
 pub mod node;
 pub mod params;
 pub mod record;
+mod session;
 pub mod store;
 pub mod tables;
 pub mod transport;

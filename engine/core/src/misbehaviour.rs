@@ -100,9 +100,11 @@ impl Misbehaviour {
     }
 }
 
-impl fmt::Display for Misbehaviour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Misbehaviour {
+    /// Its name, for people and counters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::ChunkOutOfRange => "chunk out of range",
             Self::BitfieldLength => "bitfield of the wrong length",
             Self::BlockOutOfOrder => "block out of order",
@@ -125,7 +127,13 @@ impl fmt::Display for Misbehaviour {
             Self::Stalled => "no progress for too long",
             Self::Silent => "silent for too long",
             Self::Unrequested => "too many bytes that nobody asked for",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Misbehaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
 use crate::peer::{AskedChunk, Remote};
 use crate::time::{Span, Time};
+use crate::token_bucket::TokenBucket;
 use crate::transfer::Progress;
 use crate::units::{ByteCount, Rate};
 
@@ -87,6 +88,40 @@ impl Node {
         let message = Message::Request { transfer, chunk };
         self.actions.push_back(Action::Send { peer, message });
         Some(())
+    }
+
+    /// Changes the rate of requests. What was asked for before is still owed to the new one.
+    pub(super) fn set_download(&mut self, rate: Option<Rate>, now: Time) {
+        self.download = match (rate, self.download) {
+            (None, _) => None,
+            (Some(rate), None) => Some(TokenBucket::empty(rate, burst(rate), now)),
+            (Some(rate), Some(mut bucket)) => {
+                bucket.set_rate(rate, burst(rate), now);
+                Some(bucket)
+            }
+        };
+        self.download_at = None;
+        self.ask_everybody(now);
+    }
+
+    /// Whether `peer` takes part in `transfer` too.
+    #[must_use]
+    pub fn takes_part(&self, peer: PeerId, transfer: TransferId) -> bool {
+        let state = self.peer(peer);
+        state.is_some_and(|state| state.remotes.iter().any(|remote| remote.ours == transfer))
+    }
+
+    /// Bytes of `transfer` that were asked of `peer` and are not whole here, and whether it
+    /// chokes us.
+    #[must_use]
+    pub fn asked_of(&self, peer: PeerId, transfer: TransferId) -> (ByteCount, bool) {
+        let state = self.peer(peer);
+        let (Some(state), Some(content)) = (state, self.transfers.get(transfer)) else {
+            return (ByteCount::ZERO, false);
+        };
+        let asked = state.asked.iter().filter(|ask| ask.transfer == transfer);
+        let bytes = asked.map(|ask| content.manifest.len_of(ask.chunk)).sum();
+        (bytes, state.chokes_us)
     }
 
     /// Tells `peer` whether we want something of it, if that changed.

@@ -142,6 +142,7 @@ impl Node {
             Input::Remove { transfer } => self.remove(transfer, now),
             Input::Limit { target, limit } => self.uplink.set_limit(target, limit, now),
             Input::Group { target, group } => self.uplink.join(target, group, now),
+            Input::Download { rate } => self.set_download(rate, now),
             Input::Text { peer, text } => self.send(peer, Message::Text(text)),
             Input::Ping { peer, number } => self.send(peer, Message::Ping(number)),
             Input::Say { peer, message } => self.say(peer, message),

@@ -143,6 +143,11 @@ pub enum Input {
         /// Which; none takes it out.
         group: Option<GroupId>,
     },
+    /// From now on chunks are asked for at this rate at most.
+    Download {
+        /// Bytes per second; none is unlimited.
+        rate: Option<Rate>,
+    },
     /// Say a line to a peer.
     Text {
         /// To whom.

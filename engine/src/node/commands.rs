@@ -1,0 +1,540 @@
+//! Commands of people: each becomes inputs of the core, or an answer from the tables.
+//!
+//! Decides nothing about service; refuses names that nobody has.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fairhaul_core::id::PeerId;
+use fairhaul_core::message::{Message, Offer, Verdict};
+use fairhaul_core::node::Input;
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{Rate, Weight};
+use fairhaul_core::uplink::Target;
+use tokio::task::spawn_blocking;
+
+use super::Happening;
+use super::contents::{Kept, Role, Stage};
+use super::host::Host;
+use super::moving;
+use super::shelf::ManifestShelf;
+use crate::content::scan::{Options, Scanned, scan};
+use crate::content::ticket::Ticket;
+use crate::control::api::{
+    self, Call, Direction, Failure, Nothing, Phase, Pong, Progress, Request, Sent, Shared,
+};
+use crate::identity::PublicKey;
+
+/// How long a command waits for a peer that cannot be reached.
+const REACH: Span = Span::from_secs(30);
+/// How long a ping waits for its answer.
+const PING: Span = Span::from_secs(10);
+
+/// Commands that wait for peers.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pushes: Vec<Push>,
+    pings: Vec<(Call, PeerId, u64, Time)>,
+    numbers: u64,
+}
+
+/// A content that is pushed.
+#[derive(Debug)]
+struct Push {
+    call: Call,
+    number: u32,
+    since: Time,
+    /// Each peer, whether it was offered, and its last word.
+    peers: Vec<(PeerId, bool, Option<Verdict>)>,
+}
+
+impl Host {
+    /// Does what a call asks, or starts to.
+    pub(super) fn call(&mut self, call: Call) {
+        let done = match call.request.clone() {
+            Request::Share(share) => return self.scan(call, share.path, share.ignore),
+            Request::Send(send) => return self.scan(call, send.path, send.ignore),
+            Request::Get(get) => return self.get(call, &get),
+            Request::Ping(ping) => return self.ping(call, &ping.peer),
+            Request::Peers(_) => return call.done(&self.peer_status()),
+            Request::Status(_) => return call.done(&self.status()),
+            Request::Reload(_) => match self.reload() {
+                Ok(reloaded) => return call.done(&reloaded),
+                Err(failure) => Err(failure),
+            },
+            Request::Message(text) => self.say(&text.peer, text.text),
+            Request::Limit(limit) => self.set_cap(&limit),
+            Request::Weight(weight) => self.set_weight(&weight),
+            Request::Floor(floor) => self.set_floor(&floor),
+            Request::Pause(transfer) => self.set_paused(transfer.id, true),
+            Request::Resume(transfer) => self.set_paused(transfer.id, false),
+            Request::Cancel(transfer) => self.cancel(transfer.id),
+            Request::Stop(_) => {
+                call.done(&Nothing {});
+                return self.stop();
+            }
+        };
+        match done {
+            Ok(()) => call.done(&Nothing {}),
+            Err(failure) => call.fail(failure),
+        }
+    }
+
+    fn named(&self, name: &str) -> Result<PeerId, Failure> {
+        let unknown = || {
+            Failure::usage(format!(
+                "peer {name} is unknown; `fairhaul peers` lists them"
+            ))
+        };
+        self.peers.named(name).ok_or_else(unknown)
+    }
+
+    fn linked(&self, name: &str) -> Result<PeerId, Failure> {
+        let peer = self.named(name)?;
+        match self.peers.link(peer) {
+            Some(_) => Ok(peer),
+            None => Err(Failure::unreachable(format!(
+                "peer {name} is not connected"
+            ))),
+        }
+    }
+
+    fn say(&mut self, name: &str, text: String) -> Result<(), Failure> {
+        if text.len() > api::TEXT_MAX {
+            let got = text.len();
+            return Err(Failure::usage(format!(
+                "the text has {got} bytes, allowed are {}",
+                api::TEXT_MAX
+            )));
+        }
+        let peer = self.linked(name)?;
+        let text = text.into();
+        self.tell(Input::Text { peer, text });
+        Ok(())
+    }
+
+    fn ping(&mut self, call: Call, name: &str) {
+        let peer = match self.linked(name) {
+            Ok(peer) => peer,
+            Err(failure) => return call.fail(failure),
+        };
+        self.waiting.numbers += 1;
+        let number = self.waiting.numbers;
+        self.waiting
+            .pings
+            .push((call, peer, number, self.clock.now()));
+        self.tell(Input::Ping { peer, number });
+    }
+
+    /// A peer answered a ping.
+    pub(super) fn ponged(&mut self, peer: PeerId, number: u64) {
+        let is_it = |ping: &(Call, PeerId, u64, Time)| ping.1 == peer && ping.2 == number;
+        let Some(at) = self.waiting.pings.iter().position(is_it) else {
+            return;
+        };
+        let (call, _, _, since) = self.waiting.pings.swap_remove(at);
+        let rtt = self.clock.now().since(since);
+        self.peers.at_mut(peer).rtt = Some(rtt);
+        let rtt_us = vec![rtt.as_nanos() / 1_000];
+        call.done(&Pong { rtt_us });
+    }
+
+    // ---- sharing and sending
+
+    /// Reads and hashes a tree, beside the driver.
+    fn scan(&mut self, call: Call, path: PathBuf, ignore: Vec<String>) {
+        if let Request::Send(send) = &call.request {
+            let unknown = send.peers.iter().find_map(|name| self.named(name).err());
+            if let Some(failure) = unknown {
+                return call.fail(failure);
+            }
+        }
+        let happenings = self.happenings.clone();
+        spawn_blocking(move || {
+            let hashed = AtomicU64::new(0);
+            let progress = |bytes: u64| {
+                let done_bytes = hashed.fetch_add(bytes, Ordering::Relaxed);
+                call.progress(Progress {
+                    phase: Phase::Hashing,
+                    done_bytes: done_bytes + bytes,
+                    ..Progress::default()
+                });
+            };
+            let options = Options {
+                ignore,
+                skip_unportable: false,
+                chunk: None,
+                threads: None,
+                progress: &progress,
+                cancel: &AtomicBool::new(false),
+            };
+            let result = scan(&path, &options).map_err(|error| error.to_string());
+            let _ = happenings.blocking_send(Happening::Scanned(call, result));
+        });
+    }
+
+    /// A tree was read: offer it.
+    pub(super) fn scanned(&mut self, call: Call, result: Result<Scanned, String>) {
+        let scanned = match result {
+            Ok(scanned) => scanned,
+            Err(why) => return call.fail(Failure::storage(why)),
+        };
+        let tree = Arc::new(scanned.tree);
+        let id = tree.id();
+        let number = match self.contents.find(&id) {
+            Some(content) => content.number,
+            None => {
+                let manifest = tree.encode();
+                let root = scanned.base;
+                let name = tree.name().unwrap_or("tree").to_owned();
+                let role = Role::Shared {
+                    root,
+                    stamps: scanned.stamps,
+                };
+                let kept = Kept::new(name, manifest.len() as u64, role);
+                let shelf = ManifestShelf::full(manifest);
+                let content = self.contents.add(id, kept, shelf, self.clock.now());
+                let number = content.number;
+                self.prepare(number, Arc::clone(&tree));
+                number
+            }
+        };
+        let bytes = tree.bytes();
+        if let Request::Send(send) = &call.request {
+            let peers = send.peers.iter().filter_map(|name| self.peers.named(name));
+            let peers = peers.map(|peer| (peer, false, None)).collect();
+            self.waiting.pushes.push(Push {
+                call,
+                number,
+                since: self.clock.now(),
+                peers,
+            });
+            return self.push();
+        }
+        let ticket = self.ticket(number);
+        call.done(&Shared {
+            ticket,
+            content: data_encoding::HEXLOWER.encode(&id.0),
+            name: tree.name().unwrap_or("tree").to_owned(),
+            bytes,
+            files: tree.files() as u64,
+        });
+    }
+
+    fn ticket(&self, number: u32) -> String {
+        let Some(content) = self.contents.at(number) else {
+            return String::new();
+        };
+        let own = (self.doors.public().bytes(), self.doors.address());
+        let length = content.manifest.geometry().bytes().get();
+        let ticket = Ticket::new(content.id, length, vec![own]);
+        ticket.map_or_else(|error| error.to_string(), |ticket| ticket.to_string())
+    }
+
+    /// Offers what is pushed to those that are connected and have not heard of it.
+    pub(super) fn push(&mut self) {
+        let mut offers = Vec::new();
+        for push in &mut self.waiting.pushes {
+            let Some(content) = self.contents.at(push.number) else {
+                continue;
+            };
+            if content.stage != Stage::Whole {
+                continue;
+            }
+            for (peer, offered, _) in &mut push.peers {
+                if *offered || self.peers.link(*peer).is_none() {
+                    continue;
+                }
+                *offered = true;
+                let offer = Offer {
+                    content: content.id,
+                    manifest_bytes: content.manifest.geometry().bytes().get(),
+                    bytes: content.bytes(),
+                    name: content.kept.name.as_str().into(),
+                };
+                offers.push((*peer, Message::Offer(Box::new(offer))));
+            }
+        }
+        for (peer, message) in offers {
+            self.tell(Input::Say { peer, message });
+        }
+    }
+
+    /// A peer says what becomes of what we offered.
+    pub(super) fn verdict(
+        &mut self,
+        peer: PeerId,
+        content: fairhaul_core::manifest::ContentId,
+        verdict: Verdict,
+    ) {
+        let number = self.contents.find(&content).map(|content| content.number);
+        for push in &mut self.waiting.pushes {
+            if Some(push.number) != number {
+                continue;
+            }
+            for (_, _, last) in push.peers.iter_mut().filter(|(of, _, _)| *of == peer) {
+                *last = Some(verdict);
+            }
+        }
+    }
+
+    /// A session ended: what was offered over it is offered again over the next.
+    pub(super) fn unoffer(&mut self, peer: PeerId) {
+        for push in &mut self.waiting.pushes {
+            for (of, offered, last) in &mut push.peers {
+                if *of == peer && matches!(last, None | Some(Verdict::Accepted | Verdict::Busy)) {
+                    *offered = false;
+                }
+            }
+        }
+    }
+
+    /// Ends the pushes and pings that are over, and says how far the others are.
+    pub(super) fn review_waiting(&mut self) {
+        let now = self.clock.now();
+        let mut pings = std::mem::take(&mut self.waiting.pings);
+        for (call, ..) in pings.extract_if(.., |ping| now.since(ping.3) >= PING) {
+            call.fail(Failure::unreachable("no answer in 10 s"));
+        }
+        self.waiting.pings.append(&mut pings);
+        for mut push in std::mem::take(&mut self.waiting.pushes) {
+            let late = now.since(push.since) >= REACH;
+            for (peer, offered, last) in &mut push.peers {
+                if late && !*offered && last.is_none() && self.peers.link(*peer).is_none() {
+                    *last = Some(Verdict::Failed);
+                }
+            }
+            let is_over = |last: &Option<Verdict>| {
+                !matches!(last, None | Some(Verdict::Accepted | Verdict::Busy))
+            };
+            if push.peers.iter().all(|(_, _, last)| is_over(last)) {
+                self.pushed(push);
+            } else {
+                self.report_push(&push);
+                self.waiting.pushes.push(push);
+            }
+        }
+    }
+
+    fn report_push(&self, push: &Push) {
+        let Some(content) = self.contents.at(push.number) else {
+            return;
+        };
+        let waits = push
+            .peers
+            .iter()
+            .filter(|(_, _, last)| *last != Some(Verdict::Done));
+        let names: Vec<&str> = waits
+            .map(|(peer, ..)| self.peers.at(*peer).name.as_str())
+            .collect();
+        let total = content.bytes() * push.peers.len() as u64;
+        push.call.progress(Progress {
+            phase: Phase::Moving,
+            transfer: Some(push.number),
+            done_bytes: content.sent.min(total),
+            total_bytes: Some(total),
+            rate_bytes_s: content.up_rate,
+            eta_s: total
+                .saturating_sub(content.sent)
+                .checked_div(content.up_rate),
+            waiting_for: Some(names.join(", ")),
+        });
+    }
+
+    fn pushed(&self, push: Push) {
+        let of = |wanted: bool| {
+            let rows = push.peers.iter();
+            rows.filter(move |(_, _, last)| (*last == Some(Verdict::Done)) == wanted)
+        };
+        let name = |peer: &PeerId| self.peers.at(*peer).name.clone();
+        let failed: Vec<String> = of(false)
+            .map(|(peer, offered, last)| {
+                let why = match last {
+                    Some(Verdict::NotAccepted) => "does not accept pushes from this node",
+                    Some(Verdict::Quota) => "has no room left for what this node pushes",
+                    Some(Verdict::Failed) if !offered => "cannot be reached",
+                    _ => "could not fetch or store it",
+                };
+                format!("{} {why}", name(peer))
+            })
+            .collect();
+        let Some(content) = self.contents.at(push.number) else {
+            return push.call.fail(Failure::error("the transfer was cancelled"));
+        };
+        if failed.is_empty() {
+            let seconds = self.clock.now().since(push.since).as_secs_f64();
+            return push.call.done(&Sent {
+                content: data_encoding::HEXLOWER.encode(&content.id.0),
+                bytes: content.bytes(),
+                peers: push.peers.iter().map(|(peer, ..)| name(peer)).collect(),
+                seconds,
+            });
+        }
+        let reached = push.peers.iter().any(|(_, offered, _)| *offered);
+        let code = match (of(true).count(), reached) {
+            (0, false) => Failure::UNREACHABLE,
+            (0, true) if push.peers.len() == 1 => Failure::ERROR,
+            _ => Failure::PART,
+        };
+        push.call.fail(Failure::new(code, failed.join("; ")));
+    }
+
+    // ---- getting
+
+    fn get(&mut self, call: Call, get: &api::Get) {
+        let ticket: Ticket = match get.ticket.parse() {
+            Ok(ticket) => ticket,
+            Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),
+        };
+        if let Some(number) = self
+            .contents
+            .find(&ticket.content())
+            .map(|found| found.number)
+        {
+            let stopped = self.contents.at_mut(number).is_some_and(|content| {
+                if let Role::Fetched {
+                    overwrite, force, ..
+                } = &mut content.kept.role
+                {
+                    *overwrite |= get.overwrite;
+                    *force |= get.force;
+                }
+                matches!(content.stage, Stage::Failed(_) | Stage::Paused(_))
+            });
+            if stopped {
+                self.restart(number);
+            }
+            if let Some(content) = self.contents.at_mut(number) {
+                moving::watch(content, call);
+            }
+            return;
+        }
+        let mut known = false;
+        for (key, address) in ticket.peers() {
+            let Ok(key) = PublicKey::new(*key) else {
+                continue;
+            };
+            let Some(peer) = self
+                .peers
+                .find(&key)
+                .filter(|peer| self.peers.at(*peer).allowed)
+            else {
+                continue;
+            };
+            known = true;
+            let row = self.peers.at_mut(peer);
+            if row.address.is_none() {
+                row.address = Some(address.clone());
+            }
+            self.doors_wanted(peer);
+        }
+        if !known && self.peers.linked().next().is_none() {
+            let names: Vec<String> = ticket
+                .peers()
+                .iter()
+                .map(|(key, _)| data_encoding::HEXLOWER.encode(key))
+                .collect();
+            return call.fail(Failure::new(
+                Failure::IDENTITY,
+                format!(
+                    "no peer of the ticket is in the parameter file: {}",
+                    names.join(", ")
+                ),
+            ));
+        }
+        let role = Role::Fetched {
+            into: get.dir.clone(),
+            overwrite: get.overwrite,
+            force: get.force,
+            whole: false,
+        };
+        let id = ticket.content();
+        let name = data_encoding::HEXLOWER.encode(&id.0[..6]);
+        let number = self.fetch(id, Kept::new(name, ticket.manifest_bytes(), role));
+        if let Some(content) = self.contents.at_mut(number) {
+            moving::watch(content, call);
+        }
+    }
+
+    // ---- limits
+
+    fn target(&self, target: &api::Target) -> Result<Target, Failure> {
+        let group = |name: &str| self.settings.group(name).map(Target::Group);
+        let found = match target {
+            api::Target::Node => Some(Target::Node),
+            api::Target::Peer(name) => self.peers.named(name).map(Target::Peer),
+            api::Target::Group(name) => group(name),
+            api::Target::Transfer(id) => self
+                .contents
+                .at(*id)
+                .map(|content| Target::Transfer(content.data())),
+            api::Target::Named(name) => self
+                .peers
+                .named(name)
+                .map(Target::Peer)
+                .or_else(|| group(name)),
+        };
+        found.ok_or_else(|| Failure::usage(format!("{target} is unknown")))
+    }
+
+    fn set_cap(&mut self, limit: &api::Limit) -> Result<(), Failure> {
+        let cap = limit.rate_bytes_s.map(Rate::new);
+        if limit.direction == Direction::Down {
+            if limit.target != api::Target::Node {
+                return Err(Failure::usage(
+                    "only the node has a limit of what it receives",
+                ));
+            }
+            self.limits.download = cap;
+            self.tell(Input::Download { rate: cap });
+            return Ok(());
+        }
+        let target = self.target(&limit.target)?;
+        self.limits
+            .change(target, |limit| limit.cap = cap, &self.settings);
+        self.apply(target);
+        Ok(())
+    }
+
+    fn set_weight(&mut self, weight: &api::Weight) -> Result<(), Failure> {
+        let target = self.target(&weight.target)?;
+        let hundredths = weight.weight_hundredths;
+        let weight = Weight::from_hundredths(hundredths)
+            .or((hundredths == 0).then_some(Weight::BEST_EFFORT));
+        let weight = weight.ok_or_else(|| {
+            Failure::usage(format!(
+                "weight {hundredths} hundredths: allowed are 0 to 1000000"
+            ))
+        })?;
+        if target == Target::Node {
+            return Err(Failure::usage(
+                "the node has no weight; peers, groups and transfers have",
+            ));
+        }
+        self.limits
+            .change(target, |limit| limit.weight = weight, &self.settings);
+        self.apply(target);
+        Ok(())
+    }
+
+    fn set_floor(&mut self, floor: &api::Floor) -> Result<(), Failure> {
+        let target = self.target(&floor.target)?;
+        let rate = Some(Rate::new(floor.rate_bytes_s)).filter(|rate| rate.get() > 0);
+        if target == Target::Node {
+            return Err(Failure::usage(
+                "the node has no floor; peers, groups and transfers have",
+            ));
+        }
+        self.limits
+            .change(target, |limit| limit.floor = rate, &self.settings);
+        self.apply(target);
+        Ok(())
+    }
+
+    /// Tells the core what holds for `target` now.
+    pub(super) fn apply(&mut self, target: Target) {
+        let limit = self.limits.of(target);
+        self.tell(Input::Limit { target, limit });
+    }
+}

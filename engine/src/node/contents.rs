@@ -1,0 +1,324 @@
+//! The contents that a node takes part in, and what is kept of them between two runs.
+//!
+//! Decides nothing about service. Each content is two transfers of the core: its bytes, and
+//! its manifest, which is moved like a content of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::manifest::ContentId;
+use fairhaul_core::time::Time;
+use serde::{Deserialize, Serialize};
+
+use super::shelf::{ManifestShelf, Shelf};
+use crate::content::scan::Stamp;
+use crate::content::{Tree, manifest_id};
+use crate::control::api::Call;
+use crate::store::Store;
+
+/// The form of the files that are kept; another one is not read.
+const VERSION: u32 = 1;
+
+/// All of them, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    rows: BTreeMap<u32, Content>,
+    numbers: BTreeMap<ContentId, u32>,
+    /// The same by the identity under which the manifest moves.
+    descriptions: BTreeMap<ContentId, u32>,
+    next: u32,
+    /// Where they are kept between two runs.
+    folder: PathBuf,
+}
+
+/// One content on this node.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) number: u32,
+    pub(crate) kept: Kept,
+    pub(crate) id: ContentId,
+    pub(crate) stage: Stage,
+    pub(crate) manifest: Arc<ManifestShelf>,
+    pub(crate) files: Option<(Arc<Store>, Arc<Tree>)>,
+    /// Commands that wait for its end.
+    pub(crate) watchers: Vec<Call>,
+    /// Peers that offered it and want to know what becomes of it.
+    pub(crate) offered: Vec<PeerId>,
+    pub(crate) started: Time,
+    /// Verified bytes that are here, those that came this time, and a second ago.
+    pub(crate) here: u64,
+    pub(crate) came: u64,
+    /// Bytes that were here and verified when it was taken up.
+    pub(crate) resumed: u64,
+    /// Bytes sent to all peers together.
+    pub(crate) sent: u64,
+    pub(crate) sent_before: u64,
+    pub(crate) up_rate: u64,
+    pub(crate) before: u64,
+    pub(crate) rate: u64,
+    /// Chunks whose writing has not ended.
+    pub(crate) writing: u32,
+    /// A file is being synced.
+    pub(crate) syncing: bool,
+    /// Peers that sent chunks of the manifest.
+    pub(crate) tellers: Vec<PeerId>,
+}
+
+/// Where a content stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its manifest is on its way.
+    Describing,
+    /// What is there is being verified.
+    Checking,
+    /// Chunks are on their way.
+    Moving,
+    /// It is whole, and gets its final names.
+    Finishing,
+    /// It is whole.
+    Whole,
+    /// It stands still because somebody said so, or because the disk is full or broken.
+    Paused(Option<String>),
+    /// It cannot go on.
+    Failed(String),
+}
+
+/// What is kept of a content between two runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) version: u32,
+    pub(crate) name: String,
+    pub(crate) manifest_bytes: u64,
+    pub(crate) role: Role,
+    pub(crate) paused: bool,
+    /// The key of the peer that pushed it.
+    #[serde(default)]
+    pub(crate) from: Option<String>,
+}
+
+/// Why it is here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Role {
+    /// It was here before.
+    Shared {
+        /// The folder that holds it.
+        root: PathBuf,
+        stamps: Vec<Stamp>,
+    },
+    /// It is fetched.
+    Fetched {
+        into: PathBuf,
+        overwrite: bool,
+        force: bool,
+        /// It is whole, under its final names.
+        whole: bool,
+    },
+}
+
+impl Content {
+    /// The core's id for its bytes.
+    pub(crate) const fn data(&self) -> TransferId {
+        TransferId(self.number * 2)
+    }
+
+    /// The core's id for its manifest.
+    pub(crate) const fn description(&self) -> TransferId {
+        TransferId(self.number * 2 + 1)
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files
+            .as_ref()
+            .map_or(0, |(_, tree)| tree.geometry().bytes().get())
+    }
+
+    pub(crate) fn is_fetch(&self) -> bool {
+        matches!(self.kept.role, Role::Fetched { .. })
+    }
+}
+
+impl Contents {
+    /// None yet; they are kept in `folder`.
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            next: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a new one up. Its number, which is new too.
+    pub(crate) fn add(
+        &mut self,
+        id: ContentId,
+        kept: Kept,
+        manifest: ManifestShelf,
+        now: Time,
+    ) -> &mut Content {
+        let number = self.next;
+        self.next += 1;
+        self.numbers.insert(id, number);
+        self.descriptions.insert(manifest_id(id), number);
+        self.rows.entry(number).or_insert(Content {
+            number,
+            kept,
+            id,
+            stage: Stage::Describing,
+            manifest: Arc::new(manifest),
+            files: None,
+            watchers: Vec::new(),
+            offered: Vec::new(),
+            started: now,
+            here: 0,
+            came: 0,
+            resumed: 0,
+            sent: 0,
+            sent_before: 0,
+            up_rate: 0,
+            before: 0,
+            rate: 0,
+            writing: 0,
+            syncing: false,
+            tellers: Vec::new(),
+        })
+    }
+
+    /// The content with this identity.
+    pub(crate) fn find(&self, id: &ContentId) -> Option<&Content> {
+        self.rows.get(self.numbers.get(id)?)
+    }
+
+    /// The core's transfer of a content, or of a manifest, by its identity.
+    pub(crate) fn transfer_of(&self, id: &ContentId) -> Option<TransferId> {
+        let data = self.numbers.get(id).map(|number| TransferId(number * 2));
+        let description = self.descriptions.get(id);
+        data.or_else(|| description.map(|number| TransferId(number * 2 + 1)))
+    }
+
+    pub(crate) fn at(&self, number: u32) -> Option<&Content> {
+        self.rows.get(&number)
+    }
+
+    pub(crate) fn at_mut(&mut self, number: u32) -> Option<&mut Content> {
+        self.rows.get_mut(&number)
+    }
+
+    /// The content of a transfer, and whether the transfer is its manifest.
+    pub(crate) fn of(&self, transfer: TransferId) -> Option<(&Content, bool)> {
+        Some((self.at(transfer.0 / 2)?, transfer.0 % 2 == 1))
+    }
+
+    pub(crate) fn of_mut(&mut self, transfer: TransferId) -> Option<(&mut Content, bool)> {
+        Some((self.at_mut(transfer.0 / 2)?, transfer.0 % 2 == 1))
+    }
+
+    /// Where the chunks of a transfer are.
+    pub(crate) fn shelf(&self, transfer: TransferId) -> Option<Shelf> {
+        let (content, is_manifest) = self.of(transfer)?;
+        if is_manifest {
+            return Some(Shelf::Manifest(Arc::clone(&content.manifest)));
+        }
+        let (store, tree) = content.files.as_ref()?;
+        Some(Shelf::Files(Arc::clone(store), Arc::clone(tree)))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Content> {
+        self.rows.values()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Content> {
+        self.rows.values_mut()
+    }
+
+    /// Forgets a content and what is kept of it. Its files stay.
+    pub(crate) fn remove(&mut self, number: u32) -> Option<Content> {
+        let content = self.rows.remove(&number)?;
+        self.numbers.remove(&content.id);
+        self.descriptions.remove(&manifest_id(content.id));
+        for kind in ["json", "manifest", "state"] {
+            // What is not there need not go.
+            let _ = fs::remove_file(self.path(&content.id, kind));
+        }
+        Some(content)
+    }
+
+    /// The file of `kind` that is kept for a content.
+    pub(crate) fn path(&self, id: &ContentId, kind: &str) -> PathBuf {
+        let name = data_encoding::HEXLOWER.encode(&id.0);
+        self.folder.join(format!("{name}.{kind}"))
+    }
+
+    /// Keeps what is known of a content for the next run.
+    pub(crate) fn keep(&self, content: &Content) -> io::Result<()> {
+        let manifest = content.manifest.bytes();
+        if content.files.is_some() {
+            replace(&self.path(&content.id, "manifest"), &manifest)?;
+        }
+        let text = serde_json::to_vec(&content.kept)?;
+        replace(&self.path(&content.id, "json"), &text)
+    }
+
+    /// What was kept by an earlier run: identity, what is known, and the manifest if it was
+    /// there. Files that cannot be read are reported by name and left alone.
+    pub(crate) fn kept(&self) -> io::Result<Vec<Result<Remembered, String>>> {
+        let mut all = Vec::new();
+        let mut names: Vec<PathBuf> = fs::read_dir(&self.folder)?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+            .collect();
+        names.sort();
+        for path in names {
+            all.push(remember(&path).map_err(|why| format!("{}: {why}", path.display())));
+        }
+        Ok(all)
+    }
+}
+
+/// A content of an earlier run.
+pub(crate) struct Remembered {
+    pub(crate) id: ContentId,
+    pub(crate) kept: Kept,
+    pub(crate) manifest: Option<Vec<u8>>,
+}
+
+fn remember(path: &Path) -> Result<Remembered, String> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    let id = stem.and_then(|stem| data_encoding::HEXLOWER.decode(stem.as_bytes()).ok());
+    let id = id.and_then(|id| <[u8; 32]>::try_from(id).ok());
+    let id = ContentId(id.ok_or("is not named after a content")?);
+    let text = fs::read(path).map_err(|error| error.to_string())?;
+    let kept: Kept = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    if kept.version != VERSION {
+        return Err(format!("has version {}, not {VERSION}", kept.version));
+    }
+    let manifest = fs::read(path.with_extension("manifest")).ok();
+    Ok(Remembered { id, kept, manifest })
+}
+
+impl Kept {
+    pub(crate) fn new(name: String, manifest_bytes: u64, role: Role) -> Self {
+        Self {
+            version: VERSION,
+            name,
+            manifest_bytes,
+            role,
+            paused: false,
+            from: None,
+        }
+    }
+}
+
+/// Replaces the file at `path` at once: after a crash it is the old one or the new one.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = path.with_extension("part");
+    let mut file = fs::File::create(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::File::open(folder)?.sync_all()
+}

@@ -1,0 +1,188 @@
+//! What sessions tell: messages, chunks, blocks that have left, and their ends.
+//!
+//! Decides nothing: each piece of news is one input of the core, or concerns tables that the
+//! core does not have.
+
+use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::message::{CloseCode, Message};
+use fairhaul_core::node::{Event, Input};
+use fairhaul_core::units::ByteCount;
+use tracing::{debug, info, warn};
+
+use super::contents::{Role, Stage};
+use super::host::Host;
+use crate::content::path::shown;
+use crate::session::{Arrival, End, Heard, News, Seat};
+use crate::store::ReadError;
+
+impl Host {
+    /// News of a session; of one that is over it counts no longer.
+    pub(super) fn news(&mut self, seat: Seat, news: News) {
+        let link = self.peers.link(seat.peer);
+        if link.is_none_or(|link| link.serial != seat.serial) {
+            if let News::Heard(heard) = news {
+                heard.into_iter().for_each(|one| self.discard(one));
+            }
+            return;
+        }
+        match news {
+            News::Heard(heard) => {
+                for one in heard {
+                    // An offence among these ends the session: the rest counts no longer.
+                    if self.peers.link(seat.peer).is_none() {
+                        self.discard(one);
+                        continue;
+                    }
+                    self.heard(seat.peer, one);
+                }
+            }
+            News::Sent { len, beside } => {
+                let peer = seat.peer;
+                self.peers.at_mut(peer).traffic.up += len.get();
+                self.count_sent(peer, len.get() + beside);
+                self.tell(Input::Sent { peer, len });
+                if beside > 0 {
+                    let len = ByteCount::new(beside);
+                    self.tell(Input::Overhead { peer, len });
+                }
+            }
+            News::Unreadable {
+                transfer,
+                chunk,
+                len,
+                why,
+            } => {
+                let peer = seat.peer;
+                self.tell(Input::Sent { peer, len });
+                self.unreadable(transfer, &why);
+                self.tell(Input::Lost { transfer, chunk });
+            }
+            News::Ended(end) => self.ended(seat.peer, end),
+        }
+    }
+
+    /// Gives back what came with something that nobody hears any more.
+    fn discard(&self, heard: Heard) {
+        if let Heard::Chunk(_, arrival) = heard {
+            self.drop_arrival(arrival);
+        }
+    }
+
+    fn drop_arrival(&self, arrival: Arrival) {
+        self.backlog.done(arrival.bytes.len() as u64);
+        self.pool.put(arrival.bytes);
+    }
+
+    fn heard(&mut self, peer: PeerId, heard: Heard) {
+        let (message, arrival) = match heard {
+            Heard::Skipped => return self.tell(Input::Skipped { peer }),
+            Heard::Message(message) => (message, None),
+            Heard::Chunk(message, arrival) => (message, Some(arrival)),
+        };
+        match &message {
+            Message::Join(join) => {
+                let known = self.contents.transfer_of(&join.content);
+                let known = known.and_then(|transfer| self.contents.shelf(transfer));
+                let known = known.map(|shelf| shelf.geometry());
+                if let Some(link) = self.peers.link_mut(peer) {
+                    link.name(join.transfer, join.content, known);
+                }
+            }
+            Message::Leave { transfer } => {
+                if let Some(link) = self.peers.link_mut(peer) {
+                    link.forget(*transfer);
+                }
+            }
+            Message::Block { len, transfer, .. } => {
+                self.peers.at_mut(peer).traffic.down += len.get();
+                let names = self.peers.link(peer).map(|link| &link.names);
+                let content = names.and_then(|names| names.get(transfer));
+                let number = content.and_then(|id| self.contents.find(id));
+                if let Some(number) = number.map(|content| content.number) {
+                    self.watch.moved(peer, number, 0, len.get());
+                }
+                self.count_received(peer, len.get());
+            }
+            _ => {}
+        }
+        self.arrival = arrival;
+        self.tell(Input::Message { peer, message });
+        // A chunk that nobody waited for.
+        if let Some(arrival) = self.arrival.take() {
+            self.drop_arrival(arrival);
+        }
+    }
+
+    fn count_sent(&mut self, peer: PeerId, bytes: u64) {
+        if let Some(counters) = &self.peers.at(peer).counters {
+            counters.sent.inc_by(bytes);
+            counters.blocks.inc();
+        }
+    }
+
+    fn count_received(&mut self, peer: PeerId, bytes: u64) {
+        if let Some(counters) = &self.peers.at(peer).counters {
+            counters.received.inc_by(bytes);
+        }
+    }
+
+    /// A chunk that we have cannot be read, or is no longer what it was.
+    fn unreadable(&mut self, transfer: TransferId, why: &ReadError) {
+        let Some((content, _)) = self.contents.of_mut(transfer) else {
+            return;
+        };
+        warn!(content = %content.kept.name, %why, "a chunk is withdrawn");
+        let number = content.number;
+        if let (Role::Fetched { .. }, Stage::Whole) = (&content.kept.role, &content.stage) {
+            // It is fetched again, under its temporary name.
+            content.stage = Stage::Moving;
+        }
+        self.watch.trouble(number, why.to_string());
+    }
+
+    /// A session is over, and not because we ended it.
+    fn ended(&mut self, peer: PeerId, end: End) {
+        let row = self.peers.at_mut(peer);
+        let name = row.name.clone();
+        let reason = match end {
+            End::Closed => "the peer ended the connection".to_owned(),
+            End::Broken(error) => error.to_string(),
+            End::Offence(why) => {
+                self.close(peer, why);
+                return self.drain();
+            }
+        };
+        info!(peer = %name, reason, "disconnected");
+        self.peers.at_mut(peer).link = None;
+        self.parted(peer, reason);
+        self.drain();
+    }
+
+    /// Something that the core wants people or the shell to know.
+    pub(super) fn notice(&mut self, event: Event) {
+        match event {
+            Event::Complete(transfer) => self.complete.push(transfer),
+            Event::Text(peer, text) => {
+                let name = self.peers.at(peer).name.clone();
+                info!(peer = %name, text = %shown(&text), "text");
+                self.watch.text(name, text.into());
+            }
+            Event::Pong(peer, number) => self.ponged(peer, number),
+            Event::Wasted(peer, len) => {
+                let name = &self.peers.at(peer).name;
+                debug!(peer = %name, bytes = len.get(), "came in vain");
+            }
+            Event::Closed(peer, code, text) => {
+                let name = &self.peers.at(peer).name;
+                info!(peer = %name, ?code, text = %shown(&text), "closed by the peer");
+                if code == CloseCode::Revoked {
+                    warn!(peer = %name, "the peer no longer accepts this node");
+                }
+            }
+            Event::Offer(peer, offer) => self.offers.push((peer, offer)),
+            Event::Verdict(peer, content, verdict) => self.verdict(peer, content, verdict),
+            Event::WantAddresses(peer) => self.wants_addresses(peer),
+            Event::Addresses(peer, known) => self.told_addresses(peer, &known),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The host of a core: who is connected, what moves, and where it lies.
+//!
+//! Decides nothing about service. It holds the tables from the core's small numbers to keys,
+//! connections and files, tells the core what happened, and carries out what it wants done.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
+use fairhaul_core::message::{CloseCode, Message, Offer};
+use fairhaul_core::misbehaviour::Misbehaviour;
+use fairhaul_core::node::{Action, Input, Node};
+use fairhaul_core::time::Time;
+use fairhaul_core::units::Rate;
+use fairhaul_core::uplink::Block;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tracing::{error, warn};
+
+use super::commands::Waiting;
+use super::contents::Contents;
+use super::doors::Doors;
+use super::limits::Limits;
+use super::peers::Peers;
+use super::settings::Settings;
+use super::watch::Watch;
+use super::{Happening, doors};
+use crate::clock::Clock;
+use crate::session::{Arrival, Backlog, HEAD, Outgoing, Pool};
+
+/// Bytes of control messages that may wait for one peer (limit L5).
+const QUEUED_MAX: usize = 16 * 1024 * 1024;
+
+/// A core with its tables.
+pub(crate) struct Host {
+    pub(crate) core: Node,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) limits: Limits,
+    pub(crate) waiting: Waiting,
+    pub(crate) peers: Peers,
+    pub(crate) contents: Contents,
+    pub(crate) doors: Doors,
+    pub(crate) watch: Watch,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) backlog: Arc<Backlog>,
+    pub(crate) happenings: mpsc::Sender<Happening>,
+    /// Inputs that came up while actions were carried out.
+    pub(crate) later: VecDeque<Input>,
+    /// The chunk that came with the block being handled.
+    pub(crate) arrival: Option<Arrival>,
+    /// Transfers that became whole, and offers that came, while actions were carried out.
+    pub(crate) complete: Vec<TransferId>,
+    pub(crate) offers: Vec<(PeerId, Box<Offer>)>,
+    /// Seconds since the start, and the entry of the timetable in force.
+    pub(crate) beat: u64,
+    pub(crate) timetable: Option<(Option<Rate>, Option<Rate>)>,
+    pub(crate) file: PathBuf,
+    pub(crate) trust_first_use: bool,
+    pub(crate) stopped: bool,
+}
+
+impl Host {
+    /// One thing happened.
+    pub(crate) fn handle(&mut self, happening: Happening) {
+        match happening {
+            Happening::Session(seat, news) => self.news(seat, news),
+            Happening::Knock(stream, from, permit) => self.knocked(stream, from, permit),
+            Happening::Met(met) => self.met(*met),
+            Happening::Wrote {
+                transfer,
+                chunk,
+                from,
+                len,
+                result,
+            } => self.wrote((transfer, chunk), from, len, result),
+            Happening::Prepared(number, result) => self.prepared(number, result),
+            Happening::Finished(number, result) => self.finished(number, result),
+            Happening::Synced(number, result) => self.synced(number, result),
+            Happening::Scanned(call, result) => self.scanned(call, result),
+            Happening::Call(call) => self.call(call),
+            Happening::Reload => {
+                if let Err(failure) = self.reload() {
+                    error!(%failure, "the parameter file is not read again");
+                }
+            }
+            Happening::Stop => self.stop(),
+            Happening::Second => self.second(),
+        }
+        self.settle();
+    }
+
+    /// What came up while actions were carried out, and needs the core again.
+    fn settle(&mut self) {
+        loop {
+            let (complete, offers) = (mem::take(&mut self.complete), mem::take(&mut self.offers));
+            if complete.is_empty() && offers.is_empty() {
+                return;
+            }
+            for transfer in complete {
+                self.completed(transfer);
+            }
+            for (peer, offer) in offers {
+                self.offered(peer, &offer);
+            }
+        }
+    }
+    pub(crate) const fn has_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// When the core wants to be told the time.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.core.deadline(self.clock.now())
+    }
+
+    /// The core's deadline has come.
+    pub(crate) fn tick(&mut self) {
+        self.tell(Input::Tick);
+    }
+
+    /// Exactly one thing happened. The core's answers wait to be drained.
+    pub(crate) fn tell(&mut self, input: Input) {
+        let now = self.clock.now();
+        self.core.handle(input, now);
+        self.drain();
+    }
+
+    /// Carries out what the core wants done, until there is nothing left.
+    pub(crate) fn drain(&mut self) {
+        loop {
+            while let Some(action) = self.core.poll() {
+                self.carry(action);
+            }
+            // Told one at a time: each has its own answers.
+            let Some(input) = self.later.pop_front() else {
+                return;
+            };
+            let now = self.clock.now();
+            self.core.handle(input, now);
+        }
+    }
+
+    pub(super) fn carry(&mut self, action: Action) {
+        match action {
+            Action::Send { peer, message } => self.send(peer, message),
+            Action::Upload(block) => self.upload(block),
+            Action::Store {
+                transfer,
+                chunk,
+                from,
+            } => self.store(transfer, chunk, from),
+            Action::Close { peer, why } => self.close(peer, why),
+            Action::Notify(event) => self.notice(event),
+        }
+    }
+
+    fn send(&mut self, peer: PeerId, message: Message) {
+        let Some(link) = self.peers.link(peer) else {
+            return;
+        };
+        link.say(message);
+        if link.shared.queued.load(Ordering::Relaxed) > QUEUED_MAX {
+            self.part(peer, CloseCode::Overload, "too much waits to be read");
+        }
+    }
+
+    /// Reads a block and queues it. The reading starts now, so that the next block is at hand
+    /// when the last one has left.
+    fn upload(&mut self, block: Block) {
+        let gone = self.peers.link(block.peer).is_none();
+        let Some(shelf) = self.contents.shelf(block.transfer).filter(|_| !gone) else {
+            // The core hears of what is gone on another way; the window is given back here.
+            let (peer, len) = (block.peer, block.len);
+            self.later.push_back(Input::Sent { peer, len });
+            return;
+        };
+        let pool = Arc::clone(&self.pool);
+        let len = usize::try_from(block.len.get()).expect("a block is at most 256 KiB");
+        let bytes = spawn_blocking(move || {
+            let mut buffer = pool.take(HEAD + len);
+            buffer.resize(HEAD + len, 0);
+            shelf.read(block.chunk, block.offset, &mut buffer[HEAD..])?;
+            Ok(buffer)
+        });
+        if let Some((content, false)) = self.contents.of_mut(block.transfer) {
+            content.sent += block.len.get();
+        }
+        self.watch
+            .moved(block.peer, block.transfer.0 / 2, block.len.get(), 0);
+        let link = self.peers.link(block.peer).expect("looked up above");
+        // If its task has ended, the news of that is on its way.
+        let _ = link.outgoing.send(Outgoing::Block {
+            transfer: block.transfer,
+            chunk: block.chunk,
+            offset: block.offset,
+            len: block.len,
+            bytes,
+        });
+    }
+
+    /// A chunk is whole: verify it, and write it if it is right.
+    fn store(&mut self, transfer: TransferId, chunk: ChunkIndex, from: PeerId) {
+        let arrival = self.arrival.take();
+        let (Some(arrival), Some(shelf)) = (arrival, self.contents.shelf(transfer)) else {
+            // Without its bytes it has to come again; nobody is to blame.
+            warn!(
+                transfer = transfer.0,
+                chunk = chunk.get(),
+                "a chunk came without its bytes"
+            );
+            self.later.push_back(Input::Lost { transfer, chunk });
+            return;
+        };
+        let len = arrival.bytes.len() as u64;
+        if !shelf.expects(chunk, &arrival.hash) {
+            self.backlog.done(len);
+            self.watch.metrics.chunks_rejected.inc();
+            self.pool.put(arrival.bytes);
+            self.later.push_back(Input::Rejected {
+                transfer,
+                chunk,
+                from,
+            });
+            return;
+        }
+        if let Some((content, is_manifest)) = self.contents.of_mut(transfer) {
+            content.writing += 1;
+            if is_manifest && !content.tellers.contains(&from) {
+                content.tellers.push(from);
+            }
+        }
+        let (pool, backlog) = (Arc::clone(&self.pool), Arc::clone(&self.backlog));
+        let happenings = self.happenings.clone();
+        spawn_blocking(move || {
+            let result = shelf.write(chunk, &arrival.bytes);
+            pool.put(arrival.bytes);
+            backlog.done(len);
+            let wrote = Happening::Wrote {
+                transfer,
+                chunk,
+                from,
+                len,
+                result,
+            };
+            // The node has stopped: nobody counts chunks any more.
+            let _ = happenings.blocking_send(wrote);
+        });
+    }
+
+    /// The core wants no more of a peer.
+    pub(super) fn close(&mut self, peer: PeerId, why: Misbehaviour) {
+        let row = self.peers.at(peer);
+        if row.link.is_none() {
+            return;
+        }
+        warn!(peer = %row.name, why = %why, "closing");
+        self.watch.closed(why);
+        if why.is_lie() {
+            self.ban(peer, why);
+        }
+        self.part(peer, CloseCode::from(why), &why.to_string());
+    }
+
+    /// Says why, and ends the session with a peer.
+    pub(crate) fn part(&mut self, peer: PeerId, code: CloseCode, text: &str) {
+        let Some(link) = self.peers.at_mut(peer).link.take() else {
+            return;
+        };
+        let text = doors::short(text);
+        let _ = link
+            .outgoing
+            .send(Outgoing::Close(Message::Close { code, text }));
+        drop(link);
+        self.parted(peer, format!("{code:?}"));
+    }
+
+    /// Every way in which a session ends comes through here, once.
+    pub(crate) fn parted(&mut self, peer: PeerId, reason: String) {
+        self.later.push_back(Input::Disconnected { peer });
+        self.doors_closed(peer);
+        let name = self.peers.at(peer).name.clone();
+        self.watch.lost(name, reason);
+    }
+}

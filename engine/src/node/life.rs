@@ -1,0 +1,248 @@
+//! The life of a node: made, started, told anew, stopped.
+//!
+//! Decides which changes of the parameter file hold at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fairhaul_core::id::PeerId;
+use fairhaul_core::message::CloseCode;
+use fairhaul_core::node::{Input, Node};
+use fairhaul_core::uplink::Target;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use super::contents::Contents;
+use super::doors::Doors;
+use super::host::Host;
+use super::limits::Limits;
+use super::peers::Peers;
+use super::settings::Settings;
+use super::watch::Watch;
+use super::{Happening, RunOptions};
+use crate::clock::Clock;
+use crate::control::api::{Event, Failure, Reloaded};
+use crate::control::metrics::Metrics;
+use crate::identity::{Identity, PublicKey};
+use crate::params::{Params, PeerParams};
+
+impl Host {
+    pub(super) fn new(
+        options: RunOptions,
+        identity: &Identity,
+        listener: &TcpListener,
+        (metrics, events): (Arc<Metrics>, broadcast::Sender<Event>),
+        happenings: mpsc::Sender<Happening>,
+    ) -> Result<Self, Failure> {
+        let clock = Clock::new();
+        let folder = options.params.node().data.join("contents");
+        let settings = Settings::new(options.params);
+        let mut seed = [0; 32];
+        aws_lc_rs::rand::fill(&mut seed)
+            .map_err(|_| Failure::error("the system gives no randomness"))?;
+        let listening = listener.local_addr();
+        let listening = listening.map_err(|error| Failure::error(format!("listening: {error}")))?;
+        Ok(Self {
+            core: Node::new(settings.config(seed), clock.now()),
+            clock,
+            limits: Limits::default(),
+            waiting: super::commands::Waiting::default(),
+            settings,
+            peers: Peers::default(),
+            contents: Contents::new(folder),
+            doors: Doors::new(identity, listening).map_err(Failure::error)?,
+            watch: Watch::new(metrics, events),
+            pool: Arc::default(),
+            backlog: Arc::default(),
+            happenings,
+            later: std::collections::VecDeque::new(),
+            arrival: None,
+            complete: Vec::new(),
+            offers: Vec::new(),
+            beat: 0,
+            timetable: None,
+            file: options.file,
+            trust_first_use: options.trust_first_use,
+            stopped: false,
+        })
+    }
+
+    /// Tells the core what the file says, and takes up what an earlier run left.
+    pub(super) fn start(&mut self) {
+        self.take_over();
+        match self.contents.kept() {
+            Ok(all) => {
+                for old in all {
+                    match old {
+                        Ok(old) => self.remember(old),
+                        Err(why) => warn!(why, "an earlier content is left alone"),
+                    }
+                }
+            }
+            Err(error) => warn!(%error, "earlier contents cannot be listed"),
+        }
+        self.timetable();
+        self.dial();
+    }
+
+    /// Brings peers, groups and limits in line with the parameters.
+    fn take_over(&mut self) {
+        let params = &self.settings.params;
+        let (peers, groups, limits) = (params.peers(), params.groups(), params.limits());
+        for target in self.limits.clear() {
+            self.apply(target);
+        }
+        for group in groups {
+            let target = Target::Group(self.settings.group(&group.name).expect("it was numbered"));
+            self.limits.set(target, self.settings.of_group(&group));
+            self.apply(target);
+        }
+        let listed: BTreeMap<[u8; 32], PeerParams> =
+            peers.into_iter().map(|peer| (peer.key, peer)).collect();
+        self.drop_unlisted(&listed);
+        for (key, params) in listed {
+            self.list(key, params);
+        }
+        self.allow();
+        let zero = fairhaul_core::units::Rate::new(0);
+        let weight = fairhaul_core::units::Weight::ONE;
+        let node = self.settings.limit(limits.upload, zero, weight);
+        self.limits.set(Target::Node, node);
+        self.apply(Target::Node);
+        self.limits.download = limits.download;
+        self.tell(Input::Download {
+            rate: limits.download,
+        });
+        self.timetable = None;
+    }
+
+    /// A peer of the file.
+    fn list(&mut self, key: [u8; 32], params: PeerParams) {
+        let key = match PublicKey::new(key) {
+            Ok(key) => key,
+            Err(error) => {
+                warn!(peer = %params.name, %error, "the key is refused");
+                return;
+            }
+        };
+        let peer = self.peers.meet(key, &params.name);
+        let group = params
+            .group
+            .as_deref()
+            .and_then(|name| self.settings.group(name));
+        let limit = self.settings.of_peer(&params);
+        let counters = self.watch.metrics.peer(&params.name);
+        let row = self.peers.at_mut(peer);
+        row.name.clone_from(&params.name);
+        row.address.clone_from(&params.address);
+        row.params = Some(params);
+        row.counters = Some(counters);
+        row.allowed = true;
+        let target = Target::Peer(peer);
+        self.tell(Input::Group { target, group });
+        self.limits.set(target, limit);
+        self.apply(target);
+    }
+
+    /// Peers that the file no longer lists may not connect, and are disconnected (H16).
+    fn drop_unlisted(&mut self, listed: &BTreeMap<[u8; 32], PeerParams>) {
+        let gone: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, row)| row.params.is_some() && !listed.contains_key(&row.key.bytes()))
+            .map(|(id, _)| id)
+            .collect();
+        for peer in gone {
+            let row = self.peers.at_mut(peer);
+            row.allowed = false;
+            row.params = None;
+            self.part(peer, CloseCode::Revoked, "no longer listed");
+            self.drain();
+        }
+    }
+
+    /// Reads the parameter file again. One with an error changes nothing (O3).
+    pub(super) fn reload(&mut self) -> Result<Reloaded, Failure> {
+        let params = Params::load(&self.file).map_err(|bad| Failure::storage(bad.to_string()))?;
+        let reloaded = changes(&self.settings.params, &params);
+        self.settings.replace(params);
+        self.take_over();
+        self.timetable();
+        self.dial();
+        info!(changed = reloaded.changed.len(), "parameters read again");
+        Ok(reloaded)
+    }
+
+    /// Says goodbye to everybody; the driver ends after this.
+    pub(super) fn stop(&mut self) {
+        let all: Vec<PeerId> = self.peers.linked().map(|(id, _)| id).collect();
+        for peer in all {
+            self.part(peer, CloseCode::Shutdown, "the node stops");
+        }
+        self.drain();
+        self.stopped = true;
+    }
+
+    /// Makes durable what has arrived, and ends the logs.
+    pub(super) async fn end(self) -> Result<(), Failure> {
+        let stores: Vec<_> = self
+            .contents
+            .iter()
+            .filter(|content| content.stage == super::contents::Stage::Moving)
+            .filter_map(|content| Some(Arc::clone(&content.files.as_ref()?.0)))
+            .collect();
+        let synced = spawn_blocking(move || {
+            for store in stores {
+                if let Err(error) = store.sync() {
+                    warn!(%error, "not everything that arrived is durable");
+                }
+            }
+        });
+        // Two seconds of the five that a stop may take (O4).
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), synced).await;
+        Ok(())
+    }
+}
+
+/// Which keys differ, by whether they hold at once.
+fn changes(old: &Params, new: &Params) -> Reloaded {
+    let (old, new) = (old.to_json(), new.to_json());
+    let mut changed = Vec::new();
+    let mut at_next_start = Vec::new();
+    let sections = new.as_object().into_iter().flatten();
+    for (name, section) in sections {
+        let before = old.get(name);
+        if before == Some(section) {
+            continue;
+        }
+        let live = matches!(name.as_str(), "peer" | "group" | "limits");
+        let list = if live {
+            &mut changed
+        } else {
+            &mut at_next_start
+        };
+        match (
+            before.and_then(|before| before.as_object()),
+            section.as_object(),
+        ) {
+            (Some(before), Some(section)) if name != "group" => {
+                let differs = section
+                    .iter()
+                    .filter(|(key, value)| before.get(*key) != Some(*value));
+                list.extend(differs.map(|(key, _)| format!("{name}.{key}")));
+            }
+            _ => list.push(name.clone()),
+        }
+    }
+    let gone = old.as_object().into_iter().flatten().map(|(name, _)| name);
+    changed.extend(
+        gone.filter(|name| new.get(name.as_str()).is_none())
+            .cloned(),
+    );
+    Reloaded {
+        changed,
+        at_next_start,
+    }
+}

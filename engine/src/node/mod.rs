@@ -1,0 +1,230 @@
+//! The node: everything that runs after `fairhaul run`.
+//!
+//! Decides the order of starting and stopping. It refuses to start without its key, its
+//! directory and its address; once it runs, trouble with one peer or one content stays there.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fairhaul_core::bitfield::Bitfield;
+use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::content::Tree;
+use crate::content::scan::Scanned;
+use crate::control::api::{Call, Failure};
+use crate::control::metrics::Metrics;
+use crate::control::serve::{Control, Handles};
+use crate::driver;
+use crate::identity::{self, Identity};
+use crate::params::Params;
+use crate::session::{Backlog, News, Pool, Seat};
+use crate::store::{DataLock, Store, StoreError};
+
+pub(crate) use host::Host;
+
+mod commands;
+mod contents;
+mod doors;
+mod hearing;
+mod host;
+mod life;
+mod limits;
+mod moving;
+mod peers;
+mod seconds;
+mod settings;
+mod shelf;
+mod status;
+mod watch;
+
+/// Happenings that may wait for the driver; sessions stop reading when they are that many.
+const HAPPENINGS_MAX: usize = 1_024;
+
+/// What `fairhaul run` was told.
+#[derive(Debug)]
+pub struct RunOptions {
+    /// The parameter file, checked.
+    pub params: Params,
+    /// Where it is, for reading it again.
+    pub file: PathBuf,
+    /// Where the log of inputs goes; none if there is none.
+    pub record: Option<PathBuf>,
+    /// The folder of the tables; none if there are none.
+    pub tables: Option<PathBuf>,
+    /// Whether keys that the file does not list are trusted when they first call.
+    pub trust_first_use: bool,
+}
+
+/// One thing that happened to a node.
+pub(crate) enum Happening {
+    /// On a session.
+    Session(Seat, News),
+    /// Somebody called.
+    Knock(TcpStream, SocketAddr, OwnedSemaphorePermit),
+    /// A handshake is over.
+    Met(Box<doors::Met>),
+    /// A chunk was written, or not.
+    Wrote {
+        transfer: TransferId,
+        chunk: ChunkIndex,
+        from: PeerId,
+        len: u64,
+        result: Result<(), StoreError>,
+    },
+    /// What is on disk of a content is known.
+    Prepared(u32, Result<(Arc<Store>, Arc<Tree>, Bitfield), StoreError>),
+    /// A content has its final names, or not.
+    Finished(u32, Result<Vec<PathBuf>, StoreError>),
+    /// Chunks are durable, or not.
+    Synced(u32, Result<u32, StoreError>),
+    /// A tree was read.
+    Scanned(Call, Result<Scanned, String>),
+    /// A person wants something.
+    Call(Call),
+    /// Read the parameter file again.
+    Reload,
+    /// Stop.
+    Stop,
+    /// A second has passed.
+    Second,
+}
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+///
+/// Whatever keeps it from starting, with the exit code of that.
+pub fn run(options: RunOptions) -> Result<(), Failure> {
+    if let Err(error) = identity::no_core_dumps() {
+        warn!(%error, "core dumps cannot be switched off");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("fairhaul")
+        .build()
+        .map_err(|error| Failure::error(format!("threads: {error}")))?;
+    let result = runtime.block_on(live(options));
+    // What still reads or writes a file is given this long; all of it can be taken up again.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    result
+}
+
+async fn live(options: RunOptions) -> Result<(), Failure> {
+    let node = options.params.node();
+    let data = node.data.clone();
+    let storage = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::storage(format!("{}: {what}: {error}", data.display()))
+    };
+    std::fs::create_dir_all(data.join("contents")).map_err(|error| storage("data", &error))?;
+    let lock = DataLock::take(&data).map_err(|error| Failure::storage(error.to_string()))?;
+    let identity = own_identity(&node.key)?;
+    let listener = TcpListener::bind(&node.listen).await;
+    let listener = listener
+        .map_err(|error| Failure::error(format!("{}: cannot listen: {error}", node.listen)))?;
+    let (sender, mut happenings) = mpsc::channel(HAPPENINGS_MAX);
+    let metrics = Arc::new(Metrics::new());
+    let (events, _) = broadcast::channel(1_024);
+    let (calls, mut called) = mpsc::channel(64);
+    let handles = Handles {
+        calls,
+        events: events.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let control = Control::open(&options.params.control(), handles).await?;
+    let (stop_control, stopping) = oneshot::channel::<()>();
+    let control = tokio::spawn(control.run(async {
+        // Without its sender there is no node any more.
+        let _ = stopping.await;
+    }));
+    let calling = sender.clone();
+    let calling = tokio::spawn(async move {
+        while let Some(call) = called.recv().await {
+            if calling.send(Happening::Call(call)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut host = Host::new(
+        options,
+        &identity,
+        &listener,
+        (metrics, events),
+        sender.clone(),
+    )?;
+    let accepting = tokio::spawn(doors::accept(
+        listener,
+        host.doors.pending(),
+        sender.clone(),
+    ));
+    let watching = tokio::spawn(signals(sender.clone()));
+    let ticking = tokio::spawn(seconds(sender));
+    host.start();
+    info!(name = %node.name, key = %identity.public(), listen = %host.doors.listening(), "ready");
+    // Where no service manager started it, there is nobody to tell.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    driver::drive(&mut host, &mut happenings).await;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    for task in [accepting, watching, ticking, calling] {
+        task.abort();
+    }
+    let ended = host.end().await;
+    let _ = stop_control.send(());
+    let _ = control.await;
+    drop(lock);
+    ended
+}
+
+/// The node's key, made if there is none.
+fn own_identity(path: &std::path::Path) -> Result<Identity, Failure> {
+    let refused =
+        |error: &dyn std::fmt::Display| Failure::new(Failure::IDENTITY, error.to_string());
+    if path.symlink_metadata().is_ok() {
+        return Identity::load(path).map_err(|error| refused(&error));
+    }
+    Identity::create(path).map_err(|error| refused(&error))
+}
+
+/// Turns signals into happenings. The second one to stop ends the process at once: everything
+/// that is kept can be taken up again.
+async fn signals(happenings: mpsc::Sender<Happening>) {
+    let listen = |kind| signal(kind).expect("the process may listen to its signals");
+    let mut hangup = listen(SignalKind::hangup());
+    let mut terminate = listen(SignalKind::terminate());
+    let mut interrupt = listen(SignalKind::interrupt());
+    let mut stopping = false;
+    loop {
+        let happening = tokio::select! {
+            _ = hangup.recv() => Happening::Reload,
+            _ = terminate.recv() => Happening::Stop,
+            _ = interrupt.recv() => Happening::Stop,
+        };
+        if matches!(happening, Happening::Stop) {
+            if stopping {
+                std::process::exit(130);
+            }
+            stopping = true;
+        }
+        if happenings.send(happening).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn seconds(happenings: mpsc::Sender<Happening>) {
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        if happenings.send(Happening::Second).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,571 @@
+//! Contents that come and go: offered, fetched, finished, paused, resumed.
+//!
+//! Decides what happens to a content next; which chunk moves is the core's. A content that is
+//! fetched goes from its manifest to a check of what is there, to its chunks, to its final
+//! names; each step that touches the disk runs beside the driver.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fairhaul_core::bitfield::Bitfield;
+use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
+use fairhaul_core::manifest::ContentId;
+use fairhaul_core::message::{Message, Offer, Verdict};
+use fairhaul_core::misbehaviour::Misbehaviour;
+use fairhaul_core::node::{Action, Input};
+use fairhaul_core::units::ByteCount;
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use super::Happening;
+use super::contents::{Content, Kept, Remembered, Role, Stage};
+use super::host::Host;
+use super::shelf::ManifestShelf;
+use crate::content::manifest::content_id;
+use crate::content::scan::Stamp;
+use crate::content::{Tree, manifest_id};
+use crate::control::api::{Call, Direction, Failure, Got};
+use crate::store::{Receive, Store, StoreError};
+
+impl Host {
+    /// Takes part in the manifest of a content, and in its bytes if they are at hand.
+    pub(super) fn join(&mut self, number: u32, have: Option<Bitfield>) {
+        let Some(content) = self.contents.at(number) else {
+            return;
+        };
+        let (description, geometry) = (content.description(), content.manifest.geometry());
+        let id = manifest_id(content.id);
+        let whole = content.manifest.is_whole();
+        if self.core.had(description).is_none() {
+            let chunks = geometry.chunks();
+            let have = if whole {
+                Bitfield::full(chunks)
+            } else {
+                Bitfield::empty(chunks)
+            };
+            self.take_part(description, id, geometry, have, None);
+        }
+        let Some(content) = self.contents.at(number) else {
+            return;
+        };
+        if let (Some((_, tree)), Some(have)) = (&content.files, have) {
+            let (transfer, id, geometry) = (content.data(), content.id, tree.geometry());
+            self.take_part(transfer, id, geometry, have, None);
+        }
+    }
+
+    fn take_part(
+        &mut self,
+        transfer: TransferId,
+        content: ContentId,
+        manifest: fairhaul_core::manifest::Manifest,
+        have: Bitfield,
+        audience: Option<PeerId>,
+    ) {
+        for (_, link) in self.peers.linked() {
+            link.learn(content, manifest);
+        }
+        self.tell(Input::Add {
+            transfer,
+            content,
+            manifest,
+            have,
+            audience,
+        });
+    }
+
+    /// Starts to fetch a content that is not known yet. Its number.
+    pub(super) fn fetch(&mut self, id: ContentId, kept: Kept) -> u32 {
+        let shelf = ManifestShelf::empty(kept.manifest_bytes);
+        let content = self.contents.add(id, kept, shelf, self.clock.now());
+        let number = content.number;
+        self.keep(number);
+        self.join(number, None);
+        number
+    }
+
+    /// Takes up again what an earlier run left.
+    pub(super) fn remember(&mut self, old: Remembered) {
+        let Remembered { id, kept, manifest } = old;
+        let tree = manifest.as_ref().and_then(|bytes| {
+            let fits = content_id(bytes) == id;
+            fits.then(|| Tree::decode(bytes).ok()).flatten()
+        });
+        let shelf = match manifest.filter(|_| tree.is_some()) {
+            Some(bytes) => ManifestShelf::full(bytes),
+            None => ManifestShelf::empty(kept.manifest_bytes),
+        };
+        let paused = kept.paused;
+        let content = self.contents.add(id, kept, shelf, self.clock.now());
+        let number = content.number;
+        if paused {
+            content.stage = Stage::Paused(None);
+            return;
+        }
+        match tree {
+            Some(tree) => self.prepare(number, Arc::new(tree)),
+            None => self.join(number, None),
+        }
+    }
+
+    /// The core has every chunk of a transfer.
+    pub(super) fn completed(&mut self, transfer: TransferId) {
+        let Some((content, is_manifest)) = self.contents.of(transfer) else {
+            return;
+        };
+        let number = content.number;
+        if is_manifest {
+            self.described(number);
+        } else {
+            self.finish(number);
+        }
+    }
+
+    /// A manifest is whole: is it the right one?
+    fn described(&mut self, number: u32) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        if content.files.is_some() || content.stage != Stage::Describing {
+            return;
+        }
+        let bytes = content.manifest.bytes();
+        if content_id(&bytes) == content.id {
+            match Tree::decode(&bytes) {
+                Ok(tree) => self.prepare(number, Arc::new(tree)),
+                Err(error) => self.fail(number, Failure::INTEGRITY, &error.to_string()),
+            }
+            return;
+        }
+        // Wrong as a whole. Who sent all of it is to blame; of several, one is asked alone.
+        let tellers = std::mem::take(&mut content.tellers);
+        let geometry = content.manifest.geometry();
+        content.manifest = Arc::new(ManifestShelf::empty(geometry.bytes().get()));
+        let (transfer, id) = (content.description(), manifest_id(content.id));
+        warn!(
+            content = number,
+            tellers = tellers.len(),
+            "a manifest is not what was asked for"
+        );
+        self.tell(Input::Remove { transfer });
+        let audience = match tellers.as_slice() {
+            [] => None,
+            [teller] => {
+                self.blame(*teller, Misbehaviour::WrongHash);
+                None
+            }
+            [first, ..] => Some(*first),
+        };
+        let have = Bitfield::empty(geometry.chunks());
+        self.take_part(transfer, id, geometry, have, audience);
+    }
+
+    /// Finds out what is there already, beside the driver.
+    pub(super) fn prepare(&mut self, number: u32, tree: Arc<Tree>) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        content.stage = Stage::Checking;
+        let role = content.kept.role.clone();
+        let state = self
+            .contents
+            .path(&self.contents.at(number).expect("found above").id, "state");
+        let happenings = self.happenings.clone();
+        spawn_blocking(move || {
+            let chunks = tree.geometry().chunks();
+            let result = match role {
+                Role::Shared { root, stamps } => Store::share(Arc::clone(&tree), &root, &stamps)
+                    .map(|store| (store, Bitfield::full(chunks))),
+                Role::Fetched {
+                    into, whole: true, ..
+                } => Store::share(Arc::clone(&tree), &into, &unknown(&tree))
+                    .map(|store| (store, Bitfield::full(chunks))),
+                Role::Fetched {
+                    into,
+                    overwrite,
+                    force,
+                    ..
+                } => {
+                    let options = Receive {
+                        overwrite,
+                        force_dangerous_target: force,
+                        ..Receive::default()
+                    };
+                    let progress = |_| {};
+                    Store::receive(Arc::clone(&tree), &into, &state, options, &progress)
+                }
+            };
+            let result = result.map(|(store, have)| (Arc::new(store), tree, have));
+            let _ = happenings.blocking_send(Happening::Prepared(number, result));
+        });
+    }
+
+    /// What is there is known: fetch the rest.
+    pub(super) fn prepared(
+        &mut self,
+        number: u32,
+        result: Result<(Arc<Store>, Arc<Tree>, Bitfield), StoreError>,
+    ) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        let (store, tree, have) = match result {
+            Ok(ready) => ready,
+            Err(error) if error.is_full() => return self.stop_for(number, &error.to_string()),
+            Err(error) => return self.fail(number, Failure::STORAGE, &error.to_string()),
+        };
+        content.here = held(&tree, &have);
+        content.resumed = content.here;
+        content.files = Some((store, tree));
+        let is_whole = have.is_full();
+        let fetched_whole = match content.kept.role {
+            Role::Fetched { whole, .. } => whole,
+            Role::Shared { .. } => true,
+        };
+        content.stage = if fetched_whole {
+            Stage::Whole
+        } else {
+            Stage::Moving
+        };
+        self.keep(number);
+        self.join(number, Some(have));
+        if is_whole && !fetched_whole {
+            self.finish(number);
+        }
+    }
+
+    /// A chunk was written, or could not be.
+    pub(super) fn wrote(
+        &mut self,
+        (transfer, chunk): (TransferId, ChunkIndex),
+        from: PeerId,
+        len: u64,
+        result: Result<(), StoreError>,
+    ) {
+        let Some((content, is_manifest)) = self.contents.of_mut(transfer) else {
+            return;
+        };
+        let number = content.number;
+        content.writing -= 1;
+        match result {
+            Ok(()) => {
+                if !is_manifest {
+                    content.here += len;
+                    content.came += len;
+                }
+                self.watch.metrics.chunks_stored.inc();
+                self.tell(Input::Stored {
+                    transfer,
+                    chunk,
+                    from,
+                });
+            }
+            Err(error) if content.is_fetch() => self.stop_for(number, &error.to_string()),
+            Err(error) => self.fail(number, Failure::STORAGE, &error.to_string()),
+        }
+    }
+
+    /// Every chunk is there: sync, and give the files their names.
+    fn finish(&mut self, number: u32) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        let Some((store, _)) = content.files.clone().filter(|_| content.is_fetch()) else {
+            return;
+        };
+        if matches!(content.stage, Stage::Finishing | Stage::Whole) {
+            return;
+        }
+        content.stage = Stage::Finishing;
+        let happenings = self.happenings.clone();
+        spawn_blocking(move || {
+            let result = store.finish();
+            let _ = happenings.blocking_send(Happening::Finished(number, result));
+        });
+    }
+
+    pub(super) fn finished(&mut self, number: u32, result: Result<Vec<PathBuf>, StoreError>) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        match result {
+            Ok(paths) => {
+                content.stage = Stage::Whole;
+                if let Role::Fetched { whole, .. } = &mut content.kept.role {
+                    *whole = true;
+                }
+                let took = self.clock.now().since(content.started);
+                let got = got(content, paths, took.as_secs_f64());
+                let (name, bytes) = (content.kept.name.clone(), content.bytes());
+                for call in std::mem::take(&mut content.watchers) {
+                    call.done(&got);
+                }
+                info!(%name, bytes, seconds = got.seconds, "complete");
+                self.keep(number);
+                self.watch.complete(number, name, Direction::Down, bytes);
+                self.judge(number, Verdict::Done);
+            }
+            Err(error) if error.is_full() => self.stop_for(number, &error.to_string()),
+            Err(error) => self.fail(number, Failure::STORAGE, &error.to_string()),
+        }
+    }
+
+    /// Tells who offered a content what became of it.
+    pub(super) fn judge(&mut self, number: u32, verdict: Verdict) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        let id = content.id;
+        let offered = if verdict == Verdict::Accepted {
+            content.offered.clone()
+        } else {
+            std::mem::take(&mut content.offered)
+        };
+        for peer in offered {
+            let message = Message::Verdict {
+                content: id,
+                verdict,
+            };
+            self.tell(Input::Say { peer, message });
+        }
+    }
+
+    /// Chunks are durable, or have to come again because the disk would not say so.
+    pub(super) fn synced(&mut self, number: u32, result: Result<u32, StoreError>) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        content.syncing = false;
+        if let Err(error) = result {
+            self.stop_for(number, &error.to_string());
+        }
+    }
+
+    /// A peer offers a content: fetch it if the peer may push.
+    pub(super) fn offered(&mut self, peer: PeerId, offer: &Offer) {
+        let id = offer.content;
+        if let Some(content) = self.contents.find(&id) {
+            let number = content.number;
+            let is_whole = content.stage == Stage::Whole;
+            if let Some(content) = self.contents.at_mut(number) {
+                content.offered.push(peer);
+            }
+            let verdict = if is_whole {
+                Verdict::Done
+            } else {
+                Verdict::Accepted
+            };
+            return self.judge(number, verdict);
+        }
+        let (verdict, folder) = self.allowance(peer, offer);
+        if verdict != Verdict::Accepted {
+            let message = Message::Verdict {
+                content: id,
+                verdict,
+            };
+            return self.tell(Input::Say { peer, message });
+        }
+        let role = Role::Fetched {
+            into: folder,
+            overwrite: false,
+            force: false,
+            whole: false,
+        };
+        let mut kept = Kept::new(offer.name.to_string(), offer.manifest_bytes, role);
+        kept.from = Some(self.peers.at(peer).key.to_string());
+        let number = self.fetch(id, kept);
+        if let Some(content) = self.contents.at_mut(number) {
+            content.offered.push(peer);
+        }
+        self.judge(number, Verdict::Accepted);
+    }
+
+    /// What becomes of an offer, and where the content goes.
+    fn allowance(&self, peer: PeerId, offer: &Offer) -> (Verdict, PathBuf) {
+        let none = (Verdict::NotAccepted, PathBuf::new());
+        let row = self.peers.at(peer);
+        let Some(params) = row.params.as_ref() else {
+            return none;
+        };
+        let Some(folder) = &params.accept else {
+            return none;
+        };
+        let folder = self.settings.params.node().data.join(folder);
+        let key = Some(row.key.to_string());
+        let taken = self
+            .contents
+            .iter()
+            .filter(|content| content.kept.from == key);
+        let used: u64 = taken.map(Content::bytes).sum();
+        let room = params
+            .quota
+            .map_or(u64::MAX, |quota| quota.get().saturating_sub(used));
+        if offer.bytes > room {
+            return (Verdict::Quota, folder);
+        }
+        if let Err(error) = std::fs::create_dir_all(&folder) {
+            warn!(folder = %folder.display(), %error, "the inbox cannot be made");
+            return (Verdict::Failed, folder);
+        }
+        (Verdict::Accepted, folder)
+    }
+
+    /// A content cannot go on by itself.
+    pub(super) fn fail(&mut self, number: u32, code: u8, why: &str) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        warn!(content = %content.kept.name, why, "cannot go on");
+        content.stage = Stage::Failed(why.to_owned());
+        let name = content.kept.name.clone();
+        let transfers = [content.data(), content.description()];
+        for call in std::mem::take(&mut content.watchers) {
+            call.fail(Failure::new(code, why));
+        }
+        for transfer in transfers {
+            self.tell(Input::Remove { transfer });
+        }
+        self.watch.failed(number, name, why.to_owned());
+        self.judge(number, Verdict::Failed);
+    }
+
+    /// The disk takes no more for now. Nothing is lost; it is tried again from time to time.
+    fn stop_for(&mut self, number: u32, why: &str) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        if matches!(content.stage, Stage::Paused(_)) {
+            return;
+        }
+        warn!(content = %content.kept.name, why, "paused");
+        content.stage = Stage::Paused(Some(why.to_owned()));
+        let transfer = content.data();
+        self.tell(Input::Remove { transfer });
+    }
+
+    /// A person says that a content should stand still, or that it should go on.
+    pub(super) fn set_paused(&mut self, number: u32, paused: bool) -> Result<(), Failure> {
+        let unknown = || Failure::error(format!("transfer {number} is unknown"));
+        let content = self.contents.at_mut(number).ok_or_else(unknown)?;
+        content.kept.paused = paused;
+        if paused {
+            content.stage = Stage::Paused(None);
+            let transfers = [content.data(), content.description()];
+            for transfer in transfers {
+                self.tell(Input::Remove { transfer });
+            }
+        } else if matches!(content.stage, Stage::Paused(_) | Stage::Failed(_)) {
+            self.restart(number);
+        }
+        self.keep(number);
+        Ok(())
+    }
+
+    /// Goes on with a content that stood still, from what is on disk.
+    pub(super) fn restart(&mut self, number: u32) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        if content.writing > 0 {
+            // Tried again with the next second.
+            return;
+        }
+        content.files = None;
+        let bytes = content.manifest.bytes();
+        let tree = (content_id(&bytes) == content.id)
+            .then(|| Tree::decode(&bytes).ok())
+            .flatten();
+        match tree {
+            Some(tree) => self.prepare(number, Arc::new(tree)),
+            None => {
+                content.stage = Stage::Describing;
+                self.join(number, None);
+            }
+        }
+    }
+
+    /// Ends a content. What arrived stays on disk for a later one.
+    pub(super) fn cancel(&mut self, number: u32) -> Result<(), Failure> {
+        let unknown = || Failure::error(format!("transfer {number} is unknown"));
+        let content = self.contents.at(number).ok_or_else(unknown)?;
+        let transfers = [content.data(), content.description()];
+        self.judge(number, Verdict::Failed);
+        for transfer in transfers {
+            self.tell(Input::Remove { transfer });
+        }
+        let content = self.contents.remove(number).ok_or_else(unknown)?;
+        for call in content.watchers {
+            call.fail(Failure::new(Failure::ERROR, "the transfer was cancelled"));
+        }
+        Ok(())
+    }
+
+    /// Writes down what the next run has to know of a content.
+    pub(super) fn keep(&mut self, number: u32) {
+        let Some(content) = self.contents.at(number) else {
+            return;
+        };
+        if let Err(error) = self.contents.keep(content) {
+            warn!(content = %content.kept.name, %error, "cannot be kept for the next run");
+        }
+    }
+
+    /// A peer did what no honest peer does, as only the shell can see.
+    fn blame(&mut self, peer: PeerId, why: Misbehaviour) {
+        self.carry(Action::Close { peer, why });
+        self.drain();
+    }
+}
+
+/// Stamps that no file has: every chunk is verified before it is served.
+fn unknown(tree: &Tree) -> Vec<Stamp> {
+    let none = Stamp {
+        bytes: u64::MAX,
+        mtime_s: 0,
+        mtime_ns: 0,
+        inode: 0,
+        device: 0,
+    };
+    vec![none; tree.entries().len()]
+}
+
+/// Bytes of a content that are in the chunks of `have`.
+fn held(tree: &Tree, have: &Bitfield) -> u64 {
+    let geometry = tree.geometry();
+    let lens = have.iter().map(|chunk| geometry.len_of(chunk));
+    lens.sum::<ByteCount>().get()
+}
+
+fn got(content: &Content, paths: Vec<PathBuf>, seconds: f64) -> Got {
+    let tree = content.files.as_ref().map(|(_, tree)| tree);
+    let folder = match &content.kept.role {
+        Role::Fetched { into, .. } => into.clone(),
+        Role::Shared { root, .. } => root.clone(),
+    };
+    let path = match paths.as_slice() {
+        [path] => path.clone(),
+        _ => folder,
+    };
+    Got {
+        path,
+        content: data_encoding::HEXLOWER.encode(&content.id.0),
+        bytes: content.bytes(),
+        files: tree.map_or(0, |tree| tree.files() as u64),
+        resumed_bytes: content.resumed,
+        seconds,
+    }
+}
+
+/// What a `get` of a content that is whole already is told.
+pub(super) fn already(content: &Content) -> Got {
+    got(content, Vec::new(), 0.0)
+}
+
+/// Answers a call that waits for a content.
+pub(super) fn watch(content: &mut Content, call: Call) {
+    match &content.stage {
+        Stage::Whole => call.done(&already(content)),
+        Stage::Failed(why) => call.fail(Failure::error(why.clone())),
+        _ => content.watchers.push(call),
+    }
+}

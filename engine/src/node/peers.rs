@@ -1,0 +1,188 @@
+//! The peers that a node knows: keys, names, connections, and what went over them.
+//!
+//! Decides which id a key has: one identity, one id, for as long as the node runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::manifest::{ContentId, Manifest};
+use fairhaul_core::message::Message;
+use fairhaul_core::time::{Span, Time};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::control::metrics::PeerMetrics;
+use crate::identity::PublicKey;
+use crate::params::PeerParams;
+use crate::session::{Outgoing, Shared, cost};
+
+/// Contents of one peer whose names are kept until we take part in them.
+const NAMES_MAX: usize = 4_096;
+
+/// All of them, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    rows: Vec<PeerRow>,
+    ids: BTreeMap<PublicKey, PeerId>,
+    serials: u64,
+}
+
+/// One identity.
+#[derive(Debug)]
+pub(crate) struct PeerRow {
+    pub(crate) key: PublicKey,
+    /// Its name here.
+    pub(crate) name: String,
+    /// What the parameter file says; none for one that is trusted on first use, or no longer.
+    pub(crate) params: Option<PeerParams>,
+    /// Whether it may connect.
+    pub(crate) allowed: bool,
+    /// Where it was reached last, or may be.
+    pub(crate) address: Option<String>,
+    pub(crate) link: Option<Link>,
+    pub(crate) traffic: Traffic,
+    pub(crate) counters: Option<PeerMetrics>,
+    pub(crate) rtt: Option<Span>,
+    /// Why it is not connected.
+    pub(crate) trouble: Option<String>,
+}
+
+/// Bytes of blocks by direction, since the node runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) up: u64,
+    pub(crate) down: u64,
+    /// The same a second ago, and the rates since, in bytes per second.
+    pub(crate) before: (u64, u64),
+    pub(crate) rate: (u64, u64),
+}
+
+/// The connection to a peer.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) serial: u64,
+    pub(crate) since: Time,
+    pub(crate) dialled: bool,
+    /// The address of the other end.
+    pub(crate) remote: String,
+    pub(crate) outgoing: mpsc::UnboundedSender<Outgoing>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) reader: JoinHandle<()>,
+    /// What the peer calls the contents it takes part in.
+    pub(crate) names: BTreeMap<TransferId, ContentId>,
+}
+
+impl Link {
+    /// Queues a message.
+    pub(crate) fn say(&self, message: Message) {
+        let bytes = cost(&message);
+        let queued = &self.shared.queued;
+        queued.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        // If its task has ended, the news of that is on its way.
+        let _ = self.outgoing.send(Outgoing::Message(message));
+    }
+
+    /// The peer calls `content`, whose geometry may be known, `theirs`.
+    pub(crate) fn name(&mut self, theirs: TransferId, content: ContentId, known: Option<Manifest>) {
+        if self.names.len() >= NAMES_MAX {
+            return;
+        }
+        self.names.insert(theirs, content);
+        if known.is_some() {
+            self.shared.learn(theirs, known);
+        }
+    }
+
+    pub(crate) fn forget(&mut self, theirs: TransferId) {
+        self.names.remove(&theirs);
+        self.shared.learn(theirs, None);
+    }
+
+    /// We take part in `content` from now on.
+    pub(crate) fn learn(&self, content: ContentId, geometry: Manifest) {
+        for (&theirs, _) in self.names.iter().filter(|(_, named)| **named == content) {
+            self.shared.learn(theirs, Some(geometry));
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // The writer ends when its queue does, after what was still to be said.
+        self.reader.abort();
+    }
+}
+
+impl Peers {
+    /// The id of `key`, if it is known.
+    pub(crate) fn find(&self, key: &PublicKey) -> Option<PeerId> {
+        self.ids.get(key).copied()
+    }
+
+    /// The id of the peer with `name`.
+    pub(crate) fn named(&self, name: &str) -> Option<PeerId> {
+        let found = self.iter().find(|(_, row)| row.allowed && row.name == name);
+        found.map(|(id, _)| id)
+    }
+
+    /// The id of `key`, which is new if it was not known.
+    pub(crate) fn meet(&mut self, key: PublicKey, name: &str) -> PeerId {
+        if let Some(id) = self.find(&key) {
+            return id;
+        }
+        let id = PeerId(u32::try_from(self.rows.len()).expect("far fewer peers than that"));
+        self.rows.push(PeerRow {
+            key,
+            name: name.to_owned(),
+            params: None,
+            allowed: false,
+            address: None,
+            link: None,
+            traffic: Traffic::default(),
+            counters: None,
+            rtt: None,
+            trouble: None,
+        });
+        self.ids.insert(key, id);
+        id
+    }
+
+    pub(crate) fn at(&self, id: PeerId) -> &PeerRow {
+        &self.rows[id.index()]
+    }
+
+    pub(crate) fn at_mut(&mut self, id: PeerId) -> &mut PeerRow {
+        &mut self.rows[id.index()]
+    }
+
+    pub(crate) fn link(&self, id: PeerId) -> Option<&Link> {
+        self.rows.get(id.index())?.link.as_ref()
+    }
+
+    pub(crate) fn link_mut(&mut self, id: PeerId) -> Option<&mut Link> {
+        self.rows.get_mut(id.index())?.link.as_mut()
+    }
+
+    /// A number that no session had before.
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.serials += 1;
+        self.serials
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerId, &PeerRow)> {
+        let ids = (0..).map(PeerId);
+        ids.zip(&self.rows)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut PeerRow)> {
+        let ids = (0..).map(PeerId);
+        ids.zip(&mut self.rows)
+    }
+
+    /// Those that are connected.
+    pub(crate) fn linked(&self) -> impl Iterator<Item = (PeerId, &Link)> {
+        self.iter()
+            .filter_map(|(id, row)| Some((id, row.link.as_ref()?)))
+    }
+}

@@ -1,0 +1,107 @@
+//! What happens every second: rates, progress, durability, timetables, calls.
+//!
+//! Decides nothing of its own.
+
+use std::sync::Arc;
+
+use fairhaul_core::node::Input;
+use tokio::task::spawn_blocking;
+
+use super::Happening;
+use super::contents::Stage;
+use super::host::Host;
+use crate::params::limit_at;
+use fairhaul_core::uplink::Target;
+
+/// Seconds between two tries with a disk that was full.
+const RETRY: u64 = 10;
+
+impl Host {
+    /// A second has passed.
+    pub(super) fn second(&mut self) {
+        for (_, row) in self.peers.iter_mut() {
+            let traffic = &mut row.traffic;
+            traffic.rate = (
+                traffic.up - traffic.before.0,
+                traffic.down - traffic.before.1,
+            );
+            traffic.before = (traffic.up, traffic.down);
+        }
+        self.watch.second();
+        for content in self.contents.iter_mut() {
+            content.rate = content.came - content.before;
+            content.before = content.came;
+            content.up_rate = content.sent - content.sent_before;
+            content.sent_before = content.sent;
+        }
+        for content in self.contents.iter() {
+            self.report(content);
+        }
+        self.dial();
+        self.push();
+        self.review_waiting();
+        self.sync_due();
+        self.retry();
+        self.timetable();
+    }
+
+    /// Starts to make durable what has waited long enough (P1).
+    fn sync_due(&mut self) {
+        let now = self.clock.now();
+        for content in self.contents.iter_mut() {
+            let Some((store, _)) = &content.files else {
+                continue;
+            };
+            if content.syncing || content.stage != Stage::Moving || !store.due(now) {
+                continue;
+            }
+            content.syncing = true;
+            let (store, number) = (Arc::clone(store), content.number);
+            let happenings = self.happenings.clone();
+            spawn_blocking(move || {
+                let result = store.sync();
+                let _ = happenings.blocking_send(Happening::Synced(number, result));
+            });
+        }
+    }
+
+    /// Tries again what stood still because of the disk.
+    fn retry(&mut self) {
+        self.beat += 1;
+        if self.beat % RETRY != 0 {
+            return;
+        }
+        let stopped =
+            |content: &&super::contents::Content| matches!(content.stage, Stage::Paused(Some(_)));
+        let numbers: Vec<u32> = self
+            .contents
+            .iter()
+            .filter(stopped)
+            .map(|content| content.number)
+            .collect();
+        for number in numbers {
+            self.restart(number);
+        }
+    }
+
+    /// Brings the node's limits in line with the time of the week.
+    pub(super) fn timetable(&mut self) {
+        let limits = self.settings.params.limits();
+        if limits.schedule.is_empty() {
+            return;
+        }
+        let now = jiff::Zoned::now();
+        let minute = now.hour() as u32 * 60 + now.minute() as u32;
+        let (upload, download) = limit_at(&limits, now.weekday(), minute);
+        if self.timetable == Some((upload, download)) {
+            return;
+        }
+        self.timetable = Some((upload, download));
+        self.limits.scheduled = (upload, download) != (limits.upload, limits.download);
+        self.limits
+            .change(Target::Node, |limit| limit.cap = upload, &self.settings);
+        self.apply(Target::Node);
+        self.limits.download = download;
+        self.tell(Input::Download { rate: download });
+    }
+}

@@ -1,0 +1,121 @@
+//! From the parameter file to the core: its configuration, limits, groups and peers.
+//!
+//! Decides how long a limit may be saved up, and how wide windows are; refuses nothing, for
+//! the file was checked.
+
+use std::collections::BTreeMap;
+
+use fairhaul_core::block_size;
+use fairhaul_core::id::GroupId;
+use fairhaul_core::node::Config;
+use fairhaul_core::rng::Rng;
+use fairhaul_core::time::Span;
+use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::{Limit, Settings as Uplink};
+
+use crate::params::{GroupParams, LimitParams, Params, PeerParams};
+
+/// Blocks on their way to the sockets, for all peers and for one: the least that keeps a
+/// connection of 10 Gbit/s busy while the next block is read. Slow ones narrow theirs.
+const WINDOWS: (ByteCount, ByteCount) = (ByteCount::mib(8), ByteCount::mib(1));
+/// Unchoke slots, optimistic ones included.
+const SLOTS: usize = 8;
+/// Time between two rounds of the choker (BEP 3).
+const RECHOKE: Span = Span::from_secs(10);
+
+/// What a node was told about limits, as far as the core has to be told again.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) params: Params,
+    groups: BTreeMap<String, GroupId>,
+    burst: Span,
+}
+
+impl Settings {
+    pub(crate) fn new(params: Params) -> Self {
+        let burst = params.limits().burst;
+        let mut settings = Self {
+            params,
+            groups: BTreeMap::new(),
+            burst,
+        };
+        settings.number_groups();
+        settings
+    }
+
+    /// Takes over a file that was read again. Groups keep their numbers.
+    pub(crate) fn replace(&mut self, params: Params) {
+        self.burst = params.limits().burst;
+        self.params = params;
+        self.number_groups();
+    }
+
+    fn number_groups(&mut self) {
+        for group in self.params.groups() {
+            let next = GroupId(u32::try_from(self.groups.len()).expect("far fewer groups"));
+            self.groups.entry(group.name).or_insert(next);
+        }
+    }
+
+    /// The number of a group.
+    pub(crate) fn group(&self, name: &str) -> Option<GroupId> {
+        self.groups.get(name).copied()
+    }
+
+    /// What the core is made with.
+    pub(crate) fn config(&self, seed: [u8; 32]) -> Config {
+        let policy = self.params.policy();
+        let limits = self.params.limits();
+        Config {
+            uplink: Uplink {
+                outer: policy.outer,
+                inner: policy.inner,
+                share: policy.share,
+                largest: largest(&limits),
+                window_node: WINDOWS.0,
+                window_peer: WINDOWS.1,
+                adapt: true,
+                quantum: None,
+            },
+            unchoke: policy.unchoke,
+            seed_rule: policy.seed_rule,
+            picker: policy.picker,
+            slots: SLOTS,
+            rechoke: RECHOKE,
+            pipeline: None,
+            download: limits.download,
+            rng: Rng::from_seed(seed),
+        }
+    }
+
+    pub(crate) fn of_peer(&self, peer: &PeerParams) -> Limit {
+        self.limit(peer.upload, peer.floor, peer.weight)
+    }
+
+    pub(crate) fn of_group(&self, group: &GroupParams) -> Limit {
+        self.limit(group.upload, group.floor, group.weight)
+    }
+
+    /// A limit whose bucket is as deep as the file says.
+    pub(crate) fn limit(&self, cap: Option<Rate>, floor: Rate, weight: Weight) -> Limit {
+        Limit {
+            cap,
+            burst: cap.map(|cap| cap.bytes_in(self.burst)),
+            floor: Some(floor).filter(|floor| floor.get() > 0),
+            weight,
+            band: 0,
+        }
+    }
+}
+
+/// The largest block: what the fastest limit of the file can carry in a turn.
+fn largest(limits: &LimitParams) -> ByteCount {
+    let scheduled = limits
+        .schedule
+        .iter()
+        .map(|entry| entry.upload.unwrap_or(limits.upload));
+    let all = std::iter::once(limits.upload).chain(scheduled);
+    // None, unlimited, is the fastest.
+    let blocks = all.map(block_size::for_rate);
+    blocks.max().unwrap_or(block_size::LARGEST)
+}

@@ -1,0 +1,236 @@
+//! What a node shows of itself.
+//!
+//! Decides nothing: reads the tables, and asks the core what holds each flow.
+
+use std::collections::BTreeMap;
+
+use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::units::ByteCount;
+use fairhaul_core::uplink::{Hold, Share, Target};
+
+use super::contents::{Content, Stage};
+use super::host::Host;
+use crate::control::api::{
+    self, Direction, FlowStatus, LimitStatus, NodeStatus, PeerStatus, Phase, Progress, Reached,
+    Status, TransferState, TransferStatus,
+};
+
+impl Host {
+    pub(super) fn status(&self) -> Status {
+        let node = self.settings.params.node();
+        let policy = self.settings.params.policy();
+        let rows = || self.peers.iter().map(|(_, row)| row.traffic);
+        Status {
+            node: NodeStatus {
+                name: node.name,
+                key: self.doors.public().to_string(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                uptime_s: self.clock.now().as_nanos() / 1_000_000_000,
+                listen: self.doors.listening(),
+                uplink: format!("{}/{}", policy.outer.name, policy.inner.name),
+                share: match policy.share {
+                    Share::Peer => "peer",
+                    Share::Group => "group",
+                    Share::Transfer => "transfer",
+                }
+                .to_owned(),
+                connected: u32::try_from(self.peers.linked().count()).unwrap_or(u32::MAX),
+                up_bytes_s: rows().map(|traffic| traffic.rate.0).sum(),
+                down_bytes_s: rows().map(|traffic| traffic.rate.1).sum(),
+                up_bytes: rows().map(|traffic| traffic.up).sum(),
+                down_bytes: rows().map(|traffic| traffic.down).sum(),
+            },
+            transfers: self
+                .contents
+                .iter()
+                .map(|content| self.transfer(content))
+                .collect(),
+            limits: LimitStatus {
+                up_bytes_s: self
+                    .limits
+                    .of(Target::Node)
+                    .cap
+                    .map(fairhaul_core::units::Rate::get),
+                down_bytes_s: self.limits.download.map(fairhaul_core::units::Rate::get),
+                scheduled: self.limits.scheduled,
+            },
+        }
+    }
+
+    fn transfer(&self, content: &Content) -> TransferStatus {
+        let limit = self.limits.of(Target::Transfer(content.data()));
+        let bytes = content.bytes();
+        let fetching = content.is_fetch() && content.stage != Stage::Whole;
+        let rate = if fetching {
+            content.rate
+        } else {
+            content.up_rate
+        };
+        let trouble = match &content.stage {
+            Stage::Failed(why) | Stage::Paused(Some(why)) => Some(why.clone()),
+            _ => self.watch.trouble_of(content.number),
+        };
+        TransferStatus {
+            id: content.number,
+            name: content.kept.name.clone(),
+            content: data_encoding::HEXLOWER.encode(&content.id.0),
+            direction: if fetching {
+                Direction::Down
+            } else {
+                Direction::Up
+            },
+            state: match &content.stage {
+                Stage::Describing | Stage::Moving | Stage::Finishing => TransferState::Fetching,
+                Stage::Checking => TransferState::Verifying,
+                Stage::Whole => TransferState::Serving,
+                Stage::Paused(_) | Stage::Failed(_) => TransferState::Stopped,
+            },
+            paused: content.kept.paused,
+            bytes,
+            done_bytes: content.here,
+            sent_bytes: content.sent,
+            rate_bytes_s: rate,
+            eta_s: eta(content),
+            weight_hundredths: limit.weight.hundredths(),
+            limit_bytes_s: limit.cap.map(fairhaul_core::units::Rate::get),
+            floor_bytes_s: limit.floor.map_or(0, fairhaul_core::units::Rate::get),
+            trouble,
+            peers: self.flows(content),
+        }
+    }
+
+    /// One row for each peer that takes part: it waits for us, or we for it.
+    fn flows(&self, content: &Content) -> Vec<FlowStatus> {
+        let data = content.data();
+        let mut rows: BTreeMap<PeerId, FlowStatus> = BTreeMap::new();
+        let queued: BTreeMap<PeerId, (ByteCount, Hold)> = self
+            .core
+            .uplink()
+            .holders()
+            .filter(|holder| holder.transfer == data)
+            .map(|holder| (holder.peer, (holder.queued, holder.hold)))
+            .collect();
+        for (peer, _) in self.peers.linked() {
+            let has_part = self.core.takes_part(peer, data);
+            if !has_part && !queued.contains_key(&peer) {
+                continue;
+            }
+            let (asked, choked) = self.core.asked_of(peer, data);
+            let (waiting, hold) = queued
+                .get(&peer)
+                .copied()
+                .unwrap_or((ByteCount::ZERO, Hold::Idle));
+            let (up, down) = self.watch.rates(peer, content.number);
+            let hold = match hold {
+                _ if content.kept.paused => api::Hold::Paused,
+                Hold::Idle if asked > ByteCount::ZERO => api::Hold::Serving,
+                Hold::Idle if choked && content.stage == Stage::Moving => api::Hold::ChokedByPeer,
+                hold => hold.into(),
+            };
+            let name = self.peers.at(peer).name.clone();
+            let waiting_for = match hold {
+                api::Hold::ChokedByPeer => Some(format!("a slot at {name}")),
+                _ if asked > ByteCount::ZERO => Some(format!("chunks from {name}")),
+                _ => None,
+            };
+            rows.insert(
+                peer,
+                FlowStatus {
+                    peer: name,
+                    up_bytes_s: up,
+                    down_bytes_s: down,
+                    queued_bytes: waiting.get(),
+                    asked_bytes: asked.get(),
+                    hold,
+                    waiting_for,
+                },
+            );
+        }
+        rows.into_values().collect()
+    }
+
+    pub(super) fn peer_status(&self) -> Vec<PeerStatus> {
+        let rows = self.peers.iter().filter(|(_, row)| row.allowed);
+        let status = |(id, row): (PeerId, &super::peers::PeerRow)| {
+            let limit = self.limits.of(Target::Peer(id));
+            let how = match &row.link {
+                Some(link) if link.dialled => Reached::Dialled,
+                Some(_) => Reached::Accepted,
+                None => Reached::Listed,
+            };
+            let now = self.clock.now();
+            PeerStatus {
+                name: row.name.clone(),
+                key: row.key.to_string(),
+                address: row
+                    .link
+                    .as_ref()
+                    .map(|link| link.remote.clone())
+                    .or_else(|| row.address.clone()),
+                connected: row.link.is_some(),
+                since_unix_ms: row.link.as_ref().map(|link| {
+                    self.watch.unix_ms() - now.since(link.since).as_nanos() / 1_000_000
+                }),
+                how,
+                rtt_us: row.rtt.map(|rtt| rtt.as_nanos() / 1_000),
+                up_bytes_s: row.traffic.rate.0,
+                down_bytes_s: row.traffic.rate.1,
+                up_bytes: row.traffic.up,
+                down_bytes: row.traffic.down,
+                weight_hundredths: limit.weight.hundredths(),
+                limit_bytes_s: limit.cap.map(fairhaul_core::units::Rate::get),
+                floor_bytes_s: limit.floor.map_or(0, fairhaul_core::units::Rate::get),
+                group: row.params.as_ref().and_then(|params| params.group.clone()),
+                trouble: row.trouble.clone(),
+            }
+        };
+        rows.map(status).collect()
+    }
+
+    /// Tells those who wait for a content how far it is.
+    pub(super) fn report(&self, content: &Content) {
+        if content.watchers.is_empty() {
+            return;
+        }
+        let waiting = || {
+            let flows = self.flows(content);
+            let names: Vec<String> = flows
+                .into_iter()
+                .filter(|flow| flow.asked_bytes > 0)
+                .map(|flow| flow.peer)
+                .collect();
+            match (names.is_empty(), &content.stage) {
+                (_, Stage::Paused(Some(why))) => why.clone(),
+                (true, Stage::Describing | Stage::Moving) => "a peer that has it".to_owned(),
+                _ => names.join(", "),
+            }
+        };
+        let progress = Progress {
+            phase: match content.stage {
+                Stage::Checking => Phase::Verifying,
+                Stage::Describing => Phase::Waiting,
+                _ => Phase::Moving,
+            },
+            transfer: Some(content.number),
+            done_bytes: content.here,
+            total_bytes: content.files.as_ref().map(|_| content.bytes()),
+            rate_bytes_s: content.rate,
+            eta_s: eta(content),
+            waiting_for: Some(waiting()),
+        };
+        for call in &content.watchers {
+            call.progress(progress.clone());
+        }
+    }
+}
+
+fn eta(content: &Content) -> Option<u64> {
+    let left = content.bytes().saturating_sub(content.here);
+    let moves = content.stage == Stage::Moving;
+    left.checked_div(content.rate).filter(|_| moves)
+}
+
+/// The number of the content that a transfer of the core belongs to.
+pub(super) const fn number_of(transfer: TransferId) -> u32 {
+    transfer.0 / 2
+}

@@ -1,0 +1,534 @@
+//! A session: one encrypted connection to a peer, carried by two tasks.
+//!
+//! Decides nothing about who is served. One task decodes what comes and hands it over in
+//! batches, with the bytes of a chunk once they are whole; the other writes what it is given,
+//! in that order, and says when the last byte of a block has left. Refuses to read on while
+//! too much waits for the disk.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
+use fairhaul_core::manifest::Manifest;
+use fairhaul_core::message::Message;
+use fairhaul_core::misbehaviour::Misbehaviour;
+use fairhaul_core::units::ByteCount;
+use fairhaul_core::wire::{self, Decoder, Frame};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::content::ChunkHash;
+use crate::content::tree::chunk_hasher;
+use crate::node::Happening;
+use crate::store::ReadError;
+use crate::transport::{ReadError as StreamError, Reader, Writer};
+
+/// Chunk bytes that may wait for the disk before reading stops (limit L4).
+const WRITE_BEHIND: u64 = 64 * 1024 * 1024;
+/// Bytes of chunks begun on one session: one of each transfer is the most an honest peer has.
+const PARTIAL_MAX: usize = 64 * 1024 * 1024;
+/// Buffers kept for the next chunk, in bytes.
+const POOL_MAX: usize = 64 * 1024 * 1024;
+/// Control messages are put together up to this many bytes before they are sent.
+const BATCH: usize = 16 * 1024;
+/// Bytes in front of a block: length, type, transfer, chunk, offset.
+pub(crate) const HEAD: usize = 4 + 1 + 4 + 4 + 8;
+
+/// Which session of which peer: what an older one still says counts no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub(crate) peer: PeerId,
+    pub(crate) serial: u64,
+}
+
+/// What a session tells the driver.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// The peer said these things, in this order.
+    Heard(Vec<Heard>),
+    /// The last byte of a block has left, and `beside` bytes that belong to no block.
+    Sent { len: ByteCount, beside: u64 },
+    /// A block could not be read: its chunk is no longer what it was, or the disk fails.
+    Unreadable {
+        transfer: TransferId,
+        chunk: ChunkIndex,
+        len: ByteCount,
+        why: ReadError,
+    },
+    /// It is over.
+    Ended(End),
+}
+
+/// One thing that a peer said.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Message(Message),
+    /// The block that made a chunk whole, with the chunk.
+    Chunk(Message, Arrival),
+    /// An optional frame of an unknown type.
+    Skipped,
+}
+
+/// A whole chunk as it came.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) hash: ChunkHash,
+}
+
+/// Why a session is over.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The other side ended it.
+    Closed,
+    /// The connection broke.
+    Broken(io::Error),
+    /// The peer broke the protocol.
+    Offence(Misbehaviour),
+}
+
+/// One thing to write.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Message(Message),
+    /// A block: its place, and its bytes behind room for the head.
+    Block {
+        transfer: TransferId,
+        chunk: ChunkIndex,
+        offset: ByteCount,
+        len: ByteCount,
+        bytes: JoinHandle<Result<Vec<u8>, ReadError>>,
+    },
+    /// Say this and end.
+    Close(Message),
+}
+
+/// Buffers of chunks, used again: new pages cost more than the bytes that go into them.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    buffers: Mutex<(Vec<Vec<u8>>, usize)>,
+}
+
+impl Pool {
+    /// An empty buffer with room for `len` bytes, if one is at hand.
+    pub(crate) fn take(&self, len: usize) -> Vec<u8> {
+        let mut guard = self.buffers.lock().expect("nobody panics with a buffer");
+        let (buffers, held) = &mut *guard;
+        let fits = buffers.iter().rposition(|buffer| buffer.capacity() >= len);
+        let Some(at) = fits else {
+            return Vec::new();
+        };
+        let buffer = buffers.swap_remove(at);
+        *held -= buffer.capacity();
+        buffer
+    }
+
+    pub(crate) fn put(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        let mut guard = self.buffers.lock().expect("nobody panics with a buffer");
+        let (buffers, held) = &mut *guard;
+        if *held + buffer.capacity() <= POOL_MAX {
+            *held += buffer.capacity();
+            buffers.push(buffer);
+        }
+    }
+}
+
+/// What waits for the disk, over all sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    bytes: AtomicU64,
+    less: Notify,
+}
+
+impl Backlog {
+    pub(crate) fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn done(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.less.notify_waiters();
+    }
+
+    async fn room(&self) {
+        loop {
+            let less = self.less.notified();
+            if self.bytes.load(Ordering::Relaxed) < WRITE_BEHIND {
+                return;
+            }
+            less.await;
+        }
+    }
+}
+
+/// What a session shares with the driver.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Geometry of the contents that the peer takes part in, by its own ids.
+    geometry: Mutex<BTreeMap<TransferId, Manifest>>,
+    /// Bytes of control messages that were not written yet (limit L5).
+    pub(crate) queued: AtomicUsize,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) backlog: Arc<Backlog>,
+}
+
+impl Shared {
+    pub(crate) fn new(pool: Arc<Pool>, backlog: Arc<Backlog>) -> Self {
+        Self {
+            pool,
+            backlog,
+            ..Self::default()
+        }
+    }
+
+    /// The peer calls a content with this geometry `theirs`; none forgets it.
+    pub(crate) fn learn(&self, theirs: TransferId, geometry: Option<Manifest>) {
+        let mut known = self.geometry.lock().expect("nobody panics with the table");
+        match geometry {
+            Some(geometry) => known.insert(theirs, geometry),
+            None => known.remove(&theirs),
+        };
+    }
+
+    fn geometry(&self, theirs: TransferId) -> Option<Manifest> {
+        let known = self.geometry.lock().expect("nobody panics with the table");
+        known.get(&theirs).copied()
+    }
+}
+
+/// Reads a session until it ends.
+pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    mut reader: Reader<S>,
+    shared: Arc<Shared>,
+    seat: Seat,
+    news: mpsc::Sender<Happening>,
+) {
+    let mut intake = Intake::new(Arc::clone(&shared));
+    let end = loop {
+        shared.backlog.room().await;
+        let more = reader.read(&mut |bytes: &[u8]| intake.feed(bytes)).await;
+        let heard = std::mem::take(&mut intake.heard);
+        if !heard.is_empty()
+            && news
+                .send(Happening::Session(seat, News::Heard(heard)))
+                .await
+                .is_err()
+        {
+            return;
+        }
+        match more {
+            Ok(true) => {}
+            Ok(false) => break End::Closed,
+            Err(StreamError::Sink(offence)) => break End::Offence(offence),
+            Err(StreamError::Io(error)) => break End::Broken(error),
+        }
+    };
+    // The driver may be gone already.
+    let _ = news.send(Happening::Session(seat, News::Ended(end))).await;
+}
+
+/// Frames as they come, and the chunks that they make.
+struct Intake {
+    decoder: Decoder,
+    heard: Vec<Heard>,
+    shared: Arc<Shared>,
+    /// Chunks begun, by the peer's id of the transfer: it sends one after another.
+    partial: BTreeMap<TransferId, Partial>,
+    held: usize,
+    /// The block whose bytes come now, and how many are still to come.
+    block: Option<(Message, u64)>,
+}
+
+struct Partial {
+    chunk: u32,
+    whole: usize,
+    bytes: Vec<u8>,
+    hasher: blake3::Hasher,
+}
+
+impl Intake {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            decoder: Decoder::new(),
+            heard: Vec::new(),
+            shared,
+            partial: BTreeMap::new(),
+            held: 0,
+            block: None,
+        }
+    }
+
+    fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Misbehaviour> {
+        loop {
+            let Some(frame) = self.decoder.next(&mut bytes)? else {
+                return Ok(());
+            };
+            match frame {
+                Frame::Message(Message::Block {
+                    transfer,
+                    chunk,
+                    offset,
+                    len,
+                }) => {
+                    self.begin(transfer, chunk, offset);
+                    let head = Message::Block {
+                        transfer,
+                        chunk,
+                        offset,
+                        len,
+                    };
+                    self.block = Some((head, len.get()));
+                }
+                Frame::Message(message) => self.heard.push(Heard::Message(message)),
+                Frame::Skipped { .. } => self.heard.push(Heard::Skipped),
+                Frame::Payload(payload) => {
+                    let (message, left) = self.block.take().expect("a head comes first");
+                    // Borrowed from `bytes`, not from the decoder.
+                    self.append(&message, payload)?;
+                    let left = left - payload.len() as u64;
+                    if left > 0 {
+                        self.block = Some((message, left));
+                    } else {
+                        self.finish(message);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A block starts. One that does not continue what is there is left to the core to judge.
+    fn begin(&mut self, transfer: TransferId, chunk: u32, offset: ByteCount) {
+        let before = self.partial.get(&transfer);
+        let continues = before.is_some_and(|partial| {
+            partial.chunk == chunk && partial.bytes.len() as u64 == offset.get()
+        });
+        if continues {
+            return;
+        }
+        if let Some(before) = self.partial.remove(&transfer) {
+            self.held -= before.bytes.len();
+            self.shared.pool.put(before.bytes);
+        }
+        let Some(geometry) = self.shared.geometry(transfer) else {
+            return;
+        };
+        let Some(index) = geometry.index(chunk) else {
+            return;
+        };
+        if offset > ByteCount::ZERO {
+            return;
+        }
+        let whole = geometry.len_of(index).get();
+        let Ok(whole) = usize::try_from(whole) else {
+            return;
+        };
+        let partial = Partial {
+            chunk,
+            whole,
+            bytes: self.shared.pool.take(whole),
+            hasher: chunk_hasher(),
+        };
+        self.partial.insert(transfer, partial);
+    }
+
+    fn append(&mut self, head: &Message, payload: &[u8]) -> Result<(), Misbehaviour> {
+        let Message::Block {
+            transfer, chunk, ..
+        } = head
+        else {
+            return Ok(());
+        };
+        let Some(partial) = self.partial.get_mut(transfer) else {
+            return Ok(());
+        };
+        if partial.chunk != *chunk || partial.bytes.len() + payload.len() > partial.whole {
+            return Ok(());
+        }
+        partial.bytes.extend_from_slice(payload);
+        partial.hasher.update(payload);
+        self.held += payload.len();
+        if self.held > PARTIAL_MAX {
+            return Err(Misbehaviour::Flood);
+        }
+        Ok(())
+    }
+
+    /// The last byte of a block came.
+    fn finish(&mut self, head: Message) {
+        let Message::Block {
+            transfer, chunk, ..
+        } = head
+        else {
+            return;
+        };
+        let is_whole = self
+            .partial
+            .get(&transfer)
+            .is_some_and(|partial| partial.chunk == chunk && partial.bytes.len() == partial.whole);
+        if !is_whole {
+            return self.heard.push(Heard::Message(head));
+        }
+        let partial = self.partial.remove(&transfer).expect("looked up above");
+        self.held -= partial.bytes.len();
+        self.shared.backlog.add(partial.bytes.len() as u64);
+        let arrival = Arrival {
+            hash: *partial.hasher.finalize().as_bytes(),
+            bytes: partial.bytes,
+        };
+        self.heard.push(Heard::Chunk(head, arrival));
+    }
+}
+
+/// Writes what a session is given until it is closed or breaks.
+pub(crate) async fn write<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    writer: Writer<S>,
+    shared: Arc<Shared>,
+    seat: Seat,
+    mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    news: mpsc::Sender<Happening>,
+) {
+    let mut outlet = Outlet {
+        writer,
+        shared,
+        seat,
+        news,
+        batch: Vec::with_capacity(BATCH),
+        beside: 0,
+        reported: 0,
+    };
+    if let Err(error) = outlet.run(&mut outgoing).await {
+        let end = News::Ended(End::Broken(error));
+        let _ = outlet.news.send(Happening::Session(seat, end)).await;
+    }
+}
+
+struct Outlet<S> {
+    writer: Writer<S>,
+    shared: Arc<Shared>,
+    seat: Seat,
+    news: mpsc::Sender<Happening>,
+    batch: Vec<u8>,
+    /// Bytes of blocks among those written.
+    beside: u64,
+    /// Bytes on the socket that were reported.
+    reported: u64,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Outlet<S> {
+    async fn run(&mut self, outgoing: &mut mpsc::UnboundedReceiver<Outgoing>) -> io::Result<()> {
+        while let Some(first) = outgoing.recv().await {
+            let mut next = Some(first);
+            while let Some(item) = next {
+                if !self.carry(item).await? {
+                    return Ok(());
+                }
+                next = outgoing.try_recv().ok();
+            }
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// False after the last thing to write.
+    async fn carry(&mut self, item: Outgoing) -> io::Result<bool> {
+        match item {
+            Outgoing::Message(message) => {
+                let before = self.batch.len();
+                wire::encode(&message, &mut self.batch);
+                let len = self.batch.len() - before;
+                self.shared
+                    .queued
+                    .fetch_sub(cost(&message), Ordering::Relaxed);
+                debug_assert!(len > 0, "a frame has a head");
+                if self.batch.len() >= BATCH {
+                    self.flush().await?;
+                }
+            }
+            Outgoing::Block {
+                transfer,
+                chunk,
+                offset,
+                len,
+                bytes,
+            } => {
+                let read = bytes.await.map_err(io::Error::other)?;
+                match read {
+                    Ok(buffer) => self.block(transfer, chunk, (offset, len), buffer).await?,
+                    Err(why) => {
+                        let reject = Message::Reject {
+                            transfer,
+                            chunk: chunk.get(),
+                        };
+                        wire::encode(&reject, &mut self.batch);
+                        let news = News::Unreadable {
+                            transfer,
+                            chunk,
+                            len,
+                            why,
+                        };
+                        self.tell(news).await?;
+                    }
+                }
+            }
+            Outgoing::Close(message) => {
+                wire::encode(&message, &mut self.batch);
+                self.flush().await?;
+                self.writer.close().await?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn block(
+        &mut self,
+        transfer: TransferId,
+        chunk: ChunkIndex,
+        (offset, len): (ByteCount, ByteCount),
+        mut buffer: Vec<u8>,
+    ) -> io::Result<()> {
+        let head = Message::Block {
+            transfer,
+            chunk: chunk.get(),
+            offset,
+            len,
+        };
+        // What waits goes first, and small: the block follows in one piece.
+        self.flush().await?;
+        wire::encode(&head, &mut self.batch);
+        buffer[..HEAD].copy_from_slice(&self.batch);
+        self.batch.clear();
+        self.writer.write(&buffer).await?;
+        self.shared.pool.put(buffer);
+        let written = self.writer.written();
+        let beside = (written - self.reported).saturating_sub(len.get());
+        self.reported = written;
+        self.tell(News::Sent { len, beside }).await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if !self.batch.is_empty() {
+            self.writer.write(&self.batch).await?;
+            self.batch.clear();
+        }
+        self.writer.flush().await
+    }
+
+    async fn tell(&self, news: News) -> io::Result<()> {
+        let told = self.news.send(Happening::Session(self.seat, news)).await;
+        told.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the node has stopped"))
+    }
+}
+
+/// What a message counts while it waits: its frame, roughly; only a Join is large.
+pub(crate) fn cost(message: &Message) -> usize {
+    match message {
+        Message::Join(join) => 64 + join.have.len() as usize / 8,
+        Message::Text(text) => 64 + text.len(),
+        _ => 64,
+    }
+}
