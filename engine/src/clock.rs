@@ -16,7 +16,10 @@ pub struct Clock {
 impl Clock {
     /// A clock that shows zero now.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "a clock is started, not defaulted")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "a clock is started, not defaulted"
+    )]
     pub fn new() -> Self {
         Self {
             start: Instant::now(),

@@ -34,6 +34,7 @@ use crate::message::{Join, Message};
 pub use decoder::{Decoder, Frame};
 
 mod decoder;
+pub mod greeting;
 
 /// Most bytes of type and body of a control frame (limit L1), but for a Join.
 pub const CONTROL_MAX: usize = 64 * 1024;

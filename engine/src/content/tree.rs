@@ -78,7 +78,10 @@ impl Tree {
         let mut at = u64::from(chunk.get()) * self.geometry.chunk().get() + offset.get();
         let end = at + len.get();
         // The last entry that starts at or before `at`; empty ones before it are skipped below.
-        let mut entry = self.starts.partition_point(|start| *start <= at).saturating_sub(1);
+        let mut entry = self
+            .starts
+            .partition_point(|start| *start <= at)
+            .saturating_sub(1);
         std::iter::from_fn(move || {
             while at < end {
                 let start = self.starts[entry];
