@@ -225,6 +225,7 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
             Ok(false) => break End::Closed,
             Err(StreamError::Sink(offence)) => break End::Offence(offence),
             Err(StreamError::Io(error)) => break End::Broken(error),
+            Err(error) => break End::Broken(io::Error::other(error.to_string())),
         }
     };
     // The driver may be gone already.

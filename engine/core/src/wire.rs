@@ -48,6 +48,7 @@ pub use errands::{ADDRESS_MAX, ADDRESSES_MAX, CLOSE_TEXT_MAX, NAME_MAX, is_addre
 
 mod decoder;
 mod errands;
+pub mod greeting;
 
 /// Most bytes of type and body of a control frame (limit L1), but for a Join.
 pub const CONTROL_MAX: usize = 64 * 1024;

@@ -3,3 +3,11 @@
 //! Decides who may say what; refuses everything without the right.
 
 pub mod api;
+pub mod ask;
+mod guard;
+mod listen;
+pub mod metrics;
+pub mod serve;
+#[cfg(test)]
+mod tests;
+mod token;

@@ -226,7 +226,7 @@ impl Host {
         let Some(content) = self.contents.at(number) else {
             return String::new();
         };
-        let own = (self.doors.public().bytes(), self.doors.address());
+        let own = (*self.doors.public().as_bytes(), self.doors.address());
         let length = content.manifest.geometry().bytes().get();
         let ticket = Ticket::new(content.id, length, vec![own]);
         ticket.map_or_else(|error| error.to_string(), |ticket| ticket.to_string())
@@ -412,7 +412,7 @@ impl Host {
         }
         let mut known = false;
         for (key, address) in ticket.peers() {
-            let Ok(key) = PublicKey::new(*key) else {
+            let Ok(key) = PublicKey::from_bytes(*key) else {
                 continue;
             };
             let Some(peer) = self

@@ -120,7 +120,7 @@ impl Host {
 
     /// A peer of the file.
     fn list(&mut self, key: [u8; 32], params: PeerParams) {
-        let key = match PublicKey::new(key) {
+        let key = match PublicKey::from_bytes(key) {
             Ok(key) => key,
             Err(error) => {
                 warn!(peer = %params.name, %error, "the key is refused");
@@ -151,7 +151,7 @@ impl Host {
         let gone: Vec<PeerId> = self
             .peers
             .iter()
-            .filter(|(_, row)| row.params.is_some() && !listed.contains_key(&row.key.bytes()))
+            .filter(|(_, row)| row.params.is_some() && !listed.contains_key(row.key.as_bytes()))
             .map(|(id, _)| id)
             .collect();
         for peer in gone {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use fairhaul_core::block_size;
 use fairhaul_core::id::GroupId;
-use fairhaul_core::node::Config;
+use fairhaul_core::node::{Config, Guard};
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate, Weight};
@@ -84,6 +84,7 @@ impl Settings {
             rechoke: RECHOKE,
             pipeline: None,
             download: limits.download,
+            guard: Some(Guard::default()),
             rng: Rng::from_seed(seed),
         }
     }

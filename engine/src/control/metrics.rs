@@ -1,0 +1,212 @@
+//! What a node counts for monitoring.
+//!
+//! Decides the names of the counters. Refuses labels that a stranger can make: a peer is
+//! counted by the name that the parameter file gives it, and a reason is one of our own words,
+//! so the number of series is bounded by what we wrote.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The name of a peer from the parameter file.
+type OfPeer = [(&'static str, String); 1];
+
+/// One of our own words.
+type OfWord = [(&'static str, &'static str); 1];
+
+/// The counters of a node. They are shared: a clone of a counter counts the same thing.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    sent: Family<OfPeer, Counter>,
+    received: Family<OfPeer, Counter>,
+    blocks: Family<OfPeer, Counter>,
+    refusals: Family<OfWord, Counter>,
+    transfers: Family<OfWord, Counter>,
+    /// Chunks that were verified and stored.
+    pub chunks_stored: Counter,
+    /// Chunks that were not what they should be.
+    pub chunks_rejected: Counter,
+    /// Handshakes that were begun, whatever became of them.
+    pub handshakes: Counter,
+    /// Connections that peers or we have made, after their handshake.
+    pub connections: Counter,
+    /// Connections now.
+    pub connected: Gauge,
+    /// Transfers now.
+    pub transfers_active: Gauge,
+}
+
+/// The counters of one peer, for who counts often.
+#[derive(Clone, Debug)]
+pub struct PeerMetrics {
+    /// Bytes sent at the socket.
+    pub sent: Counter,
+    /// Bytes received at the socket.
+    pub received: Counter,
+    /// Blocks sent.
+    pub blocks: Counter,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Whole.
+    Complete,
+    /// Not whole, and over.
+    Failed,
+    /// A person ended it.
+    Cancelled,
+}
+
+impl Metrics {
+    /// Counters at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("fairhaul");
+        let sent = Family::default();
+        let received = Family::default();
+        let blocks = Family::default();
+        let refusals = Family::default();
+        let transfers = Family::default();
+        let chunks_stored = Counter::default();
+        let chunks_rejected = Counter::default();
+        let handshakes = Counter::default();
+        let connections = Counter::default();
+        let connected = Gauge::default();
+        let transfers_active = Gauge::default();
+        let r = &mut registry;
+        r.register(
+            "sent_bytes",
+            "Bytes sent at the socket, by peer",
+            sent.clone(),
+        );
+        r.register(
+            "received_bytes",
+            "Bytes received at the socket, by peer",
+            received.clone(),
+        );
+        r.register("blocks_sent", "Blocks sent, by peer", blocks.clone());
+        r.register(
+            "chunks_stored",
+            "Chunks verified and stored",
+            chunks_stored.clone(),
+        );
+        r.register(
+            "chunks_rejected",
+            "Chunks that failed their hash",
+            chunks_rejected.clone(),
+        );
+        r.register("handshakes", "Handshakes begun", handshakes.clone());
+        r.register("connections", "Connections made", connections.clone());
+        r.register("connected_peers", "Connections now", connected.clone());
+        r.register(
+            "refusals",
+            "Callers and requests refused, by reason",
+            refusals.clone(),
+        );
+        r.register(
+            "transfers_ended",
+            "Transfers that ended, by how",
+            transfers.clone(),
+        );
+        r.register(
+            "transfers_active",
+            "Transfers now",
+            transfers_active.clone(),
+        );
+        Self {
+            registry,
+            sent,
+            received,
+            blocks,
+            refusals,
+            transfers,
+            chunks_stored,
+            chunks_rejected,
+            handshakes,
+            connections,
+            connected,
+            transfers_active,
+        }
+    }
+
+    /// The counters of the peer with this name in the parameter file.
+    #[must_use]
+    pub fn peer(&self, name: &str) -> PeerMetrics {
+        let label = [("peer", name.to_owned())];
+        PeerMetrics {
+            sent: self.sent.get_or_create_owned(&label),
+            received: self.received.get_or_create_owned(&label),
+            blocks: self.blocks.get_or_create_owned(&label),
+        }
+    }
+
+    /// Counts a refusal, for a reason in our own words.
+    pub fn refused(&self, reason: &'static str) {
+        self.refusals.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// Counts the end of a transfer.
+    pub fn ended(&self, how: Ended) {
+        let how = match how {
+            Ended::Complete => "complete",
+            Ended::Failed => "failed",
+            Ended::Cancelled => "cancelled",
+        };
+        self.transfers.get_or_create(&[("how", how)]).inc();
+    }
+
+    /// All of them in the text format of OpenMetrics 1.0.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes all that is written to it");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_in_the_text_with_its_label() {
+        let metrics = Metrics::new();
+        let peer = metrics.peer("vm-2");
+        peer.sent.inc_by(7);
+        metrics.peer("vm-2").sent.inc_by(3);
+        peer.received.inc();
+        peer.blocks.inc();
+        metrics.refused("unknown key");
+        metrics.ended(Ended::Complete);
+        metrics.ended(Ended::Failed);
+        metrics.ended(Ended::Cancelled);
+        metrics.connected.set(2);
+        metrics.chunks_stored.inc();
+        let text = metrics.text();
+        for line in [
+            "fairhaul_sent_bytes_total{peer=\"vm-2\"} 10",
+            "fairhaul_received_bytes_total{peer=\"vm-2\"} 1",
+            "fairhaul_blocks_sent_total{peer=\"vm-2\"} 1",
+            "fairhaul_refusals_total{reason=\"unknown key\"} 1",
+            "fairhaul_transfers_ended_total{how=\"complete\"} 1",
+            "fairhaul_transfers_ended_total{how=\"failed\"} 1",
+            "fairhaul_transfers_ended_total{how=\"cancelled\"} 1",
+            "fairhaul_connected_peers 2",
+            "fairhaul_chunks_stored_total 1",
+            "fairhaul_chunks_rejected_total 0",
+        ] {
+            assert!(text.lines().any(|got| got == line), "no {line} in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

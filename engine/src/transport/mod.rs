@@ -1,0 +1,227 @@
+//! Encrypted streams between identities.
+//!
+//! Decides whose stream it is; refuses everything but TLS 1.3 with known raw public keys.
+//!
+//! A dialler names the key that it expects and sends nothing to any other. An acceptor learns
+//! the key of the caller, and whoever holds it has proved it; whether it is welcome is judged
+//! with the caller's greeting, and said under encryption.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use crate::identity::{Identity, PublicKey};
+use stream::{Incoming, halves};
+use tls::{Configs, Outgoing, RecordError, Standing, Tls};
+use verify::WrongKey;
+
+pub use stream::{ReadError, Reader, Writer};
+pub use tls::PROTOCOL;
+
+mod stream;
+mod tls;
+mod verify;
+
+/// Bytes that a peer may send before it is welcome (limit L2).
+pub const GREETING_BYTES: usize = 16 * 1024;
+
+/// Why there is no stream.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// Somebody else answered (H1).
+    #[error("the peer has key {got}, expected was {expected}")]
+    WrongKey {
+        /// The key that was dialled.
+        expected: PublicKey,
+        /// The key that the answer was signed with.
+        got: PublicKey,
+    },
+    /// The handshake failed.
+    #[error("handshake: {0}")]
+    Tls(rustls::Error),
+    /// The peer speaks something else, or does not say what.
+    #[error("the peer does not name the protocol fairhaul/1")]
+    Protocol,
+    /// The socket failed.
+    #[error("handshake: {0}")]
+    Io(#[from] io::Error),
+    /// The peer ended the stream before it was one.
+    #[error("the peer hung up in the handshake")]
+    HungUp,
+    /// The handshake is longer than any honest one.
+    #[error("more than {0} bytes of handshake")]
+    TooMuch(usize),
+}
+
+/// What streams are made from: one identity, and what is switched off. Cheap to clone.
+#[derive(Clone)]
+pub struct Endpoint {
+    configs: Arc<Configs>,
+}
+
+/// A stream to a peer whose key is proved.
+pub struct Secure<S> {
+    /// The key.
+    pub peer: PublicKey,
+    /// What comes from it.
+    pub reader: Reader<S>,
+    /// What goes to it.
+    pub writer: Writer<S>,
+}
+
+impl Endpoint {
+    /// For the streams of `identity`.
+    ///
+    /// # Errors
+    ///
+    /// If the cryptographic library refuses the key, which it does to no key of ours.
+    pub fn new(identity: &Identity) -> Result<Self, TransportError> {
+        let configs = Configs::new(identity).map_err(TransportError::Tls)?;
+        let configs = Arc::new(configs);
+        Ok(Self { configs })
+    }
+
+    /// The key that peers see.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        self.configs.own()
+    }
+
+    /// Makes a stream to the owner of `expected`. Nobody else is sent a byte of ours, nor our
+    /// key. There is no deadline: see [`Endpoint::call`].
+    ///
+    /// # Errors
+    ///
+    /// If anybody else answers, or nobody in the way that is needed.
+    pub async fn dial<S>(&self, stream: S, expected: PublicKey) -> Result<Secure<S>, TransportError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let mut secure = self.meet(stream, Some(expected)).await?;
+        secure.reader.unbound();
+        Ok(secure)
+    }
+
+    /// Makes a stream to whoever has called, with the key that it has proved. There is no
+    /// deadline: see [`Endpoint::welcome`].
+    ///
+    /// # Errors
+    ///
+    /// If the caller proves no key, or speaks anything else.
+    pub async fn accept<S>(&self, stream: S) -> Result<Secure<S>, TransportError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let mut secure = self.meet(stream, None).await?;
+        secure.reader.unbound();
+        Ok(secure)
+    }
+
+    /// The handshake of a dialler that expects a key, or of an acceptor. Of what the peer sends,
+    /// [`GREETING_BYTES`] are taken until the reader is told otherwise.
+    async fn meet<S>(
+        &self,
+        stream: S,
+        expected: Option<PublicKey>,
+    ) -> Result<Secure<S>, TransportError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let tls = match expected {
+            Some(expected) => self.configs.dial(expected),
+            None => self.configs.accept(),
+        };
+        handshake(stream, tls.map_err(TransportError::Tls)?).await
+    }
+}
+
+/// Runs the handshake to its end, or to the first fault, which the peer is told.
+async fn handshake<S>(mut stream: S, mut tls: Tls) -> Result<Secure<S>, TransportError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut incoming = Incoming::bounded(GREETING_BYTES);
+    let mut out = Outgoing::default();
+    let mut left = Vec::new();
+    let mut written = 0;
+    let standing = loop {
+        let taken = tls.take(incoming.unused(), &mut out, &mut |bytes: &[u8]| {
+            // The first bytes of a caller come together with the end of its handshake.
+            left.extend_from_slice(bytes);
+            Ok::<_, Infallible>(())
+        });
+        let sent = send(&mut stream, &mut out).await;
+        let (used, standing) = taken.map_err(because)?;
+        written += sent?;
+        incoming.used(used);
+        if !tls.common().is_handshaking() {
+            break standing;
+        }
+        if standing == Standing::PeerClosed {
+            return Err(TransportError::HungUp);
+        }
+        let filled = incoming.fill::<Infallible>(&mut stream).await;
+        if filled.map_err(cut)?.is_none() {
+            return Err(TransportError::HungUp);
+        }
+    };
+    let peer = judged(&tls)?;
+    let closed = standing == Standing::PeerClosed;
+    let (reader, writer) = halves(stream, tls, incoming, left, closed, written);
+    Ok(Secure {
+        peer,
+        reader,
+        writer,
+    })
+}
+
+/// The peer's key, if both sides named the protocol.
+fn judged(tls: &Tls) -> Result<PublicKey, TransportError> {
+    let common = tls.common();
+    // A side that names none is not refused by the handshake itself.
+    if common.alpn_protocol() != Some(PROTOCOL) {
+        return Err(TransportError::Protocol);
+    }
+    match common.peer_certificates() {
+        Some([spki]) => verify::key_in(spki).map_err(TransportError::Tls),
+        _ => Err(TransportError::Tls(rustls::Error::NoCertificatesPresented)),
+    }
+}
+
+async fn send<S>(stream: &mut S, out: &mut Outgoing) -> io::Result<u64>
+where
+    S: AsyncWrite + Unpin,
+{
+    let bytes = out.waiting().len();
+    if bytes > 0 {
+        stream.write_all(out.waiting()).await?;
+        stream.flush().await?;
+        out.written(bytes);
+    }
+    Ok(bytes as u64)
+}
+
+fn because(error: RecordError<Infallible>) -> TransportError {
+    let RecordError::Tls(error) = error;
+    if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = &error
+        && let Some(WrongKey { expected, got }) = other.0.downcast_ref::<WrongKey>()
+    {
+        return TransportError::WrongKey {
+            expected: *expected,
+            got: *got,
+        };
+    }
+    TransportError::Tls(error)
+}
+
+fn cut(error: ReadError<Infallible>) -> TransportError {
+    match error {
+        ReadError::Io(error) => TransportError::Io(error),
+        ReadError::Tls(error) => TransportError::Tls(error),
+        ReadError::TooMuch(bytes) => TransportError::TooMuch(bytes),
+        ReadError::Truncated | ReadError::Failed => TransportError::HungUp,
+        ReadError::Sink(never) => match never {},
+    }
+}
