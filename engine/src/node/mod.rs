@@ -16,7 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::clock::Clock;
 use crate::content::Tree;
 use crate::content::scan::Scanned;
 use crate::control::api::{Call, Failure};
@@ -25,7 +24,7 @@ use crate::control::serve::{Control, Handles};
 use crate::driver;
 use crate::identity::{self, Identity};
 use crate::params::Params;
-use crate::session::{Backlog, News, Pool, Seat};
+use crate::session::{News, Seat};
 use crate::store::{DataLock, Store, StoreError};
 
 pub(crate) use host::Host;
