@@ -3,16 +3,26 @@
 //! Decides nothing; refuses positions beyond its length, which only a bug can produce because
 //! only a manifest makes a `ChunkIndex`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::ChunkIndex;
 
 const WORD_BITS: usize = 64;
 
 /// A set of the chunks of one content.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Bits", into = "Bits")]
 pub struct Bitfield {
     words: Box<[u64]>,
     len: u32,
     ones: u32,
+}
+
+/// A bitfield as it is written down: a reader checks it before it is one.
+#[derive(Serialize, Deserialize)]
+struct Bits {
+    len: u32,
+    words: Vec<u64>,
 }
 
 impl Bitfield {
@@ -146,6 +156,23 @@ impl Bitfield {
     /// The chunks in both sets, in order.
     pub fn both<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = ChunkIndex> + 'a {
         ones(self.words.iter().zip(&other.words).map(|(a, b)| a & b))
+    }
+}
+
+impl From<Bitfield> for Bits {
+    fn from(field: Bitfield) -> Self {
+        Self {
+            len: field.len,
+            words: field.words.into_vec(),
+        }
+    }
+}
+
+impl TryFrom<Bits> for Bitfield {
+    type Error = &'static str;
+
+    fn try_from(bits: Bits) -> Result<Self, Self::Error> {
+        Self::from_words(bits.words, bits.len).ok_or("a bitfield with bits beyond its length")
     }
 }
 

@@ -19,7 +19,15 @@ pub struct ContentId(pub [u8; 32]);
 
 /// Length of a content and of its chunks. Every chunk but the last is `chunk` bytes long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Lengths")]
 pub struct Manifest {
+    bytes: ByteCount,
+    chunk: ByteCount,
+}
+
+/// A geometry as it is written down: a reader checks it before it is one.
+#[derive(Deserialize)]
+struct Lengths {
     bytes: ByteCount,
     chunk: ByteCount,
 }
@@ -78,6 +86,14 @@ impl Manifest {
     pub fn len_of(&self, chunk: ChunkIndex) -> ByteCount {
         let start = u64::from(chunk.get()) * self.chunk.get();
         ByteCount::new((self.bytes.get() - start).min(self.chunk.get()))
+    }
+}
+
+impl TryFrom<Lengths> for Manifest {
+    type Error = ManifestError;
+
+    fn try_from(lengths: Lengths) -> Result<Self, ManifestError> {
+        Self::new(lengths.bytes, lengths.chunk)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::misbehaviour::Misbehaviour;
 use crate::units::ByteCount;
 
 /// One message of the protocol.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
     /// I take part in a content. Says what I have.
     Join(Box<Join>),
@@ -103,7 +103,7 @@ pub enum Message {
 }
 
 /// The body of [`Message::Join`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Join {
     /// What the content is.
     pub content: ContentId,

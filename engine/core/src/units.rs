@@ -28,6 +28,7 @@ pub struct Rate(u64);
 /// Range 0.01 to 10,000. Weight 0 in a file means best effort and becomes
 /// [`Weight::BEST_EFFORT`], so nobody starves and nothing is divided by zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
 pub struct Weight(u32);
 
 impl ByteCount {
@@ -151,6 +152,15 @@ impl Weight {
         } else {
             Self(sum)
         }
+    }
+}
+
+impl TryFrom<u32> for Weight {
+    type Error = &'static str;
+
+    /// As [`Weight::from_hundredths`].
+    fn try_from(hundredths: u32) -> Result<Self, Self::Error> {
+        Self::from_hundredths(hundredths).ok_or("a weight outside 1 to 1,000,000 hundredths")
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Decides nothing. Refuses data: no value here holds a byte of a content.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bitfield::Bitfield;
 use crate::choke;
 use crate::id::{ChunkIndex, GroupId, PeerId, TransferId};
@@ -43,7 +45,7 @@ pub struct Config {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// A peer is connected, in both directions. `outbound` if we dialled.
     Connected {
@@ -181,7 +183,7 @@ pub enum Input {
 }
 
 /// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Action {
     /// Say this to a peer.
     Send {
@@ -214,7 +216,7 @@ pub enum Action {
 }
 
 /// News for whoever runs the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Event {
     /// Every chunk of a transfer is stored.
     Complete(TransferId),

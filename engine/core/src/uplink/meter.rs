@@ -3,6 +3,8 @@
 //! Decides how deep the buckets are and when a target is behind its floor. Spends true bytes
 //! on a cap; on a floor what the turn costs, so that a floor does not make tiny requests free.
 
+use serde::{Deserialize, Serialize};
+
 use crate::block_size;
 use crate::time::{Span, Time};
 use crate::token_bucket::TokenBucket;
@@ -15,7 +17,7 @@ pub(super) const BURST: Span = Span::from_millis(250);
 const TIMER: Span = Span::from_millis(1);
 
 /// What the parameter file says about one target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     /// Bytes per second above which it is not served; none if nobody limits it.
     pub cap: Option<Rate>,

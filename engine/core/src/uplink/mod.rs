@@ -30,6 +30,8 @@ mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::sched::{Params, Row};
 use crate::time::Time;
@@ -102,7 +104,7 @@ pub struct Request {
 }
 
 /// The next bytes to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Block {
     /// To whom.
     pub peer: PeerId,
