@@ -8,6 +8,7 @@
 pub mod bitfield;
 pub mod block_size;
 pub mod choke;
+pub mod door;
 pub mod event_limit;
 pub mod id;
 pub mod manifest;

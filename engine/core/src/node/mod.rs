@@ -1,8 +1,8 @@
 //! A node: told what happened and what time it is, it answers with what should be done.
 //!
 //! Decides nothing itself: `fetch` decides what to ask for, `serve` whom to serve, `uplink`
-//! who is next, `talk` what is passed on, `watch` who is borne with. It refuses to wait, and it knows no addresses, keys or
-//! bytes.
+//! who is next, `talk` what is passed on, `watch` who is borne with. It refuses to wait, and
+//! it knows no addresses, keys or bytes.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,0 +1,371 @@
+//! Addresses that peers tell each other.
+//!
+//! Decides which to believe and which to pass on (limit L10): of identities on the allowlist
+//! only, at most a thousand, a quarter from one teller, a tenth in one network. Refuses names,
+//! for a name may lead anywhere once it is resolved, and every address that nobody outside may
+//! point us at (register X2): loopback, link-local with the metadata service, private networks,
+//! multicast, our own, and low ports, unless their range is configured.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use super::Key;
+use super::recent::Recent;
+use super::source::Network;
+use crate::message::Known;
+use crate::time::{Span, Time};
+use crate::wire::ADDRESSES_MAX;
+
+/// Addresses that others told, in all.
+const TOLD_MAX: usize = 1_000;
+/// Of one teller: a quarter.
+const TELLER_MAX: usize = TOLD_MAX / 4;
+/// In one network: a tenth.
+const NETWORK_MAX: usize = TOLD_MAX / 10;
+/// A peer tells and is told this often at most.
+const EVERY: Span = Span::from_secs(60);
+/// Ports below are not dialled, see X2.
+const PORT_MIN: u16 = 1_024;
+/// A teller of so many addresses that failed, and of fewer that worked, is not believed.
+const FAILURES_MAX: u32 = 20;
+/// Tellers that are remembered.
+const TELLERS_MAX: usize = 4_096;
+
+/// A network, as `10.0.0.0/8` or `2001:db8::/32`; an address alone is itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    ip: IpAddr,
+    bits: u32,
+}
+
+/// Why a text is no [`Range`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadRange;
+
+/// A peer told addresses again within a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooSoon;
+
+/// What became of a message of addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Those that are new, to be dialled.
+    pub added: Vec<(Key, SocketAddr)>,
+    /// How many are refused.
+    pub refused: usize,
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Addresses {
+    own_key: Key,
+    own: BTreeSet<IpAddr>,
+    allowed: Vec<Range>,
+    keys: BTreeSet<Key>,
+    entries: BTreeMap<(Key, SocketAddr), Entry>,
+    tellers: Recent<Key, Teller>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Who told; none if it is configured.
+    teller: Option<Key>,
+    since: Time,
+    worked: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Teller {
+    told: Option<Time>,
+    asked: Option<Time>,
+    worked: u32,
+    failed: u32,
+}
+
+impl Range {
+    /// Whether it holds that address.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        match (self.ip, ip.to_canonical()) {
+            (IpAddr::V4(range), IpAddr::V4(ip)) => {
+                let mask = u32::MAX.checked_shl(32 - self.bits).unwrap_or(0);
+                (range.to_bits() ^ ip.to_bits()) & mask == 0
+            }
+            (IpAddr::V6(range), IpAddr::V6(ip)) => {
+                let mask = u128::MAX.checked_shl(128 - self.bits).unwrap_or(0);
+                (range.to_bits() ^ ip.to_bits()) & mask == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Range {
+    type Err = BadRange;
+
+    fn from_str(text: &str) -> Result<Self, BadRange> {
+        let (ip, bits) = text
+            .split_once('/')
+            .map_or((text, None), |(ip, bits)| (ip, Some(bits)));
+        let ip: IpAddr = ip.parse().map_err(|_| BadRange)?;
+        let most = if ip.is_ipv4() { 32 } else { 128 };
+        let bits = match bits {
+            Some(bits) => bits.parse().map_err(|_| BadRange)?,
+            None => most,
+        };
+        if bits > most {
+            return Err(BadRange);
+        }
+        Ok(Self { ip, bits })
+    }
+}
+
+impl std::fmt::Display for BadRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no range of addresses, such as 10.0.0.0/8")
+    }
+}
+
+impl std::error::Error for BadRange {}
+
+impl std::fmt::Display for TooSoon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "addresses more often than once a minute")
+    }
+}
+
+impl std::error::Error for TooSoon {}
+
+impl Addresses {
+    /// An empty table of a node with that key, which believes addresses in the ranges `allowed`
+    /// whatever they are, and public ones.
+    #[must_use]
+    pub const fn new(own_key: Key, allowed: Vec<Range>) -> Self {
+        Self {
+            own_key,
+            own: BTreeSet::new(),
+            allowed,
+            keys: BTreeSet::new(),
+            entries: BTreeMap::new(),
+            tellers: Recent::new(TELLERS_MAX),
+        }
+    }
+
+    /// The addresses of this machine.
+    pub fn set_own(&mut self, own: impl IntoIterator<Item = IpAddr>) {
+        self.own = own.into_iter().map(|ip| ip.to_canonical()).collect();
+    }
+
+    /// The allowlist, now or changed. What is known of others is forgotten.
+    pub fn set_keys(&mut self, keys: impl IntoIterator<Item = Key>) {
+        self.keys = keys.into_iter().collect();
+        let keys = &self.keys;
+        self.entries.retain(|(key, _), _| keys.contains(key));
+    }
+
+    /// `teller` says where others are.
+    ///
+    /// # Errors
+    ///
+    /// [`TooSoon`] if it did so within a minute: nothing is learned.
+    pub fn learn(&mut self, teller: Key, list: &[Known], now: Time) -> Result<Learned, TooSoon> {
+        let memory = self.tellers.touch(teller, now, Teller::default);
+        if memory.told.is_some_and(|told| now.since(told) < EVERY) {
+            return Err(TooSoon);
+        }
+        memory.told = Some(now);
+        let believed = memory.failed < FAILURES_MAX || memory.failed < memory.worked;
+        let mut learned = Learned::default();
+        for known in list.iter().take(ADDRESSES_MAX) {
+            match known.address.parse().ok().filter(|_| believed) {
+                Some(at) if self.entries.contains_key(&(known.key, at)) => {}
+                Some(at) if self.add(teller, known.key, at, now) => {
+                    learned.added.push((known.key, at));
+                }
+                _ => learned.refused += 1,
+            }
+        }
+        Ok(learned)
+    }
+
+    /// A dial of `key` at `at` led to a session. What is not in the table was configured, and
+    /// stays in it from now on.
+    pub fn worked(&mut self, key: Key, at: SocketAddr, now: Time) {
+        if !self.keys.contains(&key) {
+            return;
+        }
+        let entry = self.entries.entry((key, at)).or_insert(Entry {
+            teller: None,
+            since: now,
+            worked: None,
+        });
+        let first = entry.worked.replace(now).is_none();
+        if let Some(teller) = entry.teller.filter(|_| first) {
+            let memory = self.tellers.touch(teller, now, Teller::default);
+            memory.worked = memory.worked.saturating_add(1);
+        }
+    }
+
+    /// A dial of `key` at `at` failed. It counts against whoever told (register X4); `forget` it
+    /// once the dialler does.
+    pub fn failed(&mut self, key: Key, at: SocketAddr, forget: bool, now: Time) {
+        let Some(entry) = self.entries.get(&(key, at)) else {
+            return;
+        };
+        let Some(teller) = entry.teller else {
+            return;
+        };
+        if entry.worked.is_none() {
+            let memory = self.tellers.touch(teller, now, Teller::default);
+            memory.failed = memory.failed.saturating_add(1);
+        }
+        if forget {
+            self.entries.remove(&(key, at));
+        }
+    }
+
+    /// What to tell `asker`: addresses that worked here, the latest ones, never its own. None if
+    /// it asked within a minute.
+    pub fn share(&mut self, asker: Key, now: Time) -> Option<Box<[Known]>> {
+        let memory = self.tellers.touch(asker, now, Teller::default);
+        if memory.asked.is_some_and(|asked| now.since(asked) < EVERY) {
+            return None;
+        }
+        memory.asked = Some(now);
+        let entries = self.entries.iter();
+        let mut good: Vec<(Time, Key, SocketAddr)> = entries
+            .filter(|((key, _), _)| *key != asker)
+            .filter_map(|((key, at), entry)| Some((entry.worked?, *key, *at)))
+            .collect();
+        good.sort_by_key(|&(worked, key, at)| (std::cmp::Reverse(worked), key, at));
+        good.truncate(ADDRESSES_MAX);
+        let mut known: Vec<Known> = good
+            .into_iter()
+            .map(|(_, key, at)| Known {
+                key,
+                address: at.to_string().into(),
+            })
+            .collect();
+        known.sort();
+        Some(known.into())
+    }
+
+    /// Whether `at` may be dialled on somebody's word.
+    #[must_use]
+    pub fn may_be_dialled(&self, at: SocketAddr) -> bool {
+        let ip = at.ip().to_canonical();
+        if at.port() == 0 || ip.is_unspecified() || ip.is_multicast() {
+            return false;
+        }
+        let configured = self.allowed.iter().any(|range| range.contains(ip));
+        configured || (at.port() >= PORT_MIN && is_public(ip) && !self.own.contains(&ip))
+    }
+
+    /// How many addresses it holds that others told.
+    #[must_use]
+    pub fn told(&self) -> usize {
+        self.entries
+            .values()
+            .filter(|entry| entry.teller.is_some())
+            .count()
+    }
+
+    fn add(&mut self, teller: Key, key: Key, at: SocketAddr, now: Time) -> bool {
+        // A zone or flow label would make many addresses of one.
+        let plain = SocketAddr::new(at.ip(), at.port()) == at;
+        let at = SocketAddr::new(at.ip().to_canonical(), at.port());
+        let network = Network::of(at.ip());
+        if !plain
+            || key == self.own_key
+            || !self.keys.contains(&key)
+            || !self.may_be_dialled(at)
+            || self.count(|entry, _| entry.teller == Some(teller)) >= TELLER_MAX
+            || self.count(|_, ip| Network::of(ip) == network) >= NETWORK_MAX
+            || (self.told() >= TOLD_MAX && !self.make_room(teller))
+        {
+            return false;
+        }
+        let entry = Entry {
+            teller: Some(teller),
+            since: now,
+            worked: None,
+        };
+        self.entries.insert((key, at), entry);
+        true
+    }
+
+    /// Forgets the oldest word of whoever told most, if that is more than `teller` did.
+    fn make_room(&mut self, teller: Key) -> bool {
+        let mut told: BTreeMap<Key, usize> = BTreeMap::new();
+        for key in self.entries.values().filter_map(|entry| entry.teller) {
+            *told.entry(key).or_default() += 1;
+        }
+        let mine = told.get(&teller).copied().unwrap_or(0);
+        let most = told.into_iter().max_by_key(|&(key, count)| (count, key));
+        let Some((most, _)) = most.filter(|&(_, count)| count > mine) else {
+            return false;
+        };
+        let theirs = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.teller == Some(most));
+        let oldest = theirs.min_by_key(|(at, entry)| (entry.worked, entry.since, **at));
+        let oldest = oldest.map(|(at, _)| *at);
+        oldest.is_some_and(|at| self.entries.remove(&at).is_some())
+    }
+
+    /// How many told addresses are such.
+    fn count(&self, such: impl Fn(&Entry, IpAddr) -> bool) -> usize {
+        let told = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.teller.is_some());
+        told.filter(|((_, at), entry)| such(entry, at.ip())).count()
+    }
+}
+
+/// Whether an address is one that anybody may be at, by the registries for special purposes
+/// (RFC 6890 and its updates).
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let special = ip.is_private()
+        || ip.is_loopback()
+        || ip.is_link_local()
+        || ip.is_multicast()
+        || ip.is_documentation()
+        || a == 0
+        // Shared by the customers of a provider (RFC 6598).
+        || (a == 100 && b & 0xc0 == 64)
+        // Protocol assignments (RFC 6890) and the old relay (RFC 7526).
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
+        // Benchmarks (RFC 2544).
+        || (a == 198 && b & 0xfe == 18)
+        // Reserved, and broadcast.
+        || a >= 240;
+    !special
+}
+
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let [a, b, ..] = ip.segments();
+    // Only 2000::/3 is given out; within it, what stands for other addresses is not: protocol
+    // assignments with Teredo (2001::/23), 6to4 (2002::/16) and documentation (3fff::/20 too).
+    let special = match a {
+        0x2001 => b < 0x0200 || b == 0x0db8,
+        0x2002 => true,
+        0x3fff => b < 0x1000,
+        _ => false,
+    };
+    a & 0xe000 == 0x2000 && !special
+}
+
+#[cfg(test)]
+mod tests;

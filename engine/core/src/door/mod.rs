@@ -1,0 +1,18 @@
+//! The door: who may come in, and whom to call on.
+//!
+//! Decides about connections, before and beside the node, which knows no addresses and no keys:
+//! admission of strangers, bans, one session per identity, when to dial whom, which addresses to
+//! believe, which offers to take. Each part is told what happened and what time it is, and
+//! answers; the shell accepts, dials and closes. Refuses to resolve names.
+
+pub mod addresses;
+pub mod admission;
+pub mod bans;
+pub mod dialer;
+pub mod push;
+mod recent;
+pub mod sessions;
+pub mod source;
+
+/// A public key: an identity.
+pub type Key = [u8; 32];
