@@ -68,6 +68,20 @@ mod tests {
         assert_eq!(shown("123456789"), "12345678...");
     }
 
+    proptest::proptest! {
+        /// Register: O2.
+        #[test]
+        fn any_text_is_shown_on_one_line_of_plain_letters(text in proptest::collection::vec(proptest::prelude::any::<char>(), 0..60)) {
+            let text: String = text.into_iter().collect();
+            let shown = Printable(&text, 20).to_string();
+            assert!(shown.chars().all(is_plain), "{shown}");
+            let value = serde_json::json!({ "text": text });
+            let shown = json(&value.to_string());
+            assert!(shown.chars().all(is_plain), "{shown}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        }
+    }
+
     /// Register: M5, O2.
     #[test]
     fn json_that_is_shown_means_what_it_meant() {

@@ -14,6 +14,7 @@ use fairhaul::control::ask::{ask, follow};
 use fairhaul::printable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Asking, Command, Id, Node};
 use super::progress::Display;
@@ -214,10 +215,13 @@ async fn watch(asking: &Asking) -> Result<(), End> {
     let socket = socket(&asking.node)?;
     let request = Request::Status(Nothing {});
     let mut ticks = tokio::time::interval(WATCH);
+    // One listener for all rounds: an interrupt between two of them is not lost.
+    let interrupts = signal(SignalKind::interrupt());
+    let mut interrupts = interrupts.map_err(|error| Failure::error(error.to_string()))?;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = tokio::signal::ctrl_c() => return Err(interrupted()),
+            _ = interrupts.recv() => return Err(interrupted()),
         }
         let status: Status = waited(&socket, &request).await?;
         let text = if asking.json {
