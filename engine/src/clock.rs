@@ -3,9 +3,17 @@
 //! Decides what time zero is: when the clock was made. It never goes back, whatever happens to
 //! the time of day.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fairhaul_core::time::{Span, Time};
+
+/// The time of day, in milliseconds since 1970 (UTC); for people, never to decide anything.
+#[must_use]
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = since.unwrap_or_default().as_millis();
+    u64::try_from(millis).unwrap_or(u64::MAX)
+}
 
 /// A monotonic clock that starts at zero.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,7 @@ mod driver;
 pub mod identity;
 pub mod node;
 pub mod params;
+pub mod printable;
 pub mod record;
 mod session;
 pub mod store;

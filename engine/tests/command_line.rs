@@ -6,6 +6,7 @@
 )]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -269,4 +270,147 @@ fn the_schema_knows_the_keys_of_the_resolved_file() {
         .flat_map(|name| name.as_str())
         .collect();
     assert_eq!(names, ["none", "round-robin", "tit-for-tat"]);
+}
+
+#[test]
+fn amounts_and_targets_that_are_not_understood_end_with_code_2() {
+    let folder = TempDir::new().unwrap();
+    for (arguments, words) in [
+        (
+            &["limit", "node", "20"][..],
+            "it has no unit; allowed a number and one of B/s",
+        ),
+        (&["limit", "node", "fast"], "or \"unlimited\""),
+        (&["floor", "vm-2", "unlimited"], "or \"0 B/s\""),
+        (
+            &["weight", "vm-2", "10001"],
+            "it is out of range; allowed 0 (best effort) or",
+        ),
+        (&["weight", "transfer:x", "1"], "is no id of a transfer"),
+        (&["weight", "a b", "1"], "is not a name"),
+        (&["pause", "x"], "invalid digit"),
+        (&["send", "f"], "PEER"),
+    ] {
+        let (code, data, talk) = said(folder.path(), arguments);
+        assert_eq!((code, data.as_str()), (2, ""), "{arguments:?}");
+        assert!(talk.contains(words), "{arguments:?}: {talk}");
+    }
+}
+
+/// Register: H13.
+#[test]
+fn an_identity_is_made_once_and_shown_only_from_a_file_that_is_ours_alone() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("n.toml");
+    let text = format!(
+        "[node]\nname = \"a\"\ndata = \"{}\"\n",
+        folder.path().display()
+    );
+    fs::write(data, text).unwrap();
+    let (code, key, talk) = said(folder.path(), &["identity", "new", "-c", "n.toml"]);
+    assert_eq!((code, key.len()), (0, 65), "{talk}");
+    assert!(talk.contains("to read aloud: "));
+    let shown = |arguments: &[&str]| said(folder.path(), &[&["identity"], arguments].concat());
+    for arguments in [&["-c", "n.toml"][..], &["show", "--file", "identity.key"]] {
+        let (code, again, _) = shown(arguments);
+        assert_eq!((code, &again), (0, &key));
+    }
+    let (code, json, _) = shown(&["show", "-c", "n.toml", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, json["key"].as_str()), (0, Some(key.trim_end())));
+    let (code, nothing, talk) = shown(&["new", "-c", "n.toml"]);
+    assert_eq!((code, nothing.as_str()), (5, ""));
+    assert!(talk.contains("never overwritten"), "{talk}");
+    let file = folder.path().join("identity.key");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(shown(&["-c", "n.toml"]).0, 5);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(shown(&["-c", "n.toml"]).0, 5);
+}
+
+/// Register: H14.
+#[test]
+fn no_command_takes_a_secret_on_its_line_or_from_the_environment() {
+    let folder = TempDir::new().unwrap();
+    let (_, help, _) = said(folder.path(), &["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<&str> = commands
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| {
+            line.strip_prefix("  ")?
+                .split(' ')
+                .find(|word| !word.is_empty())
+        })
+        .collect();
+    assert!(commands.len() > 20, "{commands:?}");
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        let (code, help, _) = said(folder.path(), &[command, "--help"]);
+        assert_eq!(code, 0, "{command}");
+        for word in ["--token", "--key", "--secret", "--password", "[env"] {
+            assert!(!help.contains(word), "{command} {word}");
+        }
+    }
+}
+
+#[test]
+fn the_doctor_looks_at_the_machine_and_at_what_a_file_asks_of_it() {
+    let folder = TempDir::new().unwrap();
+    let (code, found, talk) = said(folder.path(), &["doctor"]);
+    assert_eq!((code, talk.as_str()), (0, ""), "{found}");
+    for name in ["clock", "descriptors", "openat2", "send queue"] {
+        assert!(found.contains(name), "no {name} in {found}");
+    }
+    let at = folder.path().display();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let file = format!(
+        "[node]\nname = \"a\"\nlisten = \"127.0.0.1:{port}\"\ndata = \"{at}\"\n\
+         [control]\nsocket = \"{at}/s\"\n[[peer]]\nname = \"b\"\naddress = \"localhost:1\"\n\
+         key = \"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n"
+    );
+    fs::write(folder.path().join("n.toml"), file).unwrap();
+    let look = || {
+        let (code, json, talk) = said(folder.path(), &["doctor", "-c", "n.toml", "--json"]);
+        let checks: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+        let bad = checks.iter().filter(|check| check["grade"] == "bad");
+        let bad: Vec<String> = bad.map(|check| check["name"].to_string()).collect();
+        (code, bad.join(" "), talk)
+    };
+    let (code, bad, talk) = look();
+    assert_eq!((code, bad.as_str()), (1, "\"key\" \"listen\""));
+    assert!(talk.ends_with(" checks failed\n"), "{talk}");
+    drop(taken);
+    assert_eq!(
+        said(folder.path(), &["identity", "new", "-c", "n.toml"]).0,
+        0
+    );
+    assert_eq!(look(), (0, String::new(), String::new()));
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
+    assert_eq!(left.len(), 2, "what it tried with is gone: {left:?}");
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let folder = TempDir::new().unwrap();
+    let (code, page, talk) = said(folder.path(), &["man"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    assert!(page.contains(".TH fairhaul 1"), "{page}");
+    assert_eq!(said(folder.path(), &["man", "pages"]).0, 0);
+    for name in ["fairhaul.1", "fairhaul-get.1", "fairhaul-status.1"] {
+        assert!(folder.path().join("pages").join(name).is_file(), "{name}");
+    }
+}
+
+// A file that is refused stops a node before anything else is done.
+#[test]
+fn a_node_does_not_start_from_a_bad_file() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("n.toml"), "[node]\nname = 1\n").unwrap();
+    let (code, data, talk) = said(folder.path(), &["run", "-c", "n.toml"]);
+    assert_eq!((code, data.as_str()), (3, ""));
+    assert!(
+        talk.starts_with("n.toml:2:node.name: is a number"),
+        "{talk}"
+    );
+    assert_eq!(said(folder.path(), &["run"]).0, 2);
 }

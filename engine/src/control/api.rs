@@ -11,6 +11,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::params::BadFile;
+
 pub use status::{
     Direction, Event, FlowStatus, Happening, Hold, LimitStatus, NodeStatus, PeerStatus, Reached,
     Status, TransferState, TransferStatus,
@@ -355,6 +357,13 @@ impl Failure {
     #[must_use]
     pub fn unreachable(message: impl Into<String>) -> Self {
         Self::new(Self::UNREACHABLE, message)
+    }
+}
+
+/// A parameter file that is refused, as its one line says.
+impl From<BadFile> for Failure {
+    fn from(bad: BadFile) -> Self {
+        Self::storage(bad.to_string())
     }
 }
 

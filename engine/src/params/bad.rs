@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::printable::Printable;
+
 /// Characters of the file that a message repeats at most.
 const SHOWN_MAX: usize = 100;
 
@@ -83,28 +85,6 @@ impl fmt::Display for BadFile {
 }
 
 impl Error for BadFile {}
-
-/// A text on one line, cut to so many characters, with everything escaped that could move a
-/// cursor or turn the order of letters.
-struct Printable<'a>(&'a str, usize);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(text, most) = *self;
-        let mut letters = text.chars();
-        for c in letters.by_ref().take(most) {
-            if c.is_ascii_graphic() || c == ' ' || c.is_alphanumeric() {
-                write!(f, "{c}")?;
-            } else {
-                write!(f, "{}", c.escape_unicode())?;
-            }
-        }
-        match letters.next() {
-            Some(_) => f.write_str("..."),
-            None => Ok(()),
-        }
-    }
-}
 
 /// The one of `names` that `name` was most likely meant to be, if any is near: up to three
 /// letters wrong but no more than half of them, or cut short.

@@ -1,0 +1,273 @@
+//! The commands that ask a running node.
+//!
+//! Decides what is asked and what of the answer is printed. An interrupt ends the waiting, not
+//! what the node has begun: that is what `cancel` is for. Refuses nothing: the node does.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fairhaul::control::api::{
+    Direction, Failure, Floor, Get, Got, Limit, Nothing, PeerStatus, Ping, Pong, Reloaded, Request,
+    Send, Sent, Share, Shared, Status, Text, Transfer, Weight,
+};
+use fairhaul::control::ask::{ask, follow};
+use fairhaul::printable;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::{Asking, Command, Id, Node};
+use super::progress::Display;
+use super::{End, absolute, print, show, socket};
+
+/// How often a status that is watched is shown.
+const WATCH: Duration = Duration::from_secs(1);
+
+pub(super) fn run(command: Command) -> Result<(), End> {
+    let made = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = made.map_err(|error| Failure::error(format!("no runtime: {error}")))?;
+    runtime.block_on(call(command))
+}
+
+async fn call(command: Command) -> Result<(), End> {
+    match command {
+        Command::Share {
+            path,
+            ignore,
+            asking,
+        } => {
+            let path = absolute(&path)?;
+            let request = Request::Share(Share { path, ignore });
+            shown(&asking, &request, |shared: &Shared| {
+                format!("{}\n", shared.ticket)
+            })
+            .await
+        }
+        Command::Get {
+            ticket,
+            dir,
+            overwrite,
+            force,
+            asking,
+        } => {
+            let dir = absolute(&dir)?;
+            let request = Request::Get(Get {
+                ticket,
+                dir,
+                overwrite,
+                force,
+            });
+            shown(&asking, &request, |got: &Got| show::path(&got.path)).await
+        }
+        Command::Send {
+            path,
+            peers,
+            ignore,
+            asking,
+        } => {
+            let path = absolute(&path)?;
+            let request = Request::Send(Send {
+                path,
+                peers,
+                ignore,
+            });
+            shown(&asking, &request, |sent: &Sent| show::names(&sent.peers)).await
+        }
+        Command::Message { peer, text, node } => {
+            plain(&node, Request::Message(Text { peer, text })).await
+        }
+        Command::Ping { peer, asking } => {
+            let request = Request::Ping(Ping { peer });
+            shown(&asking, &request, |pong: &Pong| show::pong(pong)).await
+        }
+        Command::Peers { asking } => {
+            let request = Request::Peers(Nothing {});
+            shown(&asking, &request, |peers: &Vec<PeerStatus>| {
+                show::peers(peers)
+            })
+            .await
+        }
+        Command::Status {
+            watch: false,
+            asking,
+        } => shown(&asking, &Request::Status(Nothing {}), show::status).await,
+        Command::Status {
+            watch: true,
+            asking,
+        } => watch(&asking).await,
+        Command::Events { asking } => events(&asking).await,
+        Command::Reload { asking } => {
+            shown(
+                &asking,
+                &Request::Reload(Nothing {}),
+                |reloaded: &Reloaded| show::reloaded(reloaded),
+            )
+            .await
+        }
+        other => change(other).await,
+    }
+}
+
+/// The commands that are done without anything to print.
+async fn change(command: Command) -> Result<(), End> {
+    let transfer = |id: &Id| Transfer { id: id.id };
+    let (node, request) = match command {
+        Command::Limit {
+            target,
+            rate,
+            download,
+            node,
+        } => {
+            let direction = match download {
+                true => Direction::Down,
+                false => Direction::Up,
+            };
+            let rate_bytes_s = rate.0;
+            (
+                node,
+                Request::Limit(Limit {
+                    target,
+                    direction,
+                    rate_bytes_s,
+                }),
+            )
+        }
+        Command::Weight {
+            target,
+            weight,
+            node,
+        } => {
+            let weight_hundredths = weight;
+            (
+                node,
+                Request::Weight(Weight {
+                    target,
+                    weight_hundredths,
+                }),
+            )
+        }
+        Command::Floor { target, rate, node } => {
+            let rate_bytes_s = rate;
+            (
+                node,
+                Request::Floor(Floor {
+                    target,
+                    rate_bytes_s,
+                }),
+            )
+        }
+        Command::Pause(id) => (id.node.clone(), Request::Pause(transfer(&id))),
+        Command::Resume(id) => (id.node.clone(), Request::Resume(transfer(&id))),
+        Command::Cancel(id) => (id.node.clone(), Request::Cancel(transfer(&id))),
+        Command::Stop { node } => (node, Request::Stop(Nothing {})),
+        other => unreachable!("{other:?} asks no node, or prints what it says"),
+    };
+    plain(&node, request).await
+}
+
+async fn plain(node: &Node, request: Request) -> Result<(), End> {
+    let Nothing {} = waited(&socket(node)?, &request).await?;
+    Ok(())
+}
+
+/// Asks, and prints the answer as JSON or as `text` makes it.
+async fn shown<T: DeserializeOwned + Serialize>(
+    asking: &Asking,
+    request: &Request,
+    text: impl Fn(&T) -> String,
+) -> Result<(), End> {
+    let answer: T = waited(&socket(&asking.node)?, request).await?;
+    let text = if asking.json {
+        json(&answer, true)
+    } else {
+        text(&answer)
+    };
+    print(text.as_bytes())
+}
+
+/// Asks, with a display of how far it is, until the answer or an interrupt.
+async fn waited<T: DeserializeOwned>(socket: &Path, request: &Request) -> Result<T, Failure> {
+    let mut display = Display::new();
+    let mut transfer = None;
+    let asked = ask(socket, request, |progress| {
+        transfer = progress.transfer.or(transfer);
+        display.show(&progress);
+    });
+    let answer = tokio::select! {
+        answer = asked => Some(answer),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    display.end();
+    answer.unwrap_or_else(|| {
+        let text = match transfer {
+            Some(id) => format!(
+                "interrupted; the transfer goes on in the node: `fairhaul cancel {id}` ends it"
+            ),
+            None => "interrupted; what the node has begun goes on: see `fairhaul status`".into(),
+        };
+        Err(Failure::new(Failure::INTERRUPTED, text))
+    })
+}
+
+async fn watch(asking: &Asking) -> Result<(), End> {
+    let socket = socket(&asking.node)?;
+    let request = Request::Status(Nothing {});
+    let mut ticks = tokio::time::interval(WATCH);
+    // One listener for all rounds: an interrupt between two of them is not lost.
+    let interrupts = signal(SignalKind::interrupt());
+    let mut interrupts = interrupts.map_err(|error| Failure::error(error.to_string()))?;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = interrupts.recv() => return Err(interrupted()),
+        }
+        let status: Status = waited(&socket, &request).await?;
+        let text = if asking.json {
+            json(&status, false)
+        } else {
+            show::redraw(&show::status(&status))
+        };
+        print(text.as_bytes())?;
+    }
+}
+
+async fn events(asking: &Asking) -> Result<(), End> {
+    let socket: PathBuf = socket(&asking.node)?;
+    let mut output = Ok(());
+    let followed = follow(&socket, |event| {
+        let text = if asking.json {
+            json(&event, false)
+        } else {
+            show::event(&event)
+        };
+        output = print(text.as_bytes());
+        match output {
+            Ok(()) => Ok(()),
+            // The failure that counts is the one of the output.
+            Err(_) => Err(Failure::error("standard output")),
+        }
+    });
+    let followed = tokio::select! {
+        followed = followed => followed,
+        _ = tokio::signal::ctrl_c() => return Err(interrupted()),
+    };
+    output?;
+    followed?;
+    Err(Failure::unreachable("the node has stopped").into())
+}
+
+fn interrupted() -> End {
+    Failure::new(Failure::INTERRUPTED, "interrupted").into()
+}
+
+/// One line of JSON, or many for people.
+fn json(answer: &impl Serialize, many: bool) -> String {
+    let text = if many {
+        serde_json::to_string_pretty(answer)
+    } else {
+        serde_json::to_string(answer)
+    };
+    printable::json(&text.expect("an answer is JSON again")) + "\n"
+}

@@ -1,0 +1,116 @@
+//! The commands that need no node: they read and write files.
+//!
+//! Decides that a file is written whole or not at all; refuses to replace one without being
+//! told to, and a key file ever.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use fairhaul::control::api::Failure;
+use fairhaul::identity::{Identity, no_core_dumps};
+use fairhaul::params;
+
+use super::args::{self, Cli, IdentityVerb};
+use super::{End, defaults, load, print};
+
+pub(super) fn init(file: Option<&Path>, force: bool) -> Result<(), End> {
+    let Some(path) = file else {
+        return print(params::template().as_bytes());
+    };
+    let written = write(path, &params::template(), force);
+    Ok(written.map_err(|error| storage(path, &error))?)
+}
+
+pub(super) fn check(file: &Path, json: bool) -> Result<(), End> {
+    let params = load(file)?;
+    let text = if json {
+        format!("{:#}\n", params.to_json())
+    } else {
+        params.to_toml()
+    };
+    print(text.as_bytes())
+}
+
+pub(super) fn identity(asked: &args::Identity) -> Result<(), End> {
+    no_core_dumps().map_err(|error| Failure::error(format!("core dumps: {error}")))?;
+    let path = match (&asked.file, &asked.config) {
+        (Some(file), _) => file.clone(),
+        (None, Some(config)) => load(config)?.node().key,
+        (None, None) => defaults().node().key,
+    };
+    let identity = match asked.verb {
+        IdentityVerb::New => Identity::create(&path)?,
+        IdentityVerb::Show => Identity::load(&path)?,
+    };
+    let public = identity.public();
+    if asked.json {
+        let shown = serde_json::json!({
+            "key": public.to_string(),
+            "grouped": public.grouped(),
+            "file": path,
+        });
+        return print(format!("{shown:#}\n").as_bytes());
+    }
+    if asked.verb == IdentityVerb::New {
+        eprintln!(
+            "fairhaul: the key pair is in {}; keep it to this machine",
+            path.display()
+        );
+    }
+    eprintln!("fairhaul: to read aloud: {}", public.grouped());
+    print(format!("{public}\n").as_bytes())
+}
+
+pub(super) fn schema() -> Result<(), End> {
+    print(format!("{:#}\n", params::schema()).as_bytes())
+}
+
+pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), End> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "fairhaul", &mut script);
+    print(&script)
+}
+
+pub(super) fn man(dir: Option<&Path>) -> Result<(), End> {
+    let Some(dir) = dir else {
+        let mut page = Vec::new();
+        let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
+        rendered.map_err(End::Output)?;
+        return print(&page);
+    };
+    let made = fs::create_dir_all(dir);
+    let made = made.and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
+    Ok(made.map_err(|error| storage(dir, &error))?)
+}
+
+fn storage(path: &Path, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        io::ErrorKind::AlreadyExists => "; --force replaces it",
+        _ => "",
+    };
+    Failure::storage(format!("{}: {error}{hint}", path.display()))
+}
+
+/// Writes `text` to `path`: all of it or nothing, and over another file only with `force`.
+fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
+    if !force {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        return fill(file, text).inspect_err(|_| drop(fs::remove_file(path)));
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&part)?;
+    let written = fill(file, text).and_then(|()| fs::rename(&part, path));
+    written.inspect_err(|_| drop(fs::remove_file(&part)))
+}
+
+fn fill(mut file: File, text: &str) -> io::Result<()> {
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,307 @@
+//! Answers of a node, for people.
+//!
+//! Decides how tables look; refuses to show names and texts of others as they are: they are
+//! escaped and cut.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use fairhaul::control::api::{
+    Direction, Event, Happening, PeerStatus, Pong, Reached, Reloaded, Status, TransferState,
+    TransferStatus,
+};
+use fairhaul::printable::{NAME_MAX, Printable};
+use fairhaul_core::quantity::Quantity;
+
+/// A table whose columns are as wide as they must be.
+struct Table {
+    rows: Vec<Vec<String>>,
+    /// Columns of numbers, which stand at the right.
+    numbers: &'static [usize],
+}
+
+impl Table {
+    fn new(heads: &[&str], numbers: &'static [usize]) -> Self {
+        let heads = heads.iter().map(|head| head.to_string()).collect();
+        Self {
+            rows: vec![heads],
+            numbers,
+        }
+    }
+
+    fn text(&self) -> String {
+        let columns = self.rows[0].len();
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut out = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, cell) in row.iter().enumerate() {
+                let width = widths[column];
+                let cell = match self.numbers.contains(&column) {
+                    true => format!("{cell:>width$}"),
+                    false => format!("{cell:<width$}"),
+                };
+                line.push_str(&cell);
+                line.push_str("  ");
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// What goes on, as text.
+pub(super) fn status(status: &Status) -> String {
+    let node = &status.node;
+    let limit = |limit: Option<u64>| match limit {
+        Some(rate) => format!(" (at most {})", Quantity::Rate.text(rate)),
+        None => String::new(),
+    };
+    let scheduled = match status.limits.scheduled {
+        true => ", by the timetable",
+        false => "",
+    };
+    let mut out = format!(
+        "{}: up {}, {} connected, fair to each {} by {}\n\
+         sends {}{}, receives {}{}{scheduled}\n",
+        name(&node.name),
+        seconds(node.uptime_s),
+        node.connected,
+        name(&node.share),
+        name(&node.uplink),
+        rate(node.up_bytes_s),
+        limit(status.limits.up_bytes_s),
+        rate(node.down_bytes_s),
+        limit(status.limits.down_bytes_s),
+    );
+    if status.transfers.is_empty() {
+        out.push_str("no transfers\n");
+        return out;
+    }
+    let heads = [
+        "ID", "NAME", "STATE", "DONE", "RATE", "LEFT", "PEER", "HELD BY",
+    ];
+    let mut table = Table::new(&heads, &[0, 3, 4, 5]);
+    for transfer in &status.transfers {
+        table.rows.extend(rows(transfer));
+    }
+    out + "\n" + &table.text()
+}
+
+/// A row of the transfer itself, and one for each peer.
+fn rows(transfer: &TransferStatus) -> Vec<Vec<String>> {
+    let state = match transfer.state {
+        _ if transfer.paused => "paused",
+        TransferState::Hashing => "hashing",
+        TransferState::Verifying => "verifying",
+        TransferState::Fetching => "fetching",
+        TransferState::Serving => "serving",
+        TransferState::Stopped => "stopped",
+    };
+    let done = u128::from(transfer.done_bytes) * 100;
+    let done = done.checked_div(u128::from(transfer.bytes)).unwrap_or(100);
+    let trouble = transfer.trouble.as_deref().map(name).unwrap_or_default();
+    let mut rows = vec![vec![
+        transfer.id.to_string(),
+        name(&transfer.name),
+        state.to_owned(),
+        format!("{done} %"),
+        rate(transfer.rate_bytes_s),
+        transfer.eta_s.map(seconds).unwrap_or_default(),
+        String::new(),
+        trouble,
+    ]];
+    for flow in &transfer.peers {
+        let moved = match transfer.direction {
+            Direction::Up => flow.up_bytes_s,
+            Direction::Down => flow.down_bytes_s,
+        };
+        let held = match &flow.waiting_for {
+            Some(who) => format!("{}, waiting for {}", flow.hold.text(), name(who)),
+            None => flow.hold.text().to_owned(),
+        };
+        let mut row = vec![String::new(); 4];
+        row.extend([rate(moved), String::new(), name(&flow.peer), held]);
+        rows.push(row);
+    }
+    rows
+}
+
+/// Who is known, as text.
+pub(super) fn peers(peers: &[PeerStatus]) -> String {
+    if peers.is_empty() {
+        return "no peers\n".to_owned();
+    }
+    let heads = [
+        "PEER",
+        "HOW",
+        "ADDRESS",
+        "SENDS",
+        "RECEIVES",
+        "ROUND TRIP",
+        "WEIGHT",
+        "KEY",
+    ];
+    let mut table = Table::new(&heads, &[3, 4, 5, 6]);
+    for peer in peers {
+        let how = match peer.how {
+            Reached::Dialled => "dialled",
+            Reached::Accepted => "accepted",
+            Reached::Listed => "listed",
+            Reached::Told => "told of",
+        };
+        let how = match &peer.trouble {
+            Some(why) => format!("{how}: {}", name(why)),
+            None => how.to_owned(),
+        };
+        table.rows.push(vec![
+            name(&peer.name),
+            how,
+            peer.address.as_deref().map(name).unwrap_or_default(),
+            rate(peer.up_bytes_s),
+            rate(peer.down_bytes_s),
+            peer.rtt_us.map(millis).unwrap_or_default(),
+            weight(peer.weight_hundredths),
+            name(&peer.key),
+        ]);
+    }
+    table.text()
+}
+
+/// Round-trip times, one on a line.
+pub(super) fn pong(pong: &Pong) -> String {
+    let lines = pong.rtt_us.iter().map(|rtt| format!("{}\n", millis(*rtt)));
+    lines.collect()
+}
+
+/// What a reload has changed.
+pub(super) fn reloaded(reloaded: &Reloaded) -> String {
+    let mut out = String::new();
+    for key in &reloaded.changed {
+        out.push_str(&format!("{}\n", name(key)));
+    }
+    for key in &reloaded.at_next_start {
+        out.push_str(&format!("{} (at the next start)\n", name(key)));
+    }
+    out
+}
+
+/// An event on one line.
+pub(super) fn event(event: &Event) -> String {
+    let way = |direction: Direction| match direction {
+        Direction::Up => "to peers",
+        Direction::Down => "from peers",
+    };
+    let what = match &event.what {
+        Happening::Text { peer, text } => {
+            // The text is what is asked for: it is escaped and not cut.
+            format!("{}: {}", name(peer), Printable(text, usize::MAX))
+        }
+        Happening::Started {
+            transfer,
+            name: of,
+            direction,
+        } => {
+            format!(
+                "transfer {transfer} started, {}: {}",
+                way(*direction),
+                name(of)
+            )
+        }
+        Happening::Complete {
+            transfer,
+            name: of,
+            direction,
+            bytes: size,
+        } => {
+            let (way, size) = (way(*direction), bytes(*size));
+            format!("transfer {transfer} complete, {size} {way}: {}", name(of))
+        }
+        Happening::Failed {
+            transfer,
+            name: of,
+            reason,
+        } => {
+            format!("transfer {transfer} failed, {}: {}", name(of), name(reason))
+        }
+        Happening::Connected { peer, .. } => format!("{} connected", name(peer)),
+        Happening::Lost { peer, reason } => format!("{} lost: {}", name(peer), name(reason)),
+        Happening::Refused { from, reason } => format!("{} refused: {}", name(from), name(reason)),
+        Happening::Missed { events } => format!("{events} events missed"),
+    };
+    let millis = i64::try_from(event.unix_ms).unwrap_or(i64::MAX);
+    let when = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    format!("{when:.3} {what}\n")
+}
+
+/// A path on one line.
+pub(super) fn path(path: &Path) -> String {
+    format!("{}\n", Printable(&path.to_string_lossy(), usize::MAX))
+}
+
+/// Names, one on a line.
+pub(super) fn names(names: &[String]) -> String {
+    names
+        .iter()
+        .map(|peer| format!("{}\n", name(peer)))
+        .collect()
+}
+
+/// What replaces the last screen on a terminal, and follows it elsewhere.
+pub(super) fn redraw(text: &str) -> String {
+    if std::io::stdout().is_terminal() {
+        format!("\u{1b}[H\u{1b}[2J{text}")
+    } else {
+        format!("{text}\n")
+    }
+}
+
+/// Bytes with two or three digits that count.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut whole, mut tenths, mut unit) = (count, 0, 0);
+    while whole >= 1_000 {
+        tenths = whole % 1_000 / 100;
+        whole /= 1_000;
+        unit += 1;
+    }
+    if unit == 0 || whole >= 100 {
+        format!("{whole} {}", UNITS[unit])
+    } else {
+        format!("{whole}.{tenths} {}", UNITS[unit])
+    }
+}
+
+/// A time that is as exact as people want it.
+pub(super) fn seconds(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn rate(rate: u64) -> String {
+    format!("{}/s", bytes(rate))
+}
+
+fn millis(micros: u64) -> String {
+    format!("{}.{:03} ms", micros / 1_000, micros % 1_000)
+}
+
+fn weight(hundredths: u32) -> String {
+    match hundredths % 100 {
+        0 => (hundredths / 100).to_string(),
+        part => format!("{}.{part:02}", hundredths / 100),
+    }
+}
+
+fn name(text: &str) -> String {
+    Printable(text, NAME_MAX).to_string()
+}
