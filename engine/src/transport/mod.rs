@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
 use crate::identity::{Identity, PublicKey};
 use stream::{Incoming, halves};
@@ -138,10 +138,11 @@ impl Endpoint {
 }
 
 /// Runs the handshake to its end, or to the first fault, which the peer is told.
-async fn handshake<S>(mut stream: S, mut tls: Tls) -> Result<Secure<S>, TransportError>
+async fn handshake<S>(stream: S, mut tls: Tls) -> Result<Secure<S>, TransportError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let (mut read, mut write) = tokio::io::split(stream);
     let mut incoming = Incoming::bounded(GREETING_BYTES);
     let mut out = Outgoing::default();
     let mut left = Vec::new();
@@ -152,29 +153,71 @@ where
             left.extend_from_slice(bytes);
             Ok::<_, Infallible>(())
         });
-        let sent = send(&mut stream, &mut out).await;
+        if let Ok((used, Standing::Handshake)) = taken {
+            incoming.used(used);
+            written += exchange(&mut read, &mut incoming, &mut write, &mut out).await?;
+            continue;
+        }
+        // The last words of either side wait for no answer.
+        written += send(&mut write, &mut out).await?;
         let (used, standing) = taken.map_err(because)?;
-        written += sent?;
         incoming.used(used);
-        if !tls.common().is_handshaking() {
-            break standing;
-        }
-        if standing == Standing::PeerClosed {
+        if tls.common().is_handshaking() {
             return Err(TransportError::HungUp);
         }
-        let filled = incoming.fill::<Infallible>(&mut stream).await;
-        if filled.map_err(cut)?.is_none() {
-            return Err(TransportError::HungUp);
-        }
+        break standing;
     };
     let peer = judged(&tls)?;
     let closed = standing == Standing::PeerClosed;
-    let (reader, writer) = halves(stream, tls, incoming, left, closed, written);
+    let (reader, writer) = halves((read, write), tls, incoming, left, closed, written);
     Ok(Secure {
         peer,
         reader,
         writer,
     })
+}
+
+/// Waits until something has come, or some of `out` has gone. Never for one of them alone: a
+/// peer that is still sending may not read before it is done. Returns how many bytes went.
+async fn exchange<S>(
+    read: &mut ReadHalf<S>,
+    incoming: &mut Incoming,
+    write: &mut WriteHalf<S>,
+    out: &mut Outgoing,
+) -> Result<u64, TransportError>
+where
+    S: AsyncRead + AsyncWrite,
+{
+    let waiting = !out.waiting().is_empty();
+    tokio::select! {
+        filled = incoming.fill::<Infallible>(read) => {
+            filled.map_err(cut)?.ok_or(TransportError::HungUp)?;
+            Ok(0)
+        }
+        sent = write.write(out.waiting()), if waiting => {
+            let bytes = sent?;
+            if bytes == 0 {
+                return Err(TransportError::HungUp);
+            }
+            out.written(bytes);
+            write.flush().await?;
+            Ok(bytes as u64)
+        }
+    }
+}
+
+/// Sends all of `out`; how many bytes that was.
+async fn send<S>(write: &mut WriteHalf<S>, out: &mut Outgoing) -> io::Result<u64>
+where
+    S: AsyncRead + AsyncWrite,
+{
+    let bytes = out.waiting().len();
+    if bytes > 0 {
+        write.write_all(out.waiting()).await?;
+        write.flush().await?;
+        out.written(bytes);
+    }
+    Ok(bytes as u64)
 }
 
 /// The peer's key, if both sides named the protocol.
@@ -188,19 +231,6 @@ fn judged(tls: &Tls) -> Result<PublicKey, TransportError> {
         Some([spki]) => verify::key_in(spki).map_err(TransportError::Tls),
         _ => Err(TransportError::Tls(rustls::Error::NoCertificatesPresented)),
     }
-}
-
-async fn send<S>(stream: &mut S, out: &mut Outgoing) -> io::Result<u64>
-where
-    S: AsyncWrite + Unpin,
-{
-    let bytes = out.waiting().len();
-    if bytes > 0 {
-        stream.write_all(out.waiting()).await?;
-        stream.flush().await?;
-        out.written(bytes);
-    }
-    Ok(bytes as u64)
 }
 
 fn because(error: RecordError<Infallible>) -> TransportError {
