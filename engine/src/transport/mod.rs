@@ -12,14 +12,16 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
-use crate::identity::{Identity, PublicKey};
+use crate::identity::{Identity, PublicKey, PublicKeyError};
 use stream::{Incoming, halves};
 use tls::{Configs, Outgoing, RecordError, Standing, Tls};
 use verify::WrongKey;
 
+pub use greeting::{DEADLINE, GreetError, greet_as_acceptor, greet_as_dialler};
 pub use stream::{ReadError, Reader, Writer};
 pub use tls::PROTOCOL;
 
+mod greeting;
 mod stream;
 mod tls;
 mod verify;
@@ -38,6 +40,9 @@ pub enum TransportError {
         /// The key that the answer was signed with.
         got: PublicKey,
     },
+    /// The peer's key proves nothing (H10).
+    #[error("handshake: {0}")]
+    WeakKey(PublicKeyError),
     /// The handshake failed.
     #[error("handshake: {0}")]
     Tls(rustls::Error),
@@ -235,13 +240,13 @@ fn judged(tls: &Tls) -> Result<PublicKey, TransportError> {
 
 fn because(error: RecordError<Infallible>) -> TransportError {
     let RecordError::Tls(error) = error;
-    if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = &error
-        && let Some(WrongKey { expected, got }) = other.0.downcast_ref::<WrongKey>()
-    {
-        return TransportError::WrongKey {
-            expected: *expected,
-            got: *got,
-        };
+    if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(why)) = &error {
+        if let Some(WrongKey { expected, got }) = why.0.downcast_ref().copied() {
+            return TransportError::WrongKey { expected, got };
+        }
+        if let Some(why) = why.0.downcast_ref().copied() {
+            return TransportError::WeakKey(why);
+        }
     }
     TransportError::Tls(error)
 }
