@@ -10,16 +10,18 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
-use crate::identity::{Identity, PublicKey};
+use crate::identity::{Identity, PublicKey, PublicKeyError};
 use stream::{Incoming, halves};
 use tls::{Configs, Outgoing, RecordError, Standing, Tls};
 use verify::WrongKey;
 
+pub use greeting::{DEADLINE, GreetError, greet_as_acceptor, greet_as_dialler};
 pub use stream::{ReadError, Reader, Writer};
 pub use tls::PROTOCOL;
 
+mod greeting;
 mod stream;
 mod tls;
 mod verify;
@@ -38,6 +40,9 @@ pub enum TransportError {
         /// The key that the answer was signed with.
         got: PublicKey,
     },
+    /// The peer's key proves nothing (H10).
+    #[error("handshake: {0}")]
+    WeakKey(PublicKeyError),
     /// The handshake failed.
     #[error("handshake: {0}")]
     Tls(rustls::Error),
@@ -138,10 +143,11 @@ impl Endpoint {
 }
 
 /// Runs the handshake to its end, or to the first fault, which the peer is told.
-async fn handshake<S>(mut stream: S, mut tls: Tls) -> Result<Secure<S>, TransportError>
+async fn handshake<S>(stream: S, mut tls: Tls) -> Result<Secure<S>, TransportError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let (mut read, mut write) = tokio::io::split(stream);
     let mut incoming = Incoming::bounded(GREETING_BYTES);
     let mut out = Outgoing::default();
     let mut left = Vec::new();
@@ -152,29 +158,71 @@ where
             left.extend_from_slice(bytes);
             Ok::<_, Infallible>(())
         });
-        let sent = send(&mut stream, &mut out).await;
+        if let Ok((used, Standing::Handshake)) = taken {
+            incoming.used(used);
+            written += exchange(&mut read, &mut incoming, &mut write, &mut out).await?;
+            continue;
+        }
+        // The last words of either side wait for no answer.
+        written += send(&mut write, &mut out).await?;
         let (used, standing) = taken.map_err(because)?;
-        written += sent?;
         incoming.used(used);
-        if !tls.common().is_handshaking() {
-            break standing;
-        }
-        if standing == Standing::PeerClosed {
+        if tls.common().is_handshaking() {
             return Err(TransportError::HungUp);
         }
-        let filled = incoming.fill::<Infallible>(&mut stream).await;
-        if filled.map_err(cut)?.is_none() {
-            return Err(TransportError::HungUp);
-        }
+        break standing;
     };
     let peer = judged(&tls)?;
     let closed = standing == Standing::PeerClosed;
-    let (reader, writer) = halves(stream, tls, incoming, left, closed, written);
+    let (reader, writer) = halves((read, write), tls, incoming, left, closed, written);
     Ok(Secure {
         peer,
         reader,
         writer,
     })
+}
+
+/// Waits until something has come, or some of `out` has gone. Never for one of them alone: a
+/// peer that is still sending may not read before it is done. Returns how many bytes went.
+async fn exchange<S>(
+    read: &mut ReadHalf<S>,
+    incoming: &mut Incoming,
+    write: &mut WriteHalf<S>,
+    out: &mut Outgoing,
+) -> Result<u64, TransportError>
+where
+    S: AsyncRead + AsyncWrite,
+{
+    let waiting = !out.waiting().is_empty();
+    tokio::select! {
+        filled = incoming.fill::<Infallible>(read) => {
+            filled.map_err(cut)?.ok_or(TransportError::HungUp)?;
+            Ok(0)
+        }
+        sent = write.write(out.waiting()), if waiting => {
+            let bytes = sent?;
+            if bytes == 0 {
+                return Err(TransportError::HungUp);
+            }
+            out.written(bytes);
+            write.flush().await?;
+            Ok(bytes as u64)
+        }
+    }
+}
+
+/// Sends all of `out`; how many bytes that was.
+async fn send<S>(write: &mut WriteHalf<S>, out: &mut Outgoing) -> io::Result<u64>
+where
+    S: AsyncRead + AsyncWrite,
+{
+    let bytes = out.waiting().len();
+    if bytes > 0 {
+        write.write_all(out.waiting()).await?;
+        write.flush().await?;
+        out.written(bytes);
+    }
+    Ok(bytes as u64)
 }
 
 /// The peer's key, if both sides named the protocol.
@@ -190,28 +238,15 @@ fn judged(tls: &Tls) -> Result<PublicKey, TransportError> {
     }
 }
 
-async fn send<S>(stream: &mut S, out: &mut Outgoing) -> io::Result<u64>
-where
-    S: AsyncWrite + Unpin,
-{
-    let bytes = out.waiting().len();
-    if bytes > 0 {
-        stream.write_all(out.waiting()).await?;
-        stream.flush().await?;
-        out.written(bytes);
-    }
-    Ok(bytes as u64)
-}
-
 fn because(error: RecordError<Infallible>) -> TransportError {
     let RecordError::Tls(error) = error;
-    if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = &error
-        && let Some(WrongKey { expected, got }) = other.0.downcast_ref::<WrongKey>()
-    {
-        return TransportError::WrongKey {
-            expected: *expected,
-            got: *got,
-        };
+    if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(why)) = &error {
+        if let Some(WrongKey { expected, got }) = why.0.downcast_ref().copied() {
+            return TransportError::WrongKey { expected, got };
+        }
+        if let Some(why) = why.0.downcast_ref().copied() {
+            return TransportError::WeakKey(why);
+        }
     }
     TransportError::Tls(error)
 }

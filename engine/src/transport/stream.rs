@@ -296,17 +296,16 @@ fn failed() -> io::Error {
     io::Error::other("the stream has failed before")
 }
 
-/// The halves of a stream whose handshake is done. `left` was decrypted during it, `written`
-/// bytes were put on the socket.
+/// The halves of a stream, from those of its socket, whose handshake is done. `left` was
+/// decrypted during it, `written` bytes were put on the socket.
 pub(super) fn halves<S: AsyncRead + AsyncWrite>(
-    stream: S,
+    (read, write): (ReadHalf<S>, WriteHalf<S>),
     tls: Tls,
     incoming: Incoming,
     left: Vec<u8>,
     closed: bool,
     written: u64,
 ) -> (Reader<S>, Writer<S>) {
-    let (read, write) = tokio::io::split(stream);
     let state = Arc::new(Mutex::new(State {
         tls,
         answers: Outgoing::default(),

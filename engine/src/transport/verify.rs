@@ -71,10 +71,14 @@ fn check(
     if signed.scheme != SignatureScheme::ED25519 {
         return Err(CertificateError::BadSignature.into());
     }
-    let key = UnparsedPublicKey::new(&ED25519, *key_in(spki)?.as_bytes());
-    key.verify(message, signed.signature())
-        .map_err(|_| CertificateError::BadSignature)?;
+    proved(key_in(spki)?, message, signed.signature())?;
     Ok(HandshakeSignatureValid::assertion())
+}
+
+fn proved(key: PublicKey, message: &[u8], signature: &[u8]) -> Result<(), CertificateError> {
+    let key = UnparsedPublicKey::new(&ED25519, key.as_bytes());
+    let proof = key.verify(message, signature);
+    proof.map_err(|_| CertificateError::BadSignature)
 }
 
 /// Never asked: no other version is built in.
@@ -166,5 +170,88 @@ impl ClientCertVerifier for Proved {
 
     fn requires_raw_public_keys(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+
+    use super::*;
+    use crate::identity::PublicKeyError;
+
+    /// The order of the group, little endian.
+    const ORDER: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
+        0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+
+    fn key() -> (Ed25519KeyPair, PublicKey) {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let public = pair.public_key().as_ref().try_into().unwrap();
+        (pair, PublicKey::from_bytes(public).unwrap())
+    }
+
+    /// Register: H4. A longer one, a shorter one, and every other head.
+    #[test]
+    fn nothing_but_the_one_form_of_a_raw_key_is_a_key() {
+        let (_, key) = key();
+        let honest = spki(key);
+        assert_eq!(key_in(&honest), Ok(key));
+        let bad = Err(CertificateError::BadEncoding.into());
+        assert_eq!(key_in(&[&honest[..], &[0]].concat()), bad);
+        for end in 0..honest.len() {
+            assert_eq!(key_in(&honest[..end]), bad, "{end}");
+        }
+        for at in 0..SPKI_HEAD.len() {
+            for bit in 0..8 {
+                let mut other = honest.clone();
+                other[at] ^= 1 << bit;
+                assert_eq!(key_in(&other), bad, "{at} {bit}");
+            }
+        }
+    }
+
+    /// Register: H10. The all-zero key is the one for which a forged signature is easiest.
+    #[test]
+    fn a_key_of_small_order_is_no_key() {
+        for weak in [[0; 32], { let mut one = [0; 32]; one[0] = 1; one }, [0xff; 32]] {
+            let error = key_in(&[&SPKI_HEAD[..], &weak].concat()).unwrap_err();
+            let Error::InvalidCertificate(CertificateError::Other(why)) = error else {
+                panic!("{error}");
+            };
+            assert!(why.0.downcast_ref::<PublicKeyError>().is_some(), "{why}");
+        }
+    }
+
+    /// Register: H10. Adding the order to the second half of a signature gives another one that
+    /// the equation allows.
+    #[test]
+    fn a_signature_proves_a_key_in_one_spelling_only() {
+        let (pair, key) = key();
+        let honest = pair.sign(b"words");
+        assert_eq!(proved(key, b"words", honest.as_ref()), Ok(()));
+        let mut malleable = honest.as_ref().to_vec();
+        let mut carry = 0;
+        for (byte, order) in malleable[32..].iter_mut().zip(ORDER) {
+            let sum = u16::from(*byte) + u16::from(order) + carry;
+            *byte = sum.to_le_bytes()[0];
+            carry = sum >> 8;
+        }
+        assert_eq!(carry, 0);
+        let bad = Err(CertificateError::BadSignature);
+        assert_eq!(proved(key, b"words", &malleable), bad);
+        assert_eq!(proved(key, b"other words", honest.as_ref()), bad);
+        assert_eq!(proved(key, b"words", &honest.as_ref()[..63]), bad);
+    }
+
+    /// Register: H1, H3. One key, and it is the right one.
+    #[test]
+    fn a_chain_is_refused_even_if_it_starts_with_the_right_key() {
+        let (_, key) = key();
+        let spki = CertificateDer::from(spki(key));
+        assert_eq!(sole_key(&spki, &[]), Ok(key));
+        let bad = Err(CertificateError::BadEncoding.into());
+        assert_eq!(sole_key(&spki, std::slice::from_ref(&spki)), bad);
     }
 }
