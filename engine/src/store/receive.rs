@@ -144,14 +144,7 @@ impl Store {
                 available,
             });
         }
-        let there = store
-            .book()
-            .known
-            .iter()
-            .any(|known| known.place != Place::Absent);
-        if there {
-            let chunks = store.tree.geometry().chunks();
-            let claimed = claimed.unwrap_or_else(|| Bitfield::full(chunks));
+        if let Some(claimed) = store.claimed(claimed) {
             store.verify(&claimed, progress);
             // Read from memory perhaps: nobody knows yet what of it has reached the disk.
             store.book().pending.many = true;
@@ -239,6 +232,28 @@ impl Store {
     fn look(&self, path: &str) -> Result<Option<Status>, StoreError> {
         let found = self.disk.status(path);
         found.map_err(|source| StoreError::of("look at", path, source))
+    }
+
+    /// The chunks that may be there: those that the state claims, or all without a state, and
+    /// those of files that have final names; none if no file is there.
+    fn claimed(&self, saved: Option<Bitfield>) -> Option<Bitfield> {
+        let book = self.book();
+        let geometry = self.tree.geometry();
+        if book.known.iter().all(|known| known.place == Place::Absent) {
+            return None;
+        }
+        let mut claimed = saved.unwrap_or_else(|| Bitfield::full(geometry.chunks()));
+        for entry in 0..book.known.len() {
+            if book.known[entry].place == Place::Final {
+                for chunk in book
+                    .chunks_of(entry)
+                    .filter_map(|at| u32::try_from(at).ok())
+                {
+                    geometry.index(chunk).map(|chunk| claimed.insert(chunk));
+                }
+            }
+        }
+        Some(claimed)
     }
 
     /// Hashes the chunks of `claimed` and keeps those that are right.
