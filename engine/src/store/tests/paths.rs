@@ -55,8 +55,9 @@ fn attempt(origin: &Origin, into: &Path, options: Receive) -> Result<(), StoreEr
     store.finish().map(|_| ())
 }
 
-/// Attempts while a parent flips.
-const ROUNDS: usize = 2_000;
+/// Targets whose parents flip, and attempts in each.
+const SCENES: usize = 100;
+const ATTEMPTS: usize = 20;
 
 const OVERWRITE: Receive = Receive {
     overwrite: true,
@@ -135,40 +136,41 @@ fn nothing_is_written_through_a_link_planted_later() {
 /// Register: M4. A parent that is a directory at one moment and a link at the next.
 #[test]
 fn a_parent_that_flips_between_directory_and_link_leads_nowhere() {
-    let scene = Scene::new();
     let origin = origin();
-    let stop = AtomicBool::new(false);
-    let mut ended = 0;
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
+    let (mut failed, mut whole) = (0, 0);
+    for scene in 0..SCENES {
+        let (scene, flipped) = (Scene::new(), scene % 4);
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
             let temp = scene.temp(&origin);
-            while !stop.load(Ordering::Relaxed) {
-                for parent in [
-                    scene.into.join("t"),
-                    temp.join("t"),
-                    temp.join("t/b"),
-                    temp.clone(),
-                ] {
-                    let away = parent.with_extension("away");
+            let into = &scene.into;
+            let parents = [into.join("t"), temp.join("t"), temp.join("t/b"), temp];
+            let (parent, away) = (parents[flipped].clone(), scene.into.join("away"));
+            let (stop, outside) = (&stop, &scene.outside);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
                     let _ = fs::rename(&parent, &away);
-                    let _ = symlink(&scene.outside, &parent);
+                    let _ = symlink(outside, &parent);
                     std::thread::yield_now();
                     let _ = fs::remove_file(&parent);
                     let _ = fs::rename(&away, &parent);
                 }
+            });
+            for _ in 0..ATTEMPTS {
+                match attempt(&origin, &scene.into, OVERWRITE) {
+                    Ok(()) => whole += 1,
+                    Err(_) => failed += 1,
+                }
             }
+            stop.store(true, Ordering::Relaxed);
         });
-        for round in 0..ROUNDS {
-            ended += usize::from(attempt(&origin, &scene.into, OVERWRITE).is_err());
-            if round % 20 == 0 {
-                scene.check();
-            }
-        }
-        stop.store(true, Ordering::Relaxed);
-    });
-    scene.check();
-    assert!(ended > ROUNDS / 100, "only {ended} attempts met the link");
-    println!("{ended} of {ROUNDS} attempts met the link");
+        scene.check();
+    }
+    println!("{failed} attempts met the link, {whole} did not");
+    assert!(
+        failed > SCENES / 4 && whole > SCENES / 4,
+        "{failed} {whole}"
+    );
 }
 
 /// Register: M13.
