@@ -238,7 +238,8 @@ impl World {
             what,
             stamp: Stamp {
                 bytes,
-                mtime: i128::from(*self.changed.get(&node).unwrap_or(&0)),
+                mtime_s: i64::try_from(*self.changed.get(&node).unwrap_or(&0)).unwrap(),
+                mtime_ns: 0,
                 inode: node as u64,
                 device: 0,
             },
