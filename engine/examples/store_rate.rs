@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fairhaul::content::{Entry, Kind, Tree, chunk_size, hash_chunk};
 use fairhaul::store::{Receive, Store};
@@ -38,7 +38,7 @@ fn entry(path: String, bytes: u64) -> Entry {
 }
 
 fn measure(name: &str, entries: Vec<Entry>, into: &Path) -> anyhow::Result<()> {
-    let total: u64 = entries.iter().map(|entry| length(entry)).sum();
+    let total: u64 = entries.iter().map(length).sum();
     let chunk = usize::try_from(chunk_size(total).get())?;
     // Every chunk has the same bytes but the last, which is shorter.
     let bytes: Vec<u8> = (0..chunk)
@@ -72,15 +72,16 @@ fn measure(name: &str, entries: Vec<Entry>, into: &Path) -> anyhow::Result<()> {
         store.read(at, ByteCount::ZERO, &mut buf[..len])?;
     }
     let read = start.elapsed();
-    let rate = |seconds: f64| total / 1_000_000 * 1_000 / (1 + (seconds * 1_000.0).round() as u64);
+    // Bytes in a microsecond are megabytes in a second.
+    let rate = |took: Duration| u128::from(total) / took.as_micros().max(1);
     writeln!(
         std::io::stdout(),
         "{name}: start {started:.1?}, write {:.1?}, finish {:.1?}: {} MB/s; read {:.1?}: {} MB/s",
         written - started,
         finished - written,
-        rate(finished.as_secs_f64()),
+        rate(finished),
         read - finished,
-        rate((read - finished).as_secs_f64()),
+        rate(read - finished),
     )?;
     Ok(())
 }

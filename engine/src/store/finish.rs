@@ -12,7 +12,6 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
-use fairhaul_core::id::ChunkIndex;
 use rustix::io::Errno;
 
 use super::book::{Book, Place};
@@ -116,9 +115,10 @@ impl Store {
                 book.known[at].stamp = None;
             } else if !is_sized && place == Place::Final {
                 // Not ours any more; one chunk that is missing has it made anew, beside it.
-                self.chunks_of(at)
-                    .last()
-                    .map(|chunk| self.book().lose(chunk));
+                let mut book = self.book();
+                if let Some(chunk) = book.chunks_of(at).last() {
+                    book.lose(chunk);
+                }
             }
         }
         Ok(())
@@ -126,18 +126,12 @@ impl Store {
 
     fn hash_again(&self, at: usize) {
         let mut whole = Vec::new();
-        for chunk in self.chunks_of(at) {
+        let chunks = self.book().chunks_of(at);
+        for chunk in chunks {
             if !matches!(self.inspect(chunk, &mut whole), Ok(Verdict::Right)) {
                 self.book().lose(chunk);
             }
         }
-    }
-
-    /// The chunks that hold bytes of an entry.
-    pub(super) fn chunks_of(&self, at: usize) -> impl Iterator<Item = ChunkIndex> {
-        let geometry = self.tree.geometry();
-        let chunks = self.book().chunks_of(at);
-        chunks.filter_map(move |at| geometry.index(u32::try_from(at).ok()?))
     }
 
     /// The first components of the tree's paths, each with its entries.
@@ -259,7 +253,7 @@ impl Store {
             let mut book = self.book();
             book.known[at].place = Place::Final;
             book.known[at].stamp = None;
-            book.doubt(&self.tree, at);
+            book.doubt(at);
             let dropped = if is_directory {
                 self.disk.remove_dir(&from)
             } else {

@@ -225,7 +225,7 @@ impl Store {
         }
         let mut book = self.book();
         for (entry, stamp) in seen {
-            book.saw(&self.tree, entry, stamp);
+            book.saw(entry, stamp);
         }
         if still {
             book.verified.insert(chunk);

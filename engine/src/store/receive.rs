@@ -238,18 +238,14 @@ impl Store {
     /// those of files that have final names; none if no file is there.
     fn claimed(&self, saved: Option<Bitfield>) -> Option<Bitfield> {
         let book = self.book();
-        let geometry = self.tree.geometry();
         if book.known.iter().all(|known| known.place == Place::Absent) {
             return None;
         }
-        let mut claimed = saved.unwrap_or_else(|| Bitfield::full(geometry.chunks()));
+        let mut claimed = saved.unwrap_or_else(|| Bitfield::full(book.have.len()));
         for entry in 0..book.known.len() {
             if book.known[entry].place == Place::Final {
-                for chunk in book
-                    .chunks_of(entry)
-                    .filter_map(|at| u32::try_from(at).ok())
-                {
-                    geometry.index(chunk).map(|chunk| claimed.insert(chunk));
+                for chunk in book.chunks_of(entry) {
+                    claimed.insert(chunk);
                 }
             }
         }
@@ -310,11 +306,7 @@ impl Store {
             return Ok(());
         }
         for (entry, known) in book.known.iter().enumerate() {
-            let mut chunks = book
-                .chunks_of(entry)
-                .filter_map(|at| u32::try_from(at).ok());
-            let geometry = self.tree.geometry();
-            let whole = chunks.all(|at| geometry.index(at).is_some_and(|at| book.have.has(at)));
+            let whole = book.chunks_of(entry).all(|chunk| book.have.has(chunk));
             if known.place == Place::Final && !whole {
                 let path = self.tree.entries()[entry].path.to_string();
                 return Err(StoreError::Exists { path });

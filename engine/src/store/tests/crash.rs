@@ -264,7 +264,7 @@ fn no_crash_counts_a_wrong_chunk_names_a_wrong_file_or_loses_what_was_synced() {
         });
     }
     let states = states.into_inner();
-    println!("{states} crash states");
+    eprintln!("{states} crash states");
     assert!(states >= 100_000, "only {states} crash states were tried");
 }
 
