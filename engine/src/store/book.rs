@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::ChunkIndex;
+use fairhaul_core::manifest::Manifest;
 use fairhaul_core::time::Time;
 
 use super::disk::Status;
@@ -78,7 +79,7 @@ pub(crate) struct Book {
     pub(crate) finishing: bool,
     /// Whether all of them have.
     pub(crate) finished: bool,
-    chunk: u64,
+    geometry: Manifest,
 }
 
 impl Pending {
@@ -136,7 +137,7 @@ impl Book {
             generation: 0,
             finishing: false,
             finished: false,
-            chunk: tree.geometry().chunk().get(),
+            geometry: tree.geometry(),
         }
     }
 
@@ -145,14 +146,17 @@ impl Book {
         self.known[entry].bytes
     }
 
-    /// The positions of the chunks that hold bytes of `entry`.
-    pub(crate) fn chunks_of(&self, entry: usize) -> std::ops::Range<u64> {
-        let known = &self.known[entry];
-        if known.bytes == 0 {
-            return 0..0;
-        }
-        let last = (known.start + known.bytes - 1) / self.chunk;
-        known.start / self.chunk..last + 1
+    /// The chunks that hold bytes of `entry`.
+    pub(crate) fn chunks_of(&self, entry: usize) -> impl Iterator<Item = ChunkIndex> + use<> {
+        let (known, geometry) = (self.known[entry], self.geometry);
+        let chunk = geometry.chunk().get();
+        let end = (known.start + known.bytes).div_ceil(chunk);
+        let chunks = if known.bytes == 0 {
+            0..0
+        } else {
+            known.start / chunk..end
+        };
+        chunks.filter_map(move |at| geometry.index(u32::try_from(at).ok()?))
     }
 
     /// Whether the file looks as it did when its chunks were verified. While this node writes
@@ -169,23 +173,20 @@ impl Book {
 
     /// Notes that `entry` was hashed looking like `stamp`. If it looked different before, what
     /// was known of its other chunks is known no longer.
-    pub(crate) fn saw(&mut self, tree: &Tree, entry: usize, stamp: Stamp) {
+    pub(crate) fn saw(&mut self, entry: usize, stamp: Stamp) {
         if self.known[entry].writers > 0 || self.known[entry].stamp == Some(stamp) {
             return;
         }
         if self.known[entry].stamp.is_some() {
-            self.doubt(tree, entry);
+            self.doubt(entry);
         }
         self.known[entry].stamp = Some(stamp);
     }
 
     /// The chunks of `entry` have to be hashed again before they are served.
-    pub(crate) fn doubt(&mut self, tree: &Tree, entry: usize) {
-        for position in self.chunks_of(entry) {
-            let position = u32::try_from(position).ok();
-            if let Some(chunk) = position.and_then(|at| tree.geometry().index(at)) {
-                self.verified.remove(chunk);
-            }
+    pub(crate) fn doubt(&mut self, entry: usize) {
+        for chunk in self.chunks_of(entry) {
+            self.verified.remove(chunk);
         }
     }
 

@@ -197,6 +197,6 @@ impl StoreError {
 fn is_full(source: &io::Error) -> bool {
     matches!(
         rustix::io::Errno::from_io_error(source),
-        Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT | rustix::io::Errno::FBIG)
+        Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)
     )
 }

@@ -16,7 +16,8 @@ use rustix::io::Errno;
 
 use super::book::{Book, Place};
 use super::disk::{Open, What, make_dirs, parent, read_full};
-use super::write::{DIRECTORY_MODE, sync_dirs};
+use super::read::Verdict;
+use super::write::{DIRECTORY_MODE, is_file_of, sync_dirs};
 use super::{Receiving, Store, StoreError};
 use crate::content::Kind;
 
@@ -45,16 +46,12 @@ impl Store {
             .iter()
             .map(|(top, _)| receiving.into.join(top))
             .collect();
-        let missing = {
-            let book = self.book();
-            if book.finished {
-                return Ok(paths);
-            }
-            book.have.len() - book.have.count()
-        };
-        if missing > 0 {
-            return Err(StoreError::Unfinished { missing });
+        if self.book().finished {
+            return Ok(paths);
         }
+        self.refuse_unfinished()?;
+        self.look_again()?;
+        self.refuse_unfinished()?;
         self.make_empty(receiving)?;
         self.sync_data()?;
         self.save(receiving, true)?;
@@ -75,6 +72,66 @@ impl Store {
         removed.map_err(|source| StoreError::of("remove the state", name, source))?;
         self.book().finished = true;
         Ok(paths)
+    }
+
+    fn refuse_unfinished(&self) -> Result<(), StoreError> {
+        let book = self.book();
+        match book.have.len() - book.have.count() {
+            0 => Ok(()),
+            missing => Err(StoreError::Unfinished { missing }),
+        }
+    }
+
+    /// Looks at every file once more. The chunks of one that does not look as it did when they
+    /// were written are hashed again; those that are wrong count as missing.
+    fn look_again(&self) -> Result<(), StoreError> {
+        for at in 0..self.tree.entries().len() {
+            let (place, bytes) = {
+                let book = self.book();
+                (book.known[at].place, book.bytes_of(at))
+            };
+            if bytes == 0 {
+                continue;
+            }
+            let path = self.path(at, place);
+            let found = self.disk.status(&path);
+            let found = found.map_err(|source| StoreError::of("look at", &path, source))?;
+            if found.is_some_and(|found| self.book().holds(at, &found)) {
+                continue;
+            }
+            let is_file = found.is_some_and(|found| found.what == What::File);
+            let is_sized = found.is_some_and(|found| is_file_of(&found, bytes));
+            if is_file && !is_sized && place == Place::Temp {
+                let sized = self
+                    .disk
+                    .open(&path, Open::Write(0))
+                    .and_then(|it| it.set_len(bytes));
+                sized.map_err(|source| StoreError::of("set the length of", &path, source))?;
+            }
+            self.hash_again(at);
+            if !is_file {
+                let mut book = self.book();
+                book.known[at].place = Place::Absent;
+                book.known[at].stamp = None;
+            } else if !is_sized && place == Place::Final {
+                // Not ours any more; one chunk that is missing has it made anew, beside it.
+                let mut book = self.book();
+                if let Some(chunk) = book.chunks_of(at).last() {
+                    book.lose(chunk);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hash_again(&self, at: usize) {
+        let mut whole = Vec::new();
+        let chunks = self.book().chunks_of(at);
+        for chunk in chunks {
+            if !matches!(self.inspect(chunk, &mut whole), Ok(Verdict::Right)) {
+                self.book().lose(chunk);
+            }
+        }
     }
 
     /// The first components of the tree's paths, each with its entries.
@@ -196,7 +253,7 @@ impl Store {
             let mut book = self.book();
             book.known[at].place = Place::Final;
             book.known[at].stamp = None;
-            book.doubt(&self.tree, at);
+            book.doubt(at);
             let dropped = if is_directory {
                 self.disk.remove_dir(&from)
             } else {

@@ -6,7 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -46,21 +46,25 @@ impl DataLock {
             path: dir.to_owned(),
             source,
         })?;
-        match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let pid = holder(&mut held);
-                return Err(StoreError::Locked { path, pid });
-            }
-            Err(errno) => {
-                let source = errno.into();
-                return Err(StoreError::NoLocks { path, source });
-            }
+        if let Err(errno) = rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
+            return Err(refusal(errno, path, &mut held));
         }
         // The pid is for people; the lock holds without it, on a full disk too.
         let _ = held.set_len(0);
         let _ = write!(held, "{}", std::process::id());
         Ok(Self { _held: held })
+    }
+}
+
+/// What it means that a lock was not given.
+fn refusal(errno: Errno, path: PathBuf, file: &mut File) -> StoreError {
+    if errno == Errno::WOULDBLOCK {
+        let pid = holder(file);
+        return StoreError::Locked { path, pid };
+    }
+    StoreError::NoLocks {
+        path,
+        source: errno.into(),
     }
 }
 
@@ -132,8 +136,26 @@ mod tests {
             .arg("-9")
             .args(child.split_whitespace())
             .status();
-        let free = (0..1_000_000).any(|_| DataLock::take(dir.path()).is_ok());
+        let free = (0..1_000_000).any(|_| {
+            std::thread::yield_now();
+            DataLock::take(dir.path()).is_ok()
+        });
         assert!(free);
+    }
+
+    /// Register: P10.
+    #[test]
+    fn a_file_system_without_locks_is_refused_and_not_taken_for_a_second_process() {
+        for errno in [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL] {
+            let mut file = tempfile::tempfile().unwrap();
+            let refused = refusal(errno, "lock".into(), &mut file);
+            assert!(matches!(&refused, StoreError::NoLocks { .. }));
+            assert!(
+                refused
+                    .to_string()
+                    .contains("needs a file system with locks")
+            );
+        }
     }
 
     /// Register: P10, M4.

@@ -144,14 +144,7 @@ impl Store {
                 available,
             });
         }
-        let there = store
-            .book()
-            .known
-            .iter()
-            .any(|known| known.place != Place::Absent);
-        if there {
-            let chunks = store.tree.geometry().chunks();
-            let claimed = claimed.unwrap_or_else(|| Bitfield::full(chunks));
+        if let Some(claimed) = store.claimed(claimed) {
             store.verify(&claimed, progress);
             // Read from memory perhaps: nobody knows yet what of it has reached the disk.
             store.book().pending.many = true;
@@ -241,6 +234,24 @@ impl Store {
         found.map_err(|source| StoreError::of("look at", path, source))
     }
 
+    /// The chunks that may be there: those that the state claims, or all without a state, and
+    /// those of files that have final names; none if no file is there.
+    fn claimed(&self, saved: Option<Bitfield>) -> Option<Bitfield> {
+        let book = self.book();
+        if book.known.iter().all(|known| known.place == Place::Absent) {
+            return None;
+        }
+        let mut claimed = saved.unwrap_or_else(|| Bitfield::full(book.have.len()));
+        for entry in 0..book.known.len() {
+            if book.known[entry].place == Place::Final {
+                for chunk in book.chunks_of(entry) {
+                    claimed.insert(chunk);
+                }
+            }
+        }
+        Some(claimed)
+    }
+
     /// Hashes the chunks of `claimed` and keeps those that are right.
     fn verify(&self, claimed: &Bitfield, progress: &dyn Fn(u64)) {
         let chunks: Vec<ChunkIndex> = claimed.iter().collect();
@@ -295,11 +306,7 @@ impl Store {
             return Ok(());
         }
         for (entry, known) in book.known.iter().enumerate() {
-            let mut chunks = book
-                .chunks_of(entry)
-                .filter_map(|at| u32::try_from(at).ok());
-            let geometry = self.tree.geometry();
-            let whole = chunks.all(|at| geometry.index(at).is_some_and(|at| book.have.has(at)));
+            let whole = book.chunks_of(entry).all(|chunk| book.have.has(chunk));
             if known.place == Place::Final && !whole {
                 let path = self.tree.entries()[entry].path.to_string();
                 return Err(StoreError::Exists { path });

@@ -199,7 +199,7 @@ impl Store {
         let mut book = self.book();
         book.known[entry].place = Place::Temp;
         book.known[entry].stamp = None;
-        book.doubt(&self.tree, entry);
+        book.doubt(entry);
         book.pending.many = true;
         Ok(())
     }

@@ -1,4 +1,10 @@
 mod basics;
+mod crash;
+mod faults;
+mod paths;
+mod serve;
+mod sim;
+mod state;
 
 use std::path::Path;
 use std::sync::Arc;
