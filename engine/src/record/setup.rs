@@ -3,7 +3,7 @@
 //! Decides which numbers a log may bring to a core; refuses policies that this version does
 //! not have.
 
-use fairhaul_core::node::Config;
+use fairhaul_core::node::{Config, Guard};
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate};
@@ -55,6 +55,8 @@ pub struct Setup {
     pub pipeline: Option<u32>,
     /// Rate at which chunks are asked for at most.
     pub download: Option<Rate>,
+    /// How long peers are borne with; none leaves it to the rounds of the choker.
+    pub guard: Option<Guard>,
     /// The seed of the node's generator.
     pub seed: [u8; 32],
 }
@@ -114,6 +116,7 @@ impl Setup {
             rechoke: self.rechoke,
             pipeline: self.pipeline,
             download: self.download,
+            guard: self.guard,
             rng: Rng::from_seed(self.seed),
         })
     }

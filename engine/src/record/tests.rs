@@ -35,6 +35,7 @@ fn setup(seed: u8) -> Setup {
         rechoke: Span::from_secs(10),
         pipeline: None,
         download: None,
+        guard: None,
         seed: [seed; 32],
     }
 }
