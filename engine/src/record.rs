@@ -18,7 +18,7 @@ use fairhaul_core::node::{Action, Input};
 use fairhaul_core::time::Time;
 use serde::{Deserialize, Serialize};
 
-mod guard;
+mod ledger;
 mod replay;
 mod setup;
 
@@ -34,6 +34,10 @@ const CONTEXT: &str = "fairhaul 1 record";
 /// One line of a log.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one line is held at a time, and the largest comes once"
+)]
 enum Line<'a> {
     /// The first: what the node was made with.
     Start {

@@ -2,7 +2,7 @@
 //!
 //! Decides where a chunk lies in the files and what it must hash to. The content is the
 //! concatenation of all files in the order of their paths, so that ten thousand small files
-//! are a few chunks and not ten thousand. Refuses whatever [`path`](super::path) refuses,
+//! are a few chunks and not ten thousand. Refuses whatever [`path`] refuses,
 //! more than the limits below, and hashes that do not match the geometry.
 
 use fairhaul_core::id::ChunkIndex;

@@ -10,7 +10,7 @@ use fairhaul_core::node::{Input, Node};
 use fairhaul_core::time::Time;
 use thiserror::Error;
 
-use super::guard::Guard;
+use super::ledger::Ledger;
 use super::{Digest, FORMAT, Line, Setup};
 use crate::content::path::{shown, shown_bytes};
 
@@ -99,7 +99,7 @@ pub fn replay(path: &Path) -> Result<Replayed, BadLog> {
 /// A core that is told what a log says.
 struct Run {
     node: Node,
-    guard: Guard,
+    ledger: Ledger,
     digest: Digest,
     inputs: u64,
     actions: u64,
@@ -107,11 +107,11 @@ struct Run {
 
 impl Run {
     fn new(setup: &Setup, now: Time) -> Result<Self, String> {
-        let guard = Guard::new(now).map_err(|why| why.to_string())?;
+        let ledger = Ledger::new(now).map_err(|why| why.to_string())?;
         let config = setup.config().map_err(|why| why.to_string())?;
         Ok(Self {
             node: Node::new(config, now),
-            guard,
+            ledger,
             digest: Digest::new(),
             inputs: 0,
             actions: 0,
@@ -119,8 +119,8 @@ impl Run {
     }
 
     fn tell(mut self, input: Input, now: Time) -> Result<Self, String> {
-        let checked = self.guard.check(&input, now);
-        self.guard = checked.map_err(|why| why.to_string())?;
+        let checked = self.ledger.check(&input, now);
+        self.ledger = checked.map_err(|why| why.to_string())?;
         self.inputs += 1;
         self.digest.input();
         self.node.handle(input, now);

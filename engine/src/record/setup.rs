@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use crate::content::path::shown;
 
-/// Longest time between two rounds of the choker: a century, as for every time.
-const RECHOKE_MAX: Span = super::guard::CENTURY;
+/// Longest time in a setup: a century, as for every time.
+const SPAN_MAX: Span = super::ledger::CENTURY;
 
 /// Most unchoke slots.
 const SLOTS_MAX: usize = 1 << 20;
@@ -43,7 +43,7 @@ pub struct Setup {
     pub quantum: Option<ByteCount>,
     /// The choker while something is still wanted.
     pub unchoke: String,
-    /// The choker once everything is had.
+    /// The choker once everything is had, by its own name and not that of the rule.
     pub seed_rule: String,
     /// The picker.
     pub picker: String,
@@ -85,6 +85,32 @@ pub enum BadSetup {
 }
 
 impl Setup {
+    /// What was written into `config`, whose generator was made from `seed`: a generator does
+    /// not tell its seed.
+    #[must_use]
+    pub fn of(config: &Config, seed: [u8; 32]) -> Self {
+        let uplink = &config.uplink;
+        Self {
+            outer: uplink.outer.name.to_owned(),
+            inner: uplink.inner.name.to_owned(),
+            share: uplink.share,
+            largest: uplink.largest,
+            window_node: uplink.window_node,
+            window_peer: uplink.window_peer,
+            adapt: uplink.adapt,
+            quantum: uplink.quantum,
+            unchoke: config.unchoke.name.to_owned(),
+            seed_rule: config.seed_rule.name.to_owned(),
+            picker: config.picker.name.to_owned(),
+            slots: config.slots,
+            rechoke: config.rechoke,
+            pipeline: config.pipeline,
+            download: config.download,
+            guard: config.guard,
+            seed,
+        }
+    }
+
     /// What [`fairhaul_core::node::Node::new`] takes.
     ///
     /// # Errors
@@ -97,7 +123,7 @@ impl Setup {
             name: name.to_owned(),
         };
         let discipline = |kind, name: &str| sched::find(name).ok_or_else(|| bad(kind, name));
-        let seed_rule = choke::find_seed_rule(&self.seed_rule);
+        let seed_rule = choke::find(&self.seed_rule);
         Ok(Config {
             uplink: Settings {
                 outer: discipline("outer discipline", &self.outer)?,
@@ -132,9 +158,19 @@ impl Setup {
         if self.slots > SLOTS_MAX {
             return Err(number("slots", self.slots as u64, "0 to 1048576"));
         }
-        if self.rechoke == Span::ZERO || self.rechoke > RECHOKE_MAX {
-            let nanos = self.rechoke.as_nanos();
-            return Err(number("rechoke", nanos, "1 ns to a century"));
+        let guard = self.guard.iter().flat_map(|guard| {
+            [
+                ("reassign", guard.reassign),
+                ("stalled", guard.stalled),
+                ("slow_over", guard.slow_over),
+                ("ping", guard.ping),
+                ("idle", guard.idle),
+            ]
+        });
+        for (key, span) in [("rechoke", self.rechoke)].into_iter().chain(guard) {
+            if span == Span::ZERO || span > SPAN_MAX {
+                return Err(number(key, span.as_nanos(), "1 ns to a century"));
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;
-use fairhaul_core::node::Node;
+use fairhaul_core::node::{Guard, Node};
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::{Limit, Share, Target};
@@ -29,13 +29,13 @@ fn setup(seed: u8) -> Setup {
         adapt: false,
         quantum: None,
         unchoke: "tit-for-tat".into(),
-        seed_rule: "even".into(),
+        seed_rule: "none".into(),
         picker: "rarest-first".into(),
         slots: 4,
         rechoke: Span::from_secs(10),
         pipeline: None,
         download: None,
-        guard: None,
+        guard: Some(Guard::default()),
         seed: [seed; 32],
     }
 }
@@ -297,6 +297,12 @@ fn what_cannot_have_happened_is_refused_by_file_and_line() {
 }
 
 #[test]
+fn a_setup_is_what_its_config_says() {
+    let setup = setup(5);
+    assert_eq!(Setup::of(&setup.config().unwrap(), [5; 32]), setup);
+}
+
+#[test]
 fn a_setup_that_no_node_has_is_refused() {
     let refused = |change: fn(&mut Setup)| {
         let mut setup = setup(1);
@@ -305,12 +311,19 @@ fn a_setup_that_no_node_has_is_refused() {
     };
     let name = refused(|setup| setup.outer = "best\n".into());
     assert_eq!(name, "outer discipline: there is no \"best\\n\"");
-    assert!(refused(|setup| setup.seed_rule = "tit-for-tat".into()).starts_with("seed rule"));
+    assert!(refused(|setup| setup.seed_rule = "worst".into()).starts_with("seed rule"));
     assert!(refused(|setup| setup.picker = String::new()).starts_with("picker"));
     assert!(refused(|setup| setup.largest = ByteCount::ZERO).starts_with("largest is 0"));
     assert!(refused(|setup| setup.quantum = Some(ByteCount::ZERO)).starts_with("quantum"));
     assert!(refused(|setup| setup.rechoke = Span::ZERO).starts_with("rechoke"));
     assert!(refused(|setup| setup.slots = usize::MAX).starts_with("slots"));
+    let idle = refused(|setup| {
+        setup.guard = Some(Guard {
+            idle: Span::ZERO,
+            ..Guard::default()
+        });
+    });
+    assert!(idle.starts_with("idle is 0"), "{idle}");
 }
 
 #[test]

@@ -44,14 +44,14 @@ pub(super) enum Impossible {
 
 /// What the core has been told so far, as far as later inputs depend on it.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct Ledger {
     now: Time,
     connected: BTreeSet<PeerId>,
     transfers: BTreeMap<TransferId, (ContentId, Manifest)>,
     contents: BTreeSet<ContentId>,
 }
 
-impl Guard {
+impl Ledger {
     /// Before the first input of a node made at `now`.
     pub(super) fn new(now: Time) -> Result<Self, Impossible> {
         let this = Self {
