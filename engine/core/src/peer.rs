@@ -405,6 +405,31 @@ mod tests {
         assert!(is_open(&mut peer, TransferId(2)));
     }
 
+    /// Offers of the longest bitfields: one is kept, whatever its length, and not two.
+    ///
+    /// Register: J10.
+    #[test]
+    fn what_a_peer_offers_takes_no_more_memory_than_the_longest_offer() {
+        let offer = |content: u8, chunks: u32| Join {
+            content: ContentId([content; 32]),
+            transfer: TransferId(u32::from(content)),
+            have: Bitfield::full(chunks),
+            reply: true,
+        };
+        let mut peer = Peer::new(None, Time::ZERO);
+        peer.keep_offer(offer(0, 64));
+        for content in 1..10 {
+            peer.keep_offer(offer(content, CHUNKS_MAX));
+            assert_eq!(peer.offers.len(), 1);
+        }
+        for content in 0..100 {
+            peer.keep_offer(offer(content, 64));
+        }
+        assert_eq!(peer.offers.len(), OFFERS_MAX);
+        assert!(peer.take_offer(ContentId([99; 32])).is_some());
+        assert!(peer.take_offer(ContentId([9; 32])).is_none());
+    }
+
     #[test]
     fn only_a_peer_that_owes_something_can_be_silent() {
         let mut peer = Peer::new(None, Time::ZERO);

@@ -166,7 +166,7 @@ impl Node {
         let state = self.peers[peer.index()].as_mut().expect("spot found it");
         let remote = state.remotes.get_mut(ours).expect("spot found it");
         if !remote.has.insert(chunk) {
-            return state.conduct.talks(now);
+            return self.charge(peer, now);
         }
         transfer.count_holder(chunk, true);
         if transfer.had().has(chunk) {

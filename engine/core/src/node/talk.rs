@@ -64,15 +64,16 @@ impl Node {
         }
     }
 
-    /// Charges `peer` for something that does no work.
+    /// Charges `peer` for something that does no work, if there is a guard.
     pub(super) fn charge(&mut self, peer: PeerId, now: Time) -> Result<(), Misbehaviour> {
-        let state = self.peer_mut(peer);
+        let guarded = self.watch.guard.is_some();
+        let state = self.peer_mut(peer).filter(|_| guarded);
         state.map_or(Ok(()), |state| state.conduct.talks(now))
     }
 
     /// Charges what does no work whatever it says. What a content bounds is free here: a first
     /// Have, a request that is accepted, a block, the answer to a request. `have` and
-    /// `requested` charge the others.
+    /// `requested` charge the others. Texts and pings are charged with and without a guard.
     pub(super) fn charge_for(
         &mut self,
         peer: PeerId,
@@ -86,7 +87,8 @@ impl Node {
             | Message::Block { .. }
             | Message::Close { .. } => Ok(()),
             Message::Interested | Message::NotInterested | Message::Choke | Message::Unchoke => {
-                let state = self.peer_mut(peer);
+                let guarded = self.watch.guard.is_some();
+                let state = self.peer_mut(peer).filter(|_| guarded);
                 state.map_or(Ok(()), |state| state.conduct.changes_mind(now))
             }
             // Contents that we take part in are few; each may be joined once and left.
@@ -102,11 +104,13 @@ impl Node {
                     self.charge(peer, now)
                 }
             }
+            Message::Text(_) | Message::Ping(_) => {
+                let state = self.peer_mut(peer);
+                state.map_or(Ok(()), |state| state.conduct.talks(now))
+            }
             Message::Leave { .. }
             | Message::Lost { .. }
             | Message::Cancel { .. }
-            | Message::Text(_)
-            | Message::Ping(_)
             | Message::Pong(_)
             | Message::Offer(_)
             | Message::Verdict { .. }

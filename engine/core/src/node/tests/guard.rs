@@ -3,31 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::node::{Guard, talk::KEEPALIVE};
-
-/// A leecher of `chunks` chunks of [`CHUNK`] bytes with a guard, connected to seeds that serve
-/// it at once. It asks the first for two chunks, then the second.
-fn guarded(chunks: u32, peers: &[PeerId]) -> Node {
-    let mut node = with_guard();
-    tell(
-        &mut node,
-        add(1, 9, Bitfield::empty(chunks), None),
-        Time::ZERO,
-    );
-    for &peer in peers {
-        meet(&mut node, peer);
-        hear(&mut node, peer, join(9, Bitfield::full(chunks)), Time::ZERO);
-    }
-    node
-}
-
-fn with_guard() -> Node {
-    let config = Config {
-        guard: Some(Guard::default()),
-        ..config(1, "even")
-    };
-    Node::new(config, Time::ZERO)
-}
+use crate::node::talk::KEEPALIVE;
 
 /// Lets the clock run until `end`, and says what was done when, in whole seconds.
 fn run(node: &mut Node, from: Time, end: Time) -> Vec<(u64, Action)> {

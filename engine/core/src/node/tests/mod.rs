@@ -1,4 +1,4 @@
-use super::{Action, Config, Event, Input, Node};
+use super::{Action, Config, Event, Guard, Input, Node};
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::{ContentId, Manifest};
@@ -147,4 +147,28 @@ fn leecher(chunks: u32, peers: &[PeerId]) -> Node {
         assert_eq!(said, [send(peer, Message::Interested)]);
     }
     node
+}
+
+/// A leecher of `chunks` chunks of [`CHUNK`] bytes with a guard, connected to `peers`, who
+/// have them all.
+fn guarded(chunks: u32, peers: &[PeerId]) -> Node {
+    let mut node = with_guard();
+    tell(
+        &mut node,
+        add(1, 9, Bitfield::empty(chunks), None),
+        Time::ZERO,
+    );
+    for &peer in peers {
+        meet(&mut node, peer);
+        hear(&mut node, peer, join(9, Bitfield::full(chunks)), Time::ZERO);
+    }
+    node
+}
+
+fn with_guard() -> Node {
+    let config = Config {
+        guard: Some(Guard::default()),
+        ..config(1, "even")
+    };
+    Node::new(config, Time::ZERO)
 }

@@ -155,11 +155,11 @@ fn whatever_does_no_work_is_a_flood_if_there_is_too_much_of_it() {
     let skipped: Vec<Input> = vec![Input::Skipped { peer: A }];
     let cases = cases.map(|case| case.iter().cloned().map(from_a).collect::<Vec<_>>());
     for case in cases.into_iter().chain([skipped]) {
-        let at = flood(&mut leecher(4, &[A]), &case, 1);
+        let at = flood(&mut guarded(4, &[A]), &case, 1);
         let at = at.unwrap_or_else(|| panic!("never: {case:?}"));
         assert!((10_000..15_000).contains(&at), "{at} ms: {case:?}");
         let each = 12 * case.len() as u64;
-        assert_eq!(flood(&mut leecher(4, &[A]), &case, each), None, "{case:?}");
+        assert_eq!(flood(&mut guarded(4, &[A]), &case, each), None, "{case:?}");
     }
 }
 
@@ -169,7 +169,7 @@ fn whatever_does_no_work_is_a_flood_if_there_is_too_much_of_it() {
 #[test]
 fn requests_that_are_refused_are_charged_and_those_that_are_served_are_not() {
     let seed = || {
-        let mut node = node(1, "even");
+        let mut node = with_guard();
         tell(&mut node, add(1, 9, Bitfield::full(4), None), Time::ZERO);
         meet(&mut node, A);
         hear(&mut node, A, join(9, Bitfield::empty(4)), Time::ZERO);
@@ -203,7 +203,7 @@ fn requests_that_are_refused_are_charged_and_those_that_are_served_are_not() {
 /// Register: D7.
 #[test]
 fn what_a_content_bounds_is_no_flood() {
-    let mut node = leecher(20_000, &[]);
+    let mut node = guarded(20_000, &[]);
     meet(&mut node, A);
     hear(&mut node, A, join(9, Bitfield::empty(20_000)), Time::ZERO);
     let transfer = TransferId(7);
@@ -212,7 +212,7 @@ fn what_a_content_bounds_is_no_flood() {
         let said = hear(&mut node, A, Message::Have { transfer, chunk }, now);
         assert_eq!(closed(&said), []);
     }
-    let mut node = leecher(20_000, &[]);
+    let mut node = guarded(20_000, &[]);
     meet(&mut node, A);
     hear(&mut node, A, join(9, Bitfield::empty(20_000)), Time::ZERO);
     for chunk in 0..20_000 {
@@ -226,6 +226,21 @@ fn what_a_content_bounds_is_no_flood() {
         for message in [Message::Interested, Message::NotInterested] {
             assert_eq!(closed(&hear(&mut node, A, message, now)), []);
         }
+    }
+}
+
+/// Without a guard only what was always charged is: the simulator's honest peers may be many.
+#[test]
+fn without_a_guard_only_talk_for_people_is_charged() {
+    let cases = [
+        (Message::Text("x".into()), true),
+        (Message::Ping(1), true),
+        (Message::Interested, false),
+        (join(5, Bitfield::full(4)), false),
+    ];
+    for (message, charged) in cases {
+        let at = flood(&mut leecher(4, &[A]), &[from_a(message.clone())], 1);
+        assert_eq!(at.is_some(), charged, "{message:?}");
     }
 }
 
