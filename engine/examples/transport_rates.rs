@@ -58,8 +58,16 @@ fn main() -> anyhow::Result<()> {
         ("chacha20", &aead::CHACHA20_POLY1305),
     ] {
         let (seal, open) = alone(algorithm)?;
-        writeln!(out, "seal alone,{name},{seal:.0},{:.2}", 1073.741_824 / seal)?;
-        writeln!(out, "open alone,{name},{open:.0},{:.2}", 1073.741_824 / open)?;
+        writeln!(
+            out,
+            "seal alone,{name},{seal:.0},{:.2}",
+            1073.741_824 / seal
+        )?;
+        writeln!(
+            out,
+            "open alone,{name},{open:.0},{:.2}",
+            1073.741_824 / open
+        )?;
     }
     Ok(())
 }

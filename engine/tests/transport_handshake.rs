@@ -61,7 +61,10 @@ impl AsyncWrite for Recorded {
     ) -> Poll<std::io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if let Poll::Ready(Ok(written)) = written {
-            self.sent.lock().unwrap().extend_from_slice(&bytes[..written]);
+            self.sent
+                .lock()
+                .unwrap()
+                .extend_from_slice(&bytes[..written]);
         }
         written
     }
@@ -163,7 +166,10 @@ async fn another_key_than_the_dialled_one_is_sent_nothing() {
         panic!("{line}");
     };
     assert_eq!((e, got), (expected, far.public()));
-    assert!(line.contains(&expected.to_string()) && line.contains(&got.to_string()), "{line}");
+    assert!(
+        line.contains(&expected.to_string()) && line.contains(&got.to_string()),
+        "{line}"
+    );
     assert!(accepted.is_err());
     let sent = records(&sent.lock().unwrap());
     assert_eq!((sent.len(), sent[0].0), (3, 22), "{sent:?}");
@@ -207,7 +213,10 @@ async fn a_caller_without_a_raw_ed25519_key_or_the_protocol_is_refused() {
         ("no key", Rogue::honest().nameless()),
         ("no protocol", Rogue::honest().protocols(&[])),
         ("another protocol", Rogue::honest().protocols(&[b"h2"])),
-        ("another version", Rogue::honest().protocols(&[b"fairhaul/2"])),
+        (
+            "another version",
+            Rogue::honest().protocols(&[b"fairhaul/2"]),
+        ),
     ];
     for (name, certificate) in certificates() {
         rogues.push((name, Rogue::honest().certificate(certificate.clone())));
@@ -266,7 +275,10 @@ async fn there_is_nothing_to_resume_and_no_early_data() {
         dialled.read_exact(&mut [0]).await.unwrap();
         let (_, connection) = dialled.get_ref();
         assert_eq!(connection.tls13_tickets_received(), 0);
-        assert_eq!(connection.handshake_kind(), Some(rustls::HandshakeKind::Full));
+        assert_eq!(
+            connection.handshake_kind(),
+            Some(rustls::HandshakeKind::Full)
+        );
         assert!(!connection.is_early_data_accepted());
     }
 }
@@ -290,8 +302,13 @@ async fn a_session_cannot_be_played_again() {
     let recording = sent.lock().unwrap().clone();
     let (mut replayed, accepted) = duplex(SOCKET);
     replayed.write_all(&recording).await.unwrap();
-    let refused = far.welcome(accepted, DEADLINE, |_, _| panic!("replayed")).await;
-    assert!(matches!(refused.err().unwrap(), GreetError::Transport(TransportError::Tls(_))));
+    let refused = far
+        .welcome(accepted, DEADLINE, |_, _| panic!("replayed"))
+        .await;
+    assert!(matches!(
+        refused.err().unwrap(),
+        GreetError::Transport(TransportError::Tls(_))
+    ));
 }
 
 /// Register: H7.
@@ -338,7 +355,8 @@ async fn a_proxy_that_ends_the_encryption_gets_nothing() {
     let judge = |peer: &PublicKey, _: &Hello| {
         assert_eq!(*peer, proxy.public());
         let fine = *peer == allowed;
-        fine.then(welcome).ok_or_else(|| Refusal::new(RefusalCode::NotWelcome))
+        fine.then(welcome)
+            .ok_or_else(|| Refusal::new(RefusalCode::NotWelcome))
     };
     let own = proxy.hello("near", None);
     let (called, refused) = tokio::join!(
@@ -370,14 +388,22 @@ async fn other_protocols_are_refused() {
         let start = Instant::now();
         let (mut dialled, accepted) = duplex(SOCKET);
         dialled.write_all(&bytes).await.unwrap();
-        let refused = endpoint().welcome(accepted, DEADLINE, |_, _| panic!("{name}")).await;
+        let refused = endpoint()
+            .welcome(accepted, DEADLINE, |_, _| panic!("{name}"))
+            .await;
         let error = refused.err().unwrap();
-        assert!(matches!(error, GreetError::Transport(TransportError::Tls(_))), "{name}: {error}");
+        assert!(
+            matches!(error, GreetError::Transport(TransportError::Tls(_))),
+            "{name}: {error}"
+        );
         assert_eq!(start.elapsed(), Duration::ZERO, "{name}");
         let mut answer = Vec::new();
         dialled.read_to_end(&mut answer).await.unwrap();
         // Nothing but an alert in the clear.
-        assert!(records(&answer).iter().all(|record| *record == (21, 2)), "{name}: {answer:?}");
+        assert!(
+            records(&answer).iter().all(|record| *record == (21, 2)),
+            "{name}: {answer:?}"
+        );
     }
 }
 
@@ -429,7 +455,10 @@ async fn a_greeting_that_takes_too_long_ends_at_the_deadline() {
             std::future::pending::<()>().await;
         });
         let refused = endpoint().welcome(accepted, DEADLINE, anybody).await;
-        assert!(matches!(refused.err().unwrap(), GreetError::Deadline(DEADLINE)));
+        assert!(matches!(
+            refused.err().unwrap(),
+            GreetError::Deadline(DEADLINE)
+        ));
         assert_eq!(start.elapsed(), DEADLINE);
         slow.abort();
     }
@@ -437,7 +466,9 @@ async fn a_greeting_that_takes_too_long_ends_at_the_deadline() {
     let (dialled, _accepted) = duplex(SOCKET);
     let near = endpoint();
     let hello = near.hello("near", None);
-    let refused = near.call(dialled, endpoint().public(), &hello, DEADLINE).await;
+    let refused = near
+        .call(dialled, endpoint().public(), &hello, DEADLINE)
+        .await;
     assert!(matches!(refused.err().unwrap(), GreetError::Deadline(_)));
     assert_eq!(start.elapsed(), DEADLINE);
 }
@@ -471,7 +502,10 @@ async fn a_huge_first_message_is_refused_after_what_is_allowed() {
     let (mut read, mut write) = tokio::io::split(dialled);
     for part in huge.chunks(4_000) {
         let length = u16::try_from(part.len()).unwrap().to_be_bytes();
-        write.write_all(&[22, 3, 1, length[0], length[1]]).await.unwrap();
+        write
+            .write_all(&[22, 3, 1, length[0], length[1]])
+            .await
+            .unwrap();
         write.write_all(part).await.unwrap();
     }
     let refused = endpoint().welcome(accepted, DEADLINE, anybody).await;
@@ -506,7 +540,10 @@ async fn a_greeting_never_takes_more_bytes_than_are_allowed() {
     };
     let (refused, _dialled) = tokio::join!(far.welcome(accepted, DEADLINE, anybody), dial);
     let error = refused.err().unwrap();
-    assert!(matches!(&error, GreetError::Read(read) if read.to_string().contains("16384")), "{error}");
+    assert!(
+        matches!(&error, GreetError::Read(read) if read.to_string().contains("16384")),
+        "{error}"
+    );
 }
 
 /// Register: H15. Cut at every tenth byte of the handshake, and after a close in the middle.
@@ -519,8 +556,7 @@ async fn a_handshake_that_ends_early_is_an_error_at_every_byte() {
         stream: dialled,
         sent: Arc::clone(&sent),
     };
-    let (dialled, accepted) =
-        tokio::join!(near.dial(dialled, far.public()), far.accept(accepted));
+    let (dialled, accepted) = tokio::join!(near.dial(dialled, far.public()), far.accept(accepted));
     assert!(dialled.is_ok() && accepted.is_ok());
     let first = records(&sent.lock().unwrap())[0].1 + 5;
     let hello = sent.lock().unwrap()[..first].to_vec();

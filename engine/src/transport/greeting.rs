@@ -151,7 +151,9 @@ where
 {
     say(secure, Greeting::Hello(hello.clone())).await?;
     let answer = match hear(secure).await {
-        Err(GreetError::Bad(error)) => Err(refuse(secure, Refusal::of_error(error), error.into()).await),
+        Err(GreetError::Bad(error)) => {
+            Err(refuse(secure, Refusal::of_error(error), error.into()).await)
+        }
         answer => answer,
     };
     match answer? {

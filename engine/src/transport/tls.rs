@@ -182,6 +182,8 @@ trait Side {
         &'c mut self,
         incoming: &'i mut [u8],
     ) -> UnbufferedStatus<'c, 'i, Self::Data>;
+
+    fn has_to_send(&self) -> bool;
 }
 
 impl Side for UnbufferedClientConnection {
@@ -193,6 +195,10 @@ impl Side for UnbufferedClientConnection {
     ) -> UnbufferedStatus<'c, 'i, Self::Data> {
         self.process_tls_records(incoming)
     }
+
+    fn has_to_send(&self) -> bool {
+        self.wants_write()
+    }
 }
 
 impl Side for UnbufferedServerConnection {
@@ -203,6 +209,10 @@ impl Side for UnbufferedServerConnection {
         incoming: &'i mut [u8],
     ) -> UnbufferedStatus<'c, 'i, Self::Data> {
         self.process_tls_records(incoming)
+    }
+
+    fn has_to_send(&self) -> bool {
+        self.wants_write()
     }
 }
 
@@ -316,13 +326,12 @@ fn has_record(bytes: &[u8]) -> bool {
     }
 }
 
-/// Appends the alert that a failed connection sends. `rest` is what it failed at: it is looked at
-/// again, so it must still be there.
+/// Appends the alert that a failed connection sends. `rest` is what it failed at.
 fn last_words<C: Side>(side: &mut C, rest: &mut [u8], out: &mut Outgoing) {
-    loop {
+    // Only as long as something waits: without, `rest` would be read, and fail, again.
+    while side.has_to_send() {
         match side.process(rest).state {
             Ok(ConnectionState::EncodeTlsData(mut data)) => append(|room| data.encode(room), out),
-            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
             _ => return,
         }
     }

@@ -215,7 +215,15 @@ mod tests {
     /// Register: H10. The all-zero key is the one for which a forged signature is easiest.
     #[test]
     fn a_key_of_small_order_is_no_key() {
-        for weak in [[0; 32], { let mut one = [0; 32]; one[0] = 1; one }, [0xff; 32]] {
+        for weak in [
+            [0; 32],
+            {
+                let mut one = [0; 32];
+                one[0] = 1;
+                one
+            },
+            [0xff; 32],
+        ] {
             let error = key_in(&[&SPKI_HEAD[..], &weak].concat()).unwrap_err();
             let Error::InvalidCertificate(CertificateError::Other(why)) = error else {
                 panic!("{error}");
