@@ -227,12 +227,7 @@ impl<S: AsyncRead + AsyncWrite> Writer<S> {
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         for part in bytes.chunks(SEND) {
             self.send().await?;
-            let mut state = lock(&self.state).ok_or_else(failed)?;
-            std::mem::swap(&mut self.out, &mut state.answers);
-            let sealed = state.tls.seal(part, &mut self.out);
-            state.failed |= sealed.is_err();
-            drop(state);
-            sealed.map_err(io::Error::other)?;
+            self.seal(part)?;
             self.send().await?;
         }
         Ok(())
@@ -255,16 +250,7 @@ impl<S: AsyncRead + AsyncWrite> Writer<S> {
     /// If the socket has failed.
     pub async fn close(&mut self) -> io::Result<()> {
         self.send().await?;
-        if let Ok(mut state) = self.state.lock() {
-            // After a fault, what is there to say is the alert.
-            std::mem::swap(&mut self.out, &mut state.answers);
-            if !state.failed {
-                state
-                    .tls
-                    .seal_end(&mut self.out)
-                    .map_err(io::Error::other)?;
-            }
-        }
+        self.seal_end()?;
         self.send().await?;
         self.io.shutdown().await
     }
@@ -273,6 +259,25 @@ impl<S: AsyncRead + AsyncWrite> Writer<S> {
     #[must_use]
     pub const fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Encrypts `part`, after what the reader has to answer.
+    fn seal(&mut self, part: &[u8]) -> io::Result<()> {
+        let mut state = lock(&self.state).ok_or_else(failed)?;
+        self.out.append(&mut state.answers);
+        let sealed = state.tls.seal(part, &mut self.out);
+        state.failed |= sealed.is_err();
+        sealed.map_err(io::Error::other)
+    }
+
+    /// The end of the stream; after a fault, the alert that was made then is all there is to say.
+    fn seal_end(&mut self) -> io::Result<()> {
+        let mut state = self.state.lock().map_err(|_| failed())?;
+        self.out.append(&mut state.answers);
+        if state.failed {
+            return Ok(());
+        }
+        state.tls.seal_end(&mut self.out).map_err(io::Error::other)
     }
 
     async fn send(&mut self) -> io::Result<()> {

@@ -158,6 +158,14 @@ impl Outgoing {
         }
     }
 
+    /// Moves what waits in `other`, which is little, behind what waits here.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        let bytes = other.waiting().len();
+        self.room(bytes)[..bytes].copy_from_slice(other.waiting());
+        self.end += bytes;
+        other.written(bytes);
+    }
+
     /// Room after what waits, at least `bytes` of it. It grows, and is kept.
     fn room(&mut self, bytes: usize) -> &mut [u8] {
         let needed = self.end + bytes;
@@ -253,6 +261,19 @@ impl Tls {
             Self::Dialler(side) => seal(&mut **side, Seal::End, out),
             Self::Acceptor(side) => seal(&mut **side, Seal::End, out),
         }
+    }
+
+    /// Has the next records sealed with other keys, as happens after 2^24 of them.
+    #[cfg(test)]
+    fn refresh_keys(&mut self) {
+        let refreshed = match self {
+            Self::Dialler(side) => match side.process(&mut []).state {
+                Ok(ConnectionState::WriteTraffic(traffic)) => traffic.refresh_traffic_keys(),
+                _ => panic!("the stream is not open"),
+            },
+            Self::Acceptor(_) => panic!("only a dialler does in tests"),
+        };
+        refreshed.expect("the handshake is done");
     }
 
     /// What both sides agreed on.
@@ -383,3 +404,6 @@ fn seal<C: Side>(side: &mut C, what: Seal<'_>, out: &mut Outgoing) -> Result<(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
