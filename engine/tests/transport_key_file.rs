@@ -1,4 +1,5 @@
 //! Key files as people, tools and attackers leave them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -1,4 +1,5 @@
 //! Encrypted streams as their users see them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::convert::Infallible;
 use std::io;
@@ -40,7 +41,7 @@ async fn all<S: AsyncRead + AsyncWrite>(reader: &mut Reader<S>) -> Vec<u8> {
 
 fn pattern(bytes: usize, seed: usize) -> Vec<u8> {
     (0..bytes)
-        .map(|at| ((at * 31 + seed) % 251) as u8)
+        .map(|at| (at * 31 + seed).to_le_bytes()[0])
         .collect()
 }
 

@@ -1,4 +1,5 @@
 //! Peers that do one thing wrong each, made of an ordinary TLS library.
+#![expect(clippy::unwrap_used, reason = "a helper of tests")]
 
 use std::io;
 use std::sync::Arc;
@@ -65,7 +66,7 @@ impl Rogue {
     }
 
     /// A certificate where a raw key belongs.
-    pub(crate) fn as_raw_key(self, key: Arc<CertifiedKey>) -> Self {
+    pub(crate) fn in_place_of_a_raw_key(self, key: Arc<CertifiedKey>) -> Self {
         self.showing(Shows::RawKey(key))
     }
 
