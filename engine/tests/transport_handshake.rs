@@ -1,4 +1,5 @@
 //! Handshakes and greetings, honest and hostile.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -220,7 +221,7 @@ async fn a_caller_without_a_raw_ed25519_key_or_the_protocol_is_refused() {
     ];
     for (name, certificate) in certificates() {
         rogues.push((name, Rogue::honest().certificate(certificate.clone())));
-        rogues.push((name, Rogue::honest().as_raw_key(certificate)));
+        rogues.push((name, Rogue::honest().in_place_of_a_raw_key(certificate)));
     }
     assert!(rogues.len() >= 10);
     for (name, rogue) in rogues {
@@ -244,7 +245,7 @@ async fn an_answer_without_a_raw_ed25519_key_or_the_protocol_is_refused() {
     ];
     for (name, certificate) in certificates() {
         rogues.push((name, Rogue::honest().certificate(certificate.clone())));
-        rogues.push((name, Rogue::honest().as_raw_key(certificate)));
+        rogues.push((name, Rogue::honest().in_place_of_a_raw_key(certificate)));
     }
     for (name, rogue) in rogues {
         let near = endpoint();

@@ -18,7 +18,7 @@ const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
 /// Most bytes that are read: a key takes 119, and no other kind of key file that is recognised
 /// needs more than its first line.
-const BYTES_MAX: u64 = 4096;
+const BYTES_MAX: usize = 4096;
 /// Rights that only an owner may have.
 const OTHERS: u32 = 0o077;
 
@@ -98,7 +98,7 @@ pub(super) fn create(path: &Path, der: &[u8]) -> Result<(), IdentityError> {
         file.sync_all()?;
         // The name is durable too, before anybody is told the public half.
         let parent = path.parent().filter(|parent| *parent != Path::new(""));
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
     })();
     written.map_err(|error: io::Error| {
         // Half a key helps nobody, and would be in the way of the next attempt.
@@ -137,8 +137,10 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
     if owner != rustix::process::geteuid().as_raw() && owner != 0 {
         return Err(Fault::Foreign(owner));
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(BYTES_MAX as usize));
-    File::from(file).take(BYTES_MAX).read_to_end(&mut text)?;
+    let mut text = Zeroizing::new(Vec::with_capacity(BYTES_MAX));
+    File::from(file)
+        .take(BYTES_MAX as u64)
+        .read_to_end(&mut text)?;
     Ok(text)
 }
 

@@ -259,16 +259,7 @@ impl<S: AsyncRead + AsyncWrite> Writer<S> {
     /// If the socket has failed.
     pub async fn close(&mut self) -> io::Result<()> {
         self.send().await?;
-        if let Ok(mut state) = self.state.lock() {
-            // After a fault, what is there to say is the alert.
-            std::mem::swap(&mut self.out, &mut state.answers);
-            if !state.failed {
-                state
-                    .tls
-                    .seal_end(&mut self.out)
-                    .map_err(io::Error::other)?;
-            }
-        }
+        self.seal_end()?;
         self.send().await?;
         self.io.shutdown().await
     }
@@ -277,6 +268,25 @@ impl<S: AsyncRead + AsyncWrite> Writer<S> {
     #[must_use]
     pub const fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Encrypts `part`, after what the reader has to answer.
+    fn seal(&mut self, part: &[u8]) -> io::Result<()> {
+        let mut state = lock(&self.state).ok_or_else(failed)?;
+        self.out.append(&mut state.answers);
+        let sealed = state.tls.seal(part, &mut self.out);
+        state.failed |= sealed.is_err();
+        sealed.map_err(io::Error::other)
+    }
+
+    /// The end of the stream; after a fault, the alert that was made then is all there is to say.
+    fn seal_end(&mut self) -> io::Result<()> {
+        let mut state = self.state.lock().map_err(|_| failed())?;
+        self.out.append(&mut state.answers);
+        if state.failed {
+            return Ok(());
+        }
+        state.tls.seal_end(&mut self.out).map_err(io::Error::other)
     }
 
     async fn send(&mut self) -> io::Result<()> {

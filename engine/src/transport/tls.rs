@@ -158,6 +158,14 @@ impl Outgoing {
         }
     }
 
+    /// Moves what waits in `other`, which is little, behind what waits here.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        let bytes = other.waiting().len();
+        self.room(bytes)[..bytes].copy_from_slice(other.waiting());
+        self.end += bytes;
+        other.written(bytes);
+    }
+
     /// Room after what waits, at least `bytes` of it. It grows, and is kept.
     fn room(&mut self, bytes: usize) -> &mut [u8] {
         let needed = self.end + bytes;
@@ -182,6 +190,8 @@ trait Side {
         &'c mut self,
         incoming: &'i mut [u8],
     ) -> UnbufferedStatus<'c, 'i, Self::Data>;
+
+    fn has_to_send(&self) -> bool;
 }
 
 impl Side for UnbufferedClientConnection {
@@ -193,6 +203,10 @@ impl Side for UnbufferedClientConnection {
     ) -> UnbufferedStatus<'c, 'i, Self::Data> {
         self.process_tls_records(incoming)
     }
+
+    fn has_to_send(&self) -> bool {
+        self.wants_write()
+    }
 }
 
 impl Side for UnbufferedServerConnection {
@@ -203,6 +217,10 @@ impl Side for UnbufferedServerConnection {
         incoming: &'i mut [u8],
     ) -> UnbufferedStatus<'c, 'i, Self::Data> {
         self.process_tls_records(incoming)
+    }
+
+    fn has_to_send(&self) -> bool {
+        self.wants_write()
     }
 }
 
@@ -243,6 +261,19 @@ impl Tls {
             Self::Dialler(side) => seal(&mut **side, Seal::End, out),
             Self::Acceptor(side) => seal(&mut **side, Seal::End, out),
         }
+    }
+
+    /// Has the next records sealed with other keys, as happens after 2^24 of them.
+    #[cfg(test)]
+    fn refresh_keys(&mut self) {
+        let refreshed = match self {
+            Self::Dialler(side) => match side.process(&mut []).state {
+                Ok(ConnectionState::WriteTraffic(traffic)) => traffic.refresh_traffic_keys(),
+                _ => panic!("the stream is not open"),
+            },
+            Self::Acceptor(_) => panic!("only a dialler does in tests"),
+        };
+        refreshed.expect("the handshake is done");
     }
 
     /// What both sides agreed on.
@@ -316,13 +347,12 @@ fn has_record(bytes: &[u8]) -> bool {
     }
 }
 
-/// Appends the alert that a failed connection sends. `rest` is what it failed at: it is looked at
-/// again, so it must still be there.
+/// Appends the alert that a failed connection sends. `rest` is what it failed at.
 fn last_words<C: Side>(side: &mut C, rest: &mut [u8], out: &mut Outgoing) {
-    loop {
+    // Only as long as something waits: without, `rest` would be read, and fail, again.
+    while side.has_to_send() {
         match side.process(rest).state {
             Ok(ConnectionState::EncodeTlsData(mut data)) => append(|room| data.encode(room), out),
-            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
             _ => return,
         }
     }
@@ -374,3 +404,6 @@ fn seal<C: Side>(side: &mut C, what: Seal<'_>, out: &mut Outgoing) -> Result<(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

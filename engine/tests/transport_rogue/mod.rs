@@ -1,4 +1,5 @@
 //! Peers that do one thing wrong each, made of an ordinary TLS library.
+#![expect(clippy::unwrap_used, reason = "a helper of tests")]
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use rustls::client::{AlwaysResolvesClientRawPublicKeys, ResolvesClientCert};
 use rustls::crypto::aws_lc_rs::{default_provider, sign};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::{AlwaysResolvesServerRawPublicKeys, ClientHello, ResolvesServerCert};
-use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
 use tokio::io::DuplexStream;
@@ -25,7 +26,7 @@ enum Shows {
 
 /// What a peer shows and offers.
 #[derive(Clone, Debug)]
-pub struct Rogue {
+pub(crate) struct Rogue {
     shows: Shows,
     protocols: Vec<Vec<u8>>,
     /// What an honest dialler would expect.
@@ -34,7 +35,7 @@ pub struct Rogue {
 }
 
 impl Rogue {
-    pub fn honest() -> Self {
+    pub(crate) fn honest() -> Self {
         let pair = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
         let secret = pair.to_pkcs8v1().unwrap();
         let secret = sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(secret.as_ref())).unwrap();
@@ -52,24 +53,24 @@ impl Rogue {
         }
     }
 
-    pub fn public(&self) -> PublicKey {
+    pub(crate) fn public(&self) -> PublicKey {
         self.public
     }
 
-    pub fn nameless(self) -> Self {
+    pub(crate) fn nameless(self) -> Self {
         self.showing(Shows::Nothing)
     }
 
-    pub fn certificate(self, key: Arc<CertifiedKey>) -> Self {
+    pub(crate) fn certificate(self, key: Arc<CertifiedKey>) -> Self {
         self.showing(Shows::Certificate(key))
     }
 
     /// A certificate where a raw key belongs.
-    pub fn as_raw_key(self, key: Arc<CertifiedKey>) -> Self {
+    pub(crate) fn in_place_of_a_raw_key(self, key: Arc<CertifiedKey>) -> Self {
         self.showing(Shows::RawKey(key))
     }
 
-    pub fn protocols(mut self, names: &[&[u8]]) -> Self {
+    pub(crate) fn protocols(mut self, names: &[&[u8]]) -> Self {
         self.protocols = names.iter().map(|name| name.to_vec()).collect();
         self.dials = dials(&self.shows, &self.protocols);
         self
@@ -83,7 +84,7 @@ impl Rogue {
 }
 
 /// Certificates that sign themselves, with keys of three kinds, and one that has expired.
-pub fn certificates() -> Vec<(&'static str, Arc<CertifiedKey>)> {
+pub(crate) fn certificates() -> Vec<(&'static str, Arc<CertifiedKey>)> {
     let kinds = [
         ("Ed25519 certificate", &rcgen::PKCS_ED25519, false),
         ("expired certificate", &rcgen::PKCS_ED25519, true),
@@ -127,7 +128,7 @@ fn dials(shows: &Shows, protocols: &[Vec<u8>]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-pub async fn dialler_with(
+pub(crate) async fn dialler_with(
     rogue: Rogue,
     stream: DuplexStream,
 ) -> io::Result<client::TlsStream<DuplexStream>> {
@@ -135,7 +136,7 @@ pub async fn dialler_with(
     TlsConnector::from(rogue.dials).connect(name, stream).await
 }
 
-pub async fn acceptor_with(
+pub(crate) async fn acceptor_with(
     rogue: Rogue,
     stream: DuplexStream,
 ) -> io::Result<server::TlsStream<DuplexStream>> {
