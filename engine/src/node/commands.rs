@@ -423,11 +423,10 @@ impl Host {
                 continue;
             };
             known = true;
-            let row = self.peers.at_mut(peer);
-            if row.address.is_none() {
-                row.address = Some(address.clone());
+            if self.peers.at(peer).address.is_none() {
+                self.peers.at_mut(peer).address = Some(address.clone());
+                self.call_at(key, address);
             }
-            self.doors_wanted(peer);
         }
         if !known && self.peers.linked().next().is_none() {
             let names: Vec<String> = ticket

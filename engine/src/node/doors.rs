@@ -1,69 +1,138 @@
 //! The doors of a node: who comes in, and whom it calls.
 //!
-//! Carries what `fairhaul_core::door` decides to sockets and back.
+//! Carries what `fairhaul_core::door` decides to sockets and back. Refuses by itself only what
+//! has no key yet.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, UdpSocket};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use fairhaul_core::door::addresses::{Addresses, Range};
+use fairhaul_core::door::admission::{Admission, Entry, Limits as Places};
+use fairhaul_core::door::bans::{Bans, Saved};
+use fairhaul_core::door::dialer::{Dial, Dialer};
+use fairhaul_core::door::sessions::{Arrival, Sessions};
+use fairhaul_core::door::source::Source;
 use fairhaul_core::id::PeerId;
-use fairhaul_core::message::{CloseCode, Known};
+use fairhaul_core::message::{CloseCode, Known, Message};
 use fairhaul_core::misbehaviour::Misbehaviour;
-use fairhaul_core::node::Input;
-use fairhaul_core::time::{Span, Time};
+use fairhaul_core::node::{Action, Input};
+use fairhaul_core::rng::Rng;
+use fairhaul_core::time::Time;
+use fairhaul_core::wire::CLOSE_TEXT_MAX;
+use fairhaul_core::wire::greeting::{Hello, Refusal, RefusalCode, VERSION, Welcome};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::sleep;
-use tracing::{debug, info};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
 
 use super::Happening;
+use super::contents::replace;
 use super::host::Host;
 use super::peers::Link;
 use crate::control::api::Reached;
 use crate::identity::{Identity, PublicKey};
 use crate::session::{self, Seat, Shared};
-use crate::transport::{Endpoint, Secure};
+use crate::transport::{DEADLINE, Endpoint, GreetError, Secure};
 
-/// Handshakes at the same time (limit L2).
-const PENDING_MAX: usize = 64;
-/// From the first byte to the end of the greeting (limit L2).
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Bytes that a socket may hold unsent: the queue is kept where the discipline orders it.
 const UNSENT_MAX: u32 = 64 * 1024;
+/// How long a host may take to answer the first packet of a call.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Pause after an accept that failed, for descriptors to come back.
+const PAUSE: Duration = Duration::from_millis(100);
 
+/// Everything that stands at the doors.
 pub(crate) struct Doors {
     endpoint: Endpoint,
     public: PublicKey,
     listening: SocketAddr,
-    pending: Arc<Semaphore>,
-    allowed: Arc<RwLock<BTreeSet<PublicKey>>>,
-    calling: BTreeSet<PeerId>,
-    next_call: BTreeMap<PeerId, Time>,
+    name: String,
+    admission: Admission,
+    pub(super) bans: Bans,
+    sessions: Sessions,
+    dialer: Dialer,
+    addresses: Addresses,
+    exchange: bool,
+    /// Addresses at which dials are under way, for what was told of them.
+    calling: BTreeMap<PublicKey, Option<SocketAddr>>,
+    guests: Arc<RwLock<Guests>>,
+    /// Wakes the task that accepts when there is room again.
+    room: Arc<Notify>,
+    bans_file: PathBuf,
+}
+
+/// What is known of keys while a handshake goes on.
+#[derive(Debug, Default)]
+struct Guests {
+    /// By key: whether it is banned.
+    allowed: BTreeMap<PublicKey, bool>,
+    /// Whether keys that are not listed are trusted when they first call.
+    first_use: bool,
+    name: String,
+    own: Option<PublicKey>,
+    stopping: bool,
 }
 
 /// How a handshake ended.
 pub(crate) struct Met {
-    pub(super) peer: Option<PeerId>,
-    pub(super) remote: SocketAddr,
-    pub(super) result: Result<Secure<TcpStream>, String>,
+    /// Who was called; none for a caller.
+    called: Option<PublicKey>,
+    remote: SocketAddr,
+    result: Result<(Secure<TcpStream>, Box<str>), GreetError>,
 }
 
 impl Doors {
-    pub(crate) fn new(identity: &Identity, listening: SocketAddr) -> Result<Self, String> {
+    pub(crate) fn new(
+        identity: &Identity,
+        listening: SocketAddr,
+        (name, rng): (&str, &Rng),
+        (exchange, ranges, connections): (bool, Vec<Range>, u32),
+        bans_file: PathBuf,
+        now: Time,
+    ) -> Result<Self, String> {
+        let public = identity.public();
+        let key = *public.as_bytes();
+        let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let descriptors = descriptors.map_or(usize::MAX, |most| {
+            usize::try_from(most).unwrap_or(usize::MAX)
+        });
+        let places = Places {
+            sessions: connections as usize,
+            ..Places::default()
+        };
+        let saved: Option<Saved> = fs::read(&bans_file)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
+        let bans = saved.map_or_else(Bans::default, |saved| Bans::restore(saved, now));
+        let guests = Guests {
+            name: name.to_owned(),
+            own: Some(public),
+            ..Guests::default()
+        };
         Ok(Self {
             endpoint: Endpoint::new(identity).map_err(|error| error.to_string())?,
-            public: identity.public(),
+            public,
             listening,
-            pending: Arc::new(Semaphore::new(PENDING_MAX)),
-            allowed: Arc::default(),
-            calling: BTreeSet::new(),
-            next_call: BTreeMap::new(),
+            name: name.to_owned(),
+            admission: Admission::new(places.within(descriptors, crate::store::OPEN_MAX)),
+            bans,
+            sessions: Sessions::new(key),
+            dialer: Dialer::new(rng),
+            addresses: Addresses::new(key, ranges),
+            exchange,
+            calling: BTreeMap::new(),
+            guests: Arc::new(RwLock::new(guests)),
+            room: Arc::default(),
+            bans_file,
         })
     }
 
-    pub(crate) fn pending(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.pending)
+    pub(crate) fn room(&self) -> Arc<Notify> {
+        Arc::clone(&self.room)
     }
 
     pub(crate) const fn public(&self) -> PublicKey {
@@ -72,6 +141,11 @@ impl Doors {
 
     pub(crate) fn listening(&self) -> String {
         self.listening.to_string()
+    }
+
+    /// When somebody is to be dialled next.
+    pub(crate) fn ready_at(&self) -> Option<Time> {
+        self.dialer.ready_at()
     }
 
     /// Where others reach this node, as far as it can tell.
@@ -87,28 +161,69 @@ impl Doors {
         let ip = own.map_or_else(|_| self.listening.ip(), |own| own.ip());
         SocketAddr::new(ip, self.listening.port()).to_string()
     }
+
+    fn keep_bans(&self, now: Time) {
+        let text = serde_json::to_vec(&self.bans.save(now)).expect("bans are plain values");
+        if let Err(error) = replace(&self.bans_file, &text) {
+            warn!(%error, "bans cannot be kept for the next run");
+        }
+    }
+
+    /// Nobody new comes in.
+    pub(super) fn stop(&self) {
+        self.guests_mut().stopping = true;
+    }
+
+    fn guests_mut(&self) -> std::sync::RwLockWriteGuard<'_, Guests> {
+        self.guests.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Accepts callers, as long as there is room for their handshakes.
+impl Guests {
+    /// What a caller with a proved key is told. Whether it is unknown or has no right is not
+    /// said (H2).
+    fn judge(&self, key: &PublicKey) -> Result<Welcome, Refusal> {
+        let refuse = |code| Err(Refusal::new(code));
+        if self.stopping {
+            return refuse(RefusalCode::Stopping);
+        }
+        if self.own == Some(*key) {
+            return refuse(RefusalCode::Yourself);
+        }
+        match self.allowed.get(key) {
+            Some(false) => {}
+            Some(true) => return refuse(RefusalCode::Banned),
+            None if self.first_use => {}
+            None => return refuse(RefusalCode::NotWelcome),
+        }
+        Ok(Welcome {
+            version: VERSION,
+            name: self.name.as_str().into(),
+        })
+    }
+}
+
+/// Accepts callers. After each the driver says whether there is room for another.
 pub(super) async fn accept(
     listener: TcpListener,
-    pending: Arc<Semaphore>,
+    room: Arc<Notify>,
     happenings: mpsc::Sender<Happening>,
 ) {
     loop {
-        let Ok(permit) = Arc::clone(&pending).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, from)) => {
-                let knock = Happening::Knock(stream, from, permit);
-                if happenings.send(knock).await.is_err() {
+                if happenings
+                    .send(Happening::Knock(stream, from))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
+                room.notified().await;
             }
             Err(error) => {
                 debug!(%error, "accept");
-                sleep(Duration::from_millis(100)).await;
+                sleep(PAUSE).await;
             }
         }
     }
@@ -116,7 +231,7 @@ pub(super) async fn accept(
 
 /// At most 128 bytes of `text`, at a boundary of characters.
 pub(super) fn short(text: &str) -> Box<str> {
-    let mut end = text.len().min(fairhaul_core::wire::CLOSE_TEXT_MAX);
+    let mut end = text.len().min(CLOSE_TEXT_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -124,36 +239,87 @@ pub(super) fn short(text: &str) -> Box<str> {
 }
 
 impl Host {
-    pub(super) fn knocked(
-        &mut self,
-        stream: TcpStream,
-        remote: SocketAddr,
-        permit: OwnedSemaphorePermit,
-    ) {
+    /// Somebody called. Costs nothing until it is admitted.
+    pub(super) fn knocked(&mut self, stream: TcpStream, remote: SocketAddr) {
+        let now = self.clock.now();
+        let source = Source::of(remote.ip());
+        let banned = self.doors.bans.source_left(&source, now).is_some();
+        let entry = self.doors.admission.knock(source, now);
+        if banned {
+            if entry == Entry::Admit {
+                self.doors.admission.fail(source);
+            }
+            self.watch.metrics.refused("banned source");
+        } else if let Entry::Refuse(refusal) = entry {
+            debug!(%remote, ?refusal, "turned away");
+            self.watch.metrics.refused("no room");
+        } else {
+            self.greet(stream, remote);
+        }
+        self.make_room();
+    }
+
+    fn make_room(&self) {
+        if self.doors.admission.accepts() {
+            self.doors.room.notify_one();
+        }
+    }
+
+    fn greet(&self, stream: TcpStream, remote: SocketAddr) {
         self.watch.metrics.handshakes.inc();
         let endpoint = self.doors.endpoint.clone();
         let happenings = self.happenings.clone();
-        let allowed = Arc::clone(&self.doors.allowed);
+        let guests = Arc::clone(&self.doors.guests);
         tokio::spawn(async move {
             set_up(&stream);
-            let result = match tokio::time::timeout(HANDSHAKE, endpoint.accept(stream)).await {
-                Ok(Ok(secure)) => {
-                    let is_known = allowed
-                        .read()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .contains(&secure.peer);
-                    if is_known {
-                        Ok(secure)
-                    } else {
-                        Err(format!("{} is not known", secure.peer))
-                    }
-                }
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => Err("no handshake in 10 s".to_owned()),
+            let judge = |key: &PublicKey, _: &Hello| {
+                guests
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .judge(key)
             };
-            drop(permit);
+            let result = endpoint.welcome(stream, DEADLINE, judge).await;
             let met = Met {
-                peer: None,
+                called: None,
+                remote,
+                result: result.map(|(secure, hello)| (secure, hello.name)),
+            };
+            let _ = happenings.send(Happening::Met(Box::new(met))).await;
+        });
+    }
+
+    /// Calls those whose time it is.
+    pub(super) fn dial(&mut self) {
+        let now = self.clock.now();
+        while let Some(dial) = self.doors.dialer.next(now) {
+            let Ok(key) = PublicKey::from_bytes(dial.key) else {
+                self.doors.dialer.remove(&dial.key);
+                continue;
+            };
+            let told = dial.told.then(|| dial.address.parse().ok()).flatten();
+            self.doors.calling.insert(key, told);
+            self.call_peer(key, dial);
+        }
+    }
+
+    fn call_peer(&self, key: PublicKey, dial: Dial) {
+        let endpoint = self.doors.endpoint.clone();
+        let happenings = self.happenings.clone();
+        let hello = endpoint.hello(&self.doors.name, Some(self.doors.listening.port()));
+        tokio::spawn(async move {
+            let mut remote = SocketAddr::from(([0, 0, 0, 0], 0));
+            let call = async {
+                let late = |_| GreetError::Deadline(CONNECT);
+                let stream = timeout(CONNECT, TcpStream::connect(&*dial.address)).await;
+                let stream = stream.map_err(late)??;
+                remote = stream.peer_addr()?;
+                set_up(&stream);
+                let (secure, welcome) = endpoint.call(stream, key, &hello, DEADLINE).await?;
+                Ok((secure, welcome.name))
+            };
+            let result = call.await;
+            let met = Met {
+                called: Some(key),
                 remote,
                 result,
             };
@@ -161,119 +327,169 @@ impl Host {
         });
     }
 
-    /// Calls the peers whose time it is.
-    pub(super) fn dial(&mut self) {
-        let now = self.clock.now();
-        let due: Vec<(PeerId, String, PublicKey)> = self
-            .peers
-            .iter()
-            .filter(|(id, row)| {
-                row.allowed && row.link.is_none() && !self.doors.calling.contains(id)
-            })
-            .filter(|(id, _)| self.doors.next_call.get(id).is_none_or(|at| *at <= now))
-            .filter_map(|(id, row)| Some((id, row.address.clone()?, row.key)))
-            .collect();
-        for (peer, address, key) in due {
-            self.doors.calling.insert(peer);
-            let endpoint = self.doors.endpoint.clone();
-            let happenings = self.happenings.clone();
-            tokio::spawn(async move {
-                let call = async {
-                    let stream = TcpStream::connect(&address)
-                        .await
-                        .map_err(|error| error.to_string())?;
-                    let remote = stream.peer_addr().map_err(|error| error.to_string())?;
-                    set_up(&stream);
-                    let secure = endpoint
-                        .dial(stream, key)
-                        .await
-                        .map_err(|error| error.to_string())?;
-                    Ok((remote, secure))
-                };
-                let result = tokio::time::timeout(HANDSHAKE, call).await;
-                let result: Result<_, String> =
-                    result.unwrap_or_else(|_| Err("no answer in 10 s".to_owned()));
-                let remote = result
-                    .as_ref()
-                    .map_or(([0, 0, 0, 0], 0).into(), |(remote, _)| *remote);
-                let met = Met {
-                    peer: Some(peer),
-                    remote,
-                    result: result.map(|(_, secure)| secure),
-                };
-                let _ = happenings.send(Happening::Met(Box::new(met))).await;
-            });
-        }
-    }
-
+    /// A handshake is over.
     pub(super) fn met(&mut self, met: Met) {
         let Met {
-            peer,
+            called,
             remote,
             result,
         } = met;
-        if let Some(peer) = peer {
-            self.doors.calling.remove(&peer);
-            self.doors
-                .next_call
-                .insert(peer, self.clock.now() + Span::from_secs(1));
-        }
-        let secure = match result {
-            Ok(secure) => secure,
-            Err(why) => {
-                debug!(%remote, why, "no session");
-                if let Some(peer) = peer {
-                    self.peers.at_mut(peer).trouble = Some(why);
-                } else {
-                    self.watch.refused(remote.to_string(), "handshake", why);
-                }
-                return;
+        let now = self.clock.now();
+        let source = Source::of(remote.ip());
+        let place = match (&called, &result) {
+            (None, Ok(_)) => self.doors.admission.pass(source),
+            (Some(_), Ok(_)) => self.doors.admission.join(source),
+            (None, Err(_)) => {
+                self.doors.admission.fail(source);
+                Ok(())
             }
+            (Some(_), Err(_)) => Ok(()),
         };
-        let Some(id) = self.peers.find(&secure.peer) else {
+        let told = called
+            .and_then(|key| self.doors.calling.remove(&key))
+            .flatten();
+        match result {
+            Ok((secure, name)) if place.is_ok() => {
+                if let Some(at) = told {
+                    self.doors
+                        .addresses
+                        .worked(*secure.peer.as_bytes(), at, now);
+                }
+                self.arrived(called.is_some(), remote, secure, &name);
+            }
+            Ok((secure, _)) => {
+                self.watch.metrics.refused("no room");
+                if called.is_some() {
+                    self.doors.dialer.failed(secure.peer.as_bytes(), now);
+                }
+            }
+            Err(error) => self.unmet(called, remote, told, &error),
+        }
+        self.make_room();
+    }
+
+    /// A handshake failed.
+    fn unmet(
+        &mut self,
+        called: Option<PublicKey>,
+        remote: SocketAddr,
+        told: Option<SocketAddr>,
+        error: &GreetError,
+    ) {
+        let now = self.clock.now();
+        debug!(%remote, %error, "no session");
+        if let Some(key) = called {
+            let forget = self.doors.dialer.failed(key.as_bytes(), now);
+            if let Some(at) = told {
+                self.doors
+                    .addresses
+                    .failed(*key.as_bytes(), at, forget, now);
+            }
+            if let Some(peer) = self.peers.find(&key) {
+                let row = self.peers.at_mut(peer);
+                let first = row.trouble.is_none();
+                row.trouble = Some(error.to_string());
+                if first {
+                    warn!(peer = %row.name, %error, "cannot be reached");
+                }
+            }
+            return;
+        }
+        let word = match error {
+            GreetError::Deadline(_) => "late",
+            GreetError::Refuses { .. } => "not welcome",
+            GreetError::FalseKey { .. } => "false key",
+            GreetError::Bad(_) | GreetError::WrongPart => "bad greeting",
+            _ => "handshake",
+        };
+        if let GreetError::FalseKey { proved, .. } = error {
+            self.doors.bans.ban(*proved.as_bytes(), now);
+            self.doors.keep_bans(now);
+            self.allow();
+        }
+        self.watch
+            .refused(remote.to_string(), word, error.to_string());
+    }
+
+    /// Somebody with a right to be here is here.
+    fn arrived(
+        &mut self,
+        dialled: bool,
+        remote: SocketAddr,
+        secure: Secure<TcpStream>,
+        name: &str,
+    ) {
+        let now = self.clock.now();
+        let key = *secure.peer.as_bytes();
+        let source = Source::of(remote.ip());
+        let Some(id) = self.recognise(secure.peer, name, remote) else {
+            self.doors.admission.leave(source);
             return;
         };
-        let dialled = peer.is_some();
-        if self.peers.link(id).is_some() {
-            // Both called at once: the call of the smaller key stays, on both sides.
-            let ours_stays = self.doors.public < secure.peer;
-            if ours_stays != dialled {
+        let serial = self.peers.next_serial();
+        match self.doors.sessions.arrive(key, serial, dialled, now) {
+            Arrival::Keep => {}
+            Arrival::Replace { clone, .. } => {
+                if clone {
+                    let name = &self.peers.at(id).name;
+                    warn!(peer = %name, "a second connection; two nodes may have the same key");
+                }
+                self.part(id, CloseCode::Replaced, "a newer connection");
+                self.drain();
+            }
+            Arrival::Refuse(refusal) => {
+                debug!(%remote, ?refusal, "refused");
+                self.watch.metrics.refused("one session each");
+                self.doors.admission.leave(source);
                 return;
             }
-            self.part(id, CloseCode::Replaced, "a newer connection");
-            self.drain();
         }
-        self.seat(id, dialled, remote, secure);
+        self.doors.dialer.connected(&key, now);
+        self.seat(id, serial, dialled, remote, secure);
+    }
+
+    /// The id of a caller: listed, or trusted from now on if that was asked for.
+    fn recognise(&mut self, key: PublicKey, name: &str, remote: SocketAddr) -> Option<PeerId> {
+        if let Some(id) = self.peers.find(&key) {
+            return self.peers.at(id).allowed.then_some(id);
+        }
+        if !self.trust_first_use {
+            return None;
+        }
+        let name = self.trust(key, name)?;
+        info!(peer = %name, %key, %remote, "trusted on first use");
+        self.allow();
+        self.peers.find(&key)
     }
 
     /// A session begins.
-    fn seat(&mut self, id: PeerId, dialled: bool, remote: SocketAddr, secure: Secure<TcpStream>) {
-        let serial = self.peers.next_serial();
+    fn seat(
+        &mut self,
+        id: PeerId,
+        serial: u64,
+        dialled: bool,
+        remote: SocketAddr,
+        secure: Secure<TcpStream>,
+    ) {
         let seat = Seat { peer: id, serial };
-        let shared = Arc::new(Shared::new(
-            Arc::clone(&self.pool),
-            Arc::clone(&self.backlog),
-        ));
+        let shared = Shared::new(Arc::clone(&self.pool), Arc::clone(&self.backlog));
+        let shared = Arc::new(shared);
         let (outgoing, queue) = mpsc::unbounded_channel();
         let Secure { reader, writer, .. } = secure;
-        let reading = session::read(reader, Arc::clone(&shared), seat, self.happenings.clone());
-        let writing = session::write(
-            writer,
-            Arc::clone(&shared),
-            seat,
-            queue,
-            self.happenings.clone(),
-        );
+        let happenings = &self.happenings;
+        let reading = session::read(reader, Arc::clone(&shared), seat, happenings.clone());
+        let writing = session::write(writer, Arc::clone(&shared), seat, queue, happenings.clone());
         let reader = tokio::spawn(reading);
         tokio::spawn(writing);
         let since = self.clock.now();
         let row = self.peers.at_mut(id);
         row.trouble = None;
+        row.joined.get_or_insert(since);
         row.link = Some(Link {
             serial,
             since,
             dialled,
-            remote: remote.to_string(),
+            remote,
             outgoing,
             shared,
             reader,
@@ -281,51 +497,142 @@ impl Host {
         });
         let name = row.name.clone();
         info!(peer = %name, %remote, dialled, "connected");
-        self.watch.connected(
-            name,
-            if dialled {
-                Reached::Dialled
-            } else {
-                Reached::Accepted
-            },
-        );
+        let how = if dialled {
+            Reached::Dialled
+        } else {
+            Reached::Accepted
+        };
+        self.watch.connected(name, how);
         self.tell(Input::Connected {
             peer: id,
             outbound: dialled,
         });
+        if self.doors.exchange {
+            let message = Message::WantAddresses;
+            self.tell(Input::Say { peer: id, message });
+        }
         self.push();
     }
 
-    pub(super) fn doors_closed(&mut self, peer: PeerId) {
-        let at = self.clock.now() + Span::from_secs(1);
-        self.doors.next_call.insert(peer, at);
+    /// A session that was seated is over.
+    pub(super) fn unseat(&mut self, peer: PeerId, link: &Link) {
+        let now = self.clock.now();
+        let key = *self.peers.at(peer).key.as_bytes();
+        if self.doors.sessions.end(&key, link.serial) {
+            self.doors.dialer.disconnected(&key, now);
+        }
+        self.doors.admission.leave(Source::of(link.remote.ip()));
+        self.peers.at_mut(peer).present += now.since(link.since).as_nanos();
         self.unoffer(peer);
+        self.make_room();
     }
 
-    pub(super) fn doors_wanted(&mut self, peer: PeerId) {
-        self.doors.next_call.remove(&peer);
-        self.dial();
+    /// A peer of the file can be called at `address`.
+    pub(super) fn call_at(&mut self, key: PublicKey, address: &str) {
+        let now = self.clock.now();
+        self.doors.dialer.configure(*key.as_bytes(), address, now);
     }
 
+    /// Who may come in has changed.
     pub(super) fn allow(&mut self) {
-        let keys = self
-            .peers
-            .iter()
-            .filter(|(_, row)| row.allowed)
-            .map(|(_, row)| row.key);
-        let keys: BTreeSet<PublicKey> = keys.collect();
-        *self
-            .doors
-            .allowed
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = keys;
+        let now = self.clock.now();
+        let listed = self.peers.iter().filter(|(_, row)| row.allowed);
+        let keys: Vec<PublicKey> = listed.map(|(_, row)| row.key).collect();
+        let bytes = keys.iter().map(|key| *key.as_bytes());
+        self.doors.addresses.set_keys(bytes);
+        let bans = &self.doors.bans;
+        let allowed = keys.into_iter().map(|key| {
+            let banned = bans.left(key.as_bytes(), now).is_some();
+            (key, banned)
+        });
+        let allowed = allowed.collect();
+        let first_use = self.trust_first_use;
+        let mut guests = self.doors.guests_mut();
+        guests.allowed = allowed;
+        guests.first_use = first_use;
     }
 
-    pub(super) fn ban(&mut self, _peer: PeerId, _why: Misbehaviour) {}
+    /// A key is no longer listed.
+    pub(super) fn forget_key(&mut self, key: PublicKey) {
+        self.doors.dialer.remove(key.as_bytes());
+    }
 
-    pub(super) fn wants_addresses(&mut self, _peer: PeerId) {}
+    /// A peer lied: it is not let in for a day (L9).
+    pub(super) fn ban(&mut self, peer: PeerId, why: Misbehaviour) {
+        let now = self.clock.now();
+        let key = *self.peers.at(peer).key.as_bytes();
+        if self.doors.bans.judge(key, why, now) {
+            self.doors.dialer.remove(&key);
+            self.doors.keep_bans(now);
+            self.allow();
+        }
+    }
 
-    pub(super) fn told_addresses(&mut self, _peer: PeerId, _known: &[Known]) {}
+    /// A peer asks whom we know.
+    pub(super) fn wants_addresses(&mut self, peer: PeerId) {
+        let now = self.clock.now();
+        if !self.doors.exchange {
+            return;
+        }
+        let key = *self.peers.at(peer).key.as_bytes();
+        let own = self.known_links(peer);
+        for (key, at) in own {
+            self.doors.addresses.worked(key, at, now);
+        }
+        if let Some(known) = self.doors.addresses.share(key, now)
+            && !known.is_empty()
+        {
+            let message = Message::Addresses(known);
+            self.later.push_back(Input::Say { peer, message });
+        }
+    }
+
+    /// Where the peers that we dialled are, but for one.
+    fn known_links(&self, but: PeerId) -> Vec<([u8; 32], SocketAddr)> {
+        let dialled = self
+            .peers
+            .linked()
+            .filter(|(id, link)| *id != but && link.dialled);
+        let of = |(id, link): (PeerId, &Link)| (*self.peers.at(id).key.as_bytes(), link.remote);
+        dialled.map(of).collect()
+    }
+
+    /// A peer says whom it knows.
+    pub(super) fn told_addresses(&mut self, peer: PeerId, known: &[Known]) {
+        let now = self.clock.now();
+        if !self.doors.exchange {
+            return;
+        }
+        let teller = *self.peers.at(peer).key.as_bytes();
+        self.doors
+            .addresses
+            .set_own(own_addresses(self.doors.listening.ip()));
+        match self.doors.addresses.learn(teller, known, now) {
+            Ok(learned) => {
+                for (key, at) in learned.added {
+                    self.doors.dialer.told(key, at, now);
+                }
+            }
+            Err(_) => self.later.push_back(Input::Skipped { peer }),
+        }
+    }
+
+    /// Closes a peer for what only the shell can see.
+    pub(super) fn blame(&mut self, peer: PeerId, why: Misbehaviour) {
+        self.carry(Action::Close { peer, why });
+        self.drain();
+    }
+}
+
+fn own_addresses(listening: IpAddr) -> Vec<IpAddr> {
+    let mut own = vec![listening];
+    let socket = UdpSocket::bind("0.0.0.0:0");
+    let out = socket.and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    own.extend(out.map(|out| out.ip()));
+    own
 }
 
 /// What every connection has set.

@@ -153,8 +153,9 @@ impl Host {
             }
         };
         info!(peer = %name, reason, "disconnected");
-        self.peers.at_mut(peer).link = None;
-        self.parted(peer, reason);
+        if let Some(link) = self.peers.at_mut(peer).link.take() {
+            self.parted(peer, &link, reason);
+        }
         self.drain();
     }
 

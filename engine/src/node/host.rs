@@ -24,11 +24,13 @@ use super::commands::Waiting;
 use super::contents::Contents;
 use super::doors::Doors;
 use super::limits::Limits;
-use super::peers::Peers;
+use super::peers::{Link, Peers};
+use super::records::Records;
 use super::settings::Settings;
 use super::watch::Watch;
 use super::{Happening, doors};
 use crate::clock::Clock;
+use crate::record::Recorder;
 use crate::session::{Arrival, Backlog, HEAD, Outgoing, Pool};
 
 /// Bytes of control messages that may wait for one peer (limit L5).
@@ -58,6 +60,8 @@ pub(crate) struct Host {
     /// Seconds since the start, and the entry of the timetable in force.
     pub(crate) beat: u64,
     pub(crate) timetable: Option<(Option<Rate>, Option<Rate>)>,
+    pub(crate) recorder: Option<Recorder>,
+    pub(crate) tables: Option<Records>,
     pub(crate) file: PathBuf,
     pub(crate) trust_first_use: bool,
     pub(crate) stopped: bool,
@@ -68,7 +72,7 @@ impl Host {
     pub(crate) fn handle(&mut self, happening: Happening) {
         match happening {
             Happening::Session(seat, news) => self.news(seat, news),
-            Happening::Knock(stream, from, permit) => self.knocked(stream, from, permit),
+            Happening::Knock(stream, from) => self.knocked(stream, from),
             Happening::Met(met) => self.met(*met),
             Happening::Wrote {
                 transfer,
@@ -112,35 +116,49 @@ impl Host {
         self.stopped
     }
 
-    /// When the core wants to be told the time.
+    /// When the core wants to be told the time, or somebody is to be called.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.core.deadline(self.clock.now())
+        let core = self.core.deadline(self.clock.now());
+        [core, self.doors.ready_at()].into_iter().flatten().min()
     }
 
-    /// The core's deadline has come.
+    /// The deadline has come.
     pub(crate) fn tick(&mut self) {
         self.tell(Input::Tick);
+        self.dial();
     }
 
     /// Exactly one thing happened. The core's answers wait to be drained.
     pub(crate) fn tell(&mut self, input: Input) {
-        let now = self.clock.now();
-        self.core.handle(input, now);
+        self.hand_over(input);
         self.drain();
+    }
+
+    fn hand_over(&mut self, input: Input) {
+        let now = self.clock.now();
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.input(&input, now)
+        {
+            error!(%error, "the log of inputs ends here");
+            self.recorder = None;
+        }
+        self.core.handle(input, now);
     }
 
     /// Carries out what the core wants done, until there is nothing left.
     pub(crate) fn drain(&mut self) {
         loop {
             while let Some(action) = self.core.poll() {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.action(&action);
+                }
                 self.carry(action);
             }
             // Told one at a time: each has its own answers.
             let Some(input) = self.later.pop_front() else {
                 return;
             };
-            let now = self.clock.now();
-            self.core.handle(input, now);
+            self.hand_over(input);
         }
     }
 
@@ -274,14 +292,13 @@ impl Host {
         let _ = link
             .outgoing
             .send(Outgoing::Close(Message::Close { code, text }));
-        drop(link);
-        self.parted(peer, format!("{code:?}"));
+        self.parted(peer, &link, format!("{code:?}"));
     }
 
     /// Every way in which a session ends comes through here, once.
-    pub(crate) fn parted(&mut self, peer: PeerId, reason: String) {
+    pub(crate) fn parted(&mut self, peer: PeerId, link: &Link, reason: String) {
         self.later.push_back(Input::Disconnected { peer });
-        self.doors_closed(peer);
+        self.unseat(peer, link);
         let name = self.peers.at(peer).name.clone();
         self.watch.lost(name, reason);
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::message::CloseCode;
 use fairhaul_core::node::{Input, Node};
+use fairhaul_core::rng::Rng;
 use fairhaul_core::uplink::Target;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
@@ -19,6 +20,7 @@ use super::doors::Doors;
 use super::host::Host;
 use super::limits::Limits;
 use super::peers::Peers;
+use super::records::Records;
 use super::settings::Settings;
 use super::watch::Watch;
 use super::{Happening, RunOptions};
@@ -27,6 +29,7 @@ use crate::control::api::{Event, Failure, Reloaded};
 use crate::control::metrics::Metrics;
 use crate::identity::{Identity, PublicKey};
 use crate::params::{Params, PeerParams};
+use crate::record::Recorder;
 
 impl Host {
     pub(super) fn new(
@@ -44,15 +47,45 @@ impl Host {
             .map_err(|_| Failure::error("the system gives no randomness"))?;
         let listening = listener.local_addr();
         let listening = listening.map_err(|error| Failure::error(format!("listening: {error}")))?;
+        let node = settings.params.node();
+        let ranges = node.private_addresses.iter().map(ToString::to_string);
+        let ranges = ranges.filter_map(|range| range.parse().ok()).collect();
+        let connections = settings.params.limits().connections;
+        let rng = Rng::from_seed(seed).fork("doors");
+        let doors = Doors::new(
+            identity,
+            listening,
+            (&node.name, &rng),
+            (node.exchange, ranges, connections),
+            node.data.join("bans.json"),
+            clock.now(),
+        );
+        let setup = settings.setup(seed);
+        let recorder = match &options.record {
+            None => None,
+            Some(path) => {
+                let made = Recorder::create(path, &setup, clock.now());
+                let failed = |error| Failure::storage(format!("{}: {error}", path.display()));
+                Some(made.map_err(failed)?)
+            }
+        };
+        let tables = match &options.tables {
+            None => None,
+            Some(folder) => Some(Records::create(folder, &settings, &options.file)?),
+        };
+        let config = setup.config();
+        let config = config.map_err(|error| Failure::error(error.to_string()))?;
         Ok(Self {
-            core: Node::new(settings.config(seed), clock.now()),
+            core: Node::new(config, clock.now()),
             clock,
             limits: Limits::default(),
             waiting: super::commands::Waiting::default(),
             settings,
             peers: Peers::default(),
             contents: Contents::new(folder),
-            doors: Doors::new(identity, listening).map_err(Failure::error)?,
+            doors: doors.map_err(Failure::error)?,
+            recorder,
+            tables,
             watch: Watch::new(metrics, events),
             pool: Arc::default(),
             backlog: Arc::default(),
@@ -69,9 +102,10 @@ impl Host {
         })
     }
 
-    /// Tells the core what the file says, and takes up what an earlier run left.
+    /// Tells the core what the file says, trusts whom it trusted before, and takes up what an earlier run left.
     pub(super) fn start(&mut self) {
         self.take_over();
+        self.trust_again();
         match self.contents.kept() {
             Ok(all) => {
                 for old in all {
@@ -140,6 +174,11 @@ impl Host {
         row.params = Some(params);
         row.counters = Some(counters);
         row.allowed = true;
+        if let Some(address) = row.address.clone() {
+            self.call_at(key, &address);
+        } else {
+            self.forget_key(key);
+        }
         let target = Target::Peer(peer);
         self.tell(Input::Group { target, group });
         self.limits.set(target, limit);
@@ -158,6 +197,8 @@ impl Host {
             let row = self.peers.at_mut(peer);
             row.allowed = false;
             row.params = None;
+            let key = row.key;
+            self.forget_key(key);
             self.part(peer, CloseCode::Revoked, "no longer listed");
             self.drain();
         }
@@ -182,11 +223,25 @@ impl Host {
             self.part(peer, CloseCode::Shutdown, "the node stops");
         }
         self.drain();
+        self.doors.stop();
         self.stopped = true;
     }
 
+    /// Ends the log of inputs. Its digest.
+    fn end_log(&mut self) -> Result<Option<String>, Failure> {
+        let Some(recorder) = self.recorder.take() else {
+            return Ok(None);
+        };
+        let failed = |error| Failure::storage(format!("log of inputs: {error}"));
+        let digest = recorder.finish().map_err(failed)?;
+        info!(digest, "recorded");
+        Ok(Some(digest))
+    }
+
     /// Makes durable what has arrived, and ends the logs.
-    pub(super) async fn end(self) -> Result<(), Failure> {
+    pub(super) async fn end(mut self) -> Result<(), Failure> {
+        let digest = self.end_log()?;
+        self.end_tables(digest.as_deref())?;
         let stores: Vec<_> = self
             .contents
             .iter()

@@ -12,7 +12,7 @@ use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -38,10 +38,12 @@ mod life;
 mod limits;
 mod moving;
 mod peers;
+mod records;
 mod seconds;
 mod settings;
 mod shelf;
 mod status;
+mod trust;
 mod watch;
 
 /// Happenings that may wait for the driver; sessions stop reading when they are that many.
@@ -67,7 +69,7 @@ pub(crate) enum Happening {
     /// On a session.
     Session(Seat, News),
     /// Somebody called.
-    Knock(TcpStream, SocketAddr, OwnedSemaphorePermit),
+    Knock(TcpStream, SocketAddr),
     /// A handshake is over.
     Met(Box<doors::Met>),
     /// A chunk was written, or not.
@@ -158,11 +160,7 @@ async fn live(options: RunOptions) -> Result<(), Failure> {
         (metrics, events),
         sender.clone(),
     )?;
-    let accepting = tokio::spawn(doors::accept(
-        listener,
-        host.doors.pending(),
-        sender.clone(),
-    ));
+    let accepting = tokio::spawn(doors::accept(listener, host.doors.room(), sender.clone()));
     let watching = tokio::spawn(signals(sender.clone()));
     let ticking = tokio::spawn(seconds(sender));
     host.start();

@@ -12,7 +12,7 @@ use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::manifest::ContentId;
 use fairhaul_core::message::{Message, Offer, Verdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
-use fairhaul_core::node::{Action, Input};
+use fairhaul_core::node::Input;
 use fairhaul_core::units::ByteCount;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
@@ -302,6 +302,7 @@ impl Host {
                 }
                 info!(%name, bytes, seconds = got.seconds, "complete");
                 self.keep(number);
+                self.note_transfer(number);
                 self.watch.complete(number, name, Direction::Down, bytes);
                 self.judge(number, Verdict::Done);
             }
@@ -508,12 +509,6 @@ impl Host {
         if let Err(error) = self.contents.keep(content) {
             warn!(content = %content.kept.name, %error, "cannot be kept for the next run");
         }
-    }
-
-    /// A peer did what no honest peer does, as only the shell can see.
-    fn blame(&mut self, peer: PeerId, why: Misbehaviour) {
-        self.carry(Action::Close { peer, why });
-        self.drain();
     }
 }
 

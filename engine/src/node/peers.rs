@@ -3,6 +3,7 @@
 //! Decides which id a key has: one identity, one id, for as long as the node runs.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fairhaul_core::id::{PeerId, TransferId};
@@ -44,6 +45,9 @@ pub(crate) struct PeerRow {
     pub(crate) traffic: Traffic,
     pub(crate) counters: Option<PeerMetrics>,
     pub(crate) rtt: Option<Span>,
+    /// When it was first connected, and for how many nanoseconds in all before now.
+    pub(crate) joined: Option<Time>,
+    pub(crate) present: u64,
     /// Why it is not connected.
     pub(crate) trouble: Option<String>,
 }
@@ -65,7 +69,7 @@ pub(crate) struct Link {
     pub(crate) since: Time,
     pub(crate) dialled: bool,
     /// The address of the other end.
-    pub(crate) remote: String,
+    pub(crate) remote: SocketAddr,
     pub(crate) outgoing: mpsc::UnboundedSender<Outgoing>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) reader: JoinHandle<()>,
@@ -142,6 +146,8 @@ impl Peers {
             traffic: Traffic::default(),
             counters: None,
             rtt: None,
+            joined: None,
+            present: 0,
             trouble: None,
         });
         self.ids.insert(key, id);

@@ -37,6 +37,7 @@ impl Host {
         for content in self.contents.iter() {
             self.report(content);
         }
+        self.note_windows();
         self.dial();
         self.push();
         self.review_waiting();

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use fairhaul_core::block_size;
 use fairhaul_core::id::GroupId;
-use fairhaul_core::node::{Config, Guard};
-use fairhaul_core::rng::Rng;
+use fairhaul_core::node::Guard;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate, Weight};
-use fairhaul_core::uplink::{Limit, Settings as Uplink};
+use fairhaul_core::uplink::Limit;
 
 use crate::params::{GroupParams, LimitParams, Params, PeerParams};
+use crate::record::Setup;
 
 /// Blocks on their way to the sockets, for all peers and for one: the least that keeps a
 /// connection of 10 Gbit/s busy while the next block is read. Slow ones narrow theirs.
@@ -63,29 +63,27 @@ impl Settings {
     }
 
     /// What the core is made with.
-    pub(crate) fn config(&self, seed: [u8; 32]) -> Config {
+    pub(crate) fn setup(&self, seed: [u8; 32]) -> Setup {
         let policy = self.params.policy();
         let limits = self.params.limits();
-        Config {
-            uplink: Uplink {
-                outer: policy.outer,
-                inner: policy.inner,
-                share: policy.share,
-                largest: largest(&limits),
-                window_node: WINDOWS.0,
-                window_peer: WINDOWS.1,
-                adapt: true,
-                quantum: None,
-            },
-            unchoke: policy.unchoke,
-            seed_rule: policy.seed_rule,
-            picker: policy.picker,
+        Setup {
+            outer: policy.outer.name.to_owned(),
+            inner: policy.inner.name.to_owned(),
+            share: policy.share,
+            largest: largest(&limits),
+            window_node: WINDOWS.0,
+            window_peer: WINDOWS.1,
+            adapt: true,
+            quantum: None,
+            unchoke: policy.unchoke.name.to_owned(),
+            seed_rule: policy.seed_rule.name.to_owned(),
+            picker: policy.picker.name.to_owned(),
             slots: SLOTS,
             rechoke: RECHOKE,
             pipeline: None,
             download: limits.download,
             guard: Some(Guard::default()),
-            rng: Rng::from_seed(seed),
+            seed,
         }
     }
 

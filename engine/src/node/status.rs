@@ -165,7 +165,7 @@ impl Host {
                 address: row
                     .link
                     .as_ref()
-                    .map(|link| link.remote.clone())
+                    .map(|link| link.remote.to_string())
                     .or_else(|| row.address.clone()),
                 connected: row.link.is_some(),
                 since_unix_ms: row.link.as_ref().map(|link| {

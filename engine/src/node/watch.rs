@@ -84,6 +84,15 @@ impl Watch {
             .map(|(&(peer, number), &flow)| (peer, number, flow))
     }
 
+    /// Peers that sent something of a content.
+    pub(crate) fn senders(&self, number: u32) -> Vec<PeerId> {
+        let sent = self
+            .flows
+            .iter()
+            .filter(|((_, of), flow)| *of == number && flow.down > 0);
+        sent.map(|(&(peer, _), _)| peer).collect()
+    }
+
     pub(crate) fn closed(&self, why: Misbehaviour) {
         self.metrics.refused(why.name());
     }

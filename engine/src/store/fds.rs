@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::disk::DiskFile;
 
 /// Most files of one content that are open at once.
-const OPEN_MAX: usize = 256;
+pub(crate) const OPEN_MAX: usize = 256;
 
 /// The open files of one content, by entry.
 #[derive(Debug, Default)]

@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use fairhaul_core::bitfield::Bitfield;
 
 pub use error::{ReadError, StoreError};
+pub(crate) use fds::OPEN_MAX;
 pub use lock::DataLock;
 pub use receive::Receive;
 
