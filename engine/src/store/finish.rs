@@ -217,9 +217,12 @@ impl Store {
             if !above.is_empty() && !touched.contains(above) {
                 let mode = DIRECTORY_MODE & receiving.options.mode_mask | 0o700;
                 let made = make_dirs(self.disk.as_ref(), above, mode);
-                let made = made.map_err(|source| StoreError::of("make", above, source))?;
-                touched.extend(made.iter().map(|made| parent(made).to_owned()));
-                touched.insert(above.to_owned());
+                made.map_err(|source| StoreError::of("make", above, source))?;
+                // All of them, made now or by a run that was killed before it synced them.
+                let mut above = above;
+                while !above.is_empty() && touched.insert(above.to_owned()) {
+                    above = parent(above);
+                }
             }
             self.name_one(receiving, at, path)?;
         }

@@ -146,10 +146,16 @@ impl Store {
         }
         if let Some(claimed) = store.claimed(claimed) {
             store.verify(&claimed, progress);
-            // Read from memory perhaps: nobody knows yet what of it has reached the disk.
-            store.book().pending.many = true;
         }
         store.refuse_foreign()?;
+        // What an earlier run left may have been read from memory, and its directories may be
+        // known there only: nobody knows yet what of it has reached the disk.
+        let left = store
+            .book()
+            .known
+            .iter()
+            .any(|known| known.place != Place::Absent);
+        store.book().pending.many |= resumed || left;
         store.sync()?;
         let have = store.have();
         Ok((store, have))

@@ -160,7 +160,11 @@ impl Case {
 
     /// Recovers from `image` and goes on to the end; returns the world after that.
     fn recover(&self, image: Vec<Node>, synced: &Bitfield) -> (World, Marks) {
-        let (into, state) = SimDisk::new(World::from_image(image));
+        self.go_on(World::from_image(image), synced)
+    }
+
+    fn go_on(&self, world: World, synced: &Bitfield) -> (World, Marks) {
+        let (into, state) = SimDisk::new(world);
         self.check_names(&into, false);
         let mut marks = Marks::new();
         let kept = self.run(&into, &state, &mut marks);
@@ -224,16 +228,29 @@ fn crash_at(case: &Case, world: &World, marks: &Marks, end: usize) -> usize {
         if states % AGAIN != 0 {
             continue;
         }
-        // A crash at each operation of the recovery, each with one subset drawn.
-        for end in 0..=again.log.len() {
-            let pending = again.pending(end);
-            let all = choices(&again, &pending, &mut draws);
-            let image = again.crash(end, &all[draws.below(all.len())]);
-            case.recover(image, &synced(&again_marks, end, &none));
-            states += 1;
-        }
+        states += crash_again(case, &again, &again_marks, 0, &mut draws);
     }
-    states
+    // Killed, started again, and only then the power fails.
+    let (again, again_marks) = case.go_on(world.killed(end), &synced(marks, end, &none));
+    states + 1 + crash_again(case, &again, &again_marks, end, &mut draws)
+}
+
+/// A crash after each operation of a recovery that began after `start` of them, each with one
+/// subset drawn.
+fn crash_again(
+    case: &Case,
+    world: &World,
+    marks: &Marks,
+    start: usize,
+    draws: &mut Draws,
+) -> usize {
+    let none = Bitfield::empty(case.origin.tree.geometry().chunks());
+    for end in start..=world.log.len() {
+        let all = choices(world, &world.pending(end), draws);
+        let image = world.crash(end, &all[draws.below(all.len())]);
+        case.recover(image, &synced(marks, end, &none));
+    }
+    world.log.len() + 1 - start
 }
 
 /// Register: P1, P2, P3.

@@ -115,6 +115,15 @@ impl World {
         }
     }
 
+    /// A process that was killed after `end` operations: all of them are seen by the next one,
+    /// and those not synced may still be lost.
+    pub(crate) fn killed(&self, end: usize) -> Self {
+        let mut world = Self::from_image(self.image.clone());
+        world.nodes = self.crash(end, &BTreeMap::new());
+        world.log = self.log[..end].to_vec();
+        world
+    }
+
     /// The operations before `end` that no sync covers, by position.
     pub(crate) fn pending(&self, end: usize) -> Vec<usize> {
         let mut pending = Vec::new();
