@@ -58,6 +58,8 @@ pub struct Dialer {
     due: BTreeSet<(Time, Key)>,
     /// When each host that others told of was dialled last.
     hosts: BTreeMap<Source, Time>,
+    /// Identities with a session, whether they are targets or not, and since when.
+    open: BTreeMap<Key, Time>,
 }
 
 #[derive(Debug)]
@@ -81,7 +83,7 @@ struct Place {
 enum State {
     Waiting(Time),
     Dialling,
-    Connected(Time),
+    Connected,
 }
 
 impl Dialer {
@@ -95,6 +97,7 @@ impl Dialer {
             targets: BTreeMap::new(),
             due: BTreeSet::new(),
             hosts: BTreeMap::new(),
+            open: BTreeMap::new(),
         }
     }
 
@@ -195,8 +198,9 @@ impl Dialer {
         forgotten
     }
 
-    /// There is a session with `key`, whoever dialled.
+    /// There is a session with `key`, whoever dialled: it is not dialled until that ends.
     pub fn connected(&mut self, key: &Key, now: Time) {
+        self.open.insert(*key, now);
         let Some(target) = self.targets.get_mut(key) else {
             return;
         };
@@ -205,23 +209,22 @@ impl Dialer {
                 self.due.remove(&(at, *key));
             }
             State::Dialling => target.places[target.turn].failures = 0,
-            State::Connected(_) => {}
+            State::Connected => {}
         }
-        target.state = State::Connected(now);
+        target.state = State::Connected;
     }
 
     /// The session with `key` has ended. If it lasted, the waits begin anew.
     pub fn disconnected(&mut self, key: &Key, now: Time) {
-        let Some(target) = self.targets.get_mut(key) else {
+        let since = self.open.remove(key);
+        let Some((since, target)) = since.zip(self.targets.get_mut(key)) else {
             return;
         };
-        if let State::Connected(since) = target.state {
-            let short = now.since(since) < SESSION_MIN;
-            let before = if short { target.failures } else { 0 };
-            target.failures = before.saturating_add(1);
-            let failures = target.failures;
-            self.wait(*key, failures, now);
-        }
+        let short = now.since(since) < SESSION_MIN;
+        let before = if short { target.failures } else { 0 };
+        target.failures = before.saturating_add(1);
+        let failures = target.failures;
+        self.wait(*key, failures, now);
     }
 
     /// How many identities it knows.
@@ -232,11 +235,16 @@ impl Dialer {
 
     fn add(&mut self, key: Key, address: Box<str>, host: Option<Source>, now: Time) -> bool {
         let is_new = !self.targets.contains_key(&key);
+        let connected = self.open.contains_key(&key);
         let target = self.targets.entry(key).or_insert_with(|| Target {
             places: Vec::new(),
             turn: 0,
             failures: 0,
-            state: State::Waiting(now),
+            state: if connected {
+                State::Connected
+            } else {
+                State::Waiting(now)
+            },
         });
         let known = target
             .places
@@ -257,7 +265,7 @@ impl Dialer {
             host,
             failures: 0,
         });
-        if is_new {
+        if is_new && !connected {
             self.due.insert((now, key));
         }
         true
@@ -348,6 +356,18 @@ mod tests {
         dialer.connected(&KEY, next);
         assert!(!dialer.failed(&KEY, next), "the session stays");
         assert_eq!(dialer.ready_at(), None);
+    }
+
+    /// A peer that dialled us is told of: there is no second connection to it.
+    #[test]
+    fn who_is_connected_is_not_dialled_on_somebodys_word() {
+        let mut dialer = dialer();
+        dialer.connected(&KEY, at(0));
+        assert!(dialer.told(KEY, "45.0.0.1:2000".parse().unwrap(), at(1)));
+        assert_eq!((dialer.ready_at(), dialer.next(at(9))), (None, None));
+        dialer.disconnected(&KEY, at(20));
+        let next = dialer.ready_at().unwrap();
+        assert!(dialer.next(next).is_some());
     }
 
     /// Register: C5.

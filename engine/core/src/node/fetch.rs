@@ -339,10 +339,7 @@ impl Node {
             state.conduct.lied = true;
         }
         self.give_up(from, id, chunk, now);
-        self.actions.push_back(Action::Close {
-            peer: from,
-            why: Misbehaviour::WrongHash,
-        });
+        self.end(from, Misbehaviour::WrongHash);
     }
 
     /// Nothing more comes of this request: the chunk is wanted again.

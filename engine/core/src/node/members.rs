@@ -78,10 +78,9 @@ impl Node {
             let reply = !offer.as_ref().is_some_and(is_complete);
             let message = join(id, self.transfers.at(place), reply);
             self.send(peer, Message::Join(Box::new(message)));
-            if let Some(offer) = offer
-                && let Err(why) = self.joined(peer, offer, now)
-            {
-                self.actions.push_back(Action::Close { peer, why });
+            if let Some(offer) = offer {
+                let done = self.joined(peer, offer, now);
+                self.judge(peer, done);
             }
         }
     }

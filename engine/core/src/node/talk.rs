@@ -40,7 +40,7 @@ impl Node {
     /// Closes the connection of a peer that did something wrong.
     pub(super) fn judge(&mut self, peer: PeerId, done: Result<(), Misbehaviour>) {
         if let Err(why) = done {
-            self.actions.push_back(Action::Close { peer, why });
+            self.end(peer, why);
         }
     }
 

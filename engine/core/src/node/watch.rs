@@ -171,9 +171,11 @@ impl Node {
         }
     }
 
-    /// The peer is to be closed: nothing more is said to it or heard of it.
-    fn end(&mut self, peer: PeerId, why: Misbehaviour) {
-        if let Some(state) = self.peer_mut(peer) {
+    /// The peer is to be closed. Under a guard it is not asked or heard any more: what else came
+    /// in the same read is not worth an offence each.
+    pub(super) fn end(&mut self, peer: PeerId, why: Misbehaviour) {
+        let guarded = self.watch.guard.is_some();
+        if let Some(state) = self.peer_mut(peer).filter(|_| guarded) {
             state.ending = Ending::Over;
         }
         self.actions.push_back(Action::Close { peer, why });

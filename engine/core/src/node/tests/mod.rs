@@ -11,6 +11,7 @@ use crate::uplink::{Settings, Share};
 use crate::{choke, pick, sched};
 
 mod alone;
+mod chaos;
 mod guard;
 mod room;
 mod talk;

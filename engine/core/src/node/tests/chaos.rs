@@ -1,0 +1,241 @@
+//! Peers that say anything at any time. Whatever they do, no count of the node is wrong, no
+//! chunk is in two places, and nothing that is stored came from nobody.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::{CloseCode, Verdict};
+use crate::uplink::Block;
+
+const CHUNKS: u32 = 6;
+
+/// One thing that happens to the node.
+#[derive(Clone, Debug)]
+enum Step {
+    Meet(u32),
+    Part(u32),
+    Hear(u32, Message),
+    Skip(u32),
+    /// The oldest whole chunk is right or wrong.
+    Judge(bool),
+    /// The oldest block has left, or its connection takes no more.
+    Sent(bool),
+    Lose(u32),
+    Remove,
+    Add(u32),
+    Wait(u64),
+}
+
+fn messages() -> impl Strategy<Value = Message> {
+    // Our own ids are theirs too, and some that nobody has.
+    let about = || (0_u32..3, 0..CHUNKS + 1).prop_map(|(id, chunk)| (TransferId(id), chunk));
+    let fields = prop::collection::vec(any::<bool>(), CHUNKS as usize).prop_map(|bits| {
+        let word = bits
+            .iter()
+            .rev()
+            .fold(0, |word, bit| word << 1 | u64::from(*bit));
+        Bitfield::from_words(vec![word], CHUNKS).unwrap()
+    });
+    let halves = (about(), 0_u64..3, 0_u64..3);
+    prop_oneof![
+        4 => (0_u8..2, fields, any::<bool>()).prop_map(|(content, have, reply)| {
+            Message::Join(Box::new(Join {
+                content: ContentId([content; 32]),
+                transfer: TransferId(u32::from(content)),
+                have,
+                reply,
+            }))
+        }),
+        1 => about().prop_map(|(transfer, _)| Message::Leave { transfer }),
+        4 => about().prop_map(|(transfer, chunk)| Message::Have { transfer, chunk }),
+        1 => about().prop_map(|(transfer, chunk)| Message::Lost { transfer, chunk }),
+        2 => Just(Message::Interested),
+        1 => Just(Message::NotInterested),
+        1 => Just(Message::Choke),
+        4 => Just(Message::Unchoke),
+        4 => about().prop_map(|(transfer, chunk)| Message::Request { transfer, chunk }),
+        1 => about().prop_map(|(transfer, chunk)| Message::Cancel { transfer, chunk }),
+        2 => about().prop_map(|(transfer, chunk)| Message::Reject { transfer, chunk }),
+        12 => halves.prop_map(|((transfer, chunk), offset, len)| Message::Block {
+            transfer,
+            chunk,
+            offset: ByteCount::new(offset * CHUNK / 2),
+            len: ByteCount::new(len * CHUNK / 2),
+        }),
+        1 => Just(Message::Ping(1)),
+        1 => Just(Message::Verdict {
+            content: ContentId([1; 32]),
+            verdict: Verdict::Busy,
+        }),
+        1 => Just(Message::Close {
+            code: CloseCode::Idle,
+            text: "".into(),
+        }),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0_u32..3).prop_map(Step::Meet),
+        1 => (0_u32..3).prop_map(Step::Part),
+        40 => (0_u32..3, messages()).prop_map(|(peer, message)| Step::Hear(peer, message)),
+        1 => (0_u32..3).prop_map(Step::Skip),
+        4 => any::<bool>().prop_map(Step::Judge),
+        4 => any::<bool>().prop_map(Step::Sent),
+        1 => (0..CHUNKS).prop_map(Step::Lose),
+        1 => Just(Step::Remove),
+        2 => (0..1_u32 << CHUNKS).prop_map(Step::Add),
+        4 => (0_u64..90_000).prop_map(Step::Wait),
+    ]
+}
+
+/// The node and what its shell has in hand.
+struct Shell {
+    node: Node,
+    now: Time,
+    connected: [bool; 3],
+    stores: VecDeque<(TransferId, ChunkIndex, PeerId)>,
+    blocks: VecDeque<Block>,
+    takes_part: bool,
+}
+
+impl Shell {
+    fn input(&mut self, step: Step) -> Option<Input> {
+        let transfer = TransferId(1);
+        Some(match step {
+            Step::Meet(peer) => {
+                let known = std::mem::replace(&mut self.connected[peer as usize], true);
+                (!known).then_some(Input::Connected {
+                    peer: PeerId(peer),
+                    outbound: peer == 0,
+                })?
+            }
+            Step::Part(peer) => {
+                self.connected[peer as usize] = false;
+                self.blocks.retain(|block| block.peer != PeerId(peer));
+                Input::Disconnected { peer: PeerId(peer) }
+            }
+            Step::Hear(peer, message) => Input::Message {
+                peer: PeerId(peer),
+                message,
+            },
+            Step::Skip(peer) => Input::Skipped { peer: PeerId(peer) },
+            Step::Judge(right) => {
+                let (transfer, chunk, from) = self.stores.pop_front()?;
+                if right {
+                    Input::Stored {
+                        transfer,
+                        chunk,
+                        from,
+                    }
+                } else {
+                    Input::Rejected {
+                        transfer,
+                        chunk,
+                        from,
+                    }
+                }
+            }
+            Step::Sent(true) => {
+                let Block { peer, len, .. } = self.blocks.pop_front()?;
+                Input::Sent { peer, len }
+            }
+            Step::Sent(false) => {
+                let peer = self.blocks.front()?.peer;
+                Input::Stalled { peer }
+            }
+            Step::Lose(chunk) => Input::Lost {
+                transfer,
+                chunk: ChunkIndex(chunk),
+            },
+            Step::Remove => {
+                self.takes_part = false;
+                self.stores.clear();
+                Input::Remove { transfer }
+            }
+            Step::Add(word) => {
+                let again = std::mem::replace(&mut self.takes_part, true);
+                let have = Bitfield::from_words(vec![u64::from(word)], CHUNKS).unwrap();
+                (!again).then_some(add(1, 1, have, None))?
+            }
+            Step::Wait(millis) => {
+                self.now = self.now + Span::from_millis(millis);
+                Input::Tick
+            }
+        })
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Store {
+                transfer,
+                chunk,
+                from,
+            } => self.stores.push_back((transfer, chunk, from)),
+            Action::Upload(block) => {
+                assert!(self.connected[block.peer.index()], "to nobody");
+                self.blocks.push_back(block);
+            }
+            Action::Send { peer, message } => {
+                let asks = matches!(message, Message::Request { .. });
+                assert!(!asks || self.connected[peer.index()], "asks nobody");
+            }
+            Action::Close { .. } | Action::Notify(_) => {}
+        }
+    }
+
+    fn check(&self) {
+        let node = &self.node;
+        for (_, transfer) in node.transfers.iter() {
+            transfer.check();
+        }
+        let peers = || node.peers.iter().flatten();
+        let asked: usize = peers().map(|peer| peer.asked.len()).sum();
+        assert_eq!(node.asked, asked);
+        assert_eq!(
+            node.interested,
+            peers().filter(|peer| peer.interested).count()
+        );
+        assert_eq!(
+            node.granted,
+            peers().filter(|peer| peer.is_granted()).count()
+        );
+        assert!(peers().all(|peer| peer.owed() <= ByteCount::mib(16)));
+    }
+}
+
+proptest! {
+    /// Register: W7, W8, D1, D5, D8, C8.
+    #[test]
+    fn whatever_peers_say_the_node_keeps_count(
+        steps in prop::collection::vec(steps(), 0..300),
+        guard in any::<bool>(),
+        rule in prop::sample::select(vec!["even", "round-robin"]),
+    ) {
+        let guard = guard.then(Guard::default);
+        let config = Config { guard, ..config(1, rule) };
+        let mut shell = Shell {
+            node: Node::new(config, Time::ZERO),
+            now: Time::ZERO,
+            connected: [false; 3],
+            stores: VecDeque::new(),
+            blocks: VecDeque::new(),
+            takes_part: false,
+        };
+        for step in steps {
+            let Some(input) = shell.input(step) else {
+                continue;
+            };
+            for action in tell(&mut shell.node, input, shell.now) {
+                shell.act(action);
+            }
+            shell.check();
+            // It does not ask to be woken in the past for ever.
+            if let Some(at) = shell.node.deadline(shell.now).filter(|at| *at <= shell.now) {
+                tell(&mut shell.node, Input::Tick, at.max(shell.now));
+            }
+        }
+    }
+}
