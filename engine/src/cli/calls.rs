@@ -33,6 +33,47 @@ pub(super) fn run(command: Command) -> Result<(), End> {
 
 async fn call(command: Command) -> Result<(), End> {
     match command {
+        Command::Message { peer, text, node } => {
+            plain(&node, Request::Message(Text { peer, text })).await
+        }
+        Command::Ping { peer, asking } => {
+            let request = Request::Ping(Ping { peer });
+            shown(&asking, &request, |pong: &Pong| show::pong(pong)).await
+        }
+        Command::Peers { asking } => {
+            let request = Request::Peers(Nothing {});
+            shown(&asking, &request, |peers: &Vec<PeerStatus>| {
+                show::peers(peers)
+            })
+            .await
+        }
+        Command::Status {
+            watch: false,
+            asking,
+        } => shown(&asking, &Request::Status(Nothing {}), show::status).await,
+        Command::Status {
+            watch: true,
+            asking,
+        } => watch(&asking).await,
+        Command::Events { asking } => events(&asking).await,
+        Command::Reload { asking } => {
+            shown(
+                &asking,
+                &Request::Reload(Nothing {}),
+                |reloaded: &Reloaded| show::reloaded(reloaded),
+            )
+            .await
+        }
+        other @ (Command::Share { .. } | Command::Get { .. } | Command::Send { .. }) => {
+            transfer(other).await
+        }
+        other => change(other).await,
+    }
+}
+
+/// The commands that move contents.
+async fn transfer(command: Command) -> Result<(), End> {
+    match command {
         Command::Share {
             path,
             ignore,
@@ -75,38 +116,7 @@ async fn call(command: Command) -> Result<(), End> {
             });
             shown(&asking, &request, |sent: &Sent| show::names(&sent.peers)).await
         }
-        Command::Message { peer, text, node } => {
-            plain(&node, Request::Message(Text { peer, text })).await
-        }
-        Command::Ping { peer, asking } => {
-            let request = Request::Ping(Ping { peer });
-            shown(&asking, &request, |pong: &Pong| show::pong(pong)).await
-        }
-        Command::Peers { asking } => {
-            let request = Request::Peers(Nothing {});
-            shown(&asking, &request, |peers: &Vec<PeerStatus>| {
-                show::peers(peers)
-            })
-            .await
-        }
-        Command::Status {
-            watch: false,
-            asking,
-        } => shown(&asking, &Request::Status(Nothing {}), show::status).await,
-        Command::Status {
-            watch: true,
-            asking,
-        } => watch(&asking).await,
-        Command::Events { asking } => events(&asking).await,
-        Command::Reload { asking } => {
-            shown(
-                &asking,
-                &Request::Reload(Nothing {}),
-                |reloaded: &Reloaded| show::reloaded(reloaded),
-            )
-            .await
-        }
-        other => change(other).await,
+        other => unreachable!("{other:?} moves no content"),
     }
 }
 
