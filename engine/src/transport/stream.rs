@@ -233,15 +233,6 @@ impl<S: AsyncRead + AsyncWrite> Writer<S> {
         Ok(())
     }
 
-    /// Encrypts what fits one go, behind what the reader must answer.
-    fn seal(&mut self, part: &[u8]) -> io::Result<()> {
-        let mut state = lock(&self.state).ok_or_else(failed)?;
-        std::mem::swap(&mut self.out, &mut state.answers);
-        let sealed = state.tls.seal(part, &mut self.out);
-        state.failed |= sealed.is_err();
-        sealed.map_err(io::Error::other)
-    }
-
     /// Sees to it that everything written is on its way.
     ///
     /// # Errors
