@@ -414,3 +414,14 @@ fn a_node_does_not_start_from_a_bad_file() {
     );
     assert_eq!(said(folder.path(), &["run"]).0, 2);
 }
+
+#[test]
+fn a_log_that_is_none_is_not_replayed() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("log"), "no log\n").unwrap();
+    for name in ["log", "missing"] {
+        let (code, data, talk) = said(folder.path(), &["replay", name]);
+        assert_eq!((code, data.as_str()), (3, ""), "{talk}");
+        assert_eq!(talk.lines().count(), 1, "{talk}");
+    }
+}

@@ -210,6 +210,16 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run a log of inputs, as `run --record` writes it, through the core again.
+    ///
+    /// Prints the digest of what the core did; code 6 if it is not the one of the log.
+    Replay {
+        /// The log.
+        file: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// The JSON schema of a parameter file.
     Schema,
     /// A completion script for a shell.

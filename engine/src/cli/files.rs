@@ -10,7 +10,7 @@ use std::path::Path;
 use clap::CommandFactory as _;
 use fairhaul::control::api::Failure;
 use fairhaul::identity::{Identity, no_core_dumps};
-use fairhaul::params;
+use fairhaul::{params, record};
 
 use super::args::{self, Cli, IdentityVerb};
 use super::{End, defaults, load, print};
@@ -61,6 +61,30 @@ pub(super) fn identity(asked: &args::Identity) -> Result<(), End> {
     }
     eprintln!("fairhaul: to read aloud: {}", public.grouped());
     print(format!("{public}\n").as_bytes())
+}
+
+pub(super) fn replay(file: &Path, json: bool) -> Result<(), End> {
+    let replayed = record::replay(file).map_err(|error| Failure::storage(error.to_string()))?;
+    let text = if json {
+        let (digest, recorded) = (&replayed.digest, &replayed.recorded);
+        let same = replayed.is_same();
+        let shown = serde_json::json!({ "digest": digest, "recorded": recorded, "same": same });
+        format!("{shown:#}\n")
+    } else {
+        format!("{}\n", replayed.digest)
+    };
+    print(text.as_bytes())?;
+    match replayed.is_same() {
+        Some(true) => Ok(()),
+        Some(false) => {
+            let text = "the core did something else than when the log was written";
+            Err(Failure::new(Failure::INTEGRITY, text).into())
+        }
+        None => {
+            eprintln!("fairhaul: the log has no end: the node that wrote it was killed");
+            Ok(())
+        }
+    }
 }
 
 pub(super) fn schema() -> Result<(), End> {

@@ -80,6 +80,7 @@ fn run(command: Command) -> Result<(), End> {
         Command::Init { file, force } => files::init(file.as_deref(), force),
         Command::Check { file, json } => files::check(&file, json),
         Command::Identity(identity) => files::identity(&identity),
+        Command::Replay { file, json } => files::replay(&file, json),
         Command::Schema => files::schema(),
         Command::Completions { shell } => files::completions(shell),
         Command::Man { dir } => files::man(dir.as_deref()),
