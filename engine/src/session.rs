@@ -32,6 +32,8 @@ const WRITE_BEHIND: u64 = 64 * 1024 * 1024;
 const PARTIAL_MAX: usize = 64 * 1024 * 1024;
 /// Buffers kept for the next chunk, in bytes.
 const POOL_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of a chunk that are hashed at once: a power of two, and still in the second cache.
+const HASH_STEP: usize = 128 * 1024;
 /// Control messages are put together up to this many bytes before they are sent.
 const BATCH: usize = 16 * 1024;
 /// Bytes in front of a block: length, type, transfer, chunk, offset.
@@ -113,7 +115,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// An empty buffer with room for `len` bytes, if one is at hand.
+    /// A buffer with room for `len` bytes, if one is at hand. What is in it means nothing.
     pub(crate) fn take(&self, len: usize) -> Vec<u8> {
         let mut guard = self.buffers.lock().expect("nobody panics with a buffer");
         let (buffers, held) = &mut *guard;
@@ -126,8 +128,7 @@ impl Pool {
         buffer
     }
 
-    pub(crate) fn put(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
+    pub(crate) fn put(&self, buffer: Vec<u8>) {
         let mut guard = self.buffers.lock().expect("nobody panics with a buffer");
         let (buffers, held) = &mut *guard;
         if *held + buffer.capacity() <= POOL_MAX {
@@ -249,6 +250,28 @@ struct Partial {
     whole: usize,
     bytes: Vec<u8>,
     hasher: blake3::Hasher,
+    /// Bytes that were hashed.
+    hashed: usize,
+}
+
+impl Partial {
+    /// Hashes what came while it is near, in whole steps: BLAKE3 is a tree, and whole subtrees
+    /// are hashed several leaves at a time.
+    fn hash_ahead(&mut self) {
+        let ready = self.bytes.len() - self.bytes.len() % HASH_STEP;
+        if ready > self.hashed {
+            self.hasher.update(&self.bytes[self.hashed..ready]);
+            self.hashed = ready;
+        }
+    }
+
+    fn finish(mut self) -> Arrival {
+        self.hasher.update(&self.bytes[self.hashed..]);
+        Arrival {
+            hash: *self.hasher.finalize().as_bytes(),
+            bytes: self.bytes,
+        }
+    }
 }
 
 impl Intake {
@@ -327,11 +350,14 @@ impl Intake {
         let Ok(whole) = usize::try_from(whole) else {
             return;
         };
+        let mut bytes = self.shared.pool.take(whole);
+        bytes.clear();
         let partial = Partial {
             chunk,
             whole,
-            bytes: self.shared.pool.take(whole),
+            bytes,
             hasher: chunk_hasher(),
+            hashed: 0,
         };
         self.partial.insert(transfer, partial);
     }
@@ -350,7 +376,7 @@ impl Intake {
             return Ok(());
         }
         partial.bytes.extend_from_slice(payload);
-        partial.hasher.update(payload);
+        partial.hash_ahead();
         self.held += payload.len();
         if self.held > PARTIAL_MAX {
             return Err(Misbehaviour::Flood);
@@ -376,10 +402,7 @@ impl Intake {
         let partial = self.partial.remove(&transfer).expect("looked up above");
         self.held -= partial.bytes.len();
         self.shared.backlog.add(partial.bytes.len() as u64);
-        let arrival = Arrival {
-            hash: *partial.hasher.finalize().as_bytes(),
-            bytes: partial.bytes,
-        };
+        let arrival = partial.finish();
         self.heard.push(Heard::Chunk(head, arrival));
     }
 }
@@ -398,7 +421,6 @@ pub(crate) async fn write<S: AsyncRead + AsyncWrite + Unpin + Send>(
         seat,
         news,
         batch: Vec::with_capacity(BATCH),
-        beside: 0,
         reported: 0,
     };
     if let Err(error) = outlet.run(&mut outgoing).await {
@@ -413,8 +435,6 @@ struct Outlet<S> {
     seat: Seat,
     news: mpsc::Sender<Happening>,
     batch: Vec<u8>,
-    /// Bytes of blocks among those written.
-    beside: u64,
     /// Bytes on the socket that were reported.
     reported: u64,
 }

@@ -200,7 +200,9 @@ impl Host {
         let len = usize::try_from(block.len.get()).expect("a block is at most 256 KiB");
         let bytes = spawn_blocking(move || {
             let mut buffer = pool.take(HEAD + len);
-            buffer.resize(HEAD + len, 0);
+            // Old bytes are as good as zeros: all of them are read over or nothing is sent.
+            buffer.resize((HEAD + len).max(buffer.len()), 0);
+            buffer.truncate(HEAD + len);
             shelf.read(block.chunk, block.offset, &mut buffer[HEAD..])?;
             Ok(buffer)
         });

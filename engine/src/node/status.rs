@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::id::PeerId;
 use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::{Hold, Share, Target};
 
@@ -228,9 +228,4 @@ fn eta(content: &Content) -> Option<u64> {
     let left = content.bytes().saturating_sub(content.here);
     let moves = content.stage == Stage::Moving;
     left.checked_div(content.rate).filter(|_| moves)
-}
-
-/// The number of the content that a transfer of the core belongs to.
-pub(super) const fn number_of(transfer: TransferId) -> u32 {
-    transfer.0 / 2
 }
