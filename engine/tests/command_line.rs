@@ -41,7 +41,7 @@ picker = "rarest-first"
 [limits]
 upload = "100 Mbit/s"
 download = "unlimited"
-burst = "250 ms"
+burst = "15 ms"
 schedule = [{ days = "mon-fri", from = "08:00", to = "18:00", upload = "20 Mbit/s" }]
 
 [control]
@@ -82,7 +82,7 @@ picker = "rarest-first"
 [limits]
 upload = "100 Mbit/s"
 download = "unlimited"
-burst = "250 ms"
+burst = "15 ms"
 schedule = [{ days = "mon-fri", from = "08:00", to = "18:00", upload = "20 Mbit/s" }]
 connections = 256
 

@@ -98,6 +98,9 @@ pub(crate) struct Kept {
     /// The key of the peer that pushed it.
     #[serde(default)]
     pub(crate) from: Option<String>,
+    /// How long that peer said it was, in bytes.
+    #[serde(default)]
+    pub(crate) offered: u64,
 }
 
 /// Why it is here.
@@ -134,6 +137,13 @@ impl Content {
         self.files
             .as_ref()
             .map_or(0, |(_, tree)| tree.geometry().bytes().get())
+    }
+
+    /// Bytes of it that are still to come.
+    pub(crate) fn lacking(&self) -> u64 {
+        self.bytes()
+            .max(self.kept.offered)
+            .saturating_sub(self.here)
     }
 
     pub(crate) fn is_fetch(&self) -> bool {
@@ -308,6 +318,7 @@ impl Kept {
             role,
             paused: false,
             from: None,
+            offered: 0,
         }
     }
 }

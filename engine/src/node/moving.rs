@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fairhaul_core::bitfield::Bitfield;
+use fairhaul_core::door::push::{self, Here, Inbox};
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::manifest::ContentId;
 use fairhaul_core::message::{Message, Offer, Verdict};
@@ -26,6 +27,9 @@ use crate::content::scan::Stamp;
 use crate::content::{Tree, manifest_id};
 use crate::control::api::{Call, Direction, Failure, Got};
 use crate::store::{Receive, Store, StoreError};
+
+/// Pushes of one peer that may be under way at once.
+const PUSHES_MAX: usize = 64;
 
 impl Host {
     /// Takes part in the manifest of a content, and in its bytes if they are at hand.
@@ -79,6 +83,8 @@ impl Host {
         let shelf = ManifestShelf::empty(kept.manifest_bytes);
         let content = self.contents.add(id, kept, shelf, self.clock.now());
         let number = content.number;
+        let name = content.kept.name.clone();
+        self.watch.started(number, name, Direction::Down);
         self.keep(number);
         self.join(number, None);
         number
@@ -214,6 +220,9 @@ impl Host {
             Err(error) if error.is_full() => return self.stop_for(number, &error.to_string()),
             Err(error) => return self.fail(number, Failure::STORAGE, &error.to_string()),
         };
+        if let Some(name) = tree.name() {
+            name.clone_into(&mut content.kept.name);
+        }
         content.here = held(&tree, &have);
         content.resumed = content.here;
         content.files = Some((store, tree));
@@ -307,8 +316,22 @@ impl Host {
                 self.judge(number, Verdict::Done);
             }
             Err(error) if error.is_full() => self.stop_for(number, &error.to_string()),
+            // A file was changed under its temporary name: what is missing comes again.
+            Err(StoreError::Unfinished { .. } | StoreError::SyncFailed { .. }) => {
+                self.step_back(number);
+            }
             Err(error) => self.fail(number, Failure::STORAGE, &error.to_string()),
         }
+    }
+
+    /// Looks again at what is on disk, and fetches the rest.
+    fn step_back(&mut self, number: u32) {
+        let Some(content) = self.contents.at(number) else {
+            return;
+        };
+        let transfer = content.data();
+        self.tell(Input::Remove { transfer });
+        self.restart(number);
     }
 
     /// Tells who offered a content what became of it.
@@ -345,7 +368,10 @@ impl Host {
     /// A peer offers a content: fetch it if the peer may push.
     pub(super) fn offered(&mut self, peer: PeerId, offer: &Offer) {
         let id = offer.content;
-        if let Some(content) = self.contents.find(&id) {
+        let params = self.peers.at(peer).params.as_ref();
+        let may_push = params.is_some_and(|params| params.accept.is_some());
+        // Who may not push learns nothing of what is here (H2).
+        if let Some(content) = self.contents.find(&id).filter(|_| may_push) {
             let number = content.number;
             let is_whole = content.stage == Stage::Whole;
             if let Some(content) = self.contents.at_mut(number) {
@@ -374,6 +400,7 @@ impl Host {
         };
         let mut kept = Kept::new(offer.name.to_string(), offer.manifest_bytes, role);
         kept.from = Some(self.peers.at(peer).key.to_string());
+        kept.offered = offer.bytes;
         let number = self.fetch(id, kept);
         if let Some(content) = self.contents.at_mut(number) {
             content.offered.push(peer);
@@ -383,32 +410,51 @@ impl Host {
 
     /// What becomes of an offer, and where the content goes.
     fn allowance(&self, peer: PeerId, offer: &Offer) -> (Verdict, PathBuf) {
-        let none = (Verdict::NotAccepted, PathBuf::new());
         let row = self.peers.at(peer);
-        let Some(params) = row.params.as_ref() else {
-            return none;
-        };
-        let Some(folder) = &params.accept else {
-            return none;
-        };
-        let folder = self.settings.params.node().data.join(folder);
+        let folder = row
+            .params
+            .as_ref()
+            .and_then(|params| params.accept.as_ref());
+        let data = self.settings.params.node().data;
         let key = Some(row.key.to_string());
-        let taken = self
+        let pushed = || {
+            self.contents
+                .iter()
+                .filter(|content| content.kept.from == key)
+        };
+        // What is not described yet counts with what was offered.
+        let used: u64 = pushed()
+            .map(|content| content.bytes().max(content.kept.offered))
+            .sum();
+        let quota = row.params.as_ref().and_then(|params| params.quota);
+        let quota_left = quota.map_or(u64::MAX, |quota| quota.get().saturating_sub(used));
+        let underway = |content: &&Content| content.stage != Stage::Whole;
+        let coming: u64 = self
             .contents
             .iter()
-            .filter(|content| content.kept.from == key);
-        let used: u64 = taken.map(Content::bytes).sum();
-        let room = params
-            .quota
-            .map_or(u64::MAX, |quota| quota.get().saturating_sub(used));
-        if offer.bytes > room {
-            return (Verdict::Quota, folder);
-        }
-        if let Err(error) = std::fs::create_dir_all(&folder) {
+            .filter(underway)
+            .map(Content::lacking)
+            .sum();
+        let free =
+            rustix::fs::statvfs(&data).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize);
+        let inbox = Inbox {
+            accepts: folder.is_some(),
+            quota_left,
+            disk_left: free.saturating_sub(coming),
+            bytes_max: None,
+            active: pushed().filter(underway).count(),
+            active_max: PUSHES_MAX,
+            here: Here::Nothing,
+        };
+        let verdict = push::judge(offer, &inbox);
+        let folder = folder.map_or_else(PathBuf::new, |folder| data.join(folder));
+        if verdict == Verdict::Accepted
+            && let Err(error) = std::fs::create_dir_all(&folder)
+        {
             warn!(folder = %folder.display(), %error, "the inbox cannot be made");
             return (Verdict::Failed, folder);
         }
-        (Verdict::Accepted, folder)
+        (verdict, folder)
     }
 
     /// A content cannot go on by itself.
@@ -495,6 +541,7 @@ impl Host {
             self.tell(Input::Remove { transfer });
         }
         let content = self.contents.remove(number).ok_or_else(unknown)?;
+        self.watch.forget(number);
         for call in content.watchers {
             call.fail(Failure::new(Failure::ERROR, "the transfer was cancelled"));
         }

@@ -78,12 +78,6 @@ impl Watch {
             .map_or((0, 0), |flow| flow.rate)
     }
 
-    pub(crate) fn flows(&self) -> impl Iterator<Item = (PeerId, u32, Flow)> + '_ {
-        self.flows
-            .iter()
-            .map(|(&(peer, number), &flow)| (peer, number, flow))
-    }
-
     /// Peers that sent something of a content.
     pub(crate) fn senders(&self, number: u32) -> Vec<PeerId> {
         let sent = self

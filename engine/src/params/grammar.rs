@@ -252,7 +252,7 @@ static LIMITS: [Field; 5] = [
     field(
         "burst",
         Kind::Burst,
-        Is("\"250 ms\""),
+        Is("\"15 ms\""),
         "How long a limit may be saved up; sets how far ahead of it a moment can be.",
     ),
     field(
