@@ -37,6 +37,7 @@ pub use error::{ReadError, StoreError};
 pub(crate) use fds::OPEN_MAX;
 pub use lock::DataLock;
 pub use receive::Receive;
+pub use state::{Saved, read_state};
 
 use beneath::Beneath;
 use book::{Book, Place};

@@ -35,13 +35,13 @@ const FINISHING: u32 = 1;
 
 /// What a state file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Saved {
+pub struct Saved {
     /// Counts the times it was written; the higher one counts.
-    pub(crate) generation: u64,
+    pub generation: u64,
     /// Whether files may have begun to get their final names.
-    pub(crate) finishing: bool,
+    pub finishing: bool,
     /// The chunks that were synced.
-    pub(crate) chunks: Bitfield,
+    pub chunks: Bitfield,
 }
 
 /// Where a state is kept, and of what.
@@ -150,31 +150,38 @@ impl StateFile {
         if blake3::derive_key(CONTEXT, body) != sum {
             return None;
         }
-        let mut rest = body;
-        let mut take = |len: usize| {
-            let (head, tail) = rest.split_at_checked(len)?;
-            rest = tail;
-            Some(head)
-        };
-        let known = take(16)? == MAGIC && number32(take(4)?)? == VERSION;
-        let flags = number32(take(4)?)?;
-        let same = take(32)? == self.content.0
-            && number64(take(8)?)? == self.geometry.bytes().get()
-            && number64(take(8)?)? == self.geometry.chunk().get();
-        if !known || !same || flags & !FINISHING != 0 {
-            return None;
-        }
-        let generation = number64(take(8)?)?;
-        let words = rest
-            .chunks_exact(8)
-            .map(number64)
-            .collect::<Option<Vec<u64>>>()?;
-        Some(Saved {
-            generation,
-            finishing: flags & FINISHING != 0,
-            chunks: Bitfield::from_words(words, self.geometry.chunks())?,
-        })
+        read_state(self.content, self.geometry, body)
     }
+}
+
+/// What a state of `content` says, whose checksum was found right and cut off; none if it is of
+/// another content or version, or says a thing that none of ours does.
+#[must_use]
+pub fn read_state(content: ContentId, geometry: Manifest, body: &[u8]) -> Option<Saved> {
+    let mut rest = body;
+    let mut take = |len: usize| {
+        let (head, tail) = rest.split_at_checked(len)?;
+        rest = tail;
+        Some(head)
+    };
+    let known = take(16)? == MAGIC && number32(take(4)?)? == VERSION;
+    let flags = number32(take(4)?)?;
+    let same = take(32)? == content.0
+        && number64(take(8)?)? == geometry.bytes().get()
+        && number64(take(8)?)? == geometry.chunk().get();
+    if !known || !same || flags & !FINISHING != 0 {
+        return None;
+    }
+    let generation = number64(take(8)?)?;
+    let words = rest
+        .chunks_exact(8)
+        .map(number64)
+        .collect::<Option<Vec<u64>>>()?;
+    Some(Saved {
+        generation,
+        finishing: flags & FINISHING != 0,
+        chunks: Bitfield::from_words(words, geometry.chunks())?,
+    })
 }
 
 fn number32(bytes: &[u8]) -> Option<u32> {
