@@ -109,12 +109,19 @@ pub(crate) fn path(bytes: &[u8]) {
     };
     let joined = std::path::Path::new("/inside").join(name);
     let mut depth = 0;
-    for part in joined.strip_prefix("/inside").expect("it is relative").components() {
+    for part in joined
+        .strip_prefix("/inside")
+        .expect("it is relative")
+        .components()
+    {
         assert!(matches!(part, std::path::Component::Normal(_)), "{name:?}");
         depth += 1;
     }
     assert!((1..=path::DEPTH_MAX).contains(&depth));
-    assert_eq!(path::shown(name).chars().filter(|c| c.is_control()).count(), 0);
+    assert_eq!(
+        path::shown(name).chars().filter(|c| c.is_control()).count(),
+        0
+    );
 }
 
 /// A state that is believed is of its content, and never says more chunks than there are (P8).
@@ -124,6 +131,11 @@ pub(crate) fn state(bytes: &[u8]) {
     let geometry = geometry.expect("a small content");
     if let Some(saved) = read_state(content, geometry, bytes) {
         assert_eq!(saved.chunks.len(), geometry.chunks());
-        assert!(saved.chunks.iter().all(|chunk| chunk.get() < geometry.chunks()));
+        assert!(
+            saved
+                .chunks
+                .iter()
+                .all(|chunk| chunk.get() < geometry.chunks())
+        );
     }
 }

@@ -7,7 +7,9 @@ use std::path::Path;
 mod bodies;
 
 fn replay(target: &str, body: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/corpus")
+        .join(target);
     let mut count = 0;
     for entry in fs::read_dir(&folder).expect("the corpus is there") {
         let path = entry.expect("it can be listed").path();

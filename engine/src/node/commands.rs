@@ -10,24 +10,20 @@ use fairhaul_core::id::PeerId;
 use fairhaul_core::message::{Message, Offer, Verdict};
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{Rate, Weight};
-use fairhaul_core::uplink::Target;
 use tokio::task::spawn_blocking;
 
 use super::Happening;
 use super::contents::{Kept, Role, Stage};
 use super::host::Host;
-use super::moving;
 use super::shelf::ManifestShelf;
 use crate::content::scan::{Options, Scanned, scan};
 use crate::content::ticket::Ticket;
 use crate::control::api::{
-    self, Call, Direction, Failure, Nothing, Phase, Pong, Progress, Request, Sent, Shared,
+    self, Call, Failure, Nothing, Phase, Pong, Progress, Request, Sent, Shared,
 };
-use crate::identity::PublicKey;
 
 /// How long a command waits for a peer that cannot be reached.
-const REACH: Span = Span::from_secs(30);
+pub(super) const REACH: Span = Span::from_secs(30);
 /// How long a ping waits for its answer.
 const PING: Span = Span::from_secs(10);
 
@@ -378,162 +374,5 @@ impl Host {
             _ => Failure::PART,
         };
         push.call.fail(Failure::new(code, failed.join("; ")));
-    }
-
-    // ---- getting
-
-    fn get(&mut self, call: Call, get: &api::Get) {
-        let ticket: Ticket = match get.ticket.parse() {
-            Ok(ticket) => ticket,
-            Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),
-        };
-        if let Some(number) = self
-            .contents
-            .find(&ticket.content())
-            .map(|found| found.number)
-        {
-            let stopped = self.contents.at_mut(number).is_some_and(|content| {
-                if let Role::Fetched {
-                    overwrite, force, ..
-                } = &mut content.kept.role
-                {
-                    *overwrite |= get.overwrite;
-                    *force |= get.force;
-                }
-                matches!(content.stage, Stage::Failed(_) | Stage::Paused(_))
-            });
-            if stopped {
-                self.restart(number);
-            }
-            if let Some(content) = self.contents.at_mut(number) {
-                moving::watch(content, call);
-            }
-            return;
-        }
-        let mut known = false;
-        for (key, address) in ticket.peers() {
-            let Ok(key) = PublicKey::from_bytes(*key) else {
-                continue;
-            };
-            let Some(peer) = self
-                .peers
-                .find(&key)
-                .filter(|peer| self.peers.at(*peer).allowed)
-            else {
-                continue;
-            };
-            known = true;
-            if self.peers.at(peer).address.is_none() {
-                self.peers.at_mut(peer).address = Some(address.clone());
-                self.call_at(key, address);
-            }
-        }
-        if !known && self.peers.linked().next().is_none() {
-            let names: Vec<String> = ticket
-                .peers()
-                .iter()
-                .map(|(key, _)| data_encoding::HEXLOWER.encode(key))
-                .collect();
-            return call.fail(Failure::new(
-                Failure::IDENTITY,
-                format!(
-                    "no peer of the ticket is in the parameter file: {}",
-                    names.join(", ")
-                ),
-            ));
-        }
-        let role = Role::Fetched {
-            into: get.dir.clone(),
-            overwrite: get.overwrite,
-            force: get.force,
-            whole: false,
-        };
-        let id = ticket.content();
-        let name = data_encoding::HEXLOWER.encode(&id.0[..6]);
-        let number = self.fetch(id, Kept::new(name, ticket.manifest_bytes(), role));
-        if let Some(content) = self.contents.at_mut(number) {
-            moving::watch(content, call);
-        }
-    }
-
-    // ---- limits
-
-    fn target(&self, target: &api::Target) -> Result<Target, Failure> {
-        let group = |name: &str| self.settings.group(name).map(Target::Group);
-        let found = match target {
-            api::Target::Node => Some(Target::Node),
-            api::Target::Peer(name) => self.peers.named(name).map(Target::Peer),
-            api::Target::Group(name) => group(name),
-            api::Target::Transfer(id) => self
-                .contents
-                .at(*id)
-                .map(|content| Target::Transfer(content.data())),
-            api::Target::Named(name) => self
-                .peers
-                .named(name)
-                .map(Target::Peer)
-                .or_else(|| group(name)),
-        };
-        found.ok_or_else(|| Failure::usage(format!("{target} is unknown")))
-    }
-
-    fn set_cap(&mut self, limit: &api::Limit) -> Result<(), Failure> {
-        let cap = limit.rate_bytes_s.map(Rate::new);
-        if limit.direction == Direction::Down {
-            if limit.target != api::Target::Node {
-                return Err(Failure::usage(
-                    "only the node has a limit of what it receives",
-                ));
-            }
-            self.limits.download = cap;
-            self.tell(Input::Download { rate: cap });
-            return Ok(());
-        }
-        let target = self.target(&limit.target)?;
-        self.limits
-            .change(target, |limit| limit.cap = cap, &self.settings);
-        self.apply(target);
-        Ok(())
-    }
-
-    fn set_weight(&mut self, weight: &api::Weight) -> Result<(), Failure> {
-        let target = self.target(&weight.target)?;
-        let hundredths = weight.weight_hundredths;
-        let weight = Weight::from_hundredths(hundredths)
-            .or((hundredths == 0).then_some(Weight::BEST_EFFORT));
-        let weight = weight.ok_or_else(|| {
-            Failure::usage(format!(
-                "weight {hundredths} hundredths: allowed are 0 to 1000000"
-            ))
-        })?;
-        if target == Target::Node {
-            return Err(Failure::usage(
-                "the node has no weight; peers, groups and transfers have",
-            ));
-        }
-        self.limits
-            .change(target, |limit| limit.weight = weight, &self.settings);
-        self.apply(target);
-        Ok(())
-    }
-
-    fn set_floor(&mut self, floor: &api::Floor) -> Result<(), Failure> {
-        let target = self.target(&floor.target)?;
-        let rate = Some(Rate::new(floor.rate_bytes_s)).filter(|rate| rate.get() > 0);
-        if target == Target::Node {
-            return Err(Failure::usage(
-                "the node has no floor; peers, groups and transfers have",
-            ));
-        }
-        self.limits
-            .change(target, |limit| limit.floor = rate, &self.settings);
-        self.apply(target);
-        Ok(())
-    }
-
-    /// Tells the core what holds for `target` now.
-    pub(super) fn apply(&mut self, target: Target) {
-        let limit = self.limits.of(target);
-        self.tell(Input::Limit { target, limit });
     }
 }

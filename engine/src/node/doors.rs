@@ -5,84 +5,71 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use fairhaul_core::door::addresses::{Addresses, Range};
-use fairhaul_core::door::admission::{Admission, Entry, Limits as Places};
+use fairhaul_core::door::admission::{Admission, Limits as Places};
 use fairhaul_core::door::bans::{Bans, Saved};
-use fairhaul_core::door::dialer::{Dial, Dialer};
-use fairhaul_core::door::sessions::{Arrival, Sessions};
-use fairhaul_core::door::source::Source;
-use fairhaul_core::id::PeerId;
-use fairhaul_core::message::{CloseCode, Known, Message};
-use fairhaul_core::misbehaviour::Misbehaviour;
-use fairhaul_core::node::{Action, Input};
+use fairhaul_core::door::dialer::Dialer;
+use fairhaul_core::door::sessions::Sessions;
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::Time;
 use fairhaul_core::wire::CLOSE_TEXT_MAX;
-use fairhaul_core::wire::greeting::{Hello, Refusal, RefusalCode, VERSION, Welcome};
+use fairhaul_core::wire::greeting::{Refusal, RefusalCode, VERSION, Welcome};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
+use tokio::time::sleep;
+use tracing::{debug, warn};
 
 use super::Happening;
 use super::contents::replace;
-use super::host::Host;
-use super::peers::Link;
-use crate::control::api::Reached;
 use crate::identity::{Identity, PublicKey};
-use crate::session::{self, Seat, Shared};
-use crate::transport::{DEADLINE, Endpoint, GreetError, Secure};
+use crate::transport::{Endpoint, GreetError, Secure};
 
-/// Bytes that a socket may hold unsent: the queue is kept where the discipline orders it.
-const UNSENT_MAX: u32 = 64 * 1024;
-/// How long a host may take to answer the first packet of a call.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed, for descriptors to come back.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Everything that stands at the doors.
 pub(crate) struct Doors {
-    endpoint: Endpoint,
-    public: PublicKey,
-    listening: SocketAddr,
-    name: String,
-    admission: Admission,
+    pub(super) endpoint: Endpoint,
+    pub(super) public: PublicKey,
+    pub(super) listening: SocketAddr,
+    pub(super) name: String,
+    pub(super) admission: Admission,
     pub(super) bans: Bans,
-    sessions: Sessions,
-    dialer: Dialer,
-    addresses: Addresses,
-    exchange: bool,
+    pub(super) sessions: Sessions,
+    pub(super) dialer: Dialer,
+    pub(super) addresses: Addresses,
+    pub(super) exchange: bool,
     /// Addresses at which dials are under way, for what was told of them.
-    calling: BTreeMap<PublicKey, Option<SocketAddr>>,
-    guests: Arc<RwLock<Guests>>,
+    pub(super) calling: BTreeMap<PublicKey, Option<SocketAddr>>,
+    pub(super) guests: Arc<RwLock<Guests>>,
     /// Wakes the task that accepts when there is room again.
-    room: Arc<Notify>,
-    bans_file: PathBuf,
+    pub(super) room: Arc<Notify>,
+    pub(super) bans_file: PathBuf,
 }
 
 /// What is known of keys while a handshake goes on.
 #[derive(Debug, Default)]
-struct Guests {
+pub(super) struct Guests {
     /// By key: whether it is banned.
-    allowed: BTreeMap<PublicKey, bool>,
+    pub(super) allowed: BTreeMap<PublicKey, bool>,
     /// Whether keys that are not listed are trusted when they first call.
-    first_use: bool,
-    name: String,
-    own: Option<PublicKey>,
-    stopping: bool,
+    pub(super) first_use: bool,
+    pub(super) name: String,
+    pub(super) own: Option<PublicKey>,
+    pub(super) stopping: bool,
 }
 
 /// How a handshake ended.
 pub(crate) struct Met {
     /// Who was called; none for a caller.
-    called: Option<PublicKey>,
-    remote: SocketAddr,
-    result: Result<(Secure<TcpStream>, Box<str>), GreetError>,
+    pub(super) called: Option<PublicKey>,
+    pub(super) remote: SocketAddr,
+    pub(super) result: Result<(Secure<TcpStream>, Box<str>), GreetError>,
 }
 
 impl Doors {
@@ -162,7 +149,7 @@ impl Doors {
         SocketAddr::new(ip, self.listening.port()).to_string()
     }
 
-    fn keep_bans(&self, now: Time) {
+    pub(super) fn keep_bans(&self, now: Time) {
         let text = serde_json::to_vec(&self.bans.save(now)).expect("bans are plain values");
         if let Err(error) = replace(&self.bans_file, &text) {
             warn!(%error, "bans cannot be kept for the next run");
@@ -174,7 +161,7 @@ impl Doors {
         self.guests_mut().stopping = true;
     }
 
-    fn guests_mut(&self) -> std::sync::RwLockWriteGuard<'_, Guests> {
+    pub(super) fn guests_mut(&self) -> std::sync::RwLockWriteGuard<'_, Guests> {
         self.guests.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -182,7 +169,7 @@ impl Doors {
 impl Guests {
     /// What a caller with a proved key is told. Whether it is unknown or has no right is not
     /// said (H2).
-    fn judge(&self, key: &PublicKey) -> Result<Welcome, Refusal> {
+    pub(super) fn judge(&self, key: &PublicKey) -> Result<Welcome, Refusal> {
         let refuse = |code| Err(Refusal::new(code));
         if self.stopping {
             return refuse(RefusalCode::Stopping);
@@ -236,409 +223,4 @@ pub(super) fn short(text: &str) -> Box<str> {
         end -= 1;
     }
     text[..end].into()
-}
-
-impl Host {
-    /// Somebody called. Costs nothing until it is admitted.
-    pub(super) fn knocked(&mut self, stream: TcpStream, remote: SocketAddr) {
-        let now = self.clock.now();
-        let source = Source::of(remote.ip());
-        let banned = self.doors.bans.source_left(&source, now).is_some();
-        let entry = self.doors.admission.knock(source, now);
-        if banned {
-            if entry == Entry::Admit {
-                self.doors.admission.fail(source);
-            }
-            self.watch.metrics.refused("banned source");
-        } else if let Entry::Refuse(refusal) = entry {
-            debug!(%remote, ?refusal, "turned away");
-            self.watch.metrics.refused("no room");
-        } else {
-            self.greet(stream, remote);
-        }
-        self.make_room();
-    }
-
-    fn make_room(&self) {
-        if self.doors.admission.accepts() {
-            self.doors.room.notify_one();
-        }
-    }
-
-    fn greet(&self, stream: TcpStream, remote: SocketAddr) {
-        self.watch.metrics.handshakes.inc();
-        let endpoint = self.doors.endpoint.clone();
-        let happenings = self.happenings.clone();
-        let guests = Arc::clone(&self.doors.guests);
-        tokio::spawn(async move {
-            set_up(&stream);
-            let judge = |key: &PublicKey, _: &Hello| {
-                guests
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .judge(key)
-            };
-            let result = endpoint.welcome(stream, DEADLINE, judge).await;
-            let met = Met {
-                called: None,
-                remote,
-                result: result.map(|(secure, hello)| (secure, hello.name)),
-            };
-            let _ = happenings.send(Happening::Met(Box::new(met))).await;
-        });
-    }
-
-    /// Calls those whose time it is.
-    pub(super) fn dial(&mut self) {
-        let now = self.clock.now();
-        while let Some(dial) = self.doors.dialer.next(now) {
-            let Ok(key) = PublicKey::from_bytes(dial.key) else {
-                self.doors.dialer.remove(&dial.key);
-                continue;
-            };
-            let told = dial.told.then(|| dial.address.parse().ok()).flatten();
-            self.doors.calling.insert(key, told);
-            self.call_peer(key, dial);
-        }
-    }
-
-    fn call_peer(&self, key: PublicKey, dial: Dial) {
-        let endpoint = self.doors.endpoint.clone();
-        let happenings = self.happenings.clone();
-        let hello = endpoint.hello(&self.doors.name, Some(self.doors.listening.port()));
-        tokio::spawn(async move {
-            let mut remote = SocketAddr::from(([0, 0, 0, 0], 0));
-            let call = async {
-                let late = |_| GreetError::Deadline(CONNECT);
-                let stream = timeout(CONNECT, TcpStream::connect(&*dial.address)).await;
-                let stream = stream.map_err(late)??;
-                remote = stream.peer_addr()?;
-                set_up(&stream);
-                let (secure, welcome) = endpoint.call(stream, key, &hello, DEADLINE).await?;
-                Ok((secure, welcome.name))
-            };
-            let result = call.await;
-            let met = Met {
-                called: Some(key),
-                remote,
-                result,
-            };
-            let _ = happenings.send(Happening::Met(Box::new(met))).await;
-        });
-    }
-
-    /// A handshake is over.
-    pub(super) fn met(&mut self, met: Met) {
-        let Met {
-            called,
-            remote,
-            result,
-        } = met;
-        let now = self.clock.now();
-        let source = Source::of(remote.ip());
-        let place = match (&called, &result) {
-            (None, Ok(_)) => self.doors.admission.pass(source),
-            (Some(_), Ok(_)) => self.doors.admission.join(source),
-            (None, Err(_)) => {
-                self.doors.admission.fail(source);
-                Ok(())
-            }
-            (Some(_), Err(_)) => Ok(()),
-        };
-        let told = called
-            .and_then(|key| self.doors.calling.remove(&key))
-            .flatten();
-        match result {
-            Ok((secure, name)) if place.is_ok() => {
-                if let Some(at) = told {
-                    self.doors
-                        .addresses
-                        .worked(*secure.peer.as_bytes(), at, now);
-                }
-                self.arrived(called.is_some(), remote, secure, &name);
-            }
-            Ok((secure, _)) => {
-                self.watch.metrics.refused("no room");
-                if called.is_some() {
-                    self.doors.dialer.failed(secure.peer.as_bytes(), now);
-                }
-            }
-            Err(error) => self.unmet(called, remote, told, &error),
-        }
-        self.make_room();
-    }
-
-    /// A handshake failed.
-    fn unmet(
-        &mut self,
-        called: Option<PublicKey>,
-        remote: SocketAddr,
-        told: Option<SocketAddr>,
-        error: &GreetError,
-    ) {
-        let now = self.clock.now();
-        debug!(%remote, %error, "no session");
-        if let Some(key) = called {
-            let forget = self.doors.dialer.failed(key.as_bytes(), now);
-            if let Some(at) = told {
-                self.doors
-                    .addresses
-                    .failed(*key.as_bytes(), at, forget, now);
-            }
-            if let Some(peer) = self.peers.find(&key) {
-                let row = self.peers.at_mut(peer);
-                let first = row.trouble.is_none();
-                row.trouble = Some(error.to_string());
-                if first {
-                    warn!(peer = %row.name, %error, "cannot be reached");
-                }
-            }
-            return;
-        }
-        let word = match error {
-            GreetError::Deadline(_) => "late",
-            GreetError::Refuses { .. } => "not welcome",
-            GreetError::FalseKey { .. } => "false key",
-            GreetError::Bad(_) | GreetError::WrongPart => "bad greeting",
-            _ => "handshake",
-        };
-        if let GreetError::FalseKey { proved, .. } = error {
-            self.doors.bans.ban(*proved.as_bytes(), now);
-            self.doors.keep_bans(now);
-            self.allow();
-        }
-        self.watch
-            .refused(remote.to_string(), word, error.to_string());
-    }
-
-    /// Somebody with a right to be here is here.
-    fn arrived(
-        &mut self,
-        dialled: bool,
-        remote: SocketAddr,
-        secure: Secure<TcpStream>,
-        name: &str,
-    ) {
-        let now = self.clock.now();
-        let key = *secure.peer.as_bytes();
-        let source = Source::of(remote.ip());
-        let Some(id) = self.recognise(secure.peer, name, remote) else {
-            self.doors.admission.leave(source);
-            return;
-        };
-        let serial = self.peers.next_serial();
-        match self.doors.sessions.arrive(key, serial, dialled, now) {
-            Arrival::Keep => {}
-            Arrival::Replace { clone, .. } => {
-                if clone {
-                    let name = &self.peers.at(id).name;
-                    warn!(peer = %name, "a second connection; two nodes may have the same key");
-                }
-                self.part(id, CloseCode::Replaced, "a newer connection");
-                self.drain();
-            }
-            Arrival::Refuse(refusal) => {
-                debug!(%remote, ?refusal, "refused");
-                self.watch.metrics.refused("one session each");
-                self.doors.admission.leave(source);
-                return;
-            }
-        }
-        self.doors.dialer.connected(&key, now);
-        self.seat(id, serial, dialled, remote, secure);
-    }
-
-    /// The id of a caller: listed, or trusted from now on if that was asked for.
-    fn recognise(&mut self, key: PublicKey, name: &str, remote: SocketAddr) -> Option<PeerId> {
-        if let Some(id) = self.peers.find(&key) {
-            return self.peers.at(id).allowed.then_some(id);
-        }
-        if !self.trust_first_use {
-            return None;
-        }
-        let name = self.trust(key, name)?;
-        info!(peer = %name, %key, %remote, "trusted on first use");
-        self.allow();
-        self.peers.find(&key)
-    }
-
-    /// A session begins.
-    fn seat(
-        &mut self,
-        id: PeerId,
-        serial: u64,
-        dialled: bool,
-        remote: SocketAddr,
-        secure: Secure<TcpStream>,
-    ) {
-        let seat = Seat { peer: id, serial };
-        let shared = Shared::new(Arc::clone(&self.pool), Arc::clone(&self.backlog));
-        let shared = Arc::new(shared);
-        let (outgoing, queue) = mpsc::unbounded_channel();
-        let Secure { reader, writer, .. } = secure;
-        let happenings = &self.happenings;
-        let reading = session::read(reader, Arc::clone(&shared), seat, happenings.clone());
-        let writing = session::write(writer, Arc::clone(&shared), seat, queue, happenings.clone());
-        let reader = tokio::spawn(reading);
-        tokio::spawn(writing);
-        let since = self.clock.now();
-        let row = self.peers.at_mut(id);
-        row.trouble = None;
-        row.joined.get_or_insert(since);
-        row.link = Some(Link {
-            serial,
-            since,
-            dialled,
-            remote,
-            outgoing,
-            shared,
-            reader,
-            names: BTreeMap::new(),
-        });
-        let name = row.name.clone();
-        info!(peer = %name, %remote, dialled, "connected");
-        let how = if dialled {
-            Reached::Dialled
-        } else {
-            Reached::Accepted
-        };
-        self.watch.connected(name, how);
-        self.tell(Input::Connected {
-            peer: id,
-            outbound: dialled,
-        });
-        if self.doors.exchange {
-            let message = Message::WantAddresses;
-            self.tell(Input::Say { peer: id, message });
-        }
-        self.push();
-    }
-
-    /// A session that was seated is over.
-    pub(super) fn unseat(&mut self, peer: PeerId, link: &Link) {
-        let now = self.clock.now();
-        let key = *self.peers.at(peer).key.as_bytes();
-        if self.doors.sessions.end(&key, link.serial) {
-            self.doors.dialer.disconnected(&key, now);
-        }
-        self.doors.admission.leave(Source::of(link.remote.ip()));
-        self.peers.at_mut(peer).present += now.since(link.since).as_nanos();
-        self.unoffer(peer);
-        self.make_room();
-    }
-
-    /// A peer of the file can be called at `address`.
-    pub(super) fn call_at(&mut self, key: PublicKey, address: &str) {
-        let now = self.clock.now();
-        self.doors.dialer.configure(*key.as_bytes(), address, now);
-    }
-
-    /// Who may come in has changed.
-    pub(super) fn allow(&mut self) {
-        let now = self.clock.now();
-        let listed = self.peers.iter().filter(|(_, row)| row.allowed);
-        let keys: Vec<PublicKey> = listed.map(|(_, row)| row.key).collect();
-        let bytes = keys.iter().map(|key| *key.as_bytes());
-        self.doors.addresses.set_keys(bytes);
-        let bans = &self.doors.bans;
-        let allowed = keys.into_iter().map(|key| {
-            let banned = bans.left(key.as_bytes(), now).is_some();
-            (key, banned)
-        });
-        let allowed = allowed.collect();
-        let first_use = self.trust_first_use;
-        let mut guests = self.doors.guests_mut();
-        guests.allowed = allowed;
-        guests.first_use = first_use;
-    }
-
-    /// A key is no longer listed.
-    pub(super) fn forget_key(&mut self, key: PublicKey) {
-        self.doors.dialer.remove(key.as_bytes());
-    }
-
-    /// A peer lied: it is not let in for a day (L9).
-    pub(super) fn ban(&mut self, peer: PeerId, why: Misbehaviour) {
-        let now = self.clock.now();
-        let key = *self.peers.at(peer).key.as_bytes();
-        if self.doors.bans.judge(key, why, now) {
-            self.doors.dialer.remove(&key);
-            self.doors.keep_bans(now);
-            self.allow();
-        }
-    }
-
-    /// A peer asks whom we know.
-    pub(super) fn wants_addresses(&mut self, peer: PeerId) {
-        let now = self.clock.now();
-        if !self.doors.exchange {
-            return;
-        }
-        let key = *self.peers.at(peer).key.as_bytes();
-        let own = self.known_links(peer);
-        for (key, at) in own {
-            self.doors.addresses.worked(key, at, now);
-        }
-        if let Some(known) = self.doors.addresses.share(key, now)
-            && !known.is_empty()
-        {
-            let message = Message::Addresses(known);
-            self.later.push_back(Input::Say { peer, message });
-        }
-    }
-
-    /// Where the peers that we dialled are, but for one.
-    fn known_links(&self, but: PeerId) -> Vec<([u8; 32], SocketAddr)> {
-        let dialled = self
-            .peers
-            .linked()
-            .filter(|(id, link)| *id != but && link.dialled);
-        let of = |(id, link): (PeerId, &Link)| (*self.peers.at(id).key.as_bytes(), link.remote);
-        dialled.map(of).collect()
-    }
-
-    /// A peer says whom it knows.
-    pub(super) fn told_addresses(&mut self, peer: PeerId, known: &[Known]) {
-        let now = self.clock.now();
-        if !self.doors.exchange {
-            return;
-        }
-        let teller = *self.peers.at(peer).key.as_bytes();
-        self.doors
-            .addresses
-            .set_own(own_addresses(self.doors.listening.ip()));
-        match self.doors.addresses.learn(teller, known, now) {
-            Ok(learned) => {
-                for (key, at) in learned.added {
-                    self.doors.dialer.told(key, at, now);
-                }
-            }
-            Err(_) => self.later.push_back(Input::Skipped { peer }),
-        }
-    }
-
-    /// Closes a peer for what only the shell can see.
-    pub(super) fn blame(&mut self, peer: PeerId, why: Misbehaviour) {
-        self.carry(Action::Close { peer, why });
-        self.drain();
-    }
-}
-
-fn own_addresses(listening: IpAddr) -> Vec<IpAddr> {
-    let mut own = vec![listening];
-    let socket = UdpSocket::bind("0.0.0.0:0");
-    let out = socket.and_then(|socket| {
-        socket.connect("192.0.2.1:9")?;
-        socket.local_addr()
-    });
-    own.extend(out.map(|out| out.ip()));
-    own
-}
-
-/// What every connection has set.
-fn set_up(stream: &TcpStream) {
-    let socket = socket2::SockRef::from(stream);
-    // A system that knows none of these serves all the same.
-    let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_tcp_notsent_lowat(UNSENT_MAX);
 }

@@ -29,15 +29,19 @@ use crate::store::{DataLock, Store, StoreError};
 
 pub(crate) use host::Host;
 
+mod arrivals;
+mod changing;
 mod commands;
 mod contents;
 mod doors;
+mod getting;
 mod hearing;
 mod host;
 mod life;
 mod limits;
 mod moving;
 mod peers;
+mod pushing;
 mod records;
 mod seconds;
 mod settings;

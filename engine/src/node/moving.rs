@@ -8,10 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fairhaul_core::bitfield::Bitfield;
-use fairhaul_core::door::push::{self, Here, Inbox};
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::manifest::ContentId;
-use fairhaul_core::message::{Message, Offer, Verdict};
+use fairhaul_core::message::Verdict;
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::node::Input;
 use fairhaul_core::units::ByteCount;
@@ -27,9 +26,6 @@ use crate::content::scan::Stamp;
 use crate::content::{Tree, manifest_id};
 use crate::control::api::{Call, Direction, Failure, Got};
 use crate::store::{Receive, Store, StoreError};
-
-/// Pushes of one peer that may be under way at once.
-const PUSHES_MAX: usize = 64;
 
 impl Host {
     /// Takes part in the manifest of a content, and in its bytes if they are at hand.
@@ -334,26 +330,6 @@ impl Host {
         self.restart(number);
     }
 
-    /// Tells who offered a content what became of it.
-    pub(super) fn judge(&mut self, number: u32, verdict: Verdict) {
-        let Some(content) = self.contents.at_mut(number) else {
-            return;
-        };
-        let id = content.id;
-        let offered = if verdict == Verdict::Accepted {
-            content.offered.clone()
-        } else {
-            std::mem::take(&mut content.offered)
-        };
-        for peer in offered {
-            let message = Message::Verdict {
-                content: id,
-                verdict,
-            };
-            self.tell(Input::Say { peer, message });
-        }
-    }
-
     /// Chunks are durable, or have to come again because the disk would not say so.
     pub(super) fn synced(&mut self, number: u32, result: Result<u32, StoreError>) {
         let Some(content) = self.contents.at_mut(number) else {
@@ -363,98 +339,6 @@ impl Host {
         if let Err(error) = result {
             self.stop_for(number, &error.to_string());
         }
-    }
-
-    /// A peer offers a content: fetch it if the peer may push.
-    pub(super) fn offered(&mut self, peer: PeerId, offer: &Offer) {
-        let id = offer.content;
-        let params = self.peers.at(peer).params.as_ref();
-        let may_push = params.is_some_and(|params| params.accept.is_some());
-        // Who may not push learns nothing of what is here (H2).
-        if let Some(content) = self.contents.find(&id).filter(|_| may_push) {
-            let number = content.number;
-            let is_whole = content.stage == Stage::Whole;
-            if let Some(content) = self.contents.at_mut(number) {
-                content.offered.push(peer);
-            }
-            let verdict = if is_whole {
-                Verdict::Done
-            } else {
-                Verdict::Accepted
-            };
-            return self.judge(number, verdict);
-        }
-        let (verdict, folder) = self.allowance(peer, offer);
-        if verdict != Verdict::Accepted {
-            let message = Message::Verdict {
-                content: id,
-                verdict,
-            };
-            return self.tell(Input::Say { peer, message });
-        }
-        let role = Role::Fetched {
-            into: folder,
-            overwrite: false,
-            force: false,
-            whole: false,
-        };
-        let mut kept = Kept::new(offer.name.to_string(), offer.manifest_bytes, role);
-        kept.from = Some(self.peers.at(peer).key.to_string());
-        kept.offered = offer.bytes;
-        let number = self.fetch(id, kept);
-        if let Some(content) = self.contents.at_mut(number) {
-            content.offered.push(peer);
-        }
-        self.judge(number, Verdict::Accepted);
-    }
-
-    /// What becomes of an offer, and where the content goes.
-    fn allowance(&self, peer: PeerId, offer: &Offer) -> (Verdict, PathBuf) {
-        let row = self.peers.at(peer);
-        let folder = row
-            .params
-            .as_ref()
-            .and_then(|params| params.accept.as_ref());
-        let data = self.settings.params.node().data;
-        let key = Some(row.key.to_string());
-        let pushed = || {
-            self.contents
-                .iter()
-                .filter(|content| content.kept.from == key)
-        };
-        // What is not described yet counts with what was offered.
-        let used: u64 = pushed()
-            .map(|content| content.bytes().max(content.kept.offered))
-            .sum();
-        let quota = row.params.as_ref().and_then(|params| params.quota);
-        let quota_left = quota.map_or(u64::MAX, |quota| quota.get().saturating_sub(used));
-        let underway = |content: &&Content| content.stage != Stage::Whole;
-        let coming: u64 = self
-            .contents
-            .iter()
-            .filter(underway)
-            .map(Content::lacking)
-            .sum();
-        let free =
-            rustix::fs::statvfs(&data).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize);
-        let inbox = Inbox {
-            accepts: folder.is_some(),
-            quota_left,
-            disk_left: free.saturating_sub(coming),
-            bytes_max: None,
-            active: pushed().filter(underway).count(),
-            active_max: PUSHES_MAX,
-            here: Here::Nothing,
-        };
-        let verdict = push::judge(offer, &inbox);
-        let folder = folder.map_or_else(PathBuf::new, |folder| data.join(folder));
-        if verdict == Verdict::Accepted
-            && let Err(error) = std::fs::create_dir_all(&folder)
-        {
-            warn!(folder = %folder.display(), %error, "the inbox cannot be made");
-            return (Verdict::Failed, folder);
-        }
-        (verdict, folder)
     }
 
     /// A content cannot go on by itself.

@@ -62,7 +62,7 @@ impl Host {
             if row.traffic.rate.0 == 0 && !waits {
                 continue;
             }
-            result = result.and(records.tables.window(&WindowRow {
+            let row = WindowRow {
                 window,
                 start,
                 kind: FlowKind::Peer,
@@ -70,7 +70,8 @@ impl Host {
                 class: class_of(row.params.as_ref()),
                 bytes: row.traffic.rate.0,
                 backlogged: if waits { window } else { Span::ZERO },
-            }));
+            };
+            result = result.and_then(|()| records.tables.window(&row));
         }
         self.tables_failed(result);
     }

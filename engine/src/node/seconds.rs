@@ -41,6 +41,7 @@ impl Host {
         self.dial();
         self.push();
         self.review_waiting();
+        self.review_gets();
         self.sync_due();
         self.retry();
         self.timetable();
@@ -69,7 +70,7 @@ impl Host {
     /// Tries again what stood still because of the disk.
     fn retry(&mut self) {
         self.beat += 1;
-        if self.beat % RETRY != 0 {
+        if !self.beat.is_multiple_of(RETRY) {
             return;
         }
         let stopped =
@@ -92,7 +93,8 @@ impl Host {
             return;
         }
         let now = jiff::Zoned::now();
-        let minute = now.hour() as u32 * 60 + now.minute() as u32;
+        let minute =
+            u32::from(now.hour().unsigned_abs()) * 60 + u32::from(now.minute().unsigned_abs());
         let (upload, download) = limit_at(&limits, now.weekday(), minute);
         if self.timetable == Some((upload, download)) {
             return;

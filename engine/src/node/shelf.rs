@@ -93,7 +93,7 @@ impl Shelf {
                 let bytes = shelf.bytes.lock().expect("nobody panics with it");
                 let from = shelf.range(chunk, offset);
                 let there = bytes.get(from..from + out.len());
-                out.copy_from_slice(there.ok_or(ReadError::Absent(chunk.get()))?);
+                out.copy_from_slice(there.ok_or_else(|| ReadError::Absent(chunk.get()))?);
                 Ok(())
             }
         }

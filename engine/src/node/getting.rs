@@ -1,0 +1,104 @@
+//! Getting: a ticket becomes a content that is fetched.
+//!
+//! Decides nothing about service; refuses tickets of which no peer is known.
+
+use super::commands::REACH;
+use super::contents::{Kept, Role, Stage};
+use super::host::Host;
+use super::moving;
+use crate::content::ticket::Ticket;
+use crate::control::api::{self, Call, Failure};
+use crate::identity::PublicKey;
+
+impl Host {
+    pub(super) fn get(&mut self, call: Call, get: &api::Get) {
+        let ticket: Ticket = match get.ticket.parse() {
+            Ok(ticket) => ticket,
+            Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),
+        };
+        if let Some(number) = self
+            .contents
+            .find(&ticket.content())
+            .map(|found| found.number)
+        {
+            let stopped = self.contents.at_mut(number).is_some_and(|content| {
+                if let Role::Fetched {
+                    overwrite, force, ..
+                } = &mut content.kept.role
+                {
+                    *overwrite |= get.overwrite;
+                    *force |= get.force;
+                }
+                matches!(content.stage, Stage::Failed(_) | Stage::Paused(_))
+            });
+            if stopped {
+                self.restart(number);
+            }
+            if let Some(content) = self.contents.at_mut(number) {
+                moving::watch(content, call);
+            }
+            return;
+        }
+        if !self.introduce(&ticket) && self.peers.linked().next().is_none() {
+            let keys = ticket.peers().iter();
+            let keys: Vec<String> = keys
+                .map(|(key, _)| data_encoding::HEXLOWER.encode(key))
+                .collect();
+            let why = "no peer of the ticket is in the parameter file";
+            let failure = Failure::new(Failure::IDENTITY, format!("{why}: {}", keys.join(", ")));
+            return call.fail(failure);
+        }
+        let role = Role::Fetched {
+            into: get.dir.clone(),
+            overwrite: get.overwrite,
+            force: get.force,
+            whole: false,
+        };
+        let id = ticket.content();
+        let name = data_encoding::HEXLOWER.encode(&id.0[..6]);
+        let number = self.fetch(id, Kept::new(name, ticket.manifest_bytes(), role));
+        if let Some(content) = self.contents.at_mut(number) {
+            moving::watch(content, call);
+        }
+    }
+
+    /// Takes over the addresses of a ticket. Whether any of its peers is known.
+    fn introduce(&mut self, ticket: &Ticket) -> bool {
+        let mut known = false;
+        for (key, address) in ticket.peers() {
+            let Ok(key) = PublicKey::from_bytes(*key) else {
+                continue;
+            };
+            let found = self.peers.find(&key);
+            let Some(peer) = found.filter(|peer| self.peers.at(*peer).allowed) else {
+                continue;
+            };
+            known = true;
+            if self.peers.at(peer).address.is_none() {
+                self.peers.at_mut(peer).address = Some(address.clone());
+                self.call_at(key, address);
+            }
+        }
+        known
+    }
+
+    /// Ends the waiting of those whose peers cannot be reached. What they wait for goes on when
+    /// one comes.
+    pub(super) fn review_gets(&mut self) {
+        let now = self.clock.now();
+        if self.peers.linked().next().is_some() {
+            return;
+        }
+        for content in self.contents.iter_mut() {
+            let is_late = now.since(content.started) >= REACH;
+            if !is_late || !matches!(content.stage, Stage::Describing | Stage::Moving) {
+                continue;
+            }
+            for call in std::mem::take(&mut content.watchers) {
+                call.fail(Failure::unreachable(
+                    "no peer can be reached; the transfer goes on when one is",
+                ));
+            }
+        }
+    }
+}
