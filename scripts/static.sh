@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Builds fairhaul as one static binary that needs nothing else on the machine it runs on.
+# Usage: scripts/static.sh [OUT]      OUT defaults to target/static/fairhaul
+# With the musl target and musl-gcc (Debian: musl-tools); without them with a static glibc, which
+# cannot resolve names of hosts by plug-ins of the system.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:-target/static/fairhaul}
+arch=$(uname -m)
+musl=$arch-unknown-linux-musl
+if command -v musl-gcc >/dev/null 2>&1 && rustc --print target-libdir --target "$musl" 2>/dev/null |
+  xargs -I{} test -d {}; then
+  target=$musl
+  export "CC_${musl//-/_}=musl-gcc"
+else
+  target=$arch-unknown-linux-gnu
+  export RUSTFLAGS="-C target-feature=+crt-static"
+fi
+cargo build --release --locked --quiet -p fairhaul --bin fairhaul --target "$target"
+mkdir -p "$(dirname "$out")"
+cp "target/$target/release/fairhaul" "$out"
+strip "$out" 2>/dev/null || true
+# It must start where there is nothing else, not even a library.
+empty=$(mktemp -d)
+trap 'rm -rf "$empty"' EXIT
+cp "$out" "$empty/fairhaul"
+if [ "$(id -u)" = 0 ]; then
+  chroot "$empty" /fairhaul --version
+else
+  "$empty/fairhaul" --version
+fi
+echo "$out: $target, $(stat -c %s "$out") bytes"
