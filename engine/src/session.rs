@@ -52,7 +52,11 @@ pub(crate) enum News {
     /// The peer said these things, in this order.
     Heard(Vec<Heard>),
     /// The last byte of a block has left, and `beside` bytes that belong to no block.
-    Sent { len: ByteCount, beside: u64 },
+    Sent {
+        transfer: TransferId,
+        len: ByteCount,
+        beside: u64,
+    },
     /// A block could not be read: its chunk is no longer what it was, or the disk fails.
     Unreadable {
         transfer: TransferId,
@@ -528,7 +532,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Outlet<S> {
         let written = self.writer.written();
         let beside = (written - self.reported).saturating_sub(len.get());
         self.reported = written;
-        self.tell(News::Sent { len, beside }).await
+        let news = News::Sent {
+            transfer,
+            len,
+            beside,
+        };
+        self.tell(news).await
     }
 
     async fn flush(&mut self) -> io::Result<()> {

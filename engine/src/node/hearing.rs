@@ -36,14 +36,23 @@ impl Host {
                     self.heard(seat.peer, one);
                 }
             }
-            News::Sent { len, beside } => {
+            News::Sent {
+                transfer,
+                len,
+                beside,
+            } => {
                 let peer = seat.peer;
                 self.peers.at_mut(peer).traffic.up += len.get();
                 self.count_sent(peer, len.get() + beside);
                 self.tell(Input::Sent { peer, len });
                 if beside > 0 {
                     let len = ByteCount::new(beside);
-                    self.tell(Input::Overhead { peer, len });
+                    let transfer = Some(transfer);
+                    self.tell(Input::Overhead {
+                        peer,
+                        transfer,
+                        len,
+                    });
                 }
             }
             News::Unreadable {

@@ -241,7 +241,8 @@ impl Store {
     }
 
     /// The chunks that may be there: those that the state claims, or all without a state, and
-    /// those of files that have final names; none if no file is there.
+    /// all of files that are there; none if no file is. A process that was killed has left more
+    /// than its state says, and reading what was never written costs no disk.
     fn claimed(&self, saved: Option<Bitfield>) -> Option<Bitfield> {
         let book = self.book();
         if book.known.iter().all(|known| known.place == Place::Absent) {
@@ -249,7 +250,7 @@ impl Store {
         }
         let mut claimed = saved.unwrap_or_else(|| Bitfield::full(book.have.len()));
         for entry in 0..book.known.len() {
-            if book.known[entry].place == Place::Final {
+            if book.known[entry].place != Place::Absent {
                 for chunk in book.chunks_of(entry) {
                     claimed.insert(chunk);
                 }

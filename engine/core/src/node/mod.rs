@@ -113,7 +113,11 @@ impl Node {
                 self.judge(peer, done);
             }
             Input::Sent { peer, len } => self.sent(peer, len, now),
-            Input::Overhead { peer, len } => self.uplink.overhead(peer, len, now),
+            Input::Overhead {
+                peer,
+                transfer,
+                len,
+            } => self.uplink.overhead(peer, transfer, len, now),
             Input::Stored {
                 transfer,
                 chunk,

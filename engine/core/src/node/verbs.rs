@@ -75,10 +75,12 @@ pub enum Input {
         len: ByteCount,
     },
     /// Bytes left for a peer beside those of blocks: heads, messages, records of the
-    /// encryption. They count towards every cap of the peer and the node.
+    /// encryption. They count towards every cap that such a block must pass.
     Overhead {
         /// For whom.
         peer: PeerId,
+        /// The transfer of the block that they went with; none if with none.
+        transfer: Option<TransferId>,
         /// How many.
         len: ByteCount,
     },

@@ -10,7 +10,8 @@ use crate::id::{PeerId, TransferId};
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
-use super::Uplink;
+use super::tree::NONE;
+use super::{Target, Uplink};
 
 /// How long a full window takes to drain.
 const DRAIN: Span = Span::from_millis(10);
@@ -85,7 +86,7 @@ impl Uplink {
         if !drain.count(len, widest, now) || drain.block() == before {
             return;
         }
-        let super::Target::Peer(peer) = entity.target else {
+        let Target::Peer(peer) = entity.target else {
             return;
         };
         for id in self.leaves_of(peer) {
@@ -97,20 +98,27 @@ impl Uplink {
     }
 
     /// Bytes left for `peer` beside those of blocks: heads of frames, messages, records of the
-    /// encryption. They are charged to the caps that its blocks must pass, so that a cap holds
-    /// at the socket.
-    pub fn overhead(&mut self, peer: PeerId, len: ByteCount, now: Time) {
+    /// encryption; some of them with a block of `transfer`. They are charged to the caps that
+    /// such a block must pass, so that a cap holds at the socket.
+    pub fn overhead(
+        &mut self,
+        peer: PeerId,
+        transfer: Option<TransferId>,
+        len: ByteCount,
+        now: Time,
+    ) {
         self.now = self.now.max(now);
         let now = self.now;
         self.node.spend(len, now);
-        let Some(slot) = self.entities.find(super::Target::Peer(peer)) else {
-            return;
+        let peer = self.entities.find(Target::Peer(peer));
+        let transfer = transfer.and_then(|id| self.entities.find(Target::Transfer(id)));
+        let group_of = |slot: Option<u32>| {
+            let group = self.entities.at(slot?).group;
+            (group != NONE).then_some(group)
         };
-        let group = self.entities.at(slot).group;
-        for slot in [slot, group] {
-            if slot == super::tree::NONE {
-                continue;
-            }
+        let groups = [group_of(peer), group_of(transfer)];
+        let second = groups[1].filter(|_| groups[0] != groups[1]);
+        for slot in [peer, transfer, groups[0], second].into_iter().flatten() {
             let meter = self.entities.at_mut(slot).meter.as_mut();
             if let Some(cap) = meter.and_then(|meter| meter.cap.as_mut()) {
                 cap.spend(len, now);

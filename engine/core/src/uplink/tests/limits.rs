@@ -330,7 +330,8 @@ fn bytes_beside_blocks_count_towards_the_caps() {
         blocks += new;
         beside += new / 9;
         let now = rig.now;
-        rig.uplink.overhead(PeerId(1), ByteCount::new(new / 9), now);
+        rig.uplink
+            .overhead(PeerId(1), None, ByteCount::new(new / 9), now);
     }
     let all = (blocks + beside) as f64 / (10.0 * MB as f64);
     assert!((0.99..1.04).contains(&all), "{all}");
