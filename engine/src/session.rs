@@ -6,6 +6,7 @@
 //! too much waits for the disk.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -215,7 +216,16 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let mut intake = Intake::new(Arc::clone(&shared));
     let end = loop {
         shared.backlog.room().await;
-        let more = reader.read(&mut |bytes: &[u8]| intake.feed(bytes)).await;
+        let mut offence = None;
+        // An offence is kept apart: to the stream it would be a fault, and a stream with a fault
+        // cannot carry the word that tells the peer why it ends.
+        let mut sink = |bytes: &[u8]| {
+            if offence.is_none() {
+                offence = intake.feed(bytes).err();
+            }
+            Ok::<_, Infallible>(())
+        };
+        let more = reader.read(&mut sink).await;
         let heard = std::mem::take(&mut intake.heard);
         if !heard.is_empty()
             && news
@@ -225,10 +235,12 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
         {
             return;
         }
+        if let Some(offence) = offence {
+            break End::Offence(offence);
+        }
         match more {
             Ok(true) => {}
             Ok(false) => break End::Closed,
-            Err(StreamError::Sink(offence)) => break End::Offence(offence),
             Err(StreamError::Io(error)) => break End::Broken(error),
             Err(error) => break End::Broken(io::Error::other(error.to_string())),
         }
