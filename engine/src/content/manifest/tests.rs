@@ -158,7 +158,7 @@ fn a_promise_of_entries_costs_nothing() {
     }
 }
 
-/// Register: M9.
+/// Register: M9. Limit: L8.
 #[test]
 fn a_million_files_come_back_and_64_mib_are_the_end() {
     let entries: Vec<Entry> = (0..ENTRIES_MAX)

@@ -134,7 +134,7 @@ fn a_range_is_an_address_and_bits_that_it_has() {
     assert!(!one.contains("2a00::2".parse().unwrap()));
 }
 
-/// Register: X1.
+/// Register: X1. Limit: L10.
 #[test]
 fn a_peer_tells_fifty_addresses_a_minute_at_most() {
     let mut table = table(&[]);
@@ -146,7 +146,7 @@ fn a_peer_tells_fifty_addresses_a_minute_at_most() {
     assert_eq!(table.told(), 52);
 }
 
-/// Register: X1.
+/// Register: X1. Limit: L10.
 #[test]
 fn no_teller_owns_more_than_a_quarter_of_the_table() {
     let mut table = table(&[]);
