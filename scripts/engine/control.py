@@ -1,6 +1,7 @@
 """The control of a node, over its Unix socket, without starting a process for each command.
 
-Usage: control.py SOCKET COMMAND JSON        prints the answer
+Usage: control.py SOCKET COMMAND JSON         prints the answer
+       control.py SOCKET tickets FILE...      shares each, prints a ticket a line
 """
 
 import http.client
@@ -38,5 +39,14 @@ class Control(http.client.HTTPConnection):
         return end
 
 
+def main():
+    control = Control(sys.argv[1])
+    if sys.argv[2] == "tickets":
+        for path in sys.argv[3:]:
+            print(control.ask("share", path=path)["ticket"])
+    else:
+        print(json.dumps(control.ask(sys.argv[2], **json.loads(sys.argv[3]))))
+
+
 if __name__ == "__main__":
-    print(json.dumps(Control(sys.argv[1]).ask(sys.argv[2], **json.loads(sys.argv[3]))))
+    main()
