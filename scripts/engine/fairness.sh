@@ -106,7 +106,7 @@ link_bytes() { within s cat /sys/class/net/uplink/statistics/tx_bytes; }
 # case_of PROGRAM POLICY SETTING BULK-FUNCTION LATENCY-ARGUMENTS...: idle, then with bulk.
 case_of() {
   local program=$1 policy=$2 setting=$3 bulk=$4 phase first number=$count
-  local before waiting mbit
+  local before begin waiting mbit
   shift 4
   for phase in idle bulk; do
     first=0
@@ -118,10 +118,10 @@ case_of() {
     queue >"$work/queue" &
     waiting=$!
     before=$(link_bytes)
-    SECONDS=0
+    begin=$EPOCHREALTIME
     within r5 python3 "$here/latency.py" "$number" "$interval" "$first" "$@" >"$work/ms"
-    mbit=$(awk -v b="$before" -v a="$(link_bytes)" -v s="$SECONDS" \
-      'BEGIN { printf "%.1f", (a - b) * 8 / 1e6 / (s ? s : 1) }')
+    mbit=$(awk -v b="$before" -v a="$(link_bytes)" -v s="$begin" \
+      -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f", (a - b) * 8 / 1e6 / (e - s) }')
     if [ "$phase" = idle ]; then kill "$waiting" 2>/dev/null || true; fi
     wait "$waiting" 2>/dev/null || true
     awk -v p="$program,$policy,$setting,$phase" '{ print p "," NR "," $1 }' "$work/ms" >>"$raw"

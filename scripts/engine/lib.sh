@@ -125,6 +125,7 @@ manifest() {
     echo "curl: $(curl --version | awk 'NR == 1 { print $2 }')"
     echo "kernel: $(uname -sr)"
     echo "processor: $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores"
+    echo "scheduling: $(chrt -p $$ | sed "s/.*: //" | paste -sd " ") (policy, priority), nice $(nice)"
     echo "load average at the end: $(cut -d' ' -f1-3 /proc/loadavg)"
   } >"$file"
 }
