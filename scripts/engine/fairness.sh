@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Measures fairness on a shaped link between network namespaces: a small fetch beside four bulk
 # transfers, for each discipline, and by nginx and rsync; shares by weight; an identity with many
-# connections. Writes results/engine/fairness. Needs root, tc, nginx, rsync, curl; 12 minutes.
+# connections. Writes results/engine/fairness. Needs root, tc, nginx, rsync, curl; 15 minutes.
 #
-# Environment: PARTS="latency weights identity", SECONDS_EACH, POLICIES, CONGESTION.
+# Environment: PARTS="latency others weights identity", SECONDS_EACH, POLICIES, SETTINGS="none 96",
+# CONGESTION, OUT. On a machine with other work, run it as `chrt -r 1 scripts/engine/fairness.sh`.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 out=${OUT:-$root/results/engine/fairness}
-read -r -a parts <<<"${PARTS:-latency weights identity}"
-read -r -a policies <<<"${POLICIES:-fifo round-robin drr sparse-drr srpt}"
+read -r -a parts <<<"${PARTS:-latency others weights identity}"
+read -r -a policies <<<"${POLICIES:-fifo round-robin drr sparse-drr sparse-drr:transfer srpt}"
 read -r -a settings <<<"${SETTINGS:-none 96}"
 seconds=${SECONDS_EACH:-30}
 congestion=${CONGESTION:-$(sysctl -n net.ipv4.tcp_congestion_control)}
@@ -58,11 +59,13 @@ contents() {
   for i in $(seq 0 $((count + idle))); do head -c 16384 /dev/urandom >"$work/files/small-$i"; done
 }
 
-# nodes POLICY SETTING RECEIVERS [WEIGHT...]: a sender and receivers, connected. SETTING is none
-# or 96: whether the sender has a cap below the link.
+# nodes POLICY[:SHARE] SETTING RECEIVERS [WEIGHT...]: a sender and receivers, connected. SHARE is
+# to whom it is fair, peers if it is not said. SETTING is none or 96: whether the sender has a cap
+# below the link.
 nodes() {
-  local policy=$1 setting=$2 receivers=$3 i name key_s key
+  local policy=$1 setting=$2 receivers=$3 i name key_s key share=peer
   shift 3
+  case $policy in *:*) share=${policy#*:} ;; esac
   rm -rf "$work/s"
   key_s=$(new_key s)
   node_file s "10.77.0.1:$port"
@@ -76,7 +79,7 @@ nodes() {
     peer_of "$name" s "$key_s" "10.77.0.1:$port"
     mkdir -p "$work/$name/out"
   done
-  printf '[policy]\nuplink = "%s"\n' "$policy" >>"$work/s/node.toml"
+  printf '[policy]\nuplink = "%s"\nshare = "%s"\n' "${policy%%:*}" "$share" >>"$work/s/node.toml"
   if [ "$setting" != none ]; then
     printf '[limits]\nupload = "%s kbit/s"\nburst = "15 ms"\n' "$cap_kbit" >>"$work/s/node.toml"
   fi
@@ -197,14 +200,26 @@ by_rsync() {
   case_of rsync - none bulk_rsync rsync rsync://10.77.0.1:8730/files "$work/small/"
 }
 
-latency() {
-  local policy setting
+# latency_tables: begun once, filled by both of the next.
+latency_tables() {
   table=$work/latency.csv raw=$work/latency_raw.csv
+  if [ -f "$table" ]; then return; fi
   echo "program,policy,upload_cap_pct,phase,fetches,p50_ms,p90_ms,p99_ms,max_ms,link_mbit_s,mean_queue_bytes" >"$table"
   echo "program,policy,upload_cap_pct,phase,fetch,latency_ms" >"$raw"
+}
+
+latency() {
+  local policy setting
+  latency_tables
   for setting in "${settings[@]}"; do
     for policy in "${policies[@]}"; do by_fairhaul "$policy" "$setting"; done
   done
+  cp "$table" "$raw" "$out/"
+  column -s, -t <"$table"
+}
+
+others() {
+  latency_tables
   by_nginx
   by_rsync
   cp "$table" "$raw" "$out/"
