@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Measures limits: configured against what leaves the sockets over 10 s, the first second
 # included, and the worst second; the cap of a node, of a peer, of a transfer, all at once, and
-# rsync --bwlimit. Writes results/engine/limits. Needs root, rsync; 4 minutes on an idle machine.
+# rsync --bwlimit. Writes results/engine/limits. Needs root, rsync; 12 minutes.
+#
+# Environment: REPEATS=3, RATES="1 10 100" in MB/s, BURST="15 ms", OUT. On a machine with other
+# work, run it as `chrt -r 1 scripts/engine/limits.sh`.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
