@@ -4,7 +4,8 @@ Usage: latency.py COUNT INTERVAL_MS FIRST fairhaul SOCKET TICKETS OUT
        latency.py COUNT INTERVAL_MS FIRST http HOST PORT
        latency.py COUNT INTERVAL_MS FIRST rsync URL OUT
 Contents FIRST, FIRST + 1, ...: lines of the file TICKETS, or names small-N. One after another: a
-fetch that takes longer than the interval delays the next. Prints milliseconds, one a line.
+fetch that takes longer than the interval delays the next, and none begins once COUNT intervals are
+over: then fewer are made. Prints milliseconds, one a line.
 """
 
 import http.client
@@ -48,9 +49,12 @@ def main():
     ways = {"fairhaul": by_fairhaul, "http": by_http, "rsync": by_rsync}
     fetch = ways[sys.argv[4]](*sys.argv[5:])
     due = time.monotonic()
+    end = due + count * interval
     for number in range(first, first + count):
         time.sleep(max(0.0, due - time.monotonic()))
         begin = time.monotonic()
+        if begin >= end:
+            break
         got = fetch(number)
         print(f"{(time.monotonic() - begin) * 1e3:.3f}", flush=True)
         if got != 16384:
