@@ -8,17 +8,16 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
-use fairhaul_core::manifest::Manifest;
 use fairhaul_core::message::Message;
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::units::ByteCount;
 use fairhaul_core::wire::{self, Decoder, Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::content::ChunkHash;
@@ -27,18 +26,18 @@ use crate::node::Happening;
 use crate::store::ReadError;
 use crate::transport::{ReadError as StreamError, Reader, Writer};
 
-/// Chunk bytes that may wait for the disk before reading stops (limit L4).
-const WRITE_BEHIND: u64 = 64 * 1024 * 1024;
 /// Bytes of chunks begun on one session: one of each transfer is the most an honest peer has.
 const PARTIAL_MAX: usize = 64 * 1024 * 1024;
-/// Buffers kept for the next chunk, in bytes.
-const POOL_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of a chunk that are hashed at once: a power of two, and still in the second cache.
 const HASH_STEP: usize = 128 * 1024;
 /// Control messages are put together up to this many bytes before they are sent.
 const BATCH: usize = 16 * 1024;
 /// Bytes in front of a block: length, type, transfer, chunk, offset.
 pub(crate) const HEAD: usize = 4 + 1 + 4 + 4 + 8;
+
+pub(crate) use shared::{Backlog, Pool, Shared};
+
+mod shared;
 
 /// Which session of which peer: what an older one still says counts no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,99 +110,6 @@ pub(crate) enum Outgoing {
     },
     /// Say this and end.
     Close(Message),
-}
-
-/// Buffers of chunks, used again: new pages cost more than the bytes that go into them.
-#[derive(Debug, Default)]
-pub(crate) struct Pool {
-    buffers: Mutex<(Vec<Vec<u8>>, usize)>,
-}
-
-impl Pool {
-    /// A buffer with room for `len` bytes, if one is at hand. What is in it means nothing.
-    pub(crate) fn take(&self, len: usize) -> Vec<u8> {
-        let mut guard = self.buffers.lock().expect("nobody panics with a buffer");
-        let (buffers, held) = &mut *guard;
-        let fits = buffers.iter().rposition(|buffer| buffer.capacity() >= len);
-        let Some(at) = fits else {
-            return Vec::new();
-        };
-        let buffer = buffers.swap_remove(at);
-        *held -= buffer.capacity();
-        buffer
-    }
-
-    pub(crate) fn put(&self, buffer: Vec<u8>) {
-        let mut guard = self.buffers.lock().expect("nobody panics with a buffer");
-        let (buffers, held) = &mut *guard;
-        if *held + buffer.capacity() <= POOL_MAX {
-            *held += buffer.capacity();
-            buffers.push(buffer);
-        }
-    }
-}
-
-/// What waits for the disk, over all sessions.
-#[derive(Debug, Default)]
-pub(crate) struct Backlog {
-    bytes: AtomicU64,
-    less: Notify,
-}
-
-impl Backlog {
-    pub(crate) fn add(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn done(&self, bytes: u64) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.less.notify_waiters();
-    }
-
-    async fn room(&self) {
-        loop {
-            let less = self.less.notified();
-            if self.bytes.load(Ordering::Relaxed) < WRITE_BEHIND {
-                return;
-            }
-            less.await;
-        }
-    }
-}
-
-/// What a session shares with the driver.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    /// Geometry of the contents that the peer takes part in, by its own ids.
-    geometry: Mutex<BTreeMap<TransferId, Manifest>>,
-    /// Bytes of control messages that were not written yet (limit L5).
-    pub(crate) queued: AtomicUsize,
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) backlog: Arc<Backlog>,
-}
-
-impl Shared {
-    pub(crate) fn new(pool: Arc<Pool>, backlog: Arc<Backlog>) -> Self {
-        Self {
-            pool,
-            backlog,
-            ..Self::default()
-        }
-    }
-
-    /// The peer calls a content with this geometry `theirs`; none forgets it.
-    pub(crate) fn learn(&self, theirs: TransferId, geometry: Option<Manifest>) {
-        let mut known = self.geometry.lock().expect("nobody panics with the table");
-        match geometry {
-            Some(geometry) => known.insert(theirs, geometry),
-            None => known.remove(&theirs),
-        };
-    }
-
-    fn geometry(&self, theirs: TransferId) -> Option<Manifest> {
-        let known = self.geometry.lock().expect("nobody panics with the table");
-        known.get(&theirs).copied()
-    }
 }
 
 /// Reads a session until it ends.

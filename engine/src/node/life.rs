@@ -102,7 +102,8 @@ impl Host {
         })
     }
 
-    /// Tells the core what the file says, trusts whom it trusted before, and takes up what an earlier run left.
+    /// Tells the core what the file says, trusts whom it trusted before, and takes up what an
+    /// earlier run left.
     pub(super) fn start(&mut self) {
         self.take_over();
         self.trust_again();
