@@ -124,7 +124,9 @@ wait_for_all() {
       waited=$((waited + 1))
       [ "$waited" -lt 6000 ] || die "$name: node $i is not done after 600 s"
     done
-    grep -q failed "$swarm_work/run/$i.end" && die "$name: node $i: $(tail -n 1 "$swarm_work/run/$i.get")"
+    if grep -q failed "$swarm_work/run/$i.end"; then
+      die "$name: node $i: $(tail -n 1 "$swarm_work/run/$i.get")"
+    fi
   done
 }
 
