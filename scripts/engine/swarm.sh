@@ -13,11 +13,11 @@
 set -euo pipefail
 
 # What is shared is checked as a file of its own.
-# shellcheck disable=SC1091,SC2154
+# shellcheck source=/dev/null
 . "$(dirname "$0")/swarmlib.sh"
 
 command_line="scripts/engine/$(basename "$0") $*"
-out=$swarm_root/results/engine/swarm repeat=3 mib=64
+out=$(dirname "$0")/../../results/engine/swarm repeat=3 mib=64
 while [ $# -gt 0 ]; do
   case $1 in
     --out) out=$2; shift 2 ;;
@@ -40,7 +40,7 @@ need_root
 need ip tc python3 cmp awk
 work_folder
 bytes=$((mib * 1048576))
-head -c "$bytes" /dev/urandom > "$swarm_work/content"
+head -c "$bytes" /dev/urandom > "$WORK/content"
 mkdir -p "$out"
 
 # Uplinks in Mbit/s, the seed first.
@@ -61,7 +61,7 @@ bound_of() {
     n = split(rates, rate, " ")
     for (i = 1; i <= n - riders; i++) sum += rate[i]
     seed = bytes * 8 / (rate[1] * 1e6); all = (n - 1) * bytes * 8 / (sum * 1e6)
-    printf "%.3f", seed > all ? seed : all }'
+    printf "%.3f", (seed > all ? seed : all) }'
 }
 
 # What a node may send, for its file.
@@ -73,15 +73,15 @@ limit_of() {
 
 keys=()
 for i in $(seq 0 8); do
-  mkdir -p "$swarm_work/keys"
-  keys+=("$("$FAIRHAUL" identity new --file "$swarm_work/keys/$i" 2>/dev/null)")
+  mkdir -p "$WORK/keys"
+  keys+=("$("$FAIRHAUL" identity new --file "$WORK/keys/$i" 2>/dev/null)")
 done
 
 # node_file I LIMIT: the parameters of node I, which knows all others.
 node_file() {
-  local i=$1 limit=$2 other data=$swarm_work/run/$1
+  local i=$1 limit=$2 other data=$WORK/run/$1
   mkdir -p "$data"
-  cp "$swarm_work/keys/$i" "$data/identity.key"
+  cp "$WORK/keys/$i" "$data/identity.key"
   cat > "$data/node.toml" <<END
 [node]
 name = "n$i"
@@ -119,13 +119,13 @@ sample() {
 wait_for_all() {
   local i waited=0
   for i in $(seq 1 $((nodes - 1))); do
-    while [ ! -s "$swarm_work/run/$i.end" ]; do
+    while [ ! -s "$WORK/run/$i.end" ]; do
       sleep 0.1
       waited=$((waited + 1))
       [ "$waited" -lt 6000 ] || die "$name: node $i is not done after 600 s"
     done
-    if grep -q failed "$swarm_work/run/$i.end"; then
-      die "$name: node $i: $(tail -n 1 "$swarm_work/run/$i.get")"
+    if grep -q failed "$WORK/run/$i.end"; then
+      die "$name: node $i: $(tail -n 1 "$WORK/run/$i.get")"
     fi
   done
 }
@@ -136,79 +136,79 @@ run_fairhaul() {
     limit=$(limit_of "${rates[$i]}" "${key[limit]}")
     [ "$i" -ge $((nodes - riders)) ] && limit="1 B/s"
     node_file "$i" "$limit"
-    in_link "$i" "$FAIRHAUL" run -c "$swarm_work/run/$i/node.toml" > "$swarm_work/run/$i.log" 2>&1 &
-    swarm_pids+=($!)
+    in_link "$i" "$FAIRHAUL" run -c "$WORK/run/$i/node.toml" > "$WORK/run/$i.log" 2>&1 &
+    PIDS+=($!)
   done
   for _ in $(seq 100); do
     up=0
     for i in $(seq 0 $((nodes - 1))); do
-      up=$((up + $("$FAIRHAUL" status --json -c "$swarm_work/run/$i/node.toml" 2>/dev/null |
+      up=$((up + $("$FAIRHAUL" status --json -c "$WORK/run/$i/node.toml" 2>/dev/null |
         member 'j["node"]["connected"]' 2>/dev/null || echo 0)))
     done
     [ "$up" = $((nodes * (nodes - 1))) ] && break
     sleep 0.3
   done
   [ "$up" = $((nodes * (nodes - 1))) ] || die "$name: $up connections, not $((nodes * (nodes - 1)))"
-  ticket=$("$FAIRHAUL" share -c "$swarm_work/run/0/node.toml" "$swarm_work/content")
-  for i in $(seq 0 $((nodes - 1))); do link_sent "$i" > "$swarm_work/run/$i.before"; done
-  sample "$run" >> "$swarm_work/uplinks" & sampler=$!
-  swarm_pids+=("$sampler")
+  ticket=$("$FAIRHAUL" share -c "$WORK/run/0/node.toml" "$WORK/content")
+  for i in $(seq 0 $((nodes - 1))); do link_sent "$i" > "$WORK/run/$i.before"; done
+  sample "$run" >> "$WORK/uplinks" & sampler=$!
+  PIDS+=("$sampler")
   start=$(seconds)
   for i in $(seq 1 $((nodes - 1))); do
-    mkdir "$swarm_work/run/$i/out"
-    { "$FAIRHAUL" get -c "$swarm_work/run/$i/node.toml" "$ticket" "$swarm_work/run/$i/out" \
-        > "$swarm_work/run/$i.get" 2>&1 && seconds > "$swarm_work/run/$i.end" ||
-        echo failed > "$swarm_work/run/$i.end"; } &
-    swarm_pids+=($!)
+    mkdir "$WORK/run/$i/out"
+    { "$FAIRHAUL" get -c "$WORK/run/$i/node.toml" "$ticket" "$WORK/run/$i/out" \
+        > "$WORK/run/$i.get" 2>&1 && seconds > "$WORK/run/$i.end" ||
+        echo failed > "$WORK/run/$i.end"; } &
+    PIDS+=($!)
   done
   wait_for_all
   kill "$sampler"
   for i in $(seq 0 $((nodes - 1))); do
-    "$FAIRHAUL" status --json -c "$swarm_work/run/$i/node.toml" |
-      member 'str(j["node"]["up_bytes"]) + " " + str(j["node"]["down_bytes"])' > "$swarm_work/run/$i.bytes"
-    "$FAIRHAUL" peers --json -c "$swarm_work/run/$i/node.toml" > "$swarm_work/run/$i.peers"
+    "$FAIRHAUL" status --json -c "$WORK/run/$i/node.toml" |
+      member 'str(j["node"]["up_bytes"]) + " " + str(j["node"]["down_bytes"])' > "$WORK/run/$i.bytes"
+    "$FAIRHAUL" peers --json -c "$WORK/run/$i/node.toml" > "$WORK/run/$i.peers"
   done
 }
 
 run_aria2() {
   local i limit from
-  python3 "$swarm_root/scripts/engine/tracker.py" serve "10.$swarm_net.0.254" 6969 &
-  swarm_pids+=($!)
-  python3 "$swarm_root/scripts/engine/tracker.py" torrent "$swarm_work/content" \
-    "http://10.$swarm_net.0.254:6969/announce" "$swarm_work/run/content.torrent"
+  python3 "$ROOT/scripts/engine/tracker.py" serve "10.$NET.0.254" 6969 &
+  PIDS+=($!)
+  python3 "$ROOT/scripts/engine/tracker.py" torrent "$WORK/content" \
+    "http://10.$NET.0.254:6969/announce" "$WORK/run/content.torrent"
   # $1 of a hook is the number of the download; where it lies says whose it was.
   # shellcheck disable=SC2016
-  printf '#!/bin/sh\ndate +%%s.%%N > "$(dirname "$3").end"\n' > "$swarm_work/run/hook"
-  chmod +x "$swarm_work/run/hook"
-  sample "$run" >> "$swarm_work/uplinks" & sampler=$!
-  swarm_pids+=("$sampler")
+  printf '#!/bin/sh\ndate +%%s.%%N > "$(dirname "$3").end"\n' > "$WORK/run/hook"
+  chmod +x "$WORK/run/hook"
+  sample "$run" >> "$WORK/uplinks" & sampler=$!
+  PIDS+=("$sampler")
   for i in $(seq 0 $((nodes - 1))); do
-    mkdir "$swarm_work/run/$i"
+    mkdir "$WORK/run/$i"
     limit=$(limit_of "${rates[$i]}" "${key[limit]}")
     limit=$(awk -v l="$limit" 'BEGIN { printf "%.0f", l * 125 }')
     [ "$i" -ge $((nodes - riders)) ] && limit=1
-    from=(--dir "$swarm_work/run/$i" --on-bt-download-complete "$swarm_work/run/hook")
+    from=(--dir "$WORK/run/$i" --on-bt-download-complete "$WORK/run/hook")
     if [ "$i" = 0 ]; then
-      from=(--dir "$swarm_work" --check-integrity=true)
+      from=(--dir "$WORK" --check-integrity=true)
     elif [ "$i" = 1 ]; then
       # The seed has read its file before anybody asks.
       sleep 5
-      for from_i in $(seq 0 $((nodes - 1))); do link_sent "$from_i" > "$swarm_work/run/$from_i.before"; done
+      for from_i in $(seq 0 $((nodes - 1))); do link_sent "$from_i" > "$WORK/run/$from_i.before"; done
       start=$(seconds)
     fi
     in_link "$i" aria2c --no-conf --quiet --seed-ratio=0 --bt-tracker-interval=5 --enable-dht=false \
       --enable-dht6=false --bt-enable-lpd=false --file-allocation=none --listen-port=6881 \
       --max-overall-upload-limit="$limit" --enable-rpc --rpc-listen-all=true --disable-ipv6=true \
-      "${from[@]}" "$swarm_work/run/content.torrent" > "$swarm_work/run/$i.log" 2>&1 &
-    swarm_pids+=($!)
+      "${from[@]}" "$WORK/run/content.torrent" > "$WORK/run/$i.log" 2>&1 &
+    PIDS+=($!)
   done
   wait_for_all
   kill "$sampler"
   for i in $(seq 0 $((nodes - 1))); do
-    mkdir -p "$swarm_work/run/$i/out"
-    [ "$i" = 0 ] || mv "$swarm_work/run/$i/content" "$swarm_work/run/$i/out/"
-    python3 "$swarm_root/scripts/engine/tracker.py" counters "$(link_address "$i")" 6800 \
-      > "$swarm_work/run/$i.bytes"
+    mkdir -p "$WORK/run/$i/out"
+    [ "$i" = 0 ] || mv "$WORK/run/$i/content" "$WORK/run/$i/out/"
+    python3 "$ROOT/scripts/engine/tracker.py" counters "$(link_address "$i")" 6800 \
+      > "$WORK/run/$i.bytes"
   done
 }
 
@@ -229,33 +229,33 @@ one_run() {
   nodes=${#rates[@]}
   [ "$setting" = riders ] && riders=2
   bound=$(bound_of "$riders" "$rate_text")
-  mkdir "$swarm_work/run"
+  mkdir "$WORK/run"
   links_up "${rates[@]}"
   "run_${key[engine]}"
   for i in $(seq 1 $((nodes - 1))); do
-    cmp "$swarm_work/content" "$swarm_work/run/$i/out/content" || die "$run: node $i has other bytes"
+    cmp "$WORK/content" "$WORK/run/$i/out/content" || die "$run: node $i has other bytes"
     # What the link carried counts everything on it, headers too.
-    awk -v run="$run" -v i="$i" -v rate="${rates[$i]}" -v start="$start" -v before="$(cat "$swarm_work/run/$i.before")" \
-      -v after="$(link_sent "$i")" -v end="$(cat "$swarm_work/run/$i.end")" -v b="$(cat "$swarm_work/run/$i.bytes")" \
+    awk -v run="$run" -v i="$i" -v rate="${rates[$i]}" -v start="$start" -v before="$(cat "$WORK/run/$i.before")" \
+      -v after="$(link_sent "$i")" -v end="$(cat "$WORK/run/$i.end")" -v b="$(cat "$WORK/run/$i.bytes")" \
       'BEGIN { split(b, n, " "); printf "%s,n%d,%s,%.2f,%s,%s,%d\n", run, i, rate, end - start, n[1], n[2], after - before }' \
-      >> "$swarm_work/peers"
+      >> "$WORK/peers"
   done
-  makespan=$(grep -F "$run," "$swarm_work/peers" | cut -d, -f4 | sort -n | tail -n 1)
-  seed_up=$(cut -d' ' -f1 "$swarm_work/run/0.bytes")
+  makespan=$(grep -F "$run," "$WORK/peers" | cut -d, -f4 | sort -n | tail -n 1)
+  seed_up=$(cut -d' ' -f1 "$WORK/run/0.bytes")
   awk -v run="$run" -v e="${key[engine]}" -v s="$setting" -v u="${key[unchoke]}" -v r="${key[seed-rule]}" \
     -v p="${key[picker]}" -v d="${key[uplink]}" -v l="${key[limit]}" -v b="$bound" -v m="$makespan" \
     -v up="$seed_up" -v f="$bytes" 'BEGIN {
       if (e != "fairhaul") u = r = p = d = ""
       printf "%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%.3f,%s,%.3f\n", run, e, s, u, r, p, d, l, b, m, m / b, up, up / f }' |
-    tee -a "$swarm_work/runs" >&2
+    tee -a "$WORK/runs" >&2
   stop_all
   links_down
-  if [ -n "${KEEP:-}" ]; then mv "$swarm_work/run" "$swarm_work/run-$run"; else rm -rf "$swarm_work/run"; fi
+  if [ -n "${KEEP:-}" ]; then mv "$WORK/run" "$WORK/run-$run"; else rm -rf "$WORK/run"; fi
 }
 
-: > "$swarm_work/uplinks"
-: > "$swarm_work/peers"
-: > "$swarm_work/runs"
+: > "$WORK/uplinks"
+: > "$WORK/peers"
+: > "$WORK/runs"
 for number in $(seq "$repeat"); do
   for one in "${cases[@]}"; do
     one_run "$one" "$number"
@@ -263,9 +263,9 @@ for number in $(seq "$repeat"); do
 done
 
 { echo "run,engine,setting,unchoke,seed_rule,picker,uplink,limit_percent,bound_s,makespan_s,multiple,seed_up_bytes,seed_copies"
-  cat "$swarm_work/runs"; } > "$out/runs.csv"
-{ echo "run,peer,uplink_mbit_s,time_s,up_bytes,down_bytes,link_bytes"; cat "$swarm_work/peers"; } > "$out/peers.csv"
-{ echo "run,at_s$(printf ',n%d_sent_bytes' $(seq 0 8))"; cat "$swarm_work/uplinks"; } > "$out/uplinks.csv"
+  cat "$WORK/runs"; } > "$out/runs.csv"
+{ echo "run,peer,uplink_mbit_s,time_s,up_bytes,down_bytes,link_bytes"; cat "$WORK/peers"; } > "$out/peers.csv"
+{ echo "run,at_s$(printf ',n%d_sent_bytes' $(seq 0 8))"; cat "$WORK/uplinks"; } > "$out/uplinks.csv"
 manifest "$out/manifest.toml" "$command_line" \
   "aria2 = $(quoted "$(aria2c --version 2>/dev/null | head -n 1)")" \
   "content_bytes = $bytes" \
@@ -278,4 +278,4 @@ awk -F, '{ split($1, name, "#"); c = name[1]; if (!(c in n)) order[++count] = c
   END { printf "%-44s %4s %9s %10s %7s %7s\n", "case", "runs", "makespan", "x bound", "worst", "copies"
     for (i = 1; i <= count; i++) { c = order[i]; k = n[c]; sum = 0; worst = 0
       for (j = 1; j <= k; j++) { sum += m[c, j]; if (m[c, j] > worst) worst = m[c, j] }
-      printf "%-44s %4d %7.1f s %10.3f %7.3f %7.3f\n", c, k, t[c] / k, sum / k, worst, s[c] / k } }' "$swarm_work/runs"
+      printf "%-44s %4d %7.1f s %10.3f %7.3f %7.3f\n", c, k, t[c] / k, sum / k, worst, s[c] / k } }' "$WORK/runs"

@@ -3,12 +3,12 @@
 # stopped on exit, shaped links between network namespaces, and the manifest of a result.
 # Sourced, not run. Decides nothing about what is measured.
 
-swarm_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-FAIRHAUL=$(realpath -m "${FAIRHAUL:-$swarm_root/target/release/fairhaul}")
-swarm_work=''
-swarm_links=0
-swarm_net=0
-swarm_pids=()
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+FAIRHAUL=$(realpath -m "${FAIRHAUL:-$ROOT/target/release/fairhaul}")
+WORK=''
+LINKS=0
+NET=0
+PIDS=()
 
 # say WORDS: progress, on standard error.
 say() { printf '%s\n' "$*" >&2; }
@@ -28,7 +28,7 @@ work_folder() {
   [ -x "$FAIRHAUL" ] || die "no program at $FAIRHAUL: build it, or set FAIRHAUL"
   local parent=${TMPDIR:-/tmp}
   [ -d /dev/shm ] && [ -w /dev/shm ] && parent=/dev/shm
-  swarm_work=$(mktemp -d "$parent/fairhaul.XXXXXX")
+  WORK=$(mktemp -d "$parent/fairhaul.XXXXXX")
   trap swarm_cleanup EXIT
   trap 'exit 130' INT TERM
 }
@@ -38,38 +38,38 @@ swarm_cleanup() {
   trap - EXIT
   stop_all
   links_down
-  if [ -n "${KEEP:-}" ]; then say "kept: $swarm_work"; else rm -rf "$swarm_work"; fi
+  if [ -n "${KEEP:-}" ]; then say "kept: $WORK"; else rm -rf "$WORK"; fi
   exit "$status"
 }
 
 # stop_all: ends every process that this script started in the background.
 stop_all() {
   local pid
-  for pid in "${swarm_pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${swarm_pids[@]}"; do
+  for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${PIDS[@]}"; do
     for _ in $(seq 30); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
     kill -9 "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
   done
-  swarm_pids=()
+  PIDS=()
 }
 
 # links_up RATE...: a bridge and one namespace for each rate (Mbit/s up, shaped at its egress).
 # Node I has address 10.K.0.(I+1), K drawn until it is free; the bridge has .254.
 links_up() {
   local rate i=0 tag
-  swarm_net=$((60 + RANDOM % 190))
-  while ip link show "fh$swarm_net" >/dev/null 2>&1; do swarm_net=$((60 + RANDOM % 190)); done
-  tag="fh$swarm_net"
+  NET=$((60 + RANDOM % 190))
+  while ip link show "fh$NET" >/dev/null 2>&1; do NET=$((60 + RANDOM % 190)); done
+  tag="fh$NET"
   ip link add "$tag" type bridge
-  ip addr add "10.$swarm_net.0.254/24" dev "$tag"
+  ip addr add "10.$NET.0.254/24" dev "$tag"
   ip link set "$tag" up
   for rate in "$@"; do
     ip netns add "$tag-$i"
-    swarm_links=$((i + 1))
+    LINKS=$((i + 1))
     ip link add "$tag-$i" type veth peer name eth0 netns "$tag-$i"
     ip link set "$tag-$i" master "$tag" up
-    ip -n "$tag-$i" addr add "10.$swarm_net.0.$((i + 1))/24" dev eth0
+    ip -n "$tag-$i" addr add "10.$NET.0.$((i + 1))/24" dev eth0
     ip -n "$tag-$i" link set eth0 up
     ip -n "$tag-$i" link set lo up
     ip netns exec "$tag-$i" tc qdisc add dev eth0 root tbf rate "${rate}mbit" burst 32kb latency 100ms
@@ -79,21 +79,21 @@ links_up() {
 
 links_down() {
   local i
-  [ "$swarm_net" = 0 ] && return 0
-  for i in $(seq 0 $((swarm_links - 1))); do
-    ip netns del "fh$swarm_net-$i" 2>/dev/null || true
-    ip link del "fh$swarm_net-$i" 2>/dev/null || true
+  [ "$NET" = 0 ] && return 0
+  for i in $(seq 0 $((LINKS - 1))); do
+    ip netns del "fh$NET-$i" 2>/dev/null || true
+    ip link del "fh$NET-$i" 2>/dev/null || true
   done
-  ip link del "fh$swarm_net" 2>/dev/null || true
-  swarm_net=0 swarm_links=0
+  ip link del "fh$NET" 2>/dev/null || true
+  NET=0 LINKS=0
 }
 
 # in_link I COMMAND...: in the namespace of node I.
-in_link() { local i=$1; shift; ip netns exec "fh$swarm_net-$i" "$@"; }
+in_link() { local i=$1; shift; ip netns exec "fh$NET-$i" "$@"; }
 # link_address I
-link_address() { echo "10.$swarm_net.0.$(($1 + 1))"; }
+link_address() { echo "10.$NET.0.$(($1 + 1))"; }
 # link_sent I: bytes that node I has put on its link.
-link_sent() { cat "/sys/class/net/fh$swarm_net-$1/statistics/rx_bytes"; }
+link_sent() { cat "/sys/class/net/fh$NET-$1/statistics/rx_bytes"; }
 
 # member EXPRESSION: of the JSON on standard input, which the expression calls j.
 member() { python3 -c "import json, sys; j = json.load(sys.stdin); print($1)"; }
@@ -111,7 +111,7 @@ manifest() {
   {
     echo "command = $(quoted "$command")"
     echo "fairhaul = $(quoted "$("$FAIRHAUL" --version)")"
-    echo "commit = $(quoted "$(git -C "$swarm_root" rev-parse HEAD 2>/dev/null || echo unknown)")"
+    echo "commit = $(quoted "$(git -C "$ROOT" rev-parse HEAD 2>/dev/null || echo unknown)")"
     echo "kernel = $(quoted "$(uname -sr)")"
     echo "cores = $(nproc)"
     echo "date = $(quoted "$(date -u +%Y-%m-%dT%H:%M:%SZ)")"
