@@ -118,3 +118,66 @@ manifest() {
     printf '%s\n' "$@"
   } > "$file"
 }
+
+# Nodes on loopback, by name: folder, parameter file, log and process of each.
+declare -A NODE_PID=()
+# NODE_OPTIONS: options of `run`, by name.
+declare -A NODE_OPTIONS=()
+
+# free_ports N: that many ports nobody listens on.
+free_ports() {
+  python3 -c '
+import socket, sys
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+print(*(s.getsockname()[1] for s in held))' "$1"
+}
+
+# new_key NAME: makes the identity of a node and prints its public key.
+new_key() {
+  mkdir -p "$WORK/$1"
+  "$FAIRHAUL" identity new --file "$WORK/$1/identity.key" 2>/dev/null
+}
+
+# node_file NAME PORT UPLOAD, then PEER PORT KEY of every peer, which may push into inbox-PEER.
+node_file() {
+  local name=$1 file=$WORK/$1/node.toml
+  printf '[node]\nname = "%s"\nlisten = "127.0.0.1:%s"\ndata = "%s"\n' "$name" "$2" "$WORK/$name" > "$file"
+  printf '[limits]\nupload = "%s"\n[control]\nsocket = "%s"\n' "$3" "$WORK/$name/control.sock" >> "$file"
+  shift 3
+  while [ $# -gt 0 ]; do
+    printf '[[peer]]\nname = "%s"\naddress = "127.0.0.1:%s"\nkey = "%s"\naccept = "inbox-%s"\n' \
+      "$1" "$2" "$3" "$1" >> "$file"
+    shift 3
+  done
+}
+
+# start_node NAME: runs it in the background.
+start_node() {
+  local options=()
+  read -ra options <<< "${NODE_OPTIONS[$1]:-}"
+  "$FAIRHAUL" run -c "$WORK/$1/node.toml" "${options[@]}" >> "$WORK/$1.log" 2>&1 &
+  NODE_PID[$1]=$!
+  PIDS+=($!)
+}
+
+# kill_node NAME: kill -9.
+kill_node() {
+  kill -9 "${NODE_PID[$1]}"
+  wait "${NODE_PID[$1]}" 2>/dev/null || true
+}
+
+# control NAME COMMAND...: a command to a node.
+control() { "$FAIRHAUL" "$2" -c "$WORK/$1/node.toml" "${@:3}"; }
+
+# is_connected NAME N: to N peers.
+is_connected() { [ "$(control "$1" status --json 2>/dev/null | member 'j["node"]["connected"]' 2>/dev/null)" = "$2" ]; }
+
+# wait_until SECONDS WORDS COMMAND...: until it succeeds; WORDS if it never does.
+wait_until() {
+  local until=$((SECONDS + $1)) words=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -le "$until" ] || die "$words"
+    sleep 0.05
+  done
+}
