@@ -167,7 +167,7 @@ kill_node() {
 }
 
 # control NAME COMMAND...: a command to a node.
-control() { "$FAIRHAUL" "$2" -c "$WORK/$1/node.toml" "${@:3}"; }
+control() { "$FAIRHAUL" "$2" --socket "$WORK/$1/control.sock" "${@:3}"; }
 
 # is_connected NAME N: to N peers.
 is_connected() { [ "$(control "$1" status --json 2>/dev/null | member 'j["node"]["connected"]' 2>/dev/null)" = "$2" ]; }
