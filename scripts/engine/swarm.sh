@@ -106,12 +106,13 @@ END
 
 # sample RUN: what every link carried, twice a second, until it is stopped.
 sample() {
-  local start i
+  local start i line
   start=$(seconds)
   while sleep 0.5; do
-    printf '%s,%s' "$1" "$(awk -v a="$start" -v b="$(seconds)" 'BEGIN { printf "%.2f", b - a }')"
-    for i in $(seq 0 $((nodes - 1))); do printf ',%s' "$(link_sent "$i")"; done
-    printf '\n'
+    line=$1,$(awk -v a="$start" -v b="$(seconds)" 'BEGIN { printf "%.2f", b - a }')
+    for i in $(seq 0 $((nodes - 1))); do line+=,$(link_sent "$i"); done
+    # A line at a time: whoever is stopped leaves no half of one.
+    printf '%s\n' "$line"
   done
 }
 
