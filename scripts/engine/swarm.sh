@@ -34,7 +34,7 @@ if [ ${#cases[@]} = 0 ]; then
   for setting in equal mix mix50; do
     cases+=("$setting" "$setting:limit=none" "$setting:engine=aria2")
   done
-  cases+=("equal:limit=97" "equal:unchoke=none" "riders" "riders:unchoke=none" "riders:engine=aria2")
+  cases+=("riders" "riders:unchoke=none" "riders:engine=aria2")
 fi
 
 need_root
@@ -138,8 +138,7 @@ run_fairhaul() {
     limit=$(limit_of "${rates[$i]}" "${key[limit]}")
     [ "$i" -ge $((nodes - riders)) ] && limit="1 B/s"
     node_file "$i" "$limit"
-    in_link "$i" "$FAIRHAUL" run -c "$WORK/run/$i/node.toml" > "$WORK/run/$i.log" 2>&1 &
-    PIDS+=($!)
+    in_link "$i" "$WORK/run/$i.log" "$FAIRHAUL" run -c "$WORK/run/$i/node.toml"
   done
   for _ in $(seq 100); do
     up=0
@@ -198,11 +197,10 @@ run_aria2() {
       for from_i in $(seq 0 $((nodes - 1))); do link_sent "$from_i" > "$WORK/run/$from_i.before"; done
       start=$(seconds)
     fi
-    in_link "$i" aria2c --no-conf --quiet --seed-ratio=0 --bt-tracker-interval=5 --enable-dht=false \
+    in_link "$i" "$WORK/run/$i.log" aria2c --no-conf --quiet --seed-ratio=0 --bt-tracker-interval=5 --enable-dht=false \
       --enable-dht6=false --bt-enable-lpd=false --file-allocation=none --listen-port=6881 \
       --max-overall-upload-limit="$limit" --enable-rpc --rpc-listen-all=true --disable-ipv6=true \
-      "${from[@]}" "$WORK/run/content.torrent" > "$WORK/run/$i.log" 2>&1 &
-    PIDS+=($!)
+      "${from[@]}" "$WORK/run/content.torrent"
   done
   wait_for_all
   kill "$sampler"

@@ -88,8 +88,12 @@ links_down() {
   NET=0 LINKS=0
 }
 
-# in_link I COMMAND...: in the namespace of node I.
-in_link() { local i=$1; shift; ip netns exec "fh$NET-$i" "$@"; }
+# in_link I LOG COMMAND...: in the namespace of node I, in the background, until stop_all.
+in_link() {
+  # exec, so that the process to be stopped is the command and not a shell around it.
+  (exec ip netns exec "fh$NET-$1" "${@:3}" > "$2" 2>&1) &
+  PIDS+=($!)
+}
 # link_address I
 link_address() { echo "10.$NET.0.$(($1 + 1))"; }
 # link_sent I: bytes that node I has put on its link.
