@@ -3,7 +3,7 @@
 # again at once with the same parameter file; the transfer has to end by itself, and the tree to
 # be equal. Counts what came more than once.
 #
-#   kill.sh [--out DIR] [--kills N] [--mib N] [--rate "10 MB/s"] [--seed N]
+#   kill.sh [--out DIR] [--kills N] [--mib N] [--rate "6 MB/s"] [--seed N]
 #
 # Exits non-zero if a node does not start again, the transfer does not end, or a byte differs.
 set -euo pipefail
@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "$0")/swarmlib.sh"
 
 command_line="scripts/engine/$(basename "$0") $*"
-out=$ROOT/results/engine/kill kills=50 mib=400 rate="10 MB/s" seed=$$
+out=$ROOT/results/engine/kill kills=50 mib=400 rate="6 MB/s" seed=$$
 while [ $# -gt 0 ]; do
   case $1 in
     --out) out=$2; shift 2 ;;
@@ -72,8 +72,18 @@ for number in $(seq "$kills"); do
   read -r have got state < <(sample || echo "0 0 unknown")
   [ "$have" -lt "$bytes" ] || die "the transfer was over before kill $number: take a lower --rate"
   if [ $((RANDOM % 2)) = 0 ]; then side=a; killed_a=$((killed_a + 1)); else side=b; killed_b=$((killed_b + 1)); fi
-  kill_node "$side"
-  [ "$side" = b ] && past=$((past + got))
+  if [ "$side" = b ]; then
+    # The sender stands still while the receiver counts for the last time, so that nothing comes
+    # between the count and the kill.
+    kill -STOP "${NODE_PID[a]}"
+    sleep 0.1
+    read -r have got state < <(sample || echo "0 0 unknown")
+    kill_node b
+    kill -CONT "${NODE_PID[a]}"
+    past=$((past + got))
+  else
+    kill_node a
+  fi
   printf '%s,%s,%.3f,%s,%s,%s\n' "$number" "$side" \
     "$(awk -v a="$begin" -v b="$(seconds)" 'BEGIN { print b - a }')" "$have" "$got" "$state" >> "$WORK/kills"
   start_node "$side"
@@ -95,6 +105,6 @@ took=$(awk -v a="$begin" -v b="$end" 'BEGIN { printf "%.2f", b - a }')
   echo "$kills,$killed_a,$killed_b,$files,$bytes,$received,$((received - bytes)),$(((received - bytes) / kills)),$took,yes"
 } > "$out/summary.csv"
 manifest "$out/manifest.toml" "$command_line" "rate = $(quoted "$rate")" "seed = $seed" \
-  'received = "bytes at the socket of the receiver in all its lives, each read some ms before its end; with headers, hashes and handshakes"'
+  'received = "bytes at the socket of the receiver in all its lives, with headers, hashes and handshakes"'
 awk -F, 'NR == 2 { printf "%d kills (%d sender, %d receiver) in %s s, %d files, %.1f MB: equal; %.2f MB more than the content came (%.2f %%, %.0f kB a kill)\n",
   $1, $2, $3, $9, $4, $5 / 1e6, $7 / 1e6, 100 * $7 / $5, $8 / 1e3 }' "$out/summary.csv"
