@@ -48,6 +48,9 @@ impl Host {
             let failure = Failure::new(Failure::IDENTITY, format!("{why}: {}", keys.join(", ")));
             return call.fail(failure);
         }
+        // As other tools do, the last folder of the path is made; what is above it must be there,
+        // and what is wrong with it is said when it is held.
+        let _ = std::fs::create_dir(&get.dir);
         let role = Role::Fetched {
             into: get.dir.clone(),
             overwrite: get.overwrite,
