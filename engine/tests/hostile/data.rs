@@ -12,6 +12,9 @@ use crate::content::{CHUNK, Content, noise, shared_chunks};
 use crate::evil::{Answer, Ask, Evil, Heard, Outcome, Wire};
 use crate::rig::Rig;
 
+/// How a chunk with a number is spoilt.
+type Twist = Box<dyn Fn(&mut Vec<u8>, u32) + Send>;
+
 const PUSHER: &str = "accept = \"in\"";
 const WRONG: CloseCode = CloseCode::Misbehaviour(Misbehaviour::WrongHash);
 
@@ -57,7 +60,7 @@ async fn who_sends_a_wrong_chunk_is_out_with_it_and_the_content_is_right() {
     pusher.offer(&content).await;
     assert_eq!(pusher.verdict().await, Verdict::Accepted);
     let other = content.clone();
-    let twists: [Box<dyn Fn(&mut Vec<u8>, u32) + Send>; 3] = [
+    let twists: [Twist; 3] = [
         Box::new(|bytes, _| bytes[0] ^= 1),
         Box::new(|bytes, _| *bytes.last_mut().unwrap() ^= 1),
         Box::new(move |bytes, chunk| *bytes = other.chunk(false, (chunk + 1) % 16)),

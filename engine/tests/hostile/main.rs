@@ -8,6 +8,10 @@
     clippy::unwrap_used,
     reason = "the helpers of a test may fail as the test does"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "the sizes and times of a test are small"
+)]
 
 mod connections;
 mod content;
