@@ -6,6 +6,7 @@ use crate::choke::Candidate;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::{CHUNKS_MAX, ContentId};
 use crate::message::Join;
+use crate::node::Asking;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
@@ -32,12 +33,6 @@ pub(crate) const SNUB_AFTER: Span = Span::from_secs(60);
 /// Rounds during which a peer counts as new to the draw of an optimistic slot.
 const NEW_ROUNDS: u32 = 3;
 
-/// A request that was answered sooner than this was waiting in no queue: ask further ahead.
-const AHEAD_MIN: Span = Span::from_secs(1);
-
-/// A request that waited longer than this stood in a queue that only delays others.
-const AHEAD_MAX: Span = Span::from_secs(4);
-
 /// Least and most chunks asked ahead of one peer, for one transfer: a small transfer never
 /// waits for the answers to a bulk one from the same peer.
 const PIPELINE: (u32, u32) = (2, 64);
@@ -60,6 +55,7 @@ pub(crate) struct Peer {
     snubbed_at: Time,
     offers: Vec<Join>,
     fixed_ahead: Option<u32>,
+    asking: Asking,
     last_block: Time,
     received: [ByteCount; 2],
     sent: [ByteCount; 2],
@@ -100,7 +96,7 @@ pub(crate) struct Serving {
 }
 
 impl Peer {
-    pub(crate) fn new(fixed_ahead: Option<u32>, now: Time) -> Self {
+    pub(crate) fn new(fixed_ahead: Option<u32>, asking: Asking, now: Time) -> Self {
         Self {
             chokes_us: true,
             choked: true,
@@ -116,6 +112,7 @@ impl Peer {
             snubbed_at: now,
             offers: Vec::new(),
             fixed_ahead,
+            asking,
             last_block: now,
             received: [ByteCount::ZERO; 2],
             sent: [ByteCount::ZERO; 2],
@@ -225,9 +222,9 @@ impl Peer {
             return true;
         };
         let waited = now.since(ask.at);
-        if waited < AHEAD_MIN {
+        if waited < self.asking.least {
             remote.ahead = (remote.ahead + 1).min(PIPELINE.1);
-        } else if waited > AHEAD_MAX {
+        } else if waited > self.asking.most {
             remote.ahead = (remote.ahead - 1).max(PIPELINE.0);
         }
         true
@@ -331,7 +328,7 @@ mod tests {
 
     /// A peer that has all of a content of which we have nothing.
     fn seed(fixed_ahead: Option<u32>) -> Peer {
-        let mut peer = Peer::new(fixed_ahead, Time::ZERO);
+        let mut peer = Peer::new(fixed_ahead, Asking::default(), Time::ZERO);
         peer.set_remote(remote(TRANSFER)).unwrap();
         peer
     }
@@ -416,7 +413,7 @@ mod tests {
             have: Bitfield::full(chunks),
             reply: true,
         };
-        let mut peer = Peer::new(None, Time::ZERO);
+        let mut peer = Peer::new(None, Asking::default(), Time::ZERO);
         peer.keep_offer(offer(0, 64));
         for content in 1..10 {
             peer.keep_offer(offer(content, CHUNKS_MAX));
@@ -432,7 +429,7 @@ mod tests {
 
     #[test]
     fn only_a_peer_that_owes_something_can_be_silent() {
-        let mut peer = Peer::new(None, Time::ZERO);
+        let mut peer = Peer::new(None, Asking::default(), Time::ZERO);
         let late = Time::ZERO + SNUB_AFTER;
         assert!(!peer.is_silent(late));
         peer.asked.push(AskedChunk {
@@ -449,7 +446,7 @@ mod tests {
 
     #[test]
     fn a_round_ages_what_was_given_and_two_forget_it() {
-        let mut peer = Peer::new(None, Time::ZERO);
+        let mut peer = Peer::new(None, Asking::default(), Time::ZERO);
         peer.count_received(ByteCount::new(7), Time::ZERO);
         peer.next_round();
         assert_eq!(peer.candidate(PeerId(0)).received, ByteCount::new(7));

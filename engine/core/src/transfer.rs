@@ -250,6 +250,16 @@ impl Transfer {
         released
     }
 
+    /// The only peer that was asked for `chunk`, if that was at least `waited` ago and nothing of
+    /// it came.
+    pub(crate) fn waiting_at(&self, chunk: ChunkIndex, waited: Span, now: Time) -> Option<PeerId> {
+        let [asked] = self.in_flight.get(&chunk)?.as_slice() else {
+            return None;
+        };
+        let stands = asked.received == ByteCount::ZERO && now.since(asked.at) >= waited;
+        stands.then_some(asked.peer)
+    }
+
     /// Bytes of `chunk` that came from `peer` so far.
     pub(crate) fn received(&self, peer: PeerId, chunk: ChunkIndex) -> ByteCount {
         let asked = self.in_flight.get(&chunk).into_iter().flatten();

@@ -16,7 +16,8 @@ use super::Happening;
 use super::contents::{Kept, Role, Stage};
 use super::host::Host;
 use super::shelf::ManifestShelf;
-use crate::content::scan::{Options, Scanned, scan};
+use crate::clock::unix_ms;
+use crate::content::scan::{Options, Scanned, Stamp, scan};
 use crate::content::ticket::Ticket;
 use crate::control::api::{
     self, Call, Failure, Nothing, Phase, Pong, Progress, Request, Sent, Shared,
@@ -24,6 +25,8 @@ use crate::control::api::{
 
 /// How long a command waits for a peer that cannot be reached.
 pub(super) const REACH: Span = Span::from_secs(30);
+/// Seconds after which a change of a file shows in its time.
+const SETTLED_S: i64 = 2;
 /// How long a ping waits for its answer.
 const PING: Span = Span::from_secs(10);
 
@@ -184,10 +187,8 @@ impl Host {
                 let manifest = tree.encode();
                 let root = scanned.base;
                 let name = tree.name().unwrap_or("tree").to_owned();
-                let role = Role::Shared {
-                    root,
-                    stamps: scanned.stamps,
-                };
+                let stamps = settled(scanned.stamps, unix_ms());
+                let role = Role::Shared { root, stamps };
                 let kept = Kept::new(name, manifest.len() as u64, role);
                 let shelf = ManifestShelf::full(manifest);
                 let content = self.contents.add(id, kept, shelf, self.clock.now());
@@ -375,4 +376,19 @@ impl Host {
         };
         push.call.fail(Failure::new(code, failed.join("; ")));
     }
+}
+
+/// The stamps of a scan, but for files that changed a moment before it: they may change again
+/// within the same tick of the file system's clock, so their chunks are verified once more.
+fn settled(stamps: Vec<Stamp>, now_ms: u64) -> Vec<Stamp> {
+    let before = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX) - SETTLED_S;
+    let unsettled = |stamp: Stamp| Stamp { inode: 0, ..stamp };
+    let check = |stamp: Stamp| {
+        if stamp.mtime_s >= before {
+            unsettled(stamp)
+        } else {
+            stamp
+        }
+    };
+    stamps.into_iter().map(check).collect()
 }

@@ -188,6 +188,9 @@ impl Host {
                 if code == CloseCode::Revoked {
                     warn!(peer = %name, "the peer no longer accepts this node");
                 }
+                // It need not hold its place until it hangs up.
+                let why = format!("the peer closed: {code:?}");
+                self.leaving.push((peer, why));
             }
             Event::Offer(peer, offer) => self.offers.push((peer, offer)),
             Event::Verdict(peer, content, verdict) => self.verdict(peer, content, verdict),

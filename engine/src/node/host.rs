@@ -57,6 +57,8 @@ pub(crate) struct Host {
     /// Transfers that became whole, and offers that came, while actions were carried out.
     pub(crate) complete: Vec<TransferId>,
     pub(crate) offers: Vec<(PeerId, Box<Offer>)>,
+    /// Peers that said their last message.
+    pub(crate) leaving: Vec<(PeerId, String)>,
     /// Seconds since the start, and the entry of the timetable in force.
     pub(crate) beat: u64,
     pub(crate) timetable: Option<(Option<Rate>, Option<Rate>)>,
@@ -99,6 +101,12 @@ impl Host {
 
     /// What came up while actions were carried out, and needs the core again.
     fn settle(&mut self) {
+        for (peer, why) in mem::take(&mut self.leaving) {
+            if let Some(link) = self.peers.at_mut(peer).link.take() {
+                self.parted(peer, &link, why);
+                self.drain();
+            }
+        }
         loop {
             let (complete, offers) = (mem::take(&mut self.complete), mem::take(&mut self.offers));
             if complete.is_empty() && offers.is_empty() {

@@ -94,6 +94,7 @@ impl Host {
             arrival: None,
             complete: Vec::new(),
             offers: Vec::new(),
+            leaving: Vec::new(),
             beat: 0,
             timetable: None,
             file: options.file,

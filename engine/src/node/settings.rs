@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use fairhaul_core::block_size;
 use fairhaul_core::id::GroupId;
-use fairhaul_core::node::Guard;
+use fairhaul_core::node::{Asking, Guard};
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::uplink::Limit;
@@ -18,6 +18,14 @@ use crate::record::Setup;
 /// Blocks on their way to the sockets, for all peers and for one: the least that keeps a
 /// connection of 10 Gbit/s busy while the next block is read. Slow ones narrow theirs.
 const WINDOWS: (ByteCount, ByteCount) = (ByteCount::mib(8), ByteCount::mib(1));
+/// Requests wait half a second to a second at a peer, and move to another that has the chunk:
+/// on a link of 20 Mbit/s longer queues at a seed are filled by peers with the same random
+/// choices (results/engine/swarm).
+const ASKING: Asking = Asking {
+    least: Span::from_millis(500),
+    most: Span::from_secs(1),
+    moves: true,
+};
 /// Unchoke slots, optimistic ones included.
 const SLOTS: usize = 8;
 /// Time between two rounds of the choker (BEP 3).
@@ -82,6 +90,7 @@ impl Settings {
             rechoke: RECHOKE,
             pipeline: None,
             download: limits.download,
+            asking: ASKING,
             guard: Some(Guard::default()),
             seed,
         }

@@ -169,7 +169,7 @@ impl Host {
                     .or_else(|| row.address.clone()),
                 connected: row.link.is_some(),
                 since_unix_ms: row.link.as_ref().map(|link| {
-                    self.watch.unix_ms() - now.since(link.since).as_nanos() / 1_000_000
+                    crate::clock::unix_ms() - now.since(link.since).as_nanos() / 1_000_000
                 }),
                 how,
                 rtt_us: row.rtt.map(|rtt| rtt.as_nanos() / 1_000),

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fairhaul_core::id::PeerId;
 use fairhaul_core::misbehaviour::Misbehaviour;
 use tokio::sync::broadcast;
 
+use crate::clock::unix_ms;
 use crate::control::api::{Direction, Event, Happening, Reached};
 use crate::control::metrics::{Ended, Metrics};
 
@@ -44,17 +44,9 @@ impl Watch {
     }
 
     fn tell(&self, what: Happening) {
-        let unix_ms = self.unix_ms();
+        let unix_ms = unix_ms();
         // Nobody follows: nobody minds.
         let _ = self.events.send(Event { unix_ms, what });
-    }
-
-    /// The time of day, for people only.
-    pub(crate) fn unix_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        })
     }
 
     pub(crate) fn moved(&mut self, peer: PeerId, number: u32, up: u64, down: u64) {

@@ -437,7 +437,8 @@ pub(crate) fn key_bytes(text: &str) -> Option<[u8; 32]> {
     bytes.ok()?.try_into().ok()
 }
 
-/// The days, Monday first, of a list of days and ranges of days; a range may run over the end of the week.
+/// The days, Monday first, of a list of days and ranges of days; a range may run over the end
+/// of the week.
 pub(crate) fn days(text: &str) -> Result<[bool; DAYS.len()], Fault> {
     let fault = |what: String| Err(Fault::new(what, quoted(text), Kind::Days.allowed()));
     let mut seen = [false; DAYS.len()];

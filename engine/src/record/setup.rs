@@ -3,7 +3,7 @@
 //! Decides which numbers a log may bring to a core; refuses policies that this version does
 //! not have.
 
-use fairhaul_core::node::{Config, Guard};
+use fairhaul_core::node::{Asking, Config, Guard};
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate};
@@ -53,6 +53,8 @@ pub struct Setup {
     pub rechoke: Span,
     /// Chunks asked ahead of one peer; none adapts.
     pub pipeline: Option<u32>,
+    /// How long requests may wait, and whether they move.
+    pub asking: Asking,
     /// Rate at which chunks are asked for at most.
     pub download: Option<Rate>,
     /// How long peers are borne with; none leaves it to the rounds of the choker.
@@ -106,6 +108,7 @@ impl Setup {
             rechoke: config.rechoke,
             pipeline: config.pipeline,
             download: config.download,
+            asking: config.asking,
             guard: config.guard,
             seed,
         }
@@ -141,6 +144,7 @@ impl Setup {
             slots: self.slots,
             rechoke: self.rechoke,
             pipeline: self.pipeline,
+            asking: self.asking,
             download: self.download,
             guard: self.guard,
             rng: Rng::from_seed(self.seed),

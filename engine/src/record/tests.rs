@@ -35,6 +35,7 @@ fn setup(seed: u8) -> Setup {
         rechoke: Span::from_secs(10),
         pipeline: None,
         download: None,
+        asking: fairhaul_core::node::Asking::default(),
         guard: Some(Guard::default()),
         seed: [seed; 32],
     }

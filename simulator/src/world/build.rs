@@ -1,7 +1,7 @@
 //! From rows of a setup to links and cores.
 
 use fairhaul_core::block_size;
-use fairhaul_core::node::{Config, Node};
+use fairhaul_core::node::{Asking, Config, Node};
 use fairhaul_core::time::Time;
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::{Limit, Settings, Share};
@@ -64,6 +64,7 @@ pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
         rechoke: policy.rechoke,
         pipeline: policy.pipeline,
         download: peer.download_cap,
+        asking: Asking::default(),
         guard: None,
         rng: Streams::new(setup.rng_seed, setup.replication).stream(&peer.name, "node"),
     };

@@ -57,14 +57,15 @@ impl Default for Limits {
 
 impl Limits {
     /// The same within what the process may open: `descriptors` in all, of which `files` are in
-    /// use for contents. One handshake is always possible.
+    /// use for contents. A quarter of the rest is for handshakes, so that sessions do not leave
+    /// the door to whoever dawdles there; one handshake is always possible.
     #[must_use]
     pub fn within(self, descriptors: usize, files: usize) -> Self {
         let left = descriptors.saturating_sub(RESERVED.saturating_add(files));
-        let sessions = self.sessions.min(left.saturating_sub(1).max(1));
+        let pending = self.pending.min(left / 4).max(1);
         Self {
-            sessions,
-            pending: self.pending.min(left.saturating_sub(sessions)).max(1),
+            sessions: self.sessions.min(left.saturating_sub(pending)).max(1),
+            pending,
             ..self
         }
     }
@@ -290,20 +291,20 @@ mod tests {
         assert!(door.accepts());
     }
 
-    /// 256 descriptors, of which 100 are files: 92 are left, one of them for a handshake.
+    /// 256 descriptors, of which 100 are files: 92 are left, 23 of them for handshakes.
     ///
     /// Register: C3.
     #[test]
     fn the_total_stays_within_what_the_process_may_open() {
         let limits = Limits::default().within(256, 100);
-        assert_eq!((limits.sessions, limits.pending), (91, 1));
+        assert_eq!((limits.sessions, limits.pending), (69, 23));
         assert!(limits.sessions + limits.pending + RESERVED + 100 <= 256);
         let limits = Limits::default().within(100_000, 100);
         assert_eq!(limits, Limits::default());
         let limits = Limits::default().within(10, 100);
         assert_eq!((limits.sessions, limits.pending), (1, 1));
         let mut door = Admission::new(Limits::default().within(256, 100));
-        for number in 0..91 {
+        for number in 0..69 {
             assert_eq!(door.knock(source(number), at(0)), Entry::Admit);
             assert_eq!(door.pass(source(number)), Ok(()));
         }

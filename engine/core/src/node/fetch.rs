@@ -176,8 +176,35 @@ impl Node {
         if remote.useful == 1 {
             self.update_interest(peer);
         }
+        let left = self.take_back(peer, (ours, place), chunk, now);
         self.ask(peer, now);
+        if let Some(left) = left {
+            self.ask(left, now);
+        }
         Ok(())
+    }
+
+    /// `peer` has a chunk now that stands in somebody's queue: it is wanted again, and will be
+    /// asked of whoever has room. Returns whose queue it stood in.
+    fn take_back(
+        &mut self,
+        peer: PeerId,
+        (id, place): (TransferId, Place),
+        chunk: ChunkIndex,
+        now: Time,
+    ) -> Option<PeerId> {
+        let state = self.peer(peer)?;
+        if !self.asking.moves || state.chokes_us || state.snubbed {
+            return None;
+        }
+        let waited = Span::from_nanos(self.asking.least.as_nanos() / 2);
+        let other = self.transfers.at(place).waiting_at(chunk, waited, now)?;
+        if other == peer {
+            return None;
+        }
+        self.withdraw(other, id, chunk);
+        self.transfers.at_mut(place).release(other, chunk);
+        Some(other)
     }
 
     /// The peer has a chunk no longer.

@@ -17,7 +17,7 @@ impl Node {
         if self.peers.len() <= peer.index() {
             self.peers.resize_with(peer.index() + 1, || None);
         }
-        let mut state = Peer::new(self.pipeline, now);
+        let mut state = Peer::new(self.pipeline, self.asking, now);
         self.watch.meets(peer, &mut state, now);
         self.peers[peer.index()] = Some(state);
         self.welcome(peer);

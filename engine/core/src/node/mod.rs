@@ -35,7 +35,7 @@ use transfers::Transfers;
 use watch::Watch;
 
 pub(crate) use transfers::Place;
-pub use verbs::{Action, Config, Event, Input};
+pub use verbs::{Action, Asking, Config, Event, Input};
 pub use watch::Guard;
 
 /// A participant in any number of swarms, in both directions at once.
@@ -57,6 +57,7 @@ pub struct Node {
     download: Option<TokenBucket>,
     download_at: Option<Time>,
     pipeline: Option<u32>,
+    asking: Asking,
     unchoke: (&'static choke::Row, Box<dyn Choker>),
     seed_rule: (&'static choke::Row, Box<dyn Choker>),
     choke_rng: Rng,
@@ -93,6 +94,7 @@ impl Node {
             download: config.download.map(bucket),
             download_at: None,
             pipeline: config.pipeline,
+            asking: config.asking,
             unchoke: (config.unchoke, (config.unchoke.make)()),
             seed_rule: (config.seed_rule, (config.seed_rule.make)()),
             choke_rng,

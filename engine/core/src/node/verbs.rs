@@ -36,12 +36,38 @@ pub struct Config {
     pub rechoke: Span,
     /// Chunks asked ahead of one peer; none adapts.
     pub pipeline: Option<u32>,
+    /// How long requests may wait, and whether they move.
+    pub asking: Asking,
     /// Rate at which chunks are asked for at most.
     pub download: Option<Rate>,
     /// How long peers are borne with; none leaves it to the rounds of the choker.
     pub guard: Option<Guard>,
     /// The generator of all its draws.
     pub rng: Rng,
+}
+
+/// How long requests stand in the queues of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    /// A request that was answered sooner was waiting in no queue: one more is asked ahead.
+    pub least: Span,
+    /// A request that waited longer stood in a queue that only delays others: one less is.
+    pub most: Span,
+    /// Whether a request that has waited a while and was not begun is withdrawn when another
+    /// peer says that it has the chunk, and put to that one. In a swarm the others then carry
+    /// what the seed has sent once already.
+    pub moves: bool,
+}
+
+impl Default for Asking {
+    /// One second, four seconds, no moves.
+    fn default() -> Self {
+        Self {
+            least: Span::from_secs(1),
+            most: Span::from_secs(4),
+            moves: false,
+        }
+    }
 }
 
 /// One thing that happened.

@@ -4,6 +4,7 @@ use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::{ContentId, Manifest};
 use crate::message::{Join, Message};
 use crate::misbehaviour::Misbehaviour;
+use crate::node::Asking;
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
@@ -50,6 +51,7 @@ fn config(seed: u8, seed_rule: &str) -> Config {
         rechoke: Span::from_secs(10),
         pipeline: Some(2),
         download: None,
+        asking: Asking::default(),
         guard: None,
         rng: Rng::from_seed([seed; 32]),
     }
