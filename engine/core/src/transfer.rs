@@ -250,9 +250,12 @@ impl Transfer {
         released
     }
 
-    /// The only peer that was asked for `chunk`, if that was at least `waited` ago and nothing of
-    /// it came.
+    /// The only peer that was asked for `chunk`, if it had it alone until now, was asked at least
+    /// `waited` ago and has sent nothing of it.
     pub(crate) fn waiting_at(&self, chunk: ChunkIndex, waited: Span, now: Time) -> Option<PeerId> {
+        if self.holders[chunk.index()] > 2 {
+            return None;
+        }
         let [asked] = self.in_flight.get(&chunk)?.as_slice() else {
             return None;
         };

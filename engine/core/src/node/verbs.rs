@@ -53,9 +53,9 @@ pub struct Asking {
     pub least: Span,
     /// A request that waited longer stood in a queue that only delays others: one less is.
     pub most: Span,
-    /// Whether a request that has waited a while and was not begun is withdrawn when another
-    /// peer says that it has the chunk, and put to that one. In a swarm the others then carry
-    /// what the seed has sent once already.
+    /// Whether a request that has waited a while and was not begun is withdrawn when a second
+    /// peer says that it has the chunk too. In a swarm the others then carry what the seed has
+    /// sent once already.
     pub moves: bool,
 }
 
