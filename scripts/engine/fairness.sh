@@ -118,15 +118,17 @@ case_of() {
       "$bulk"
       sleep 3
     fi
-    queue >"$work/queue" &
-    waiting=$!
+    waiting=
+    if [ "$phase" = bulk ]; then
+      queue >"$work/queue" &
+      waiting=$!
+    fi
     before=$(link_bytes)
     begin=$EPOCHREALTIME
     within r5 python3 "$here/latency.py" "$number" "$interval" "$first" "$@" >"$work/ms"
     mbit=$(awk -v b="$before" -v a="$(link_bytes)" -v s="$begin" \
       -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f", (a - b) * 8 / 1e6 / (e - s) }')
-    if [ "$phase" = idle ]; then kill "$waiting" 2>/dev/null || true; fi
-    wait "$waiting" 2>/dev/null || true
+    if [ -n "$waiting" ]; then wait "$waiting"; fi
     awk -v p="$program,$policy,$setting,$phase" '{ print p "," NR "," $1 }' "$work/ms" >>"$raw"
     echo "$program,$policy,$setting,$phase,$(python3 "$here/percentiles.py" <"$work/ms"),$(
       if [ "$phase" = bulk ]; then echo "$mbit,$(cat "$work/queue")"; else echo ","; fi)" >>"$table"
