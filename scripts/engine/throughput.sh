@@ -117,7 +117,7 @@ echo "tool,content,round,bytes,seconds,rate_bytes_per_s,cpu_s_per_gib,peak_sende
 
 row() { # TOOL CONTENT ROUND BYTES SECONDS CPU PEAK PEAK
   awk -v tool="$1" -v what="$2" -v round="$3" -v bytes="$4" -v took="$5" -v cpu="$6" -v a="$7" -v b="$8" \
-    'BEGIN { printf "%s,%s,%s,%d,%.3f,%.0f,%.2f,%s,%s\n", tool, what, round, bytes, took, bytes / took,
+    'BEGIN { printf "%s,%s,%s,%.0f,%.3f,%.0f,%.2f,%s,%s\n", tool, what, round, bytes, took, bytes / took,
       cpu / bytes * 1073741824, a, b }' | tee -a "$csv"
 }
 
