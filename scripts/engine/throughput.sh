@@ -211,7 +211,7 @@ EOF
   echo "congestion control: $(cat /proc/sys/net/ipv4/tcp_congestion_control)"
   "$bin" --version
   ssh -V 2>&1
-  rsync --version | head -n 1
+  rsync --version | sed -n 1p
   nginx -v 2>&1
-  curl --version | head -n 1
+  curl --version | sed -n 1p
 } >"$out/about.txt"
