@@ -20,7 +20,10 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-co
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address -Cdebug-assertions \
 -Ccodegen-units=1"
-cargo +nightly build --release --target "$host" --quiet
+cargo +nightly build --release --target "$host" --quiet || {
+  echo "fuzz/run.sh: this nightly toolchain does not build the targets" >&2
+  exit 3
+}
 for target in "${targets[@]}"; do
   mkdir -p "corpus/$target" artifacts
   echo "-- $target, $seconds s"

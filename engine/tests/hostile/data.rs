@@ -3,7 +3,6 @@
 use std::fs;
 use std::time::Duration;
 
-use fairhaul::control::api::TransferState;
 use fairhaul_core::message::{CloseCode, Message, Verdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use tokio::task::JoinHandle;
