@@ -214,8 +214,13 @@ async fn whoever_says_the_last_message_has_left_whatever_it_says_then() {
     })
     .await;
     wire.say(&Message::Interested).await;
-    assert_eq!(wire.offence().await, None);
-    assert_eq!(rig.connected().await, 0);
+    // Whether the node has hung up by then or still hears it is a matter of time.
+    let offence = wire.offence().await;
+    assert!(
+        matches!(offence, None | Some(Misbehaviour::BadState)),
+        "{offence:?}"
+    );
+    rig.has_peers(0).await;
     assert!(evil.enter(&rig).await.is_alive().await);
 }
 
