@@ -5,6 +5,7 @@
 //! says where and what. The simulator runs a resolved setup.
 
 pub mod compare;
+pub mod emulate;
 pub mod inputs;
 pub mod oracles;
 pub mod output;
