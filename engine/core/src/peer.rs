@@ -196,6 +196,7 @@ impl Peer {
     pub(crate) fn count_sent(&mut self, len: ByteCount) {
         self.sent[0] += len;
         self.sent_in_slot += len;
+        self.conduct.is_sent(len);
     }
 
     /// Forgets a request; adapts how far to ask ahead if it was answered. False if there was
@@ -314,6 +315,8 @@ impl Peer {
             waited: self.waited,
             new: self.rounds < NEW_ROUNDS,
             snubbed: self.snubbed,
+            only_takes: self.conduct.only_takes(),
+            keeps: self.conduct.keeps(),
         }
     }
 }

@@ -29,6 +29,9 @@ const USUAL_SHIFT: u32 = 3;
 /// The endgame looks at contents with at most this many chunks missing.
 const ENDGAME_CHUNKS: usize = 64;
 
+/// Chunks of a content whose spreading is watched at the same time.
+const SOLE_MAX: usize = 65_536;
+
 /// One content on one node.
 #[derive(Debug)]
 pub(crate) struct Transfer {
@@ -40,6 +43,8 @@ pub(crate) struct Transfer {
     wanted: Bitfield,
     in_flight: BTreeMap<ChunkIndex, Vec<Asked>>,
     holders: Vec<u16>,
+    /// Chunks that nobody had when we gave them to one peer, and that nobody else has yet.
+    sole: BTreeMap<ChunkIndex, PeerId>,
     /// Usual time from a request to its chunk.
     usual: Option<Span>,
 }
@@ -84,6 +89,7 @@ impl Transfer {
             wanted,
             in_flight: BTreeMap::new(),
             holders,
+            sole: BTreeMap::new(),
             usual: None,
         }
     }
@@ -125,6 +131,32 @@ impl Transfer {
         } else {
             count.saturating_sub(1)
         };
+    }
+
+    /// All of a chunk leaves for `peer`. How long it is, if nobody else has it.
+    pub(crate) fn gives(&mut self, peer: PeerId, chunk: ChunkIndex) -> Option<ByteCount> {
+        let second = self.sole.remove(&chunk).is_some();
+        if second || self.holders[chunk.index()] > 0 || self.sole.len() == SOLE_MAX {
+            return None;
+        }
+        self.sole.insert(chunk, peer);
+        Some(self.manifest.len_of(chunk))
+    }
+
+    /// `peer` has a chunk. If it can only be from another, to whom alone we gave it: who that
+    /// is, and how long the chunk is.
+    pub(crate) fn appears(
+        &mut self,
+        peer: PeerId,
+        chunk: ChunkIndex,
+    ) -> Option<(PeerId, ByteCount)> {
+        let giver = self
+            .sole
+            .get(&chunk)
+            .copied()
+            .filter(|giver| *giver != peer)?;
+        self.sole.remove(&chunk);
+        Some((giver, self.manifest.len_of(chunk)))
     }
 
     /// Asks `peer`, who has `theirs`, for a chunk; none if it has nothing we still want.
@@ -310,6 +342,27 @@ mod tests {
         let chunk = transfer.ask(PeerId(peer), &all, picker.as_mut(), &mut rng, now);
         transfer.check();
         chunk
+    }
+
+    /// A chunk that one peer alone was given is passed on when it appears at another; not when
+    /// we had to give it twice, and not by the peer's own word.
+    #[test]
+    fn what_appears_at_others_was_passed_on() {
+        let mut transfer = transfer(3);
+        let [first, second] = [PeerId(1), PeerId(2)];
+        let len = ByteCount::new(4);
+        for chunk in 0..3 {
+            assert_eq!(transfer.gives(first, ChunkIndex(chunk)), Some(len));
+        }
+        let chunk = ChunkIndex(0);
+        assert_eq!(transfer.appears(first, chunk), None);
+        assert_eq!(transfer.appears(second, chunk), Some((first, len)));
+        assert_eq!(transfer.appears(second, chunk), None);
+        let twice = ChunkIndex(1);
+        assert_eq!(transfer.gives(second, twice), None);
+        assert_eq!(transfer.appears(second, twice), None);
+        transfer.count_holder(chunk, true);
+        assert_eq!(transfer.gives(second, chunk), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::id::PeerId;
 use crate::rng::Rng;
 use crate::units::ByteCount;
 
+mod give_to_get;
 mod none;
 mod refuse;
 mod round_robin;
@@ -33,12 +34,21 @@ pub struct Candidate {
     pub new: bool,
     /// Whether it owes us what we asked for and has sent nothing for a minute.
     pub snubbed: bool,
+    /// Whether we sent it something and it never sent us anything.
+    pub only_takes: bool,
+    /// Whether hardly anything of what we alone had and gave it has appeared at others.
+    pub keeps: bool,
 }
 
 /// The rule that grants slots.
 pub trait Choker: Debug + Send {
     /// Whom to serve until the next round: at most `slots` of `peers`, all of them interested.
     fn unchoke(&mut self, peers: &[Candidate], slots: usize, rng: &mut Rng) -> Vec<PeerId>;
+
+    /// Whether `peer` may have a slot that becomes free between two rounds.
+    fn may_fill(&self, _peer: &Candidate) -> bool {
+        true
+    }
 }
 
 /// A choker that can be named.
@@ -54,6 +64,8 @@ pub struct Row {
     pub slots: bool,
     /// Whether slots that are free between rounds are given at once to whoever asks.
     pub fills: bool,
+    /// Whether it goes by who passes on what: then everybody is told who has got which chunk.
+    pub watches: bool,
     /// Makes one.
     pub make: fn() -> Box<dyn Choker>,
 }
@@ -66,6 +78,7 @@ pub static ALL: &[Row] = &[
         source: "no choking",
         slots: false,
         fills: true,
+        watches: false,
         make: || Box::new(none::Nobody),
     },
     Row {
@@ -74,6 +87,7 @@ pub static ALL: &[Row] = &[
         source: "round robin over peers",
         slots: true,
         fills: true,
+        watches: false,
         make: || Box::new(round_robin::RoundRobin),
     },
     Row {
@@ -82,7 +96,17 @@ pub static ALL: &[Row] = &[
         source: "B. Cohen, Incentives Build Robustness in BitTorrent, 2003; BEP 3",
         slots: true,
         fills: true,
+        watches: false,
         make: || Box::new(tit_for_tat::TitForTat::default()),
+    },
+    Row {
+        name: "give-to-get",
+        about: "slots go round among those who pass on what they were given; a few turns to others",
+        source: "J. J. D. Mol et al., Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems, 2008",
+        slots: true,
+        fills: true,
+        watches: true,
+        make: || Box::new(give_to_get::GiveToGet::default()),
     },
     Row {
         name: "refuse",
@@ -90,12 +114,17 @@ pub static ALL: &[Row] = &[
         source: "the adversary that takes and never gives",
         slots: true,
         fills: false,
+        watches: false,
         make: || Box::new(refuse::Refuse),
     },
 ];
 
 /// Names of the seed rules, with the choker that each is.
-pub static SEED_RULES: &[(&str, &str)] = &[("even", "none"), ("round-robin", "round-robin")];
+pub static SEED_RULES: &[(&str, &str)] = &[
+    ("even", "none"),
+    ("round-robin", "round-robin"),
+    ("give-to-get", "give-to-get"),
+];
 
 /// The row of that name.
 #[must_use]
@@ -111,9 +140,17 @@ pub fn find_seed_rule(name: &str) -> Option<&'static Row> {
 }
 
 /// Who gets a slot that became free between two rounds: the longest wait, then the least id.
+/// Whom the choker keeps from it has it only where nobody else is served or waits.
 #[must_use]
-pub fn fill(peers: &[Candidate], free: usize) -> Vec<PeerId> {
+pub fn fill(choker: &dyn Choker, peers: &[Candidate], free: usize) -> Vec<PeerId> {
+    let nobody_else = || {
+        let mut others = peers.iter();
+        !others.any(|peer| peer.unchoked || choker.may_fill(peer))
+    };
     let mut choked: Vec<&Candidate> = peers.iter().filter(|peer| !peer.unchoked).collect();
+    if !nobody_else() {
+        choked.retain(|peer| choker.may_fill(peer));
+    }
     choked.sort_by_key(|peer| (std::cmp::Reverse(peer.waited), peer.peer));
     choked.iter().take(free).map(|peer| peer.peer).collect()
 }
@@ -129,6 +166,8 @@ pub(crate) fn candidate(peer: u32, received: u64) -> Candidate {
         waited: 0,
         new: false,
         snubbed: false,
+        only_takes: false,
+        keeps: false,
     }
 }
 
@@ -189,6 +228,6 @@ mod laws {
         peers[2].waited = 5;
         peers[3].waited = 9;
         peers[3].unchoked = true;
-        assert_eq!(fill(&peers, 2), [PeerId(2), PeerId(0)]);
+        assert_eq!(fill(&none::Nobody, &peers, 2), [PeerId(2), PeerId(0)]);
     }
 }

@@ -3,7 +3,8 @@
 //! Source:    B. Cohen, "Incentives Build Robustness in BitTorrent", 2003; BEP 3.
 //! Contract:  all slots but one go to the peers that gave most in the last two rounds; the
 //!            last is drawn at random every third round. A peer that owes us and has sent
-//!            nothing for a minute can only be drawn.
+//!            nothing for a minute can only be drawn. Slots that nobody has earned are drawn
+//!            too, but beyond the first draw not for a peer that was served and gave nothing.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: a peer that gives a little more than the last chosen gets as much as the first.
 //! Departs:   only interested peers are candidates, so a slot is never held for a peer that
@@ -51,7 +52,7 @@ impl Choker for TitForTat {
             chosen.push(kept);
         }
         while chosen.len() < slots {
-            let Some(drawn) = draw(peers, &chosen, rng) else {
+            let Some(drawn) = draw(peers, &chosen, self.optimistic.is_some(), rng) else {
                 break;
             };
             self.optimistic = self.optimistic.or(Some(drawn));
@@ -59,12 +60,18 @@ impl Choker for TitForTat {
         }
         chosen
     }
+
+    fn may_fill(&self, peer: &Candidate) -> bool {
+        !peer.only_takes
+    }
 }
 
-/// One of the peers that are not chosen yet, at random.
-fn draw(peers: &[Candidate], chosen: &[PeerId], rng: &mut Rng) -> Option<PeerId> {
+/// One of the peers that are not chosen yet, at random. `again` for a draw beside the
+/// optimistic one, which those who only take are not in.
+fn draw(peers: &[Candidate], chosen: &[PeerId], again: bool, rng: &mut Rng) -> Option<PeerId> {
     let weight = |peer: &Candidate| if peer.new { NEW_WEIGHT } else { 1 };
-    let rest = || peers.iter().filter(|peer| !chosen.contains(&peer.peer));
+    let may = |peer: &Candidate| !(chosen.contains(&peer.peer) || again && peer.only_takes);
+    let rest = || peers.iter().filter(|peer| may(peer));
     let total: usize = rest().map(weight).sum();
     if total == 0 {
         return None;
@@ -108,6 +115,20 @@ mod tests {
             "ten draws among 17 gave only {}",
             drawn.len()
         );
+    }
+
+    #[test]
+    fn of_those_who_only_take_one_is_drawn() {
+        let mut peers: Vec<_> = (0..6).map(|peer| candidate(peer, 0)).collect();
+        peers[5].received = ByteCount::new(1);
+        for peer in &mut peers[..4] {
+            peer.only_takes = true;
+        }
+        let mut choker = TitForTat::default();
+        let chosen = choker.unchoke(&peers, 6, &mut Rng::from_seed([1; 32]));
+        assert_eq!(chosen[0], PeerId(5));
+        let takers = chosen.iter().filter(|peer| peer.0 < 4).count();
+        assert!(takers <= 1 && chosen.contains(&PeerId(4)), "{chosen:?}");
     }
 
     #[test]

@@ -169,7 +169,13 @@ impl Node {
             return self.charge(peer, now);
         }
         transfer.count_holder(chunk, true);
+        let passed_on = transfer.appears(peer, chunk);
         if transfer.had().has(chunk) {
+            if let Some((giver, len)) = passed_on
+                && let Some(giver) = self.peer_mut(giver)
+            {
+                giver.conduct.passes_on(len);
+            }
             return Ok(());
         }
         remote.useful += 1;
@@ -289,13 +295,20 @@ impl Node {
         self.ask(from, now);
     }
 
-    /// Tells one peer that we have `chunk`, if it lacks it.
+    /// Tells one peer that we have `chunk`, if it lacks it or has to know who passes on what.
     fn announce(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex) {
         let state = self.peers[peer.index()].as_mut();
         let Some(remote) = state.and_then(|state| state.remotes.get_mut(id)) else {
             return;
         };
-        if !remote.has.has(chunk) {
+        let lacks = !remote.has.has(chunk);
+        if !lacks {
+            remote.useful -= 1;
+            if remote.useful == 0 {
+                self.update_interest(peer);
+            }
+        }
+        if lacks || self.seed_rule.0.watches {
             self.send(
                 peer,
                 Message::Have {
@@ -303,11 +316,6 @@ impl Node {
                     chunk: chunk.get(),
                 },
             );
-            return;
-        }
-        remote.useful -= 1;
-        if remote.useful == 0 {
-            self.update_interest(peer);
         }
     }
 

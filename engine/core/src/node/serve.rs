@@ -5,7 +5,7 @@
 
 use super::Node;
 use super::fetch::Spot;
-use crate::choke::{self, Candidate};
+use crate::choke::{self, Candidate, Choker};
 use crate::id::{PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
@@ -92,17 +92,22 @@ impl Node {
         if free == 0 || self.granted == self.interested {
             return;
         }
-        for peer in choke::fill(&self.candidates(), free) {
+        let candidates = self.candidates();
+        for peer in choke::fill(&*self.rule().1, &candidates, free) {
             self.set_choked(peer, false);
         }
     }
 
-    fn row(&self) -> &'static choke::Row {
+    const fn rule(&self) -> &(&'static choke::Row, Box<dyn Choker>) {
         if self.missing > 0 {
-            self.unchoke.0
+            &self.unchoke
         } else {
-            self.seed_rule.0
+            &self.seed_rule
         }
+    }
+
+    fn row(&self) -> &'static choke::Row {
+        self.rule().0
     }
 
     fn candidates(&self) -> Vec<Candidate> {
@@ -225,7 +230,11 @@ impl Node {
 
     /// The uplink has given a block its turn.
     pub(super) fn started(&mut self, block: Block, now: Time) {
-        let Some(state) = self.peer_mut(block.peer) else {
+        let Some(state) = self
+            .peers
+            .get_mut(block.peer.index())
+            .and_then(Option::as_mut)
+        else {
             return;
         };
         state.pulse.gives(block.len, now);
@@ -233,6 +242,10 @@ impl Node {
             |serving: &Serving| serving.transfer == block.transfer && serving.chunk == block.chunk;
         if block.last {
             state.serving.retain(|serving| !same(serving));
+            let transfer = self.transfers.get_mut(block.transfer);
+            if let Some(given) = transfer.and_then(|one| one.gives(block.peer, block.chunk)) {
+                state.conduct.is_given(given);
+            }
         } else if let Some(serving) = state.serving.iter_mut().find(|serving| same(serving)) {
             serving.started = true;
         }

@@ -31,6 +31,10 @@ const LAST_FOR: Span = Span::from_secs(600);
 const LOST_FREE: u64 = 1024 * 1024;
 const LOST_PART: u64 = 8;
 
+/// Of what we gave to it alone, bytes that it need not pass on; of the rest, a quarter.
+const KEPT_FREE: u64 = 1024 * 1024;
+const PASSED_PART: u64 = 4;
+
 /// Unwanted bytes that are no offence, however little came beside them: a few late blocks.
 const UNWANTED_FREE: u64 = 1024 * 1024;
 
@@ -50,6 +54,11 @@ pub(crate) struct Conduct {
     broken: [Option<Time>; BROKEN_MAX],
     last_until: Option<Time>,
     received: u64,
+    sent: u64,
+    /// Bytes of chunks that nobody else had when we gave them to it, and how many of those have
+    /// appeared at others.
+    given: u64,
+    passed_on: u64,
     lost: u64,
     unwanted: u64,
     /// Bytes that it may still send although we no longer want them.
@@ -65,12 +74,38 @@ struct Talk {
 }
 
 impl Conduct {
+    /// A block went to it.
+    pub(crate) const fn is_sent(&mut self, len: ByteCount) {
+        self.sent = self.sent.saturating_add(len.get());
+    }
+
+    /// A chunk that nobody else had went to it.
+    pub(crate) const fn is_given(&mut self, len: ByteCount) {
+        self.given = self.given.saturating_add(len.get());
+    }
+
+    /// Such a chunk has appeared at another peer.
+    pub(crate) const fn passes_on(&mut self, len: ByteCount) {
+        self.passed_on = self.passed_on.saturating_add(len.get());
+    }
+
+    /// Whether we sent it something and it never sent us anything.
+    pub(crate) const fn only_takes(&self) -> bool {
+        self.sent > 0 && self.received == 0
+    }
+
+    /// Whether hardly anything that we alone had and gave it has appeared at others.
+    pub(crate) const fn keeps(&self) -> bool {
+        let passed_on = self.passed_on.saturating_mul(PASSED_PART);
+        self.given > KEPT_FREE && passed_on < self.given
+    }
+
     /// Whether nothing would be lost by forgetting it.
     pub(crate) fn is_blank(&self) -> bool {
         !self.lied
             && self.talk.is_none()
             && self.broken[0].is_none()
-            && self.unwanted + self.lost == 0
+            && self.unwanted + self.lost + self.given + self.sent == 0
     }
 
     /// It said something that does no work. Over the limit for longer than the grace is an
@@ -258,5 +293,27 @@ mod tests {
         let mut peer = Conduct::default();
         assert!((0..1024).all(|_| peer.wastes(kib).is_ok()));
         assert_eq!(peer.wastes(kib), Err(Misbehaviour::Unrequested));
+    }
+
+    #[test]
+    fn who_passes_on_less_than_a_quarter_keeps() {
+        let mut peer = Conduct::default();
+        peer.is_given(ByteCount::mib(1));
+        assert!(!peer.keeps());
+        peer.is_given(ByteCount::mib(3));
+        assert!(peer.keeps());
+        peer.passes_on(ByteCount::mib(1));
+        assert!(!peer.keeps());
+        assert!(!peer.is_blank());
+    }
+
+    #[test]
+    fn who_was_served_and_gave_nothing_only_takes() {
+        let mut peer = Conduct::default();
+        assert!(!peer.only_takes());
+        peer.is_sent(ByteCount::new(1));
+        assert!(peer.only_takes());
+        peer.gives(ByteCount::new(1));
+        assert!(!peer.only_takes());
     }
 }
