@@ -9,7 +9,7 @@ use crate::choke::{self, Candidate, Choker};
 use crate::id::{PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
-use crate::peer::Serving;
+use crate::peer::{Peer, Serving};
 use crate::time::Time;
 use crate::units::ByteCount;
 use crate::uplink::{Block, Request};
@@ -244,10 +244,23 @@ impl Node {
             state.serving.retain(|serving| !same(serving));
             let transfer = self.transfers.get_mut(block.transfer);
             if let Some(given) = transfer.and_then(|one| one.gives(block.peer, block.chunk)) {
+                let before = state.conduct.keeps();
                 state.conduct.is_given(given);
+                if state.conduct.keeps() && !before {
+                    self.found_out(block.peer);
+                }
             }
         } else if let Some(serving) = state.serving.iter_mut().find(|serving| same(serving)) {
             serving.started = true;
+        }
+    }
+
+    /// `peer` keeps what it was given. Where that counts and others are served, its slot does not
+    /// wait for the end of the round.
+    fn found_out(&mut self, peer: PeerId) {
+        let others = |other: &Peer| other.is_granted() && !other.conduct.keeps();
+        if self.row().watches && self.peers.iter().flatten().any(others) {
+            self.set_choked(peer, true);
         }
     }
 
