@@ -22,7 +22,7 @@ pub(crate) use remotes::{Remote, Remotes};
 pub(crate) const REQUESTS_MAX: usize = 256;
 
 /// Contents that one peer may offer before we take part in them; the oldest is forgotten.
-const OFFERS_MAX: usize = 64;
+const OFFERS_MAX: usize = 1_024;
 
 /// Words of the bitfields of those offers, unless it is one: as many as the largest has.
 const OFFERS_WORDS_MAX: usize = (CHUNKS_MAX / u64::BITS) as usize;
