@@ -308,6 +308,7 @@ impl Peer {
     pub(crate) fn candidate(&self, peer: PeerId) -> Candidate {
         Candidate {
             peer,
+            interested: self.interested,
             received: self.received[0] + self.received[1],
             sent: self.sent[0] + self.sent[1],
             sent_in_slot: self.sent_in_slot,
@@ -410,8 +411,13 @@ mod tests {
     /// Register: J10.
     #[test]
     fn what_a_peer_offers_takes_no_more_memory_than_the_longest_offer() {
-        let offer = |content: u8, chunks: u32| Join {
-            content: ContentId([content; 32]),
+        let id = |content: u16| {
+            let mut id = [0; 32];
+            id[..2].copy_from_slice(&content.to_le_bytes());
+            ContentId(id)
+        };
+        let offer = |content: u16, chunks: u32| Join {
+            content: id(content),
             transfer: TransferId(u32::from(content)),
             have: Bitfield::full(chunks),
             reply: true,
@@ -422,12 +428,12 @@ mod tests {
             peer.keep_offer(offer(content, CHUNKS_MAX));
             assert_eq!(peer.offers.len(), 1);
         }
-        for content in 0..100 {
+        for content in 0..2_000 {
             peer.keep_offer(offer(content, 64));
         }
         assert_eq!(peer.offers.len(), OFFERS_MAX);
-        assert!(peer.take_offer(ContentId([99; 32])).is_some());
-        assert!(peer.take_offer(ContentId([9; 32])).is_none());
+        assert!(peer.take_offer(id(1_999)).is_some());
+        assert!(peer.take_offer(id(9)).is_none());
     }
 
     #[test]

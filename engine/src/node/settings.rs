@@ -27,7 +27,7 @@ const ASKING: Asking = Asking {
     moves: true,
 };
 /// Unchoke slots, optimistic ones included.
-const SLOTS: usize = 8;
+const SLOTS: usize = 5;
 /// Time between two rounds of the choker (BEP 3).
 const RECHOKE: Span = Span::from_secs(10);
 

@@ -1,17 +1,16 @@
-//! Give-to-Get: slots go round among those who pass on what they were given.
+//! Give-to-Get: whoever passes on what it was given is served.
 //!
 //! Source:    J. J. D. Mol, J. A. Pouwelse, M. Meulpolder, D. H. J. Epema, H. J. Sips,
 //!            "Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems", 2008.
-//! Contract:  while others wait, peers that keep what they alone were given share one slot in
-//!            every sixth round; in it and in the other slots, between two turns of a peer every
-//!            other has had one. Nobody gets nothing: who cannot be reached by others is not to
-//!            blame for keeping.
+//! Contract:  everybody is served but peers that keep what they alone were given, while others
+//!            want something. Those have one slot in every sixth round, by turns: who cannot be
+//!            reached by others is not to blame for keeping, and nobody gets nothing.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: two that lie together can announce each other's chunks. A peer whose uplink is
 //!            very slow passes on late, and is served less until it has.
 //! Departs:   the paper ranks by how much was forwarded and asks the receivers; here what others
-//!            announce is counted, of chunks that nobody else had, and is a threshold: whoever
-//!            passes on at all is served alike. It orders the slots of a seed.
+//!            announce is counted, of chunks that nobody else had and others wanted, and there is
+//!            no order of slots: whoever passes on at all is served alike. It is for seeds.
 
 use std::cmp::Reverse;
 
@@ -28,33 +27,27 @@ pub(super) struct GiveToGet {
 }
 
 impl Choker for GiveToGet {
-    fn unchoke(&mut self, peers: &[Candidate], slots: usize, _: &mut Rng) -> Vec<PeerId> {
-        let mut order: Vec<&Candidate> = peers.iter().collect();
-        order.sort_by_key(|peer| (peer.unchoked, Reverse(peer.waited), peer.peer));
-        let (keepers, others): (Vec<&Candidate>, Vec<&Candidate>) =
-            order.into_iter().partition(|peer| peer.keeps);
+    fn unchoke(&mut self, peers: &[Candidate], _: usize, _: &mut Rng) -> Vec<PeerId> {
         self.round = self.round.wrapping_add(1);
-        let for_keepers = match others.is_empty() {
-            true => slots,
-            false => usize::from(self.round.is_multiple_of(KEEPERS_ROUNDS)),
-        };
-        let for_keepers = for_keepers.min(keepers.len()).min(slots);
-        let others = others.into_iter().take(slots - for_keepers);
-        others
-            .chain(keepers.into_iter().take(for_keepers))
-            .map(|peer| peer.peer)
-            .collect()
-    }
-
-    fn may_fill(&self, peer: &Candidate) -> bool {
-        !peer.keeps
+        let (keepers, others): (Vec<&Candidate>, Vec<&Candidate>) =
+            peers.iter().partition(|peer| peer.keeps);
+        let mut chosen: Vec<PeerId> = others.iter().map(|peer| peer.peer).collect();
+        if others.iter().any(|peer| peer.interested) {
+            let wanting = keepers.into_iter().filter(|peer| peer.interested);
+            let turn = wanting.min_by_key(|peer| (peer.unchoked, Reverse(peer.waited), peer.peer));
+            let is_time = self.round.is_multiple_of(KEEPERS_ROUNDS);
+            chosen.extend(turn.filter(|_| is_time).map(|peer| peer.peer));
+        } else {
+            chosen.extend(keepers.iter().map(|peer| peer.peer));
+        }
+        chosen
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choke::{candidate, fill};
+    use crate::choke::candidate;
 
     #[test]
     fn those_who_keep_share_one_slot_in_six_rounds_by_turns() {
@@ -65,7 +58,7 @@ mod tests {
         let mut served = Vec::new();
         let mut choker = GiveToGet::default();
         for round in 1..=24 {
-            let chosen = choker.unchoke(&peers, 8, &mut rng);
+            let chosen = choker.unchoke(&peers, 1, &mut rng);
             let others = [PeerId(0), PeerId(2), PeerId(4)];
             assert!(others.iter().all(|peer| chosen.contains(peer)));
             assert_eq!(chosen.len(), if round % 6 == 0 { 4 } else { 3 });
@@ -74,20 +67,17 @@ mod tests {
                 peer.unchoked = chosen.contains(&peer.peer);
                 peer.waited = if peer.unchoked { 0 } else { peer.waited + 1 };
             }
-            assert!(fill(&choker, &peers, 8).is_empty());
         }
         assert_eq!(served, [1, 3, 1, 3].map(PeerId));
     }
 
     #[test]
-    fn where_all_keep_all_are_served() {
+    fn where_nobody_else_wants_anything_all_are_served() {
         let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
-        for peer in &mut peers {
-            peer.keeps = true;
-        }
+        peers[0].keeps = true;
+        peers[1].keeps = true;
+        peers[2].interested = false;
         let mut rng = Rng::from_seed([0; 32]);
-        let mut choker = GiveToGet::default();
-        assert_eq!(choker.unchoke(&peers, 8, &mut rng).len(), 3);
-        assert_eq!(fill(&choker, &peers, 8).len(), 3);
+        assert_eq!(GiveToGet::default().unchoke(&peers, 1, &mut rng).len(), 3);
     }
 }

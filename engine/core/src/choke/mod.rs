@@ -20,6 +20,8 @@ mod tit_for_tat;
 pub struct Candidate {
     /// Who.
     pub peer: PeerId,
+    /// Whether it wants something of ours.
+    pub interested: bool,
     /// Bytes received from it in the last two rounds.
     pub received: ByteCount,
     /// Bytes sent to it in the last two rounds.
@@ -42,7 +44,8 @@ pub struct Candidate {
 
 /// The rule that grants slots.
 pub trait Choker: Debug + Send {
-    /// Whom to serve until the next round: at most `slots` of `peers`, all of them interested.
+    /// Whom to serve until the next round: of `peers` at most `slots`. They are all interested
+    /// where slots count.
     fn unchoke(&mut self, peers: &[Candidate], slots: usize, rng: &mut Rng) -> Vec<PeerId>;
 
     /// Whether `peer` may have a slot that becomes free between two rounds.
@@ -101,9 +104,9 @@ pub static ALL: &[Row] = &[
     },
     Row {
         name: "give-to-get",
-        about: "slots go round among those who pass on what they were given; a few turns to others",
+        about: "serve all who ask; those who pass nothing on only now and then, while others wait",
         source: "J. J. D. Mol et al., Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems, 2008",
-        slots: true,
+        slots: false,
         fills: true,
         watches: true,
         make: || Box::new(give_to_get::GiveToGet::default()),
@@ -159,6 +162,7 @@ pub fn fill(choker: &dyn Choker, peers: &[Candidate], free: usize) -> Vec<PeerId
 pub(crate) fn candidate(peer: u32, received: u64) -> Candidate {
     Candidate {
         peer: PeerId(peer),
+        interested: true,
         received: ByteCount::new(received),
         sent: ByteCount::ZERO,
         sent_in_slot: ByteCount::ZERO,

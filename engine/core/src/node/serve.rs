@@ -17,7 +17,8 @@ use crate::uplink::{Block, Request};
 impl Node {
     /// Whether anything changes with the next round: slots go round, or somebody owes us.
     pub(super) fn needs_rounds(&self) -> bool {
-        self.asked > 0 || (self.interested > 0 && self.row().slots)
+        let row = self.row();
+        self.asked > 0 || (self.interested > 0 && (row.slots || row.watches))
     }
 
     /// A round of the choker.
@@ -70,7 +71,9 @@ impl Node {
             self.interested += 1;
         } else {
             self.interested -= 1;
-            self.set_choked(peer, self.row().slots);
+            let keeps = self.peer(peer).is_some_and(|state| state.conduct.keeps());
+            let row = self.row();
+            self.set_choked(peer, row.slots || (row.watches && keeps));
         }
         self.fill_slots();
     }
@@ -85,6 +88,9 @@ impl Node {
     /// Gives free slots at once: a small transfer does not wait for the next round.
     pub(super) fn fill_slots(&mut self) {
         let row = self.row();
+        if row.watches {
+            return self.serve_keepers();
+        }
         if !row.fills || !row.slots {
             return;
         }
@@ -243,7 +249,11 @@ impl Node {
         if block.last {
             state.serving.retain(|serving| !same(serving));
             let transfer = self.transfers.get_mut(block.transfer);
-            if let Some(given) = transfer.and_then(|one| one.gives(block.peer, block.chunk)) {
+            let given = transfer.and_then(|one| one.gives(block.peer, block.chunk));
+            if let Some(given) = given.filter(|_| self.is_shared(block)) {
+                let state = self.peers[block.peer.index()]
+                    .as_mut()
+                    .expect("it was there");
                 let before = state.conduct.keeps();
                 state.conduct.is_given(given);
                 if state.conduct.keeps() && !before {
@@ -255,13 +265,37 @@ impl Node {
         }
     }
 
+    /// Whether somebody else takes part in the content of a block.
+    fn is_shared(&self, block: Block) -> bool {
+        let takes_part = |(at, peer): (usize, &Option<Peer>)| {
+            let peer = peer.as_ref().filter(|_| at != block.peer.index());
+            peer.is_some_and(|peer| peer.remotes.has(block.transfer))
+        };
+        self.peers.iter().enumerate().any(takes_part)
+    }
+
     /// `peer` keeps what it was given. Where that counts and others are served, its slot does not
     /// wait for the end of the round.
     fn found_out(&mut self, peer: PeerId) {
-        let others = |other: &Peer| other.is_granted() && !other.conduct.keeps();
-        if self.row().watches && self.peers.iter().flatten().any(others) {
+        if self.row().watches && self.others_wait() {
             self.set_choked(peer, true);
         }
+    }
+
+    /// Those who keep what they are given are served if nobody else wants anything.
+    fn serve_keepers(&mut self) {
+        if self.interested == self.granted || self.others_wait() {
+            return;
+        }
+        for peer in self.peer_ids() {
+            self.set_choked(peer, false);
+        }
+    }
+
+    /// Whether somebody wants something who passes on what it is given.
+    fn others_wait(&self) -> bool {
+        let mut peers = self.peers.iter().flatten();
+        peers.any(|peer| peer.interested && !peer.conduct.keeps())
     }
 
     /// The last byte of a block has left.

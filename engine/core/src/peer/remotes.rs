@@ -62,6 +62,12 @@ impl Remotes {
         self.first.iter().chain(&self.rest)
     }
 
+    /// Whether it takes part in our transfer `ours`.
+    pub(crate) fn has(&self, ours: TransferId) -> bool {
+        let first = self.first.as_ref().is_some_and(|first| first.ours == ours);
+        first || find(&self.rest, ours).is_ok()
+    }
+
     /// What it says of our transfer `ours`.
     pub(crate) fn get_mut(&mut self, ours: TransferId) -> Option<&mut Remote> {
         let first = self.first.as_mut()?;
@@ -141,6 +147,8 @@ mod tests {
         }
         assert_eq!(ids(&remotes), [2, 5, 7, 9]);
         assert_eq!(remotes.named(TransferId(107)).unwrap().ours, TransferId(7));
+        assert!(remotes.has(TransferId(2)) && remotes.has(TransferId(9)));
+        assert!(!remotes.has(TransferId(3)));
         assert!(remotes.remove(TransferId(2)).is_some());
         assert!(remotes.remove(TransferId(2)).is_none());
         assert!(remotes.remove(TransferId(7)).is_some());
