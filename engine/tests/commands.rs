@@ -131,6 +131,7 @@ fn answer(call: Call) -> Option<Call> {
         Request::Get(get) => match get.ticket.strip_prefix("code") {
             Some(code) => call.fail(Failure::new(code.parse().unwrap(), HOSTILE)),
             None => call.done(&Got {
+                first_byte_seconds: None,
                 path: "/d/f".into(),
                 content: "00".repeat(32),
                 bytes: 5,

@@ -47,12 +47,16 @@ pub enum Request {
     Peers(Nothing),
     /// What goes on. Ends with [`Status`].
     Status(Nothing),
+    /// Bytes that moved, for who measures. Ends with [`Moves`].
+    Moves(Nothing),
     /// Change a cap. Ends with [`Nothing`].
     Limit(Limit),
     /// Change a weight. Ends with [`Nothing`].
     Weight(Weight),
     /// Change a floor. Ends with [`Nothing`].
     Floor(Floor),
+    /// Change the band of a strict discipline. Ends with [`Nothing`].
+    Band(Band),
     /// Stop moving a transfer, and keep what is there. Ends with [`Nothing`].
     Pause(Transfer),
     /// Move it again. Ends with [`Nothing`].
@@ -80,6 +84,9 @@ pub struct Share {
     /// Patterns of what to leave out, in gitignore syntax.
     #[serde(default)]
     pub ignore: Vec<String>,
+    /// Length of every chunk but the last; none chooses one by the length of the content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_bytes: Option<u64>,
 }
 
 /// [`Request::Get`].
@@ -162,6 +169,16 @@ pub struct Floor {
     pub rate_bytes_s: u64,
 }
 
+/// [`Request::Band`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Band {
+    /// Whose band.
+    pub target: Target,
+    /// 0 is served first; other disciplines than strict ones do not ask.
+    pub band: u8,
+}
+
 /// The body of pause, resume and cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,6 +232,9 @@ pub struct Got {
     pub files: u64,
     /// Bytes that were here before, and verified.
     pub resumed_bytes: u64,
+    /// From the request to the first byte of the content; none if none came this time.
+    #[serde(default)]
+    pub first_byte_seconds: Option<f64>,
     /// From the request to the last byte.
     pub seconds: f64,
 }
@@ -239,6 +259,30 @@ pub struct Sent {
 pub struct Pong {
     /// Round-trip times, in microseconds, at least one.
     pub rtt_us: Vec<u64>,
+}
+
+/// How [`Request::Moves`] ends: counts since the node started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moves {
+    /// Bytes that came twice or for nothing.
+    pub wasted_bytes: u64,
+    /// A row for each transfer that is not over and peer, if bytes of it moved.
+    pub moved: Vec<Moved>,
+}
+
+/// Bytes of one transfer between here and one peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// The id of the transfer, as [`TransferStatus`] shows it.
+    pub transfer: u32,
+    /// The identity of the content: 64 hexadecimal digits.
+    pub content: String,
+    /// The name of the peer; it may be gone.
+    pub peer: String,
+    /// Bytes of blocks sent to it, those of the manifest included.
+    pub up_bytes: u64,
+    /// Bytes of blocks of the content received from it.
+    pub down_bytes: u64,
 }
 
 /// How [`Request::Reload`] ends.

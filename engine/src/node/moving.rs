@@ -478,6 +478,9 @@ fn got(content: &Content, paths: Vec<PathBuf>, seconds: f64) -> Got {
         bytes: content.bytes(),
         files: tree.map_or(0, |tree| tree.files() as u64),
         resumed_bytes: content.resumed,
+        first_byte_seconds: content
+            .first_byte
+            .map(|at| at.since(content.started).as_secs_f64()),
         seconds,
     }
 }

@@ -11,7 +11,7 @@ use fairhaul_core::uplink::{Hold, Share, Target};
 use super::contents::{Content, Stage};
 use super::host::Host;
 use crate::control::api::{
-    self, Direction, FlowStatus, LimitStatus, NodeStatus, PeerStatus, Phase, Progress, Reached,
+    self, Direction, FlowStatus, LimitStatus, Moved, Moves, NodeStatus, PeerStatus, Phase, Progress, Reached,
     Status, TransferState, TransferStatus,
 };
 
@@ -147,6 +147,24 @@ impl Host {
             );
         }
         rows.into_values().collect()
+    }
+
+    /// Bytes that moved since the node started.
+    pub(super) fn moves(&self) -> Moves {
+        let row = |(peer, number, flow): (PeerId, u32, super::watch::Flow)| {
+            let content = self.contents.at(number)?;
+            Some(Moved {
+                transfer: number,
+                content: data_encoding::HEXLOWER.encode(&content.id.0),
+                peer: self.peers.at(peer).name.clone(),
+                up_bytes: flow.up,
+                down_bytes: flow.down,
+            })
+        };
+        Moves {
+            wasted_bytes: self.watch.wasted,
+            moved: self.watch.flows().filter_map(row).collect(),
+        }
     }
 
     pub(super) fn peer_status(&self) -> Vec<PeerStatus> {

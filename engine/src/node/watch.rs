@@ -20,6 +20,8 @@ pub(crate) struct Watch {
     events: broadcast::Sender<Event>,
     /// Bytes up and down by peer and content, and a second ago.
     flows: BTreeMap<(PeerId, u32), Flow>,
+    /// Bytes that came twice or for nothing.
+    pub(crate) wasted: u64,
     /// What went wrong with a content and was survived.
     troubles: BTreeMap<u32, String>,
 }
@@ -39,6 +41,7 @@ impl Watch {
             metrics,
             events,
             flows: BTreeMap::new(),
+            wasted: 0,
             troubles: BTreeMap::new(),
         }
     }
@@ -68,6 +71,12 @@ impl Watch {
         self.flows
             .get(&(peer, number))
             .map_or((0, 0), |flow| flow.rate)
+    }
+
+    /// Bytes up and down by peer and content since the node started.
+    pub(crate) fn flows(&self) -> impl Iterator<Item = (PeerId, u32, Flow)> {
+        let flows = self.flows.iter();
+        flows.map(|(&(peer, number), &flow)| (peer, number, flow))
     }
 
     /// Peers that sent something of a content.
