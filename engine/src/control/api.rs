@@ -207,6 +207,9 @@ pub enum Target {
 /// How [`Request::Share`] ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
+    /// Its id in this run of the node, for [`Target::Transfer`].
+    #[serde(default)]
+    pub transfer: u32,
     /// What `fairhaul get` takes: a line of printable ASCII.
     pub ticket: String,
     /// The identity of the content: 64 hexadecimal digits.
@@ -283,6 +286,8 @@ pub struct Moved {
     pub up_bytes: u64,
     /// Bytes of blocks of the content received from it.
     pub down_bytes: u64,
+    /// Bytes of chunks from it that were verified and written.
+    pub stored_bytes: u64,
 }
 
 /// How [`Request::Reload`] ends.

@@ -223,6 +223,7 @@ impl Host {
         }
         let ticket = self.ticket(number);
         call.done(&Shared {
+            transfer: number,
             ticket,
             content: data_encoding::HEXLOWER.encode(&id.0),
             name: tree.name().unwrap_or("tree").to_owned(),

@@ -257,6 +257,7 @@ impl Host {
                 if !is_manifest {
                     content.here += len;
                     content.came += len;
+                    self.watch.stored(from, number, len);
                 }
                 self.watch.metrics.chunks_stored.inc();
                 self.tell(Input::Stored {

@@ -159,6 +159,7 @@ impl Host {
                 peer: self.peers.at(peer).name.clone(),
                 up_bytes: flow.up,
                 down_bytes: flow.down,
+                stored_bytes: flow.stored,
             })
         };
         Moves {

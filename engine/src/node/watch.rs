@@ -31,6 +31,8 @@ pub(crate) struct Watch {
 pub(crate) struct Flow {
     pub(crate) up: u64,
     pub(crate) down: u64,
+    /// Verified and written.
+    pub(crate) stored: u64,
     before: (u64, u64),
     rate: (u64, u64),
 }
@@ -56,6 +58,11 @@ impl Watch {
         let flow = self.flows.entry((peer, number)).or_default();
         flow.up += up;
         flow.down += down;
+    }
+
+    /// A chunk from a peer was verified and written.
+    pub(crate) fn stored(&mut self, peer: PeerId, number: u32, bytes: u64) {
+        self.flows.entry((peer, number)).or_default().stored += bytes;
     }
 
     /// A second has passed.

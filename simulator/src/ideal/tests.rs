@@ -1,7 +1,7 @@
 use fairhaul_core::rng::Rng;
 use fairhaul_core::units::Weight;
 
-use super::super::tests::{peer, setup, transfer};
+use crate::world::tests::{peer, setup, transfer};
 use super::*;
 use crate::network::maxmin::oracle::{Demand, progressive_filling};
 use crate::setup::{GroupSetup, TransferSetup};
