@@ -1,7 +1,7 @@
 //! The command line of `fairlab`.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 done, 1 error, 2 usage,
-//! 3 bad file or storage, 10 some runs failed.
+//! 3 bad file or storage, 10 some runs failed, 130 interrupted.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,9 +10,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use fairhaul_lab::oracles;
 use fairhaul_lab::output::OutputError;
-use fairhaul_lab::runner::{self, Job, JobError, Outcome};
+use fairhaul_lab::runner::{self, Job, JobError, Outcome, World};
 use fairhaul_lab::scenario::{self, Scenario};
 use fairhaul_lab::{compare, policies, report, terminal};
+
+mod emulate;
 
 /// The scenario that runs when no command is given.
 const DEFAULT: &str = "experiments/scenarios/default.toml";
@@ -82,6 +84,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run a scenario with real nodes on this machine.
+    Emulate(emulate::EmulateArgs),
     /// Paired differences of every cell from a baseline, with 95 % intervals.
     Compare {
         /// The result.
@@ -127,6 +131,7 @@ impl From<JobError> for Failure {
         let code = match error {
             JobError::NoCell { .. } | JobError::Compare(_) => 2,
             JobError::Threads(_) => 1,
+            JobError::Interrupted => 130,
             _ => 3,
         };
         Self(code, error.to_string())
@@ -185,6 +190,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
                 command: command_line(),
                 figures: false,
                 file,
+                world: World::Simulated,
             };
             let outcome = runner::run(&scenario, &job)?;
             tell(&outcome, &job, json)
@@ -208,10 +214,12 @@ fn run(cli: Cli) -> Result<u8, Failure> {
                 command: command_line(),
                 figures: true,
                 file,
+                world: World::Simulated,
             };
             let outcome = runner::run(&scenario, &job)?;
             tell(&outcome, &job, json)
         }
+        Some(Command::Emulate(args)) => emulate::emulate(args),
         Some(Command::Compare {
             dir,
             baseline,
@@ -260,6 +268,7 @@ fn first_look() -> Result<u8, Failure> {
         command: format!("fairlab sweep {DEFAULT}"),
         figures: true,
         file,
+        world: World::Simulated,
     };
     let outcome = runner::run(&scenario, &job)?;
     tell(&outcome, &job, false)
