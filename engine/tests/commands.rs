@@ -114,7 +114,7 @@ fn said(output: Output) -> (i32, String, String) {
 fn answer(call: Call) -> Option<Call> {
     match &call.request.clone() {
         Request::Share(_) => call.done(&Shared {
-                transfer: 0,
+            transfer: 0,
             ticket: "ticket".to_owned(),
             content: "00".repeat(32),
             name: "f".to_owned(),

@@ -13,8 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use crate::compare;
+use crate::emulate::EmulateError;
 use crate::emulate::cpu::CpuUse;
-use crate::emulate::{EmulateError, Unsupported};
 use crate::output::{Facts, OutputError, ResultDir, Results, RunRow};
 use crate::report;
 use crate::scenario::{BadInput, Cell, Scenario};
@@ -96,8 +96,8 @@ pub enum JobError {
     #[error("threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
     /// Real nodes cannot play it.
-    #[error("real nodes cannot do this: {0}")]
-    Unsupported(#[from] Unsupported),
+    #[error(transparent)]
+    Refused(EmulateError),
     /// A person wanted it to end. What is finished is kept.
     #[error("interrupted; --resume keeps the runs that are finished")]
     Interrupted,
@@ -131,7 +131,7 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
         scenario.plan().rng_seed
     );
     if let World::Emulated(emulated) = &job.world {
-        emulated::check(&runs)?;
+        emulated::check(emulated, &runs)?;
         key += &emulated.key();
     }
     let dir = ResultDir::begin(&job.out, &key, job.resume)?.with_files(&scenario.plan().files);

@@ -148,13 +148,7 @@ impl Host {
     // ---- sharing and sending
 
     /// Reads and hashes a tree, beside the driver.
-    fn scan(
-        &mut self,
-        call: Call,
-        path: PathBuf,
-        ignore: Vec<String>,
-        chunk: Option<ByteCount>,
-    ) {
+    fn scan(&mut self, call: Call, path: PathBuf, ignore: Vec<String>, chunk: Option<ByteCount>) {
         if let Request::Send(send) = &call.request {
             let unknown = send.peers.iter().find_map(|name| self.named(name).err());
             if let Some(failure) = unknown {

@@ -11,8 +11,8 @@ use fairhaul_core::uplink::{Hold, Share, Target};
 use super::contents::{Content, Stage};
 use super::host::Host;
 use crate::control::api::{
-    self, Direction, FlowStatus, LimitStatus, Moved, Moves, NodeStatus, PeerStatus, Phase, Progress, Reached,
-    Status, TransferState, TransferStatus,
+    self, Direction, FlowStatus, LimitStatus, Moved, Moves, NodeStatus, PeerStatus, Phase,
+    Progress, Reached, Status, TransferState, TransferStatus,
 };
 
 impl Host {

@@ -137,7 +137,7 @@ pub(super) fn record(setup: &Setup, speed: u32, facts: &Facts, journal: &Journal
     let clock = Clock(u64::from(speed));
     let end = clock.time(facts.end);
     let mut peers = peers(setup, clock, facts, journal);
-    exchanges(setup, clock, facts, journal, &mut peers);
+    exchanges(facts, journal, &mut peers);
     let mut transfers = transfers(setup, clock, facts, journal);
     let (entitlements, windows) = ideal(setup, clock, facts, journal, &transfers, &peers, end);
     for (row, entitlement) in transfers.iter_mut().zip(entitlements) {
@@ -195,18 +195,11 @@ fn peers(setup: &Setup, clock: Clock, facts: &Facts, journal: &Journal) -> Vec<P
 }
 
 /// What peers sent and received, by whether they wanted something then.
-fn exchanges(
-    setup: &Setup,
-    clock: Clock,
-    facts: &Facts,
-    journal: &Journal,
-    peers: &mut [PeerRecord],
-) {
+fn exchanges(facts: &Facts, journal: &Journal, peers: &mut [PeerRecord]) {
     let wants = |row: u32, at: Duration| {
         let peer = &facts.peers[row as usize];
         peer.wanted && peer.completed.is_none_or(|completed| completed >= at)
     };
-    let _ = (setup, clock);
     let mut exchanged = vec![(0_u64, 0_u64); peers.len()];
     for arrival in in_order(journal) {
         let (from, to) = (arrival.sender as usize, arrival.receiver as usize);
@@ -251,12 +244,7 @@ fn pairs(journal: &Journal) -> Vec<PairRecord> {
     .collect()
 }
 
-fn transfers(
-    setup: &Setup,
-    clock: Clock,
-    facts: &Facts,
-    journal: &Journal,
-) -> Vec<TransferRecord> {
+fn transfers(setup: &Setup, clock: Clock, facts: &Facts, journal: &Journal) -> Vec<TransferRecord> {
     let mut received: BTreeMap<u32, (u64, Option<Duration>)> = BTreeMap::new();
     for arrival in in_order(journal) {
         if let Unit::Transfer(row) = arrival.unit {
@@ -371,7 +359,10 @@ fn rows(
     for (transfer, grant) in grants {
         let flow = FlowName::Transfer(transfer);
         let got = bytes.remove(&flow).unwrap_or(ByteCount::ZERO);
-        rows.insert(flow, (got, grant.entitlement.unwrap_or(got), grant.backlogged));
+        rows.insert(
+            flow,
+            (got, grant.entitlement.unwrap_or(got), grant.backlogged),
+        );
     }
     for (peer, entitlement, backlogged) in leechers {
         let flow = FlowName::Peer(peer);
@@ -424,7 +415,10 @@ impl Counted {
     }
 
     fn window(&self, length: usize, start: Time) -> BTreeMap<FlowName, ByteCount> {
-        self.windows[length].get(&start).cloned().unwrap_or_default()
+        self.windows[length]
+            .get(&start)
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn received(&self, row: u32, until: Time) -> ByteCount {

@@ -9,10 +9,10 @@ use fairhaul_core::rng::Rng;
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::setup::Setup;
 
+use super::Interrupt;
 use super::error::EmulateError;
 use super::place::Place;
 use super::units::Unit;
-use super::Interrupt;
 
 /// Bytes of one content, as they are needed. A read fails once the end is asked for.
 #[derive(Debug)]

@@ -95,7 +95,12 @@ pub fn play(
     played?;
     let Director { facts, journal, .. } = director;
     let journal = lock(&journal);
-    Ok(account::record(setup, options.speed.max(1), &facts, &journal))
+    Ok(account::record(
+        setup,
+        options.speed.max(1),
+        &facts,
+        &journal,
+    ))
 }
 
 /// One run.
@@ -288,7 +293,9 @@ impl<'a> Director<'a> {
                 let connected = connected.map_err(|failure| self.failed(peer, "peers", failure))?;
                 let lacks = self.files.known(peer).iter().find(|other| {
                     peers.contains(other)
-                        && !connected.iter().any(|name| name == self.files.name(**other))
+                        && !connected
+                            .iter()
+                            .any(|name| name == self.files.name(**other))
                 });
                 match lacks {
                     None => _ = waiting.remove(&peer),
@@ -298,7 +305,8 @@ impl<'a> Director<'a> {
             if since.elapsed() > MEETING {
                 let name = |row: u32| self.setup.peers[row as usize].name.as_str();
                 let missing = missing.iter().take(NAMED);
-                let who = missing.map(|(one, other)| format!("{} and {}", name(*one), name(*other)));
+                let who =
+                    missing.map(|(one, other)| format!("{} and {}", name(*one), name(*other)));
                 return Err(EmulateError::NotConnected {
                     seconds: MEETING.as_secs(),
                     who: who.collect::<Vec<_>>().join(", "),
@@ -385,9 +393,8 @@ impl<'a> Director<'a> {
         let wants = |state: &PeerState| !state.gone && !state.wants.is_empty();
         let away = |row: u32| self.peers[row as usize].gone;
         let open = self.transfers.iter().zip(&self.setup.transfers);
-        let mut open = open.filter(|(state, row)| {
-            !state.over && !away(row.source) && !away(row.destination)
-        });
+        let mut open =
+            open.filter(|(state, row)| !state.over && !away(row.source) && !away(row.destination));
         !self.peers.iter().any(wants) && open.next().is_none()
     }
 

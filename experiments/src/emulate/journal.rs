@@ -87,7 +87,9 @@ impl Journal {
 
     /// Bytes that came twice or for nothing.
     pub(super) fn wasted(&self, receiver: u32) -> u64 {
-        self.wasted.get(&receiver).map_or(0, |(now, before)| now + before)
+        self.wasted
+            .get(&receiver)
+            .map_or(0, |(now, before)| now + before)
     }
 
     /// Bytes of blocks that arrived anywhere.

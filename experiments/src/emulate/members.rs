@@ -21,7 +21,12 @@ pub(super) fn acquaintances(setup: &Setup) -> Vec<BTreeSet<u32>> {
     };
     let streams = Streams::new(setup.rng_seed, setup.replication);
     for content in &setup.contents {
-        let mut members: Vec<u32> = content.seeds.iter().chain(&content.leechers).copied().collect();
+        let mut members: Vec<u32> = content
+            .seeds
+            .iter()
+            .chain(&content.leechers)
+            .copied()
+            .collect();
         members.sort_by_key(|row| (setup.peers[*row as usize].join, *row));
         for peer in members.clone() {
             let row = &setup.peers[peer as usize];
@@ -47,4 +52,49 @@ pub(super) fn acquaintances(setup: &Setup) -> Vec<BTreeSet<u32>> {
         meet(transfer.source, transfer.destination, &mut known);
     }
     known
+}
+
+#[cfg(test)]
+mod tests {
+    use fairhaul_core::units::ByteCount;
+    use fairhaul_simulator::setup::ContentSetup;
+
+    use super::*;
+    use crate::emulate::tests::{peer, setup, transfer};
+
+    #[test]
+    fn everybody_knows_as_many_as_the_scenario_says_and_is_known_by_them() {
+        let mut setup = setup((0..30).map(|row| peer(&format!("p{row}"), 1)).collect());
+        for peer in &mut setup.peers {
+            peer.neighbours = 5;
+        }
+        setup.contents = vec![ContentSetup {
+            name: "c".into(),
+            bytes: ByteCount::new(1),
+            chunk: ByteCount::kib(16),
+            seeds: vec![0],
+            leechers: (1..30).collect(),
+        }];
+        let known = acquaintances(&setup);
+        assert_eq!(known, acquaintances(&setup));
+        for (row, others) in (0..).zip(&known) {
+            assert!((5..=10).contains(&others.len()), "{row}: {others:?}");
+            assert!(
+                others
+                    .iter()
+                    .all(|other| known[*other as usize].contains(&row))
+            );
+        }
+    }
+
+    #[test]
+    fn the_ends_of_a_transfer_know_each_other_and_nobody_else() {
+        let mut setup = setup((0..3).map(|row| peer(&format!("p{row}"), 1)).collect());
+        setup.transfers = vec![transfer("t", 2, 1)];
+        let known = acquaintances(&setup);
+        assert_eq!(
+            known,
+            [BTreeSet::from([2]), BTreeSet::new(), BTreeSet::from([0])]
+        );
+    }
 }

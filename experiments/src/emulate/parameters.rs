@@ -81,10 +81,11 @@ pub fn check(setup: &Setup) -> Result<(), Unsupported> {
             }
         }
     }
-    for (row, transfer) in (0_u32..).zip(&setup.transfers) {
-        let Some(group) = transfer.group else { continue };
+    for transfer in &setup.transfers {
+        let Some(group) = transfer.group else {
+            continue;
+        };
         if group_of(setup, transfer.source, transfer.destination) != Some(group) {
-            let _ = row;
             return Err(Unsupported {
                 key: format!("transfer.{}.group", transfer.name),
                 what: "differs from the group of its peer, and a node has groups of peers only",
@@ -101,9 +102,8 @@ fn group_of(setup: &Setup, from: u32, to: u32) -> Option<u32> {
     if let Some(group) = setup.peers[to as usize].group {
         return Some(group);
     }
-    let is_theirs = |of: &&fairhaul_simulator::setup::TransferSetup| {
-        (of.source, of.destination) == (from, to)
-    };
+    let is_theirs =
+        |of: &&fairhaul_simulator::setup::TransferSetup| (of.source, of.destination) == (from, to);
     let mut groups = setup.transfers.iter().filter(is_theirs).map(|of| of.group);
     let first = groups.next()??;
     groups.all(|group| group == Some(first)).then_some(first)
@@ -190,16 +190,17 @@ impl Files {
         );
         let socket = place.socket(peer).display().to_string();
         out += &format!("\n[control]\nsocket = {}\n", quoted(&socket));
+        let scale = self.promised(setup, peer, up);
         for (at, group) in setup.groups.iter().enumerate() {
             out += &format!(
                 "\n[group.g{at}]\nweight = {}\nupload = {}\nfloor = {}\n",
                 weight(group.weight),
                 rate(group.cap),
-                floor(fitting(group.floor, group.cap, up)),
+                floor(scale.of(least(group.floor, group.cap))),
             );
         }
         for other in &self.known[peer as usize] {
-            out += &self.peer(setup, peer, *other, place, up);
+            out += &self.peer(setup, peer, *other, place, scale);
         }
         match Params::parse("node.toml", &out) {
             Ok(_) => Ok(out),
@@ -210,6 +211,29 @@ impl Files {
         }
     }
 
+    /// What the floors at `peer` come to, against what it may send.
+    fn promised(&self, setup: &Setup, peer: u32, up: Option<Rate>) -> Scale {
+        let mut alone = 0_u64;
+        let mut members = vec![0_u64; setup.groups.len()];
+        for other in &self.known[peer as usize] {
+            let row = &setup.peers[*other as usize];
+            let floor = least(row.floor, row.cap).filter(|_| serves(setup, peer, *other));
+            let sum = match group_of(setup, peer, *other) {
+                Some(group) => &mut members[group as usize],
+                None => &mut alone,
+            };
+            *sum = sum.saturating_add(floor.map_or(0, Rate::get));
+        }
+        let groups = setup.groups.iter().zip(members);
+        let groups = groups.map(|(group, members)| {
+            least(group.floor, group.cap).map_or(members, |floor| floor.get().max(members))
+        });
+        Scale {
+            promised: groups.fold(alone, u64::saturating_add),
+            possible: up.map(Rate::get),
+        }
+    }
+
     /// What `peer` is told of `other`.
     fn peer(
         &self,
@@ -217,7 +241,7 @@ impl Files {
         peer: u32,
         other: u32,
         place: &dyn Place,
-        up: Option<Rate>,
+        scale: Scale,
     ) -> String {
         let row = &setup.peers[other as usize];
         let mut out = format!(
@@ -229,8 +253,8 @@ impl Files {
         );
         // What is promised to it counts where it is served.
         if serves(setup, peer, other) {
-            let floors = fitting(row.floor, row.cap, up);
-            out += &format!("upload = {}\nfloor = {}\n", rate(row.cap), floor(floors));
+            let promised = floor(scale.of(least(row.floor, row.cap)));
+            out += &format!("upload = {}\nfloor = {promised}\n", rate(row.cap));
         }
         if let Some(group) = group_of(setup, peer, other) {
             out += &format!("group = \"g{group}\"\n");
@@ -251,14 +275,14 @@ pub(super) fn caps(
         let below = u128::from(rate.get()) * u128::from(LINK_SHARE_PCT) / 100;
         Rate::new(u64::try_from(below).unwrap_or(u64::MAX).max(1))
     };
-    let least = |one: Option<Rate>, other: Option<Rate>| one.into_iter().chain(other).min();
+    let lower = |one: Option<Rate>, other: Option<Rate>| one.into_iter().chain(other).min();
     let up = match row.behaviour {
-        Behaviour::Compliant => least(up.map(below), upload_cap),
+        Behaviour::Compliant => lower(up.map(below), upload_cap),
         Behaviour::FreeRider => Some(NOTHING),
     };
     let down = match links {
         Links::Shaped => row.download_cap,
-        Links::Caps => least(down, row.download_cap),
+        Links::Caps => lower(down, row.download_cap),
     };
     (up, down)
 }
@@ -300,9 +324,28 @@ fn serves(setup: &Setup, peer: u32, other: u32) -> bool {
         })
 }
 
-/// A floor that is no more than the caps above it, as the ideal of the simulator has it.
-fn fitting(floor: Option<Rate>, cap: Option<Rate>, node: Option<Rate>) -> Option<Rate> {
-    [floor?].into_iter().chain(cap).chain(node).min()
+/// Promises against what is possible: where they do not fit together they are kept in
+/// proportion, as the ideal of the simulator has it.
+#[derive(Clone, Copy)]
+struct Scale {
+    promised: u64,
+    possible: Option<u64>,
+}
+
+impl Scale {
+    fn of(self, floor: Option<Rate>) -> Option<Rate> {
+        let floor = floor?;
+        let Some(possible) = self.possible.filter(|possible| self.promised > *possible) else {
+            return Some(floor);
+        };
+        let kept = u128::from(floor.get()) * u128::from(possible) / u128::from(self.promised);
+        Some(Rate::new(u64::try_from(kept).unwrap_or(u64::MAX)))
+    }
+}
+
+/// A floor that is no more than the cap over it.
+fn least(floor: Option<Rate>, cap: Option<Rate>) -> Option<Rate> {
+    [floor?].into_iter().chain(cap).min()
 }
 
 /// How long a limit may be saved up.
@@ -341,4 +384,126 @@ fn floor(floor: Option<Rate>) -> String {
 fn weight(weight: Weight) -> String {
     let hundredths = weight.hundredths();
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use fairhaul_core::units::ByteCount;
+    use fairhaul_simulator::setup::{GroupSetup, SharedLinkSetup};
+
+    use super::*;
+    use crate::emulate::loopback::Loopback;
+    use crate::emulate::tests::{peer, setup, transfer};
+
+    fn params(setup: &Setup, row: u32, links: Links) -> Params {
+        let peers = setup.peers.len();
+        let place = Loopback::new(peers, Path::new("/bin/true"), None, false).unwrap();
+        let files = Files::new(setup).unwrap();
+        let text = files.parameters(setup, row, &place, links).unwrap();
+        Params::parse("n.toml", &text).unwrap()
+    }
+
+    fn star() -> Setup {
+        let mut setup = setup(vec![
+            peer("source", 1_000_000),
+            peer("a b", 1_000),
+            peer("c", 1_000),
+        ]);
+        setup.transfers = vec![transfer("x", 1, 1), transfer("y", 2, 1)];
+        setup
+    }
+
+    #[test]
+    fn a_node_may_send_a_little_less_than_its_link_carries() {
+        let mut setup = star();
+        setup.peers[0].down = Some(Rate::new(500));
+        let limits = params(&setup, 0, Links::Shaped).limits();
+        assert_eq!(limits.upload, Some(Rate::new(980_000)));
+        assert_eq!(limits.download, None);
+        assert_eq!(limits.burst, Span::from_millis(15));
+        let limits = params(&setup, 0, Links::Caps).limits();
+        assert_eq!(limits.download, Some(Rate::new(500)));
+        setup.peers[0].upload_cap = Some(Rate::new(100_000));
+        setup.peers[0].burst = Some(ByteCount::new(10_000));
+        let limits = params(&setup, 0, Links::Shaped).limits();
+        assert_eq!(limits.upload, Some(Rate::new(100_000)));
+        assert_eq!(limits.burst, Span::from_millis(100));
+    }
+
+    #[test]
+    fn a_node_knows_the_policies_of_the_scenario_and_whom_it_serves() {
+        let mut setup = star();
+        setup.policies[0].pipeline = Some(3);
+        setup.policies[0].quantum = Some(ByteCount::kib(2));
+        setup.peers[1].weight = Weight::from_hundredths(250).unwrap();
+        setup.peers[2].cap = Some(Rate::new(700));
+        setup.peers[2].floor = Some(Rate::new(900));
+        let params = params(&setup, 0, Links::Shaped);
+        let policy = params.policy();
+        assert_eq!((policy.slots, policy.pipeline), (4, Some(3)));
+        assert_eq!(policy.rechoke, Span::from_secs(2));
+        assert_eq!(policy.quantum, Some(ByteCount::kib(2)));
+        let peers = params.peers();
+        assert_eq!(peers[0].name, "peer:1");
+        assert_eq!(peers[0].weight.hundredths(), 250);
+        assert_eq!(peers[1].upload, Some(Rate::new(700)));
+        // A promise above the cap is the cap.
+        assert_eq!(peers[1].floor, Rate::new(700));
+        assert!(!params.node().exchange);
+    }
+
+    /// Floors of 600 and 900 kB/s do not fit under 980 kB/s: they are kept in proportion.
+    #[test]
+    fn floors_that_do_not_fit_together_are_kept_in_proportion() {
+        let mut setup = star();
+        setup.peers[1].floor = Some(Rate::new(600_000));
+        setup.peers[2].floor = Some(Rate::new(900_000));
+        let peers = params(&setup, 0, Links::Shaped).peers();
+        assert_eq!(peers[0].floor, Rate::new(392_000));
+        assert_eq!(peers[1].floor, Rate::new(588_000));
+    }
+
+    #[test]
+    fn who_takes_and_never_gives_is_told_so() {
+        let mut setup = star();
+        setup.peers[0].behaviour = Behaviour::FreeRider;
+        let limits = params(&setup, 0, Links::Shaped).limits();
+        assert_eq!(limits.upload, Some(Rate::new(1)));
+    }
+
+    #[test]
+    fn the_group_of_a_transfer_is_that_of_its_peer_or_is_refused() {
+        let mut setup = star();
+        setup.groups = vec![GroupSetup::default()];
+        setup.groups[0].name = "gold".into();
+        setup.transfers[0].group = Some(0);
+        check(&setup).unwrap();
+        let peers = params(&setup, 0, Links::Shaped).peers();
+        assert_eq!(peers[0].group.as_deref(), Some("g0"));
+        assert_eq!(peers[1].group, None);
+        setup.transfers.push(transfer("z", 1, 1));
+        assert_eq!(
+            check(&setup).unwrap_err().to_string(),
+            "transfer.x.group: differs from the group of its peer, and a node has groups of peers \
+             only; got gold; allowed the same group for all that one peer sends to another"
+        );
+    }
+
+    #[test]
+    fn what_there_is_not_between_real_nodes_is_refused_by_its_key() {
+        let mut shared = star();
+        shared.links = vec![SharedLinkSetup {
+            name: "sea".into(),
+            capacity: Rate::new(5),
+            from: Vec::new(),
+            to: Vec::new(),
+        }];
+        assert_eq!(check(&shared).unwrap_err().key, "link.sea");
+        let mut mute = star();
+        mute.peers[1].up = Some(Rate::new(0));
+        assert_eq!(check(&mute).unwrap_err().key, "peer.a b.up");
+        check(&star()).unwrap();
+    }
 }

@@ -65,3 +65,25 @@ pub fn scale(setup: &Setup, speed: u32) -> Setup {
     scaled.windows.iter_mut().for_each(span);
     scaled
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emulate::tests::{at, peer, setup, transfer};
+
+    #[test]
+    fn times_are_divided_rates_multiplied_and_lengths_kept() {
+        let mut plain = setup(vec![peer("a", 100), peer("b", 100)]);
+        plain.transfers = vec![transfer("t", 1, 1_000)];
+        plain.transfers[0].start = at(800);
+        plain.transfers[0].cap = Some(Rate::new(7));
+        let fast = scale(&plain, 4);
+        assert_eq!(fast.peers[0].up, Some(Rate::new(400)));
+        assert_eq!(fast.transfers[0].cap, Some(Rate::new(28)));
+        assert_eq!(fast.transfers[0].start, at(200));
+        assert_eq!(fast.transfers[0].bytes, plain.transfers[0].bytes);
+        assert_eq!(fast.policies[0].rechoke, Span::from_millis(500));
+        assert_eq!(fast.windows, [Span::from_millis(125)]);
+        assert_eq!(scale(&plain, 1).peers[0].up, plain.peers[0].up);
+    }
+}

@@ -17,7 +17,9 @@ pub(super) enum Unit {
 impl Unit {
     /// All of a setup.
     pub(super) fn all(setup: &Setup) -> Vec<Self> {
-        let contents = (0..).zip(&setup.contents).map(|(row, _)| Self::Content(row));
+        let contents = (0..)
+            .zip(&setup.contents)
+            .map(|(row, _)| Self::Content(row));
         let transfers = (0..)
             .zip(&setup.transfers)
             .map(|(row, _)| Self::Transfer(row));

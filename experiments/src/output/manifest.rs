@@ -105,7 +105,10 @@ pub(super) fn is_ours(dir: &Path) -> bool {
 pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
     let manifest = Manifest {
         format: FORMAT.to_owned(),
-        world: facts.emulated.as_ref().map_or_else(simulated, |_| "emulated".to_owned()),
+        world: facts
+            .emulated
+            .as_ref()
+            .map_or_else(simulated, |_| "emulated".to_owned()),
         emulated: facts.emulated.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("FAIRHAUL_COMMIT").to_owned(),

@@ -88,7 +88,11 @@ fn runs<W: Write>(row: &RunRow<'_>, out: &mut Writer<W>) -> csv::Result<()> {
         .collect();
     let values = scalars.iter().map(|scalar| number(scalar.value));
     let machine = machine.into_iter().flatten().map(|pct| number(Some(pct)));
-    put(out, &keys(row), [digest].into_iter().chain(values).chain(machine))
+    put(
+        out,
+        &keys(row),
+        [digest].into_iter().chain(values).chain(machine),
+    )
 }
 
 const PEERS: [&str; 23] = [

@@ -14,7 +14,7 @@ use crate::emulate::cpu::{CpuMeter, CpuUse, TRUSTED_MAX_PCT};
 use crate::emulate::loopback::Loopback;
 use crate::emulate::parameters::{self, Links};
 use crate::emulate::place::Place;
-use crate::emulate::{EmulateError, Interrupt, Options, play, scale};
+use crate::emulate::{EmulateError, Interrupt, Options, Unsupported, play, scale};
 use crate::output::{EmulatedFacts, Results};
 use crate::scenario::Scenario;
 
@@ -58,8 +58,9 @@ impl Emulated {
         format!("emulated {links} speed {}\n", self.speed.max(1))
     }
 
-    /// Machines for one run of `setup`, which is at the speed of the run already.
-    fn place(&self, setup: &Setup) -> Result<(Box<dyn Place>, Links), EmulateError> {
+    /// Refuses what no node, or no node of this place, can do.
+    fn refuse(&self, setup: &Setup) -> Result<(), EmulateError> {
+        parameters::check(setup)?;
         if !self.loopback {
             return Err(EmulateError::Here(
                 "links of their own for every peer are not in this build; --loopback runs plain \
@@ -67,13 +68,20 @@ impl Emulated {
                     .to_owned(),
             ));
         }
-        let delayed = setup.latency.one_way.iter().any(|span| span.as_nanos() > 0);
-        if delayed {
-            return Err(EmulateError::Here(
-                "scenario.latency: the loopback has no delays; allowed is a scenario without"
-                    .to_owned(),
-            ));
+        let delay = setup.latency.one_way.iter().max();
+        if let Some(delay) = delay.filter(|delay| delay.as_nanos() > 0) {
+            return Err(EmulateError::Unsupported(Unsupported {
+                key: "scenario.latency".to_owned(),
+                what: "is a delay, and the loopback has none",
+                got: format!("{:.3} ms", delay.as_secs_f64() * 1e3),
+                allowed: "0 ms, or a run without --loopback",
+            }));
         }
+        Ok(())
+    }
+
+    /// Machines for one run of `setup`, which is at the speed of the run already.
+    fn place(&self, setup: &Setup) -> Result<(Box<dyn Place>, Links), EmulateError> {
         let peers = setup.peers.len();
         let place = Loopback::new(peers, &self.program, self.work.as_deref(), self.keep);
         let place = place.map_err(|error| EmulateError::Here(error.to_string()))?;
@@ -115,10 +123,10 @@ impl Emulated {
 }
 
 /// Refuses a plan that real nodes cannot play.
-pub(super) fn check(runs: &[Run]) -> Result<(), JobError> {
+pub(super) fn check(emulated: &Emulated, runs: &[Run]) -> Result<(), JobError> {
     for run in runs {
         let setup = run.cell.resolve(run.replication)?;
-        parameters::check(&setup)?;
+        emulated.refuse(&setup).map_err(JobError::Refused)?;
     }
     Ok(())
 }

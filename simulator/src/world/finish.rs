@@ -26,7 +26,9 @@ impl World<'_> {
             let entitlement = grant.entitlement.unwrap_or(got);
             rows.insert(flow, (got, entitlement, grant.backlogged));
         }
-        for (peer, entitlement, backlogged) in yardstick::leechers_since(self.setup, &self.tally.peers, start, self.now) {
+        for (peer, entitlement, backlogged) in
+            yardstick::leechers_since(self.setup, &self.tally.peers, start, self.now)
+        {
             let got = bytes
                 .remove(&FlowName::Peer(peer))
                 .unwrap_or(ByteCount::ZERO);

@@ -95,7 +95,9 @@ impl Director<'_> {
             let doing = format!("share {}", unit.name(self.setup));
             let shared = calls::share(&control, path, chunk.get()).await;
             let shared = shared.map_err(|failure| self.failed(peer, &doing, failure))?;
-            self.peers[peer as usize].shared.insert(unit, shared.transfer);
+            self.peers[peer as usize]
+                .shared
+                .insert(unit, shared.transfer);
             lock(&self.journal).units.insert(shared.content, unit);
             self.tickets.insert(unit, shared.ticket);
             if let Unit::Transfer(row) = unit {
@@ -157,7 +159,10 @@ impl Director<'_> {
     /// Looks at the counts of a node at the end of each window.
     fn watch(&mut self, peer: u32) {
         let units = Unit::all(self.setup);
-        if !units.iter().any(|unit| unit.takers(self.setup).contains(&peer)) {
+        if !units
+            .iter()
+            .any(|unit| unit.takers(self.setup).contains(&peer))
+        {
             return;
         }
         let lengths = self.setup.windows.iter().map(|span| span.as_nanos());
@@ -308,9 +313,11 @@ impl Director<'_> {
     }
 
     async fn crash(&mut self, peer: u32, planned: Time) -> Result<(), EmulateError> {
-        let comes_back = self.setup.faults.iter().any(|fault| {
-            fault.at >= planned && fault.kind == FaultKind::Restart { peer }
-        });
+        let comes_back = self
+            .setup
+            .faults
+            .iter()
+            .any(|fault| fault.at >= planned && fault.kind == FaultKind::Restart { peer });
         self.peers[peer as usize].gone |= !comes_back;
         if !self.peers[peer as usize].up {
             return Ok(());
