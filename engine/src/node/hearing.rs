@@ -110,7 +110,8 @@ impl Host {
                 if let Some(number) = number.map(|content| content.number) {
                     self.watch.moved(peer, number, 0, len.get());
                     if let Some(content) = self.contents.at_mut(number) {
-                        content.first_byte.get_or_insert(self.clock.now());
+                        let now = self.clock.now();
+                        content.first_byte.get_or_insert(now);
                     }
                 }
                 self.count_received(peer, len.get());
