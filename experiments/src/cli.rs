@@ -227,17 +227,21 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         }) => differences(&dir, &baseline, json),
         Some(Command::Report { dir, script }) => draw(&dir, script),
         Some(Command::Schema) => print(&format!("{:#}\n", scenario::schema())),
-        Some(Command::Completions { shell }) => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "fairlab", &mut text);
-            write(&text)
-        }
-        Some(Command::Man) => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-            write(&text)
-        }
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Man) => man(),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "fairlab", &mut text);
+    write(&text)
+}
+
+fn man() -> Result<u8, Failure> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+    write(&text)
 }
 
 /// A scenario with its defaults; of a file of oracles what it is about.

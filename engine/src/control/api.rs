@@ -13,11 +13,13 @@ use tokio::sync::mpsc;
 
 use crate::params::BadFile;
 
+pub use moves::{Moved, Moves, Stopped};
 pub use status::{
     Direction, Event, FlowStatus, Happening, Hold, LimitStatus, NodeStatus, PeerStatus, Reached,
     Status, TransferState, TransferStatus,
 };
 
+mod moves;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -262,32 +264,6 @@ pub struct Sent {
 pub struct Pong {
     /// Round-trip times, in microseconds, at least one.
     pub rtt_us: Vec<u64>,
-}
-
-/// How [`Request::Moves`] ends: counts since the node started.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moves {
-    /// Bytes that came twice or for nothing.
-    pub wasted_bytes: u64,
-    /// A row for each transfer that is not over and peer, if bytes of it moved.
-    pub moved: Vec<Moved>,
-}
-
-/// Bytes of one transfer between here and one peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
-    /// The id of the transfer, as [`TransferStatus`] shows it.
-    pub transfer: u32,
-    /// The identity of the content: 64 hexadecimal digits.
-    pub content: String,
-    /// The name of the peer; it may be gone.
-    pub peer: String,
-    /// Bytes of blocks sent to it, those of the manifest included.
-    pub up_bytes: u64,
-    /// Bytes of blocks of the content received from it.
-    pub down_bytes: u64,
-    /// Bytes of chunks from it that were verified and written.
-    pub stored_bytes: u64,
 }
 
 /// How [`Request::Reload`] ends.

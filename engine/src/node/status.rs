@@ -12,7 +12,7 @@ use super::contents::{Content, Stage};
 use super::host::Host;
 use crate::control::api::{
     self, Direction, FlowStatus, LimitStatus, Moved, Moves, NodeStatus, PeerStatus, Phase,
-    Progress, Reached, Status, TransferState, TransferStatus,
+    Progress, Reached, Status, Stopped, TransferState, TransferStatus,
 };
 
 impl Host {
@@ -165,6 +165,7 @@ impl Host {
         Moves {
             wasted_bytes: self.watch.wasted,
             moved: self.watch.flows().filter_map(row).collect(),
+            stopped: self.contents.iter().filter_map(stopped).collect(),
         }
     }
 
@@ -240,6 +241,16 @@ impl Host {
         for call in &content.watchers {
             call.progress(progress.clone());
         }
+    }
+}
+
+fn stopped(content: &Content) -> Option<Stopped> {
+    match &content.stage {
+        Stage::Failed(why) | Stage::Paused(Some(why)) => Some(Stopped {
+            content: data_encoding::HEXLOWER.encode(&content.id.0),
+            why: why.clone(),
+        }),
+        _ => None,
     }
 }
 

@@ -45,11 +45,9 @@ pub(super) async fn share(
     ask(socket, &request, |_| {}).await
 }
 
-/// Names of the peers that are connected.
-pub(super) async fn connected(socket: &Path) -> Result<Vec<String>, Failure> {
-    let peers: Vec<PeerStatus> = soon(socket, &Request::Peers(Nothing {})).await?;
-    let connected = peers.into_iter().filter(|peer| peer.connected);
-    Ok(connected.map(|peer| peer.name).collect())
+/// Whom it knows, and whether they are connected.
+pub(super) async fn peers(socket: &Path) -> Result<Vec<PeerStatus>, Failure> {
+    soon(socket, &Request::Peers(Nothing {})).await
 }
 
 pub(super) async fn moves(socket: &Path) -> Result<Moves, Failure> {

@@ -33,8 +33,8 @@ use super::{Interrupt, calls, contents, scale};
 
 mod acting;
 
-/// How long nodes may take to find each other before the clock starts.
-const MEETING: Duration = Duration::from_secs(30);
+/// How long nodes usually take at most to find each other: see [`Options::meeting`].
+pub const MEETING: Duration = Duration::from_secs(30);
 /// Time between two looks at whether everybody lives.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a node may take for its last counts before it is told to go.
@@ -49,6 +49,8 @@ pub struct Options {
     pub speed: u32,
     /// Who keeps the rates of links.
     pub links: Links,
+    /// How long nodes may take to find each other before the clock starts.
+    pub meeting: Duration,
     /// Whether it should end.
     pub interrupt: Interrupt,
 }
@@ -111,6 +113,8 @@ struct Director<'a> {
     files: Files,
     options: &'a Options,
     clock: Instant,
+    /// Whether the clock runs.
+    begun: bool,
     agenda: BTreeMap<(Duration, u64), Step>,
     planned: u64,
     peers: Vec<PeerState>,
@@ -167,6 +171,8 @@ struct TransferState {
     /// Whether its time has come.
     due: bool,
     over: bool,
+    /// Whether it was asked for while both ends are there.
+    moving: bool,
 }
 
 impl<'a> Director<'a> {
@@ -201,6 +207,7 @@ impl<'a> Director<'a> {
             files,
             options,
             clock: Instant::now(),
+            begun: false,
             agenda: BTreeMap::new(),
             planned: 0,
             tickets: BTreeMap::new(),
@@ -249,6 +256,7 @@ impl<'a> Director<'a> {
         }
         self.plan();
         self.clock = Instant::now();
+        self.begun = true;
         for peer in first {
             self.joined(peer, Duration::ZERO);
         }
@@ -289,26 +297,36 @@ impl<'a> Director<'a> {
             self.look_at_lives()?;
             missing.clear();
             for peer in waiting.clone() {
-                let connected = calls::connected(&self.place.control(peer)).await;
-                let connected = connected.map_err(|failure| self.failed(peer, "peers", failure))?;
-                let lacks = self.files.known(peer).iter().find(|other| {
-                    peers.contains(other)
-                        && !connected
-                            .iter()
-                            .any(|name| name == self.files.name(**other))
-                });
+                let status = calls::peers(&self.place.control(peer)).await;
+                let status = status.map_err(|failure| self.failed(peer, "peers", failure))?;
+                let is_there = |name: &str| {
+                    let row = status.iter().find(|row| row.name == name);
+                    row.is_some_and(|row| row.connected)
+                };
+                let lacks = self
+                    .files
+                    .known(peer)
+                    .iter()
+                    .find(|other| peers.contains(other) && !is_there(self.files.name(**other)));
                 match lacks {
                     None => _ = waiting.remove(&peer),
-                    Some(other) => missing.push((peer, *other)),
+                    Some(other) => {
+                        let name = self.files.name(*other);
+                        let row = status.iter().find(|row| row.name == name);
+                        let trouble = row.and_then(|row| row.trouble.clone());
+                        missing.push((peer, *other, trouble));
+                    }
                 }
             }
-            if since.elapsed() > MEETING {
+            if since.elapsed() > self.options.meeting {
                 let name = |row: u32| self.setup.peers[row as usize].name.as_str();
                 let missing = missing.iter().take(NAMED);
-                let who =
-                    missing.map(|(one, other)| format!("{} and {}", name(*one), name(*other)));
+                let who = missing.map(|(one, other, trouble)| {
+                    let why = trouble.as_deref().unwrap_or("no word");
+                    format!("{} and {} ({why})", name(*one), name(*other))
+                });
                 return Err(EmulateError::NotConnected {
-                    seconds: MEETING.as_secs(),
+                    seconds: self.options.meeting.as_secs(),
                     who: who.collect::<Vec<_>>().join(", "),
                 });
             }
@@ -330,6 +348,7 @@ impl<'a> Director<'a> {
             self.look_at_interrupt()?;
             if self.clock + now >= look {
                 self.look_at_lives()?;
+                self.look_at_troubles()?;
                 look = self.clock + now + LOOK;
                 self.tell(progress, now);
             }
@@ -425,6 +444,15 @@ impl<'a> Director<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A disk that is full, or anything else that a node waits to be cured of.
+    fn look_at_troubles(&self) -> Result<(), EmulateError> {
+        let trouble = lock(&self.journal).trouble.clone();
+        trouble.map_or(Ok(()), |(peer, unit, why)| {
+            let doing = format!("get {}", unit.name(self.setup));
+            Err(self.failed(peer, &doing, Failure::storage(why)))
+        })
     }
 
     fn put(&mut self, peer: u32, name: &str, mut bytes: &[u8]) -> Result<(), EmulateError> {

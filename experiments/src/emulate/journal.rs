@@ -23,6 +23,8 @@ pub(super) struct Journal {
     wasted: BTreeMap<u32, (u64, u64)>,
     pub(super) arrivals: Vec<Arrival>,
     delivered: u64,
+    /// Who has trouble with what, and why; the first of them.
+    pub(super) trouble: Option<(u32, Unit, String)>,
 }
 
 /// Bytes that came between two looks.
@@ -71,6 +73,12 @@ impl Journal {
                     bytes,
                     stored,
                 });
+            }
+        }
+        for row in &moves.stopped {
+            if let Some(unit) = self.units.get(&row.content) {
+                let trouble = (receiver, *unit, row.why.clone());
+                self.trouble.get_or_insert(trouble);
             }
         }
         let wasted = self.wasted.entry(receiver).or_default();

@@ -276,7 +276,8 @@ impl Place for Loopback {
         if !self.keep && !std::mem::replace(&mut self.closed, true) {
             let removed = fs::remove_dir_all(&self.work);
             let fail = |error| PlaceError(format!("{}: {error}", self.work.display()));
-            result = result.and(removed.map_err(fail));
+            let removed = removed.map_err(fail);
+            result = result.and(removed);
         }
         result
     }

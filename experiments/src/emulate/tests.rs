@@ -1,6 +1,7 @@
 //! Whole runs on loopback, with the engine that stands beside the tests.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
@@ -106,6 +107,7 @@ fn options(speed: u32) -> Options {
     Options {
         speed,
         links: Links::Caps,
+        meeting: Duration::from_secs(30),
         interrupt: Interrupt::default(),
     }
 }
@@ -265,11 +267,13 @@ fn a_run_ends_at_its_horizon_at_any_speed() {
     assert!(since.elapsed().as_secs() < 30);
 }
 
-/// A place in which the process of a peer dies when it is looked at for the third time.
+/// A place in which the process of a peer dies when it is looked at for the third time, and
+/// another name may stand for every address.
 struct Fatal {
     inner: Loopback,
     victim: u32,
     looks: u32,
+    name: Option<&'static str>,
 }
 
 impl Place for Fatal {
@@ -277,7 +281,8 @@ impl Place for Fatal {
         self.inner.listen(peer)
     }
     fn reach(&self, from: u32, to: u32) -> String {
-        self.inner.reach(from, to)
+        let name = self.name.map(str::to_owned);
+        name.unwrap_or_else(|| self.inner.reach(from, to))
     }
     fn home(&self, peer: u32) -> &std::path::Path {
         self.inner.home(peer)
@@ -340,6 +345,7 @@ fn a_peer_that_dies_without_being_told_ends_the_run_by_its_name() {
         inner,
         victim: 1,
         looks: 0,
+        name: None,
     };
     let error = play(&setup, &mut place, &options(1), &mut |_| {}).unwrap_err();
     let text = error.to_string();
@@ -351,6 +357,31 @@ fn a_peer_that_dies_without_being_told_ends_the_run_by_its_name() {
     assert!(!text.contains('\n'));
     drop(place);
     assert!(!work.exists());
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_told_before_the_clock_starts() {
+    let Some(engine) = engine() else { return };
+    let mut setup = setup(vec![peer("source", 100_000), peer("sink", 100_000)]);
+    setup.transfers = vec![transfer("t", 1, 20_000)];
+    let mut place = Fatal {
+        inner: Loopback::new(2, &engine, None, false).unwrap(),
+        victim: 9,
+        looks: 0,
+        name: Some("no-such-host.invalid:7440"),
+    };
+    let options = Options {
+        meeting: Duration::from_secs(2),
+        ..options(1)
+    };
+    let error = play(&setup, &mut place, &options, &mut |_| {}).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, EmulateError::NotConnected { .. }), "{text}");
+    assert!(
+        text.starts_with("not connected after 2 s: source and sink ("),
+        "{text}"
+    );
+    assert!(text.contains("no-such-host.invalid"), "{text}");
 }
 
 #[test]

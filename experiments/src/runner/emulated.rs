@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 
 use super::{Job, JobError, Run, RunFailure};
 use crate::emulate::cpu::{CpuMeter, CpuUse, TRUSTED_MAX_PCT};
+use crate::emulate::director::MEETING;
 use crate::emulate::loopback::Loopback;
 use crate::emulate::parameters::{self, Links};
 use crate::emulate::place::Place;
@@ -99,6 +100,7 @@ impl Emulated {
         let options = Options {
             speed: self.speed,
             links,
+            meeting: MEETING,
             interrupt: self.interrupt.clone(),
         };
         let mut meter = None;

@@ -125,8 +125,11 @@ impl Director<'_> {
         let is_shared = self.peers[source as usize].shared.contains_key(&unit);
         let ready = self.peers[source as usize].up && is_shared;
         if state.due && !state.over && ready && self.peers[destination as usize].up {
-            let at = self.now();
-            self.facts.started(row, at);
+            if !state.moving {
+                let at = self.now();
+                self.facts.started(row, at);
+                self.transfers[row as usize].moving = true;
+            }
             self.get(destination, unit);
         }
     }
@@ -137,7 +140,7 @@ impl Director<'_> {
         let Some(ticket) = self.tickets.get(&unit).cloned() else {
             return;
         };
-        if !state.up || state.getting.contains_key(&unit) || self.clock > Instant::now() {
+        if !state.up || state.getting.contains_key(&unit) || !self.begun {
             return;
         }
         let (control, dir) = (self.place.control(peer), out(self.place.home(peer)));
@@ -285,6 +288,9 @@ impl Director<'_> {
             task.abort();
         }
         lock(&self.journal).ended(peer);
+        for (state, row) in self.transfers.iter_mut().zip(&self.setup.transfers) {
+            state.moving &= ![row.source, row.destination].contains(&peer);
+        }
         self.facts.left(peer, at);
     }
 
