@@ -69,6 +69,13 @@ impl Identity {
         Self::from_seed(seed).ok_or_else(|| IdentityError::new(path, Fault::WeakKey))
     }
 
+    /// The text of a key file, for who writes it where this program is not: PKCS#8 in PEM, as
+    /// [`Identity::load`] reads it. The file must have mode 0600.
+    #[must_use]
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        file::pem(&self.to_pkcs8())
+    }
+
     /// The public half.
     #[must_use]
     pub const fn public(&self) -> PublicKey {

@@ -78,6 +78,8 @@ share = "peer"
 unchoke = "tit-for-tat"
 seed-rule = "even"
 picker = "rarest-first"
+slots = 8
+rechoke = "10 s"
 
 [limits]
 upload = "100 Mbit/s"

@@ -114,6 +114,7 @@ fn said(output: Output) -> (i32, String, String) {
 fn answer(call: Call) -> Option<Call> {
     match &call.request.clone() {
         Request::Share(_) => call.done(&Shared {
+            transfer: 0,
             ticket: "ticket".to_owned(),
             content: "00".repeat(32),
             name: "f".to_owned(),
@@ -131,6 +132,7 @@ fn answer(call: Call) -> Option<Call> {
         Request::Get(get) => match get.ticket.strip_prefix("code") {
             Some(code) => call.fail(Failure::new(code.parse().unwrap(), HOSTILE)),
             None => call.done(&Got {
+                first_byte_seconds: None,
                 path: "/d/f".into(),
                 content: "00".repeat(32),
                 bytes: 5,

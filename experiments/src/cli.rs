@@ -1,7 +1,7 @@
 //! The command line of `fairlab`.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 done, 1 error, 2 usage,
-//! 3 bad file or storage, 10 some runs failed.
+//! 3 bad file or storage, 10 some runs failed, 130 interrupted.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,9 +10,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use fairhaul_lab::oracles;
 use fairhaul_lab::output::OutputError;
-use fairhaul_lab::runner::{self, Job, JobError, Outcome};
+use fairhaul_lab::runner::{self, Job, JobError, Outcome, World};
 use fairhaul_lab::scenario::{self, Scenario};
 use fairhaul_lab::{compare, policies, report, terminal};
+
+mod emulate;
 
 /// The scenario that runs when no command is given.
 const DEFAULT: &str = "experiments/scenarios/default.toml";
@@ -82,6 +84,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run a scenario with real nodes on this machine.
+    Emulate(emulate::EmulateArgs),
     /// Paired differences of every cell from a baseline, with 95 % intervals.
     Compare {
         /// The result.
@@ -127,6 +131,7 @@ impl From<JobError> for Failure {
         let code = match error {
             JobError::NoCell { .. } | JobError::Compare(_) => 2,
             JobError::Threads(_) => 1,
+            JobError::Interrupted => 130,
             _ => 3,
         };
         Self(code, error.to_string())
@@ -185,6 +190,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
                 command: command_line(),
                 figures: false,
                 file,
+                world: World::Simulated,
             };
             let outcome = runner::run(&scenario, &job)?;
             tell(&outcome, &job, json)
@@ -208,10 +214,12 @@ fn run(cli: Cli) -> Result<u8, Failure> {
                 command: command_line(),
                 figures: true,
                 file,
+                world: World::Simulated,
             };
             let outcome = runner::run(&scenario, &job)?;
             tell(&outcome, &job, json)
         }
+        Some(Command::Emulate(args)) => emulate::emulate(args),
         Some(Command::Compare {
             dir,
             baseline,
@@ -219,17 +227,21 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         }) => differences(&dir, &baseline, json),
         Some(Command::Report { dir, script }) => draw(&dir, script),
         Some(Command::Schema) => print(&format!("{:#}\n", scenario::schema())),
-        Some(Command::Completions { shell }) => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "fairlab", &mut text);
-            write(&text)
-        }
-        Some(Command::Man) => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-            write(&text)
-        }
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Man) => man(),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "fairlab", &mut text);
+    write(&text)
+}
+
+fn man() -> Result<u8, Failure> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+    write(&text)
 }
 
 /// A scenario with its defaults; of a file of oracles what it is about.
@@ -260,6 +272,7 @@ fn first_look() -> Result<u8, Failure> {
         command: format!("fairlab sweep {DEFAULT}"),
         figures: true,
         file,
+        world: World::Simulated,
     };
     let outcome = runner::run(&scenario, &job)?;
     tell(&outcome, &job, false)

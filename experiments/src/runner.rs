@@ -6,14 +6,42 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use fairhaul_simulator::record::Record;
+use fairhaul_simulator::setup::Setup;
 use fairhaul_simulator::world::{self, RunError};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use crate::compare;
+use crate::emulate::EmulateError;
+use crate::emulate::cpu::CpuUse;
 use crate::output::{Facts, OutputError, ResultDir, Results, RunRow};
 use crate::report;
 use crate::scenario::{BadInput, Cell, Scenario};
+
+mod emulated;
+
+pub use emulated::{Emulated, MACHINE_CPU, default_out, distrust};
+
+/// In which world a scenario is run.
+#[derive(Clone, Debug)]
+pub enum World {
+    /// In virtual time.
+    Simulated,
+    /// With real nodes on this machine.
+    Emulated(Emulated),
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFailure {
+    /// In virtual time.
+    #[error(transparent)]
+    Simulated(#[from] RunError),
+    /// With real nodes.
+    #[error(transparent)]
+    Emulated(#[from] EmulateError),
+}
 
 /// What to run, and where to put it.
 #[derive(Clone, Debug)]
@@ -34,6 +62,8 @@ pub struct Job {
     pub command: String,
     /// Whether to draw the figures and the page as well.
     pub figures: bool,
+    /// In which world.
+    pub world: World,
 }
 
 /// What became of a job.
@@ -42,7 +72,7 @@ pub struct Outcome {
     /// The result, of the runs that did not fail.
     pub results: Option<Results>,
     /// Runs that failed, with their reasons.
-    pub failed: Vec<(String, RunError)>,
+    pub failed: Vec<(String, RunFailure)>,
     /// Runs that were there already.
     pub kept: usize,
     /// Digest of each run made now, in the order of the plan.
@@ -65,6 +95,12 @@ pub enum JobError {
     /// The figures.
     #[error("threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+    /// Real nodes cannot play it.
+    #[error(transparent)]
+    Refused(EmulateError),
+    /// A person wanted it to end. What is finished is kept.
+    #[error("interrupted; --resume keeps the runs that are finished")]
+    Interrupted,
     /// A cell that the sweep does not have.
     #[error("--cell: got {got}; allowed 0 to {last}")]
     NoCell {
@@ -88,12 +124,16 @@ struct Run {
 /// A fault of the scenario or of the disk. Runs that fail are in the outcome.
 pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     let runs = plan(scenario, job)?;
-    let key = format!(
+    let mut key = format!(
         "{} {} {}\n",
         env!("CARGO_PKG_VERSION"),
         scenario.hash(),
         scenario.plan().rng_seed
     );
+    if let World::Emulated(emulated) = &job.world {
+        emulated::check(emulated, &runs)?;
+        key += &emulated.key();
+    }
     let dir = ResultDir::begin(&job.out, &key, job.resume)?.with_files(&scenario.plan().files);
     let todo: Vec<&Run> = runs.iter().filter(|run| !dir.is_done(&run.name)).collect();
     let kept = runs.len() - todo.len();
@@ -106,7 +146,7 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
         .build()?;
     pool.install(|| {
         todo.par_iter().try_for_each(|run| -> Result<(), JobError> {
-            match one(scenario, run, &dir, &bar)? {
+            match one(scenario, job, run, &dir, &bar)? {
                 Ok(digest) => lock(&digests).push((run.name.clone(), digest)),
                 Err(error) => {
                     bar.suspend(|| complain(job, run, &error));
@@ -159,10 +199,29 @@ fn plan(scenario: &Scenario, job: &Job) -> Result<Vec<Run>, JobError> {
 
 fn one(
     scenario: &Scenario,
+    job: &Job,
     run: &Run,
     dir: &ResultDir,
     bar: &ProgressBar,
-) -> Result<Result<String, RunError>, JobError> {
+) -> Result<Result<String, RunFailure>, JobError> {
+    let write = |setup: &Setup, record: &Record, machine: Option<CpuUse>| {
+        dir.write(&RunRow {
+            run: &run.name,
+            cell: &run.cell.label(),
+            params: &run.cell.parameters(),
+            seed: scenario.plan().rng_seed,
+            replication: run.replication,
+            setup,
+            record,
+            machine,
+        })
+    };
+    if let World::Emulated(emulated) = &job.world {
+        let done = emulated::one(emulated, run, bar, |setup, record, used| {
+            Ok(write(setup, record, Some(used))?)
+        })?;
+        return Ok(done.map(|record| hex(&record.digest)));
+    }
     let setup = run.cell.resolve(run.replication)?;
     let record = match world::run(&setup, &mut |progress| {
         bar.set_message(format!(
@@ -172,28 +231,24 @@ fn one(
         ));
     }) {
         Ok(record) => record,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => return Ok(Err(error.into())),
     };
-    dir.write(&RunRow {
-        run: &run.name,
-        cell: &run.cell.label(),
-        params: &run.cell.parameters(),
-        seed: scenario.plan().rng_seed,
-        replication: run.replication,
-        setup: &setup,
-        record: &record,
-    })?;
+    write(&setup, &record, None)?;
     Ok(Ok(hex(&record.digest)))
 }
 
-fn complain(job: &Job, run: &Run, error: &RunError) {
+fn complain(job: &Job, run: &Run, error: &RunFailure) {
     eprintln!("run {} ({}) failed: {error}", run.name, run.cell.label());
-    eprintln!(
-        "  repeat it with: fairlab run {} --cell {} --replication {}",
-        job.file.display(),
-        run.cell.index(),
-        run.replication
-    );
+    let again = match job.world {
+        World::Emulated(_) => emulated::again(job, run),
+        World::Simulated => format!(
+            "fairlab run {} --cell {} --replication {}",
+            job.file.display(),
+            run.cell.index(),
+            run.replication
+        ),
+    };
+    eprintln!("  repeat it with: {again}");
 }
 
 /// Puts the tables together. A result with failed runs stays unfinished: a later `--resume`
@@ -215,7 +270,15 @@ fn finish(
         compare::write_summary(&path, &results)?;
         return Ok(Some(results));
     }
+    let emulated = match &job.world {
+        World::Simulated => None,
+        World::Emulated(emulated) => {
+            dir.assemble(names)?;
+            Some(emulated::facts(emulated, &Results::read(&path)?))
+        }
+    };
     let facts = Facts {
+        emulated,
         scenario: scenario.resolved_toml(),
         seed: scenario.plan().rng_seed,
         command: job.command.clone(),

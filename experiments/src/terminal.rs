@@ -11,6 +11,7 @@ use crate::compare::{Comparison, Verdict};
 use crate::output::Results;
 use crate::report::digits::{self, fixed, significant};
 use crate::report::headline::{self, Headline};
+use crate::runner;
 use crate::stats::Estimate;
 
 pub use picture::picture;
@@ -70,7 +71,8 @@ impl Style {
 /// Table and picture of a result, with a line that says how to read them.
 #[must_use]
 pub fn overview(results: &Results, style: Style) -> String {
-    let parts = [table(results, style), picture(results, style)];
+    let distrust = runner::distrust(results).map_or_else(String::new, |line| line + "\n");
+    let parts = [table(results, style), picture(results, style), distrust];
     parts
         .into_iter()
         .filter(|part| !part.is_empty())

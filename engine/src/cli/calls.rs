@@ -80,7 +80,11 @@ async fn transfer(command: Command) -> Result<(), End> {
             asking,
         } => {
             let path = absolute(&path)?;
-            let request = Request::Share(Share { path, ignore });
+            let request = Request::Share(Share {
+                path,
+                ignore,
+                chunk_bytes: None,
+            });
             shown(&asking, &request, |shared: &Shared| {
                 format!("{}\n", shared.ticket)
             })

@@ -13,11 +13,13 @@ use tokio::sync::mpsc;
 
 use crate::params::BadFile;
 
+pub use moves::{Moved, Moves, Stopped};
 pub use status::{
     Direction, Event, FlowStatus, Happening, Hold, LimitStatus, NodeStatus, PeerStatus, Reached,
     Status, TransferState, TransferStatus,
 };
 
+mod moves;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -47,12 +49,16 @@ pub enum Request {
     Peers(Nothing),
     /// What goes on. Ends with [`Status`].
     Status(Nothing),
+    /// Bytes that moved, for who measures. Ends with [`Moves`].
+    Moves(Nothing),
     /// Change a cap. Ends with [`Nothing`].
     Limit(Limit),
     /// Change a weight. Ends with [`Nothing`].
     Weight(Weight),
     /// Change a floor. Ends with [`Nothing`].
     Floor(Floor),
+    /// Change the band of a strict discipline. Ends with [`Nothing`].
+    Band(Band),
     /// Stop moving a transfer, and keep what is there. Ends with [`Nothing`].
     Pause(Transfer),
     /// Move it again. Ends with [`Nothing`].
@@ -80,6 +86,9 @@ pub struct Share {
     /// Patterns of what to leave out, in gitignore syntax.
     #[serde(default)]
     pub ignore: Vec<String>,
+    /// Length of every chunk but the last; none chooses one by the length of the content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_bytes: Option<u64>,
 }
 
 /// [`Request::Get`].
@@ -162,6 +171,16 @@ pub struct Floor {
     pub rate_bytes_s: u64,
 }
 
+/// [`Request::Band`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Band {
+    /// Whose band.
+    pub target: Target,
+    /// 0 is served first; other disciplines than strict ones do not ask.
+    pub band: u8,
+}
+
 /// The body of pause, resume and cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +209,9 @@ pub enum Target {
 /// How [`Request::Share`] ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
+    /// Its id in this run of the node, for [`Target::Transfer`].
+    #[serde(default)]
+    pub transfer: u32,
     /// What `fairhaul get` takes: a line of printable ASCII.
     pub ticket: String,
     /// The identity of the content: 64 hexadecimal digits.
@@ -215,6 +237,9 @@ pub struct Got {
     pub files: u64,
     /// Bytes that were here before, and verified.
     pub resumed_bytes: u64,
+    /// From the request to the first byte of the content; none if none came this time.
+    #[serde(default)]
+    pub first_byte_seconds: Option<f64>,
     /// From the request to the last byte.
     pub seconds: f64,
 }

@@ -102,6 +102,7 @@ async fn answer(call: Call, keep: &mpsc::Sender<Call>) {
                 });
             }
             call.done(&Got {
+                first_byte_seconds: None,
                 path: "/d/f".into(),
                 content: "00".to_owned(),
                 bytes: 20,

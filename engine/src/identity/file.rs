@@ -89,7 +89,7 @@ pub(super) fn create(path: &Path, der: &[u8]) -> Result<(), IdentityError> {
         Errno::EXIST | Errno::LOOP => fail(Fault::Exists),
         errno => fail(io::Error::from(errno).into()),
     })?;
-    let text = Zeroizing::new(format!("{BEGIN}\n{}\n{END}\n", *encoded(der)));
+    let text = pem(der);
     let written = (|| {
         // A mask takes rights away, also those of the owner.
         rustix::fs::fchmod(&file, own)?;
@@ -105,6 +105,11 @@ pub(super) fn create(path: &Path, der: &[u8]) -> Result<(), IdentityError> {
         let _ = std::fs::remove_file(path);
         fail(error.into())
     })
+}
+
+/// The text of a key file.
+pub(super) fn pem(der: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(format!("{BEGIN}\n{}\n{END}\n", *encoded(der)))
 }
 
 fn encoded(der: &[u8]) -> Zeroizing<String> {

@@ -83,6 +83,14 @@ impl Host {
         Ok(())
     }
 
+    pub(super) fn set_band(&mut self, band: &api::Band) -> Result<(), Failure> {
+        let target = self.target(&band.target)?;
+        self.limits
+            .change(target, |limit| limit.band = band.band, &self.settings);
+        self.apply(target);
+        Ok(())
+    }
+
     /// Tells the core what holds for `target` now.
     pub(super) fn apply(&mut self, target: Target) {
         let limit = self.limits.of(target);

@@ -10,6 +10,7 @@ use fairhaul_core::id::PeerId;
 use fairhaul_core::message::{Message, Offer, Verdict};
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::ByteCount;
 use tokio::task::spawn_blocking;
 
 use super::Happening;
@@ -52,12 +53,16 @@ impl Host {
     /// Does what a call asks, or starts to.
     pub(super) fn call(&mut self, call: Call) {
         let done = match call.request.clone() {
-            Request::Share(share) => return self.scan(call, share.path, share.ignore),
-            Request::Send(send) => return self.scan(call, send.path, send.ignore),
+            Request::Share(share) => {
+                let chunk = share.chunk_bytes.map(ByteCount::new);
+                return self.scan(call, share.path, share.ignore, chunk);
+            }
+            Request::Send(send) => return self.scan(call, send.path, send.ignore, None),
             Request::Get(get) => return self.get(call, &get),
             Request::Ping(ping) => return self.ping(call, &ping.peer),
             Request::Peers(_) => return call.done(&self.peer_status()),
             Request::Status(_) => return call.done(&self.status()),
+            Request::Moves(_) => return call.done(&self.moves()),
             Request::Reload(_) => match self.reload() {
                 Ok(reloaded) => return call.done(&reloaded),
                 Err(failure) => Err(failure),
@@ -66,6 +71,7 @@ impl Host {
             Request::Limit(limit) => self.set_cap(&limit),
             Request::Weight(weight) => self.set_weight(&weight),
             Request::Floor(floor) => self.set_floor(&floor),
+            Request::Band(band) => self.set_band(&band),
             Request::Pause(transfer) => self.set_paused(transfer.id, true),
             Request::Resume(transfer) => self.set_paused(transfer.id, false),
             Request::Cancel(transfer) => self.cancel(transfer.id),
@@ -142,7 +148,7 @@ impl Host {
     // ---- sharing and sending
 
     /// Reads and hashes a tree, beside the driver.
-    fn scan(&mut self, call: Call, path: PathBuf, ignore: Vec<String>) {
+    fn scan(&mut self, call: Call, path: PathBuf, ignore: Vec<String>, chunk: Option<ByteCount>) {
         if let Request::Send(send) = &call.request {
             let unknown = send.peers.iter().find_map(|name| self.named(name).err());
             if let Some(failure) = unknown {
@@ -163,7 +169,7 @@ impl Host {
             let options = Options {
                 ignore,
                 skip_unportable: false,
-                chunk: None,
+                chunk,
                 threads: None,
                 progress: &progress,
                 cancel: &AtomicBool::new(false),
@@ -211,6 +217,7 @@ impl Host {
         }
         let ticket = self.ticket(number);
         call.done(&Shared {
+            transfer: number,
             ticket,
             content: data_encoding::HEXLOWER.encode(&id.0),
             name: tree.name().unwrap_or("tree").to_owned(),

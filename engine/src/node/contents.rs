@@ -49,6 +49,8 @@ pub(crate) struct Content {
     /// Peers that offered it and want to know what becomes of it.
     pub(crate) offered: Vec<PeerId>,
     pub(crate) started: Time,
+    /// When its first byte came this time.
+    pub(crate) first_byte: Option<Time>,
     /// Verified bytes that are here, those that came this time, and a second ago.
     pub(crate) here: u64,
     pub(crate) came: u64,
@@ -183,6 +185,7 @@ impl Contents {
             watchers: Vec::new(),
             offered: Vec::new(),
             started: now,
+            first_byte: None,
             here: 0,
             came: 0,
             resumed: 0,

@@ -109,6 +109,10 @@ impl Host {
                 let number = content.and_then(|id| self.contents.find(id));
                 if let Some(number) = number.map(|content| content.number) {
                     self.watch.moved(peer, number, 0, len.get());
+                    if let Some(content) = self.contents.at_mut(number) {
+                        let now = self.clock.now();
+                        content.first_byte.get_or_insert(now);
+                    }
                 }
                 self.count_received(peer, len.get());
             }
@@ -179,6 +183,7 @@ impl Host {
             }
             Event::Pong(peer, number) => self.ponged(peer, number),
             Event::Wasted(peer, len) => {
+                self.watch.wasted += len.get();
                 let name = &self.peers.at(peer).name;
                 debug!(peer = %name, bytes = len.get(), "came in vain");
             }

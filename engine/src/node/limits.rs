@@ -43,7 +43,11 @@ impl Limits {
         let mut limit = self.of(target);
         change(&mut limit);
         let floor = limit.floor.unwrap_or(Rate::new(0));
-        let limit = settings.limit(limit.cap, floor, limit.weight);
+        let band = limit.band;
+        let limit = Limit {
+            band,
+            ..settings.limit(limit.cap, floor, limit.weight)
+        };
         self.set(target, limit);
     }
 }

@@ -257,6 +257,7 @@ impl Host {
                 if !is_manifest {
                     content.here += len;
                     content.came += len;
+                    self.watch.stored(from, number, len);
                 }
                 self.watch.metrics.chunks_stored.inc();
                 self.tell(Input::Stored {
@@ -478,6 +479,9 @@ fn got(content: &Content, paths: Vec<PathBuf>, seconds: f64) -> Got {
         bytes: content.bytes(),
         files: tree.map_or(0, |tree| tree.files() as u64),
         resumed_bytes: content.resumed,
+        first_byte_seconds: content
+            .first_byte
+            .map(|at| at.since(content.started).as_secs_f64()),
         seconds,
     }
 }

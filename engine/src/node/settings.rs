@@ -26,10 +26,6 @@ const ASKING: Asking = Asking {
     most: Span::from_secs(1),
     moves: true,
 };
-/// Unchoke slots, optimistic ones included.
-const SLOTS: usize = 5;
-/// Time between two rounds of the choker (BEP 3).
-const RECHOKE: Span = Span::from_secs(10);
 
 /// What a node was told about limits, as far as the core has to be told again.
 #[derive(Debug)]
@@ -78,17 +74,20 @@ impl Settings {
             outer: policy.outer.name.to_owned(),
             inner: policy.inner.name.to_owned(),
             share: policy.share,
-            largest: largest(&limits),
+            largest: policy.block.map_or_else(
+                || largest(&limits),
+                |block| block.clamp(block_size::SMALLEST, block_size::LARGEST),
+            ),
             window_node: WINDOWS.0,
             window_peer: WINDOWS.1,
             adapt: true,
-            quantum: None,
+            quantum: policy.quantum,
             unchoke: policy.unchoke.name.to_owned(),
             seed_rule: policy.seed_rule.name.to_owned(),
             picker: policy.picker.name.to_owned(),
-            slots: SLOTS,
-            rechoke: RECHOKE,
-            pipeline: None,
+            slots: policy.slots as usize,
+            rechoke: policy.rechoke,
+            pipeline: policy.pipeline,
             download: limits.download,
             asking: ASKING,
             guard: Some(Guard::default()),

@@ -11,8 +11,8 @@ use fairhaul_core::uplink::{Hold, Share, Target};
 use super::contents::{Content, Stage};
 use super::host::Host;
 use crate::control::api::{
-    self, Direction, FlowStatus, LimitStatus, NodeStatus, PeerStatus, Phase, Progress, Reached,
-    Status, TransferState, TransferStatus,
+    self, Direction, FlowStatus, LimitStatus, Moved, Moves, NodeStatus, PeerStatus, Phase,
+    Progress, Reached, Status, Stopped, TransferState, TransferStatus,
 };
 
 impl Host {
@@ -149,6 +149,26 @@ impl Host {
         rows.into_values().collect()
     }
 
+    /// Bytes that moved since the node started.
+    pub(super) fn moves(&self) -> Moves {
+        let row = |(peer, number, flow): (PeerId, u32, super::watch::Flow)| {
+            let content = self.contents.at(number)?;
+            Some(Moved {
+                transfer: number,
+                content: data_encoding::HEXLOWER.encode(&content.id.0),
+                peer: self.peers.at(peer).name.clone(),
+                up_bytes: flow.up,
+                down_bytes: flow.down,
+                stored_bytes: flow.stored,
+            })
+        };
+        Moves {
+            wasted_bytes: self.watch.wasted,
+            moved: self.watch.flows().filter_map(row).collect(),
+            stopped: self.contents.iter().filter_map(stopped).collect(),
+        }
+    }
+
     pub(super) fn peer_status(&self) -> Vec<PeerStatus> {
         let rows = self.peers.iter().filter(|(_, row)| row.allowed);
         let status = |(id, row): (PeerId, &super::peers::PeerRow)| {
@@ -221,6 +241,16 @@ impl Host {
         for call in &content.watchers {
             call.progress(progress.clone());
         }
+    }
+}
+
+fn stopped(content: &Content) -> Option<Stopped> {
+    match &content.stage {
+        Stage::Failed(why) | Stage::Paused(Some(why)) => Some(Stopped {
+            content: data_encoding::HEXLOWER.encode(&content.id.0),
+            why: why.clone(),
+        }),
+        _ => None,
     }
 }
 

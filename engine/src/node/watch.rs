@@ -20,6 +20,8 @@ pub(crate) struct Watch {
     events: broadcast::Sender<Event>,
     /// Bytes up and down by peer and content, and a second ago.
     flows: BTreeMap<(PeerId, u32), Flow>,
+    /// Bytes that came twice or for nothing.
+    pub(crate) wasted: u64,
     /// What went wrong with a content and was survived.
     troubles: BTreeMap<u32, String>,
 }
@@ -29,6 +31,8 @@ pub(crate) struct Watch {
 pub(crate) struct Flow {
     pub(crate) up: u64,
     pub(crate) down: u64,
+    /// Verified and written.
+    pub(crate) stored: u64,
     before: (u64, u64),
     rate: (u64, u64),
 }
@@ -39,6 +43,7 @@ impl Watch {
             metrics,
             events,
             flows: BTreeMap::new(),
+            wasted: 0,
             troubles: BTreeMap::new(),
         }
     }
@@ -55,6 +60,11 @@ impl Watch {
         flow.down += down;
     }
 
+    /// A chunk from a peer was verified and written.
+    pub(crate) fn stored(&mut self, peer: PeerId, number: u32, bytes: u64) {
+        self.flows.entry((peer, number)).or_default().stored += bytes;
+    }
+
     /// A second has passed.
     pub(crate) fn second(&mut self) {
         for flow in self.flows.values_mut() {
@@ -68,6 +78,12 @@ impl Watch {
         self.flows
             .get(&(peer, number))
             .map_or((0, 0), |flow| flow.rate)
+    }
+
+    /// Bytes up and down by peer and content since the node started.
+    pub(crate) fn flows(&self) -> impl Iterator<Item = (PeerId, u32, Flow)> {
+        let flows = self.flows.iter();
+        flows.map(|(&(peer, number), &flow)| (peer, number, flow))
     }
 
     /// Peers that sent something of a content.

@@ -208,7 +208,7 @@ static GROUP: [Field; 3] = [
     ),
 ];
 
-static POLICY: [Field; 5] = [
+static POLICY: [Field; 10] = [
     field(
         "uplink",
         Kind::Discipline,
@@ -233,6 +233,37 @@ static POLICY: [Field; 5] = [
         Kind::Picker,
         Is("\"rarest-first\""),
         "Which chunk to ask for next.",
+    ),
+    field(
+        "slots",
+        Kind::Count(1_000),
+        Is("5"),
+        "Peers served at once where a rule chooses them, those at random included.",
+    ),
+    field(
+        "rechoke",
+        Kind::Burst,
+        Is("\"10 s\""),
+        "Time between two choices of who is served.",
+    ),
+    field(
+        "block",
+        Kind::Size,
+        Absent("\"16 KiB\""),
+        "What is sent in one turn at most, 1 KiB to 256 KiB; without one, what fits the rate.",
+    ),
+    field(
+        "quantum",
+        Kind::Size,
+        Absent("\"16 KiB\""),
+        "Credit of a round per unit of weight, where a discipline has rounds; without one, a \
+         block.",
+    ),
+    field(
+        "pipeline",
+        Kind::Count(4_096),
+        Absent("16"),
+        "Chunks asked of one peer ahead; without one, what rate and round trip need.",
     ),
 ];
 

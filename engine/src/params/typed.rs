@@ -84,6 +84,16 @@ pub struct PolicyParams {
     pub seed_rule: &'static choke::Row,
     /// Which chunk to ask for next.
     pub picker: &'static pick::Row,
+    /// Peers served at once, optimistic ones included: 1 to 1,000.
+    pub slots: u32,
+    /// Time between two rounds of the choker.
+    pub rechoke: Span,
+    /// The largest block; none derives it from the rate.
+    pub block: Option<ByteCount>,
+    /// Quantum per unit weight; none derives it from the block.
+    pub quantum: Option<ByteCount>,
+    /// Chunks asked of one peer ahead; none adapts to rate and delay.
+    pub pipeline: Option<u32>,
 }
 
 /// `[limits]`.
@@ -201,6 +211,21 @@ impl Params {
             unchoke: choke::find(&needed(row, "unchoke")).expect(known),
             seed_rule: choke::find_seed_rule(&needed(row, "seed-rule")).expect(known),
             picker: pick::find(&needed(row, "picker")).expect(known),
+            slots: match row.get("slots") {
+                Some(Value::Count(count)) => *count,
+                other => unlike("slots", other),
+            },
+            rechoke: match row.get("rechoke") {
+                Some(Value::Span(span)) => *span,
+                other => unlike("rechoke", other),
+            },
+            block: size(row, "block"),
+            quantum: size(row, "quantum"),
+            pipeline: match row.get("pipeline") {
+                None => None,
+                Some(Value::Count(count)) => Some(*count),
+                other => unlike("pipeline", other),
+            },
         }
     }
 
@@ -327,6 +352,15 @@ fn limit(row: &Row, key: &str) -> Option<Option<Rate>> {
     match row.get(key) {
         None => None,
         Some(Value::Limit(rate)) => Some(*rate),
+        other => unlike(key, other),
+    }
+}
+
+/// The size of `key`; none if the file does not say or it is unlimited.
+fn size(row: &Row, key: &str) -> Option<ByteCount> {
+    match row.get(key) {
+        None => None,
+        Some(Value::Size(size)) => *size,
         other => unlike(key, other),
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use fairhaul::control::api::{Failure, TransferState};
+use fairhaul::control::api::{Failure, Moves, Nothing, Request, TransferState};
 use fairhaul_core::message::{CloseCode, Message, Verdict};
 use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
@@ -239,4 +239,24 @@ async fn a_text_and_a_reason_of_a_peer_are_one_escaped_line_each() {
         "{log}"
     );
     assert!(!log.contains('\u{202e}'), "{log}");
+}
+
+/// What came from whom is counted to the byte, and the answer says when the first one came.
+#[tokio::test]
+async fn a_node_counts_what_came_from_whom() {
+    let (seed, taker, ticket) = pair().await;
+    let got = taker.get(&ticket, &taker.path("out")).await.unwrap();
+    let first = got.first_byte_seconds.unwrap();
+    assert!(first > 0.0 && first < got.seconds, "{got:?}");
+    let moves: Moves = taker.ask(Request::Moves(Nothing {})).await;
+    let [row] = moves.moved.as_slice() else {
+        panic!("{moves:?}");
+    };
+    assert_eq!((row.peer.as_str(), &row.content), ("seed", &got.content));
+    assert_eq!(row.stored_bytes, BYTES as u64);
+    assert_eq!(row.down_bytes, BYTES as u64 + moves.wasted_bytes);
+    assert!(moves.stopped.is_empty());
+    let moves: Moves = seed.ask(Request::Moves(Nothing {})).await;
+    assert!(moves.moved[0].up_bytes >= BYTES as u64, "{moves:?}");
+    assert_eq!(moves.moved[0].stored_bytes, 0);
 }

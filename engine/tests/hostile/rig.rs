@@ -225,6 +225,7 @@ impl Rig {
         let share = Share {
             path: path.to_owned(),
             ignore: Vec::new(),
+            chunk_bytes: None,
         };
         let shared: Shared = self.ask(Request::Share(share)).await;
         shared.ticket.parse().unwrap()

@@ -3,5 +3,78 @@
 //! Decides nothing about transfers: the nodes do, as they would for anybody. A [`Place`] gives
 //! each peer of a scenario a machine; the director plays the scenario's times on it and writes
 //! down what happened, in the same record that a simulated run gives.
+//!
+//! [`Place`]: place::Place
 
+mod account;
+mod calls;
+pub mod contents;
+pub mod cpu;
+pub mod director;
+mod error;
+mod journal;
+pub mod loopback;
+mod members;
+pub mod parameters;
 pub mod place;
+mod scale;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use director::{Options, Progress, play};
+pub use error::{EmulateError, Unsupported};
+pub use scale::scale;
+
+/// Whether a person wants everything to end; looked at wherever something takes long.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Asks for the end.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end was asked for.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One that ^C and SIGTERM set, from now on and for the life of the process.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be made for it.
+    pub fn of_signals() -> std::io::Result<Self> {
+        let interrupt = Self::default();
+        let set = interrupt.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    use tokio::signal::unix::{SignalKind, signal};
+                    let (Ok(mut interrupted), Ok(mut terminated)) = (
+                        signal(SignalKind::interrupt()),
+                        signal(SignalKind::terminate()),
+                    ) else {
+                        return;
+                    };
+                    loop {
+                        tokio::select! {
+                            _ = interrupted.recv() => set.set(),
+                            _ = terminated.recv() => set.set(),
+                        }
+                    }
+                });
+            })?;
+        Ok(interrupt)
+    }
+}

@@ -247,11 +247,13 @@ pub(crate) fn write_result(dir: &Path, runs: &[MadeUp]) -> Results {
             replication: setup.replication,
             setup,
             record,
+            machine: None,
         };
         out.write(&row).unwrap();
         names.push(run);
     }
     let facts = Facts {
+        emulated: None,
         scenario: "[scenario]\nname = \"<made up>\"\n".to_owned(),
         seed: 7,
         command: "fairlab run made-up.toml --seed 7".to_owned(),

@@ -29,6 +29,23 @@ pub struct Facts {
     pub command: String,
     /// Runs in the result.
     pub runs: usize,
+    /// How it was made with real nodes; none of a simulated result.
+    pub emulated: Option<EmulatedFacts>,
+}
+
+/// How a result was made with real nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmulatedFacts {
+    /// Whose links they were: `shaped` or `none`.
+    pub links: String,
+    /// How many times as fast as the scenario says.
+    pub speed: u32,
+    /// What a node may send, in percent of its link.
+    pub node_share_of_link_pct: u64,
+    /// Busy share of all processors of the machine in the worst run, in percent.
+    pub machine_cpu_pct: String,
+    /// Whether the machine was never too busy.
+    pub trustworthy: bool,
 }
 
 /// The manifest of a result.
@@ -36,6 +53,12 @@ pub struct Facts {
 pub struct Manifest {
     /// Schema of the result.
     pub format: String,
+    /// `simulated` or `emulated`.
+    #[serde(default = "simulated")]
+    pub world: String,
+    /// How it was made with real nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emulated: Option<EmulatedFacts>,
     /// Version of the program.
     pub version: String,
     /// Commit that the program was built from; empty if unknown.
@@ -82,6 +105,11 @@ pub(super) fn is_ours(dir: &Path) -> bool {
 pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
     let manifest = Manifest {
         format: FORMAT.to_owned(),
+        world: facts
+            .emulated
+            .as_ref()
+            .map_or_else(simulated, |_| "emulated".to_owned()),
+        emulated: facts.emulated.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("FAIRHAUL_COMMIT").to_owned(),
         command: facts.command.clone(),
@@ -104,6 +132,11 @@ pub fn refresh_digests(dir: &Path) -> Result<(), OutputError> {
     let mut manifest = read_manifest(dir)?;
     manifest.files = digests(dir)?;
     save(dir, &manifest)
+}
+
+/// The world of results that do not say.
+fn simulated() -> String {
+    "simulated".to_owned()
 }
 
 fn save(dir: &Path, manifest: &Manifest) -> Result<(), OutputError> {

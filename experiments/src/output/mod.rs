@@ -19,9 +19,11 @@ use std::path::{Path, PathBuf};
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::Setup;
 
+use crate::emulate::cpu::CpuUse;
+
 pub use directory::ResultDir;
 pub use machine::Machine;
-pub use manifest::{Facts, Manifest, read_manifest, refresh_digests};
+pub use manifest::{EmulatedFacts, Facts, Manifest, read_manifest, refresh_digests};
 pub use results::{Axis, CellRuns, Results, RunValues};
 pub use value::{number, seconds, text};
 
@@ -42,6 +44,8 @@ pub struct RunRow<'a> {
     pub setup: &'a Setup,
     /// What it gave back.
     pub record: &'a Record,
+    /// How busy the machine was under real nodes; none of a simulated run.
+    pub machine: Option<CpuUse>,
 }
 
 /// Why a result could not be written or read.

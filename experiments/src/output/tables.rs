@@ -12,6 +12,7 @@ use fairhaul_simulator::record::FlowName;
 use fairhaul_simulator::setup::{Behaviour, PeerSetup, Setup};
 
 use super::{RunRow, number, seconds, text};
+use crate::runner::MACHINE_CPU;
 
 /// Names of the tables that a run has rows in, and what writes them.
 pub(super) type WriteRows<W> = fn(&RunRow<'_>, &mut Writer<W>) -> csv::Result<()>;
@@ -74,6 +75,10 @@ fn runs<W: Write>(row: &RunRow<'_>, out: &mut Writer<W>) -> csv::Result<()> {
     let scalars = metrics::scalars(row.setup, row.record);
     let mut columns = vec![AFTER_PARAMS];
     columns.extend(scalars.iter().map(|scalar| scalar.name.as_str()));
+    let machine = row.machine.map(|used| {
+        columns.extend([MACHINE_CPU, "machine_cpu_worst_second_pct"]);
+        [used.mean_pct, used.worst_second_pct]
+    });
     out.write_record(header(row, &columns))?;
     let digest: String = row
         .record
@@ -82,7 +87,12 @@ fn runs<W: Write>(row: &RunRow<'_>, out: &mut Writer<W>) -> csv::Result<()> {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let values = scalars.iter().map(|scalar| number(scalar.value));
-    put(out, &keys(row), [digest].into_iter().chain(values))
+    let machine = machine.into_iter().flatten().map(|pct| number(Some(pct)));
+    put(
+        out,
+        &keys(row),
+        [digest].into_iter().chain(values).chain(machine),
+    )
 }
 
 const PEERS: [&str; 23] = [

@@ -28,11 +28,13 @@ fn row<'a>(
         replication: setup.replication,
         setup,
         record,
+        machine: None,
     }
 }
 
 fn facts() -> Facts {
     Facts {
+        emulated: None,
         scenario: "[scenario]\nname = \"x\"\n".to_owned(),
         seed: 7,
         command: "fairlab run x.toml".to_owned(),

@@ -5,11 +5,11 @@ use fairhaul_core::id::{ChunkIndex, GroupId, PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::Rate;
 use fairhaul_core::uplink::{Limit, Target};
 
 use super::{Event, World, build, swarm};
-use crate::setup::{FaultKind, NetworkModel, TransferSetup};
+use crate::setup::{FaultKind, TransferSetup};
+use crate::yardstick;
 
 impl World<'_> {
     /// The source gets the content of a transfer and tells the destination, so that the news
@@ -74,7 +74,7 @@ impl World<'_> {
             [u64::from(row), 0],
         );
         self.tally
-            .transfer_started(row, self.alone(transfer), self.now);
+            .transfer_started(row, yardstick::alone(self.setup, transfer), self.now);
         let asked = self.now + self.delay(transfer.destination, transfer.source);
         let missing = transfer
             .bytes
@@ -193,41 +193,6 @@ impl World<'_> {
             .faults
             .iter()
             .any(|fault| fault.at >= self.now && fault.kind == FaultKind::Restart { peer })
-    }
-
-    /// Time that a transfer takes with every link to itself: the request's way, the narrowest
-    /// link, cap or window, and the last byte's way.
-    fn alone(&self, transfer: &TransferSetup) -> Span {
-        let (source, destination) = (transfer.source, transfer.destination);
-        let there = self.delay(destination, source);
-        let back = self.delay(source, destination);
-        let (from, to) = (
-            &self.setup.peers[source as usize],
-            &self.setup.peers[destination as usize],
-        );
-        let group = |row: Option<u32>| row.and_then(|row| self.setup.groups[row as usize].cap);
-        let window = match self.setup.network {
-            NetworkModel::Block { window } if there + back > Span::ZERO => {
-                let product = u128::from(window.get()) * 1_000_000_000;
-                let rate = product / u128::from((there + back).as_nanos());
-                Some(Rate::new(u64::try_from(rate).unwrap_or(u64::MAX)))
-            }
-            _ => None,
-        };
-        let limits = [
-            from.up,
-            from.upload_cap,
-            to.down,
-            to.download_cap,
-            to.cap,
-            transfer.cap,
-            group(transfer.group),
-            group(to.group),
-            window,
-        ];
-        let narrowest = limits.into_iter().flatten().min();
-        let moving = narrowest.map_or(Span::ZERO, |rate| rate.time_for(transfer.bytes));
-        Span::from_nanos((there + back).as_nanos().saturating_add(moving.as_nanos()))
     }
 
     /// The core's id for a transfer: those of contents come first.

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{ByteCount, Rate};
+use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::Hold;
 
 use super::{Event, RunError, World, rows};
-use crate::bounds::{self, Access};
-use crate::record::{ContentRecord, FlowName, Record, WindowRecord};
-use crate::setup::ContentSetup;
+use crate::record::{FlowName, Record, WindowRecord};
+use crate::yardstick;
 
 /// How many of those who wait a message names.
 const NAMED: usize = 5;
@@ -27,7 +26,9 @@ impl World<'_> {
             let entitlement = grant.entitlement.unwrap_or(got);
             rows.insert(flow, (got, entitlement, grant.backlogged));
         }
-        for (peer, entitlement, backlogged) in self.leechers_since(start) {
+        for (peer, entitlement, backlogged) in
+            yardstick::leechers_since(self.setup, &self.tally.peers, start, self.now)
+        {
             let got = bytes
                 .remove(&FlowName::Peer(peer))
                 .unwrap_or(ByteCount::ZERO);
@@ -53,34 +54,6 @@ impl World<'_> {
         if next <= self.setup.horizon && self.queue.len() > others {
             self.queue.push(next, Event::Window(row));
         }
-    }
-
-    /// Peers that wanted a content between `start` and now: what equal service would have
-    /// given them, and for how long they wanted it.
-    ///
-    /// Equal service is the content in the least time in which the last peer can have it
-    /// (Kumar and Ross); where no bound applies the entitlement is zero.
-    fn leechers_since(&self, start: Time) -> Vec<(u32, ByteCount, Span)> {
-        let ideal = self.setup.contents.first().and_then(|content| {
-            let (least, _) = self.bounds(content);
-            least
-                .filter(|span| *span > Span::ZERO)
-                .map(|span| (content.bytes, span))
-        });
-        let wanted = rows(&self.tally.peers).filter(|(_, peer)| peer.wanted);
-        wanted
-            .filter_map(|(row, peer)| {
-                let from = peer.joined?.max(start);
-                let until = peer.completed.or(peer.left).unwrap_or(self.now);
-                let backlogged = until.since(from);
-                let share = ideal.map_or(0, |(bytes, least)| {
-                    let product = u128::from(bytes.get()) * u128::from(backlogged.as_nanos());
-                    product / u128::from(least.as_nanos())
-                });
-                let share = ByteCount::new(u64::try_from(share).unwrap_or(u64::MAX));
-                (backlogged > Span::ZERO).then_some((row, share, backlogged))
-            })
-            .collect()
     }
 
     /// The error of a run in which nothing more will happen: who waits for whom.
@@ -174,10 +147,10 @@ impl World<'_> {
             .setup
             .contents
             .iter()
-            .map(|content| self.content(content))
+            .map(|content| yardstick::content(self.setup, content, &self.tally.peers))
             .collect();
         for (row, _) in rows(&self.setup.peers) {
-            self.tally.peers[row as usize].alone = self.alone_in_swarm(row);
+            self.tally.peers[row as usize].alone = yardstick::alone_in_swarm(self.setup, row);
         }
         Ok(Record {
             digest: self.trace.digest(),
@@ -226,99 +199,4 @@ impl World<'_> {
         }
         Ok(())
     }
-
-    fn content(&self, content: &ContentSetup) -> ContentRecord {
-        let peers = |rows: &[u32]| -> Vec<_> {
-            rows.iter()
-                .map(|row| &self.tally.peers[*row as usize])
-                .collect()
-        };
-        let leechers = peers(&content.leechers);
-        let joined = leechers.iter().filter_map(|peer| peer.joined);
-        let completed = leechers.iter().filter_map(|peer| peer.completed);
-        let all = completed.clone().count() == leechers.len();
-        let makespan = match (joined.clone().min(), completed.clone().max()) {
-            (Some(first), Some(last)) if all => Some(last.since(first)),
-            _ => None,
-        };
-        let (kumar_ross, mundinger) = self.bounds(content);
-        ContentRecord {
-            makespan,
-            leechers: count(joined),
-            completed: count(completed),
-            kumar_ross,
-            mundinger,
-        }
-    }
-
-    /// What no policy can beat, where the theorems apply: everybody joins together and stays
-    /// to the end, and the seeds are there from the start.
-    fn bounds(&self, content: &ContentSetup) -> (Option<Span>, Option<Span>) {
-        let peer = |row: &u32| &self.setup.peers[*row as usize];
-        let all = || content.seeds.iter().chain(&content.leechers).map(peer);
-        let together = all().all(|peer| peer.leave.is_none() && peer.linger.is_none())
-            && content
-                .leechers
-                .windows(2)
-                .all(|pair| peer(&pair[0]).join == peer(&pair[1]).join)
-            && content.seeds.iter().all(|seed| {
-                content
-                    .leechers
-                    .first()
-                    .is_none_or(|first| peer(seed).join <= peer(first).join)
-            });
-        if !together || !self.setup.faults.is_empty() || self.setup.contents.len() != 1 {
-            return (None, None);
-        }
-        let up = |row: &u32| peer(row).up.map(Rate::get);
-        let seeds: Option<u64> = content.seeds.iter().map(up).sum();
-        let access: Vec<Access> = content
-            .leechers
-            .iter()
-            .map(|row| Access {
-                up: peer(row).up,
-                down: peer(row).down,
-            })
-            .collect();
-        let kumar_ross = bounds::kumar_ross(content.bytes, seeds.map(Rate::new), &access);
-        let rate = content.seeds.first().and_then(|seed| peer(seed).up);
-        let equal = content.seeds.len() == 1
-            && all().all(|peer| peer.up == rate && peer.down.is_none_or(|down| Some(down) >= rate));
-        let chunks = content.bytes.get().div_ceil(content.chunk.get());
-        let mundinger = match (rate, u32::try_from(chunks)) {
-            (Some(rate), Ok(chunks)) if equal => {
-                bounds::mundinger(content.bytes, chunks, count(access.iter()), rate)
-            }
-            _ => None,
-        };
-        (kumar_ross, mundinger)
-    }
-
-    /// Time in which a peer would have everything it wants, if only it were served: its own
-    /// downlink or the seeds' uplinks, whichever is narrower.
-    fn alone_in_swarm(&self, row: u32) -> Option<Span> {
-        let wanted = self
-            .setup
-            .contents
-            .iter()
-            .filter(|content| content.leechers.contains(&row));
-        let mut alone: Option<Span> = None;
-        for content in wanted {
-            let up = |seed: &u32| self.setup.peers[*seed as usize].up;
-            let seeds: Option<u64> = content
-                .seeds
-                .iter()
-                .map(|seed| up(seed).map(|rate| rate.get()))
-                .sum();
-            let down = self.setup.peers[row as usize].down.map(|rate| rate.get());
-            let narrowest = [seeds, down].into_iter().flatten().min();
-            let time = narrowest.map_or(Span::ZERO, |rate| Rate::new(rate).time_for(content.bytes));
-            alone = Some(alone.map_or(time, |before| before + time));
-        }
-        alone
-    }
-}
-
-fn count<T>(things: impl Iterator<Item = T>) -> u32 {
-    u32::try_from(things.count()).expect("fewer peers than u32")
 }

@@ -14,6 +14,7 @@ use fairhaul_core::uplink::Block;
 
 use crate::event_queue::EventQueue;
 use crate::host::Host;
+use crate::ideal::Ideal;
 use crate::network::block::BlockNetwork;
 use crate::network::fluid::FluidNetwork;
 use crate::network::{Network, NodeIndex, Outcome, Transmission};
@@ -26,15 +27,13 @@ mod check;
 mod error;
 mod faults;
 mod finish;
-mod ideal;
 mod swarm;
 mod tally;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use check::Checks;
 pub use error::RunError;
-use ideal::Ideal;
 use swarm::Swarm;
 use tally::Tally;
 

@@ -12,7 +12,7 @@ use crate::setup::{
     Setup, TransferSetup,
 };
 
-pub(super) fn policy(uplink: &str, unchoke: &str) -> PolicySetup {
+pub(crate) fn policy(uplink: &str, unchoke: &str) -> PolicySetup {
     PolicySetup {
         uplink: uplink.into(),
         share: "peer".into(),
@@ -27,7 +27,7 @@ pub(super) fn policy(uplink: &str, unchoke: &str) -> PolicySetup {
     }
 }
 
-pub(super) fn peer(name: &str, up: u64) -> PeerSetup {
+pub(crate) fn peer(name: &str, up: u64) -> PeerSetup {
     PeerSetup {
         name: name.into(),
         class: "peer".into(),
@@ -50,7 +50,7 @@ pub(super) fn peer(name: &str, up: u64) -> PeerSetup {
     }
 }
 
-pub(super) fn transfer(name: &str, destination: u32, bytes: u64) -> TransferSetup {
+pub(crate) fn transfer(name: &str, destination: u32, bytes: u64) -> TransferSetup {
     TransferSetup {
         name: name.into(),
         class: "bulk".into(),
@@ -67,7 +67,7 @@ pub(super) fn transfer(name: &str, destination: u32, bytes: u64) -> TransferSetu
     }
 }
 
-pub(super) fn setup(peers: Vec<PeerSetup>) -> Setup {
+pub(crate) fn setup(peers: Vec<PeerSetup>) -> Setup {
     Setup {
         rng_seed: 1,
         replication: 0,

@@ -1,10 +1,10 @@
 use fairhaul_core::rng::Rng;
 use fairhaul_core::units::Weight;
 
-use super::super::tests::{peer, setup, transfer};
 use super::*;
 use crate::network::maxmin::oracle::{Demand, progressive_filling};
 use crate::setup::{GroupSetup, TransferSetup};
+use crate::world::tests::{peer, setup, transfer};
 
 const NS: u64 = 1_000_000_000;
 

@@ -27,7 +27,7 @@ use sharing::Sharing;
 
 /// The entitlements of one run, as far as it has come.
 #[derive(Debug)]
-pub(super) struct Ideal {
+pub struct Ideal {
     sharing: Sharing,
     accounts: Vec<Account>,
     clock: Time,
@@ -59,15 +59,17 @@ struct Standing {
 
 /// What the ideal gave a transfer in a span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Grant {
+pub struct Grant {
     /// Bytes; none if nothing limited it for a while, when it is entitled to what it gets.
-    pub(super) entitlement: Option<ByteCount>,
+    pub entitlement: Option<ByteCount>,
     /// For how long it was backlogged.
-    pub(super) backlogged: Span,
+    pub backlogged: Span,
 }
 
 impl Ideal {
-    pub(super) fn new(setup: &Setup) -> Self {
+    /// The state of a run in which nothing has begun.
+    #[must_use]
+    pub fn new(setup: &Setup) -> Self {
         Self {
             sharing: table::sharing(setup),
             accounts: vec![Account::default(); setup.transfers.len()],
@@ -78,7 +80,7 @@ impl Ideal {
     }
 
     /// A transfer asks for `missing` bytes; its first request reaches the source at `at`.
-    pub(super) fn begin(&mut self, row: u32, missing: ByteCount, at: Time) {
+    pub fn begin(&mut self, row: u32, missing: ByteCount, at: Time) {
         self.accounts[row as usize].left = missing.get();
         if missing > ByteCount::ZERO && !self.sharing.is_active(row) {
             self.coming.insert((at, row));
@@ -86,7 +88,7 @@ impl Ideal {
     }
 
     /// The source has sent `len` bytes of a transfer.
-    pub(super) fn sent(&mut self, row: u32, len: ByteCount, now: Time) {
+    pub fn sent(&mut self, row: u32, len: ByteCount, now: Time) {
         let account = &mut self.accounts[row as usize];
         account.left = account.left.saturating_sub(len.get());
         if account.left == 0 {
@@ -95,7 +97,7 @@ impl Ideal {
     }
 
     /// A transfer asks for nothing more.
-    pub(super) fn end(&mut self, row: u32, now: Time) {
+    pub fn end(&mut self, row: u32, now: Time) {
         self.advance(now);
         self.coming.retain(|(_, other)| *other != row);
         if self.sharing.is_active(row) {
@@ -106,7 +108,7 @@ impl Ideal {
 
     /// A peer is gone, and what it wanted and gave. Should it come back, the cap on its uplink
     /// is that of the setup.
-    pub(super) fn peer_left(&mut self, peer: u32, cap: Option<Rate>, now: Time) {
+    pub fn peer_left(&mut self, peer: u32, cap: Option<Rate>, now: Time) {
         self.advance(now);
         let mut concerned = self.sharing.active_at(peer);
         let coming = self.coming.iter().map(|(_, row)| *row);
@@ -118,26 +120,26 @@ impl Ideal {
     }
 
     /// A peer's links change.
-    pub(super) fn set_links(&mut self, peer: u32, up: Option<Rate>, down: Option<Rate>, now: Time) {
+    pub fn set_links(&mut self, peer: u32, up: Option<Rate>, down: Option<Rate>, now: Time) {
         self.settle_peer(peer, now);
         self.sharing.set_links(peer, up, down);
     }
 
     /// The cap that a peer keeps on its own uplink changes.
-    pub(super) fn set_upload_cap(&mut self, peer: u32, cap: Option<Rate>, now: Time) {
+    pub fn set_upload_cap(&mut self, peer: u32, cap: Option<Rate>, now: Time) {
         self.settle_peer(peer, now);
         self.sharing.set_upload_cap(peer, cap);
     }
 
     /// What a transfer was entitled to from its start until `now`.
-    pub(super) fn grant(&mut self, row: u32, now: Time) -> Grant {
+    pub fn grant(&mut self, row: u32, now: Time) -> Grant {
         self.advance(now);
         self.standing(row).since(Standing::default())
     }
 
     /// What each transfer that had demand in the window that ends now was entitled to in it,
     /// for windows of one length.
-    pub(super) fn take_window(&mut self, length: usize, now: Time) -> Vec<(u32, Grant)> {
+    pub fn take_window(&mut self, length: usize, now: Time) -> Vec<(u32, Grant)> {
         self.advance(now);
         let begun = std::mem::take(&mut self.windows[length]);
         let mut grants = Vec::with_capacity(begun.len());

@@ -1,0 +1,155 @@
+//! How busy the machine is while something runs on it.
+//!
+//! Decides when a measurement on this machine cannot be trusted: nodes that wait for a
+//! processor are slower than their links.
+
+use std::fs;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Above this share of all processors, in percent, a result is not trustworthy.
+pub const TRUSTED_MAX_PCT: f64 = 80.0;
+
+/// Measures from its start to its end, in a thread of its own.
+#[derive(Debug)]
+pub struct CpuMeter {
+    stop: Sender<()>,
+    thread: JoinHandle<CpuUse>,
+}
+
+/// Busy time of all processors of the machine, in percent of the time they had.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CpuUse {
+    /// Over the whole time.
+    pub mean_pct: f64,
+    /// In the worst second.
+    pub worst_second_pct: f64,
+}
+
+/// Sums of the kernel, in its ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ticks {
+    busy: u64,
+    all: u64,
+}
+
+impl CpuMeter {
+    /// Starts to measure.
+    #[must_use]
+    pub fn start() -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let first = Ticks::now();
+            let (mut before, mut worst) = (first, 0.0_f64);
+            loop {
+                let waited = stopped.recv_timeout(Duration::from_secs(1));
+                let now = Ticks::now();
+                // A piece of a second says little, unless there is nothing else.
+                if matches!(waited, Err(RecvTimeoutError::Timeout)) || before == first {
+                    worst = worst.max(now.since(before));
+                }
+                before = now;
+                if !matches!(waited, Err(RecvTimeoutError::Timeout)) {
+                    return CpuUse {
+                        mean_pct: now.since(first),
+                        worst_second_pct: worst,
+                    };
+                }
+            }
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends measuring.
+    #[must_use]
+    pub fn finish(self) -> CpuUse {
+        drop(self.stop);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+impl CpuUse {
+    /// Whether times measured meanwhile are those of the links and policies.
+    #[must_use]
+    pub fn is_trustworthy(&self) -> bool {
+        self.mean_pct <= TRUSTED_MAX_PCT
+    }
+}
+
+impl Ticks {
+    /// None of a system without `/proc`.
+    fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+        Self::parse(&text).unwrap_or_default()
+    }
+
+    /// The first line: user, nice, system, idle, iowait, irq, softirq, steal, guest, guest of
+    /// nice; the last two are in the first two already.
+    fn parse(text: &str) -> Option<Self> {
+        let line = text.lines().next()?.strip_prefix("cpu ")?;
+        let ticks: Option<Vec<u64>> = line
+            .split_ascii_whitespace()
+            .take(8)
+            .map(|word| word.parse().ok())
+            .collect();
+        let ticks = ticks.filter(|ticks| ticks.len() >= 5)?;
+        let all: u64 = ticks.iter().sum();
+        let idle = ticks[3] + ticks[4];
+        Some(Self {
+            busy: all - idle,
+            all,
+        })
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "ticks of a run are far below 2^53, and a percentage shows two digits"
+    )]
+    fn since(self, before: Self) -> f64 {
+        let all = self.all.saturating_sub(before.all);
+        if all == 0 {
+            return 0.0;
+        }
+        100.0 * self.busy.saturating_sub(before.busy) as f64 / all as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // 100 user, 10 nice, 40 system, 800 idle, 50 waiting for disks: 150 of 1,000 busy.
+    #[test]
+    fn waiting_for_a_disk_is_no_work() {
+        let ticks = Ticks::parse("cpu  100 10 40 800 50 0 0 0 7 0\ncpu0 1 2 3 4\n").unwrap();
+        assert_eq!(
+            ticks,
+            Ticks {
+                busy: 150,
+                all: 1_000
+            }
+        );
+        assert!((ticks.since(Ticks::default()) - 15.0).abs() < 1e-9);
+        assert_eq!(Ticks::parse("cpu0 1 2 3 4 5"), None);
+        assert_eq!(Ticks::parse("cpu  1 2 x 4 5"), None);
+        assert!(ticks.since(ticks).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_meter_that_ends_at_once_has_an_answer() {
+        let used = CpuMeter::start().finish();
+        assert!((0.0..=100.0).contains(&used.mean_pct));
+        assert!((0.0..=100.0).contains(&used.worst_second_pct));
+    }
+
+    #[test]
+    fn above_eighty_percent_nothing_is_trusted() {
+        let used = |mean_pct| CpuUse {
+            mean_pct,
+            worst_second_pct: 100.0,
+        };
+        assert!(used(80.0).is_trustworthy());
+        assert!(!used(80.1).is_trustworthy());
+    }
+}

@@ -1,0 +1,107 @@
+//! What moved, as the receiving nodes tell it.
+//!
+//! Decides nothing: differences of what a node has counted since it started, each with the
+//! time at which it was asked for. A node that comes back counts from zero.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fairhaul::control::api::Moves;
+
+use super::units::Unit;
+
+/// Everything that was counted so far.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    /// By the identity of the content.
+    pub(super) units: BTreeMap<String, Unit>,
+    /// Rows of the setup's peers, by the names of nodes.
+    names: BTreeMap<String, u32>,
+    /// Bytes come and stored, by receiver, unit and sender.
+    last: BTreeMap<(u32, Unit, u32), (u64, u64)>,
+    /// Bytes come in vain, by receiver: in its life, and in its lives before.
+    wasted: BTreeMap<u32, (u64, u64)>,
+    pub(super) arrivals: Vec<Arrival>,
+    delivered: u64,
+    /// Who has trouble with what, and why; the first of them.
+    pub(super) trouble: Option<(u32, Unit, String)>,
+}
+
+/// Bytes that came between two looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    /// When it was looked, since the start of the run.
+    pub(super) at: Duration,
+    pub(super) receiver: u32,
+    pub(super) sender: u32,
+    pub(super) unit: Unit,
+    /// Bytes of blocks.
+    pub(super) bytes: u64,
+    /// Bytes of chunks that were verified.
+    pub(super) stored: u64,
+}
+
+impl Journal {
+    /// One that knows the rows of the setup's peers by the names of their nodes.
+    pub(super) fn new(names: BTreeMap<String, u32>) -> Self {
+        Self {
+            names,
+            ..Self::default()
+        }
+    }
+
+    /// What `receiver` has counted at `at`.
+    pub(super) fn look(&mut self, receiver: u32, at: Duration, moves: &Moves) {
+        for row in &moves.moved {
+            let unit = self.units.get(&row.content);
+            let (Some(unit), Some(sender)) = (unit, self.names.get(&row.peer)) else {
+                continue;
+            };
+            let (unit, sender) = (*unit, *sender);
+            let last = self.last.entry((receiver, unit, sender)).or_default();
+            // Two answers may overtake each other.
+            let bytes = row.down_bytes.saturating_sub(last.0);
+            let stored = row.stored_bytes.saturating_sub(last.1);
+            *last = (last.0 + bytes, last.1 + stored);
+            if bytes > 0 || stored > 0 {
+                self.delivered += bytes;
+                self.arrivals.push(Arrival {
+                    at,
+                    receiver,
+                    sender,
+                    unit,
+                    bytes,
+                    stored,
+                });
+            }
+        }
+        for row in &moves.stopped {
+            if let Some(unit) = self.units.get(&row.content) {
+                let trouble = (receiver, *unit, row.why.clone());
+                self.trouble.get_or_insert(trouble);
+            }
+        }
+        let wasted = self.wasted.entry(receiver).or_default();
+        wasted.0 = wasted.0.max(moves.wasted_bytes);
+    }
+
+    /// The process of `receiver` ended; the next one counts from zero.
+    pub(super) fn ended(&mut self, receiver: u32) {
+        self.last.retain(|(of, ..), _| *of != receiver);
+        if let Some((now, before)) = self.wasted.get_mut(&receiver) {
+            *before += std::mem::take(now);
+        }
+    }
+
+    /// Bytes that came twice or for nothing.
+    pub(super) fn wasted(&self, receiver: u32) -> u64 {
+        self.wasted
+            .get(&receiver)
+            .map_or(0, |(now, before)| now + before)
+    }
+
+    /// Bytes of blocks that arrived anywhere.
+    pub(super) const fn delivered(&self) -> u64 {
+        self.delivered
+    }
+}

@@ -1,0 +1,390 @@
+//! The parameter file of each peer, from the setup.
+//!
+//! Decides how what a scenario says is said to a real node; refuses what a node cannot be told,
+//! before anything is started, with the scenario's key.
+//!
+//! A simulated node sends at the rate of its link, and its queue is in its own uplink, where
+//! the policy orders it. A real node without a cap would have its queue in the network. So a
+//! node is told its link's rate as a cap, a little below the link: [`LINK_SHARE_PCT`].
+
+use std::collections::BTreeSet;
+
+use fairhaul::identity::Identity;
+use fairhaul::params::Params;
+use fairhaul_core::time::Span;
+use fairhaul_core::units::{Rate, Weight};
+use fairhaul_simulator::setup::{Behaviour, PeerSetup, Setup};
+
+use super::error::{EmulateError, Unsupported};
+use super::members;
+use super::place::Place;
+
+/// What a node may send, in percent of its link: caps count every byte at the socket, TLS and
+/// frames included, and the link is sized for those bytes; the rest is for acknowledgements
+/// and for a clock that is a little wrong, so that the queue stays in the node.
+pub const LINK_SHARE_PCT: u64 = 98;
+
+/// How long a limit may be saved up, unless the scenario says: the engine's own default.
+const BURST: Span = Span::from_millis(15);
+/// The range of that in a parameter file.
+const BURST_RANGE: (u64, u64) = (1_000_000, 3_600_000_000_000);
+/// Who takes and never gives sends at this rate, the least that a file can say.
+const NOTHING: Rate = Rate::new(1);
+/// Connections of a node that the engine allows if nothing is said, and at most.
+const CONNECTIONS: (usize, usize) = (256, 4_096);
+
+/// Who keeps the rates of the links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// The place does; a node's own caps hold its uplink a little below.
+    Shaped,
+    /// Nobody: caps of the node stand for both of its links.
+    Caps,
+}
+
+/// What the files of all peers are made from.
+pub struct Files {
+    identities: Vec<Identity>,
+    known: Vec<BTreeSet<u32>>,
+    names: Vec<String>,
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files").field("names", &self.names).finish()
+    }
+}
+
+/// Refuses what real nodes cannot do.
+///
+/// # Errors
+///
+/// The first key of the scenario that asks for it.
+pub fn check(setup: &Setup) -> Result<(), Unsupported> {
+    if let Some(link) = setup.links.first() {
+        return Err(Unsupported {
+            key: format!("link.{}", link.name),
+            what: "is a link that several peers share, and there is none between real nodes",
+            got: format!("{} B/s", link.capacity.get()),
+            allowed: "the links of peers alone: [[class]] up and down",
+        });
+    }
+    for peer in &setup.peers {
+        for (key, rate) in [("up", peer.up), ("down", peer.down)] {
+            if rate.is_some_and(|rate| rate.get() == 0) {
+                return Err(Unsupported {
+                    key: format!("peer.{}.{key}", peer.name),
+                    what: "is a link that carries nothing",
+                    got: "0 B/s".to_owned(),
+                    allowed: "at least 1 B/s",
+                });
+            }
+        }
+    }
+    for transfer in &setup.transfers {
+        let Some(group) = transfer.group else {
+            continue;
+        };
+        if group_of(setup, transfer.source, transfer.destination) != Some(group) {
+            return Err(Unsupported {
+                key: format!("transfer.{}.group", transfer.name),
+                what: "differs from the group of its peer, and a node has groups of peers only",
+                got: setup.groups[group as usize].name.clone(),
+                allowed: "the same group for all that one peer sends to another",
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The group of `to` at `from`: its own, or that of everything that `from` sends to it.
+fn group_of(setup: &Setup, from: u32, to: u32) -> Option<u32> {
+    if let Some(group) = setup.peers[to as usize].group {
+        return Some(group);
+    }
+    let is_theirs =
+        |of: &&fairhaul_simulator::setup::TransferSetup| (of.source, of.destination) == (from, to);
+    let mut groups = setup.transfers.iter().filter(is_theirs).map(|of| of.group);
+    let first = groups.next()??;
+    groups.all(|group| group == Some(first)).then_some(first)
+}
+
+impl Files {
+    /// Draws who knows whom, and makes a key for everybody.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no random numbers, or a peer knows more than a node may connect to.
+    pub fn new(setup: &Setup) -> Result<Self, EmulateError> {
+        let known = members::acquaintances(setup);
+        for (peer, known) in setup.peers.iter().zip(&known) {
+            if known.len() > CONNECTIONS.1 {
+                return Err(EmulateError::Unsupported(Unsupported {
+                    key: format!("peer.{}", peer.name),
+                    what: "has to do with more peers than a node connects to",
+                    got: known.len().to_string(),
+                    allowed: "4096",
+                }));
+            }
+        }
+        let identities: Result<Vec<Identity>, _> =
+            setup.peers.iter().map(|_| Identity::generate()).collect();
+        let no_random = |_| EmulateError::Here("the system gives no random numbers".to_owned());
+        Ok(Self {
+            identities: identities.map_err(no_random)?,
+            names: (0..)
+                .zip(&setup.peers)
+                .map(|(row, peer)| node_name(row, &peer.name))
+                .collect(),
+            known,
+        })
+    }
+
+    /// The name of the node of a peer.
+    #[must_use]
+    pub fn name(&self, peer: u32) -> &str {
+        &self.names[peer as usize]
+    }
+
+    /// The peers that a peer knows.
+    #[must_use]
+    pub fn known(&self, peer: u32) -> &BTreeSet<u32> {
+        &self.known[peer as usize]
+    }
+
+    /// The text of the file of its key.
+    #[must_use]
+    pub fn key(&self, peer: u32) -> Vec<u8> {
+        self.identities[peer as usize].to_pem().as_bytes().to_vec()
+    }
+
+    /// The parameter file of `peer` at `place`.
+    ///
+    /// # Errors
+    ///
+    /// What the node would say of it.
+    pub fn parameters(
+        &self,
+        setup: &Setup,
+        peer: u32,
+        place: &dyn Place,
+        links: Links,
+    ) -> Result<String, EmulateError> {
+        let row = &setup.peers[peer as usize];
+        let home = place.home(peer);
+        let mut out = format!(
+            "[node]\nname = {}\nlisten = {}\ndata = {}\nkey = {}\nexchange = false\n",
+            quoted(self.name(peer)),
+            quoted(&place.listen(peer).to_string()),
+            quoted(&home.join("data").display().to_string()),
+            quoted(&home.join("identity.key").display().to_string()),
+        );
+        out += &policy(setup, row);
+        let (up, down) = caps(row, row.up, row.down, row.upload_cap, links);
+        let connections = (self.known[peer as usize].len() * 2).clamp(CONNECTIONS.0, CONNECTIONS.1);
+        out += &format!(
+            "\n[limits]\nupload = {}\ndownload = {}\nburst = \"{} ns\"\nconnections = {connections}\n",
+            rate(up),
+            rate(down),
+            burst(row).as_nanos(),
+        );
+        let socket = place.socket(peer).display().to_string();
+        out += &format!("\n[control]\nsocket = {}\n", quoted(&socket));
+        let scale = self.promised(setup, peer, up);
+        for (at, group) in setup.groups.iter().enumerate() {
+            out += &format!(
+                "\n[group.g{at}]\nweight = {}\nupload = {}\nfloor = {}\n",
+                weight(group.weight),
+                rate(group.cap),
+                floor(scale.of(least(group.floor, group.cap))),
+            );
+        }
+        for other in &self.known[peer as usize] {
+            out += &self.peer(setup, peer, *other, place, scale);
+        }
+        match Params::parse("node.toml", &out) {
+            Ok(_) => Ok(out),
+            Err(bad) => Err(EmulateError::Parameters {
+                peer: row.name.clone(),
+                why: bad.to_string(),
+            }),
+        }
+    }
+
+    /// What the floors at `peer` come to, against what it may send.
+    fn promised(&self, setup: &Setup, peer: u32, up: Option<Rate>) -> Scale {
+        let mut alone = 0_u64;
+        let mut members = vec![0_u64; setup.groups.len()];
+        for other in &self.known[peer as usize] {
+            let row = &setup.peers[*other as usize];
+            let floor = least(row.floor, row.cap).filter(|_| serves(setup, peer, *other));
+            let sum = match group_of(setup, peer, *other) {
+                Some(group) => &mut members[group as usize],
+                None => &mut alone,
+            };
+            *sum = sum.saturating_add(floor.map_or(0, Rate::get));
+        }
+        let groups = setup.groups.iter().zip(members);
+        let groups = groups.map(|(group, members)| {
+            least(group.floor, group.cap).map_or(members, |floor| floor.get().max(members))
+        });
+        Scale {
+            promised: groups.fold(alone, u64::saturating_add),
+            possible: up.map(Rate::get),
+        }
+    }
+
+    /// What `peer` is told of `other`.
+    fn peer(
+        &self,
+        setup: &Setup,
+        peer: u32,
+        other: u32,
+        place: &dyn Place,
+        scale: Scale,
+    ) -> String {
+        let row = &setup.peers[other as usize];
+        let mut out = format!(
+            "\n[[peer]]\nname = {}\naddress = {}\nkey = \"{}\"\nweight = {}\n",
+            quoted(self.name(other)),
+            quoted(&place.reach(peer, other)),
+            self.identities[other as usize].public(),
+            weight(row.weight),
+        );
+        // What is promised to it counts where it is served.
+        if serves(setup, peer, other) {
+            let promised = floor(scale.of(least(row.floor, row.cap)));
+            out += &format!("upload = {}\nfloor = {promised}\n", rate(row.cap));
+        }
+        if let Some(group) = group_of(setup, peer, other) {
+            out += &format!("group = \"g{group}\"\n");
+        }
+        out
+    }
+}
+
+/// What a node may send and receive, given its links and its own caps.
+pub(super) fn caps(
+    row: &PeerSetup,
+    up: Option<Rate>,
+    down: Option<Rate>,
+    upload_cap: Option<Rate>,
+    links: Links,
+) -> (Option<Rate>, Option<Rate>) {
+    let below = |rate: Rate| {
+        let below = u128::from(rate.get()) * u128::from(LINK_SHARE_PCT) / 100;
+        Rate::new(u64::try_from(below).unwrap_or(u64::MAX).max(1))
+    };
+    let lower = |one: Option<Rate>, other: Option<Rate>| one.into_iter().chain(other).min();
+    let up = match row.behaviour {
+        Behaviour::Compliant => lower(up.map(below), upload_cap),
+        Behaviour::FreeRider => Some(NOTHING),
+    };
+    let down = match links {
+        Links::Shaped => row.download_cap,
+        Links::Caps => lower(down, row.download_cap),
+    };
+    (up, down)
+}
+
+/// `[policy]`. Keys with the engine's own defaults are left out.
+fn policy(setup: &Setup, row: &PeerSetup) -> String {
+    let policy = &setup.policies[row.policy as usize];
+    let mut out = format!(
+        "\n[policy]\nuplink = {}\nshare = {}\nunchoke = {}\nseed-rule = {}\npicker = {}\n",
+        quoted(&policy.uplink),
+        quoted(&policy.share),
+        quoted(&policy.unchoke),
+        quoted(&policy.seed_rule),
+        quoted(&policy.picker),
+    );
+    let rechoke = policy.rechoke.as_nanos();
+    out += &format!("slots = {}\nrechoke = \"{rechoke} ns\"\n", policy.slots);
+    if let Some(block) = policy.block {
+        out += &format!("block = \"{} B\"\n", block.get());
+    }
+    if let Some(quantum) = policy.quantum {
+        out += &format!("quantum = \"{} B\"\n", quantum.get());
+    }
+    if let Some(pipeline) = policy.pipeline {
+        out += &format!("pipeline = {pipeline}\n");
+    }
+    out
+}
+
+/// Whether `peer` may send anything but manifests to `other`.
+fn serves(setup: &Setup, peer: u32, other: u32) -> bool {
+    let sends = setup.transfers.iter();
+    let mut sends = sends.map(|row| (row.source, row.destination));
+    let mut swarms = setup.contents.iter();
+    sends.any(|ends| ends == (peer, other))
+        || swarms.any(|content| {
+            let has = |row| content.seeds.contains(&row) || content.leechers.contains(&row);
+            has(peer) && content.leechers.contains(&other)
+        })
+}
+
+/// Promises against what is possible: where they do not fit together they are kept in
+/// proportion, as the ideal of the simulator has it.
+#[derive(Clone, Copy)]
+struct Scale {
+    promised: u64,
+    possible: Option<u64>,
+}
+
+impl Scale {
+    fn of(self, floor: Option<Rate>) -> Option<Rate> {
+        let floor = floor?;
+        let Some(possible) = self.possible.filter(|possible| self.promised > *possible) else {
+            return Some(floor);
+        };
+        let kept = u128::from(floor.get()) * u128::from(possible) / u128::from(self.promised);
+        Some(Rate::new(u64::try_from(kept).unwrap_or(u64::MAX)))
+    }
+}
+
+/// A floor that is no more than the cap over it.
+fn least(floor: Option<Rate>, cap: Option<Rate>) -> Option<Rate> {
+    [floor?].into_iter().chain(cap).min()
+}
+
+/// How long a limit may be saved up.
+fn burst(row: &PeerSetup) -> Span {
+    let said = row.burst.zip(row.upload_cap);
+    let span = said.map_or(BURST, |(burst, cap)| cap.time_for(burst));
+    Span::from_nanos(span.as_nanos().clamp(BURST_RANGE.0, BURST_RANGE.1))
+}
+
+/// The scenario's own name if a node may have it; they are unique.
+fn node_name(row: u32, name: &str) -> String {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    let fits = (1..=64).contains(&name.len()) && !name.starts_with('-');
+    if fits && name.bytes().all(allowed) {
+        name.to_owned()
+    } else {
+        format!("peer:{row}")
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn rate(rate: Option<Rate>) -> String {
+    rate.map_or_else(
+        || "\"unlimited\"".to_owned(),
+        |rate| format!("\"{} B/s\"", rate.get().max(1)),
+    )
+}
+
+fn floor(floor: Option<Rate>) -> String {
+    format!("\"{} B/s\"", floor.map_or(0, Rate::get))
+}
+
+fn weight(weight: Weight) -> String {
+    let hundredths = weight.hundredths();
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+#[cfg(test)]
+mod tests;

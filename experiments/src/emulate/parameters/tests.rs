@@ -1,0 +1,120 @@
+//! What the parameter files of peers say.
+
+use std::path::Path;
+
+use fairhaul_core::units::ByteCount;
+use fairhaul_simulator::setup::{GroupSetup, SharedLinkSetup};
+
+use super::*;
+use crate::emulate::loopback::Loopback;
+use crate::emulate::tests::{peer, setup, transfer};
+
+fn params(setup: &Setup, row: u32, links: Links) -> Params {
+    let peers = setup.peers.len();
+    let place = Loopback::new(peers, Path::new("/bin/true"), None, false).unwrap();
+    let files = Files::new(setup).unwrap();
+    let text = files.parameters(setup, row, &place, links).unwrap();
+    Params::parse("n.toml", &text).unwrap()
+}
+
+fn star() -> Setup {
+    let mut setup = setup(vec![
+        peer("source", 1_000_000),
+        peer("a b", 1_000),
+        peer("c", 1_000),
+    ]);
+    setup.transfers = vec![transfer("x", 1, 1), transfer("y", 2, 1)];
+    setup
+}
+
+#[test]
+fn a_node_may_send_a_little_less_than_its_link_carries() {
+    let mut setup = star();
+    setup.peers[0].down = Some(Rate::new(500));
+    let limits = params(&setup, 0, Links::Shaped).limits();
+    assert_eq!(limits.upload, Some(Rate::new(980_000)));
+    assert_eq!(limits.download, None);
+    assert_eq!(limits.burst, Span::from_millis(15));
+    let limits = params(&setup, 0, Links::Caps).limits();
+    assert_eq!(limits.download, Some(Rate::new(500)));
+    setup.peers[0].upload_cap = Some(Rate::new(100_000));
+    setup.peers[0].burst = Some(ByteCount::new(10_000));
+    let limits = params(&setup, 0, Links::Shaped).limits();
+    assert_eq!(limits.upload, Some(Rate::new(100_000)));
+    assert_eq!(limits.burst, Span::from_millis(100));
+}
+
+#[test]
+fn a_node_knows_the_policies_of_the_scenario_and_whom_it_serves() {
+    let mut setup = star();
+    setup.policies[0].pipeline = Some(3);
+    setup.policies[0].quantum = Some(ByteCount::kib(2));
+    setup.peers[1].weight = Weight::from_hundredths(250).unwrap();
+    setup.peers[2].cap = Some(Rate::new(700));
+    setup.peers[2].floor = Some(Rate::new(900));
+    let params = params(&setup, 0, Links::Shaped);
+    let policy = params.policy();
+    assert_eq!((policy.slots, policy.pipeline), (4, Some(3)));
+    assert_eq!(policy.rechoke, Span::from_secs(2));
+    assert_eq!(policy.quantum, Some(ByteCount::kib(2)));
+    let peers = params.peers();
+    assert_eq!(peers[0].name, "peer:1");
+    assert_eq!(peers[0].weight.hundredths(), 250);
+    assert_eq!(peers[1].upload, Some(Rate::new(700)));
+    // A promise above the cap is the cap.
+    assert_eq!(peers[1].floor, Rate::new(700));
+    assert!(!params.node().exchange);
+}
+
+/// Floors of 600 and 900 kB/s do not fit under 980 kB/s: they are kept in proportion.
+#[test]
+fn floors_that_do_not_fit_together_are_kept_in_proportion() {
+    let mut setup = star();
+    setup.peers[1].floor = Some(Rate::new(600_000));
+    setup.peers[2].floor = Some(Rate::new(900_000));
+    let peers = params(&setup, 0, Links::Shaped).peers();
+    assert_eq!(peers[0].floor, Rate::new(392_000));
+    assert_eq!(peers[1].floor, Rate::new(588_000));
+}
+
+#[test]
+fn who_takes_and_never_gives_is_told_so() {
+    let mut setup = star();
+    setup.peers[0].behaviour = Behaviour::FreeRider;
+    let limits = params(&setup, 0, Links::Shaped).limits();
+    assert_eq!(limits.upload, Some(Rate::new(1)));
+}
+
+#[test]
+fn the_group_of_a_transfer_is_that_of_its_peer_or_is_refused() {
+    let mut setup = star();
+    setup.groups = vec![GroupSetup::default()];
+    setup.groups[0].name = "gold".into();
+    setup.transfers[0].group = Some(0);
+    check(&setup).unwrap();
+    let peers = params(&setup, 0, Links::Shaped).peers();
+    assert_eq!(peers[0].group.as_deref(), Some("g0"));
+    assert_eq!(peers[1].group, None);
+    setup.transfers.push(transfer("z", 1, 1));
+    assert_eq!(
+        check(&setup).unwrap_err().to_string(),
+        "transfer.x.group: differs from the group of its peer, and a node has groups of peers \
+         only; got gold; allowed the same group for all that one peer sends to another"
+    );
+}
+
+#[test]
+fn what_there_is_not_between_real_nodes_is_refused_by_its_key() {
+    let mut shared = star();
+    shared.links = vec![SharedLinkSetup {
+        name: "sea".into(),
+        capacity: Rate::new(5),
+        from: Vec::new(),
+        to: Vec::new(),
+    }];
+    assert_eq!(check(&shared).unwrap_err().key, "link.sea");
+    let mut mute = star();
+    mute.peers[1].up = Some(Rate::new(0));
+    assert_eq!(check(&mute).unwrap_err().key, "peer.a b.up");
+    check(&star()).unwrap();
+}

@@ -1,0 +1,172 @@
+//! What a run is measured against, from its setup alone: times alone, bounds, equal service.
+//!
+//! Decides what a transfer or a peer could have had at best; refuses to know how the run went
+//! beyond who joined and completed when. Simulated and real runs have the same yardstick.
+
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::{ByteCount, Rate};
+
+use crate::bounds::{self, Access};
+use crate::record::{ContentRecord, PeerRecord};
+use crate::setup::{ContentSetup, NetworkModel, Setup, TransferSetup};
+
+/// Time that a transfer takes with every link to itself: the request's way, the narrowest
+/// link, cap or window, and the last byte's way.
+#[must_use]
+pub fn alone(setup: &Setup, transfer: &TransferSetup) -> Span {
+    let (from, to) = (
+        &setup.peers[transfer.source as usize],
+        &setup.peers[transfer.destination as usize],
+    );
+    let there = setup.latency.between(to.region, from.region);
+    let back = setup.latency.between(from.region, to.region);
+    let group = |row: Option<u32>| row.and_then(|row| setup.groups[row as usize].cap);
+    let window = match setup.network {
+        NetworkModel::Block { window } if there + back > Span::ZERO => {
+            let product = u128::from(window.get()) * 1_000_000_000;
+            let rate = product / u128::from((there + back).as_nanos());
+            Some(Rate::new(u64::try_from(rate).unwrap_or(u64::MAX)))
+        }
+        _ => None,
+    };
+    let limits = [
+        from.up,
+        from.upload_cap,
+        to.down,
+        to.download_cap,
+        to.cap,
+        transfer.cap,
+        group(transfer.group),
+        group(to.group),
+        window,
+    ];
+    let narrowest = limits.into_iter().flatten().min();
+    let moving = narrowest.map_or(Span::ZERO, |rate| rate.time_for(transfer.bytes));
+    Span::from_nanos((there + back).as_nanos().saturating_add(moving.as_nanos()))
+}
+
+/// Time in which a peer would have everything it wants from swarms, if only it were served:
+/// its own downlink or the seeds' uplinks, whichever is narrower. None if it wants nothing.
+#[must_use]
+pub fn alone_in_swarm(setup: &Setup, row: u32) -> Option<Span> {
+    let contents = setup.contents.iter();
+    let wanted = contents.filter(|content| content.leechers.contains(&row));
+    let mut alone: Option<Span> = None;
+    for content in wanted {
+        let up = |seed: &u32| setup.peers[*seed as usize].up;
+        let seeds: Option<u64> = content
+            .seeds
+            .iter()
+            .map(|seed| up(seed).map(Rate::get))
+            .sum();
+        let down = setup.peers[row as usize].down.map(Rate::get);
+        let narrowest = [seeds, down].into_iter().flatten().min();
+        let time = narrowest.map_or(Span::ZERO, |rate| Rate::new(rate).time_for(content.bytes));
+        alone = Some(alone.map_or(time, |before| before + time));
+    }
+    alone
+}
+
+/// What no policy can beat for a content, after Kumar and Ross and after Mundinger, Weber and
+/// Weiss, where the theorems apply: everybody joins together and stays to the end, and the
+/// seeds are there from the start.
+#[must_use]
+pub fn bounds(setup: &Setup, content: &ContentSetup) -> (Option<Span>, Option<Span>) {
+    let peer = |row: &u32| &setup.peers[*row as usize];
+    let all = || content.seeds.iter().chain(&content.leechers).map(peer);
+    let together = all().all(|peer| peer.leave.is_none() && peer.linger.is_none())
+        && content
+            .leechers
+            .windows(2)
+            .all(|pair| peer(&pair[0]).join == peer(&pair[1]).join)
+        && content.seeds.iter().all(|seed| {
+            content
+                .leechers
+                .first()
+                .is_none_or(|first| peer(seed).join <= peer(first).join)
+        });
+    if !together || !setup.faults.is_empty() || setup.contents.len() != 1 {
+        return (None, None);
+    }
+    let up = |row: &u32| peer(row).up.map(Rate::get);
+    let seeds: Option<u64> = content.seeds.iter().map(up).sum();
+    let access: Vec<Access> = content
+        .leechers
+        .iter()
+        .map(|row| Access {
+            up: peer(row).up,
+            down: peer(row).down,
+        })
+        .collect();
+    let kumar_ross = bounds::kumar_ross(content.bytes, seeds.map(Rate::new), &access);
+    let rate = content.seeds.first().and_then(|seed| peer(seed).up);
+    let equal = content.seeds.len() == 1
+        && all().all(|peer| peer.up == rate && peer.down.is_none_or(|down| Some(down) >= rate));
+    let chunks = content.bytes.get().div_ceil(content.chunk.get());
+    let mundinger = match (rate, u32::try_from(chunks)) {
+        (Some(rate), Ok(chunks)) if equal => {
+            bounds::mundinger(content.bytes, chunks, count(access.iter()), rate)
+        }
+        _ => None,
+    };
+    (kumar_ross, mundinger)
+}
+
+/// What became of a content, from what became of its peers.
+#[must_use]
+pub fn content(setup: &Setup, content: &ContentSetup, peers: &[PeerRecord]) -> ContentRecord {
+    let leechers = || content.leechers.iter().map(|row| &peers[*row as usize]);
+    let joined = leechers().filter_map(|peer| peer.joined);
+    let completed = leechers().filter_map(|peer| peer.completed);
+    let all = completed.clone().count() == content.leechers.len();
+    let makespan = match (joined.clone().min(), completed.clone().max()) {
+        (Some(first), Some(last)) if all => Some(last.since(first)),
+        _ => None,
+    };
+    let (kumar_ross, mundinger) = bounds(setup, content);
+    ContentRecord {
+        makespan,
+        leechers: count(joined),
+        completed: count(completed),
+        kumar_ross,
+        mundinger,
+    }
+}
+
+/// Peers that wanted a content between `start` and `now`: their rows, what equal service would
+/// have given them, and for how long they wanted it.
+///
+/// Equal service is the content in the least time in which the last peer can have it
+/// (Kumar and Ross); where no bound applies the entitlement is zero.
+#[must_use]
+pub fn leechers_since(
+    setup: &Setup,
+    peers: &[PeerRecord],
+    start: Time,
+    now: Time,
+) -> Vec<(u32, ByteCount, Span)> {
+    let ideal = setup.contents.first().and_then(|content| {
+        let (least, _) = bounds(setup, content);
+        least
+            .filter(|span| *span > Span::ZERO)
+            .map(|span| (content.bytes, span))
+    });
+    let wanted = (0..).zip(peers).filter(|(_, peer)| peer.wanted);
+    wanted
+        .filter_map(|(row, peer)| {
+            let from = peer.joined?.max(start);
+            let until = peer.completed.or(peer.left).unwrap_or(now).min(now);
+            let backlogged = until.since(from);
+            let share = ideal.map_or(0, |(bytes, least)| {
+                let product = u128::from(bytes.get()) * u128::from(backlogged.as_nanos());
+                product / u128::from(least.as_nanos())
+            });
+            let share = ByteCount::new(u64::try_from(share).unwrap_or(u64::MAX));
+            (backlogged > Span::ZERO).then_some((row, share, backlogged))
+        })
+        .collect()
+}
+
+fn count<T>(things: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(things.count()).expect("fewer peers than u32")
+}
