@@ -5,3 +5,4 @@
 //! down what happened, in the same record that a simulated run gives.
 
 pub mod place;
+pub mod stage;
