@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use fairhaul_lab::emulate::stage::{RELAY, relay};
 use fairhaul_lab::oracles;
 use fairhaul_lab::output::OutputError;
 use fairhaul_lab::runner::{self, Job, JobError, Outcome, World};
@@ -114,6 +115,12 @@ enum Command {
     },
     /// The manual page.
     Man,
+    /// Hold packets between regions for their delay. `emulate` starts it.
+    #[command(hide = true)]
+    Relay {
+        /// Who is where, and how far apart.
+        table: PathBuf,
+    },
 }
 
 /// A failure and the exit code that it has.
@@ -229,6 +236,9 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Some(Command::Schema) => print(&format!("{:#}\n", scenario::schema())),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man) => man(),
+        Some(Command::Relay { table }) => relay::run(&table, RELAY)
+            .map(|()| 0)
+            .map_err(|error| Failure(1, format!("relay: {error}"))),
     }
 }
 

@@ -18,6 +18,7 @@ mod members;
 pub mod parameters;
 pub mod place;
 mod scale;
+pub mod stage;
 #[cfg(test)]
 mod tests;
 mod units;

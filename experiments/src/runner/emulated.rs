@@ -14,8 +14,8 @@ use crate::emulate::cpu::{CpuMeter, CpuUse, TRUSTED_MAX_PCT};
 use crate::emulate::director::MEETING;
 use crate::emulate::loopback::Loopback;
 use crate::emulate::parameters::{self, Links};
-use crate::emulate::place::Place;
-use crate::emulate::{EmulateError, Interrupt, Options, Unsupported, play, scale};
+use crate::emulate::place::{Place, PlaceError};
+use crate::emulate::{EmulateError, Interrupt, Options, Unsupported, play, scale, stage};
 use crate::output::{EmulatedFacts, Results};
 use crate::scenario::Scenario;
 
@@ -63,11 +63,7 @@ impl Emulated {
     fn refuse(&self, setup: &Setup) -> Result<(), EmulateError> {
         parameters::check(setup)?;
         if !self.loopback {
-            return Err(EmulateError::Here(
-                "links of their own for every peer are not in this build; --loopback runs plain \
-                 processes"
-                    .to_owned(),
-            ));
+            return Ok(());
         }
         let delay = setup.latency.one_way.iter().max();
         if let Some(delay) = delay.filter(|delay| delay.as_nanos() > 0) {
@@ -83,10 +79,20 @@ impl Emulated {
 
     /// Machines for one run of `setup`, which is at the speed of the run already.
     fn place(&self, setup: &Setup) -> Result<(Box<dyn Place>, Links), EmulateError> {
-        let peers = setup.peers.len();
-        let place = Loopback::new(peers, &self.program, self.work.as_deref(), self.keep);
-        let place = place.map_err(|error| EmulateError::Here(error.to_string()))?;
-        Ok((Box::new(place), Links::Caps))
+        let here = |error: PlaceError| EmulateError::Here(error.to_string());
+        if self.loopback {
+            let peers = setup.peers.len();
+            let place = Loopback::new(peers, &self.program, self.work.as_deref(), self.keep);
+            return Ok((Box::new(place.map_err(here)?), Links::Caps));
+        }
+        let options = stage::Options {
+            work: self.work.clone(),
+            fairhaul: Some(self.program.clone()),
+            keep: self.keep,
+            ..stage::Options::default()
+        };
+        let place = stage::Namespaces::build(setup, &options).map_err(here)?;
+        Ok((Box::new(place), Links::Shaped))
     }
 
     /// Plays one run. Everything that it needed is gone when this returns.

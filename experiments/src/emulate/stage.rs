@@ -1,0 +1,471 @@
+//! The network of the second world: a machine for each peer, inside this one.
+//!
+//! One network namespace for each peer, one in the middle, a cable between the two, shaped in
+//! both directions; packets between regions pass a relay that holds them for the delay. Decides
+//! how that is built and how it goes away. Refuses, before anything is made, a machine that
+//! lacks the rights, the tools or the room.
+
+mod leftovers;
+mod needs;
+mod node;
+mod nursery;
+mod plan;
+pub mod relay;
+mod tools;
+mod wires;
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Component, Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use fairhaul_core::units::Rate;
+use fairhaul_simulator::setup::Setup;
+
+pub use self::leftovers::{Removed, leftovers};
+pub use self::needs::{Estimate, NODE_MEMORY, Room};
+pub use self::plan::{PEERS_MAX, PORT};
+pub use self::relay::RelayCost;
+pub use self::wires::{FRAME, RELAY};
+
+use self::node::Process;
+use self::nursery::Nursery;
+use self::tools::failed;
+use self::wires::Direction;
+use super::place::{Place, PlaceError};
+
+/// The longest path of a socket that the kernel takes.
+const SOCKET_PATH_MAX: usize = 107;
+
+/// How a stage is built.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the work folder goes; none is TMPDIR, else /tmp.
+    pub work: Option<PathBuf>,
+    /// The program of a node; none is `fairhaul` beside this program, else in PATH.
+    pub fairhaul: Option<PathBuf>,
+    /// The program with the command `relay`; none is this one.
+    pub lab: Option<PathBuf>,
+    /// TCP's congestion control in every namespace.
+    pub congestion: String,
+    /// Probability that the relay loses a packet, from 0 to 1. Above 0 there is always a relay.
+    pub loss: f64,
+    /// Keep the work folder when it ends.
+    pub keep: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            work: None,
+            fairhaul: None,
+            lab: None,
+            congestion: "cubic".to_owned(),
+            loss: 0.0,
+            keep: false,
+        }
+    }
+}
+
+/// Network namespaces for the peers of one run. A process has at most one at a time.
+#[derive(Debug)]
+pub struct Namespaces {
+    pid: u32,
+    folder: PathBuf,
+    keep: bool,
+    fairhaul: PathBuf,
+    peers: Vec<Peer>,
+    relay: Option<RelayProcess>,
+    nursery: Nursery,
+    closed: bool,
+}
+
+/// One peer's machine.
+#[derive(Debug)]
+struct Peer {
+    namespace: String,
+    address: Ipv4Addr,
+    home: PathBuf,
+    up: Option<Rate>,
+    down: Option<Rate>,
+    process: Process,
+}
+
+#[derive(Debug)]
+struct RelayProcess {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Namespaces {
+    /// Removes what dead runs left, and builds the network of a scenario. No node runs yet.
+    ///
+    /// # Errors
+    ///
+    /// What is missing or does not fit, before anything is made; what failed on the way, after
+    /// everything was removed again.
+    pub fn build(setup: &Setup, options: &Options) -> Result<Self, PlaceError> {
+        let relayed = needs::has_delay(setup) || options.loss > 0.0;
+        needs::check_machine(relayed, &options.congestion)?;
+        let fairhaul = node::program(options.fairhaul.as_deref())?;
+        let base = base(options)?;
+        let removed = leftovers(&base)?;
+        if !removed.is_empty() {
+            eprintln!("fairlab: {removed}");
+        }
+        Estimate::of(setup).fits(&Room::of(&base)?)?;
+        let pid = std::process::id();
+        let folder = base.join(plan::folder(pid));
+        make_folder(&folder).map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                failed(format!(
+                    "{}: this process has a stage already",
+                    folder.display()
+                ))
+            } else {
+                failed(format!("{}: {error}", folder.display()))
+            }
+        })?;
+        // From here on dropping it removes whatever there is.
+        let mut stage = Self {
+            pid,
+            folder,
+            keep: options.keep,
+            fairhaul,
+            peers: Vec::new(),
+            relay: None,
+            nursery: Nursery::new(),
+            closed: false,
+        };
+        stage.furnish(setup)?;
+        stage.wire(&options.congestion)?;
+        if relayed {
+            stage.relay = Some(stage.start_relay(setup, options)?);
+        }
+        Ok(stage)
+    }
+
+    /// What the relay has carried and cost so far; none without one.
+    ///
+    /// # Errors
+    ///
+    /// If the relay has ended: then packets no longer pass.
+    pub fn relay_cost(&mut self) -> Result<Option<RelayCost>, PlaceError> {
+        let Some(relay) = &mut self.relay else {
+            return Ok(None);
+        };
+        let input = relay
+            .input
+            .as_mut()
+            .ok_or_else(|| failed("the relay has ended"))?;
+        input
+            .write_all(b"\n")
+            .map_err(|error| failed(format!("the relay has ended: {error}")))?;
+        let line = relay.line()?;
+        serde_json::from_str(&line)
+            .map(Some)
+            .map_err(|error| failed(format!("the relay said {line:?}: {error}")))
+    }
+
+    /// A command on the machine of `peer`; its words are to follow.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such peer.
+    #[must_use]
+    pub fn inside(&self, peer: u32, program: &str) -> Command {
+        let mut command = nursery::enter(&self.peer(peer).namespace);
+        command.arg(program);
+        command
+    }
+
+    fn peer(&self, peer: u32) -> &Peer {
+        &self.peers[peer as usize]
+    }
+
+    /// Signs the folder and makes the peers' homes.
+    fn furnish(&mut self, setup: &Setup) -> Result<(), PlaceError> {
+        let bad = |path: &Path, error: &io::Error| failed(format!("{}: {error}", path.display()));
+        leftovers::sign(&self.folder).map_err(|error| bad(&self.folder, &error))?;
+        for (row, peer) in (0_u32..).zip(&setup.peers) {
+            let home = self.folder.join(row.to_string());
+            make_folder(&home).map_err(|error| bad(&home, &error))?;
+            let length = home.join(node::SOCKET).as_os_str().len();
+            if length > SOCKET_PATH_MAX {
+                return Err(failed(format!(
+                    "{}: a socket there has {length} bytes in its path, allowed {SOCKET_PATH_MAX}; \
+                     choose a shorter work folder",
+                    home.display()
+                )));
+            }
+            self.peers.push(Peer {
+                namespace: plan::namespace(self.pid, row),
+                address: plan::address(row).expect("the estimate has counted the addresses"),
+                process: Process::new(&home),
+                home,
+                up: peer.up,
+                down: peer.down,
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes namespaces, cables and shapers.
+    fn wire(&self, congestion: &str) -> Result<(), PlaceError> {
+        let hub = plan::hub(self.pid);
+        let names = self.peers.iter().map(|peer| &peer.namespace);
+        let add: String = names
+            .chain([&hub])
+            .map(|name| format!("netns add {name}\n"))
+            .collect();
+        tools::ip(None, &add)?;
+        tools::settings(
+            &hub,
+            &[
+                ("net/ipv4/ip_forward", "1"),
+                ("net/ipv4/conf/all/rp_filter", "0"),
+                ("net/ipv4/conf/default/rp_filter", "0"),
+                ("net/ipv4/conf/all/send_redirects", "0"),
+                ("net/ipv4/conf/default/send_redirects", "0"),
+                ("net/ipv6/conf/default/disable_ipv6?", "1"),
+            ],
+        )?;
+        // The peers' namespaces come first: a device moves there with the settings that it finds.
+        for peer in &self.peers {
+            let own = [
+                ("net/ipv4/tcp_congestion_control", congestion),
+                ("net/ipv6/conf/default/disable_ipv6?", "1"),
+            ];
+            tools::settings(&peer.namespace, &own)?;
+        }
+        let addresses: Vec<Ipv4Addr> = self.peers.iter().map(|peer| peer.address).collect();
+        tools::ip(Some(&hub), &wires::lay(self.pid, &addresses))?;
+        let mut down = String::new();
+        for (row, peer) in (0_u32..).zip(&self.peers) {
+            tools::ip(Some(&peer.namespace), &wires::connect(peer.address))?;
+            let shape = |direction, rate: Option<Rate>| {
+                rate.map_or_else(String::new, |rate| {
+                    wires::shape(&wires::device(row, direction), rate)
+                })
+            };
+            tools::tc(&peer.namespace, &shape(Direction::Up, peer.up))?;
+            down.push_str(&shape(Direction::Down, peer.down));
+        }
+        tools::tc(&hub, &down)
+    }
+
+    /// Starts the relay in the hub and sends everything through it.
+    fn start_relay(&self, setup: &Setup, options: &Options) -> Result<RelayProcess, PlaceError> {
+        let hub = plan::hub(self.pid);
+        tools::ip(Some(&hub), &wires::detour())?;
+        let table = self.folder.join("relay.table");
+        std::fs::write(&table, relay::Table::of(setup, options.loss).text())
+            .map_err(|error| failed(format!("{}: {error}", table.display())))?;
+        let lab = options.lab.clone().map_or_else(std::env::current_exe, Ok);
+        let lab = lab.map_err(|error| failed(format!("the path of this program: {error}")))?;
+        let mut command = self.nursery.command(&hub, &lab);
+        command
+            .arg("relay")
+            .arg(&table)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = self
+            .nursery
+            .spawn(command)
+            .map_err(|error| failed(format!("relay {}: {error}", lab.display())))?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().expect("standard output is piped");
+        let mut relay = RelayProcess {
+            child,
+            input,
+            output: BufReader::new(output),
+        };
+        let line = relay.line()?;
+        if line != relay::READY {
+            return Err(failed(format!("{}: not a relay: {line:?}", lab.display())));
+        }
+        Ok(relay)
+    }
+
+    /// Shapes one direction of a link anew.
+    fn reshape(
+        &mut self,
+        row: u32,
+        direction: Direction,
+        rate: Option<Rate>,
+    ) -> Result<(), PlaceError> {
+        let hub = plan::hub(self.pid);
+        let peer = &mut self.peers[row as usize];
+        let (namespace, now) = match direction {
+            Direction::Up => (peer.namespace.as_str(), &mut peer.up),
+            Direction::Down => (hub.as_str(), &mut peer.down),
+        };
+        let device = wires::device(row, direction);
+        match rate {
+            Some(rate) => tools::tc(namespace, &wires::shape(&device, rate))?,
+            None if now.is_some() => tools::tc(namespace, &wires::unshape(&device))?,
+            None => {}
+        }
+        *now = rate;
+        Ok(())
+    }
+
+    fn tear_down(&mut self) -> Result<(), PlaceError> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
+        drop(self.relay.take());
+        for peer in &mut self.peers {
+            peer.process.kill();
+        }
+        let spaces: Vec<String> = self
+            .peers
+            .iter()
+            .map(|peer| peer.namespace.clone())
+            .chain([plan::hub(self.pid)])
+            .filter(|name| Path::new(tools::NAMED).join(name).exists())
+            .collect();
+        // Whatever a node or a caller has started there would keep its namespace alive.
+        let mut done = spaces
+            .iter()
+            .try_for_each(|name| leftovers::kill_inside(name).map(drop));
+        // Each on its own line: one that fails keeps none of the others.
+        let script: String = spaces
+            .iter()
+            .map(|name| format!("netns del {name}\n"))
+            .collect();
+        done = done.and(tools::run("ip", &["-force", "-batch", "-"], &script).map(drop));
+        if !self.keep {
+            let gone = std::fs::remove_dir_all(&self.folder);
+            done = done
+                .and(gone.map_err(|error| failed(format!("{}: {error}", self.folder.display()))));
+        }
+        done
+    }
+}
+
+impl Place for Namespaces {
+    fn listen(&self, peer: u32) -> SocketAddr {
+        SocketAddr::from((self.peer(peer).address, PORT))
+    }
+
+    fn reach(&self, _from: u32, to: u32) -> String {
+        self.listen(to).to_string()
+    }
+
+    fn home(&self, peer: u32) -> &Path {
+        &self.peer(peer).home
+    }
+
+    fn socket(&self, peer: u32) -> PathBuf {
+        self.peer(peer).home.join(node::SOCKET)
+    }
+
+    fn control(&self, peer: u32) -> PathBuf {
+        self.socket(peer)
+    }
+
+    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), PlaceError> {
+        let plain = |part| matches!(part, Component::Normal(_));
+        if name.is_empty() || !Path::new(name).components().all(plain) {
+            return Err(failed(format!(
+                "{name:?} is not a path below the folder of a peer"
+            )));
+        }
+        let path = self.home(peer).join(name);
+        let folder = path.parent().unwrap_or(&path);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| failed(format!("{}: {error}", folder.display())))?;
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| io::copy(bytes, &mut file))
+            .map(drop)
+            .map_err(|error| failed(format!("{}: {error}", path.display())))
+    }
+
+    fn start(&mut self, peer: u32) -> Result<(), PlaceError> {
+        let at = &mut self.peers[peer as usize];
+        let mut command = self.nursery.command(&at.namespace, &self.fairhaul);
+        command.arg("run").arg("-c").arg(at.home.join("node.toml"));
+        at.process.start(&self.nursery, command)
+    }
+
+    fn kill(&mut self, peer: u32) -> Result<(), PlaceError> {
+        self.peers[peer as usize].process.kill();
+        Ok(())
+    }
+
+    fn stop(&mut self, peer: u32) -> Result<(), PlaceError> {
+        self.peers[peer as usize].process.stop()
+    }
+
+    fn alive(&mut self, peer: u32) -> Result<(), PlaceError> {
+        self.peers[peer as usize].process.alive()
+    }
+
+    fn set_rates(
+        &mut self,
+        peer: u32,
+        up: Option<Rate>,
+        down: Option<Rate>,
+    ) -> Result<bool, PlaceError> {
+        self.reshape(peer, Direction::Up, up)?;
+        self.reshape(peer, Direction::Down, down)?;
+        Ok(true)
+    }
+
+    fn close(&mut self) -> Result<(), PlaceError> {
+        self.tear_down()
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        if let Err(error) = self.tear_down() {
+            eprintln!("fairlab: {error}");
+        }
+    }
+}
+
+impl RelayProcess {
+    /// The next line that it says.
+    fn line(&mut self) -> Result<String, PlaceError> {
+        let mut line = String::new();
+        match self.output.read_line(&mut line) {
+            Ok(0) => Err(failed("the relay has ended; what it said stands above")),
+            Ok(_) => Ok(line.trim_end().to_owned()),
+            Err(error) => Err(failed(format!("the relay: {error}"))),
+        }
+    }
+}
+
+impl Drop for RelayProcess {
+    fn drop(&mut self) {
+        // It ends with its input; one that hangs is killed.
+        self.input = None;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where the work folder goes, absolute.
+fn base(options: &Options) -> Result<PathBuf, PlaceError> {
+    let base = options.work.clone().unwrap_or_else(std::env::temp_dir);
+    base.canonicalize()
+        .map_err(|error| failed(format!("{}: {error}", base.display())))
+}
+
+/// A folder that was not there, for this user alone.
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
