@@ -13,7 +13,7 @@ use fairhaul_lab::oracles;
 use fairhaul_lab::output::OutputError;
 use fairhaul_lab::runner::{self, Job, JobError, Outcome, World};
 use fairhaul_lab::scenario::{self, Scenario};
-use fairhaul_lab::{compare, policies, report, terminal};
+use fairhaul_lab::{compare, policies, report, terminal, worlds};
 
 mod emulate;
 
@@ -87,17 +87,9 @@ enum Command {
     },
     /// Run a scenario with real nodes on this machine.
     Emulate(emulate::EmulateArgs),
-    /// Paired differences of every cell from a baseline, with 95 % intervals.
-    Compare {
-        /// The result.
-        dir: PathBuf,
-        /// A value of a varied parameter, or parameter=value.
-        #[arg(long)]
-        baseline: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Paired differences of every cell from a baseline, or of an emulated result from the
+    /// simulated one of the same scenario, with 95 % intervals.
+    Compare(Compared),
     /// Figures (SVG, PNG, PDF) and a page of a result.
     Report {
         /// The result.
@@ -121,6 +113,25 @@ enum Command {
         /// Who is where, and how far apart.
         table: PathBuf,
     },
+}
+
+/// What is compared with what.
+#[derive(Debug, clap::Args)]
+struct Compared {
+    /// The result; the simulated one of two.
+    dir: PathBuf,
+    /// The emulated result of the same scenario.
+    #[arg(conflicts_with = "baseline", required_unless_present = "baseline")]
+    emulated: Option<PathBuf>,
+    /// A value of a varied parameter, or parameter=value.
+    #[arg(long)]
+    baseline: Option<String>,
+    /// Where the table of two worlds goes [default: EMULATED/worlds.csv].
+    #[arg(long, requires = "emulated")]
+    out: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// A failure and the exit code that it has.
@@ -227,11 +238,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             tell(&outcome, &job, json)
         }
         Some(Command::Emulate(args)) => emulate::emulate(args),
-        Some(Command::Compare {
-            dir,
-            baseline,
-            json,
-        }) => differences(&dir, &baseline, json),
+        Some(Command::Compare(compared)) => compare(&compared),
         Some(Command::Report { dir, script }) => draw(&dir, script),
         Some(Command::Schema) => print(&format!("{:#}\n", scenario::schema())),
         Some(Command::Completions { shell }) => completions(shell),
@@ -394,6 +401,16 @@ fn at(path: &Path, error: &io::Error) -> Failure {
     Failure(3, format!("{}: {error}", path.display()))
 }
 
+/// The cells of a result with each other, or two worlds.
+fn compare(compared: &Compared) -> Result<u8, Failure> {
+    let Compared { dir, json, .. } = compared;
+    match (&compared.emulated, &compared.baseline) {
+        (Some(emulated), _) => two_worlds(dir, emulated, compared.out.as_deref(), *json),
+        (None, Some(baseline)) => differences(dir, baseline, *json),
+        (None, None) => unreachable!("the parser asks for one of them"),
+    }
+}
+
 fn differences(dir: &Path, baseline: &str, json: bool) -> Result<u8, Failure> {
     let (results, comparison) = compare::compare_result(dir, baseline)
         .map_err(|error| Failure(error.exit_code(), error.to_string()))?;
@@ -405,6 +422,23 @@ fn differences(dir: &Path, baseline: &str, json: bool) -> Result<u8, Failure> {
         &comparison,
         terminal::Style::of_stdout(),
     ))
+}
+
+/// How far an emulated result is from the simulated one of the same scenario.
+fn two_worlds(dir: &Path, emulated: &Path, out: Option<&Path>, json: bool) -> Result<u8, Failure> {
+    let failure = |error: worlds::WorldsError| Failure(error.exit_code(), error.to_string());
+    let found = worlds::compare_worlds(dir, emulated).map_err(failure)?;
+    let table = worlds::write_table(&found, emulated, out).map_err(failure)?;
+    for warning in &found.warnings {
+        eprintln!("fairlab: warning: {warning}");
+    }
+    if json {
+        print(&table_as_json(&table)?)?;
+    } else {
+        print(&terminal::worlds(&found, terminal::Style::of_stdout()))?;
+    }
+    eprintln!("table: {}", table.display());
+    Ok(0)
 }
 
 fn draw(dir: &Path, script: bool) -> Result<u8, Failure> {

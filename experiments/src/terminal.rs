@@ -4,6 +4,7 @@
 //! terminal that does not refuse it.
 
 mod picture;
+mod worlds;
 
 use std::io::IsTerminal;
 
@@ -15,6 +16,7 @@ use crate::runner;
 use crate::stats::Estimate;
 
 pub use picture::picture;
+pub use worlds::worlds;
 
 /// Columns of a terminal that does not say how wide it is.
 const DEFAULT_WIDTH: usize = 100;

@@ -15,7 +15,7 @@ use super::manifest::{self, Facts, MANIFEST};
 use super::{OutputError, RunRow, tables, write_whole};
 
 /// Files of a result beside its manifest, in the order in which they are listed.
-pub(super) const FILES: [&str; 10] = [
+pub(super) const FILES: [&str; 11] = [
     "runs.csv",
     "peers.csv",
     "transfers.csv",
@@ -25,6 +25,7 @@ pub(super) const FILES: [&str; 10] = [
     HLOG,
     "summary.csv",
     "paired.csv",
+    "worlds.csv",
     "oracle.csv",
 ];
 /// Tables of which every run has its own part.

@@ -259,8 +259,11 @@ pub(crate) fn write_result(dir: &Path, runs: &[MadeUp]) -> Results {
         command: "fairlab run made-up.toml --seed 7".to_owned(),
         runs: names.len(),
     };
+    // One policy alone has nothing to be compared with.
+    let several = runs.iter().any(|(params, _)| params[0] != runs[0].0[0]);
     let baseline = runs
         .first()
+        .filter(|_| several)
         .map(|(params, _)| format!("{}={}", params[0].0, params[0].1));
     conclude(out, &names, &facts, baseline.as_deref())
         .unwrap()
