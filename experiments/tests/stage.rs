@@ -228,10 +228,18 @@ fn peers_reach_each_other_at_their_rates_and_nothing_is_left() {
     let Some(_turn) = turn() else { return };
     let work = tempfile::tempdir().unwrap();
     let links = [(mbit(20), None), (None, mbit(40)), (None, None)];
-    let mut stage =
-        Namespaces::build(&setup(&links, 0), &options(work.path(), "/bin/true")).unwrap();
+    let reno = Options {
+        congestion: "reno".to_owned(),
+        ..options(work.path(), "/bin/true")
+    };
+    let mut stage = Namespaces::build(&setup(&links, 0), &reno).unwrap();
     assert_eq!(stage.relay_cost(), Ok(None));
     let _there: Vec<Running> = (0..3).map(|peer| listener(&stage, peer)).collect();
+    let name = "
+import socket, sys
+s = socket.create_connection((sys.argv[1], 9000)); o = lambda s: s.getsockopt(6, 13, 16)
+print(1 if o(s).startswith(b'reno') else o(s))";
+    assert!((python(&stage, 0, name, &[&host(&stage, 1)]) - 1.0).abs() < f64::EPSILON);
     let within = |got: f64, expected: f64| (got / expected - 1.0).abs() < 0.05;
     let up = throughput(&stage, 0, 2, "2");
     assert!(within(up, 20.0), "{up} of 20 up");
@@ -332,7 +340,7 @@ fn a_scenario_that_does_not_fit_is_refused_before_anything_is_made() {
 
 /// A node that listens on its control socket until it is told to end, as a script.
 fn script(work: &Path, text: &str) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
     let path = work.join("node-script");
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();

@@ -48,7 +48,7 @@ pub struct Options {
     pub fairhaul: Option<PathBuf>,
     /// The program with the command `relay`; none is this one.
     pub lab: Option<PathBuf>,
-    /// TCP's congestion control in every namespace.
+    /// TCP's congestion control between peers.
     pub congestion: String,
     /// Probability that the relay loses a packet, from 0 to 1. Above 0 there is always a relay.
     pub loss: f64,
@@ -233,19 +233,14 @@ impl Namespaces {
                 ("net/ipv6/conf/default/disable_ipv6?", "1"),
             ],
         )?;
-        // The peers' namespaces come first: a device moves there with the settings that it finds.
-        for peer in &self.peers {
-            let own = [
-                ("net/ipv4/tcp_congestion_control", congestion),
-                ("net/ipv6/conf/default/disable_ipv6?", "1"),
-            ];
-            tools::settings(&peer.namespace, &own)?;
-        }
         let addresses: Vec<Ipv4Addr> = self.peers.iter().map(|peer| peer.address).collect();
         tools::ip(Some(&hub), &wires::lay(self.pid, &addresses))?;
         let mut down = String::new();
         for (row, peer) in (0_u32..).zip(&self.peers) {
-            tools::ip(Some(&peer.namespace), &wires::connect(peer.address))?;
+            tools::ip(
+                Some(&peer.namespace),
+                &wires::connect(peer.address, congestion),
+            )?;
             let shape = |direction, rate: Option<Rate>| {
                 rate.map_or_else(String::new, |rate| {
                     wires::shape(&wires::device(row, direction), rate)

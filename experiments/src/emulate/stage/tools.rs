@@ -95,13 +95,14 @@ fn batch(tool: &str, namespace: Option<&str>, script: &str) -> Result<(), PlaceE
 
 /// Writes kernel settings, `path below /proc/sys` and value, inside a namespace.
 ///
-/// One that the kernel does not have is passed over if its path ends with `?`.
+/// One that the kernel does not have, or takes no value for, is passed over if its path ends
+/// with `?`.
 pub(super) fn settings(namespace: &str, pairs: &[(&str, &str)]) -> Result<(), PlaceError> {
     let mut script = String::from("set -e\n");
     for (path, value) in pairs {
         match path.strip_suffix('?') {
             Some(path) => script.push_str(&format!(
-                "if [ -e /proc/sys/{path} ]; then echo {value} > /proc/sys/{path}; fi\n"
+                "{{ echo {value} > /proc/sys/{path}; }} 2>/dev/null || true\n"
             )),
             None => script.push_str(&format!("echo {value} > /proc/sys/{path}\n")),
         }

@@ -99,14 +99,15 @@ pub(super) fn lay(pid: u32, addresses: &[Ipv4Addr]) -> String {
     script
 }
 
-/// The lines for `ip` in the namespace of a peer.
-pub(super) fn connect(address: Ipv4Addr) -> String {
+/// The lines for `ip` in the namespace of a peer. The congestion control hangs on the route: a
+/// namespace of its own may choose only what the whole machine allows everybody, a route any.
+pub(super) fn connect(address: Ipv4Addr, congestion: &str) -> String {
     format!(
         "link set lo up\n\
          address add {address}/32 dev uplink\n\
          link set uplink up\n\
          neigh add {HUB} lladdr {HUB_END} dev uplink nud permanent\n\
-         route add default via {HUB} dev uplink onlink src {address}\n"
+         route add default via {HUB} dev uplink onlink src {address} congctl {congestion}\n"
     )
 }
 
