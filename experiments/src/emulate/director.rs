@@ -323,7 +323,8 @@ impl<'a> Director<'a> {
                 let missing = missing.iter().take(NAMED);
                 let who = missing.map(|(one, other, trouble)| {
                     let why = trouble.as_deref().unwrap_or("no word");
-                    format!("{} and {} ({why})", name(*one), name(*other))
+                    let at = self.place.reach(*one, *other);
+                    format!("{} and {} at {at} ({why})", name(*one), name(*other))
                 });
                 return Err(EmulateError::NotConnected {
                     seconds: self.options.meeting.as_secs(),

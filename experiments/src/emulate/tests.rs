@@ -378,7 +378,7 @@ fn a_name_that_does_not_resolve_is_told_before_the_clock_starts() {
     let text = error.to_string();
     assert!(matches!(error, EmulateError::NotConnected { .. }), "{text}");
     assert!(
-        text.starts_with("not connected after 2 s: source and sink ("),
+        text.starts_with("not connected after 2 s: source and sink at "),
         "{text}"
     );
     assert!(text.contains("no-such-host.invalid"), "{text}");
