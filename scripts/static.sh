@@ -18,7 +18,7 @@ else
 fi
 cargo build --release --locked --quiet -p fairhaul --bin fairhaul --target "$target"
 mkdir -p "$(dirname "$out")"
-cp "target/$target/release/fairhaul" "$out"
+cp "${CARGO_TARGET_DIR:-target}/$target/release/fairhaul" "$out"
 strip "$out" 2>/dev/null || true
 # It must start where there is nothing else, not even a library.
 empty=$(mktemp -d)

@@ -1,0 +1,231 @@
+#!/usr/bin/env bash
+# deploy/ssh/deploy.sh over real ssh: three machines that are network namespaces on one bridge,
+# each with folders, a host name and an sshd of its own. Nodes are installed, files move both
+# ways, and what goes wrong with ssh is said in one line. Nothing is left afterwards.
+#
+#   ssh.sh STATIC_BINARY
+set -euo pipefail
+# What is shared is checked as a file of its own.
+# shellcheck source=/dev/null
+. "$(dirname "$0")/lib.sh"
+the_program "${1:-}"
+[ "$(id -u)" = 0 ] || skip "needs root, for network namespaces"
+has ip sshd ssh ssh-keygen unshare useradd || skip "needs iproute2, openssh-server, util-linux"
+
+tag=fdp$((RANDOM % 10000)) net=10.$((60 + RANDOM % 190)).77
+work=$(mktemp -d -p /dev/shm)
+chmod 755 "$work"
+declare -A machine=()
+
+# machine_down I: its sshd, and everything else in its namespace.
+machine_down() {
+  local pid
+  [ -n "${machine[$1]:-}" ] || return 0
+  for pid in $(ip netns pids "$tag-$1" 2>/dev/null); do kill -9 "$pid" 2>/dev/null || true; done
+  wait "${machine[$1]}" 2>/dev/null || true
+  machine[$1]=''
+}
+clean() {
+  local i
+  for i in "${!machine[@]}"; do
+    machine_down "$i"
+    # The link first: with its namespace it would go, but later.
+    ip link del "$tag-$i" 2>/dev/null || true
+    ip netns del "$tag-$i" 2>/dev/null || true
+  done
+  ip link del "$tag" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 130' INT TERM
+
+link_up() {
+  ip netns add "$tag-$1"
+  machine[$1]=''
+  ip link add "$tag-$1" type veth peer name eth0 netns "$tag-$1"
+  ip link set "$tag-$1" master "$tag" up
+  ip -n "$tag-$1" addr add "$net.$1/24" dev eth0
+  ip -n "$tag-$1" link set eth0 up
+  ip -n "$tag-$1" link set lo up
+}
+# machine_up I [SSHD OPTION...]
+machine_up() {
+  local i=$1
+  shift
+  ip netns exec "$tag-$i" unshare --mount --uts --propagation private \
+    "$DEPLOY/test/machine.sh" "$work/m$i" "vm-$i" "$@" >"$work/m$i.log" 2>&1 </dev/null &
+  machine[$i]=$!
+}
+
+ssh-keygen -q -t ed25519 -N '' -f "$work/key"
+ip link add "$tag" type bridge
+ip addr add "$net.254/24" dev "$tag"
+ip link set "$tag" up
+for i in 1 2 3; do
+  mkdir "$work/m$i"
+  cp "$work/key.pub" "$work/m$i/authorized_keys"
+  ssh-keygen -q -t ed25519 -N '' -f "$work/m$i/host_key"
+  link_up "$i"
+done
+
+options=(--program "$BINARY" --key "$work/key" --ssh-option "UserKnownHostsFile=$work/known" --wait 40)
+deploy() { "$DEPLOY/ssh/deploy.sh" "$@" "${options[@]}"; }
+# to I COMMAND...: what a person would type into ssh, as root. on: the same, without an input.
+to() {
+  local i=$1
+  shift
+  ssh -o BatchMode=yes -o LogLevel=ERROR -o "UserKnownHostsFile=$work/known" -i "$work/key" \
+    -o ControlMaster=auto -o "ControlPath=$work/%C" -o ControlPersist=20 "root@$net.$i" "$*" 2>"$work/to.err"
+}
+on() { to "$@" </dev/null; }
+inventory() { # FILE then NAME ADDRESS...
+  local file=$1
+  mkdir -p "$(dirname "$file")"
+  echo name,zone,internal_ip,external_ip,key >"$file"
+  shift
+  while [ $# -gt 0 ]; do echo "$1,,,$2," >>"$file"; shift 2; done
+}
+lab=$work/lab/inventory.csv
+inventory "$lab" vm-1 "$net.1" vm-2 "$net.2" vm-3 "$net.3"
+
+# sshd_up I: it takes connections.
+sshd_up() { timeout 1 bash -c "exec 3<>/dev/tcp/$net.$1/22"; }
+node_pid() { on "$1" cat /run/fairhaul/pid; }
+
+# A host key that nobody knows is a question, and questions are not answered.
+machine_up 1
+machine_up 2
+for i in 1 2; do wait_for 10 "sshd of vm-$i does not come up: $(cat "$work/m$i.log")" sshd_up $i; done
+refuse deploy "$lab" install --user root
+one_line
+shows 'row 2, vm-1: the host key of'
+step "$LAST"
+options+=(--ssh-option StrictHostKeyChecking=accept-new)
+
+# The third machine comes up late, and is waited for.
+deploy "$lab" install --user root >"$work/first" 2>&1 &
+deploying=$!
+wait_for 30 "vm-3 is not waited for: $(cat "$work/first")" grep -q 'vm-3: not up yet' "$work/first"
+machine_up 3
+wait $deploying || die "the first deploy: $(cat "$work/first")"
+cat "$work/first"
+step "three machines, one of them late"
+
+# What the operator keeps, and what others may read of it.
+[ "$(stat -c %a "$work/lab/vm-1" "$work/lab/vm-1/identity.key" | xargs)" = '700 600' ] || die "others can read the key"
+grep -qE '^vm-2,,,[0-9.]+,[0-9a-f]{64}$' "$lab" || die "no key in the inventory: $(cat "$lab")"
+[ "$(on 1 stat -c %a,%U /etc/fairhaul/identity.key)" = 600,root ] || die "the key of vm-1 has other rights"
+[ "$(on 1 awk "'/^Uid/ { print \$2 }'" "/proc/$(node_pid 1)/status")" = 65532 ] || die "the node runs as root"
+
+# Files, both ways at once.
+for i in 1 2 3; do
+  mkdir -p "$work/tree-$i/deep/er" "$work/tree-$i/empty"
+  head -c 5000000 /dev/urandom >"$work/tree-$i/deep/large"
+  head -c 7 /dev/urandom >"$work/tree-$i/deep/er/small"
+  on $i mkdir -p /var/lib/fairhaul/out
+  tar -C "$work" -cf - "tree-$i" | to $i tar -C /var/lib/fairhaul/out --no-same-owner -xf -
+done
+on 1 fairhaul send /var/lib/fairhaul/out/tree-1 vm-2 vm-3 >"$work/send-1" 2>&1 &
+sending=$!
+expect on 2 fairhaul send /var/lib/fairhaul/out/tree-2 vm-1
+wait $sending || die "send from vm-1: $(cat "$work/send-1")"
+ticket=$(on 3 fairhaul share /var/lib/fairhaul/out/tree-3)
+for i in 1 2; do expect on $i fairhaul get "$ticket" /var/lib/fairhaul/got; done
+# same TREE I FOLDER: it is there with the same bytes, as ssh carries it back.
+same() {
+  mkdir -p "$work/back"
+  on "$2" tar -C "/var/lib/fairhaul/$3" -cf - "tree-$1" | tar -C "$work/back" -xf -
+  diff -r "$work/tree-$1" "$work/back/tree-$1" || die "tree $1 differs at vm-$2"
+  rm -rf "$work/back"
+}
+same 1 2 inbox
+same 1 3 inbox
+same 2 1 inbox
+same 3 1 got
+same 3 2 got
+step "send and get between all three, trees equal"
+
+# A second run does no harm: nothing is touched, the same processes run on.
+before=$(node_pid 1)$(node_pid 2)$(node_pid 3)
+expect deploy "$lab" --user root
+for i in 1 2 3; do shows "vm-$i: as it was, running"; done
+[ "$(node_pid 1)$(node_pid 2)$(node_pid 3)" = "$before" ] || die "a second deploy restarts nodes"
+step "a second deploy changes nothing"
+
+# New parameters reach the running node; bad ones go nowhere, and nothing changes.
+printf '[limits]\nupload = "50 MB/s"\n' >"$work/lab/settings.toml"
+expect deploy "$lab" --user root
+shows 'vm-3: new: node.toml; running'
+[ "$(node_pid 1)$(node_pid 2)$(node_pid 3)" = "$before" ] || die "new parameters restart nodes"
+on 3 fairhaul status --json | grep -q '"up_bytes_s": 50000000' || die "the new limit does not hold at vm-3"
+printf '[limits]\nupload = "50"\n' >"$work/lab/settings.toml"
+refuse deploy "$lab" --user root
+one_line
+step "new parameters without a restart; bad ones: $LAST"
+rm "$work/lab/settings.toml"
+
+# A node that was killed is started again.
+on 2 kill -9 "$(node_pid 2)"
+expect deploy "$lab" --user root
+expect deploy "$lab" status --user root
+shows 'vm-2: vm-2: up'
+step "a node that was killed runs again"
+
+# A name that does not resolve; an inventory that is wrong.
+sed 's/^vm-2,,,[^,]*/vm-2,,,no-such-host.invalid/' "$lab" >"$work/lab/other.csv"
+refuse deploy "$work/lab/other.csv" status --user root
+shows 'row 3, vm-2: the name no-such-host.invalid does not resolve'
+step "${LAST##*$'\n'}"
+printf 'name,zone,internal_ip,external_ip,key\nvm 1,,,,\n' >"$work/lab/other.csv"
+refuse deploy "$work/lab/other.csv" status
+one_line
+step "$LAST"
+
+# sshd asks for a password: one line, at once. Afterwards the machine is as after a power cut.
+machine_down 3
+machine_up 3 -o PubkeyAuthentication=no -o PasswordAuthentication=yes
+wait_for 10 "sshd of vm-3 does not come up again" sshd_up 3
+from=$SECONDS
+refuse deploy "$lab" status --user root
+shows 'row 4, vm-3:'
+shows 'asks a question'
+[ $((SECONDS - from)) -lt 10 ] || die "a question takes $((SECONDS - from)) s"
+step "${LAST##*$'\n'}"
+machine_down 3
+machine_up 3
+expect deploy "$lab" --user root
+shows 'vm-3: as it was, running'
+step "a machine that was cut off and is back"
+
+# The end: nothing stays but what was received.
+expect deploy "$lab" remove --user root
+shows 'vm-1: removed; what it received stays in /var/lib/fairhaul'
+for i in 1 2 3; do
+  LAST=$(on $i 'ls -d /usr/local/bin/fairhaul /etc/fairhaul /run/fairhaul /var/log/fairhaul.log 2>/dev/null; true')
+  [ -z "$LAST" ] || die "left at vm-$i: $LAST"
+  ! pgrep --ns "${machine[$i]}" --nslist net fairhaul >/dev/null || die "a node still runs at vm-$i"
+done
+same 1 2 inbox
+step "removed"
+
+# A user without any rights, below a folder of his own.
+mkdir "$work/own"
+sed -n 1,3p "$lab" >"$work/own/inventory.csv"
+sed -i 's/,[^,]*$/,/;1s/,$/,key/' "$work/own/inventory.csv"
+own() { deploy "$work/own/inventory.csv" "$@" --user worker --prefix /home/worker/fairhaul; }
+refuse deploy "$work/own/inventory.csv" --user worker
+shows 'may not become root without a password'
+expect own install
+shows '2 nodes run, and each is connected to the other 1'
+expect own install
+shows 'vm-2: as it was, running'
+expect own remove
+! pgrep --ns "${machine[1]}" --nslist net fairhaul >/dev/null || die "a node of worker still runs"
+step "without root, below a prefix"
+
+clean
+trap - EXIT
+[ -z "$(ip netns list | grep "^$tag" || true)$(ip link show 2>/dev/null | grep " $tag" || true)" ] || die "namespaces are left"
+[ ! -e "$work" ] || die "$work is left"
+step "nothing is left"
+echo "ssh: all well"
