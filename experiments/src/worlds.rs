@@ -39,7 +39,7 @@ mod world;
 
 use std::path::{Path, PathBuf};
 
-use crate::output::{OutputError, refresh_digests, write_whole};
+use crate::output::{EmulatedFacts, OutputError, refresh_digests, write_whole};
 
 use world::{Twin, World};
 
@@ -56,6 +56,9 @@ pub const AIM_SMALL_P50_PCT: f64 = 15.0;
 pub const AIM_SMALL_P99_PCT: f64 = 30.0;
 /// Above this use of all its cores, in percent, what a machine emulates is not to be trusted.
 pub const BUSY_PCT: f64 = 80.0;
+
+/// What the manifest of a simulated result calls its world.
+const SIMULATED: &str = "simulated";
 
 /// Column of the table of runs with the use of all cores while a run went on, in percent.
 const CPU: &str = "machine_cpu_pct";
@@ -186,7 +189,9 @@ pub fn compare_worlds(simulated: &Path, emulated: &Path) -> Result<Worlds, World
             emulated: emulated.to_owned(),
             what,
         })?;
-    let (mut rows, mut warnings) = (Vec::new(), Vec::new());
+    let mut rows = Vec::new();
+    let emulated_facts = emu.manifest.emulated.as_ref();
+    let mut warnings = emulated_facts.map_or_else(Vec::new, doubts);
     let mut shared = false;
     for cell in &sim.results.cells {
         let twins = world::twins(&sim, &emu, cell);
@@ -254,22 +259,40 @@ fn found(twins: &[Twin<'_>]) -> Vec<Found> {
     found
 }
 
-/// A result that does not say which world it is of is taken for what it is given as.
+/// The first result is simulated, the second is not.
 fn check_worlds(sim: &World, emu: &World) -> Result<(), WorldsError> {
     let wrong = |world: &World, allowed| {
         Err(WorldsError::WrongWorld {
             path: world.path.clone(),
-            got: world.name.clone().unwrap_or_default(),
+            got: world.manifest.world.clone(),
             allowed,
         })
     };
-    if sim.name.as_deref().is_some_and(|name| name != "simulated") {
-        return wrong(sim, "simulated");
+    if sim.manifest.world != SIMULATED {
+        return wrong(sim, SIMULATED);
     }
-    if emu.name.as_deref() == Some("simulated") {
+    if emu.manifest.world == SIMULATED {
         return wrong(emu, "emulated");
     }
     Ok(())
+}
+
+/// What the manifest of the emulated result says against it.
+fn doubts(facts: &EmulatedFacts) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if facts.links == "none" {
+        doubts.push("the links were not shaped: nothing kept their rates".to_owned());
+    }
+    if facts.speed > 1 {
+        doubts.push(format!("time went {} times as fast", facts.speed));
+    }
+    if !facts.trustworthy {
+        doubts.push(format!(
+            "the result is marked as not trustworthy: the machine was used to {} %",
+            facts.machine_cpu_pct
+        ));
+    }
+    doubts
 }
 
 fn too_busy(cell: &str, cpu_pct: Option<f64>) -> Option<String> {

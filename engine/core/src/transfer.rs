@@ -3,7 +3,7 @@
 //! Decides which chunk may be asked of whom. A chunk is in exactly one of had, wanted and in
 //! flight; `Transfer::check` says so after every change in tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId};
@@ -45,6 +45,8 @@ pub(crate) struct Transfer {
     holders: Vec<u16>,
     /// Chunks that nobody had when we gave them to one peer, and that nobody else has yet.
     sole: BTreeMap<ChunkIndex, PeerId>,
+    /// Requests that were withdrawn, of chunks that are not stored: answers may still come.
+    withdrawn: BTreeSet<(ChunkIndex, PeerId)>,
     /// Usual time from a request to its chunk.
     usual: Option<Span>,
 }
@@ -90,6 +92,7 @@ impl Transfer {
             in_flight: BTreeMap::new(),
             holders,
             sole: BTreeMap::new(),
+            withdrawn: BTreeSet::new(),
             usual: None,
         }
     }
@@ -224,7 +227,15 @@ impl Transfer {
             return Ok(Progress::Late);
         };
         if ask.received != offset {
-            return Err(Misbehaviour::BlockOutOfOrder);
+            if !self.withdrawn.contains(&(chunk, peer)) {
+                return Err(Misbehaviour::BlockOutOfOrder);
+            }
+            // What was on its way when the first request was withdrawn; the second is answered
+            // from the beginning.
+            if offset > ByteCount::ZERO {
+                return Ok(Progress::Late);
+            }
+            ask.received = ByteCount::ZERO;
         }
         ask.received += len;
         ask.whole = ask.received == whole;
@@ -240,6 +251,11 @@ impl Transfer {
         let asked = self.in_flight.remove(&chunk).unwrap_or_default();
         if let Some(answered) = asked.iter().find(|ask| ask.whole) {
             self.count_answer(now.since(answered.at));
+        }
+        let all = (chunk, PeerId(0))..=(chunk, PeerId(u32::MAX));
+        let gone: Vec<_> = self.withdrawn.range(all).copied().collect();
+        for one in gone {
+            self.withdrawn.remove(&one);
         }
         self.wanted.remove(chunk);
         self.had.insert(chunk);
@@ -280,6 +296,13 @@ impl Transfer {
             self.wanted.insert(chunk);
         }
         released
+    }
+
+    /// No longer asks `peer` for `chunk`, which may be on its way all the same.
+    pub(crate) fn withdraw(&mut self, peer: PeerId, chunk: ChunkIndex) {
+        if self.release(peer, chunk) {
+            self.withdrawn.insert((chunk, peer));
+        }
     }
 
     /// The only peer that was asked for `chunk`, if it had it alone until now, was asked at least
@@ -363,6 +386,32 @@ mod tests {
         assert_eq!(transfer.appears(second, twice), None);
         transfer.count_holder(chunk, true);
         assert_eq!(transfer.gives(second, chunk), None);
+    }
+
+    /// A request was withdrawn while its answer was on its way, and made again.
+    ///
+    /// Register: D3, D8.
+    #[test]
+    fn an_answer_to_what_was_withdrawn_is_no_offence() {
+        let mut transfer = transfer(1);
+        let (peer, chunk) = (PeerId(1), ChunkIndex(0));
+        let half = ByteCount::new(2);
+        ask(&mut transfer, 1, Time::ZERO);
+        let begun = transfer.block(peer, chunk, ByteCount::ZERO, half);
+        assert_eq!(begun, Ok(Progress::Partial));
+        transfer.withdraw(peer, chunk);
+        ask(&mut transfer, 1, Time::ZERO);
+        assert_eq!(transfer.block(peer, chunk, half, half), Ok(Progress::Late));
+        for (offset, progress) in [
+            (0, Progress::Partial),
+            (0, Progress::Partial),
+            (2, Progress::Whole),
+        ] {
+            let offset = ByteCount::new(offset);
+            assert_eq!(transfer.block(peer, chunk, offset, half), Ok(progress));
+        }
+        transfer.stored(chunk, Time::ZERO);
+        assert!(transfer.withdrawn.is_empty());
     }
 
     #[test]

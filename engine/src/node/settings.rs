@@ -18,14 +18,6 @@ use crate::record::Setup;
 /// Blocks on their way to the sockets, for all peers and for one: the least that keeps a
 /// connection of 10 Gbit/s busy while the next block is read. Slow ones narrow theirs.
 const WINDOWS: (ByteCount, ByteCount) = (ByteCount::mib(8), ByteCount::mib(1));
-/// Requests wait half a second to a second at a peer, and move to another that has the chunk:
-/// on a link of 20 Mbit/s longer queues at a seed are filled by peers with the same random
-/// choices (results/engine/swarm).
-const ASKING: Asking = Asking {
-    least: Span::from_millis(500),
-    most: Span::from_secs(1),
-    moves: true,
-};
 
 /// What a node was told about limits, as far as the core has to be told again.
 #[derive(Debug)]
@@ -89,7 +81,7 @@ impl Settings {
             rechoke: policy.rechoke,
             pipeline: policy.pipeline,
             download: limits.download,
-            asking: ASKING,
+            asking: Asking::default(),
             guard: Some(Guard::default()),
             seed,
         }

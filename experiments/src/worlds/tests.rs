@@ -12,6 +12,8 @@ fn results(runs: &[MadeUp], change: impl Fn(&mut MadeUp)) -> [tempfile::TempDir;
     let mut runs = runs.to_vec();
     runs.iter_mut().for_each(change);
     fixture::write_result(dirs[1].path(), &runs);
+    let [from, to] = ["simulated", "emulated"].map(|name| format!("\"world\": \"{name}"));
+    edit(dirs[1].path(), "manifest.json", &from, &to);
     dirs
 }
 
@@ -260,18 +262,34 @@ fn results_that_share_no_run_are_refused() {
 fn worlds_the_wrong_way_round_are_refused() {
     let dirs = results(&swarm_runs(), |_| ());
     let [sim, emu] = [dirs[0].path(), dirs[1].path()];
-    edit(
-        emu,
-        "manifest.json",
-        "{\n  \"format\"",
-        "{\n  \"world\": \"emulated\",\n  \"format\"",
-    );
-    compare_worlds(sim, emu).unwrap();
-    let error = compare_worlds(emu, sim).unwrap_err().to_string();
-    assert!(
-        error.ends_with("allowed here is one of the simulated world"),
-        "{error}"
-    );
+    let simulated = "of the simulated world; allowed here is one of the emulated world";
+    let emulated = "of the emulated world; allowed here is one of the simulated world";
+    for (one, two, ends) in [(emu, sim, emulated), (sim, sim, simulated)] {
+        let error = compare_worlds(one, two).unwrap_err();
+        assert!(error.to_string().ends_with(ends), "{error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}
+
+#[test]
+fn what_the_manifest_says_against_a_result_is_a_warning() {
+    let good = EmulatedFacts {
+        links: "shaped".to_owned(),
+        speed: 1,
+        trustworthy: true,
+        ..EmulatedFacts::default()
+    };
+    assert!(doubts(&good).is_empty());
+    let bad = EmulatedFacts {
+        links: "none".to_owned(),
+        speed: 10,
+        machine_cpu_pct: "97.0".to_owned(),
+        trustworthy: false,
+        ..good
+    };
+    let doubts = doubts(&bad);
+    assert_eq!(doubts.len(), 3);
+    assert!(doubts[2].contains("97.0 %"), "{doubts:?}");
 }
 
 #[test]

@@ -21,8 +21,6 @@ const WHOLE: f64 = 0.99;
 pub(super) struct World {
     pub(super) path: PathBuf,
     pub(super) manifest: Manifest,
-    /// What its manifest calls its world.
-    pub(super) name: Option<String>,
     pub(super) results: Results,
     runs: BTreeMap<String, Run>,
 }
@@ -96,7 +94,6 @@ impl World {
         });
         let mut this = Self {
             path: dir.to_owned(),
-            name: world_name(dir),
             manifest,
             runs: runs.collect(),
             results,
@@ -227,13 +224,6 @@ pub(super) fn twins<'a>(sim: &'a World, emu: &'a World, cell: &CellRuns) -> Vec<
         .collect();
     twins.sort_by_key(|twin| twin.replication);
     twins
-}
-
-/// What the manifest in `dir` calls the world of the result, if it does.
-fn world_name(dir: &Path) -> Option<String> {
-    let text = fs::read_to_string(dir.join("manifest.json")).ok()?;
-    let manifest: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Some(manifest.get("world")?.as_str()?.to_owned())
 }
 
 fn optional(field: &str) -> Result<Option<f64>, String> {

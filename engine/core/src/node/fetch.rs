@@ -209,7 +209,7 @@ impl Node {
             return None;
         }
         self.withdraw(other, id, chunk);
-        self.transfers.at_mut(place).release(other, chunk);
+        self.transfers.at_mut(place).withdraw(other, chunk);
         Some(other)
     }
 
