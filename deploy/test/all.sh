@@ -11,7 +11,7 @@ esac
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$(realpath "${1:?use: all.sh STATIC_BINARY}")
 
-packages=(openssh-server openssh-client iproute2 sudo python3-venv cloud-init python3-yaml systemd
+packages=(openssh-server openssh-client iproute2 sudo python3-venv cloud-init python3-yaml systemd strace
   podman podman-compose runc netavark aardvark-dns iptables)
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
   missing=()
