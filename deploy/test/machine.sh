@@ -14,6 +14,10 @@ mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/sshd
 # A user without rights, who has no password but may log in by key.
 id worker >/dev/null 2>&1 || useradd --create-home --shell /bin/sh --password '*' worker
+# The one that cloud-init makes on a VM, and the names that the cloud's own DNS gives out.
+id deployer >/dev/null 2>&1 || useradd --create-home --shell /bin/bash --password '*' deployer
+if [ -d /etc/sudoers.d ]; then echo 'deployer ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/deployer; fi
+cat "$folder/hosts" >>/etc/hosts
 cp "$folder/authorized_keys" /etc/ssh/test_keys
 chmod 644 /etc/ssh/test_keys
 exec /usr/sbin/sshd -D -e -f /dev/null -h "$folder/host_key" -o UsePAM=no -o PermitRootLogin=yes \

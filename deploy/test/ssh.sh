@@ -64,6 +64,7 @@ ip link set "$tag" up
 for i in 1 2 3; do
   mkdir "$work/m$i"
   cp "$work/key.pub" "$work/m$i/authorized_keys"
+  for j in 1 2 3; do echo "$net.$j vm-$j.here.c.demo.internal"; done >"$work/m$i/hosts"
   ssh-keygen -q -t ed25519 -N '' -f "$work/m$i/host_key"
   link_up "$i"
 done
@@ -222,6 +223,24 @@ shows 'vm-2: as it was, running'
 expect own remove
 ! pgrep --ns "${machine[1]}" --nslist net fairhaul >/dev/null || die "a node of worker still runs"
 step "without root, below a prefix"
+
+# What gcp/deploy.sh does with the VMs that up.sh has made: another user, sudo, and peers that find
+# each other by the names of the cloud.
+if has sudo; then
+  mkdir "$work/gcp"
+  cp "$work/key" "$work/gcp/ssh_key"
+  printf 'project=demo\nprefix=vm\n' >"$work/gcp/cloud"
+  sed 's/^\(vm-.\),,,\([^,]*\),.*/\1,here,,\2,/' "$lab" >"$work/gcp/inventory.csv"
+  cloud() { "$DEPLOY/gcp/deploy.sh" "$@" --dir "$work/gcp" --program "$BINARY" --wait 40; }
+  expect cloud
+  shows '3 nodes run, and each is connected to the other 2'
+  [ "$(on 2 stat -c %a,%U /etc/fairhaul/identity.key)" = 600,root ] || die "the key of vm-2 has other rights"
+  on 1 cat /etc/fairhaul/node.toml | grep -qx 'address = "vm-3.here.c.demo.internal:7440"' || die "vm-1 does not call vm-3 by name"
+  expect cloud remove
+  step "gcp/deploy.sh: by sudo, peers by name"
+else
+  say "no sudo here: gcp/deploy.sh is not run"
+fi
 
 clean
 trap - EXIT
