@@ -1,6 +1,12 @@
 //! The network under real nodes, on this machine. Needs root, `ip`, `tc`, python3 for traffic;
 //! where one is missing, a printed line says what was skipped.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test ends where something fails, and says what it skips"
+)]
+
 mod crash;
 
 use std::collections::BTreeSet;
