@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_lab::emulate::place::Place as _;
-use fairhaul_lab::emulate::stage::{CpuMeter, Namespaces, Options};
+use fairhaul_lab::emulate::stage::{Namespaces, Options};
 use fairhaul_simulator::setup::{Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, Setup};
 
 /// A process has one stage at a time, and the tests of this file are one process.
@@ -392,7 +392,6 @@ fn two_real_nodes_start_stop_and_die_in_their_namespaces() {
     let Some(program) = fairhaul() else { return };
     let work = tempfile::tempdir().unwrap();
     let options = options(work.path(), program.to_str().unwrap());
-    let meter = CpuMeter::start().unwrap();
     let mut stage = Namespaces::build(&setup(&[(None, None), (None, None)], 0), &options).unwrap();
     for peer in 0..2 {
         let home = stage.home(peer).to_owned();
@@ -423,5 +422,4 @@ fn two_real_nodes_start_stop_and_die_in_their_namespaces() {
     stage.start(1).unwrap();
     stage.close().unwrap();
     assert_eq!(remains(work.path()), BTreeSet::new());
-    println!("machine: {:?}", meter.stop());
 }
