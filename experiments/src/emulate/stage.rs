@@ -324,21 +324,22 @@ impl Namespaces {
             .filter(|name| Path::new(tools::NAMED).join(name).exists())
             .collect();
         // Whatever a node or a caller has started there would keep its namespace alive.
-        let mut done = spaces
+        let killed = spaces
             .iter()
             .try_for_each(|name| leftovers::kill_inside(name).map(drop));
-        // Each on its own line: one that fails keeps none of the others.
+        // Forced: one that fails keeps none of the others.
         let script: String = spaces
             .iter()
             .map(|name| format!("netns del {name}\n"))
             .collect();
-        done = done.and(tools::run("ip", &["-force", "-batch", "-"], &script).map(drop));
-        if !self.keep {
-            let gone = std::fs::remove_dir_all(&self.folder);
-            done = done
-                .and(gone.map_err(|error| failed(format!("{}: {error}", self.folder.display()))));
-        }
-        done
+        let deleted = tools::run("ip", &["-force", "-batch", "-"], &script).map(drop);
+        let gone = if self.keep {
+            Ok(())
+        } else {
+            std::fs::remove_dir_all(&self.folder)
+                .map_err(|error| failed(format!("{}: {error}", self.folder.display())))
+        };
+        killed.and(deleted).and(gone)
     }
 }
 
@@ -446,7 +447,7 @@ impl RelayProcess {
 
 impl Drop for RelayProcess {
     fn drop(&mut self) {
-        // It ends with its input; one that hangs is killed.
+        // What it still holds is for nobody. Both fail only if it has ended already.
         self.input = None;
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,17 +1,24 @@
 //! The network under real nodes, on this machine. Needs root, `ip`, `tc`, python3 for traffic;
 //! where one is missing, a printed line says what was skipped.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test ends where something fails, and says what it skips"
+)]
+
+mod crash;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_lab::emulate::place::Place as _;
-use fairhaul_lab::emulate::stage::{CpuMeter, Namespaces, Options, leftovers};
+use fairhaul_lab::emulate::stage::{Namespaces, Options};
 use fairhaul_simulator::setup::{Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, Setup};
 
 /// A process has one stage at a time, and the tests of this file are one process.
@@ -385,7 +392,6 @@ fn two_real_nodes_start_stop_and_die_in_their_namespaces() {
     let Some(program) = fairhaul() else { return };
     let work = tempfile::tempdir().unwrap();
     let options = options(work.path(), program.to_str().unwrap());
-    let meter = CpuMeter::start().unwrap();
     let mut stage = Namespaces::build(&setup(&[(None, None), (None, None)], 0), &options).unwrap();
     for peer in 0..2 {
         let home = stage.home(peer).to_owned();
@@ -416,88 +422,4 @@ fn two_real_nodes_start_stop_and_die_in_their_namespaces() {
     stage.start(1).unwrap();
     stage.close().unwrap();
     assert_eq!(remains(work.path()), BTreeSet::new());
-    println!("machine: {:?}", meter.stop());
-}
-
-/// A dead run: a process that has made a namespace and a folder and was killed. A foreign name
-/// and a live run's things are there too.
-#[test]
-fn what_a_dead_run_left_is_removed_and_nothing_else() {
-    let Some(_turn) = turn() else { return };
-    let work = tempfile::tempdir().unwrap();
-    let sh = |script: &str| {
-        let done = Command::new("sh").args(["-c", script]).output().unwrap();
-        assert!(done.status.success(), "{done:?}");
-    };
-    let mut dead = Command::new("true").spawn().unwrap();
-    dead.wait().unwrap();
-    let dead = dead.id();
-    let live = Running(Command::new("sleep").arg("60").spawn().unwrap());
-    let pid = live.0.id();
-    let foreign = format!("fairlab-foo{pid}");
-    let folder = work.path().display().to_string();
-    for name in [
-        &format!("fairlab-{dead}-0"),
-        &format!("fairlab-{dead}-hub"),
-        &foreign,
-    ] {
-        sh(&format!("ip netns add {name}"));
-    }
-    sh(&format!("ip netns add fairlab-{pid}-0"));
-    sh(&format!(
-        "cd {folder} && mkdir -p fairlab-{dead}/0 fairlab-{pid} fairlab-foo fairlab-{dead}-x && \
-         echo {dead} 1 > fairlab-{dead}/owner"
-    ));
-    // What still runs in there.
-    let mut inside = Command::new("ip")
-        .args(["netns", "exec", &format!("fairlab-{dead}-0"), "sleep", "60"])
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    let pids = || {
-        let words = ["netns", "pids", &format!("fairlab-{dead}-0")];
-        let output = Command::new("ip").args(words).output().unwrap();
-        !output.stdout.is_empty()
-    };
-    while !pids() {
-        assert!(begun.elapsed() < Duration::from_secs(10));
-    }
-    let removed = leftovers(work.path()).unwrap();
-    let rest = remains_of(&[dead, pid]);
-    sh(&format!(
-        "ip netns del {foreign} && ip netns del fairlab-{pid}-0"
-    ));
-    assert!(!inside.wait().unwrap().success());
-    assert!(removed.namespaces.contains(&format!("fairlab-{dead}-0")));
-    assert!(removed.namespaces.contains(&format!("fairlab-{dead}-hub")));
-    assert!(!removed.namespaces.contains(&foreign));
-    assert_eq!(removed.processes, 1);
-    assert_eq!(
-        removed.folders,
-        [work
-            .path()
-            .canonicalize()
-            .unwrap()
-            .join(format!("fairlab-{dead}"))]
-    );
-    assert_eq!(rest, BTreeSet::from([format!("fairlab-{pid}-0")]));
-    let folders: BTreeSet<String> = remains(work.path());
-    let expected = [
-        format!("fairlab-{pid}"),
-        format!("fairlab-{dead}-x"),
-        "fairlab-foo".to_owned(),
-    ];
-    assert_eq!(folders, BTreeSet::from(expected));
-}
-
-/// Namespaces of these runs.
-fn remains_of(pids: &[u32]) -> BTreeSet<String> {
-    std::fs::read_dir("/run/netns")
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| {
-            pids.iter()
-                .any(|pid| name.starts_with(&format!("fairlab-{pid}-")))
-        })
-        .collect()
 }
