@@ -78,7 +78,7 @@ share = "peer"
 unchoke = "tit-for-tat"
 seed-rule = "even"
 picker = "rarest-first"
-slots = 8
+slots = 5
 rechoke = "10 s"
 
 [limits]

@@ -67,7 +67,7 @@ pub struct Progress {
 }
 
 /// Plays `setup` at `place`, which was made for `setup` at the speed of `options` (see
-/// [`scale`]), and gives what happened, in scenario time. The place is not closed.
+/// [`scale()`]), and gives what happened, in scenario time. The place is not closed.
 ///
 /// The digest of the record is that of its own rows: no two real runs are the same.
 ///

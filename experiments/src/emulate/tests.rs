@@ -21,7 +21,7 @@ fn engine() -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap();
     let program = test.parent()?.parent()?.join("fairhaul");
     if !program.is_file() {
-        println!("skipped: no {}; cargo build --workspace", program.display());
+        eprintln!("skipped: no {}; cargo build --workspace", program.display());
         return None;
     }
     Some(program)
