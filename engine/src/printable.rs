@@ -71,7 +71,9 @@ mod tests {
     proptest::proptest! {
         /// Register: O2.
         #[test]
-        fn any_text_is_shown_on_one_line_of_plain_letters(text in proptest::collection::vec(proptest::prelude::any::<char>(), 0..60)) {
+        fn any_text_is_shown_on_one_line_of_plain_letters(
+            text in proptest::collection::vec(proptest::prelude::any::<char>(), 0..60)
+        ) {
             let text: String = text.into_iter().collect();
             let shown = Printable(&text, 20).to_string();
             assert!(shown.chars().all(is_plain), "{shown}");

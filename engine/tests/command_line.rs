@@ -271,7 +271,7 @@ fn the_schema_knows_the_keys_of_the_resolved_file() {
         .iter()
         .flat_map(|name| name.as_str())
         .collect();
-    assert_eq!(names, ["none", "round-robin", "tit-for-tat"]);
+    assert_eq!(names, ["none", "round-robin", "tit-for-tat", "give-to-get"]);
 }
 
 #[test]

@@ -120,10 +120,11 @@ fn a_starved_flow_has_windows_without_bytes() {
 }
 
 /// Destinations 0, 40 and 120 ms away share 6 MB/s, 2,000 bytes a millisecond each. Every one
-/// is entitled to what it gets, within its share of the longest round trip: so long the far
-/// one has not enough requests at the source to use its share, and the near ones have it.
+/// is entitled to what it gets, within its share of one and a half of the longest round trip: so
+/// long the far one has not enough requests at the source to use its share, and the near ones
+/// have it. Requests wait there for a second at most, so its queue is short.
 #[test]
-fn delays_do_not_distort_entitlements_by_more_than_a_round_trip() {
+fn delays_do_not_distort_entitlements_by_more_than_a_round_trip_and_a_half() {
     for network in [
         NetworkModel::Block {
             window: ByteCount::mib(4),
@@ -144,7 +145,7 @@ fn delays_do_not_distort_entitlements_by_more_than_a_round_trip() {
         for (row, transfer) in go(&setup).transfers.iter().enumerate() {
             let (got, entitled) = (transfer.received.get(), transfer.entitlement.get());
             assert!(
-                got.abs_diff(entitled) <= 2_000 * 240,
+                got.abs_diff(entitled) <= 2_000 * 360,
                 "{network:?}: {row} got {got} and was entitled to {entitled}"
             );
         }
