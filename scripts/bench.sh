@@ -28,26 +28,39 @@ with open(f"results/bench/{bench}.csv", "w") as out:
 PY
 }
 
-table disciplines fairhaul-core
-table fluid fairhaul-simulator
-table event_queue fairhaul-simulator
+flash_crowd() {
+  cargo build --release --quiet -p fairhaul-simulator --example flash_crowd
+  {
+    echo "peers,network,events,steps,wall_s,steps_per_s,peak_rss_kib,makespan_over_bound"
+    for case in "1000 block" "1000 fluid" "10000 block"; do
+      read -r peers network <<<"$case"
+      target/release/examples/flash_crowd "$peers" 64 "$network" |
+        awk -v peers="$peers" -v network="$network" '
+          $1 == "events" { events = $2 } $1 == "steps" { steps = $2 } $1 == "wall" { wall = $2 }
+          $1 == "steps/s" { rate = $2 } $1 == "peak" { rss = $3 } $1 == "Kumar-Ross" { ratio = $5 }
+          END { print peers "," network "," events "," steps "," wall "," rate "," rss "," ratio }'
+    done
+  } >"$out/flash_crowd.csv"
+}
 
-cargo build --release --quiet -p fairhaul-simulator --example flash_crowd
-{
-  echo "peers,network,events,steps,wall_s,steps_per_s,peak_rss_kib,makespan_over_bound"
-  for case in "1000 block" "1000 fluid" "10000 block"; do
-    read -r peers network <<<"$case"
-    target/release/examples/flash_crowd "$peers" 64 "$network" |
-      awk -v peers="$peers" -v network="$network" '
-        $1 == "events" { events = $2 } $1 == "steps" { steps = $2 } $1 == "wall" { wall = $2 }
-        $1 == "steps/s" { rate = $2 } $1 == "peak" { rss = $3 } $1 == "Kumar-Ross" { ratio = $5 }
-        END { print peers "," network "," events "," steps "," wall "," rate "," rss "," ratio }'
-  done
-} >"$out/flash_crowd.csv"
+# from PART COMMAND...: runs it, and says of which commit its table is.
+from() {
+  local part=$1 about=$out/about.txt
+  shift
+  "$@"
+  touch "$about"
+  sed -i "/^$part: /d" "$about"
+  echo "$part: commit $(git rev-parse --short HEAD), $(rustc --version), $(
+    awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores" >>"$about"
+}
 
-{
-  echo "commit: $(git rev-parse --short HEAD)"
-  echo "command: scripts/bench.sh"
-  echo "rustc: $(rustc --version)"
-  echo "processor: $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores"
-} >"$out/about.txt"
+parts=("$@")
+[ $# -gt 0 ] || parts=(disciplines fluid event_queue flash_crowd)
+for part in "${parts[@]}"; do
+  case $part in
+    disciplines) from "$part" table disciplines fairhaul-core ;;
+    fluid | event_queue) from "$part" table "$part" fairhaul-simulator ;;
+    flash_crowd) from "$part" flash_crowd ;;
+    *) echo "bench.sh: no part $part; allowed disciplines, fluid, event_queue, flash_crowd" >&2; exit 2 ;;
+  esac
+done

@@ -248,7 +248,10 @@ impl Node {
             |serving: &Serving| serving.transfer == block.transfer && serving.chunk == block.chunk;
         if block.last {
             state.serving.retain(|serving| !same(serving));
+            // Who passes on what is watched only where it counts: everybody is told of all
+            // chunks only there.
             let transfer = self.transfers.get_mut(block.transfer);
+            let transfer = transfer.filter(|_| self.seed_rule.0.watches);
             let given = transfer.and_then(|one| one.gives(block.peer, block.chunk));
             if let Some(given) = given.filter(|_| self.is_shared(block)) {
                 let state = self.peers[block.peer.index()]
