@@ -2,6 +2,8 @@
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 done, 1 error, 2 usage,
 //! 3 bad file or storage, 10 some runs failed, 130 interrupted.
+//!
+//! Longer than other files: every command's arguments stand together, as `--help` shows them.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -8,6 +8,8 @@
 //! scenario's times on one monotonic clock. A peer has joined when its control answers; a
 //! transfer has started when its destination is asked to get it, and fetches the manifest
 //! first, which a simulated one does not.
+//!
+//! Longer than other files: the steps of one run share its clock, its peers and its account.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

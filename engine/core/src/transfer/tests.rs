@@ -1,0 +1,144 @@
+use super::*;
+use crate::pick;
+
+fn transfer(chunks: u64) -> Transfer {
+    let manifest = Manifest::new(ByteCount::new(chunks * 4), ByteCount::new(4)).unwrap();
+    Transfer::new(
+        ContentId([0; 32]),
+        manifest,
+        Bitfield::empty(manifest.chunks()),
+        None,
+    )
+}
+
+fn ask(transfer: &mut Transfer, peer: u32, now: Time) -> Option<ChunkIndex> {
+    let all = Bitfield::full(transfer.manifest.chunks());
+    let mut picker = (pick::find("sequential").unwrap().make)();
+    let mut rng = Rng::from_seed([0; 32]);
+    let chunk = transfer.ask(PeerId(peer), &all, picker.as_mut(), &mut rng, now);
+    transfer.check();
+    chunk
+}
+
+/// A chunk that one peer alone was given is passed on when it appears at another; not when
+/// we had to give it twice, and not by the peer's own word.
+#[test]
+fn what_appears_at_others_was_passed_on() {
+    let mut transfer = transfer(3);
+    let [first, second] = [PeerId(1), PeerId(2)];
+    let len = ByteCount::new(4);
+    for chunk in 0..3 {
+        assert_eq!(transfer.gives(first, ChunkIndex(chunk)), Some(len));
+    }
+    let chunk = ChunkIndex(0);
+    assert_eq!(transfer.appears(first, chunk), None);
+    assert_eq!(transfer.appears(second, chunk), Some((first, len)));
+    assert_eq!(transfer.appears(second, chunk), None);
+    let twice = ChunkIndex(1);
+    assert_eq!(transfer.gives(second, twice), None);
+    assert_eq!(transfer.appears(second, twice), None);
+    transfer.count_holder(chunk, true);
+    assert_eq!(transfer.gives(second, chunk), None);
+}
+
+/// A request was withdrawn while its answer was on its way, and made again.
+///
+/// Register: D3, D8.
+#[test]
+fn an_answer_to_what_was_withdrawn_is_no_offence() {
+    let mut transfer = transfer(1);
+    let (peer, chunk) = (PeerId(1), ChunkIndex(0));
+    let half = ByteCount::new(2);
+    ask(&mut transfer, 1, Time::ZERO);
+    let begun = transfer.block(peer, chunk, ByteCount::ZERO, half);
+    assert_eq!(begun, Ok(Progress::Partial));
+    transfer.withdraw(peer, chunk);
+    ask(&mut transfer, 1, Time::ZERO);
+    assert_eq!(transfer.block(peer, chunk, half, half), Ok(Progress::Late));
+    for (offset, progress) in [
+        (0, Progress::Partial),
+        (0, Progress::Partial),
+        (2, Progress::Whole),
+    ] {
+        let offset = ByteCount::new(offset);
+        assert_eq!(transfer.block(peer, chunk, offset, half), Ok(progress));
+    }
+    transfer.stored(chunk, Time::ZERO);
+    assert!(transfer.withdrawn.is_empty());
+}
+
+#[test]
+fn a_chunk_goes_from_wanted_to_in_flight_to_had() {
+    let mut transfer = transfer(1);
+    let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+    let (two, zero) = (ByteCount::new(2), ByteCount::ZERO);
+    assert_eq!(
+        transfer.block(PeerId(1), chunk, zero, two),
+        Ok(Progress::Partial)
+    );
+    assert_eq!(
+        transfer.block(PeerId(1), chunk, two, two),
+        Ok(Progress::Whole)
+    );
+    assert!(transfer.stored(chunk, Time::ZERO).is_empty());
+    transfer.check();
+    assert!(transfer.is_complete());
+}
+
+#[test]
+fn the_endgame_asks_a_second_peer_only_after_a_wait_and_never_a_third() {
+    let mut transfer = transfer(1);
+    let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+    assert_eq!(ask(&mut transfer, 2, Time::ZERO), None);
+    let later = Time::ZERO + ENDGAME_AFTER;
+    assert_eq!(ask(&mut transfer, 2, later), Some(chunk));
+    assert_eq!(ask(&mut transfer, 3, later + ENDGAME_AFTER), None);
+    assert_eq!(transfer.stored(chunk, Time::ZERO), [PeerId(1), PeerId(2)]);
+    transfer.check();
+}
+
+/// The first chunk takes 5 s, so the second is asked again after 10 s only.
+#[test]
+fn where_answers_take_long_the_endgame_waits_for_twice_as_long() {
+    let mut transfer = transfer(2);
+    let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+    let four = ByteCount::new(4);
+    transfer
+        .block(PeerId(1), chunk, ByteCount::ZERO, four)
+        .unwrap();
+    transfer.stored(chunk, Time::ZERO + Span::from_secs(5));
+    let at = |secs| Time::ZERO + Span::from_secs(secs);
+    let chunk = ask(&mut transfer, 1, at(20));
+    assert!(chunk.is_some());
+    assert_eq!(ask(&mut transfer, 2, at(29)), None);
+    assert_eq!(ask(&mut transfer, 2, at(30)), chunk);
+}
+
+#[test]
+fn a_released_chunk_is_wanted_again_unless_another_was_asked() {
+    let mut transfer = transfer(1);
+    let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+    let later = Time::ZERO + ENDGAME_AFTER;
+    ask(&mut transfer, 2, later);
+    assert!(transfer.release(PeerId(1), chunk));
+    transfer.check();
+    assert_eq!(ask(&mut transfer, 3, later), None);
+    assert!(transfer.release(PeerId(2), chunk));
+    transfer.check();
+    assert_eq!(ask(&mut transfer, 3, later), Some(chunk));
+}
+
+#[test]
+fn blocks_that_lie_about_their_place_are_offences_and_late_ones_are_not() {
+    let mut transfer = transfer(2);
+    let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
+    let (one, four) = (ByteCount::new(1), ByteCount::new(4));
+    let out_of_order = transfer.block(PeerId(1), chunk, one, one);
+    assert_eq!(out_of_order, Err(Misbehaviour::BlockOutOfOrder));
+    let too_long = transfer.block(PeerId(1), chunk, one, four);
+    assert_eq!(too_long, Err(Misbehaviour::BlockLength));
+    let far = transfer.block(PeerId(1), chunk, ByteCount::MAX, four);
+    assert_eq!(far, Err(Misbehaviour::BlockLength));
+    let late = transfer.block(PeerId(9), chunk, ByteCount::ZERO, four);
+    assert_eq!(late, Ok(Progress::Late));
+}
