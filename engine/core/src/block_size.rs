@@ -32,8 +32,8 @@ pub fn for_rate(rate: Option<Rate>) -> ByteCount {
 
 /// The block under a cap of `rate` on a part of a link's traffic.
 ///
-/// The cap is kept over its burst of a quarter of a second, not over a turn of the link: a
-/// block may take a quarter of that burst, 64 ms, and the link is not busy meanwhile.
+/// The cap is kept over its burst, not over a turn of the link, which is not busy meanwhile: a
+/// block may take 64 ms at the cap, if the burst holds two.
 #[must_use]
 pub fn for_cap(rate: Option<Rate>) -> ByteCount {
     for_rate(rate.map(|rate| Rate::new(rate.get().saturating_mul(16))))

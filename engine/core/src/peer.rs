@@ -36,6 +36,8 @@ const NEW_ROUNDS: u32 = 3;
 /// Least and most chunks asked ahead of one peer, for one transfer: a small transfer never
 /// waits for the answers to a bulk one from the same peer.
 const PIPELINE: (u32, u32) = (2, 64);
+/// A round trip is hardly longer: what took longer was waiting.
+const AWAY_MAX: Span = Span::from_millis(300);
 
 /// One connected peer.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub(crate) struct Peer {
     offers: Vec<Join>,
     fixed_ahead: Option<u32>,
     asking: Asking,
+    /// The shortest time from a request to the first block of its answer: how far it is away.
+    away: Option<Span>,
     last_block: Time,
     received: [ByteCount; 2],
     sent: [ByteCount; 2],
@@ -113,6 +117,7 @@ impl Peer {
             offers: Vec::new(),
             fixed_ahead,
             asking,
+            away: None,
             last_block: now,
             received: [ByteCount::ZERO; 2],
             sent: [ByteCount::ZERO; 2],
@@ -222,13 +227,26 @@ impl Peer {
         let Some(now) = answered.filter(|_| self.fixed_ahead.is_none()) else {
             return true;
         };
-        let waited = now.since(ask.at);
+        // The way there and back is no waiting: whoever is far away needs as many requests more.
+        let away = self.away.unwrap_or_default();
+        let waited = now.since(ask.at.saturating_add(away));
         if waited < self.asking.least {
             remote.ahead = (remote.ahead + 1).min(PIPELINE.1);
-        } else if waited > self.asking.most {
+        } else if waited > self.asking.most && ask.at >= remote.narrowed {
+            // Answers to what was asked before the last step say nothing of what it did.
             remote.ahead = (remote.ahead - 1).max(PIPELINE.0);
+            remote.narrowed = now;
         }
         true
+    }
+
+    /// The first block of a chunk came from it.
+    pub(crate) fn begins(&mut self, transfer: TransferId, chunk: ChunkIndex, now: Time) {
+        let mut asked = self.asked.iter();
+        if let Some(ask) = asked.find(|ask| ask.transfer == transfer && ask.chunk == chunk) {
+            let took = now.since(ask.at).min(AWAY_MAX);
+            self.away = Some(self.away.map_or(took, |away| away.min(took)));
+        }
     }
 
     /// All of a chunk came from it.
@@ -347,18 +365,24 @@ mod tests {
     }
 
     fn ask(peer: &mut Peer) {
+        ask_at(peer, Time::ZERO);
+    }
+
+    fn ask_at(peer: &mut Peer, at: Time) {
         peer.ask(AskedChunk {
             transfer: TRANSFER,
             chunk: ChunkIndex(0),
             len: ByteCount::new(4),
-            at: Time::ZERO,
+            at,
             whole: false,
         });
     }
 
-    fn answer(peer: &mut Peer, after: Span) {
-        ask(peer);
-        peer.forget(TRANSFER, ChunkIndex(0), Some(Time::ZERO + after));
+    /// One request, and its answer `after` that. When that was.
+    fn answer(peer: &mut Peer, at: Time, after: Span) -> Time {
+        ask_at(peer, at);
+        peer.forget(TRANSFER, ChunkIndex(0), Some(at + after));
+        at + after
     }
 
     fn is_open(peer: &mut Peer, transfer: TransferId) -> bool {
@@ -380,19 +404,48 @@ mod tests {
         let mut peer = seed(None);
         assert_eq!(room(&mut peer), 2);
         for _ in 0..100 {
-            answer(&mut peer, Span::from_millis(10));
+            answer(&mut peer, Time::ZERO, Span::from_millis(10));
         }
         assert_eq!(room(&mut peer), 64);
+        let mut now = Time::ZERO;
         for _ in 0..100 {
-            answer(&mut peer, Span::from_secs(5));
+            now = answer(&mut peer, now, Span::from_secs(5));
         }
+        assert_eq!(room(&mut peer), 2);
+    }
+
+    /// All that was asked at once stood in the same queue: it is one piece of news.
+    #[test]
+    fn slow_answers_to_one_volley_narrow_the_pipeline_once() {
+        let mut peer = seed(None);
+        for _ in 0..100 {
+            answer(&mut peer, Time::ZERO, Span::from_millis(10));
+        }
+        let late = Time::ZERO + Span::from_secs(1);
+        for _ in 0..10 {
+            answer(&mut peer, late, Span::from_secs(5));
+        }
+        assert_eq!(room(&mut peer), 63);
+    }
+
+    #[test]
+    fn the_way_there_and_back_does_not_count_as_waiting() {
+        let mut peer = seed(None);
+        let (way, limit) = (Span::from_millis(200), Span::from_secs(1));
+        ask(&mut peer);
+        peer.begins(TRANSFER, ChunkIndex(0), Time::ZERO + way);
+        peer.forget(TRANSFER, ChunkIndex(0), Some(Time::ZERO + way));
+        assert_eq!(room(&mut peer), 3);
+        let now = answer(&mut peer, Time::ZERO + way, limit + way);
+        assert_eq!(room(&mut peer), 3, "a second of waiting is not too much");
+        answer(&mut peer, now, limit + way + Span::from_millis(1));
         assert_eq!(room(&mut peer), 2);
     }
 
     #[test]
     fn a_fixed_pipeline_does_not_adapt() {
         let mut peer = seed(Some(5));
-        answer(&mut peer, Span::from_millis(1));
+        answer(&mut peer, Time::ZERO, Span::from_millis(1));
         assert_eq!(room(&mut peer), 5);
     }
 

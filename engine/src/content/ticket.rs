@@ -12,7 +12,7 @@ use data_encoding::BASE32_NOPAD;
 use fairhaul_core::manifest::ContentId;
 use thiserror::Error;
 
-use super::manifest::MANIFEST_MAX;
+use super::manifest::{MANIFEST_MAX, content_id};
 use super::path::shown;
 
 /// Most peers in a ticket.
@@ -20,6 +20,10 @@ pub const PEERS_MAX: usize = 8;
 
 /// Longest address of a peer, in bytes.
 pub const ADDRESS_MAX: usize = 255;
+
+/// Longest manifest that rides in a ticket, in bytes: that of a file or two. Who has it need not
+/// fetch it, which for a small file is half of the waiting.
+pub const INSIDE_MAX: usize = 256;
 
 /// What every ticket of this version starts with.
 const PREFIX: &str = "fh1-";
@@ -31,7 +35,7 @@ const CHECKSUM: usize = 4;
 const KEY: usize = 32;
 
 /// Bytes of the longest ticket, before they are letters.
-const LEN_MAX: usize = KEY + 4 + 1 + PEERS_MAX * (KEY + 1 + ADDRESS_MAX) + CHECKSUM;
+const LEN_MAX: usize = KEY + 4 + 1 + PEERS_MAX * (KEY + 1 + ADDRESS_MAX) + INSIDE_MAX + CHECKSUM;
 
 const CHECKSUM_CONTEXT: &str = "fairhaul 1 ticket";
 
@@ -41,6 +45,7 @@ pub struct Ticket {
     content: ContentId,
     manifest_bytes: u64,
     peers: Vec<([u8; 32], String)>,
+    manifest: Vec<u8>,
 }
 
 /// Why a text, or the parts of a ticket, are refused.
@@ -69,6 +74,9 @@ pub enum BadTicket {
     /// A manifest of so many bytes.
     #[error("ticket names a manifest of {0} bytes; allowed are 1 to {MANIFEST_MAX}")]
     Manifest(u64),
+    /// Its manifest belongs to another content.
+    #[error("ticket has a manifest inside that is not the one of its content")]
+    Foreign,
     /// So many peers.
     #[error("ticket names {0} peers; allowed are {PEERS_MAX}")]
     Peers(usize),
@@ -103,7 +111,28 @@ impl Ticket {
             content,
             manifest_bytes,
             peers,
+            manifest: Vec::new(),
         })
+    }
+
+    /// The same with the manifest inside, if `encoding` is the manifest of its content and at
+    /// most [`INSIDE_MAX`] bytes; else as it was.
+    #[must_use]
+    pub fn with_manifest(mut self, encoding: &[u8]) -> Self {
+        if encoding.len() <= INSIDE_MAX && self.is_manifest(encoding) {
+            self.manifest = encoding.to_vec();
+        }
+        self
+    }
+
+    fn is_manifest(&self, encoding: &[u8]) -> bool {
+        encoding.len() as u64 == self.manifest_bytes && content_id(encoding) == self.content
+    }
+
+    /// The manifest, verified, if it is inside.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&[u8]> {
+        (!self.manifest.is_empty()).then_some(&self.manifest)
     }
 
     /// What to fetch.
@@ -134,6 +163,7 @@ impl Ticket {
             out.push(u8::try_from(address.len()).expect("at most ADDRESS_MAX"));
             out.extend(address.as_bytes());
         }
+        out.extend(&self.manifest);
         let sum = checksum(&out);
         out.extend(sum);
         out
@@ -162,14 +192,22 @@ impl Ticket {
             peers.push((*key, String::from_utf8_lossy(address).into_owned()));
             rest = tail;
         }
-        if !rest.is_empty() {
-            return Err(BadTicket::Cut);
-        }
-        Self::new(
+        let mut ticket = Self::new(
             ContentId(*content),
             u32::from_le_bytes(*manifest).into(),
             peers,
-        )
+        )?;
+        if rest.is_empty() {
+            return Ok(ticket);
+        }
+        if rest.len() as u64 != ticket.manifest_bytes || rest.len() > INSIDE_MAX {
+            return Err(BadTicket::Cut);
+        }
+        if !ticket.is_manifest(rest) {
+            return Err(BadTicket::Foreign);
+        }
+        ticket.manifest = rest.to_vec();
+        Ok(ticket)
     }
 }
 
@@ -259,6 +297,22 @@ mod tests {
         assert_eq!(format!(" {}\n", text.to_uppercase()).parse(), Ok(example()));
     }
 
+    /// Register: D1.
+    #[test]
+    fn a_short_manifest_of_this_content_and_no_other_rides_along() {
+        let short = [5; INSIDE_MAX];
+        let ticket = |encoding: &[u8]| {
+            let peers = vec![([1; 32], "vm-1:7440".to_owned())];
+            Ticket::new(content_id(encoding), encoding.len() as u64, peers).unwrap()
+        };
+        let with = ticket(&short).with_manifest(&short);
+        assert_eq!(with.manifest(), Some(&short[..]));
+        assert_eq!(with.to_string().parse(), Ok(with));
+        assert_eq!(ticket(&short).with_manifest(&[6; 256]).manifest(), None);
+        let long = [5; INSIDE_MAX + 1];
+        assert_eq!(ticket(&long).with_manifest(&long).manifest(), None);
+    }
+
     #[test]
     fn every_mistyped_missing_and_swapped_character_is_found() {
         let text = example().to_string();
@@ -335,7 +389,9 @@ mod tests {
         );
         assert_eq!(body(1, 255, &[]), Err(BadTicket::Peers(255)));
         assert_eq!(body(1, 1, &[0; 32]), Err(BadTicket::Cut));
-        assert_eq!(body(1, 0, &[0]), Err(BadTicket::Cut));
+        assert_eq!(body(1, 0, &[0]), Err(BadTicket::Foreign));
+        assert_eq!(body(1, 0, &[0, 0]), Err(BadTicket::Cut));
+        assert_eq!(body(257, 0, &[0; 257]), Err(BadTicket::Cut));
         let mut peer = vec![0; 32];
         peer.extend([3, 0xff, b':', b'1']);
         assert!(matches!(body(1, 1, &peer), Err(BadTicket::Address(_))));

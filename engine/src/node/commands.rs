@@ -233,6 +233,7 @@ impl Host {
         let own = (*self.doors.public().as_bytes(), self.doors.address());
         let length = content.manifest.geometry().bytes().get();
         let ticket = Ticket::new(content.id, length, vec![own]);
+        let ticket = ticket.map(|ticket| ticket.with_manifest(&content.manifest.bytes()));
         ticket.map_or_else(|error| error.to_string(), |ticket| ticket.to_string())
     }
 

@@ -59,7 +59,8 @@ impl Host {
         };
         let id = ticket.content();
         let name = data_encoding::HEXLOWER.encode(&id.0[..6]);
-        let number = self.fetch(id, Kept::new(name, ticket.manifest_bytes(), role));
+        let kept = Kept::new(name, ticket.manifest_bytes(), role);
+        let number = self.fetch(id, kept, ticket.manifest());
         if let Some(content) = self.contents.at_mut(number) {
             moving::watch(content, call);
         }

@@ -74,15 +74,22 @@ impl Host {
         });
     }
 
-    /// Starts to fetch a content that is not known yet. Its number.
-    pub(super) fn fetch(&mut self, id: ContentId, kept: Kept) -> u32 {
-        let shelf = ManifestShelf::empty(kept.manifest_bytes);
+    /// Starts to fetch a content that is not known yet, whose manifest is perhaps. Its number.
+    pub(super) fn fetch(&mut self, id: ContentId, kept: Kept, manifest: Option<&[u8]>) -> u32 {
+        let tree = manifest.and_then(|bytes| Some((bytes, Tree::decode(bytes).ok()?)));
+        let shelf = match &tree {
+            Some((bytes, _)) => ManifestShelf::full(bytes.to_vec()),
+            None => ManifestShelf::empty(kept.manifest_bytes),
+        };
         let content = self.contents.add(id, kept, shelf, self.clock.now());
         let number = content.number;
         let name = content.kept.name.clone();
         self.watch.started(number, name, Direction::Down);
         self.keep(number);
-        self.join(number, None);
+        match tree {
+            Some((_, tree)) => self.prepare(number, Arc::new(tree)),
+            None => self.join(number, None),
+        }
         number
     }
 

@@ -53,7 +53,7 @@ impl Host {
         let mut kept = Kept::new(offer.name.to_string(), offer.manifest_bytes, role);
         kept.from = Some(self.peers.at(peer).key.to_string());
         kept.offered = offer.bytes;
-        let number = self.fetch(id, kept);
+        let number = self.fetch(id, kept, None);
         if let Some(content) = self.contents.at_mut(number) {
             content.offered.push(peer);
         }

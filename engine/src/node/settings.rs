@@ -24,7 +24,7 @@ const WINDOWS: (ByteCount, ByteCount) = (ByteCount::mib(8), ByteCount::mib(1));
 pub(crate) struct Settings {
     pub(crate) params: Params,
     groups: BTreeMap<String, GroupId>,
-    burst: Span,
+    burst: Option<Span>,
 }
 
 impl Settings {
@@ -95,11 +95,11 @@ impl Settings {
         self.limit(group.upload, group.floor, group.weight)
     }
 
-    /// A limit whose bucket is as deep as the file says.
+    /// A limit whose bucket is as deep as the file says, if it does.
     pub(crate) fn limit(&self, cap: Option<Rate>, floor: Rate, weight: Weight) -> Limit {
         Limit {
             cap,
-            burst: cap.map(|cap| cap.bytes_in(self.burst)),
+            burst: cap.zip(self.burst).map(|(cap, burst)| cap.bytes_in(burst)),
             floor: Some(floor).filter(|floor| floor.get() > 0),
             weight,
             band: 0,

@@ -283,8 +283,9 @@ static LIMITS: [Field; 5] = [
     field(
         "burst",
         Kind::Burst,
-        Is("\"15 ms\""),
-        "How long a limit may be saved up; sets how far ahead of it a moment can be.",
+        Absent("\"15 ms\""),
+        "How long a limit may be saved up; sets how far ahead of it a moment can be. Without \
+         one, 15 ms, and for all but the node's own limits a turn more while they wait for one.",
     ),
     field(
         "schedule",

@@ -103,8 +103,8 @@ pub struct LimitParams {
     pub upload: Option<Rate>,
     /// What it receives at most outside of the timetable; none is unlimited.
     pub download: Option<Rate>,
-    /// How long a limit may be saved up.
-    pub burst: Span,
+    /// How long a limit may be saved up; none for the core's own choice, 15 ms and a turn.
+    pub burst: Option<Span>,
     /// Other limits at times of the week, in the order of the file.
     pub schedule: Vec<Entry>,
     /// Peers connected at once: 1 to 4,096.
@@ -237,7 +237,8 @@ impl Params {
             upload: upload(row),
             download: limit(row, "download").flatten(),
             burst: match row.get("burst") {
-                Some(Value::Span(span)) => *span,
+                None => None,
+                Some(Value::Span(span)) => Some(*span),
                 other => unlike("burst", other),
             },
             schedule: match row.get("schedule") {

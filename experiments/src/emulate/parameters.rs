@@ -24,9 +24,7 @@ use super::place::Place;
 /// and for a clock that is a little wrong, so that the queue stays in the node.
 pub const LINK_SHARE_PCT: u64 = 98;
 
-/// How long a limit may be saved up, unless the scenario says: the engine's own default.
-const BURST: Span = Span::from_millis(15);
-/// The range of that in a parameter file.
+/// How long a limit may be saved up in a parameter file.
 const BURST_RANGE: (u64, u64) = (1_000_000, 3_600_000_000_000);
 /// Who takes and never gives sends at this rate, the least that a file can say.
 const NOTHING: Rate = Rate::new(1);
@@ -183,11 +181,13 @@ impl Files {
         let (up, down) = caps(row, row.up, row.down, row.upload_cap, links);
         let connections = (self.known[peer as usize].len() * 2).clamp(CONNECTIONS.0, CONNECTIONS.1);
         out += &format!(
-            "\n[limits]\nupload = {}\ndownload = {}\nburst = \"{} ns\"\nconnections = {connections}\n",
+            "\n[limits]\nupload = {}\ndownload = {}\nconnections = {connections}\n",
             rate(up),
             rate(down),
-            burst(row).as_nanos(),
         );
+        if let Some(span) = burst(row) {
+            out += &format!("burst = \"{} ns\"\n", span.as_nanos());
+        }
         let socket = place.socket(peer).display().to_string();
         out += &format!("\n[control]\nsocket = {}\n", quoted(&socket));
         let scale = self.promised(setup, peer, up);
@@ -348,11 +348,11 @@ fn least(floor: Option<Rate>, cap: Option<Rate>) -> Option<Rate> {
     [floor?].into_iter().chain(cap).min()
 }
 
-/// How long a limit may be saved up.
-fn burst(row: &PeerSetup) -> Span {
-    let said = row.burst.zip(row.upload_cap);
-    let span = said.map_or(BURST, |(burst, cap)| cap.time_for(burst));
-    Span::from_nanos(span.as_nanos().clamp(BURST_RANGE.0, BURST_RANGE.1))
+/// How long a limit may be saved up, if the scenario says so.
+fn burst(row: &PeerSetup) -> Option<Span> {
+    let (burst, cap) = row.burst.zip(row.upload_cap)?;
+    let nanos = cap.time_for(burst).as_nanos();
+    Some(Span::from_nanos(nanos.clamp(BURST_RANGE.0, BURST_RANGE.1)))
 }
 
 /// The scenario's own name if a node may have it; they are unique.

@@ -250,6 +250,9 @@ impl Node {
         let progress = transfer.block(peer, chunk, offset, len)?;
         let state = self.peer_mut(peer).expect("spot found it");
         state.count_received(len, now);
+        if offset == ByteCount::ZERO && progress != Progress::Late {
+            state.begins(ours, chunk, now);
+        }
         match progress {
             Progress::Partial => state.conduct.gives(len),
             Progress::Whole => {

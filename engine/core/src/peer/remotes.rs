@@ -6,6 +6,7 @@
 use crate::bitfield::Bitfield;
 use crate::id::TransferId;
 use crate::node::Place;
+use crate::time::Time;
 
 /// Contents that one peer may name.
 const CONTENTS_MAX: usize = 1_024;
@@ -24,6 +25,8 @@ pub(crate) struct Remote {
     pub(super) asked: u32,
     /// How many of them there may be.
     pub(super) ahead: u32,
+    /// When that was made less last.
+    pub(super) narrowed: Time,
 }
 
 impl Remote {
@@ -41,6 +44,7 @@ impl Remote {
             useful,
             asked: 0,
             ahead: 0,
+            narrowed: Time::ZERO,
         }
     }
 
@@ -86,10 +90,11 @@ impl Remotes {
     /// Replaces or adds what it says of one content. None if it names too many.
     pub(crate) fn set(&mut self, remote: Remote) -> Option<()> {
         if let Some(known) = self.get_mut(remote.ours) {
-            let (asked, ahead) = (known.asked, known.ahead);
+            let (asked, ahead, narrowed) = (known.asked, known.ahead, known.narrowed);
             *known = Remote {
                 asked,
                 ahead,
+                narrowed,
                 ..remote
             };
             return Some(());

@@ -10,7 +10,7 @@ use crate::time::Time;
 use crate::units::{ByteCount, Weight};
 
 use super::leaf::{Leaf, Served};
-use super::meter::BURST;
+use super::meter::PATIENCE;
 use super::tree::ROOT;
 use super::{Share, Target, Uplink, reason};
 
@@ -166,7 +166,7 @@ impl Uplink {
             // Those who compete may be held by other limits: look again even if the bucket
             // will not hold more.
             let next = meter.ready_for(competing + 1, now);
-            self.set_wake(slot, next.unwrap_or_else(|| now.saturating_add(BURST)));
+            self.set_wake(slot, next.unwrap_or_else(|| now.saturating_add(PATIENCE)));
         }
     }
 

@@ -10,19 +10,24 @@ use crate::time::{Span, Time};
 use crate::token_bucket::TokenBucket;
 use crate::units::{ByteCount, Rate, Weight};
 
-/// Depth of a bucket as time at its rate: PRODUCT's default burst. Long enough for a shell
-/// that wakes late, short enough not to be seen in a second's average.
-pub(super) const BURST: Span = Span::from_millis(250);
+/// What a cap saves up while nobody asks, as time at its rate, if nothing is said: long enough
+/// for a shell that wakes late, short enough for every second to be within two percent.
+const BURST: Span = Span::from_millis(15);
 /// The coarsest timer of a shell: tokens earned while it oversleeps must still fit.
 const TIMER: Span = Span::from_millis(1);
+/// Depth of a floor's bucket as time at its rate, and how long a cap with several members may
+/// go without a look at who of them waits.
+pub(super) const PATIENCE: Span = Span::from_millis(250);
 
 /// What the parameter file says about one target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     /// Bytes per second above which it is not served; none if nobody limits it.
     pub cap: Option<Rate>,
-    /// Depth of the cap's bucket; none for 250 ms at the cap, and at least a block and a
-    /// millisecond. Less than 1 KiB counts as 1 KiB, the smallest block.
+    /// Depth of the cap's bucket. None for what it earns in 15 ms while nobody asks and, unless
+    /// it is the node's, a turn of the discipline more while it waits for one: who is entitled
+    /// to its cap reaches it, however many turns of others lie between its own. Less than 1 KiB
+    /// counts as 1 KiB, the smallest block.
     pub burst: Option<ByteCount>,
     /// Bytes per second that it gets while it asks for them, whatever its weight. Nothing is
     /// refused here: floors that add up to more than there is get turns alike, so the small
@@ -42,6 +47,8 @@ pub(super) struct Meter {
     pub(super) block: ByteCount,
     pub(super) cap: Option<TokenBucket>,
     pub(super) floor: Option<TokenBucket>,
+    /// What the cap has saved up at most when somebody asks who was idle.
+    saved: ByteCount,
     /// The cap holds some members back.
     pub(super) is_holding: bool,
     /// When the cap may let more of them go; its key among the wakes.
@@ -66,6 +73,7 @@ impl Meter {
             block: largest,
             cap: None,
             floor: None,
+            saved: ByteCount::ZERO,
             is_holding: false,
             wake: None,
             clock: 0,
@@ -73,20 +81,32 @@ impl Meter {
         }
     }
 
-    /// Takes over `limit`; `block` is the largest block that the target may pass. Buckets
-    /// that were there keep level and debt.
-    pub(super) fn set(&mut self, limit: Limit, block: ByteCount, now: Time) {
+    /// Takes over `limit`; `block` is the largest block that the target may pass, `turn` what
+    /// the others get between two turns of it, each. Buckets that were there keep level and
+    /// debt.
+    pub(super) fn set(&mut self, limit: Limit, block: ByteCount, turn: ByteCount, now: Time) {
         self.limit = limit;
-        self.block = limit.burst.map_or(block, |burst| block.min(half(burst)));
+        let default = limit.cap.map(|rate| rate.bytes_in(BURST));
+        let burst = limit.burst.or(default);
+        self.block = burst.map_or(block, |burst| block.min(half(burst)));
         self.cap = limit.cap.map(|rate| {
-            let burst = limit
-                .burst
-                .unwrap_or_else(|| default_burst(rate, self.block));
-            adjust(self.cap, rate, burst.max(self.block), now)
+            let least = match limit.burst {
+                Some(_) => self.block,
+                None => self.block.saturating_add(rate.bytes_in(TIMER)),
+            };
+            self.saved = burst.unwrap_or_default().max(least);
+            let more = if limit.burst.is_none() {
+                turn
+            } else {
+                ByteCount::ZERO
+            };
+            let mut cap = adjust(self.cap, rate, self.saved.saturating_add(more), now);
+            cap.clip(self.saved, now);
+            cap
         });
         self.floor = limit.floor.map(|rate| {
             let depth = rate
-                .bytes_in(BURST)
+                .bytes_in(PATIENCE)
                 .max(self.block.saturating_add(self.block));
             match self.floor {
                 Some(bucket) => adjust(Some(bucket), rate, depth, now),
@@ -116,6 +136,17 @@ impl Meter {
         (bytes <= bucket.burst()).then(|| bucket.ready_at(bytes, now))
     }
 
+    /// Somebody asks who was idle: nobody waited for a turn meanwhile.
+    pub(super) fn begin(&mut self, now: Time) {
+        if let Some(cap) = &mut self.cap {
+            cap.clip(self.saved, now);
+        }
+        // Whoever was idle is behind by a block at most.
+        if let Some(floor) = &mut self.floor {
+            floor.clip(self.block, now);
+        }
+    }
+
     /// Takes a block of `len` bytes from the cap, if there is one.
     pub(super) fn spend(&mut self, len: ByteCount, now: Time) {
         if let Some(bucket) = &mut self.cap {
@@ -129,11 +160,6 @@ impl Meter {
 fn half(burst: ByteCount) -> ByteCount {
     let half = (burst.get() / 2).max(block_size::SMALLEST.get());
     ByteCount::new(1 << half.ilog2())
-}
-
-fn default_burst(rate: Rate, block: ByteCount) -> ByteCount {
-    rate.bytes_in(BURST)
-        .max(block.saturating_add(rate.bytes_in(TIMER)))
 }
 
 /// `bucket` at a new rate, or a full one: who was not limited has spent nothing.

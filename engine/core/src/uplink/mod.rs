@@ -371,11 +371,8 @@ impl Uplink {
             if entity.requests > 1 {
                 continue;
             }
-            // Whoever was idle has earned a block at most.
-            if let Some(meter) = &mut entity.meter
-                && let Some(floor) = &mut meter.floor
-            {
-                floor.clip(meter.block, now);
+            if let Some(meter) = &mut entity.meter {
+                meter.begin(now);
                 self.expect_floor(slot);
             }
         }

@@ -25,7 +25,7 @@ impl Uplink {
         let largest = self.settings.largest;
         if target == Target::Node {
             let block = block_size::for_rate(limit.cap).min(largest);
-            self.node.set(limit, block, now);
+            self.node.set(limit, block, ByteCount::ZERO, now);
         } else {
             let slot = self.entities.find_or_add(target);
             self.let_go(slot);
@@ -33,7 +33,9 @@ impl Uplink {
             let meter = entity
                 .meter
                 .get_or_insert_with(|| Box::new(Meter::new(largest)));
-            meter.set(limit, block_size::for_cap(limit.cap).min(largest), now);
+            let block = block_size::for_cap(limit.cap).min(largest);
+            let turn = self.settings.quantum.unwrap_or(largest).max(largest);
+            meter.set(limit, block, turn, now);
             if limit == Limit::default() {
                 entity.meter = None;
                 self.floors.retain(|&(_, other)| other != slot);

@@ -37,7 +37,7 @@ fn a_bare_file_has_every_default_in_its_type() {
         (limits.upload, limits.download, limits.connections),
         (None, None, 256)
     );
-    assert_eq!(limits.burst, Span::from_millis(15));
+    assert_eq!(limits.burst, None);
     assert!(limits.schedule.is_empty() && params.peers().is_empty() && params.groups().is_empty());
 }
 

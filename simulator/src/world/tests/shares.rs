@@ -119,30 +119,37 @@ fn a_starved_flow_has_windows_without_bytes() {
     assert!(record.transfers[1].entitlement.get().abs_diff(2_500_000) <= 1);
 }
 
-/// Destinations 0, 40 and 120 ms away share 6 MB/s, 2,000 bytes a millisecond each. Every one
-/// is entitled to what it gets, within its share of the longest round trip: so long the far
-/// one has not enough requests at the source to use its share, and the near ones have it. The
-/// number of requests is fixed: one that adapts to waits of a second leaves the far one short.
+/// Destinations 0, 40 and 120 ms away share 6 MB/s, 2,000 bytes a millisecond each.
+fn star_with_delays(network: NetworkModel, bytes: u64) -> Setup {
+    let mut setup = star(6_000_000, "drr", "transfer", bytes, destinations(3));
+    setup.network = network;
+    setup.latency = Latency {
+        regions: ["here", "near", "far"].map(String::from).to_vec(),
+        one_way: [0, 40, 120, 40, 0, 80, 120, 80, 0]
+            .map(Span::from_millis)
+            .to_vec(),
+    };
+    for (peer, region) in setup.peers[1..].iter_mut().zip(0..) {
+        peer.region = region;
+    }
+    setup
+}
+
+const NETWORKS: [NetworkModel; 2] = [
+    NetworkModel::Block {
+        window: ByteCount::mib(4),
+    },
+    NetworkModel::Fluid,
+];
+
+/// Every one is entitled to what it gets, within its share of the longest round trip: so long
+/// the far one has not enough requests at the source to use its share, and the near ones have
+/// it. The number of requests is fixed: one that adapts takes two round trips to begin.
 #[test]
 fn delays_do_not_distort_entitlements_by_more_than_a_round_trip() {
-    for network in [
-        NetworkModel::Block {
-            window: ByteCount::mib(4),
-        },
-        NetworkModel::Fluid,
-    ] {
-        let mut setup = star(6_000_000, "drr", "transfer", 12_000_000, destinations(3));
-        setup.network = network;
+    for network in NETWORKS {
+        let mut setup = star_with_delays(network, 12_000_000);
         setup.policies[0].pipeline = Some(64);
-        setup.latency = Latency {
-            regions: ["here", "near", "far"].map(String::from).to_vec(),
-            one_way: [0, 40, 120, 40, 0, 80, 120, 80, 0]
-                .map(Span::from_millis)
-                .to_vec(),
-        };
-        for (peer, region) in setup.peers[1..].iter_mut().zip(0..) {
-            peer.region = region;
-        }
         for (row, transfer) in go(&setup).transfers.iter().enumerate() {
             let (got, entitled) = (transfer.received.get(), transfer.entitlement.get());
             assert!(
@@ -150,6 +157,19 @@ fn delays_do_not_distort_entitlements_by_more_than_a_round_trip() {
                 "{network:?}: {row} got {got} and was entitled to {entitled}"
             );
         }
+    }
+}
+
+/// Requests that adapt to how long they wait count the waiting beyond the round trip: the far
+/// one keeps its share.
+#[test]
+fn whoever_is_far_away_keeps_its_share() {
+    for network in NETWORKS {
+        let mut setup = star_with_delays(network, 120_000_000);
+        setup.windows = vec![Span::from_secs(5)];
+        setup.horizon = Time::ZERO + Span::from_secs(41);
+        let expected = [10_000_000; 3];
+        assert_windows(&go(&setup), &expected, 1, "delays");
     }
 }
 

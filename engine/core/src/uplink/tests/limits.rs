@@ -165,6 +165,24 @@ fn a_cap_makes_blocks_small_enough_for_its_burst() {
     assert_near(blocks.iter().map(|block| block.1).sum(), 100_000, 2 * KIB);
 }
 
+/// Four others take turns of 16 KiB each at 4.5 MB/s, 15 ms in all: what a cap earns in 15 ms
+/// at its rate is less than what it earns between two of its turns.
+#[test]
+fn a_slow_cap_is_reached_however_many_turns_of_others_lie_between() {
+    let mut settings = settings("drr", Share::Transfer);
+    settings.largest = ByteCount::kib(16);
+    let mut rig = Rig::with(settings, 9 * MB / 2);
+    for transfer in 0..5 {
+        rig.hungry(1, transfer, 64 * KIB);
+    }
+    rig.limit(transfer(0), cap(MB / 4));
+    rig.run(Span::from_secs(20));
+    let blocks = rig.sent.iter().filter(|block| block.2 == 0);
+    let blocks: Vec<(Time, u64)> = blocks.map(|&(time, _, _, len)| (time, len)).collect();
+    assert_capped(&blocks, MB / 4, 16 * KIB + MB * 15 / 4_000);
+    assert_near(blocks.iter().map(|block| block.1).sum(), 5 * MB, 50 * KIB);
+}
+
 #[test]
 fn a_full_window_waits_for_sent_and_holds_nobody_else() {
     let mut settings = settings("drr", Share::Peer);
