@@ -53,6 +53,8 @@ pub(crate) struct Peer {
     pub(crate) ending: Ending,
     pub(crate) conduct: Conduct,
     pub(crate) pulse: Pulse,
+    /// Of which transfer it was asked for something last.
+    pub(crate) last_asked: Option<TransferId>,
     /// When it was found silent.
     snubbed_at: Time,
     offers: Vec<Join>,
@@ -113,6 +115,7 @@ impl Peer {
             ending: Ending::Open,
             conduct: Conduct::default(),
             pulse: Pulse::new(now),
+            last_asked: None,
             snubbed_at: now,
             offers: Vec::new(),
             fixed_ahead,
@@ -179,8 +182,12 @@ impl Peer {
     /// A chunk is asked for.
     pub(crate) fn ask(&mut self, ask: AskedChunk) {
         if let Some(remote) = self.remotes.get_mut(ask.transfer) {
+            if remote.is_idle() {
+                remote.since = ask.at;
+            }
             remote.asked += 1;
         }
+        self.last_asked = Some(ask.transfer);
         self.asked.push(ask);
     }
 
@@ -224,6 +231,7 @@ impl Peer {
             return true;
         };
         remote.asked -= 1;
+        remote.whole -= u32::from(ask.whole);
         let Some(now) = answered.filter(|_| self.fixed_ahead.is_none()) else {
             return true;
         };
@@ -250,9 +258,15 @@ impl Peer {
     }
 
     /// All of a chunk came from it.
-    pub(crate) fn finishes(&mut self, transfer: TransferId, chunk: ChunkIndex) {
+    pub(crate) fn finishes(&mut self, transfer: TransferId, chunk: ChunkIndex, now: Time) {
         let mut asked = self.asked.iter_mut();
         if let Some(ask) = asked.find(|ask| ask.transfer == transfer && ask.chunk == chunk) {
+            if !ask.whole
+                && let Some(remote) = self.remotes.get_mut(transfer)
+            {
+                remote.whole += 1;
+                remote.since = now;
+            }
             ask.whole = true;
         }
     }
@@ -360,7 +374,7 @@ mod tests {
             (transfer, Place::default()),
             transfer,
             Bitfield::full(200),
-            200,
+            (200, ByteCount::new(4)),
         )
     }
 

@@ -30,6 +30,7 @@ use super::settings::Settings;
 use super::watch::Watch;
 use super::{Happening, doors};
 use crate::clock::Clock;
+use crate::content::manifest_id;
 use crate::record::Recorder;
 use crate::session::{Arrival, Backlog, HEAD, Outgoing, Pool};
 
@@ -188,6 +189,21 @@ impl Host {
         let Some(link) = self.peers.link(peer) else {
             return;
         };
+        let unwanted = match message {
+            Message::Cancel { transfer, chunk } => Some((transfer, Some(chunk))),
+            Message::Leave { transfer } => Some((transfer, None)),
+            _ => None,
+        };
+        if let Some((transfer, chunk)) = unwanted
+            && let Some((content, is_manifest)) = self.contents.of(transfer)
+        {
+            let content = if is_manifest {
+                manifest_id(content.id)
+            } else {
+                content.id
+            };
+            link.give_up(content, chunk);
+        }
         link.say(message);
         if link.shared.queued.load(Ordering::Relaxed) > QUEUED_MAX {
             self.part(peer, CloseCode::Overload, "too much waits to be read");

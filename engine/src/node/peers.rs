@@ -103,6 +103,14 @@ impl Link {
         self.shared.learn(theirs, None);
     }
 
+    /// We no longer want a chunk of `content` from this peer, or nothing of it: no memory is
+    /// kept for it.
+    pub(crate) fn give_up(&self, content: ContentId, chunk: Option<u32>) {
+        for (&theirs, _) in self.names.iter().filter(|(_, named)| **named == content) {
+            self.shared.give_up(theirs, chunk);
+        }
+    }
+
     /// We take part in `content` from now on.
     pub(crate) fn learn(&self, content: ContentId, geometry: Manifest) {
         for (&theirs, _) in self.names.iter().filter(|(_, named)| **named == content) {

@@ -10,6 +10,8 @@ use fairhaul_core::id::TransferId;
 use fairhaul_core::manifest::Manifest;
 use tokio::sync::Notify;
 
+use super::intake::Begun;
+
 /// Chunk bytes that may wait for the disk before reading stops (limit L4).
 const WRITE_BEHIND: u64 = 64 * 1024 * 1024;
 /// Buffers kept for the next chunk, in bytes.
@@ -82,6 +84,8 @@ pub(crate) struct Shared {
     pub(crate) queued: AtomicUsize,
     pub(crate) pool: Arc<Pool>,
     pub(crate) backlog: Arc<Backlog>,
+    /// Chunks that the peer began to send.
+    pub(super) begun: Mutex<Begun>,
 }
 
 impl Shared {
@@ -100,6 +104,10 @@ impl Shared {
             Some(geometry) => known.insert(theirs, geometry),
             None => known.remove(&theirs),
         };
+        drop(known);
+        if geometry.is_none() {
+            self.give_up(theirs, None);
+        }
     }
 
     pub(super) fn geometry(&self, theirs: TransferId) -> Option<Manifest> {

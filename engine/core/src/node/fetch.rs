@@ -36,14 +36,13 @@ impl Node {
         if self.missing == 0 {
             return;
         }
-        for peer in self.peer_ids() {
-            self.ask(peer, now);
-        }
+        self.ask_all(self.peer_ids(), now);
     }
 
     fn ask_one(&mut self, peer: PeerId, now: Time) -> Option<()> {
         let spared = self.left_to_others(peer, now);
         let guard = self.watch.guard;
+        let held = self.held_for(peer);
         let state = self.peers.get_mut(peer.index())?.as_mut()?;
         if !state.may_be_asked() || !state.has_room() {
             return None;
@@ -59,10 +58,14 @@ impl Node {
             return None;
         }
         let (picker, rng) = (self.picker.as_mut(), &mut self.pick_rng);
-        let transfers = &mut self.transfers;
+        let (transfers, memory) = (&mut self.transfers, &mut self.memory);
+        let turn = state.last_asked.filter(|_| memory.pressed);
         let choose = |remote: &Remote| {
             let transfer = transfers.at_mut(remote.place);
             let largest = transfer.manifest.chunk();
+            if !memory.admits(held, remote, largest) {
+                return None;
+            }
             // More would be refused by a peer that keeps to the same limit.
             if owed.is_some_and(|(guard, owed)| guard.is_too_much(owed, largest)) {
                 return None;
@@ -71,7 +74,7 @@ impl Node {
             Some((remote.ours, chunk, transfer.manifest.len_of(chunk)))
         };
         let open = |remote: &&Remote| remote.has_room() && !spared.contains(&remote.ours);
-        let found = state.remotes.iter().filter(open).find_map(choose);
+        let found = state.remotes.after(turn).filter(open).find_map(choose);
         let (transfer, chunk, len) = found?;
         if let Some(bucket) = &mut self.download {
             bucket.spend(len, now);
@@ -257,7 +260,7 @@ impl Node {
             Progress::Partial => state.conduct.gives(len),
             Progress::Whole => {
                 state.conduct.gives(len);
-                state.finishes(ours, chunk);
+                state.finishes(ours, chunk, now);
                 self.actions.push_back(Action::Store {
                     transfer: ours,
                     chunk,
@@ -295,7 +298,7 @@ impl Node {
                 self.round(now);
             }
         }
-        self.ask(from, now);
+        self.ask_in_turn(from, now);
     }
 
     /// Tells one peer that we have `chunk`, if it lacks it or has to know who passes on what.

@@ -140,7 +140,8 @@ impl Node {
         }
         let useful = join.have.count_beyond(transfer.had());
         let answer = join.reply.then(|| self::join(id, transfer, false));
-        let remote = Remote::new((id, place), join.transfer, join.have, useful);
+        let chunk = transfer.manifest.chunk();
+        let remote = Remote::new((id, place), join.transfer, join.have, (useful, chunk));
         known
             .set_remote(remote)
             .ok_or(Misbehaviour::TooManyContents)?;

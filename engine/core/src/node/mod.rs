@@ -23,6 +23,7 @@ use crate::uplink::{Hold, Uplink};
 
 mod fetch;
 mod members;
+mod memory;
 mod serve;
 mod talk;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod transfers;
 mod verbs;
 mod watch;
 
+use memory::Memory;
 use transfers::Transfers;
 use watch::Watch;
 
@@ -65,6 +67,7 @@ pub struct Node {
     rechoke: Span,
     round_at: Time,
     watch: Watch,
+    memory: Memory,
 }
 
 impl Node {
@@ -102,6 +105,7 @@ impl Node {
             rechoke: config.rechoke,
             round_at: now + phase,
             watch: Watch::new(config.guard),
+            memory: Memory::default(),
         }
     }
 

@@ -35,6 +35,10 @@ pub struct Guard {
     /// Bytes that one peer may have asked for and not been given (limit L5). One request of any
     /// length is always allowed.
     pub replies: ByteCount,
+    /// Bytes of chunks that may be begun over all peers, less those that wait to be stored
+    /// (limit L4). One chunk of any length is always allowed.
+    #[serde(default = "held")]
+    pub held: ByteCount,
     /// A peer that owes us something and sends nothing for this long: others are asked.
     pub reassign: Span,
     /// A peer that owes us something and sends nothing, or takes nothing of what it asked for,
@@ -51,10 +55,11 @@ pub struct Guard {
 }
 
 impl Default for Guard {
-    /// Limits L5 and L7.
+    /// Limits L4, L5 and L7.
     fn default() -> Self {
         Self {
             replies: ByteCount::mib(16),
+            held: held(),
             reassign: Span::from_secs(20),
             stalled: Span::from_secs(60),
             slow: Rate::new(1_024),
@@ -63,6 +68,11 @@ impl Default for Guard {
             idle: Span::from_secs(120),
         }
     }
+}
+
+/// Limit L4. What was recorded before it could be set was made with it.
+const fn held() -> ByteCount {
+    ByteCount::mib(64)
 }
 
 /// The guard and its memory.
@@ -169,6 +179,7 @@ impl Node {
         if silent || is_slow {
             self.reassign(peer, now);
         }
+        self.crowd_out(peer, guard.stalled, now);
     }
 
     /// The peer is to be closed. Under a guard it is not asked or heard any more: what else came
@@ -189,11 +200,19 @@ impl Node {
             .flat_map(|state| state.asked.iter().filter(|ask| !ask.whole))
             .copied()
             .collect();
-        for ask in owed {
-            let (transfer, chunk) = (ask.transfer, ask.chunk);
-            if !self.has_another(peer, transfer, chunk, now) {
-                continue;
-            }
+        let owed: Vec<AskedChunk> = owed
+            .into_iter()
+            .filter(|ask| self.has_another(peer, ask.transfer, ask.chunk, now))
+            .collect();
+        self.take_away(peer, &owed, now);
+    }
+
+    /// No longer asks `peer` for these.
+    pub(super) fn take_away(&mut self, peer: PeerId, owed: &[AskedChunk], now: Time) {
+        for &AskedChunk {
+            transfer, chunk, ..
+        } in owed
+        {
             let message = Message::Cancel {
                 transfer,
                 chunk: chunk.get(),
@@ -232,7 +251,7 @@ impl Node {
     }
 
     /// Peers other than `peer` that serve us and are not last in order.
-    fn others(&self, peer: PeerId, now: Time) -> impl Iterator<Item = &Peer> {
+    pub(super) fn others(&self, peer: PeerId, now: Time) -> impl Iterator<Item = &Peer> {
         let peers = self.peers.iter().enumerate();
         peers.filter_map(move |(at, other)| {
             let other = other.as_ref().filter(|_| at != peer.index())?;

@@ -7,6 +7,7 @@ use crate::bitfield::Bitfield;
 use crate::id::TransferId;
 use crate::node::Place;
 use crate::time::Time;
+use crate::units::ByteCount;
 
 /// Contents that one peer may name.
 const CONTENTS_MAX: usize = 1_024;
@@ -23,6 +24,12 @@ pub(crate) struct Remote {
     pub(crate) useful: u32,
     /// Chunks of it that we asked this peer for and have not got.
     pub(super) asked: u32,
+    /// Those of them that are whole, and not stored yet.
+    pub(super) whole: u32,
+    /// Since when the chunk that comes has been the next.
+    pub(crate) since: Time,
+    /// The length of all chunks but the last.
+    chunk: ByteCount,
     /// How many of them there may be.
     pub(super) ahead: u32,
     /// When that was made less last.
@@ -34,7 +41,7 @@ impl Remote {
         (ours, place): (TransferId, Place),
         theirs: TransferId,
         has: Bitfield,
-        useful: u32,
+        (useful, chunk): (u32, ByteCount),
     ) -> Self {
         Self {
             ours,
@@ -43,6 +50,9 @@ impl Remote {
             has,
             useful,
             asked: 0,
+            whole: 0,
+            since: Time::ZERO,
+            chunk,
             ahead: 0,
             narrowed: Time::ZERO,
         }
@@ -51,6 +61,18 @@ impl Remote {
     /// Whether it has something that we lack and have room to ask for.
     pub(crate) const fn has_room(&self) -> bool {
         self.useful > 0 && self.asked < self.ahead
+    }
+
+    /// Whether nothing that we asked for is still to come.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.asked == self.whole
+    }
+
+    /// Memory that its chunks take, or may take at any moment: the one that comes, and those
+    /// that wait to be stored.
+    pub(crate) fn held(&self) -> ByteCount {
+        let chunks = u64::from(!self.is_idle()) + u64::from(self.whole);
+        ByteCount::new(self.chunk.get().saturating_mul(chunks))
     }
 }
 
@@ -64,6 +86,13 @@ pub(crate) struct Remotes {
 impl Remotes {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Remote> {
         self.first.iter().chain(&self.rest)
+    }
+
+    /// All of them, those behind `turn` first.
+    pub(crate) fn after(&self, turn: Option<TransferId>) -> impl Iterator<Item = &Remote> {
+        let behind = move |remote: &&Remote| turn.is_none_or(|turn| remote.ours > turn);
+        let rest = move |remote: &&Remote| !behind(remote);
+        self.iter().filter(behind).chain(self.iter().filter(rest))
     }
 
     /// Whether it takes part in our transfer `ours`.
@@ -90,9 +119,12 @@ impl Remotes {
     /// Replaces or adds what it says of one content. None if it names too many.
     pub(crate) fn set(&mut self, remote: Remote) -> Option<()> {
         if let Some(known) = self.get_mut(remote.ours) {
-            let (asked, ahead, narrowed) = (known.asked, known.ahead, known.narrowed);
+            let (asked, whole, since) = (known.asked, known.whole, known.since);
+            let (ahead, narrowed) = (known.ahead, known.narrowed);
             *known = Remote {
                 asked,
+                whole,
+                since,
                 ahead,
                 narrowed,
                 ..remote
@@ -137,7 +169,8 @@ mod tests {
 
     fn remote(ours: u32) -> Remote {
         let place = (TransferId(ours), Place::default());
-        Remote::new(place, TransferId(ours + 100), Bitfield::empty(1), 0)
+        let useful = (0, ByteCount::ZERO);
+        Remote::new(place, TransferId(ours + 100), Bitfield::empty(1), useful)
     }
 
     fn ids(remotes: &Remotes) -> Vec<u32> {

@@ -14,6 +14,7 @@ use crate::{choke, pick, sched};
 mod alone;
 mod chaos;
 mod guard;
+mod memory;
 mod room;
 mod talk;
 

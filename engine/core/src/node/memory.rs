@@ -1,0 +1,126 @@
+//! How much of what was asked for may be held in memory at the same time (limit L4).
+//!
+//! Decides when asking has to wait for chunks that were begun or wait for the disk, and whose
+//! turn it is then. A peer sends the chunks of a transfer one after another, so each pair of a
+//! peer and a transfer of which something is owed counts as one chunk; what is whole and not yet
+//! stored counts beside it; a shell stops reading when too much waits, for what was asked of one
+//! peer may all become whole. Refuses a pair more than half of what is left: beside bulk transfers
+//! there is room for one of small chunks. Where nothing is held, a chunk of any length may come.
+
+use super::Node;
+use crate::id::{PeerId, TransferId};
+use crate::peer::{AskedChunk, Remote};
+use crate::time::{Span, Time};
+use crate::units::{ByteCount, Rate};
+
+/// A chunk that comes more slowly than this gives its place up to one that waits.
+const DRIP: Rate = Rate::new(64 * 1024);
+
+/// How long a peer that lost a place in this way stays last in order.
+const LAST_FOR: Span = Span::from_secs(600);
+
+/// Whether somebody has to wait for memory.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Somebody waits: whoever has a place asks for nothing more until it is empty, and then it
+    /// is at the end of the line.
+    pub(super) pressed: bool,
+    /// Somebody had to wait in this look at all peers.
+    denied: bool,
+}
+
+/// What is held now, and how much may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    now: ByteCount,
+    most: ByteCount,
+}
+
+impl Memory {
+    /// Whether one more chunk of a content, of at most `len` bytes, may be asked of a peer.
+    pub(super) fn admits(&mut self, held: Option<Held>, remote: &Remote, len: ByteCount) -> bool {
+        let Some(held) = held else {
+            return true;
+        };
+        if !remote.is_idle() {
+            return !self.pressed;
+        }
+        let left = held.most.saturating_sub(held.now);
+        let fits = held.now == ByteCount::ZERO || len.get() <= left.get() / 2;
+        if !fits {
+            (self.pressed, self.denied) = (true, true);
+        }
+        fits
+    }
+}
+
+impl Node {
+    /// What is held, if that is bounded and may matter to what `peer` is asked for.
+    pub(super) fn held_for(&self, peer: PeerId) -> Option<Held> {
+        let most = self.watch.guard?.held;
+        let mut remotes = self.peer(peer)?.remotes.iter();
+        let matters = self.memory.pressed || remotes.any(Remote::is_idle);
+        let now = || self.held();
+        matters.then(|| Held { now: now(), most })
+    }
+
+    /// Bytes of chunks that are begun, or may be at any moment, and of those that wait to be
+    /// stored.
+    #[must_use]
+    pub fn held(&self) -> ByteCount {
+        let peers = self.peers.iter().flatten();
+        let remotes = peers.flat_map(|peer| peer.remotes.iter());
+        remotes.map(Remote::held).sum()
+    }
+
+    /// A chunk that `peer` sent takes no memory any more. Whoever waited comes before it.
+    pub(super) fn ask_in_turn(&mut self, peer: PeerId, now: Time) {
+        if !self.memory.pressed {
+            return self.ask(peer, now);
+        }
+        let behind = move |other: &PeerId| *other > peer;
+        let before = self.peer_ids().filter(move |other| !behind(other));
+        self.ask_all(self.peer_ids().filter(behind).chain(before), now);
+    }
+
+    /// Asks all of them, in this order, and finds out whether somebody still waits.
+    pub(super) fn ask_all(&mut self, peers: impl Iterator<Item = PeerId>, now: Time) {
+        self.memory.denied = false;
+        for peer in peers {
+            self.ask(peer, now);
+        }
+        self.memory.pressed = self.memory.denied;
+    }
+
+    /// While others wait for memory, `peer` may not keep a chunk begun for ever: whoever drips
+    /// into it is asked last from now on.
+    pub(super) fn crowd_out(&mut self, peer: PeerId, patience: Span, now: Time) {
+        if !self.memory.pressed || self.others(peer, now).all(|other| !other.is_useful()) {
+            return;
+        }
+        let Some(state) = self.peer_mut(peer) else {
+            return;
+        };
+        let late = |remote: &&Remote| {
+            let needs = DRIP.time_for(remote.held());
+            let until = remote.since.saturating_add(patience);
+            !remote.is_idle() && now >= until.saturating_add(needs)
+        };
+        let late: Vec<TransferId> = state
+            .remotes
+            .iter()
+            .filter(late)
+            .map(|remote| remote.ours)
+            .collect();
+        if late.is_empty() {
+            return;
+        }
+        state.conduct.put_last(now.saturating_add(LAST_FOR));
+        let owed = state
+            .asked
+            .iter()
+            .filter(|ask| !ask.whole && late.contains(&ask.transfer));
+        let owed: Vec<AskedChunk> = owed.copied().collect();
+        self.take_away(peer, &owed, now);
+    }
+}
