@@ -9,22 +9,24 @@ use std::time::Duration;
 
 use fairhaul_core::door::admission::Entry;
 use fairhaul_core::door::dialer::Dial;
+use fairhaul_core::door::reach::Standing;
 use fairhaul_core::door::sessions::Arrival;
 use fairhaul_core::door::source::Source;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::message::{CloseCode, Known, Message};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::node::{Action, Input};
-use fairhaul_core::wire::greeting::Hello;
+use fairhaul_core::wire;
+use fairhaul_core::wire::greeting::{Hello, Refusal, RefusalCode};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Happening;
-use super::doors::Met;
+use super::doors::{Met, name_of};
 use super::host::Host;
-use super::peers::Link;
+use super::peers::{Link, Trouble};
 use crate::control::api::Reached;
 use crate::identity::PublicKey;
 use crate::session::{self, Seat, Shared};
@@ -69,11 +71,11 @@ impl Host {
         let guests = Arc::clone(&self.doors.guests);
         tokio::spawn(async move {
             set_up(&stream);
-            let judge = |key: &PublicKey, _: &Hello| {
+            let judge = |key: &PublicKey, hello: &Hello| {
                 guests
                     .read()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .judge(key)
+                    .judge(key, &hello.name)
             };
             let result = endpoint.welcome(stream, DEADLINE, judge).await;
             let met = Met {
@@ -184,16 +186,20 @@ impl Host {
             }
             if let Some(peer) = self.peers.find(&key) {
                 let row = self.peers.at_mut(peer);
-                let first = row.trouble.is_none();
-                row.trouble = Some(error.to_string());
+                let trouble = Trouble::of(error, &self.doors.public());
+                let first = row.trouble.as_ref() != Some(&trouble);
                 if first {
-                    warn!(peer = %row.name, %error, "cannot be reached");
+                    warn!(peer = %row.name, error = trouble.text, "cannot be reached");
                 }
+                row.trouble = Some(trouble);
             }
             return;
         }
         let word = match error {
             GreetError::Deadline(_) => "late",
+            GreetError::Refuses { refusal, .. } if refusal.code == RefusalCode::KeyChanged => {
+                "key changed"
+            }
             GreetError::Refuses { .. } => "not welcome",
             GreetError::FalseKey { .. } => "false key",
             GreetError::Bad(_) | GreetError::WrongPart => "bad greeting",
@@ -204,8 +210,31 @@ impl Host {
             self.doors.keep_bans(now);
             self.allow();
         }
+        if let GreetError::Refuses {
+            peer,
+            name,
+            refusal,
+        } = error
+            && refusal.code == RefusalCode::KeyChanged
+        {
+            self.claimed(peer, name, refusal);
+        }
         self.watch
             .refused(remote.to_string(), word, error.to_string());
+    }
+
+    /// Somebody came under the name of another.
+    fn claimed(&mut self, key: &PublicKey, name: &str, refusal: &Refusal) {
+        let name = name_of(key, name);
+        let keys = format!("{}, got {key}", refusal.text);
+        error!(peer = %name, keys, "the key has changed; refused");
+        if let Some(peer) = self.peers.named(&name) {
+            let row = self.peers.at_mut(peer);
+            row.trouble = Some(Trouble {
+                standing: Standing::Claimed,
+                text: format!("the key has changed: {keys}"),
+            });
+        }
     }
 
     /// Somebody with a right to be here is here.
@@ -219,9 +248,16 @@ impl Host {
         let now = self.clock.now();
         let key = *secure.peer.as_bytes();
         let source = Source::of(remote.ip());
-        let Some(id) = self.recognise(secure.peer, name, remote) else {
-            self.doors.admission.leave(source);
-            return;
+        let id = match self.recognise(secure.peer, name, remote) {
+            Ok(id) => id,
+            Err(refusal) => {
+                self.doors.admission.leave(source);
+                if refusal.code == RefusalCode::KeyChanged {
+                    self.watch.metrics.refused("key changed");
+                    self.claimed(&secure.peer, name, &refusal);
+                }
+                return turn_away(secure, &refusal);
+            }
         };
         let serial = self.peers.next_serial();
         match self.doors.sessions.arrive(key, serial, dialled, now) {
@@ -246,17 +282,24 @@ impl Host {
     }
 
     /// The id of a caller: listed, or trusted from now on if that was asked for.
-    fn recognise(&mut self, key: PublicKey, name: &str, remote: SocketAddr) -> Option<PeerId> {
+    fn recognise(
+        &mut self,
+        key: PublicKey,
+        name: &str,
+        remote: SocketAddr,
+    ) -> Result<PeerId, Refusal> {
+        let not_welcome = || Refusal::new(RefusalCode::NotWelcome);
         if let Some(id) = self.peers.find(&key) {
-            return self.peers.at(id).allowed.then_some(id);
+            let allowed = self.peers.at(id).allowed.then_some(id);
+            return allowed.ok_or_else(not_welcome);
         }
         if !self.trust_first_use {
-            return None;
+            return Err(not_welcome());
         }
         let name = self.trust(key, name)?;
         info!(peer = %name, %key, %remote, "trusted on first use");
         self.allow();
-        self.peers.find(&key)
+        self.peers.find(&key).ok_or_else(not_welcome)
     }
 
     /// A session begins.
@@ -343,10 +386,13 @@ impl Host {
             (key, banned)
         });
         let allowed = allowed.collect();
-        let first_use = self.trust_first_use;
+        let first_use = self.trust_first_use.then(|| self.names());
+        let revoked = self.peers.iter().filter(|(_, row)| !row.allowed);
+        let revoked = revoked.map(|(_, row)| row.key).collect();
         let mut guests = self.doors.guests_mut();
         guests.allowed = allowed;
         guests.first_use = first_use;
+        guests.revoked = revoked;
     }
 
     /// A key is no longer listed.
@@ -430,6 +476,23 @@ fn own_addresses(listening: IpAddr) -> Vec<IpAddr> {
     });
     own.extend(out.map(|out| out.ip()));
     own
+}
+
+/// Ends a session before it is one, with a word of why. The greeting had welcomed the caller: what
+/// speaks against it came up since.
+fn turn_away(secure: Secure<TcpStream>, refusal: &Refusal) {
+    let close = Message::Close {
+        code: CloseCode::Revoked,
+        text: refusal.text.clone(),
+    };
+    let mut bytes = Vec::new();
+    wire::encode(&close, &mut bytes);
+    let mut writer = secure.writer;
+    tokio::spawn(timeout(DEADLINE, async move {
+        // Whether it is heard changes nothing.
+        let _ = writer.write(&bytes).await;
+        let _ = writer.close().await;
+    }));
 }
 
 /// What every connection has set.

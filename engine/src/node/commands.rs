@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use fairhaul_core::door::reach::{Outlook, Standing, outlook};
 use fairhaul_core::id::PeerId;
 use fairhaul_core::message::{Message, Offer, Verdict};
 use fairhaul_core::node::Input;
@@ -24,8 +25,6 @@ use crate::control::api::{
     self, Call, Failure, Nothing, Phase, Pong, Progress, Request, Sent, Shared,
 };
 
-/// How long a command waits for a peer that cannot be reached.
-pub(super) const REACH: Span = Span::from_secs(30);
 /// Seconds after which a change of a file shows in its time.
 const SETTLED_S: i64 = 2;
 /// How long a ping waits for its answer.
@@ -97,9 +96,14 @@ impl Host {
 
     fn linked(&self, name: &str) -> Result<PeerId, Failure> {
         let peer = self.named(name)?;
-        match self.peers.link(peer) {
-            Some(_) => Ok(peer),
-            None => Err(Failure::unreachable(format!(
+        let row = self.peers.at(peer);
+        match (row.standing(), &row.trouble) {
+            (Standing::Connected, _) => Ok(peer),
+            (Standing::Refused, Some(trouble)) => Err(Failure::new(
+                Failure::IDENTITY,
+                format!("peer {name} is not connected: {}", trouble.text),
+            )),
+            _ => Err(Failure::unreachable(format!(
                 "peer {name} is not connected"
             ))),
         }
@@ -304,9 +308,10 @@ impl Host {
         }
         self.waiting.pings.append(&mut pings);
         for mut push in std::mem::take(&mut self.waiting.pushes) {
-            let late = now.since(push.since) >= REACH;
             for (peer, offered, last) in &mut push.peers {
-                if late && !*offered && last.is_none() && self.peers.link(*peer).is_none() {
+                let standing = self.peers.at(*peer).standing();
+                let ends = outlook([standing], push.since, now) != Outlook::Wait;
+                if ends && !*offered && last.is_none() {
                     *last = Some(Verdict::Failed);
                 }
             }
@@ -361,7 +366,10 @@ impl Host {
                     Some(Verdict::Failed) if !offered => "cannot be reached",
                     _ => "could not fetch or store it",
                 };
-                format!("{} {why}", name(peer))
+                let trouble = self.peers.at(*peer).trouble.as_ref();
+                let trouble = trouble.filter(|_| !offered);
+                let more = trouble.map_or(String::new(), |trouble| format!(": {}", trouble.text));
+                format!("{} {why}{more}", name(peer))
             })
             .collect();
         let Some(content) = self.contents.at(push.number) else {
@@ -377,7 +385,12 @@ impl Host {
             });
         }
         let reached = push.peers.iter().any(|(_, offered, _)| *offered);
+        let refused = of(false).any(|(peer, ..)| {
+            let standing = self.peers.at(*peer).standing();
+            matches!(standing, Standing::Refused | Standing::Claimed)
+        });
         let code = match (of(true).count(), reached) {
+            (0, false) if refused => Failure::IDENTITY,
             (0, false) => Failure::UNREACHABLE,
             (0, true) if push.peers.len() == 1 => Failure::ERROR,
             _ => Failure::PART,

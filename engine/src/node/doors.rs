@@ -3,7 +3,7 @@
 //! Carries what `fairhaul_core::door` decides to sockets and back. Refuses by itself only what
 //! has no key yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use fairhaul_core::door::addresses::{Addresses, Range};
 use fairhaul_core::door::admission::{Admission, Limits as Places};
 use fairhaul_core::door::bans::{Bans, Saved};
 use fairhaul_core::door::dialer::Dialer;
+use fairhaul_core::door::first_use::{Distrust, FirstUse};
 use fairhaul_core::door::sessions::Sessions;
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::Time;
@@ -27,6 +28,7 @@ use tracing::{debug, warn};
 use super::Happening;
 use super::contents::replace;
 use crate::identity::{Identity, PublicKey};
+use crate::params::is_name;
 use crate::transport::{Endpoint, GreetError, Secure};
 
 /// Pause after an accept that failed, for descriptors to come back.
@@ -57,8 +59,10 @@ pub(crate) struct Doors {
 pub(super) struct Guests {
     /// By key: whether it is banned.
     pub(super) allowed: BTreeMap<PublicKey, bool>,
-    /// Whether keys that are not listed are trusted when they first call.
-    pub(super) first_use: bool,
+    /// Keys that were listed, and are no longer.
+    pub(super) revoked: BTreeSet<PublicKey>,
+    /// Which names are taken, if keys that are not listed are trusted when they first call.
+    pub(super) first_use: Option<FirstUse>,
     pub(super) name: String,
     pub(super) own: Option<PublicKey>,
     pub(super) stopping: bool,
@@ -169,7 +173,7 @@ impl Doors {
 impl Guests {
     /// What a caller with a proved key is told. Whether it is unknown or has no right is not
     /// said (H2).
-    pub(super) fn judge(&self, key: &PublicKey) -> Result<Welcome, Refusal> {
+    pub(super) fn judge(&self, key: &PublicKey, name: &str) -> Result<Welcome, Refusal> {
         let refuse = |code| Err(Refusal::new(code));
         if self.stopping {
             return refuse(RefusalCode::Stopping);
@@ -180,13 +184,43 @@ impl Guests {
         match self.allowed.get(key) {
             Some(false) => {}
             Some(true) => return refuse(RefusalCode::Banned),
-            None if self.first_use => {}
-            None => return refuse(RefusalCode::NotWelcome),
+            None => self.meets(key, name)?,
         }
         Ok(Welcome {
             version: VERSION,
             name: self.name.as_str().into(),
         })
+    }
+}
+
+/// Trust on first use, for who asked for it.
+impl Guests {
+    /// What a caller whose key is not listed is told.
+    fn meets(&self, key: &PublicKey, name: &str) -> Result<(), Refusal> {
+        let names = self.first_use.as_ref();
+        let names = names.filter(|_| !self.revoked.contains(key));
+        let not_welcome = || Refusal::new(RefusalCode::NotWelcome);
+        let names = names.ok_or_else(not_welcome)?;
+        let name = name_of(key, name);
+        names.judge(key.as_bytes(), &name).map_err(distrusted)
+    }
+}
+
+/// What a caller whose key is not listed is called here.
+pub(super) fn name_of(key: &PublicKey, claimed: &str) -> String {
+    FirstUse::name(Some(claimed).filter(|name| is_name(name)), &key.to_string())
+}
+
+/// What a caller is told that is not trusted. If its name belongs to another key, that is named,
+/// so that a person can compare it with the caller's own: a refusal has no room for both.
+pub(super) fn distrusted(why: Distrust) -> Refusal {
+    match why {
+        Distrust::Changed { known } => {
+            let known = PublicKey::from_bytes(known);
+            let known = known.map_or_else(|error| error.to_string(), |known| known.to_string());
+            Refusal::because(RefusalCode::KeyChanged, &format!("known is {known}"))
+        }
+        Distrust::Full => Refusal::new(RefusalCode::Busy),
     }
 }
 

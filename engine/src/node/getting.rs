@@ -2,7 +2,8 @@
 //!
 //! Decides nothing about service; refuses tickets of which no peer is known.
 
-use super::commands::REACH;
+use fairhaul_core::door::reach::{Outlook, Standing, outlook};
+
 use super::contents::{Kept, Role, Stage};
 use super::host::Host;
 use super::moving;
@@ -90,18 +91,30 @@ impl Host {
     /// one comes.
     pub(super) fn review_gets(&mut self) {
         let now = self.clock.now();
-        if self.peers.linked().next().is_some() {
+        let allowed = || self.peers.iter().filter(|(_, row)| row.allowed);
+        let standings: Vec<Standing> = allowed().map(|(_, row)| row.standing()).collect();
+        if standings.contains(&Standing::Connected) {
             return;
         }
+        let troubles = allowed().filter_map(|(_, row)| {
+            let trouble = row.trouble.as_ref()?;
+            let is_identity = matches!(trouble.standing, Standing::Refused | Standing::Claimed);
+            is_identity.then(|| format!("{}: {}", row.name, trouble.text))
+        });
+        let troubles: Vec<String> = troubles.collect();
         for content in self.contents.iter_mut() {
-            let is_late = now.since(content.started) >= REACH;
-            if !is_late || !matches!(content.stage, Stage::Describing | Stage::Moving) {
+            if !matches!(content.stage, Stage::Describing | Stage::Moving) {
                 continue;
             }
+            let failure = match outlook(standings.iter().copied(), content.started, now) {
+                Outlook::Wait => continue,
+                Outlook::Unreachable => {
+                    Failure::unreachable("no peer can be reached; the transfer goes on when one is")
+                }
+                Outlook::Identity => Failure::new(Failure::IDENTITY, troubles.join("; ")),
+            };
             for call in std::mem::take(&mut content.watchers) {
-                call.fail(Failure::unreachable(
-                    "no peer can be reached; the transfer goes on when one is",
-                ));
+                call.fail(failure.clone());
             }
         }
     }

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use fairhaul_core::door::reach::Standing;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;
 use fairhaul_core::time::{Span, Time};
+use fairhaul_core::wire::greeting::RefusalCode;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -17,6 +19,7 @@ use crate::control::metrics::PeerMetrics;
 use crate::identity::PublicKey;
 use crate::params::PeerParams;
 use crate::session::{Outgoing, Shared, cost};
+use crate::transport::{GreetError, TransportError};
 
 /// Contents of one peer whose names are kept until we take part in them.
 const NAMES_MAX: usize = 4_096;
@@ -49,7 +52,55 @@ pub(crate) struct PeerRow {
     pub(crate) joined: Option<Time>,
     pub(crate) present: u64,
     /// Why it is not connected.
-    pub(crate) trouble: Option<String>,
+    pub(crate) trouble: Option<Trouble>,
+}
+
+/// Why a peer is not connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) standing: Standing,
+    pub(crate) text: String,
+}
+
+impl Trouble {
+    /// Why a call of the node with the key `own` came to nothing. Where keys are the matter, both
+    /// are named.
+    pub(crate) fn of(error: &GreetError, own: &PublicKey) -> Self {
+        let refused = match error {
+            GreetError::Transport(error) => matches!(
+                error,
+                TransportError::WrongKey { .. } | TransportError::WeakKey(_)
+            ),
+            GreetError::Refused(refusal) => matches!(
+                refusal.code,
+                RefusalCode::NotWelcome | RefusalCode::WrongKey | RefusalCode::KeyChanged
+            ),
+            _ => false,
+        };
+        let standing = if refused {
+            Standing::Refused
+        } else {
+            Standing::Unreachable
+        };
+        let text = match error {
+            GreetError::Refused(refusal) if refusal.code == RefusalCode::KeyChanged => {
+                format!("{error}, this node's is {own}")
+            }
+            _ => error.to_string(),
+        };
+        Self { standing, text }
+    }
+}
+
+impl PeerRow {
+    /// How it stands, for who waits for it.
+    pub(crate) fn standing(&self) -> Standing {
+        if self.link.is_some() {
+            return Standing::Connected;
+        }
+        let trouble = self.trouble.as_ref();
+        trouble.map_or(Standing::Away, |trouble| trouble.standing)
+    }
 }
 
 /// Bytes of blocks by direction, since the node runs.

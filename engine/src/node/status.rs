@@ -201,7 +201,7 @@ impl Host {
                 limit_bytes_s: limit.cap.map(fairhaul_core::units::Rate::get),
                 floor_bytes_s: limit.floor.map_or(0, fairhaul_core::units::Rate::get),
                 group: row.params.as_ref().and_then(|params| params.group.clone()),
-                trouble: row.trouble.clone(),
+                trouble: row.trouble.as_ref().map(|trouble| trouble.text.clone()),
             }
         };
         rows.map(status).collect()

@@ -1,21 +1,20 @@
 //! Trust on first use, for who asked for it.
 //!
-//! Decides that a name belongs to the key that used it first (H12). Refuses another key under
-//! that name, for good: only a person who removes the old one can change it.
+//! Decides nothing: `fairhaul_core::door::first_use` says which name belongs to which key (H12).
+//! Keeps who is trusted for the next run; refuses who cannot be written down.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use fairhaul_core::door::first_use::FirstUse;
+use fairhaul_core::wire::greeting::{Refusal, RefusalCode};
 use tracing::{error, warn};
 
 use super::contents::replace;
+use super::doors::{distrusted, name_of};
 use super::host::Host;
 use crate::identity::PublicKey;
-use crate::params::is_name;
-
-/// Keys that may be trusted in this way, in all.
-const TRUSTED_MAX: usize = 10_000;
 
 /// Keys by the names that they called themselves.
 type Trusted = BTreeMap<String, String>;
@@ -45,34 +44,29 @@ impl Host {
         self.allow();
     }
 
-    /// Trusts `key` from now on. Its name, or none if it is refused.
-    pub(super) fn trust(&mut self, key: PublicKey, name: &str) -> Option<String> {
+    /// Names that are taken, as far as they matter to who calls.
+    pub(super) fn names(&self) -> FirstUse {
+        let mut names = FirstUse::default();
+        for (_, row) in self.peers.iter() {
+            names.hold(&row.name, *row.key.as_bytes());
+        }
+        names
+    }
+
+    /// Trusts `key` from now on. Its name.
+    pub(super) fn trust(&mut self, key: PublicKey, name: &str) -> Result<String, Refusal> {
+        let name = name_of(&key, name);
+        let mut names = self.names();
+        names.trust(*key.as_bytes(), &name).map_err(distrusted)?;
         let mut trusted = self.trusted();
-        let text = key.to_string();
-        let name = if is_name(name) {
-            name.to_owned()
-        } else {
-            format!("guest-{}", &text[..8])
-        };
-        let listed = self.peers.named(&name).map(|id| self.peers.at(id).key);
-        let before = trusted.get(&name).cloned();
-        let before = before.or_else(|| listed.map(|key| key.to_string()));
-        if let Some(before) = before.filter(|before| *before != text) {
-            error!(peer = %name, known = %before, got = %text, "the key has changed; refused");
-            self.watch.metrics.refused("key changed");
-            return None;
-        }
-        if trusted.len() >= TRUSTED_MAX {
-            return None;
-        }
-        trusted.insert(name.clone(), text);
+        trusted.insert(name.clone(), key.to_string());
         let json = serde_json::to_vec_pretty(&trusted).expect("names and keys are text");
         if let Err(error) = replace(&self.trusted_file(), &json) {
             error!(%error, "who is trusted cannot be written down; refused");
-            return None;
+            return Err(Refusal::new(RefusalCode::NotWelcome));
         }
         self.let_in(key, &name);
-        Some(name)
+        Ok(name)
     }
 
     fn let_in(&mut self, key: PublicKey, name: &str) {

@@ -58,6 +58,8 @@ pub enum GreetError {
     Refuses {
         /// The key that it has proved.
         peer: PublicKey,
+        /// What it calls itself.
+        name: Box<str>,
         /// What it was told.
         refusal: Refusal,
     },
@@ -207,6 +209,7 @@ where
         Err(refusal) => {
             let why = GreetError::Refuses {
                 peer,
+                name: hello.name,
                 refusal: refusal.clone(),
             };
             Err(refuse(secure, refusal, why).await)

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::{Duration, Instant};
 
-use fairhaul::control::api::Failure;
+use fairhaul::control::api::{Failure, Ping, Pong, Request, Send, Sent};
 use fairhaul::identity::Identity;
 use fairhaul_core::message::CloseCode;
 
@@ -119,9 +119,8 @@ async fn a_name_that_was_trusted_once_belongs_to_its_first_key() {
     let mut rig = rig.start().await;
     assert!(first.enter(&rig).await.is_alive().await);
     for times in 1..3 {
-        if let Ok(mut wire) = second.call(&rig).await {
-            assert_eq!(wire.end().await, None);
-        }
+        let why = second.refused(&rig).await;
+        assert!(why.contains(&first.key.to_string()), "{times}: {why}");
         rig.refuses("key changed", 1).await;
         let log = rig.log();
         assert!(log.contains(&first.key.to_string()), "{times}: {log}");
@@ -130,6 +129,88 @@ async fn a_name_that_was_trusted_once_belongs_to_its_first_key() {
         rig.start_again().await;
         assert!(first.enter(&rig).await.is_alive().await);
     }
+}
+
+/// A node trusts another on first use; then its key is made anew. Both say so, in a line with both
+/// fingerprints; who waits there is told at once, with the code for identities.
+///
+/// Register: H12.
+#[tokio::test]
+async fn a_key_that_has_changed_is_said_on_both_sides_and_ends_what_waits_for_it() {
+    let mut acceptor = Rig::new();
+    acceptor.arguments = &["--trust-first-use"];
+    let caller = Rig::new().knows("far", acceptor.key, &acceptor.address());
+    let acceptor = acceptor.start().await;
+    let file = acceptor.path("f");
+    fs::write(&file, b"for who is trusted").unwrap();
+    let ticket = acceptor.share(&file).await;
+    let mut caller = caller.start().await;
+    acceptor.has_peers(1).await;
+    caller.kill();
+    acceptor.has_peers(0).await;
+    let known = caller.key.to_string();
+    fs::remove_file(caller.path("key")).unwrap();
+    let got = Identity::create(&caller.path("key")).unwrap().public();
+    let got = got.to_string();
+    caller.start_again().await;
+    let since = Instant::now();
+    let failure = caller.get(&ticket, &caller.target()).await.unwrap_err();
+    assert_eq!(failure.code, Failure::IDENTITY, "{failure}");
+    assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
+    acceptor.refuses("key changed", 1).await;
+    let said = failure.message;
+    let names_both = |line: &str| line.contains(&known) && line.contains(&got);
+    assert!(names_both(&said), "{said}");
+    for rig in [&caller, &acceptor] {
+        assert!(rig.log().lines().any(names_both), "{}", rig.log());
+    }
+    let ping = Request::Ping(Ping { peer: "far".into() });
+    let failure = caller.try_ask::<Pong>(ping).await.unwrap_err();
+    assert_eq!(failure.code, Failure::IDENTITY, "{failure}");
+    assert!(names_both(&failure.message), "{failure}");
+    assert_eq!(acceptor.connected().await, 0);
+}
+
+/// Whoever answers at the address of a peer has another key than the file says.
+///
+/// Register: H1.
+#[tokio::test]
+async fn a_command_that_waits_for_a_peer_with_another_key_names_both() {
+    let (impostor, expected) = (Rig::new(), Evil::new());
+    let caller = Rig::new().knows("far", expected.key, &impostor.address());
+    let impostor = impostor.start().await;
+    let caller = caller.start().await;
+    let file = caller.path("f");
+    fs::write(&file, b"for the real one").unwrap();
+    let send = Request::Send(Send {
+        path: file,
+        peers: vec!["far".into()],
+        ignore: Vec::new(),
+    });
+    let failure = caller.try_ask::<Sent>(send).await.unwrap_err();
+    assert_eq!(failure.code, Failure::IDENTITY, "{failure}");
+    for key in [impostor.key, expected.key] {
+        assert!(failure.message.contains(&key.to_string()), "{failure}");
+    }
+    assert_eq!(impostor.connected().await, 0);
+}
+
+/// Trust on first use is no way back in for a key that was taken from the file.
+///
+/// Register: H2, H16.
+#[tokio::test]
+async fn a_key_that_was_taken_back_is_not_trusted_on_first_use() {
+    let evil = Evil::new();
+    let mut rig = Rig::new().knows("evil", evil.key, "");
+    rig.arguments = &["--trust-first-use"];
+    let mut rig = rig.start().await;
+    let mut wire = evil.enter(&rig).await;
+    rig.forget_peers();
+    rig.write();
+    rig.reload().await.unwrap();
+    assert_eq!(wire.end().await, Some(CloseCode::Revoked));
+    let why = evil.refused(&rig).await;
+    assert!(why.contains("not welcome"), "{why}");
 }
 
 /// Register: H16.

@@ -2,14 +2,16 @@
 //!
 //! Decides about connections, before and beside the node, which knows no addresses and no keys:
 //! admission of strangers, bans, one session per identity, when to dial whom, which addresses to
-//! believe, which offers to take. Each part is told what happened and what time it is, and
+//! believe, which offers to take, whom to trust on first use, how long to wait for whom. Each part is told what happened and what time it is, and
 //! answers; the shell accepts, dials and closes. Refuses to resolve names.
 
 pub mod addresses;
 pub mod admission;
 pub mod bans;
 pub mod dialer;
+pub mod first_use;
 pub mod push;
+pub mod reach;
 mod recent;
 pub mod sessions;
 pub mod source;

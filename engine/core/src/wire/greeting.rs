@@ -93,6 +93,8 @@ pub enum RefusalCode {
     Stopping = 8,
     /// It is the node itself.
     Yourself = 9,
+    /// Its name belongs to another key.
+    KeyChanged = 10,
 }
 
 /// One frame of a greeting.
@@ -127,7 +129,7 @@ pub enum GreetingError {
 
 impl RefusalCode {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NotWelcome,
         Self::Version,
         Self::BadGreeting,
@@ -137,6 +139,7 @@ impl RefusalCode {
         Self::Banned,
         Self::Stopping,
         Self::Yourself,
+        Self::KeyChanged,
     ];
 }
 
@@ -148,6 +151,20 @@ impl Refusal {
             version: VERSION,
             code,
             text: code.to_string().into(),
+        }
+    }
+
+    /// The same with a text of its own, which is cut at [`TEXT_MAX`].
+    #[must_use]
+    pub fn because(code: RefusalCode, text: &str) -> Self {
+        let mut end = text.len().min(TEXT_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self {
+            version: VERSION,
+            code,
+            text: text[..end].into(),
         }
     }
 
@@ -178,6 +195,7 @@ impl fmt::Display for RefusalCode {
             Self::Banned => "banned for an offence",
             Self::Stopping => "the node stops, try again later",
             Self::Yourself => "this is the node itself",
+            Self::KeyChanged => "the name belongs to another key",
         })
     }
 }

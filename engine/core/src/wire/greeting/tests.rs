@@ -159,7 +159,7 @@ fn a_name_is_plain_text_up_to_its_limit() {
 
 #[test]
 fn an_unknown_reason_is_refused() {
-    for byte in [0, 10, 255] {
+    for byte in [0, 11, 255] {
         let refused = decode(&frame(REFUSAL, &[byte, 0]));
         assert_eq!(refused, Err(GreetingError::UnknownCode(byte)));
     }
