@@ -20,6 +20,7 @@ pub mod pick;
 pub mod quantity;
 pub mod rng;
 pub mod sched;
+pub mod standstill;
 pub mod time;
 pub mod token_bucket;
 mod transfer;

@@ -66,6 +66,11 @@ pub(crate) struct Content {
     pub(crate) writing: u32,
     /// A file is being synced.
     pub(crate) syncing: bool,
+    /// It could be written to its disk, this time or in an earlier run.
+    pub(crate) begun: bool,
+    /// Why it stood still last, until it goes on, and since when.
+    pub(crate) trouble: Option<String>,
+    pub(crate) stopped: Time,
     /// Peers that sent chunks of the manifest.
     pub(crate) tellers: Vec<PeerId>,
 }
@@ -196,6 +201,9 @@ impl Contents {
             rate: 0,
             writing: 0,
             syncing: false,
+            begun: false,
+            trouble: None,
+            stopped: now,
             tellers: Vec::new(),
         })
     }

@@ -60,8 +60,7 @@ pub(crate) struct Host {
     pub(crate) offers: Vec<(PeerId, Box<Offer>)>,
     /// Peers that said their last message.
     pub(crate) leaving: Vec<(PeerId, String)>,
-    /// Seconds since the start, and the entry of the timetable in force.
-    pub(crate) beat: u64,
+    /// The entry of the timetable in force.
     pub(crate) timetable: Option<(Option<Rate>, Option<Rate>)>,
     pub(crate) recorder: Option<Recorder>,
     pub(crate) tables: Option<Records>,

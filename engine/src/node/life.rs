@@ -95,7 +95,6 @@ impl Host {
             complete: Vec::new(),
             offers: Vec::new(),
             leaving: Vec::new(),
-            beat: 0,
             timetable: None,
             file: options.file,
             trust_first_use: options.trust_first_use,

@@ -34,6 +34,7 @@ mod changing;
 mod commands;
 mod contents;
 mod doors;
+mod ending;
 mod getting;
 mod hearing;
 mod host;

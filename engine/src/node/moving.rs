@@ -104,8 +104,9 @@ impl Host {
             Some(bytes) => ManifestShelf::full(bytes),
             None => ManifestShelf::empty(kept.manifest_bytes),
         };
-        let paused = kept.paused;
+        let (paused, begun) = (kept.paused, matches!(kept.role, Role::Fetched { .. }));
         let content = self.contents.add(id, kept, shelf, self.clock.now());
+        content.begun = begun;
         let number = content.number;
         if paused {
             content.stage = Stage::Paused(None);
@@ -220,9 +221,9 @@ impl Host {
         };
         let (store, tree, have) = match result {
             Ok(ready) => ready,
-            Err(error) if error.is_full() => return self.stop_for(number, &error.to_string()),
-            Err(error) => return self.fail(number, Failure::STORAGE, &error.to_string()),
+            Err(error) => return self.stop_for(number, &error),
         };
+        (content.begun, content.trouble) = (true, None);
         if let Some(name) = tree.name() {
             name.clone_into(&mut content.kept.name);
         }
@@ -273,8 +274,7 @@ impl Host {
                     from,
                 });
             }
-            Err(error) if content.is_fetch() => self.stop_for(number, &error.to_string()),
-            Err(error) => self.fail(number, Failure::STORAGE, &error.to_string()),
+            Err(error) => self.stop_for(number, &error),
         }
     }
 
@@ -319,23 +319,10 @@ impl Host {
                 self.watch.complete(number, name, Direction::Down, bytes);
                 self.judge(number, Verdict::Done);
             }
-            Err(error) if error.is_full() => self.stop_for(number, &error.to_string()),
             // A file was changed under its temporary name: what is missing comes again.
-            Err(StoreError::Unfinished { .. } | StoreError::SyncFailed { .. }) => {
-                self.step_back(number);
-            }
-            Err(error) => self.fail(number, Failure::STORAGE, &error.to_string()),
+            Err(StoreError::Unfinished { .. }) => self.step_back(number),
+            Err(error) => self.stop_for(number, &error),
         }
-    }
-
-    /// Looks again at what is on disk, and fetches the rest.
-    fn step_back(&mut self, number: u32) {
-        let Some(content) = self.contents.at(number) else {
-            return;
-        };
-        let transfer = content.data();
-        self.tell(Input::Remove { transfer });
-        self.restart(number);
     }
 
     /// Chunks are durable, or have to come again because the disk would not say so.
@@ -345,99 +332,8 @@ impl Host {
         };
         content.syncing = false;
         if let Err(error) = result {
-            self.stop_for(number, &error.to_string());
+            self.stop_for(number, &error);
         }
-    }
-
-    /// A content cannot go on by itself.
-    pub(super) fn fail(&mut self, number: u32, code: u8, why: &str) {
-        let Some(content) = self.contents.at_mut(number) else {
-            return;
-        };
-        warn!(content = %content.kept.name, why, "cannot go on");
-        content.stage = Stage::Failed(why.to_owned());
-        let name = content.kept.name.clone();
-        let transfers = [content.data(), content.description()];
-        for call in std::mem::take(&mut content.watchers) {
-            call.fail(Failure::new(code, why));
-        }
-        for transfer in transfers {
-            self.tell(Input::Remove { transfer });
-        }
-        self.watch.failed(number, name, why.to_owned());
-        self.judge(number, Verdict::Failed);
-    }
-
-    /// The disk takes no more for now. Nothing is lost; it is tried again from time to time.
-    fn stop_for(&mut self, number: u32, why: &str) {
-        let Some(content) = self.contents.at_mut(number) else {
-            return;
-        };
-        if matches!(content.stage, Stage::Paused(_)) {
-            return;
-        }
-        warn!(content = %content.kept.name, why, "paused");
-        content.stage = Stage::Paused(Some(why.to_owned()));
-        let transfer = content.data();
-        self.tell(Input::Remove { transfer });
-    }
-
-    /// A person says that a content should stand still, or that it should go on.
-    pub(super) fn set_paused(&mut self, number: u32, paused: bool) -> Result<(), Failure> {
-        let unknown = || Failure::error(format!("transfer {number} is unknown"));
-        let content = self.contents.at_mut(number).ok_or_else(unknown)?;
-        content.kept.paused = paused;
-        if paused {
-            content.stage = Stage::Paused(None);
-            let transfers = [content.data(), content.description()];
-            for transfer in transfers {
-                self.tell(Input::Remove { transfer });
-            }
-        } else if matches!(content.stage, Stage::Paused(_) | Stage::Failed(_)) {
-            self.restart(number);
-        }
-        self.keep(number);
-        Ok(())
-    }
-
-    /// Goes on with a content that stood still, from what is on disk.
-    pub(super) fn restart(&mut self, number: u32) {
-        let Some(content) = self.contents.at_mut(number) else {
-            return;
-        };
-        if content.writing > 0 {
-            // Tried again with the next second.
-            return;
-        }
-        content.files = None;
-        let bytes = content.manifest.bytes();
-        let tree = (content_id(&bytes) == content.id)
-            .then(|| Tree::decode(&bytes).ok())
-            .flatten();
-        match tree {
-            Some(tree) => self.prepare(number, Arc::new(tree)),
-            None => {
-                content.stage = Stage::Describing;
-                self.join(number, None);
-            }
-        }
-    }
-
-    /// Ends a content. What arrived stays on disk for a later one.
-    pub(super) fn cancel(&mut self, number: u32) -> Result<(), Failure> {
-        let unknown = || Failure::error(format!("transfer {number} is unknown"));
-        let content = self.contents.at(number).ok_or_else(unknown)?;
-        let transfers = [content.data(), content.description()];
-        self.judge(number, Verdict::Failed);
-        for transfer in transfers {
-            self.tell(Input::Remove { transfer });
-        }
-        let content = self.contents.remove(number).ok_or_else(unknown)?;
-        self.watch.forget(number);
-        for call in content.watchers {
-            call.fail(Failure::new(Failure::ERROR, "the transfer was cancelled"));
-        }
-        Ok(())
     }
 
     /// Writes down what the next run has to know of a content.

@@ -13,9 +13,6 @@ use super::host::Host;
 use crate::params::limit_at;
 use fairhaul_core::uplink::Target;
 
-/// Seconds between two tries with a disk that was full.
-const RETRY: u64 = 10;
-
 impl Host {
     /// A second has passed.
     pub(super) fn second(&mut self) {
@@ -64,25 +61,6 @@ impl Host {
                 let result = store.sync();
                 let _ = happenings.blocking_send(Happening::Synced(number, result));
             });
-        }
-    }
-
-    /// Tries again what stood still because of the disk.
-    fn retry(&mut self) {
-        self.beat += 1;
-        if !self.beat.is_multiple_of(RETRY) {
-            return;
-        }
-        let stopped =
-            |content: &&super::contents::Content| matches!(content.stage, Stage::Paused(Some(_)));
-        let numbers: Vec<u32> = self
-            .contents
-            .iter()
-            .filter(stopped)
-            .map(|content| content.number)
-            .collect();
-        for number in numbers {
-            self.restart(number);
         }
     }
 

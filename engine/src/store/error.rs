@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use fairhaul_core::id::ChunkIndex;
+use fairhaul_core::standstill::Cause;
 
 /// Why the store could not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +180,19 @@ impl StoreError {
             Some(rustix::io::Errno::LOOP | rustix::io::Errno::XDEV) => Self::Crossed { path },
             Some(rustix::io::Errno::EXIST | rustix::io::Errno::NOTDIR) => Self::Exists { path },
             _ => Self::Io { what, path, source },
+        }
+    }
+
+    /// What kind of trouble it is, for who decides whether to go on.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        match self {
+            _ if self.is_full() => Cause::Full,
+            Self::Space { .. }
+            | Self::Target { .. }
+            | Self::SyncFailed { .. }
+            | Self::Io { .. } => Cause::Disk,
+            _ => Cause::InTheWay,
         }
     }
 

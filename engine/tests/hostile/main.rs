@@ -16,6 +16,7 @@
 mod connections;
 mod content;
 mod data;
+mod disk;
 mod evil;
 mod greed;
 mod handshake;

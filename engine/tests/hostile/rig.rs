@@ -36,6 +36,9 @@ pub(crate) struct Rig {
     pub(crate) more: String,
     /// Descriptors that the process may open; none sets no limit.
     pub(crate) descriptors: Option<u32>,
+    /// Whether the folder for what a person fetches is a disk of its own, which only the process
+    /// sees.
+    pub(crate) own_disk: bool,
     /// Further arguments of `run`.
     pub(crate) arguments: &'static [&'static str],
     child: Option<Child>,
@@ -53,6 +56,7 @@ impl Rig {
             peers: String::new(),
             more: String::new(),
             descriptors: None,
+            own_disk: false,
             arguments: &[],
             child: None,
         }
@@ -126,6 +130,13 @@ impl Rig {
     pub(crate) fn command(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_fairhaul");
         let mut command = match self.descriptors {
+            None if self.own_disk => {
+                let mut namespace = Command::new("unshare");
+                let mount = "mount -t tmpfs none \"$0\" && exec \"$@\"";
+                namespace.args(["-m", "--propagation", "private", "sh", "-c", mount]);
+                namespace.arg(self.target()).arg(program);
+                namespace
+            }
             None => Command::new(program),
             Some(most) => {
                 let mut shell = Command::new("sh");

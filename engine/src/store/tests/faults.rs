@@ -1,5 +1,8 @@
 use std::sync::Arc;
 
+use fairhaul_core::standstill::Cause;
+use rustix::io::Errno;
+
 use super::super::disk::Disk;
 use super::super::state::StateFile;
 use super::sim::{SimDisk, World};
@@ -168,6 +171,42 @@ fn a_petabyte_is_refused_on_a_real_disk() {
         refused.to_string().contains(&bytes.to_string()),
         "{refused}"
     );
+}
+
+/// A disk that may not be changed from the chunk `from` on: mounted read-only, closed to us, or
+/// gone. Nothing that was written is lost, nothing counts that was not, and it goes on.
+///
+/// Register: P7.
+#[test]
+fn a_disk_that_forbids_changes_stops_a_transfer_and_loses_nothing() {
+    for errno in [Errno::ROFS, Errno::ACCESS, Errno::PERM, Errno::NOENT] {
+        for from in 0..5 {
+            let (into, state) = SimDisk::new(World::new());
+            let origin = origin();
+            let store = start(&origin, &into, &state).unwrap();
+            for (at, chunk) in origin.chunks().into_iter().enumerate() {
+                into.world().refuses = Some(errno).filter(|_| at >= from);
+                if let Err(error) = store.write(chunk, origin.chunk(chunk)) {
+                    assert_eq!(error.cause(), Cause::Disk, "{error}");
+                    assert_eq!(error.to_string().lines().count(), 1);
+                    assert!(at >= from && !store.have().has(chunk));
+                }
+            }
+            into.world().refuses = Some(errno);
+            let refused = store.finish().unwrap_err();
+            assert!(!refused.is_full(), "{refused}");
+            let kept = store.have();
+            into.world().refuses = None;
+            for chunk in kept.iter() {
+                assert_eq!(read(&store, chunk).unwrap(), origin.chunk(chunk));
+            }
+            origin.fill(&store);
+            store.finish().unwrap();
+            for (at, entry) in origin.tree.entries().iter().enumerate() {
+                assert_eq!(into.bytes(&entry.path).unwrap(), origin.file(at));
+            }
+        }
+    }
 }
 
 /// Register: P7.

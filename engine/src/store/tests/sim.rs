@@ -78,6 +78,8 @@ pub(crate) struct World {
     pub(crate) sync_fails_in: Option<usize>,
     /// Bytes that may still be written.
     pub(crate) space: u64,
+    /// What the disk says to every change while it may not be changed.
+    pub(crate) refuses: Option<Errno>,
     /// A disk that says it synced and did not.
     pub(crate) lies: bool,
 }
@@ -111,6 +113,7 @@ impl World {
             changed: BTreeMap::new(),
             sync_fails_in: None,
             space: u64::MAX,
+            refuses: None,
             lies: false,
         }
     }
@@ -189,6 +192,10 @@ impl World {
             self.changed.insert(*file, self.changes);
         }
         self.log.push(op);
+    }
+
+    fn allows(&self) -> io::Result<()> {
+        self.refuses.map_or(Ok(()), |errno| Err(errno.into()))
     }
 
     fn make(&mut self, dir: usize, name: String, node: Node) -> usize {
@@ -349,6 +356,7 @@ impl SimDisk {
 
     fn rename(&self, from: &str, to: &str, replace: bool, directory: bool) -> io::Result<()> {
         let mut world = self.world();
+        world.allows()?;
         let (old, new) = (world.place(self.root, from)?, world.place(self.root, to)?);
         let node = *world.entries(old.0)?.get(&old.1).ok_or(Errno::NOENT)?;
         if let Some(there) = world.entries(new.0)?.get(&new.1) {
@@ -369,6 +377,9 @@ impl SimDisk {
 impl Disk for SimDisk {
     fn open(&self, path: &str, how: Open) -> io::Result<Box<dyn DiskFile>> {
         let mut world = self.world();
+        if how != Open::Read {
+            world.allows()?;
+        }
         let node = match (world.find(self.root, path), how) {
             (Ok(node), _) => node,
             (Err(error), Open::Write(_)) if error.kind() == io::ErrorKind::NotFound => {
@@ -398,6 +409,7 @@ impl Disk for SimDisk {
 
     fn make_dir(&self, path: &str, _mode: u32) -> io::Result<()> {
         let mut world = self.world();
+        world.allows()?;
         let (dir, name) = world.place(self.root, path)?;
         if world.entries(dir)?.contains_key(&name) {
             return Err(Errno::EXIST.into());

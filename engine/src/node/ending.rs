@@ -1,0 +1,157 @@
+//! Contents that stand still, go on again, fail or are cancelled.
+//!
+//! Decides nothing about its own: `fairhaul_core::standstill` says what becomes of a content that
+//! its disk stops. Refuses to forget what arrived: it stays on disk for whoever goes on.
+
+use std::sync::Arc;
+
+use fairhaul_core::message::Verdict;
+use fairhaul_core::node::Input;
+use fairhaul_core::standstill::{self, Standstill};
+use tracing::warn;
+
+use super::contents::{Content, Stage};
+use super::host::Host;
+use crate::content::Tree;
+use crate::content::manifest::content_id;
+use crate::control::api::Failure;
+use crate::store::StoreError;
+
+impl Host {
+    /// A content cannot go on by itself.
+    pub(super) fn fail(&mut self, number: u32, code: u8, why: &str) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        warn!(content = %content.kept.name, why, "cannot go on");
+        content.stage = Stage::Failed(why.to_owned());
+        let name = content.kept.name.clone();
+        let transfers = [content.data(), content.description()];
+        for call in std::mem::take(&mut content.watchers) {
+            call.fail(Failure::new(code, why));
+        }
+        for transfer in transfers {
+            self.tell(Input::Remove { transfer });
+        }
+        self.watch.failed(number, name, why.to_owned());
+        self.judge(number, Verdict::Failed);
+    }
+
+    /// The disk does not let a content go on. Nothing is lost; what may pass is tried again from
+    /// time to time.
+    pub(super) fn stop_for(&mut self, number: u32, error: &StoreError) {
+        let now = self.clock.now();
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        if matches!(content.stage, Stage::Paused(_) | Stage::Failed(_)) {
+            return;
+        }
+        let why = error.to_string();
+        let verdict = standstill::judge(error.cause(), content.begun);
+        if verdict == Standstill::Fail {
+            return self.fail(number, Failure::STORAGE, &why);
+        }
+        if content.trouble.as_ref() != Some(&why) {
+            warn!(content = %content.kept.name, why, "paused");
+        }
+        content.trouble = Some(why.clone());
+        content.stopped = now;
+        content.stage = Stage::Paused(Some(why.clone()));
+        let calls = match verdict {
+            Standstill::PauseAndTell => std::mem::take(&mut content.watchers),
+            _ => Vec::new(),
+        };
+        for call in calls {
+            call.fail(Failure::storage(why.clone()));
+        }
+        let transfer = content.data();
+        self.tell(Input::Remove { transfer });
+    }
+
+    /// Tries again what stood still because of its disk.
+    pub(super) fn retry(&mut self) {
+        let now = self.clock.now();
+        let due = |content: &&Content| {
+            matches!(content.stage, Stage::Paused(Some(_)))
+                && standstill::is_due(content.stopped, now)
+        };
+        let due: Vec<u32> = self
+            .contents
+            .iter()
+            .filter(due)
+            .map(|content| content.number)
+            .collect();
+        for number in due {
+            self.restart(number);
+        }
+    }
+
+    /// Looks again at what is on disk, and fetches the rest.
+    pub(super) fn step_back(&mut self, number: u32) {
+        let Some(content) = self.contents.at(number) else {
+            return;
+        };
+        let transfer = content.data();
+        self.tell(Input::Remove { transfer });
+        self.restart(number);
+    }
+
+    /// A person says that a content should stand still, or that it should go on.
+    pub(super) fn set_paused(&mut self, number: u32, paused: bool) -> Result<(), Failure> {
+        let unknown = || Failure::error(format!("transfer {number} is unknown"));
+        let content = self.contents.at_mut(number).ok_or_else(unknown)?;
+        content.kept.paused = paused;
+        if paused {
+            content.stage = Stage::Paused(None);
+            let transfers = [content.data(), content.description()];
+            for transfer in transfers {
+                self.tell(Input::Remove { transfer });
+            }
+        } else if matches!(content.stage, Stage::Paused(_) | Stage::Failed(_)) {
+            self.restart(number);
+        }
+        self.keep(number);
+        Ok(())
+    }
+
+    /// Goes on with a content that stood still, from what is on disk.
+    pub(super) fn restart(&mut self, number: u32) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        if content.writing > 0 {
+            // Tried again with the next second.
+            return;
+        }
+        content.files = None;
+        let bytes = content.manifest.bytes();
+        let tree = (content_id(&bytes) == content.id)
+            .then(|| Tree::decode(&bytes).ok())
+            .flatten();
+        match tree {
+            Some(tree) => self.prepare(number, Arc::new(tree)),
+            None => {
+                content.stage = Stage::Describing;
+                self.join(number, None);
+            }
+        }
+    }
+
+    /// Ends a content. What arrived stays on disk for a later one.
+    pub(super) fn cancel(&mut self, number: u32) -> Result<(), Failure> {
+        let unknown = || Failure::error(format!("transfer {number} is unknown"));
+        let content = self.contents.at(number).ok_or_else(unknown)?;
+        let transfers = [content.data(), content.description()];
+        self.judge(number, Verdict::Failed);
+        for transfer in transfers {
+            self.tell(Input::Remove { transfer });
+        }
+        let content = self.contents.remove(number).ok_or_else(unknown)?;
+        self.watch.forget(number);
+        for call in content.watchers {
+            call.fail(Failure::new(Failure::ERROR, "the transfer was cancelled"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! Disks that are taken away, or closed, in the middle of a transfer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fairhaul::content::ticket::Ticket;
+use fairhaul::control::api::{Failure, Got, TransferState, TransferStatus};
+use tokio::time::sleep;
+
+use crate::content::noise;
+use crate::rig::{PATIENCE, Rig};
+
+const FILE: usize = 64 * 1024;
+const FILES: u8 = 240;
+
+/// Time within which a transfer that stood still goes on: it is tried again every ten seconds.
+const AGAIN: Duration = Duration::from_secs(20);
+
+/// One that shares a folder of small files and a file, so slowly that both take some seconds,
+/// and one that may fetch them, but does not run yet.
+async fn seed() -> (Rig, Rig, [Ticket; 2]) {
+    let seed = Rig::new();
+    let taker = Rig::new().knows("seed", seed.key, &seed.address());
+    let cap = "[limits]\nupload = \"8 MB/s\"\n";
+    let seed = seed.knows("taker", taker.key, "").with(cap).start().await;
+    let folder = seed.path("folder");
+    fs::create_dir(&folder).unwrap();
+    for number in 0..FILES {
+        fs::write(folder.join(format!("{number:03}")), noise(FILE, number)).unwrap();
+    }
+    let file = seed.path("file");
+    fs::write(&file, noise(FILE * usize::from(FILES), 1)).unwrap();
+    let tickets = [seed.share(&folder).await, seed.share(&file).await];
+    (seed, taker, tickets)
+}
+
+/// The one transfer of the taker that is fetched into the folder that goes away.
+async fn transfer(taker: &Rig, ticket: &Ticket) -> Option<TransferStatus> {
+    let id = data_encoding::HEXLOWER.encode(&ticket.content().0);
+    let mut all = taker.status().await.transfers.into_iter();
+    all.find(|transfer| transfer.content == id)
+}
+
+async fn wait_for(
+    taker: &Rig,
+    ticket: &Ticket,
+    within: Duration,
+    is: impl Fn(&TransferStatus) -> bool,
+) {
+    let since = Instant::now();
+    while !transfer(taker, ticket).await.is_some_and(|one| is(&one)) {
+        assert!(since.elapsed() < within, "{}", taker.log());
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What a person is told whose transfer the disk ended, while the other one went on.
+fn check(stopped: Result<Got, Failure>, other: Result<Got, Failure>, into: &Path) -> String {
+    let failure = stopped.unwrap_err();
+    assert_eq!(failure.code, Failure::STORAGE, "{failure}");
+    assert_eq!(failure.message.lines().count(), 1, "{failure}");
+    let got = other.unwrap();
+    assert!(got.path.starts_with(into), "{got:?}");
+    let file = fs::read(into.join("file")).unwrap();
+    assert!(file == noise(FILE * usize::from(FILES), 1));
+    failure.message
+}
+
+fn folder_is_whole(folder: &Path) -> bool {
+    (0..FILES).all(|number| {
+        fs::read(folder.join(format!("{number:03}"))).is_ok_and(|got| got == noise(FILE, number))
+    })
+}
+
+/// Whether this process may mount at all.
+fn may_mount() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]);
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Mounts the disk of the taker anew, read-only or not. A file that is being written keeps it
+/// from that for a moment.
+async fn remount(taker: &Rig, how: &str) {
+    let (pid, folder) = (taker.pid().to_string(), taker.target());
+    let since = Instant::now();
+    loop {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &pid, "-m", "mount", "-o", &format!("remount,{how}")]);
+        command.arg(&folder).stderr(Stdio::null());
+        if command.status().unwrap().success() {
+            return;
+        }
+        assert!(since.elapsed() < PATIENCE, "it stays as it is");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Register: P7.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_read_only_from_now_on_stops_its_transfer_alone_until_it_is_not() {
+    if !may_mount() {
+        eprintln!("skipped: this process may not mount");
+        return;
+    }
+    let (_seed, mut taker, [folder, file]) = seed().await;
+    taker.own_disk = true;
+    let taker = taker.start().await;
+    taker.has_peers(1).await;
+    let (into, beside) = (taker.target(), taker.path("beside"));
+    let close = async {
+        let begun = |one: &TransferStatus| one.done_bytes > 1 << 20;
+        wait_for(&taker, &folder, PATIENCE, begun).await;
+        remount(&taker, "ro").await;
+    };
+    let gets = async { tokio::join!(taker.get(&folder, &into), taker.get(&file, &beside), close) };
+    let (stopped, other, ()) = gets.await;
+    let said = check(stopped, other, &beside);
+    assert!(said.to_lowercase().contains("read-only"), "{said}");
+    let status = transfer(&taker, &folder).await.unwrap();
+    assert_eq!(status.state, TransferState::Stopped);
+    assert!(
+        status
+            .trouble
+            .is_some_and(|why| why.to_lowercase().contains("read-only"))
+    );
+    assert_eq!(taker.log().matches("paused").count(), 1, "{}", taker.log());
+    let before = status.done_bytes;
+    remount(&taker, "rw").await;
+    let goes_on = |one: &TransferStatus| one.state == TransferState::Serving;
+    wait_for(&taker, &folder, AGAIN, goes_on).await;
+    let seen = PathBuf::from(format!("/proc/{}/root", taker.pid()));
+    let seen = seen.join(into.strip_prefix("/").unwrap()).join("folder");
+    assert!(folder_is_whole(&seen), "{before} bytes were there");
+}
+
+/// The folder that a transfer goes to is removed, and made again later.
+///
+/// Register: P7.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_gone_stops_its_transfer_alone_until_it_is_there_again() {
+    let (_seed, taker, [folder, file]) = seed().await;
+    let taker = taker.start().await;
+    taker.has_peers(1).await;
+    let (into, beside) = (taker.target(), taker.path("beside"));
+    let remove = async {
+        let begun = |one: &TransferStatus| one.done_bytes > 1 << 20;
+        wait_for(&taker, &folder, PATIENCE, begun).await;
+        // What is written at the same moment may keep a folder from being empty.
+        while into.exists() {
+            let _ = fs::remove_dir_all(&into);
+        }
+    };
+    let gets = async { tokio::join!(taker.get(&folder, &into), taker.get(&file, &beside), remove) };
+    let (stopped, other, ()) = gets.await;
+    check(stopped, other, &beside);
+    assert!(!taker.log().contains("panicked"), "{}", taker.log());
+    fs::create_dir(&into).unwrap();
+    let goes_on = |one: &TransferStatus| one.state == TransferState::Serving;
+    wait_for(&taker, &folder, AGAIN, goes_on).await;
+    assert!(folder_is_whole(&into.join("folder")));
+}
