@@ -29,6 +29,13 @@ const PKCS8_HEAD: [u8; 16] = [
 ];
 
 /// A key pair. It has no `Debug` and no `Clone`; its bytes are zeroed when it is dropped.
+///
+/// ```compile_fail,E0277
+/// fn print(what: impl std::fmt::Debug) {
+///     println!("{what:?}");
+/// }
+/// print(fairhaul::identity::Identity::generate().unwrap());
+/// ```
 pub struct Identity {
     seed: Zeroizing<[u8; SEED]>,
     public: PublicKey,

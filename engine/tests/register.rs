@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 /// Letters and numbers of the entries, first and last.
-const ENTRIES: [(char, u32, u32); 14] = [
+const ENTRIES: [(char, u32, u32); 15] = [
     ('L', 1, 11),
     ('W', 1, 12),
     ('H', 1, 16),
@@ -26,6 +26,8 @@ const ENTRIES: [(char, u32, u32); 14] = [
     ('P', 7, 8),
     ('P', 10, 10),
     ('O', 1, 4),
+    // What peers tell of addresses is built, so its entries count.
+    ('X', 1, 6),
 ];
 
 fn wanted() -> BTreeSet<String> {

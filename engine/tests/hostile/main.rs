@@ -23,4 +23,5 @@ mod handshake;
 mod life;
 mod paths;
 mod rig;
+mod secrets;
 mod wire;

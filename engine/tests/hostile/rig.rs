@@ -39,6 +39,8 @@ pub(crate) struct Rig {
     /// Whether the folder for what a person fetches is a disk of its own, which only the process
     /// sees.
     pub(crate) own_disk: bool,
+    /// Whether it logs all that it can.
+    pub(crate) logs_all: bool,
     /// Further arguments of `run`.
     pub(crate) arguments: &'static [&'static str],
     child: Option<Child>,
@@ -57,6 +59,7 @@ impl Rig {
             more: String::new(),
             descriptors: None,
             own_disk: false,
+            logs_all: false,
             arguments: &[],
             child: None,
         }
@@ -150,6 +153,9 @@ impl Rig {
         };
         command.arg("run").arg("-c").arg(self.path("file.toml"));
         command.args(self.arguments).current_dir(self.folder.path());
+        if self.logs_all {
+            command.env("FAIRHAUL_LOG", "trace");
+        }
         let log = File::options()
             .create(true)
             .append(true)
@@ -311,7 +317,7 @@ impl Drop for Rig {
 }
 
 /// A port that nobody listens at now.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }

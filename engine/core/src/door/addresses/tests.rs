@@ -303,3 +303,31 @@ fn a_second_spelling_adds_nothing() {
     table.learn(key(9_000), &list, at(0)).unwrap();
     assert_eq!(table.told(), 1);
 }
+
+/// There are no records to replay: what a peer says counts as long as it works, whoever said it
+/// first. An old address that is told again and again moves nothing that works, is never passed
+/// on, counts against its teller each time, and in the end is not dialled at all.
+///
+/// Register: X5.
+#[test]
+fn an_old_address_that_is_told_again_displaces_nothing_and_costs_its_teller() {
+    let mut table = table(&[]);
+    let (honest, replays, asker) = (key(9_000), key(9_001), key(9_002));
+    let new: SocketAddr = "45.7.0.1:2000".parse().unwrap();
+    let list = [known(1, "45.7.0.1:2000")];
+    assert_eq!(table.learn(honest, &list, at(0)).unwrap().added.len(), 1);
+    table.worked(key(1), new, at(1));
+    let passed_on = [known(1, "45.7.0.1:2000")];
+    let mut dialled = 0;
+    for minute in 1..100 {
+        let old = [known(1, "45.6.0.1:2000")];
+        let learned = table.learn(replays, &old, at(60 * minute)).unwrap();
+        for &(key, address) in &learned.added {
+            dialled += 1;
+            table.failed(key, address, true, at(60 * minute));
+        }
+        let told = table.share(asker, at(60 * minute)).unwrap();
+        assert_eq!(*told, passed_on);
+    }
+    assert_eq!(dialled, 20, "until its teller is not believed");
+}
