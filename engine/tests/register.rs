@@ -2,7 +2,8 @@
 //! is named above a test.
 //!
 //! Decides which entries those are. A test names what it shows in its comment, as in
-//! `/// Register: M1, M2.` or `/// Limit: L5.`
+//! `/// Register: M1, M2.` or `/// Limit: L5.`; one that is left out of an ordinary run shows
+//! nothing.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -54,7 +55,7 @@ fn collect(folder: &Path, named: &mut BTreeSet<String>) {
 /// What the comments above the tests of a source name.
 fn ids(text: &str) -> BTreeSet<String> {
     let (mut found, mut above) = (BTreeSet::new(), Vec::new());
-    let mut naming = false;
+    let (mut naming, mut is_test, mut left_out) = (false, false, false);
     for line in text.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix("///") {
             let starts = ["Register:", "Limit:"];
@@ -68,10 +69,15 @@ fn ids(text: &str) -> BTreeSet<String> {
             }
             naming = rest.is_some() || (naming && !comment.trim().is_empty());
         } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-            found.extend(above.drain(..));
+            is_test = true;
+        } else if line.starts_with("#[ignore") {
+            left_out = true;
         } else if !line.starts_with("#[") {
+            if is_test && !left_out {
+                found.extend(above.drain(..));
+            }
             above.clear();
-            naming = false;
+            (naming, is_test, left_out) = (false, false, false);
         }
     }
     found
@@ -101,7 +107,8 @@ fn every_entry_of_the_register_is_named_by_a_test() {
 
 #[test]
 fn an_id_counts_only_directly_above_a_test() {
-    let text = "/// Register: M1,\n/// M2. Limit: L5.\n#[tokio::test]\n#[ignore]\nfn a() {}\n\
+    let text = "/// Register: M1,\n/// M2. Limit: L5.\n#[tokio::test]\nfn a() {}\n\
+                /// Register: M5.\n#[test]\n#[ignore = \"slow\"]\nfn c() {}\n\
                 /// Register: M3.\nfn helper() {}\n// Register: M4.\n#[test]\nfn b() {}\n";
     let named: Vec<String> = ids(text).into_iter().collect();
     assert_eq!(named, ["L5", "M1", "M2"]);

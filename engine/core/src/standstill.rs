@@ -35,9 +35,10 @@ pub enum Standstill {
 #[must_use]
 pub const fn judge(cause: Cause, is_under_way: bool) -> Standstill {
     match (cause, is_under_way) {
-        (Cause::Full, _) => Standstill::Pause,
+        (Cause::Full, true) => Standstill::Pause,
         (Cause::Disk, true) => Standstill::PauseAndTell,
-        (Cause::Disk, false) | (Cause::InTheWay, _) => Standstill::Fail,
+        // What is known before any peer is asked for anything is said at once.
+        (_, false) | (Cause::InTheWay, true) => Standstill::Fail,
     }
 }
 
@@ -54,13 +55,12 @@ mod tests {
     /// Register: P5, P7.
     #[test]
     fn what_is_under_way_pauses_for_what_may_pass_and_fails_for_what_may_not() {
-        for under_way in [false, true] {
-            assert_eq!(judge(Cause::Full, under_way), Standstill::Pause);
-            assert_eq!(judge(Cause::InTheWay, under_way), Standstill::Fail);
-        }
+        assert_eq!(judge(Cause::Full, true), Standstill::Pause);
         assert_eq!(judge(Cause::Disk, true), Standstill::PauseAndTell);
-        // Said before any peer is asked for anything.
-        assert_eq!(judge(Cause::Disk, false), Standstill::Fail);
+        assert_eq!(judge(Cause::InTheWay, true), Standstill::Fail);
+        for cause in [Cause::Full, Cause::Disk, Cause::InTheWay] {
+            assert_eq!(judge(cause, false), Standstill::Fail);
+        }
     }
 
     #[test]

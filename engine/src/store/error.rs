@@ -187,11 +187,9 @@ impl StoreError {
     #[must_use]
     pub fn cause(&self) -> Cause {
         match self {
+            Self::Space { .. } => Cause::Full,
             _ if self.is_full() => Cause::Full,
-            Self::Space { .. }
-            | Self::Target { .. }
-            | Self::SyncFailed { .. }
-            | Self::Io { .. } => Cause::Disk,
+            Self::Target { .. } | Self::SyncFailed { .. } | Self::Io { .. } => Cause::Disk,
             _ => Cause::InTheWay,
         }
     }

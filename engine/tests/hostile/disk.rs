@@ -99,6 +99,12 @@ async fn remount(taker: &Rig, how: &str) {
     }
 }
 
+/// A folder as a node sees it that has a disk of its own there.
+fn seen_by(taker: &Rig, folder: &Path) -> PathBuf {
+    let root = PathBuf::from(format!("/proc/{}/root", taker.pid()));
+    root.join(folder.strip_prefix("/").unwrap())
+}
+
 /// Register: P7.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_read_only_from_now_on_stops_its_transfer_alone_until_it_is_not() {
@@ -132,9 +138,44 @@ async fn a_disk_that_is_read_only_from_now_on_stops_its_transfer_alone_until_it_
     remount(&taker, "rw").await;
     let goes_on = |one: &TransferStatus| one.state == TransferState::Serving;
     wait_for(&taker, &folder, AGAIN, goes_on).await;
-    let seen = PathBuf::from(format!("/proc/{}/root", taker.pid()));
-    let seen = seen.join(into.strip_prefix("/").unwrap()).join("folder");
+    let seen = seen_by(&taker, &into).join("folder");
     assert!(folder_is_whole(&seen), "{before} bytes were there");
+}
+
+/// The disk fills up for another reason in the middle of a transfer, and has room again later.
+///
+/// Register: P5.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_pauses_its_transfer_alone_until_there_is_room() {
+    if !may_mount() {
+        eprintln!("skipped: this process may not mount");
+        return;
+    }
+    let (_seed, mut taker, [folder, file]) = seed().await;
+    taker.own_disk = true;
+    let taker = taker.start().await;
+    taker.has_peers(1).await;
+    let (into, beside) = (taker.target(), taker.path("beside"));
+    let seen = seen_by(&taker, &into);
+    let fill = async {
+        let begun = |one: &TransferStatus| one.done_bytes > 1 << 20;
+        wait_for(&taker, &folder, PATIENCE, begun).await;
+        remount(&taker, "size=4m").await;
+        let stopped = |one: &TransferStatus| one.state == TransferState::Stopped;
+        wait_for(&taker, &folder, PATIENCE, stopped).await;
+        let why = transfer(&taker, &folder).await.unwrap().trouble.unwrap();
+        assert!(why.contains("no space left"), "{why}");
+        assert!(
+            !seen.join("folder").exists(),
+            "no final name before it is whole"
+        );
+        taker.get(&file, &beside).await.unwrap();
+        remount(&taker, "size=64m").await;
+    };
+    let (got, ()) = tokio::join!(taker.get(&folder, &into), fill);
+    // Who waited has what it waited for, and nobody started anything again.
+    got.unwrap();
+    assert!(folder_is_whole(&seen.join("folder")));
 }
 
 /// The folder that a transfer goes to is removed, and made again later.

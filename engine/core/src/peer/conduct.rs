@@ -218,7 +218,7 @@ mod tests {
     /// A hundred lines a second are allowed, and five hundred at once. A thousand a second are
     /// borne with for ten seconds.
     ///
-    /// Register: W6.
+    /// Register: W6. Limit: L6.
     #[test]
     fn a_flood_of_talk_is_an_offence_after_a_grace() {
         let mut peer = Conduct::default();

@@ -88,7 +88,7 @@ impl Server {
 
 /// A is asked for two chunks and sends nothing; B serves one each second, of many.
 ///
-/// Register: C7, D9.
+/// Register: C7, D9. Limit: L7.
 #[test]
 fn what_a_silent_peer_owes_is_asked_of_another_after_twenty_seconds() {
     let mut node = guarded(100, &[A, B]);
@@ -108,7 +108,7 @@ fn what_a_silent_peer_owes_is_asked_of_another_after_twenty_seconds() {
 
 /// The only source is not given up for its silence, until it is closed.
 ///
-/// Register: C7.
+/// Register: C7. Limit: L7.
 #[test]
 fn the_only_source_is_waited_for_and_closed_after_a_minute() {
     let mut node = guarded(2, &[A]);
@@ -135,7 +135,7 @@ fn the_only_source_is_waited_for_and_closed_after_a_minute() {
 /// Four bytes a second are a sign of life and no service. With nobody else to ask they are
 /// better than nothing; from 40 s on B serves.
 ///
-/// Register: D9.
+/// Register: D9. Limit: L7.
 #[test]
 fn what_a_dripping_peer_owes_is_asked_of_another_after_half_a_minute() {
     let mut node = guarded(200, &[A, B]);
@@ -176,7 +176,7 @@ fn what_a_dripping_peer_owes_is_asked_of_another_after_half_a_minute() {
 
 /// A asks for two chunks and takes none of the blocks; B goes on meanwhile.
 ///
-/// Register: C6, F9.
+/// Register: C6, F9. Limit: L7.
 #[test]
 fn a_peer_that_takes_nothing_of_what_it_asked_for_is_closed_and_holds_up_nobody() {
     let config = Config {
