@@ -3,7 +3,7 @@
 //! Carries what the doors decide to tasks and tables.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use fairhaul_core::door::reach::Standing;
 use fairhaul_core::door::sessions::Arrival;
 use fairhaul_core::door::source::Source;
 use fairhaul_core::id::PeerId;
-use fairhaul_core::message::{CloseCode, Known, Message};
+use fairhaul_core::message::{CloseCode, Message};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::node::{Action, Input};
 use fairhaul_core::wire;
@@ -411,71 +411,11 @@ impl Host {
         }
     }
 
-    /// A peer asks whom we know.
-    pub(super) fn wants_addresses(&mut self, peer: PeerId) {
-        let now = self.clock.now();
-        if !self.doors.exchange {
-            return;
-        }
-        let key = *self.peers.at(peer).key.as_bytes();
-        let own = self.known_links(peer);
-        for (key, at) in own {
-            self.doors.addresses.worked(key, at, now);
-        }
-        if let Some(known) = self.doors.addresses.share(key, now)
-            && !known.is_empty()
-        {
-            let message = Message::Addresses(known);
-            self.later.push_back(Input::Say { peer, message });
-        }
-    }
-
-    /// Where the peers that we dialled are, but for one.
-    fn known_links(&self, but: PeerId) -> Vec<([u8; 32], SocketAddr)> {
-        let dialled = self
-            .peers
-            .linked()
-            .filter(|(id, link)| *id != but && link.dialled);
-        let of = |(id, link): (PeerId, &Link)| (*self.peers.at(id).key.as_bytes(), link.remote);
-        dialled.map(of).collect()
-    }
-
-    /// A peer says whom it knows.
-    pub(super) fn told_addresses(&mut self, peer: PeerId, known: &[Known]) {
-        let now = self.clock.now();
-        if !self.doors.exchange {
-            return;
-        }
-        let teller = *self.peers.at(peer).key.as_bytes();
-        self.doors
-            .addresses
-            .set_own(own_addresses(self.doors.listening.ip()));
-        match self.doors.addresses.learn(teller, known, now) {
-            Ok(learned) => {
-                for (key, at) in learned.added {
-                    self.doors.dialer.told(key, at, now);
-                }
-            }
-            Err(_) => self.later.push_back(Input::Skipped { peer }),
-        }
-    }
-
     /// Closes a peer for what only the shell can see.
     pub(super) fn blame(&mut self, peer: PeerId, why: Misbehaviour) {
         self.carry(Action::Close { peer, why });
         self.drain();
     }
-}
-
-fn own_addresses(listening: IpAddr) -> Vec<IpAddr> {
-    let mut own = vec![listening];
-    let socket = UdpSocket::bind("0.0.0.0:0");
-    let out = socket.and_then(|socket| {
-        socket.connect("192.0.2.1:9")?;
-        socket.local_addr()
-    });
-    own.extend(out.map(|out| out.ip()));
-    own
 }
 
 /// Ends a session before it is one, with a word of why. The greeting had welcomed the caller: what

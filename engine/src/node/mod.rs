@@ -35,6 +35,7 @@ mod commands;
 mod contents;
 mod doors;
 mod ending;
+mod exchange;
 mod getting;
 mod hearing;
 mod host;
