@@ -6,24 +6,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use fairhaul_core::door::reach::{Outlook, Standing, outlook};
+use fairhaul_core::door::reach::Standing;
 use fairhaul_core::id::PeerId;
-use fairhaul_core::message::{Message, Offer, Verdict};
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 use tokio::task::spawn_blocking;
 
 use super::Happening;
-use super::contents::{Kept, Role, Stage};
+use super::contents::{Kept, Role};
 use super::host::Host;
+use super::sending::Push;
 use super::shelf::ManifestShelf;
 use crate::clock::unix_ms;
 use crate::content::scan::{Options, Scanned, Stamp, scan};
 use crate::content::ticket::Ticket;
-use crate::control::api::{
-    self, Call, Failure, Nothing, Phase, Pong, Progress, Request, Sent, Shared,
-};
+use crate::control::api::{self, Call, Failure, Nothing, Phase, Pong, Progress, Request, Shared};
 
 /// Seconds after which a change of a file shows in its time.
 const SETTLED_S: i64 = 2;
@@ -33,19 +31,9 @@ const PING: Span = Span::from_secs(10);
 /// Commands that wait for peers.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    pushes: Vec<Push>,
+    pub(super) pushes: Vec<Push>,
     pings: Vec<(Call, PeerId, u64, Time)>,
     numbers: u64,
-}
-
-/// A content that is pushed.
-#[derive(Debug)]
-struct Push {
-    call: Call,
-    number: u32,
-    since: Time,
-    /// Each peer, whether it was offered, and its last word.
-    peers: Vec<(PeerId, bool, Option<Verdict>)>,
 }
 
 impl Host {
@@ -241,64 +229,6 @@ impl Host {
         ticket.map_or_else(|error| error.to_string(), |ticket| ticket.to_string())
     }
 
-    /// Offers what is pushed to those that are connected and have not heard of it.
-    pub(super) fn push(&mut self) {
-        let mut offers = Vec::new();
-        for push in &mut self.waiting.pushes {
-            let Some(content) = self.contents.at(push.number) else {
-                continue;
-            };
-            if content.stage != Stage::Whole {
-                continue;
-            }
-            for (peer, offered, _) in &mut push.peers {
-                if *offered || self.peers.link(*peer).is_none() {
-                    continue;
-                }
-                *offered = true;
-                let offer = Offer {
-                    content: content.id,
-                    manifest_bytes: content.manifest.geometry().bytes().get(),
-                    bytes: content.bytes(),
-                    name: content.kept.name.as_str().into(),
-                };
-                offers.push((*peer, Message::Offer(Box::new(offer))));
-            }
-        }
-        for (peer, message) in offers {
-            self.tell(Input::Say { peer, message });
-        }
-    }
-
-    /// A peer says what becomes of what we offered.
-    pub(super) fn verdict(
-        &mut self,
-        peer: PeerId,
-        content: fairhaul_core::manifest::ContentId,
-        verdict: Verdict,
-    ) {
-        let number = self.contents.find(&content).map(|content| content.number);
-        for push in &mut self.waiting.pushes {
-            if Some(push.number) != number {
-                continue;
-            }
-            for (_, _, last) in push.peers.iter_mut().filter(|(of, _, _)| *of == peer) {
-                *last = Some(verdict);
-            }
-        }
-    }
-
-    /// A session ended: what was offered over it is offered again over the next.
-    pub(super) fn unoffer(&mut self, peer: PeerId) {
-        for push in &mut self.waiting.pushes {
-            for (of, offered, last) in &mut push.peers {
-                if *of == peer && matches!(last, None | Some(Verdict::Accepted | Verdict::Busy)) {
-                    *offered = false;
-                }
-            }
-        }
-    }
-
     /// Ends the pushes and pings that are over, and says how far the others are.
     pub(super) fn review_waiting(&mut self) {
         let now = self.clock.now();
@@ -307,95 +237,7 @@ impl Host {
             call.fail(Failure::unreachable("no answer in 10 s"));
         }
         self.waiting.pings.append(&mut pings);
-        for mut push in std::mem::take(&mut self.waiting.pushes) {
-            for (peer, offered, last) in &mut push.peers {
-                let standing = self.peers.at(*peer).standing();
-                let ends = outlook([standing], push.since, now) != Outlook::Wait;
-                if ends && !*offered && last.is_none() {
-                    *last = Some(Verdict::Failed);
-                }
-            }
-            let is_over = |last: &Option<Verdict>| {
-                !matches!(last, None | Some(Verdict::Accepted | Verdict::Busy))
-            };
-            if push.peers.iter().all(|(_, _, last)| is_over(last)) {
-                self.pushed(push);
-            } else {
-                self.report_push(&push);
-                self.waiting.pushes.push(push);
-            }
-        }
-    }
-
-    fn report_push(&self, push: &Push) {
-        let Some(content) = self.contents.at(push.number) else {
-            return;
-        };
-        let waits = push
-            .peers
-            .iter()
-            .filter(|(_, _, last)| *last != Some(Verdict::Done));
-        let names: Vec<&str> = waits
-            .map(|(peer, ..)| self.peers.at(*peer).name.as_str())
-            .collect();
-        let total = content.bytes() * push.peers.len() as u64;
-        push.call.progress(Progress {
-            phase: Phase::Moving,
-            transfer: Some(push.number),
-            done_bytes: content.sent.min(total),
-            total_bytes: Some(total),
-            rate_bytes_s: content.up_rate,
-            eta_s: total
-                .saturating_sub(content.sent)
-                .checked_div(content.up_rate),
-            waiting_for: Some(names.join(", ")),
-        });
-    }
-
-    fn pushed(&self, push: Push) {
-        let of = |wanted: bool| {
-            let rows = push.peers.iter();
-            rows.filter(move |(_, _, last)| (*last == Some(Verdict::Done)) == wanted)
-        };
-        let name = |peer: &PeerId| self.peers.at(*peer).name.clone();
-        let failed: Vec<String> = of(false)
-            .map(|(peer, offered, last)| {
-                let why = match last {
-                    Some(Verdict::NotAccepted) => "does not accept pushes from this node",
-                    Some(Verdict::Quota) => "has no room left for what this node pushes",
-                    Some(Verdict::Failed) if !offered => "cannot be reached",
-                    _ => "could not fetch or store it",
-                };
-                let trouble = self.peers.at(*peer).trouble.as_ref();
-                let trouble = trouble.filter(|_| !offered);
-                let more = trouble.map_or(String::new(), |trouble| format!(": {}", trouble.text));
-                format!("{} {why}{more}", name(peer))
-            })
-            .collect();
-        let Some(content) = self.contents.at(push.number) else {
-            return push.call.fail(Failure::error("the transfer was cancelled"));
-        };
-        if failed.is_empty() {
-            let seconds = self.clock.now().since(push.since).as_secs_f64();
-            return push.call.done(&Sent {
-                content: data_encoding::HEXLOWER.encode(&content.id.0),
-                bytes: content.bytes(),
-                peers: push.peers.iter().map(|(peer, ..)| name(peer)).collect(),
-                seconds,
-            });
-        }
-        let reached = push.peers.iter().any(|(_, offered, _)| *offered);
-        let refused = of(false).any(|(peer, ..)| {
-            let standing = self.peers.at(*peer).standing();
-            matches!(standing, Standing::Refused | Standing::Claimed)
-        });
-        let code = match (of(true).count(), reached) {
-            (0, false) if refused => Failure::IDENTITY,
-            (0, false) => Failure::UNREACHABLE,
-            (0, true) if push.peers.len() == 1 => Failure::ERROR,
-            _ => Failure::PART,
-        };
-        push.call.fail(Failure::new(code, failed.join("; ")));
+        self.review_pushes(now);
     }
 }
 

@@ -46,6 +46,7 @@ mod peers;
 mod pushing;
 mod records;
 mod seconds;
+mod sending;
 mod settings;
 mod shelf;
 mod status;

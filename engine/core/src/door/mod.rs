@@ -2,8 +2,9 @@
 //!
 //! Decides about connections, before and beside the node, which knows no addresses and no keys:
 //! admission of strangers, bans, one session per identity, when to dial whom, which addresses to
-//! believe, which offers to take, whom to trust on first use, how long to wait for whom. Each part is told what happened and what time it is, and
-//! answers; the shell accepts, dials and closes. Refuses to resolve names.
+//! believe, which offers to take, whom to trust on first use, how long to wait for whom. Each part
+//! is told what happened and what time it is, and answers; the shell accepts, dials and closes.
+//! Refuses to resolve names.
 
 pub mod addresses;
 pub mod admission;
