@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use fairhaul_core::manifest::ContentId;
 use fairhaul_core::time::Time;
 use serde::{Deserialize, Serialize};
 
+use super::keeper::Keeper;
 use super::shelf::{ManifestShelf, Shelf};
 use crate::content::scan::Stamp;
 use crate::content::{Tree, manifest_id};
@@ -24,15 +25,16 @@ use crate::store::Store;
 const VERSION: u32 = 1;
 
 /// All of them, by number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Contents {
     rows: BTreeMap<u32, Content>,
     numbers: BTreeMap<ContentId, u32>,
     /// The same by the identity under which the manifest moves.
     descriptions: BTreeMap<ContentId, u32>,
     next: u32,
-    /// Where they are kept between two runs.
+    /// Where they are kept between two runs, and by whom.
     folder: PathBuf,
+    keeper: Keeper,
 }
 
 /// One content on this node.
@@ -160,12 +162,15 @@ impl Content {
 
 impl Contents {
     /// None yet; they are kept in `folder`.
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self {
-            folder,
+    pub(crate) fn new(folder: PathBuf) -> io::Result<Self> {
+        Ok(Self {
+            rows: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            descriptions: BTreeMap::new(),
             next: 1,
-            ..Self::default()
-        }
+            folder,
+            keeper: Keeper::start()?,
+        })
     }
 
     /// Takes a new one up. Its number, which is new too.
@@ -260,27 +265,26 @@ impl Contents {
         let content = self.rows.remove(&number)?;
         self.numbers.remove(&content.id);
         self.descriptions.remove(&manifest_id(content.id));
-        for kind in ["json", "manifest", "state"] {
-            // What is not there need not go.
-            let _ = fs::remove_file(self.path(&content.id, kind));
-        }
+        // What is not there need not go. The rest goes after what is still to be written.
+        let _ = fs::remove_file(self.path(&content.id, "state"));
+        self.keeper.forget(self.path(&content.id, ""));
         Some(content)
     }
 
     /// The file of `kind` that is kept for a content.
     pub(crate) fn path(&self, id: &ContentId, kind: &str) -> PathBuf {
         let name = data_encoding::HEXLOWER.encode(&id.0);
-        self.folder.join(format!("{name}.{kind}"))
+        self.folder.join(name).with_extension(kind)
     }
 
-    /// Keeps what is known of a content for the next run.
-    pub(crate) fn keep(&self, content: &Content) -> io::Result<()> {
-        let manifest = content.manifest.bytes();
-        if content.files.is_some() {
-            replace(&self.path(&content.id, "manifest"), &manifest)?;
-        }
-        let text = serde_json::to_vec(&content.kept)?;
-        replace(&self.path(&content.id, "json"), &text)
+    /// Keeps what is known of a content for the next run, soon.
+    pub(crate) fn keep(&self, content: &Content) {
+        let json = serde_json::to_vec(&content.kept);
+        let json = json.expect("text and numbers can be written");
+        let whole = content.files.is_some();
+        let manifest = whole.then(|| Arc::clone(&content.manifest));
+        let base = self.path(&content.id, "");
+        self.keeper.keep(base, json, manifest);
     }
 
     /// What was kept by an earlier run: identity, what is known, and the manifest if it was
@@ -332,15 +336,4 @@ impl Kept {
             offered: 0,
         }
     }
-}
-
-/// Replaces the file at `path` at once: after a crash it is the old one or the new one.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let part = path.with_extension("part");
-    let mut file = fs::File::create(&part)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::File::open(folder)?.sync_all()
 }

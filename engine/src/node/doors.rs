@@ -26,7 +26,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::Happening;
-use super::contents::replace;
+use super::keeper::replace;
 use crate::identity::{Identity, PublicKey};
 use crate::params::is_name;
 use crate::transport::{Endpoint, GreetError, Secure};

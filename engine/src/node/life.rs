@@ -73,6 +73,8 @@ impl Host {
             None => None,
             Some(folder) => Some(Records::create(folder, &settings, &options.file)?),
         };
+        let contents = Contents::new(folder);
+        let contents = contents.map_err(|error| Failure::error(error.to_string()))?;
         let config = setup.config();
         let config = config.map_err(|error| Failure::error(error.to_string()))?;
         Ok(Self {
@@ -82,7 +84,7 @@ impl Host {
             waiting: super::commands::Waiting::default(),
             settings,
             peers: Peers::default(),
-            contents: Contents::new(folder),
+            contents,
             doors: doors.map_err(Failure::error)?,
             recorder,
             tables,

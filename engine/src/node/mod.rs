@@ -39,6 +39,7 @@ mod exchange;
 mod getting;
 mod hearing;
 mod host;
+mod keeper;
 mod life;
 mod limits;
 mod moving;

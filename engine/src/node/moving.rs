@@ -338,11 +338,8 @@ impl Host {
 
     /// Writes down what the next run has to know of a content.
     pub(super) fn keep(&mut self, number: u32) {
-        let Some(content) = self.contents.at(number) else {
-            return;
-        };
-        if let Err(error) = self.contents.keep(content) {
-            warn!(content = %content.kept.name, %error, "cannot be kept for the next run");
+        if let Some(content) = self.contents.at(number) {
+            self.contents.keep(content);
         }
     }
 }

@@ -11,9 +11,9 @@ use fairhaul_core::door::first_use::FirstUse;
 use fairhaul_core::wire::greeting::{Refusal, RefusalCode};
 use tracing::{error, warn};
 
-use super::contents::replace;
 use super::doors::{distrusted, name_of};
 use super::host::Host;
+use super::keeper::replace;
 use crate::identity::PublicKey;
 
 /// Keys by the names that they called themselves.

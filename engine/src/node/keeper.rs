@@ -1,0 +1,166 @@
+//! The keeper: a thread that writes down what the next run has to know of contents.
+//!
+//! Decides nothing. Syncing to disk takes milliseconds, in which the driver would decide
+//! nothing for anybody. What is asked for happens in the order of asking; what is still to be
+//! written when the node ends is written before the keeper is gone.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use tracing::warn;
+
+use super::shelf::ManifestShelf;
+
+/// One thing to do for one content.
+#[derive(Debug)]
+enum Errand {
+    /// Write what is known of it, and its manifest if that is whole.
+    Keep {
+        base: PathBuf,
+        json: Vec<u8>,
+        manifest: Option<Arc<ManifestShelf>>,
+    },
+    /// Forget it.
+    Forget(PathBuf),
+}
+
+/// The thread, and the way to it.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    errands: Option<Sender<Errand>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    pub(super) fn start() -> io::Result<Self> {
+        let (errands, queue) = channel();
+        let thread = thread::Builder::new().name("keeper".to_owned());
+        Ok(Self {
+            errands: Some(errands),
+            thread: Some(thread.spawn(move || work(&queue))?),
+        })
+    }
+
+    /// Keeps `json` at `base` with the ending `json`, and `manifest` with the ending
+    /// `manifest` if it is given and was not kept before.
+    pub(super) fn keep(&self, base: PathBuf, json: Vec<u8>, manifest: Option<Arc<ManifestShelf>>) {
+        self.send(Errand::Keep {
+            base,
+            json,
+            manifest,
+        });
+    }
+
+    /// Removes what was kept at `base`.
+    pub(super) fn forget(&self, base: PathBuf) {
+        self.send(Errand::Forget(base));
+    }
+
+    fn send(&self, errand: Errand) {
+        let errands = self.errands.as_ref().expect("there until it is dropped");
+        // The thread ends only when nobody can send.
+        let _ = errands.send(errand);
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.errands.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(queue: &Receiver<Errand>) {
+    let mut described = BTreeSet::new();
+    for errand in queue {
+        match errand {
+            Errand::Keep {
+                base,
+                json,
+                manifest,
+            } => {
+                let result = keep(&base, &json, manifest.as_deref(), &mut described);
+                if let Err(error) = result {
+                    let path = base.display();
+                    warn!(%path, %error, "a content cannot be kept for the next run");
+                }
+            }
+            Errand::Forget(base) => {
+                described.remove(&base);
+                for kind in ["json", "manifest"] {
+                    // What is not there need not go.
+                    let _ = fs::remove_file(base.with_extension(kind));
+                }
+            }
+        }
+    }
+}
+
+fn keep(
+    base: &Path,
+    json: &[u8],
+    manifest: Option<&ManifestShelf>,
+    described: &mut BTreeSet<PathBuf>,
+) -> io::Result<()> {
+    if let Some(manifest) = manifest.filter(|_| !described.contains(base)) {
+        replace(&base.with_extension("manifest"), &manifest.bytes())?;
+        described.insert(base.to_owned());
+    }
+    replace(&base.with_extension("json"), json)
+}
+
+/// Replaces the file at `path` at once: after a crash it is the old one or the new one.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = path.with_extension("part");
+    let mut file = fs::File::create(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, path)?;
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Register: P1.
+    #[test]
+    fn all_that_was_asked_for_is_done_in_order_before_the_keeper_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = |name: &str| folder.path().join(name);
+        let keeper = Keeper::start().unwrap();
+        let manifest = Arc::new(ManifestShelf::full(b"manifest".to_vec()));
+        for number in 0..20_u8 {
+            keeper.keep(base("a"), vec![number], Some(Arc::clone(&manifest)));
+            keeper.keep(base("b"), vec![number], None);
+        }
+        keeper.forget(base("b"));
+        drop(keeper);
+        assert_eq!(fs::read(base("a.json")).unwrap(), [19]);
+        assert_eq!(fs::read(base("a.manifest")).unwrap(), b"manifest");
+        let mut names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["a.json", "a.manifest"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_survived() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeper = Keeper::start().unwrap();
+        keeper.keep(folder.path().join("gone/a"), vec![1], None);
+        keeper.keep(folder.path().join("b"), vec![2], None);
+        drop(keeper);
+        assert_eq!(fs::read(folder.path().join("b.json")).unwrap(), [2]);
+    }
+}
