@@ -283,6 +283,11 @@ fn doubts(facts: &EmulatedFacts) -> Vec<String> {
     if facts.links == "none" {
         doubts.push("the links were not shaped: nothing kept their rates".to_owned());
     }
+    if facts.links == "caps" {
+        doubts.push(
+            "the links' rates were kept by the nodes' own caps; delays were the machines'".to_owned(),
+        );
+    }
     if facts.speed > 1 {
         doubts.push(format!("time went {} times as fast", facts.speed));
     }

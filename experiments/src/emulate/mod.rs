@@ -14,6 +14,7 @@ pub mod director;
 mod error;
 mod journal;
 pub mod loopback;
+pub mod machines;
 mod members;
 pub mod parameters;
 pub mod place;
