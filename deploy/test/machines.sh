@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Three machines for a test: network namespaces on one bridge, each with folders, a host name and
 # an sshd of its own. Sourced after lib.sh and the_program; skips the test where it cannot be done.
-# All is in $work and named $tag, and goes when the test ends.
+# All is in the folder $work and named $tag, and goes when the test ends.
 
 [ "$(id -u)" = 0 ] || skip "needs root, for network namespaces"
 has ip sshd ssh ssh-keygen unshare useradd || skip "needs iproute2, openssh-server, util-linux"
@@ -10,6 +10,8 @@ tag=fdp$((RANDOM % 10000)) net=10.$((60 + RANDOM % 190)).77
 work=$(mktemp -d -p /dev/shm)
 chmod 755 "$work"
 declare -A machine=()
+# Commands that a test wants at its end, first.
+undo=()
 
 # machine_down I: its sshd, and everything else in its namespace.
 machine_down() {
@@ -21,6 +23,7 @@ machine_down() {
 }
 clean() {
   local i
+  for i in "${undo[@]}"; do $i 2>/dev/null || true; done
   for i in "${!machine[@]}"; do
     machine_down "$i"
     # The link first: with its namespace it would go, but later.

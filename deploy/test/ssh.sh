@@ -1,21 +1,19 @@
 #!/usr/bin/env bash
-# deploy/ssh/deploy.sh over real ssh, on the three machines of machines.sh. Nodes are installed, files move both
-# ways, and what goes wrong with ssh is said in one line. Nothing is left afterwards.
+# deploy/ssh/deploy.sh over real ssh, on the three machines of machines.sh. Nodes are installed,
+# files move both ways, and what goes wrong with ssh is said in one line. Nothing is left afterwards.
 #
 #   ssh.sh STATIC_BINARY
 set -euo pipefail
-# What is shared is checked as a file of its own.
-# shellcheck source=/dev/null
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 the_program "${1:-}"
-# shellcheck source=/dev/null
+# shellcheck source-path=SCRIPTDIR source=machines.sh
 . "$(dirname "$0")/machines.sh"
 
 options=(--program "$BINARY" --key "$work/key" --ssh-option "UserKnownHostsFile=$work/known" --wait 40)
 deploy() { "$DEPLOY/ssh/deploy.sh" "$@" "${options[@]}"; }
 lab=$work/lab/inventory.csv
 inventory "$lab" vm-1 "$net.1" vm-2 "$net.2" vm-3 "$net.3"
-
 node_pid() { on "$1" cat /run/fairhaul/pid; }
 
 # A host key that nobody knows is a question, and questions are not answered.

@@ -78,6 +78,7 @@ pub(super) struct DeployArgs {
     prefix: Option<String>,
     /// How long a machine may take to come up.
     #[arg(long, value_name = "SECONDS", default_value_t = machines::WAIT.as_secs())]
+    #[arg(overrides_with = "wait")]
     wait: u64,
     /// How long nodes go on when they no longer hear from here, before they remove themselves.
     #[arg(long, value_name = "SECONDS", default_value_t = machines::ALONE.as_secs())]

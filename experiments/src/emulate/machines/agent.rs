@@ -198,7 +198,7 @@ impl Agent {
         NoAnswer::Gone(if said.is_empty() {
             format!("{host}: {what}")
         } else {
-            format!("{host}: {what}: {said}")
+            format!("{host}: {said}")
         })
     }
 
