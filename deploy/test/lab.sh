@@ -51,6 +51,7 @@ clean_at() {
 playing() { local i; for i in "$@"; do [ "$(nodes "$i")" -gt 0 ] || return 1; done; }
 # start NAME OPTION...: a deploy in the background, until its nodes run. Its number is in $director.
 start() {
+  : >"$work/${1##*/}.log"
   "$lab" deploy "$file" --inventory "$all" --out "$work/$1" "${options[@]}" "${@:2}" >"$work/${1##*/}.log" 2>&1 &
   director=$!
   wait_for 20 "nothing is played: $(cat "$work/${1##*/}.log")" playing 1 2 3
@@ -157,7 +158,7 @@ kill -KILL "${keepers[@]}"
 kill -KILL "$director"
 ended 137 orphan
 [ "$(nodes 1)" = 1 ] || die "the orphan of vm-1 has not survived its keepers"
-code 0 deploy "$all" orphan --speed 4
+code 0 deploy "$all" orphan --speed 8
 shows 'vm-1: removed what an earlier run left: /root/.fairlab-'
 clean_at 1 2 3
 [ "$(cat "$work/m1/root/.fairlab-mine/r0/0/file")" = precious ] || die "what is not ours was touched"

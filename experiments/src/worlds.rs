@@ -285,7 +285,8 @@ fn doubts(facts: &EmulatedFacts) -> Vec<String> {
     }
     if facts.links == "caps" {
         doubts.push(
-            "the links' rates were kept by the nodes' own caps; delays were the machines'".to_owned(),
+            "the links' rates were kept by the nodes' own caps; delays were the machines'"
+                .to_owned(),
         );
     }
     if facts.speed > 1 {

@@ -104,7 +104,9 @@ pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
             port: args.ssh_port,
             options: args.ssh_option,
         },
-        prefix: args.prefix.map(|prefix| prefix.trim_end_matches('/').to_owned()),
+        prefix: args
+            .prefix
+            .map(|prefix| prefix.trim_end_matches('/').to_owned()),
         program: args.program.unwrap_or_else(default_program),
         digest: None,
         port: args.port,
@@ -137,10 +139,14 @@ pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
     tell(&outcome, &job, args.json)
 }
 
-/// What `scripts/static.sh` has built, or what FAIRHAUL says.
+/// What `scripts/static.sh` has built here or beside this program's folder, or what FAIRHAUL
+/// says; the first of them if there is none.
 fn default_program() -> PathBuf {
-    let built = Path::new("target/static/fairhaul");
+    let built = PathBuf::from("target/static/fairhaul");
+    let own = std::env::current_exe().ok();
+    let target = own.as_deref().and_then(Path::parent).and_then(Path::parent);
+    let beside = target.map(|target| target.join("static/fairhaul"));
     let said = std::env::var_os("FAIRHAUL").map(PathBuf::from);
-    said.filter(|path| path.is_file())
-        .unwrap_or_else(|| built.to_owned())
+    let mut found = [Some(built.clone()), beside, said].into_iter().flatten();
+    found.find(|path| path.is_file()).unwrap_or(built)
 }

@@ -54,7 +54,9 @@ pub(super) fn emulate(args: EmulateArgs) -> Result<u8, Failure> {
     let interrupt = Interrupt::of_signals()?;
     let first = args.replication;
     let job = Job {
-        out: args.out.unwrap_or_else(|| runner::default_out(&scenario, "emulated")),
+        out: args
+            .out
+            .unwrap_or_else(|| runner::default_out(&scenario, "emulated")),
         cell: args.cell,
         replications: args.replications.map_or(first..first + 1, |count| 0..count),
         resume: args.resume,

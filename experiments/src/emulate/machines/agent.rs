@@ -207,6 +207,11 @@ impl Agent {
         said.clone()
     }
 
+    /// Whether the connection has ended; then why.
+    pub(super) fn over(&mut self) -> Option<NoAnswer> {
+        (!self.runs()).then(|| self.gone("the connection has ended"))
+    }
+
     fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

@@ -26,7 +26,9 @@ pub enum NoSeat {
         machines: usize,
     },
     /// Ports end at 65535.
-    #[error("--port {port}: {peers} peers of one machine, each with a port of its own, end above 65535")]
+    #[error(
+        "--port {port}: {peers} peers of one machine, each with a port of its own, end above 65535"
+    )]
     Port {
         /// The first port.
         port: u16,

@@ -206,12 +206,30 @@ mod tests {
             ("", "i.csv names no machine"),
             ("a\na", "i.csv row 3: a second a"),
             ("a,,,,,x", "i.csv row 2: more than five columns"),
-            ("a,,,-oProxyCommand=x,", "i.csv row 2: a zone or address of a has other signs than A-Z a-z 0-9 _ . : -"),
-            ("a,,-1,,", "i.csv row 2: a zone or address of a has other signs than A-Z a-z 0-9 _ . : -"),
-            ("a,,1 2,,", "i.csv row 2: a zone or address of a has other signs than A-Z a-z 0-9 _ . : -"),
-            ("a b", "i.csv row 2: name \"a b\", allowed are 1 to 63 of A-Z a-z 0-9 _ . -, not starting with a sign"),
-            (",,1.1.1.1,,", "i.csv row 2: name \"\", allowed are 1 to 63 of A-Z a-z 0-9 _ . -, not starting with a sign"),
-            (&format!("a,,,,{key}"), "i.csv row 2: the key of a is not 64 hexadecimal digits (leave it empty)"),
+            (
+                "a,,,-oProxyCommand=x,",
+                "i.csv row 2: a zone or address of a has other signs than A-Z a-z 0-9 _ . : -",
+            ),
+            (
+                "a,,-1,,",
+                "i.csv row 2: a zone or address of a has other signs than A-Z a-z 0-9 _ . : -",
+            ),
+            (
+                "a,,1 2,,",
+                "i.csv row 2: a zone or address of a has other signs than A-Z a-z 0-9 _ . : -",
+            ),
+            (
+                "a b",
+                "i.csv row 2: name \"a b\", allowed are 1 to 63 of A-Z a-z 0-9 _ . -, not starting with a sign",
+            ),
+            (
+                ",,1.1.1.1,,",
+                "i.csv row 2: name \"\", allowed are 1 to 63 of A-Z a-z 0-9 _ . -, not starting with a sign",
+            ),
+            (
+                &format!("a,,,,{key}"),
+                "i.csv row 2: the key of a is not 64 hexadecimal digits (leave it empty)",
+            ),
         ] {
             assert_eq!(parse(rows).unwrap_err(), line);
         }

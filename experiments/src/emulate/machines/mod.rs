@@ -256,10 +256,7 @@ impl Fleet {
                 thread::park_timeout(LOOK);
             }
         });
-        let mut watchers = self
-            .watchers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
         watchers.push(watcher);
     }
 
@@ -273,7 +270,10 @@ impl Fleet {
     /// The load of the busiest machine since.
     #[must_use]
     pub fn end_tally(&self) -> CpuUse {
-        let all = self.stations.iter().filter_map(|station| station.end_tally());
+        let all = self
+            .stations
+            .iter()
+            .filter_map(|station| station.end_tally());
         let busier = |one: CpuUse, other: CpuUse| CpuUse {
             mean_pct: one.mean_pct.max(other.mean_pct),
             worst_second_pct: one.worst_second_pct.max(other.worst_second_pct),
@@ -319,7 +319,11 @@ impl Options {
 
 /// The SHA-256 of a file, as the system's tool has it: the machines have the same one.
 fn digest(file: &Path) -> Option<String> {
-    let output = Command::new("sha256sum").arg("--").arg(file).output().ok()?;
+    let output = Command::new("sha256sum")
+        .arg("--")
+        .arg(file)
+        .output()
+        .ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let word = text.split_whitespace().next()?;
     let is_digest = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -255,8 +255,8 @@ impl Place for Machines {
                 let folder = node.station.folder().join(&self.run);
                 let answer = node.station.ask(&format!("end {}", folder.display()));
                 // A machine that is gone was the failure of the run, or ends with the fleet.
-                if let Err(error @ NoAnswer::No(_)) = answer {
-                    result = result.and(Err(node.station.placed(error)));
+                if let (Ok(()), Err(error @ NoAnswer::No(_))) = (&result, answer) {
+                    result = Err(node.station.placed(error));
                 }
             }
             let there = node.home.join(SOCKET);

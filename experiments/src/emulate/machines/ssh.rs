@@ -88,13 +88,7 @@ impl Login {
 
     /// A word to that connection itself, such as `forward` or `cancel` with what is forwarded.
     #[must_use]
-    pub fn tell(
-        &self,
-        socket: &Path,
-        host: &str,
-        word: &str,
-        forward: (&Path, &Path),
-    ) -> Command {
+    pub fn tell(&self, socket: &Path, host: &str, word: &str, forward: (&Path, &Path)) -> Command {
         let mut ssh = ssh();
         only_through(&mut ssh, socket);
         ssh.args(["-O", word, "-L"]);

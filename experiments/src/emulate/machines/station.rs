@@ -202,9 +202,7 @@ impl Station {
         let room = self.ask("room").map_err(|error| self.failed(error))?;
         let kib: Option<u64> = room.parse().ok();
         let bytes = kib.and_then(|kib| kib.checked_mul(1_024));
-        bytes.ok_or_else(|| {
-            FleetError::There(format!("{}: df says {room:?}", self.label))
-        })
+        bytes.ok_or_else(|| FleetError::There(format!("{}: df says {room:?}", self.label)))
     }
 
     /// The folder there.
@@ -228,10 +226,7 @@ impl Station {
     }
 
     /// Something with the connection; one that has ended is dropped.
-    fn with<T>(
-        &self,
-        act: impl FnOnce(&mut Agent) -> Result<T, NoAnswer>,
-    ) -> Result<T, NoAnswer> {
+    fn with<T>(&self, act: impl FnOnce(&mut Agent) -> Result<T, NoAnswer>) -> Result<T, NoAnswer> {
         let mut link = lock(&self.link);
         let lost = || lock(&self.health).lost.clone().unwrap_or_default();
         let Some(agent) = link.agent.as_mut() else {
@@ -243,6 +238,14 @@ impl Station {
             link.agent = None;
         }
         result
+    }
+
+    /// Notes a connection that has ended.
+    fn settle_end(&self, link: &mut Link) {
+        if let Some(NoAnswer::Gone(why)) = link.agent.as_mut().and_then(Agent::over) {
+            lock(&self.health).lost = Some(why);
+            link.agent = None;
+        }
     }
 
     /// Looks at whether its nodes live and how busy it is.
@@ -281,6 +284,11 @@ impl Station {
 
     /// Whether the machine is there and the node in `home` has not ended unasked.
     pub(super) fn alive(&self, home: &Path) -> Result<(), PlaceError> {
+        // The last look may have been before the end of the connection. One that is under way
+        // is not waited for.
+        if let Ok(mut link) = self.link.try_lock() {
+            self.settle_end(&mut link);
+        }
         let health = lock(&self.health);
         if let Some(why) = &health.lost {
             return Err(PlaceError(format!(
