@@ -18,6 +18,7 @@ pub mod machines;
 mod members;
 pub mod parameters;
 pub mod place;
+mod process;
 mod scale;
 pub mod stage;
 #[cfg(test)]
