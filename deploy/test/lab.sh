@@ -172,6 +172,21 @@ kill -CONT "$director"
 ended 10 silent
 step "nodes that hear nothing for 5 s are gone: $(grep -m 1 'failed: ' "$work/silent.log")"
 
+# Too little room at a machine is told with the numbers before anything is played; a disk that
+# fills up there is told by its node.
+room=$(($(stat -c %s "$BINARY") / 1048576))
+for i in 1 2 3; do on $i "mkdir /run/small && mount -t tmpfs -o size=$((room + 2))m tmpfs /run/small"; done
+code 3 deploy "$all" small --prefix /run/small
+says 'its peers need about'
+step "$LAST"
+for i in 1 2 3; do on $i "mount -o remount,size=$((room + 8))m /run/small"; done
+start small --prefix /run/small
+on 2 'head -c 20000000 /dev/zero >/run/small/filler' || true
+ended 10 small
+grep -q 'failed: light: .*[Nn]o space\|failed: light: .*full' "$work/small.log" || die "not told as full: $(cat "$work/small.log")"
+step "a full disk there: $(grep -m 1 'failed: ' "$work/small.log")"
+clean_at 1 2 3
+
 # The disk is full at the collector: what is finished stays, and --resume goes on.
 mkdir "$work/full"
 mount -t tmpfs -o size=1m tmpfs "$work/full"

@@ -95,8 +95,8 @@ enum Command {
     /// Run a scenario with real nodes on machines that are reached by ssh.
     #[command(after_help = deploy::AFTER_HELP)]
     Deploy(deploy::DeployArgs),
-    /// Paired differences of every cell from a baseline, or of an emulated result from the
-    /// simulated one of the same scenario, with 95 % intervals.
+    /// Paired differences of every cell from a baseline, or of a result with real nodes
+    /// from the simulated one of the same scenario, with 95 % intervals.
     Compare(Compared),
     /// Figures (SVG, PNG, PDF) and a page of a result.
     Report {
@@ -128,7 +128,7 @@ enum Command {
 struct Compared {
     /// The result; the simulated one of two.
     dir: PathBuf,
-    /// The emulated result of the same scenario.
+    /// The emulated or deployed result of the same scenario.
     #[arg(conflicts_with = "baseline", required_unless_present = "baseline")]
     emulated: Option<PathBuf>,
     /// A value of a varied parameter, or parameter=value.

@@ -66,6 +66,8 @@ const CPU: &str = "machine_cpu_pct";
 /// Two results of one scenario, compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worlds {
+    /// What the manifest calls the world of real nodes: `emulated` or `deployed`.
+    pub world: String,
     /// Name of the scenario.
     pub scenario: String,
     /// What was compared, by cell in the order of the simulated result.
@@ -222,6 +224,7 @@ pub fn compare_worlds(simulated: &Path, emulated: &Path) -> Result<Worlds, World
         });
     }
     Ok(Worlds {
+        world: emu.manifest.world,
         scenario,
         rows,
         warnings,
