@@ -104,6 +104,13 @@ awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
 grep -q '"world": "deployed"' "$work/deployed/manifest.json" || die "not told as deployed"
 step "compared: $(grep -E '^ +completion +' <<<"$LAST" | awk '{ print $2, $(NF - 3) " %" }' | xargs)"
 
+# Three peers on two machines, one of which has the program already.
+to 1 'cat >/usr/local/bin/fairhaul && chmod 755 /usr/local/bin/fairhaul' <"$BINARY"
+code 0 deploy "$work/two.csv" crowd --crowded --speed 8
+on 1 test -x /usr/local/bin/fairhaul || die "an installed program was touched"
+clean_at 1 2
+step "three peers on two machines"
+
 # sshd asks for a password: one line, at once. The machine that was reached before is clean.
 machine_down 3
 machine_up 3 -o PubkeyAuthentication=no -o PasswordAuthentication=yes
@@ -118,7 +125,7 @@ machine_up 3
 wait_for 10 "sshd of vm-3 does not come up again" sshd_up 3
 
 # A machine dies in the middle: the run has failed, the others are clean, and --resume goes on.
-start cut --replications 2 --speed 2 --wait 2
+start cut --speed 2
 sleep 1
 machine_down 2
 ended 10 cut
@@ -126,7 +133,7 @@ shows 'row 3, vm-2: the machine no longer answers'
 clean_at 1 3
 machine_up 2
 wait_for 10 "sshd of vm-2 does not come up again" sshd_up 2
-code 0 deploy "$all" cut --replications 2 --speed 2 --resume
+code 0 deploy "$all" cut --speed 2 --resume
 shows 'vm-2: removed what an earlier run left: /root/.fairlab-'
 clean_at 1 2 3
 step "a machine dies: $(grep -m 1 'failed: ' "$work/cut.log")"
@@ -148,8 +155,12 @@ step "a killed director leaves nothing on the machines"
 
 # It is killed, and so is all at vm-1 that would notice: the next run knows what is its own kind's,
 # and leaves alone what is not.
-mkdir -p "$work/m1/root/.fairlab-mine/r0/0"
-echo precious >"$work/m1/root/.fairlab-mine/r0/0/file"
+# What is in the single quotes is for the other machine's shell.
+# shellcheck disable=SC2016
+on 1 'mkdir -p .fairlab-mine/r0/0 .fairlab-9-9-9/r0/0 && echo precious >.fairlab-mine/r0/0/file &&
+  echo fairlab 1 1 1 1 >.fairlab-9-9-9/marker && cp "$(command -v sleep)" .fairlab-9-9-9/fairhaul &&
+  { setsid .fairlab-9-9-9/fairhaul 300 >/dev/null 2>&1 </dev/null & echo $! >.fairlab-9-9-9/r0/0/pid; }'
+other=$(on 1 cat .fairlab-9-9-9/r0/0/pid)
 start orphan
 # The script and its guard first: they would notice the end of the connection.
 mapfile -t keepers < <(pgrep --ns "${machine[1]}" --nslist net -f 'sh -c eval')
@@ -161,7 +172,8 @@ ended 137 orphan
 code 0 deploy "$all" orphan --speed 8
 shows 'vm-1: removed what an earlier run left: /root/.fairlab-'
 clean_at 1 2 3
-[ "$(cat "$work/m1/root/.fairlab-mine/r0/0/file")" = precious ] || die "what is not ours was touched"
+[ "$(on 1 cat .fairlab-mine/r0/0/file)" = precious ] || die "a folder that is not ours was touched"
+on 1 kill "$other" || die "a process that is not a node was touched"
 step "orphans of a killed run are removed by the next one"
 
 # Nobody asks any more, but the connection stands: nodes do not go on for ever.
@@ -191,7 +203,7 @@ clean_at 1 2 3
 mkdir "$work/full"
 mount -t tmpfs -o size=1m tmpfs "$work/full"
 undo+=("umount $work/full")
-start full/out --replications 3 --speed 4
+start full/out --replications 2 --speed 4
 wait_for 20 "no run is finished" test -d "$work/full/out/.runs/c0000.r0000"
 dd if=/dev/zero of="$work/full/filler" bs=4k 2>/dev/null || true
 ended 3 full/out
@@ -199,7 +211,7 @@ says 'No space left on device'
 clean_at 1 2 3
 step "a full disk here: ${LAST//"$work"/...}"
 rm "$work/full/filler"
-code 0 deploy "$all" full/out --replications 3 --speed 4 --resume
+code 0 deploy "$all" full/out --replications 2 --speed 4 --resume
 clean_at 1 2 3
 
 nothing_left

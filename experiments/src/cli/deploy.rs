@@ -80,6 +80,9 @@ pub(super) struct DeployArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = machines::WAIT.as_secs())]
     #[arg(overrides_with = "wait")]
     wait: u64,
+    /// How long it may refuse the login meanwhile: a fresh VM, until its user has been made.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait_login: u64,
     /// How long nodes go on when they no longer hear from here, before they remove themselves.
     #[arg(long, value_name = "SECONDS", default_value_t = machines::ALONE.as_secs())]
     #[arg(value_parser = clap::value_parser!(u64).range(5..=86_400))]
@@ -112,6 +115,7 @@ pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
         port: args.port,
         crowded: args.crowded,
         wait: Duration::from_secs(args.wait),
+        wait_login: Duration::from_secs(args.wait_login),
         alone: Duration::from_secs(args.alone),
         interrupt: interrupt.clone(),
     };

@@ -19,6 +19,7 @@
 
 mod agent;
 pub mod assign;
+mod carry;
 pub mod inventory;
 mod place;
 mod room;
@@ -83,6 +84,8 @@ pub struct Options {
     pub crowded: bool,
     /// How long a machine may take to come up.
     pub wait: Duration,
+    /// How long it may refuse the login meanwhile: until its user has been made.
+    pub wait_login: Duration,
     /// How long nodes go on when nobody asks anything any more.
     pub alone: Duration,
     /// Whether it should end.
@@ -227,11 +230,17 @@ impl Fleet {
             .map(|row| &self.stations[*row])
             .filter(|station| !station.is_there())
             .collect();
+        let stop = AtomicBool::new(false);
+        let reach = |station: &Station| {
+            let reached = station.reach(&self.name, &self.options, &stop);
+            stop.fetch_or(reached.is_err(), Ordering::Relaxed);
+            reached
+        };
         for group in away.chunks(AT_ONCE) {
             let reached: Vec<Result<(), FleetError>> = thread::scope(|scope| {
                 let threads: Vec<_> = group
                     .iter()
-                    .map(|station| scope.spawn(|| station.reach(&self.name, &self.options)))
+                    .map(|station| scope.spawn(|| reach(station)))
                     .collect();
                 let joined = threads.into_iter().map(|thread| {
                     let panicked = |_| Err(FleetError::Here("a thread has panicked".to_owned()));
@@ -239,7 +248,12 @@ impl Fleet {
                 });
                 joined.collect()
             });
-            reached.into_iter().collect::<Result<(), FleetError>>()?;
+            // The one that failed, before those who were told not to wait any more.
+            let failed = reached.into_iter().filter_map(Result::err);
+            let first = failed.min_by_key(|error| *error == FleetError::Interrupted);
+            if let Some(error) = first {
+                return Err(error);
+            }
             for station in group {
                 self.watch(station);
             }

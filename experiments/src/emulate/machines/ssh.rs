@@ -132,12 +132,6 @@ impl Why {
         }
     }
 
-    /// Whether waiting may help.
-    #[must_use]
-    pub fn may_pass(self) -> bool {
-        self == Self::Other
-    }
-
     /// The line about `host`, from what ssh said last.
     #[must_use]
     pub fn line(self, host: &str, said: &str) -> String {
@@ -212,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ssh_says_becomes_one_line_and_only_some_of_it_is_waited_for() {
+    fn what_ssh_says_becomes_one_line() {
         for (said, why, line) in [
             (
                 "ssh: Could not resolve hostname h: Name or service not known\r\n",
@@ -244,7 +238,6 @@ mod tests {
         ] {
             assert_eq!(Why::of(said), why);
             assert_eq!(why.line("h", said), line);
-            assert_eq!(why.may_pass(), why == Why::Other);
         }
     }
 }

@@ -3,17 +3,20 @@
 //! Decides how long a machine that is not up is waited for, when it counts as lost, and that
 //! one which was lost is tried once more, not for ever. Refuses a machine on which another run
 //! lives, or whose program is another version.
+//!
+//! Longer than other files: all that is asked of a machine shares its one connection.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::agent::{Agent, NoAnswer, why};
+use super::agent::{Agent, NoAnswer};
+use super::carry::{pour, receive};
 use super::inventory::Machine;
 use super::ssh::Why;
 use super::{FleetError, Options};
@@ -70,8 +73,14 @@ impl Station {
         }
     }
 
-    /// Makes it ready: connected, with a folder and the program in it.
-    pub(super) fn reach(&self, name: &str, options: &Options) -> Result<(), FleetError> {
+    /// Makes it ready: connected, with a folder and the program in it. Interrupted when `stop`
+    /// says that another machine has failed.
+    pub(super) fn reach(
+        &self,
+        name: &str,
+        options: &Options,
+        stop: &AtomicBool,
+    ) -> Result<(), FleetError> {
         let mut link = lock(&self.link);
         if link.agent.is_some() {
             return Ok(());
@@ -79,8 +88,8 @@ impl Station {
         if let Some(why) = &link.given_up {
             return Err(FleetError::Unreachable(why.clone()));
         }
-        let reached = self.connect(options).and_then(|mut agent| {
-            link.folder = self.settle(&mut agent, name, options)?;
+        let reached = self.connect(options, stop).and_then(|mut agent| {
+            link.folder = self.settle(&mut agent, name, options, stop)?;
             self.send_program(&mut agent, &link.folder, options)?;
             Ok(agent)
         });
@@ -98,7 +107,7 @@ impl Station {
     }
 
     /// Waits until the machine lets us in. What will not get better is not waited for.
-    fn connect(&self, options: &Options) -> Result<Agent, FleetError> {
+    fn connect(&self, options: &Options, stop: &AtomicBool) -> Result<Agent, FleetError> {
         let since = Instant::now();
         let host = self.machine.host();
         let mut told = false;
@@ -108,7 +117,12 @@ impl Station {
                 Ok(agent) => break Ok(agent),
                 Err(refused) => refused,
             };
-            if !why.may_pass() || since.elapsed() >= options.wait {
+            let limit = match why {
+                Why::Other => options.wait,
+                Why::Login => options.wait_login,
+                Why::NoName | Why::HostKey | Why::NoFile => Duration::ZERO,
+            };
+            if since.elapsed() >= limit {
                 let line = format!("{}: {}", self.label, why.line(host, &said));
                 return Err(match why {
                     Why::Login | Why::HostKey => FleetError::Refused(line),
@@ -116,11 +130,11 @@ impl Station {
                 });
             }
             if !told {
-                let limit = options.wait.as_secs();
+                let limit = limit.as_secs();
                 self.say(&format!("not up yet, waiting at most {limit} s"));
                 told = true;
             }
-            pause(AGAIN, options)?;
+            pause(AGAIN, options, stop)?;
         }
         .inspect(|_| {
             if told {
@@ -135,6 +149,7 @@ impl Station {
         agent: &mut Agent,
         name: &str,
         options: &Options,
+        stop: &AtomicBool,
     ) -> Result<PathBuf, FleetError> {
         let base = options.prefix.as_deref().unwrap_or("-");
         let hello = format!("hello {base} {name} {}", options.alone.as_secs());
@@ -158,7 +173,7 @@ impl Station {
                         self.say(&format!("another run is there, waiting at most {limit} s"));
                         told = true;
                     }
-                    pause(AGAIN / 4, options)?;
+                    pause(AGAIN / 4, options, stop)?;
                 }
                 Err(error) => return Err(self.failed(error)),
             }
@@ -182,8 +197,9 @@ impl Station {
             let mut file = File::open(&options.program)
                 .map_err(|error| FleetError::Here(format!("{program}: {error}")))?;
             let to = folder.join("fairhaul");
-            let sent = send(agent, &to, &mut file);
-            sent.map_err(|why| FleetError::There(format!("{}: {why}", self.label)))?;
+            let sent = pour(agent.command(&receive(&to)), &mut file);
+            let to = to.display();
+            sent.map_err(|why| FleetError::There(format!("{}: {to}: {why}", self.label)))?;
         }
         let version = ask(agent, "version")?;
         let own = env!("CARGO_PKG_VERSION");
@@ -379,59 +395,14 @@ pub(super) fn ended(how: &str) -> String {
     }
 }
 
-/// The command that takes a file. No sign of our paths means anything to a shell.
-fn receive(path: &Path) -> String {
-    let folder = path.parent().unwrap_or(path).display();
-    format!("umask 077; mkdir -p {folder} && cat >{}", path.display())
-}
-
-fn send(agent: &Agent, path: &Path, bytes: &mut dyn Read) -> Result<(), String> {
-    let sent = pour(agent.command(&receive(path)), bytes);
-    sent.map_err(|why| format!("{}: {why}", path.display()))
-}
-
-/// Runs a command with these bytes as its input.
-fn pour(mut command: std::process::Command, bytes: &mut dyn Read) -> Result<(), String> {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("ssh: {error}"))?;
-    let mut input = child.stdin.take().expect("standard input is piped");
-    let mut buffer = vec![0; 1 << 16];
-    let fed: io::Result<()> = loop {
-        match bytes.read(&mut buffer) {
-            Ok(0) => break Ok(()),
-            Ok(len) => {
-                // Who does not listen any more says why below.
-                if input.write_all(&buffer[..len]).is_err() {
-                    break Ok(());
-                }
-            }
-            Err(error) => break Err(error),
-        }
-    };
-    if fed.is_err() {
-        // Half a file is none; it fails only if it has ended.
-        let _ = child.kill();
-    }
-    drop(input);
-    let output = child.wait_with_output();
-    let output = output.map_err(|error| format!("ssh: {error}"))?;
-    fed.map_err(|error| error.to_string())?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(why(&output))
-    }
-}
-
-/// Waits, unless a person wants the end.
-fn pause(span: Duration, options: &Options) -> Result<(), FleetError> {
+/// Waits, unless a person wants the end, or there is nothing to wait for any more.
+fn pause(span: Duration, options: &Options, stop: &AtomicBool) -> Result<(), FleetError> {
     let since = Instant::now();
     while since.elapsed() < span {
         options.look_at_interrupt()?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(FleetError::Interrupted);
+        }
         thread::sleep(LOOK);
     }
     Ok(())
