@@ -61,12 +61,23 @@ impl Agent {
     ///
     /// Why ssh did not get there, and all that it said.
     pub(super) fn connect(login: &Login, host: &str, socket: &Path) -> Result<Self, (Why, String)> {
+        Self::begin(login, host, socket, |command| {
+            login.first(socket, host, command)
+        })
+    }
+
+    /// As [`Agent::connect`], with what `shell` makes of a command.
+    fn begin(
+        login: &Login,
+        host: &str,
+        socket: &Path,
+        shell: impl FnOnce(&str) -> Command,
+    ) -> Result<Self, (Why, String)> {
         let script = format!("{SCRIPT}\n");
         let len = script.len();
         // Byte by byte: what follows the script is for the script.
         let command = format!("exec sh -c 'eval \"$(dd bs=1 count={len} 2>/dev/null)\"'");
-        let mut child = login
-            .first(socket, host, &command)
+        let mut child = shell(&command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -277,4 +288,79 @@ fn keep(stream: impl Read + Send + 'static, said: Arc<Mutex<String>>) -> JoinHan
             said.push_str(&String::from_utf8_lossy(&line));
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::emulate::cpu::Ticks;
+
+    /// The script in a shell of this machine, with `home` as the home of who logs in.
+    fn agent(home: &Path) -> Agent {
+        let shell = |command: &str| {
+            let mut sh = Command::new("sh");
+            sh.args(["-c", command]).env("HOME", home);
+            sh
+        };
+        Agent::begin(&Login::default(), "here", Path::new("none"), shell).unwrap()
+    }
+
+    fn ask(agent: &mut Agent, question: &str) -> String {
+        agent.ask(question).unwrap().pop().unwrap()
+    }
+
+    #[test]
+    fn all_that_a_run_has_made_goes_when_its_input_ends() {
+        let home = tempfile::tempdir().unwrap();
+        let mut agent = agent(home.path());
+        let folder = ask(&mut agent, "hello - a 60");
+        assert_eq!(Path::new(&folder), home.path().join(".fairlab-a"));
+        assert!(ask(&mut agent, "room").parse::<u64>().unwrap() > 0);
+        assert_eq!(ask(&mut agent, "program none"), "send");
+        assert_eq!(ask(&mut agent, &format!("state {folder}/r0/0")), "none");
+        assert!(Ticks::parse(&ask(&mut agent, "look")).is_some());
+        let odd = agent.ask("hallo").unwrap_err();
+        assert_eq!(odd, NoAnswer::No("there is no word hallo".to_owned()));
+        drop(agent);
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_dead_run_is_removed_and_one_that_lives_or_is_not_ours_is_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let make = |name: &str, marker: &str| {
+            let folder = home.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("marker"), marker).unwrap();
+            folder
+        };
+        // Process 1 did not start in the first tick.
+        let dead = make(".fairlab-dead", "fairlab 1 1 1 1\n");
+        let other = make(".fairlab-other", "somebody else's\n");
+        let link = home.path().join(".fairlab-link");
+        let away = make("away", "fairlab 1 1 1 1\n");
+        std::os::unix::fs::symlink(&away, &link).unwrap();
+        let mut first = agent(home.path());
+        let lines = first.ask("hello - a 60").unwrap();
+        assert_eq!(lines[0], format!("left {}", dead.display()));
+        assert!(!dead.exists() && other.exists() && link.exists() && away.exists());
+        let mut second = agent(home.path());
+        let busy = second.ask("hello - b 60").unwrap_err();
+        assert_eq!(busy, NoAnswer::No("another run is there".to_owned()));
+        drop(second);
+        assert!(home.path().join(".fairlab-a").exists());
+        drop(first);
+        assert!(!home.path().join(".fairlab-a").exists());
+    }
+
+    #[test]
+    fn a_folder_that_a_shell_could_misread_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        for base in ["relative", "/tmp/$HOME", "/no/such/folder", "/tmp/a;b"] {
+            let answer = agent(home.path()).ask(&format!("hello {base} a 60"));
+            assert!(matches!(answer, Err(NoAnswer::No(_))), "{base}: {answer:?}");
+        }
+    }
 }

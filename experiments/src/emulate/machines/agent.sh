@@ -76,6 +76,7 @@ hello() {
   case $base in
     *[!A-Za-z0-9_./-]* | [!/]* | '') echo "no the folder $base has other signs than A-Z a-z 0-9 _ . / -, or is not absolute; see --prefix"; return ;;
   esac
+  [ -n "$born" ] || { echo "no this is no Linux with /proc"; return; }
   [ -d "$base" ] || { echo "no there is no folder $base"; return; }
   for tool in setsid sleep tr cat rm df; do
     command -v $tool >/dev/null 2>&1 || { echo "no there is no program $tool"; return; }
@@ -169,7 +170,7 @@ while read -r word one two three; do
     signal) signal "$one" "$two" ;;
     look) look ;;
     end) remove "$one" 20; if [ -e "$one" ]; then echo "no $one could not be removed"; else echo ok; fi ;;
-    *) echo "no such word $word" ;;
+    *) echo "no there is no word $word" ;;
   esac
 done
 finish

@@ -139,12 +139,17 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// No program, or no folder for the sockets.
+    /// No program, no ssh, or no folder for the sockets.
     pub fn new(inventory: Inventory, mut options: Options) -> Result<Self, FleetError> {
         if !options.program.is_file() {
             return Err(FleetError::Here(format!(
                 "no static binary at {}: scripts/static.sh builds it, --program names another",
                 options.program.display()
+            )));
+        }
+        if let Err(error) = Command::new("ssh").arg("-V").output() {
+            return Err(FleetError::Here(format!(
+                "needs the program ssh, which cannot be run: {error}"
             )));
         }
         options.digest = options.digest.or_else(|| digest(&options.program));
