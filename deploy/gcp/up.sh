@@ -127,9 +127,9 @@ gave_up() {
 our_rule name
 if [ -z "$RESULT" ]; then
   cloud "firewall rule $PREFIX-peers" firewall-rules create "$PREFIX-peers" --network "$network" \
-    --allow "tcp:$PORT" --source-tags "$PREFIX" --target-tags "$PREFIX" \
+    --allow "tcp:$PORT-$((PORT + 100))" --source-tags "$PREFIX" --target-tags "$PREFIX" \
     --description "fairhaul $PREFIX: peers among themselves" --format none || gave_up
-  say "firewall rule $PREFIX-peers: port $PORT, between these VMs alone"
+  say "firewall rule $PREFIX-peers: ports $PORT to $((PORT + 100)), between these VMs alone"
 fi
 for name in "${missing[@]}"; do
   user_data "$name" >"$FOLDER/$name/user-data"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every test of the deployment: machines by ssh, Google Cloud, containers, Kubernetes, the service.
+# Every test of the deployment: machines by ssh, a scenario on them, Google Cloud, containers,
+# Kubernetes, the service.
 # What is missing is installed where that may be done; a part that cannot run here says so in a
 # line that begins with its name and "skipped:". Stops at the first failure.
 #
@@ -27,7 +28,7 @@ if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     rm -f /tmp/deploy-test-apt.$$
   fi
 fi
-for part in service gcp kubernetes containers ssh; do
+for part in service gcp kubernetes containers ssh lab; do
   echo "-- $part"
   "$here/$part.sh" "$binary" </dev/null
 done

@@ -64,7 +64,7 @@ step "the second try makes the other two"
 # What was asked of the cloud.
 is "{('DELETE', '7200')}" "{(i['scheduling']['instanceTerminationAction'], i['scheduling']['maxRunDuration']['seconds']) for i in v.values()}"
 is "{('fairhaul', 'fairhaul')}" "{(i['labels']['fairhaul'], *i['tags']['items']) for i in v.values()}"
-is "[('fairhaul-peers', [{'IPProtocol': 'tcp', 'ports': ['7440']}], ['fairhaul'], ['fairhaul'])]" \
+is "[('fairhaul-peers', [{'IPProtocol': 'tcp', 'ports': ['7440-7540']}], ['fairhaul'], ['fairhaul'])]" \
   "[(f['name'], f['allowed'], f['sourceTags'], f['targetTags']) for f in s['firewalls'].values()]"
 is 0 "sum('PRIVATE KEY' in json.dumps(i) for i in v.values())"
 is 0 "sum('serviceAccounts' in i and i['serviceAccounts'] != [] for i in v.values())"

@@ -1,7 +1,8 @@
 //! The command line of `fairlab`.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 done, 1 error, 2 usage,
-//! 3 bad file or storage, 10 some runs failed, 130 interrupted.
+//! 3 bad file or storage, 4 a machine cannot be reached, 5 it refuses the login, 10 some runs
+//! failed, 130 interrupted.
 //!
 //! Longer than other files: every command's arguments stand together, as `--help` shows them.
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use fairhaul_lab::emulate::machines::FleetError;
 use fairhaul_lab::emulate::stage::{RELAY, relay};
 use fairhaul_lab::oracles;
 use fairhaul_lab::output::OutputError;
@@ -17,6 +19,7 @@ use fairhaul_lab::runner::{self, Job, JobError, Outcome, World};
 use fairhaul_lab::scenario::{self, Scenario};
 use fairhaul_lab::{compare, policies, report, terminal, worlds};
 
+mod deploy;
 mod emulate;
 
 /// The scenario that runs when no command is given.
@@ -89,8 +92,11 @@ enum Command {
     },
     /// Run a scenario with real nodes on this machine.
     Emulate(emulate::EmulateArgs),
-    /// Paired differences of every cell from a baseline, or of an emulated result from the
-    /// simulated one of the same scenario, with 95 % intervals.
+    /// Run a scenario with real nodes on machines that are reached by ssh.
+    #[command(after_help = deploy::AFTER_HELP)]
+    Deploy(deploy::DeployArgs),
+    /// Paired differences of every cell from a baseline, or of a result with real nodes
+    /// from the simulated one of the same scenario, with 95 % intervals.
     Compare(Compared),
     /// Figures (SVG, PNG, PDF) and a page of a result.
     Report {
@@ -122,7 +128,7 @@ enum Command {
 struct Compared {
     /// The result; the simulated one of two.
     dir: PathBuf,
-    /// The emulated result of the same scenario.
+    /// The emulated or deployed result of the same scenario.
     #[arg(conflicts_with = "baseline", required_unless_present = "baseline")]
     emulated: Option<PathBuf>,
     /// A value of a varied parameter, or parameter=value.
@@ -151,7 +157,11 @@ impl From<JobError> for Failure {
         let code = match error {
             JobError::NoCell { .. } | JobError::Compare(_) => 2,
             JobError::Threads(_) => 1,
-            JobError::Interrupted => 130,
+            JobError::Interrupted | JobError::Machines(FleetError::Interrupted) => 130,
+            JobError::Machines(FleetError::NoSeat(_)) => 2,
+            JobError::Machines(FleetError::Unreachable(_)) => 4,
+            JobError::Machines(FleetError::Refused(_)) => 5,
+            JobError::Machines(FleetError::Here(_) | FleetError::There(_)) => 1,
             _ => 3,
         };
         Self(code, error.to_string())
@@ -240,6 +250,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             tell(&outcome, &job, json)
         }
         Some(Command::Emulate(args)) => emulate::emulate(args),
+        Some(Command::Deploy(args)) => deploy::deploy(args),
         Some(Command::Compare(compared)) => compare(&compared),
         Some(Command::Report { dir, script }) => draw(&dir, script),
         Some(Command::Schema) => print(&format!("{:#}\n", scenario::schema())),

@@ -15,20 +15,21 @@ use rayon::prelude::*;
 use crate::compare;
 use crate::emulate::EmulateError;
 use crate::emulate::cpu::CpuUse;
+use crate::emulate::machines::FleetError;
 use crate::output::{Facts, OutputError, ResultDir, Results, RunRow};
 use crate::report;
 use crate::scenario::{BadInput, Cell, Scenario};
 
 mod emulated;
 
-pub use emulated::{Emulated, MACHINE_CPU, default_out, distrust};
+pub use emulated::{Emulated, Ground, Here, MACHINE_CPU, default_out, distrust};
 
 /// In which world a scenario is run.
 #[derive(Clone, Debug)]
 pub enum World {
     /// In virtual time.
     Simulated,
-    /// With real nodes on this machine.
+    /// With real nodes.
     Emulated(Emulated),
 }
 
@@ -98,6 +99,9 @@ pub enum JobError {
     /// Real nodes cannot play it.
     #[error(transparent)]
     Refused(EmulateError),
+    /// The machines for it cannot be used.
+    #[error(transparent)]
+    Machines(#[from] FleetError),
     /// A person wanted it to end. What is finished is kept.
     #[error("interrupted; --resume keeps the runs that are finished")]
     Interrupted,
@@ -138,6 +142,9 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     let todo: Vec<&Run> = runs.iter().filter(|run| !dir.is_done(&run.name)).collect();
     let kept = runs.len() - todo.len();
     eprintln!("seed {}, {} runs", scenario.plan().rng_seed, runs.len());
+    if let World::Emulated(emulated) = &job.world {
+        emulated::ready(emulated, &todo)?;
+    }
     let bar = progress_bar(todo.len(), kept);
     let failed = Mutex::new(Vec::new());
     let digests = Mutex::new(Vec::new());

@@ -66,6 +66,8 @@ const CPU: &str = "machine_cpu_pct";
 /// Two results of one scenario, compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worlds {
+    /// What the manifest calls the world of real nodes: `emulated` or `deployed`.
+    pub world: String,
     /// Name of the scenario.
     pub scenario: String,
     /// What was compared, by cell in the order of the simulated result.
@@ -222,6 +224,7 @@ pub fn compare_worlds(simulated: &Path, emulated: &Path) -> Result<Worlds, World
         });
     }
     Ok(Worlds {
+        world: emu.manifest.world,
         scenario,
         rows,
         warnings,
@@ -282,6 +285,12 @@ fn doubts(facts: &EmulatedFacts) -> Vec<String> {
     let mut doubts = Vec::new();
     if facts.links == "none" {
         doubts.push("the links were not shaped: nothing kept their rates".to_owned());
+    }
+    if facts.links == "caps" {
+        doubts.push(
+            "the links' rates were kept by the nodes' own caps; delays were the machines'"
+                .to_owned(),
+        );
     }
     if facts.speed > 1 {
         doubts.push(format!("time went {} times as fast", facts.speed));

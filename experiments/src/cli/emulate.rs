@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fairhaul_lab::emulate::Interrupt;
-use fairhaul_lab::runner::{self, Emulated, Job, World};
+use fairhaul_lab::runner::{self, Emulated, Ground, Here, Job, World};
 use fairhaul_lab::scenario::Scenario;
 
 use super::{Failure, command_line, tell};
@@ -54,7 +54,9 @@ pub(super) fn emulate(args: EmulateArgs) -> Result<u8, Failure> {
     let interrupt = Interrupt::of_signals()?;
     let first = args.replication;
     let job = Job {
-        out: args.out.unwrap_or_else(|| runner::default_out(&scenario)),
+        out: args
+            .out
+            .unwrap_or_else(|| runner::default_out(&scenario, "emulated")),
         cell: args.cell,
         replications: args.replications.map_or(first..first + 1, |count| 0..count),
         resume: args.resume,
@@ -63,11 +65,13 @@ pub(super) fn emulate(args: EmulateArgs) -> Result<u8, Failure> {
         figures: false,
         file: args.file,
         world: World::Emulated(Emulated {
-            program: args.fairhaul.unwrap_or_else(Emulated::default_program),
             speed: args.speed,
-            loopback: args.loopback,
-            keep: args.keep,
-            work: args.work,
+            ground: Ground::Here(Here {
+                program: args.fairhaul.unwrap_or_else(Here::default_program),
+                loopback: args.loopback,
+                keep: args.keep,
+                work: args.work,
+            }),
             interrupt,
         }),
     };

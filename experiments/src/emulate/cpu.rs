@@ -27,9 +27,17 @@ pub struct CpuUse {
     pub worst_second_pct: f64,
 }
 
+/// What is measured between two looks at a machine's sums.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CpuTally {
+    first: Ticks,
+    before: Ticks,
+    worst: f64,
+}
+
 /// Sums of the kernel, in its ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Ticks {
+pub(super) struct Ticks {
     busy: u64,
     all: u64,
 }
@@ -40,21 +48,13 @@ impl CpuMeter {
     pub fn start() -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let first = Ticks::now();
-            let (mut before, mut worst) = (first, 0.0_f64);
+            let mut tally = CpuTally::new(Ticks::now());
             loop {
                 let waited = stopped.recv_timeout(Duration::from_secs(1));
-                let now = Ticks::now();
-                // A piece of a second says little, unless there is nothing else.
-                if matches!(waited, Err(RecvTimeoutError::Timeout)) || before == first {
-                    worst = worst.max(now.since(before));
-                }
-                before = now;
-                if !matches!(waited, Err(RecvTimeoutError::Timeout)) {
-                    return CpuUse {
-                        mean_pct: now.since(first),
-                        worst_second_pct: worst,
-                    };
+                let is_whole = matches!(waited, Err(RecvTimeoutError::Timeout));
+                tally.add(Ticks::now(), is_whole);
+                if !is_whole {
+                    return tally.used();
                 }
             }
         });
@@ -77,6 +77,33 @@ impl CpuUse {
     }
 }
 
+impl CpuTally {
+    pub(super) fn new(first: Ticks) -> Self {
+        Self {
+            first,
+            before: first,
+            worst: 0.0,
+        }
+    }
+
+    /// A look, a second after the one before if it `is_whole`.
+    pub(super) fn add(&mut self, now: Ticks, is_whole: bool) {
+        // A piece of a second says little, unless there is nothing else.
+        if is_whole || self.before == self.first {
+            self.worst = self.worst.max(now.since(self.before));
+        }
+        self.before = now;
+    }
+
+    /// From the first look to the last.
+    pub(super) fn used(&self) -> CpuUse {
+        CpuUse {
+            mean_pct: self.before.since(self.first),
+            worst_second_pct: self.worst,
+        }
+    }
+}
+
 impl Ticks {
     /// None of a system without `/proc`.
     fn now() -> Self {
@@ -86,7 +113,7 @@ impl Ticks {
 
     /// The first line: user, nice, system, idle, iowait, irq, softirq, steal, guest, guest of
     /// nice; the last two are in the first two already.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let line = text.lines().next()?.strip_prefix("cpu ")?;
         let ticks: Option<Vec<u64>> = line
             .split_ascii_whitespace()

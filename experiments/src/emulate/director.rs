@@ -300,6 +300,10 @@ impl<'a> Director<'a> {
             missing.clear();
             for peer in waiting.clone() {
                 let status = calls::peers(&self.place.control(peer)).await;
+                if status.is_err() {
+                    // A dead node does not answer either, and then that is what is to be said.
+                    self.look_at_lives()?;
+                }
                 let status = status.map_err(|failure| self.failed(peer, "peers", failure))?;
                 let is_there = |name: &str| {
                     let row = status.iter().find(|row| row.name == name);

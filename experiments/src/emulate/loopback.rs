@@ -4,31 +4,22 @@
 //! own caps, see [`Links::Caps`](super::parameters::Links). Needs no rights. Processes are
 //! killed and the folder is removed when it is dropped.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use fairhaul_core::units::Rate;
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::place::{Place, PlaceError};
+use super::process::{Process, SOCKET};
 
 /// Addresses that it has: 127.77.0.1 to 127.77.249.250.
 pub const PEERS_MAX: usize = 250 * 250;
-/// How long a process may take until its control answers, and until it has stopped.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Pause between two looks at whether it has.
-const LOOK: Duration = Duration::from_millis(5);
-/// Bytes of the end of a log in which its last line is looked for.
-const TAIL: u64 = 4_096;
 
 /// Numbers the places of this process.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -41,7 +32,7 @@ pub struct Loopback {
     keep: bool,
     port: u16,
     homes: Vec<PathBuf>,
-    running: Vec<Option<Child>>,
+    processes: Vec<Process>,
     closed: bool,
 }
 
@@ -79,10 +70,11 @@ impl Loopback {
         let made = fs::create_dir_all(&parent)
             .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&work));
         made.map_err(|error| PlaceError(format!("{}: {error}", work.display())))?;
+        let homes: Vec<PathBuf> = (0..peers).map(|row| work.join(row.to_string())).collect();
         Ok(Self {
             program: program.to_owned(),
-            homes: (0..peers).map(|row| work.join(row.to_string())).collect(),
-            running: (0..peers).map(|_| None).collect(),
+            processes: homes.iter().map(|home| Process::new(home)).collect(),
+            homes,
             port: port.port(),
             work,
             keep,
@@ -99,38 +91,7 @@ impl Loopback {
     /// The process of a peer, if it runs.
     #[must_use]
     pub fn process(&self, peer: u32) -> Option<u32> {
-        let child = self.running[peer as usize].as_ref();
-        child.map(Child::id)
-    }
-
-    fn log(&self, peer: u32) -> PathBuf {
-        self.homes[peer as usize].join("node.log")
-    }
-
-    /// How a process ended, and the last that it said.
-    fn ended(&self, peer: u32, status: ExitStatus) -> PlaceError {
-        let last = last_line(&self.log(peer));
-        let last = last.unwrap_or_else(|| "it said nothing".to_owned());
-        PlaceError(format!("the node ended with {status}; {last}"))
-    }
-
-    fn wait_for_control(&mut self, peer: u32) -> Result<(), PlaceError> {
-        let socket = self.control(peer);
-        let since = Instant::now();
-        loop {
-            if UnixStream::connect(&socket).is_ok() {
-                return Ok(());
-            }
-            self.alive(peer)?;
-            if since.elapsed() > PATIENCE {
-                let last = last_line(&self.log(peer)).unwrap_or_default();
-                return Err(PlaceError(format!(
-                    "the node does not answer after {} s; {last}",
-                    PATIENCE.as_secs()
-                )));
-            }
-            thread::sleep(LOOK);
-        }
+        self.processes[peer as usize].id()
     }
 }
 
@@ -150,7 +111,7 @@ impl Place for Loopback {
     }
 
     fn socket(&self, peer: u32) -> PathBuf {
-        self.homes[peer as usize].join("control")
+        self.homes[peer as usize].join(SOCKET)
     }
 
     fn control(&self, peer: u32) -> PathBuf {
@@ -185,76 +146,26 @@ impl Place for Loopback {
     }
 
     fn start(&mut self, peer: u32) -> Result<(), PlaceError> {
-        let home = self.homes[peer as usize].clone();
-        let fail = |error: io::Error| PlaceError(format!("{}: {error}", home.display()));
-        let log = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(self.log(peer))
-            .map_err(fail)?;
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(["run", "-c"])
-            .arg(home.join("node.toml"))
-            .current_dir(&home)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().map_err(fail)?)
-            .stderr(log)
-            // A ^C of the terminal is for the director: it ends the nodes in its own order.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| PlaceError(format!("{}: {error}", self.program.display())))?;
-        self.running[peer as usize] = Some(child);
-        self.wait_for_control(peer)
+            .arg(self.homes[peer as usize].join("node.toml"));
+        // A ^C of the terminal is for the director: it ends the nodes in its own order.
+        let spawn = |mut command: Command| command.process_group(0).spawn();
+        self.processes[peer as usize].start(command, spawn)
     }
 
     fn kill(&mut self, peer: u32) -> Result<(), PlaceError> {
-        let Some(mut child) = self.running[peer as usize].take() else {
-            return Ok(());
-        };
-        child
-            .kill()
-            .and_then(|()| child.wait().map(drop))
-            .map_err(|error| PlaceError(format!("process {}: {error}", child.id())))
+        self.processes[peer as usize].kill();
+        Ok(())
     }
 
     fn stop(&mut self, peer: u32) -> Result<(), PlaceError> {
-        let Some(child) = self.running[peer as usize].as_mut() else {
-            return Ok(());
-        };
-        let id = child.id();
-        let fail = |error: &dyn std::fmt::Display| PlaceError(format!("process {id}: {error}"));
-        let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            kill_process(pid, Signal::TERM).map_err(|error| fail(&error))?;
-        }
-        let since = Instant::now();
-        while since.elapsed() < PATIENCE {
-            if child.try_wait().map_err(|error| fail(&error))?.is_some() {
-                self.running[peer as usize] = None;
-                return Ok(());
-            }
-            thread::sleep(LOOK);
-        }
-        self.kill(peer)?;
-        Err(fail(&format!(
-            "did not stop within {} s, and was killed",
-            PATIENCE.as_secs()
-        )))
+        self.processes[peer as usize].stop()
     }
 
     fn alive(&mut self, peer: u32) -> Result<(), PlaceError> {
-        let Some(child) = self.running[peer as usize].as_mut() else {
-            return Err(PlaceError("the node does not run".to_owned()));
-        };
-        match child.try_wait() {
-            Ok(None) => Ok(()),
-            Ok(Some(status)) => {
-                self.running[peer as usize] = None;
-                Err(self.ended(peer, status))
-            }
-            Err(error) => Err(PlaceError(format!("process {}: {error}", child.id()))),
-        }
+        self.processes[peer as usize].alive()
     }
 
     fn set_rates(
@@ -267,19 +178,13 @@ impl Place for Loopback {
     }
 
     fn close(&mut self) -> Result<(), PlaceError> {
-        let peers = 0..u32::try_from(self.running.len()).expect("peers are at most 250 * 250");
-        let mut result = Ok(());
-        for peer in peers {
-            let killed = self.kill(peer);
-            result = result.and(killed);
-        }
+        self.processes.iter_mut().for_each(Process::kill);
         if !self.keep && !std::mem::replace(&mut self.closed, true) {
             let removed = fs::remove_dir_all(&self.work);
             let fail = |error| PlaceError(format!("{}: {error}", self.work.display()));
-            let removed = removed.map_err(fail);
-            result = result.and(removed);
+            return removed.map_err(fail);
         }
-        result
+        Ok(())
     }
 }
 
@@ -288,16 +193,4 @@ impl Drop for Loopback {
         // Whoever wanted to know of a failure has called `close`.
         let _ = self.close();
     }
-}
-
-/// The last line of a file that is not blank.
-fn last_line(path: &Path) -> Option<String> {
-    let mut file = File::open(path).ok()?;
-    let len = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(len.saturating_sub(TAIL))).ok()?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().rfind(|line| !line.trim().is_empty())?;
-    Some(line.trim().to_owned())
 }

@@ -14,9 +14,11 @@ pub mod director;
 mod error;
 mod journal;
 pub mod loopback;
+pub mod machines;
 mod members;
 pub mod parameters;
 pub mod place;
+mod process;
 mod scale;
 pub mod stage;
 #[cfg(test)]

@@ -7,7 +7,6 @@
 
 mod leftovers;
 mod needs;
-mod node;
 mod nursery;
 mod plan;
 pub mod relay;
@@ -30,11 +29,11 @@ pub use self::plan::{PEERS_MAX, PORT};
 pub use self::relay::RelayCost;
 pub use self::wires::{FRAME, RELAY};
 
-use self::node::Process;
 use self::nursery::Nursery;
 use self::tools::failed;
 use self::wires::Direction;
 use super::place::{Place, PlaceError};
+use super::process::{self, Process};
 
 /// The longest path of a socket that the kernel takes.
 const SOCKET_PATH_MAX: usize = 107;
@@ -110,7 +109,7 @@ impl Namespaces {
     pub fn build(setup: &Setup, options: &Options) -> Result<Self, PlaceError> {
         let relayed = needs::has_delay(setup) || options.loss > 0.0;
         needs::check_machine(relayed, &options.congestion)?;
-        let fairhaul = node::program(options.fairhaul.as_deref())?;
+        let fairhaul = tools::program(options.fairhaul.as_deref())?;
         let base = base(options)?;
         let removed = leftovers(&base)?;
         if !removed.is_empty() {
@@ -193,7 +192,7 @@ impl Namespaces {
         for (row, peer) in (0_u32..).zip(&setup.peers) {
             let home = self.folder.join(row.to_string());
             make_folder(&home).map_err(|error| bad(&home, &error))?;
-            let length = home.join(node::SOCKET).as_os_str().len();
+            let length = home.join(process::SOCKET).as_os_str().len();
             if length > SOCKET_PATH_MAX {
                 return Err(failed(format!(
                     "{}: a socket there has {length} bytes in its path, allowed {SOCKET_PATH_MAX}; \
@@ -357,7 +356,7 @@ impl Place for Namespaces {
     }
 
     fn socket(&self, peer: u32) -> PathBuf {
-        self.peer(peer).home.join(node::SOCKET)
+        self.peer(peer).home.join(process::SOCKET)
     }
 
     fn control(&self, peer: u32) -> PathBuf {
@@ -393,7 +392,8 @@ impl Place for Namespaces {
         let at = &mut self.peers[peer as usize];
         let mut command = self.nursery.command(&at.namespace, &self.fairhaul);
         command.arg("run").arg("-c").arg(at.home.join("node.toml"));
-        at.process.start(&self.nursery, command)
+        let nursery = &self.nursery;
+        at.process.start(command, |command| nursery.spawn(command))
     }
 
     fn kill(&mut self, peer: u32) -> Result<(), PlaceError> {

@@ -36,13 +36,17 @@ pub struct Facts {
 /// How a result was made with real nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmulatedFacts {
-    /// Whose links they were: `shaped` or `none`.
+    /// `emulated` on this machine, or `deployed` on others; it is the manifest's own `world`.
+    #[serde(skip)]
+    pub world: String,
+    /// Whose links they were: `shaped` by the kernel; `none`; `caps`: kept by the nodes' own
+    /// caps on machines of their own, with the delays that those have.
     pub links: String,
     /// How many times as fast as the scenario says.
     pub speed: u32,
     /// What a node may send, in percent of its link.
     pub node_share_of_link_pct: u64,
-    /// Busy share of all processors of the machine in the worst run, in percent.
+    /// Busy share of all processors of the busiest machine in the worst run, in percent.
     pub machine_cpu_pct: String,
     /// Whether the machine was never too busy.
     pub trustworthy: bool,
@@ -53,7 +57,7 @@ pub struct EmulatedFacts {
 pub struct Manifest {
     /// Schema of the result.
     pub format: String,
-    /// `simulated` or `emulated`.
+    /// `simulated`, `emulated` or `deployed`.
     #[serde(default = "simulated")]
     pub world: String,
     /// How it was made with real nodes.
@@ -108,7 +112,7 @@ pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
         world: facts
             .emulated
             .as_ref()
-            .map_or_else(simulated, |_| "emulated".to_owned()),
+            .map_or_else(simulated, |facts| facts.world.clone()),
         emulated: facts.emulated.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("FAIRHAUL_COMMIT").to_owned(),

@@ -1,9 +1,11 @@
 //! Runs with real nodes: one after the other, each measured with the machine under it.
 //!
-//! Decides what place a run gets; refuses a scenario that real nodes cannot play before the
-//! first run, and says of a result that was made on a machine too busy that it is none.
+//! Decides what place a run gets, on this machine or on others; refuses a scenario that real
+//! nodes cannot play before the first run, and says of a result that was made on a machine too
+//! busy that it is none.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::Setup;
@@ -13,6 +15,7 @@ use super::{Job, JobError, Run, RunFailure};
 use crate::emulate::cpu::{CpuMeter, CpuUse, TRUSTED_MAX_PCT};
 use crate::emulate::director::MEETING;
 use crate::emulate::loopback::Loopback;
+use crate::emulate::machines::{Fleet, FleetError, Machines};
 use crate::emulate::parameters::{self, Links};
 use crate::emulate::place::{Place, PlaceError};
 use crate::emulate::{EmulateError, Interrupt, Options, Unsupported, play, scale, stage};
@@ -25,21 +28,43 @@ pub const MACHINE_CPU: &str = "machine_cpu_pct";
 /// How real nodes are run.
 #[derive(Clone, Debug)]
 pub struct Emulated {
-    /// The engine's program.
-    pub program: PathBuf,
     /// How many times as fast as the scenario says.
     pub speed: u32,
+    /// Where.
+    pub ground: Ground,
+    /// Whether it should end.
+    pub interrupt: Interrupt,
+}
+
+/// Where real nodes run.
+#[derive(Clone, Debug)]
+pub enum Ground {
+    /// On this machine.
+    Here(Here),
+    /// On others, by ssh.
+    Machines(Arc<Fleet>),
+}
+
+/// How real nodes are run on this machine.
+#[derive(Clone, Debug)]
+pub struct Here {
+    /// The engine's program.
+    pub program: PathBuf,
     /// Plain processes on the loopback, without links.
     pub loopback: bool,
     /// Leave the folders of nodes where they are.
     pub keep: bool,
     /// Where those folders are made; none is the folder of the system for such things.
     pub work: Option<PathBuf>,
-    /// Whether it should end.
-    pub interrupt: Interrupt,
 }
 
-impl Emulated {
+/// What measures the load of the machines that nodes run on.
+enum Meter<'a> {
+    Here(CpuMeter),
+    Machines(&'a Fleet),
+}
+
+impl Here {
     /// The engine's program if nobody says: beside this one, else on the path.
     #[must_use]
     pub fn default_program() -> PathBuf {
@@ -53,15 +78,8 @@ impl Emulated {
         found.or(beside).unwrap_or_else(|| PathBuf::from(name))
     }
 
-    /// What stands for it in the key of a result, and in its manifest.
-    pub(super) fn key(&self) -> String {
-        let links = if self.loopback { "loopback" } else { "links" };
-        format!("emulated {links} speed {}\n", self.speed.max(1))
-    }
-
-    /// Refuses what no node, or no node of this place, can do.
+    /// Refuses what no node of this place can do.
     fn refuse(&self, setup: &Setup) -> Result<(), EmulateError> {
-        parameters::check(setup)?;
         if !self.loopback {
             return Ok(());
         }
@@ -77,7 +95,6 @@ impl Emulated {
         Ok(())
     }
 
-    /// Machines for one run of `setup`, which is at the speed of the run already.
     fn place(&self, setup: &Setup) -> Result<(Box<dyn Place>, Links), EmulateError> {
         let here = |error: PlaceError| EmulateError::Here(error.to_string());
         if self.loopback {
@@ -95,6 +112,75 @@ impl Emulated {
         Ok((Box::new(place), Links::Shaped))
     }
 
+    /// Where the folders are that a person wanted to keep.
+    fn tell_kept(&self, place: &dyn Place, name: &str, bar: &ProgressBar) {
+        if self.keep {
+            bar.suspend(|| eprintln!("{name}: files of the nodes: {}", place.home(0).display()));
+        }
+    }
+}
+
+impl Meter<'_> {
+    fn finish(self) -> CpuUse {
+        match self {
+            Self::Here(meter) => meter.finish(),
+            Self::Machines(fleet) => fleet.end_tally(),
+        }
+    }
+}
+
+impl Ground {
+    /// Machines for one run of `setup`, which is at the speed of the run already.
+    fn place(&self, setup: &Setup) -> Result<(Box<dyn Place>, Links), EmulateError> {
+        match self {
+            Self::Here(here) => here.place(setup),
+            Self::Machines(fleet) => match Machines::build(fleet, setup) {
+                Ok(place) => Ok((Box::new(place), Links::Caps)),
+                Err(FleetError::Interrupted) => Err(EmulateError::Interrupted),
+                Err(error) => Err(EmulateError::Here(error.to_string())),
+            },
+        }
+    }
+
+    fn start_meter(&self) -> Meter<'_> {
+        match self {
+            Self::Here(_) => Meter::Here(CpuMeter::start()),
+            Self::Machines(fleet) => {
+                fleet.begin_tally();
+                Meter::Machines(fleet)
+            }
+        }
+    }
+
+    /// Who keeps the rates of links, in the manifest.
+    fn links(&self) -> &'static str {
+        match self {
+            Self::Here(here) if here.loopback => "none",
+            Self::Here(_) => "shaped",
+            Self::Machines(_) => "caps",
+        }
+    }
+}
+
+impl Emulated {
+    /// What stands for it in the key of a result.
+    pub(super) fn key(&self) -> String {
+        let links = match &self.ground {
+            Ground::Here(here) if here.loopback => "loopback",
+            Ground::Here(_) => "links",
+            Ground::Machines(_) => "machines",
+        };
+        format!("emulated {links} speed {}\n", self.speed.max(1))
+    }
+
+    /// What the manifest calls the world.
+    pub(super) fn world(&self) -> &'static str {
+        match self.ground {
+            Ground::Here(_) => "emulated",
+            Ground::Machines(_) => "deployed",
+        }
+    }
+
     /// Plays one run. Everything that it needed is gone when this returns.
     fn play(
         &self,
@@ -102,7 +188,7 @@ impl Emulated {
         name: &str,
         bar: &ProgressBar,
     ) -> Result<(Record, CpuUse), EmulateError> {
-        let (mut place, links) = self.place(&scale(setup, self.speed))?;
+        let (mut place, links) = self.ground.place(&scale(setup, self.speed))?;
         let options = Options {
             speed: self.speed,
             links,
@@ -113,15 +199,15 @@ impl Emulated {
         let played = play(setup, place.as_mut(), &options, &mut |progress| {
             if progress.phase.is_empty() {
                 // What was written and hashed before the clock started is no part of it.
-                meter.get_or_insert_with(CpuMeter::start);
+                meter.get_or_insert_with(|| self.ground.start_meter());
                 bar.set_message(format!("{name} at {:.0} s", progress.now.as_secs_f64()));
             } else {
                 bar.set_message(format!("{name}: {}", progress.phase));
             }
         });
-        let used = meter.map(CpuMeter::finish).unwrap_or_default();
-        if self.keep {
-            bar.suspend(|| eprintln!("{name}: files of the nodes: {}", place.home(0).display()));
+        let used = meter.map(Meter::finish).unwrap_or_default();
+        if let Ground::Here(here) = &self.ground {
+            here.tell_kept(place.as_ref(), name, bar);
         }
         let closed = place.close();
         let record = played?;
@@ -134,9 +220,32 @@ impl Emulated {
 pub(super) fn check(emulated: &Emulated, runs: &[Run]) -> Result<(), JobError> {
     for run in runs {
         let setup = run.cell.resolve(run.replication)?;
-        emulated.refuse(&setup).map_err(JobError::Refused)?;
+        parameters::check(&setup).map_err(|error| JobError::Refused(error.into()))?;
+        match &emulated.ground {
+            Ground::Here(here) => here.refuse(&setup).map_err(JobError::Refused)?,
+            Ground::Machines(fleet) => {
+                fleet.seats(&setup).map_err(FleetError::from)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Reaches the machines that these runs need, if they are others than this one.
+pub(super) fn ready(emulated: &Emulated, runs: &[&Run]) -> Result<(), JobError> {
+    let Ground::Machines(fleet) = &emulated.ground else {
+        return Ok(());
+    };
+    let setups = runs.iter().map(|run| run.cell.resolve(run.replication));
+    let setups = setups.collect::<Result<Vec<Setup>, _>>()?;
+    let delays = setups.iter().flat_map(|setup| &setup.latency.one_way);
+    if delays.max().is_some_and(|delay| delay.as_nanos() > 0) {
+        eprintln!("note: scenario.latency is not played: delays are those of the machines");
+    }
+    match fleet.ready(&setups) {
+        Err(FleetError::Interrupted) => Err(JobError::Interrupted),
+        other => Ok(other?),
+    }
 }
 
 /// One run, with its record kept in `write`.
@@ -190,31 +299,39 @@ fn busiest(results: &Results) -> Option<f64> {
 pub(super) fn facts(emulated: &Emulated, results: &Results) -> EmulatedFacts {
     let worst = busiest(results).unwrap_or(0.0);
     EmulatedFacts {
-        links: if emulated.loopback { "none" } else { "shaped" }.to_owned(),
+        links: emulated.ground.links().to_owned(),
         speed: emulated.speed.max(1),
         node_share_of_link_pct: parameters::LINK_SHARE_PCT,
         machine_cpu_pct: format!("{worst:.1}"),
         trustworthy: worst <= TRUSTED_MAX_PCT,
+        world: emulated.world().to_owned(),
     }
 }
 
 /// The command that repeats one run.
 pub(super) fn again(job: &Job, run: &Run) -> String {
-    let loopback = match &job.world {
-        super::World::Emulated(emulated) if emulated.loopback => " --loopback",
-        _ => "",
+    let (command, more) = match &job.world {
+        super::World::Emulated(Emulated { ground, .. }) => match ground {
+            Ground::Here(here) if here.loopback => ("emulate", " --loopback".to_owned()),
+            Ground::Here(_) => ("emulate", String::new()),
+            Ground::Machines(fleet) => {
+                let inventory = fleet.inventory().display();
+                ("deploy", format!(" --inventory {inventory}"))
+            }
+        },
+        super::World::Simulated => ("run", String::new()),
     };
     let file: &Path = &job.file;
     format!(
-        "fairlab emulate {} --cell {} --replication {}{loopback}",
+        "fairlab {command} {} --cell {} --replication {}{more}",
         file.display(),
         run.cell.index(),
         run.replication
     )
 }
 
-/// Where a result goes if nobody says.
+/// Where a result of `world` (`emulated`, `deployed`) goes if nobody says.
 #[must_use]
-pub fn default_out(scenario: &Scenario) -> PathBuf {
-    Path::new("out").join(format!("{}-emulated", scenario.plan().name))
+pub fn default_out(scenario: &Scenario, world: &str) -> PathBuf {
+    Path::new("out").join(format!("{}-{world}", scenario.plan().name))
 }

@@ -30,8 +30,17 @@ pub fn worlds(worlds: &Worlds, style: Style) -> String {
             width_of(&column).max(TITLES[at].len())
         })
         .collect();
-    let mut out = format!("simulated and emulated: {}\n", worlds.scenario);
-    out += &line(&TITLES.map(str::to_owned), &widths, style);
+    let mut out = format!("simulated and {}: {}\n", worlds.world, worlds.scenario);
+    let titles = TITLES.map(|title| {
+        // Both words for the world of real nodes are of one length.
+        let is_real = title == "emulated";
+        if is_real {
+            worlds.world.clone()
+        } else {
+            title.to_owned()
+        }
+    });
+    out += &line(&titles, &widths, style);
     let mut cell = None;
     for (row, fields) in worlds.rows.iter().zip(&rows) {
         if cell != Some(&row.cell) {

@@ -41,7 +41,7 @@ fn a_node_may_send_a_little_less_than_its_link_carries() {
     setup.peers[0].burst = Some(ByteCount::new(10_000));
     let limits = params(&setup, 0, Links::Shaped).limits();
     assert_eq!(limits.upload, Some(Rate::new(100_000)));
-    assert_eq!(limits.burst, Span::from_millis(100));
+    assert_eq!(limits.burst, Some(Span::from_millis(100)));
 }
 
 #[test]

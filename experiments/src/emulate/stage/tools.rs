@@ -32,6 +32,30 @@ pub(super) fn is_program(file: &Path) -> bool {
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
+/// The program of a node.
+///
+/// # Errors
+///
+/// If there is none where it was said to be, or none beside this program and in PATH.
+pub(super) fn program(chosen: Option<&Path>) -> Result<PathBuf, PlaceError> {
+    if let Some(path) = chosen {
+        let path = path
+            .canonicalize()
+            .map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        if is_program(&path) {
+            return Ok(path);
+        }
+        return Err(failed(format!("{}: not a program", path.display())));
+    }
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|own| own.with_file_name("fairhaul"))
+        .filter(|path| is_program(path));
+    beside.or_else(|| find("fairhaul")).ok_or_else(|| {
+        failed("no program fairhaul beside this one or in PATH; build it, or say where it is")
+    })
+}
+
 /// Runs a program to its end and returns what it wrote.
 ///
 /// # Errors

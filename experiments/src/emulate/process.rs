@@ -1,10 +1,10 @@
-//! The process of one node.
+//! The process of one node on this machine, whatever network it has.
 //!
 //! Decides when it counts as running: when its control answers. Refuses to start it twice, and
 //! to call one alive that has ended; then what it last said is the reason.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::nursery::Nursery;
-use super::tools::{failed, find, is_program};
-use crate::emulate::place::PlaceError;
+use super::place::PlaceError;
 
 /// The control socket in the folder of a peer.
 pub(super) const SOCKET: &str = "control.sock";
@@ -53,11 +51,16 @@ impl Process {
         }
     }
 
-    /// Starts it and waits until its control answers.
+    /// Its number, if it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Starts `command` by `spawn` and waits until its control answers.
     pub(super) fn start(
         &mut self,
-        nursery: &Nursery,
         mut command: Command,
+        spawn: impl FnOnce(Command) -> io::Result<Child>,
     ) -> Result<(), PlaceError> {
         if self.alive().is_ok() {
             return Err(failed(format!(
@@ -66,7 +69,7 @@ impl Process {
             )));
         }
         let path = self.home.join(LOG);
-        let bad = |error: std::io::Error| failed(format!("{}: {error}", path.display()));
+        let bad = |error: io::Error| failed(format!("{}: {error}", path.display()));
         let log = OpenOptions::new()
             .append(true)
             .create(true)
@@ -79,9 +82,8 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(bad)?)
             .stderr(log);
-        let child = nursery
-            .spawn(command)
-            .map_err(|error| failed(format!("{}: {error}", self.home.display())))?;
+        let child =
+            spawn(command).map_err(|error| failed(format!("{}: {error}", self.home.display())))?;
         self.child = Some(child);
         let begun = Instant::now();
         while UnixStream::connect(self.home.join(SOCKET)).is_err() {
@@ -157,7 +159,7 @@ impl Process {
 
     /// What it last said in this run, after a colon; empty if nothing.
     fn last_line(&self) -> String {
-        let read = || -> std::io::Result<Vec<u8>> {
+        let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(self.home.join(LOG))?;
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(
@@ -179,26 +181,6 @@ fn how(status: ExitStatus) -> String {
     format!("ended, {status}")
 }
 
-/// The program of a node.
-///
-/// # Errors
-///
-/// If there is none where it was said to be, or none beside this program and in PATH.
-pub(super) fn program(chosen: Option<&Path>) -> Result<PathBuf, PlaceError> {
-    if let Some(path) = chosen {
-        let path = path
-            .canonicalize()
-            .map_err(|error| failed(format!("{}: {error}", path.display())))?;
-        if is_program(&path) {
-            return Ok(path);
-        }
-        return Err(failed(format!("{}: not a program", path.display())));
-    }
-    let beside = std::env::current_exe()
-        .ok()
-        .map(|own| own.with_file_name("fairhaul"))
-        .filter(|path| is_program(path));
-    beside.or_else(|| find("fairhaul")).ok_or_else(|| {
-        failed("no program fairhaul beside this one or in PATH; build it, or say where it is")
-    })
+fn failed(talk: String) -> PlaceError {
+    PlaceError(talk)
 }
