@@ -17,13 +17,15 @@ for result in "${chosen[@]}"; do
   name=$(basename "$result")
   command=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["command"])' \
     "$result/manifest.json")
-  # The command is `fairlab sweep FILE ...`; only where it writes differs.
+  # The command is `fairlab sweep FILE ...`; only where it writes
+  # and what it prints differ.
   read -r -a words <<<"$command"
   arguments=()
   skip=0
   for word in "${words[@]:1}"; do
     if [ "$skip" = 1 ]; then skip=0; continue; fi
     if [ "$word" = --out ]; then skip=1; continue; fi
+    if [ "$word" = --json ]; then continue; fi
     arguments+=("$word")
   done
   "$lab" "${arguments[@]}" --out "$work/$name" --json >/dev/null
