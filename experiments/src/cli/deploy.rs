@@ -59,7 +59,11 @@ pub(super) struct DeployArgs {
     #[arg(long)]
     crowded: bool,
     /// The port of the first node of a machine, which must be open between them.
-    #[arg(long, default_value_t = machines::PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        long,
+        default_value_t = machines::PORT,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     port: u16,
     /// Log in as this user.
     #[arg(long, value_name = "NAME")]
