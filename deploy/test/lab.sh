@@ -134,7 +134,7 @@ clean_at 1 3
 machine_up 2
 wait_for 10 "sshd of vm-2 does not come up again" sshd_up 2
 code 0 deploy "$all" cut --speed 2 --resume
-shows 'vm-2: removed what an earlier run left: /root/.fairlab-'
+shows "vm-2: removed what an earlier run left: $(on 2 pwd)/.fairlab-"
 clean_at 1 2 3
 step "a machine dies: $(grep -m 1 'failed: ' "$work/cut.log")"
 
@@ -171,7 +171,7 @@ kill -KILL "$director"
 ended 137 orphan
 [ "$(nodes 1)" = 1 ] || die "the orphan of vm-1 has not survived its keepers"
 code 0 deploy "$all" orphan --speed 8
-shows 'vm-1: removed what an earlier run left: /root/.fairlab-'
+shows "vm-1: removed what an earlier run left: $(on 1 pwd)/.fairlab-"
 clean_at 1 2 3
 [ "$(on 1 cat .fairlab-mine/r0/0/file)" = precious ] || die "a folder that is not ours was touched"
 on 1 kill "$other" || die "a process that is not a node was touched"

@@ -21,6 +21,7 @@ use fairhaul_lab::{compare, policies, report, terminal, worlds};
 
 mod deploy;
 mod emulate;
+mod real;
 
 /// The scenario that runs when no command is given.
 const DEFAULT: &str = "experiments/scenarios/default.toml";

@@ -9,10 +9,11 @@ use fairhaul_lab::emulate::Interrupt;
 use fairhaul_lab::emulate::machines::inventory::Inventory;
 use fairhaul_lab::emulate::machines::ssh::Login;
 use fairhaul_lab::emulate::machines::{self, Fleet, FleetError};
-use fairhaul_lab::runner::{self, Emulated, Ground, Job, JobError, World};
+use fairhaul_lab::runner::{Ground, JobError};
 use fairhaul_lab::scenario::Scenario;
 
-use super::{Failure, command_line, tell};
+use super::Failure;
+use super::real::RealArgs;
 
 /// What `deploy --help` ends with.
 pub(super) const AFTER_HELP: &str = "\
@@ -32,29 +33,14 @@ cannot be reached; 5 it refuses the login, or its key is not known; 10 some runs
 /// What `deploy` takes.
 #[derive(Debug, Args)]
 pub(super) struct DeployArgs {
-    /// The scenario.
-    file: PathBuf,
+    #[command(flatten)]
+    real: RealArgs,
     /// The machines.
     #[arg(long, value_name = "CSV")]
     inventory: PathBuf,
-    /// Where the result goes [default: out/NAME-deployed].
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Only this cell of the sweep, from 0.
-    #[arg(long)]
-    cell: Option<u32>,
-    /// Which replication, from 0.
-    #[arg(long, default_value_t = 0, conflicts_with = "replications")]
-    replication: u32,
-    /// Replications of each cell, from 0, instead of one.
-    #[arg(long)]
-    replications: Option<u32>,
     /// The static binary that is sent [default: target/static/fairhaul, FAIRHAUL].
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
-    /// So many times as fast: times divided, rates multiplied.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    speed: u32,
     /// Several peers may share a machine, each with a port of its own.
     #[arg(long)]
     crowded: bool,
@@ -91,16 +77,10 @@ pub(super) struct DeployArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = machines::ALONE.as_secs())]
     #[arg(value_parser = clap::value_parser!(u64).range(5..=86_400))]
     alone: u64,
-    /// Keep the runs that an interrupted one has finished.
-    #[arg(long)]
-    resume: bool,
-    /// Print the summary as JSON instead of the picture.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
-    let scenario = Scenario::load(&args.file)?;
+    let scenario = Scenario::load(&args.real.file)?;
     let inventory = Inventory::load(&args.inventory);
     let inventory = inventory.map_err(|error| Failure(3, error.to_string()))?;
     let interrupt = Interrupt::of_signals()?;
@@ -125,26 +105,8 @@ pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
     };
     let fleet = Fleet::new(inventory, options);
     let fleet = fleet.map_err(|error: FleetError| Failure::from(JobError::from(error)))?;
-    let first = args.replication;
-    let job = Job {
-        out: args
-            .out
-            .unwrap_or_else(|| runner::default_out(&scenario, "deployed")),
-        cell: args.cell,
-        replications: args.replications.map_or(first..first + 1, |count| 0..count),
-        resume: args.resume,
-        jobs: Some(1),
-        command: command_line(),
-        figures: false,
-        file: args.file,
-        world: World::Emulated(Emulated {
-            speed: args.speed,
-            ground: Ground::Machines(Arc::new(fleet)),
-            interrupt,
-        }),
-    };
-    let outcome = runner::run(&scenario, &job)?;
-    tell(&outcome, &job, args.json)
+    let ground = Ground::Machines(Arc::new(fleet));
+    args.real.play(&scenario, "deployed", ground, interrupt)
 }
 
 /// What `scripts/static.sh` has built here or beside this program's folder, or what FAIRHAUL

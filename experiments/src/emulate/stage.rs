@@ -8,16 +8,17 @@
 mod leftovers;
 mod needs;
 mod nursery;
+mod place;
 mod plan;
 pub mod relay;
 mod tools;
 mod wires;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Component, Path, PathBuf};
+use std::fs::DirBuilder;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use fairhaul_core::units::Rate;
@@ -339,89 +340,6 @@ impl Namespaces {
                 .map_err(|error| failed(format!("{}: {error}", self.folder.display())))
         };
         killed.and(deleted).and(gone)
-    }
-}
-
-impl Place for Namespaces {
-    fn listen(&self, peer: u32) -> SocketAddr {
-        SocketAddr::from((self.peer(peer).address, PORT))
-    }
-
-    fn reach(&self, _from: u32, to: u32) -> String {
-        self.listen(to).to_string()
-    }
-
-    fn home(&self, peer: u32) -> &Path {
-        &self.peer(peer).home
-    }
-
-    fn socket(&self, peer: u32) -> PathBuf {
-        self.peer(peer).home.join(process::SOCKET)
-    }
-
-    fn control(&self, peer: u32) -> PathBuf {
-        self.socket(peer)
-    }
-
-    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), PlaceError> {
-        let plain = |part| matches!(part, Component::Normal(_));
-        if name.is_empty() || !Path::new(name).components().all(plain) {
-            return Err(failed(format!(
-                "{name:?} is not a path below the folder of a peer"
-            )));
-        }
-        let path = self.home(peer).join(name);
-        let folder = path.parent().unwrap_or(&path);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|error| failed(format!("{}: {error}", folder.display())))?;
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| io::copy(bytes, &mut file))
-            .map(drop)
-            .map_err(|error| failed(format!("{}: {error}", path.display())))
-    }
-
-    fn start(&mut self, peer: u32) -> Result<(), PlaceError> {
-        let at = &mut self.peers[peer as usize];
-        let mut command = self.nursery.command(&at.namespace, &self.fairhaul);
-        command.arg("run").arg("-c").arg(at.home.join("node.toml"));
-        let nursery = &self.nursery;
-        at.process.start(command, |command| nursery.spawn(command))
-    }
-
-    fn kill(&mut self, peer: u32) -> Result<(), PlaceError> {
-        self.peers[peer as usize].process.kill();
-        Ok(())
-    }
-
-    fn stop(&mut self, peer: u32) -> Result<(), PlaceError> {
-        self.peers[peer as usize].process.stop()
-    }
-
-    fn alive(&mut self, peer: u32) -> Result<(), PlaceError> {
-        self.peers[peer as usize].process.alive()
-    }
-
-    fn set_rates(
-        &mut self,
-        peer: u32,
-        up: Option<Rate>,
-        down: Option<Rate>,
-    ) -> Result<bool, PlaceError> {
-        self.reshape(peer, Direction::Up, up)?;
-        self.reshape(peer, Direction::Down, down)?;
-        Ok(true)
-    }
-
-    fn close(&mut self) -> Result<(), PlaceError> {
-        self.tear_down()
     }
 }
 

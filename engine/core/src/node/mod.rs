@@ -21,6 +21,7 @@ use crate::transfer::Transfer;
 use crate::units::Rate;
 use crate::uplink::{Hold, Uplink};
 
+mod answers;
 mod fetch;
 mod members;
 mod memory;

@@ -2,6 +2,8 @@
 //!
 //! A row is held to no more than it claims. Traffic is generated; the model beside it is a
 //! list for each flow.
+//!
+//! Longer than other files: all of it is tests, and the laws share their traffic and their model.
 
 use std::collections::{BTreeMap, VecDeque};
 

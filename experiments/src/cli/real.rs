@@ -1,0 +1,69 @@
+//! What the commands with real nodes have in common: which runs, how fast, where to.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use fairhaul_lab::emulate::Interrupt;
+use fairhaul_lab::runner::{self, Emulated, Ground, Job, World};
+use fairhaul_lab::scenario::Scenario;
+
+use super::{Failure, command_line, tell};
+
+/// Which runs of a scenario are played on real nodes.
+#[derive(Debug, Args)]
+pub(super) struct RealArgs {
+    /// The scenario.
+    pub(super) file: PathBuf,
+    /// Where the result goes [default: out/NAME-emulated, out/NAME-deployed].
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Only this cell of the sweep, from 0.
+    #[arg(long)]
+    cell: Option<u32>,
+    /// Which replication, from 0.
+    #[arg(long, default_value_t = 0, conflicts_with = "replications")]
+    replication: u32,
+    /// Replications of each cell, from 0, instead of one.
+    #[arg(long)]
+    replications: Option<u32>,
+    /// So many times as fast: times divided, rates multiplied.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    speed: u32,
+    /// Keep the runs that an interrupted one has finished.
+    #[arg(long)]
+    resume: bool,
+    /// Print the summary as JSON instead of the picture.
+    #[arg(long)]
+    json: bool,
+}
+
+impl RealArgs {
+    /// Plays `scenario` on `ground`; `world` is what the result is called after.
+    pub(super) fn play(
+        self,
+        scenario: &Scenario,
+        world: &str,
+        ground: Ground,
+        interrupt: Interrupt,
+    ) -> Result<u8, Failure> {
+        let first = self.replication;
+        let out = self.out;
+        let job = Job {
+            out: out.unwrap_or_else(|| runner::default_out(scenario, world)),
+            cell: self.cell,
+            replications: self.replications.map_or(first..first + 1, |count| 0..count),
+            resume: self.resume,
+            jobs: Some(1),
+            command: command_line(),
+            figures: false,
+            file: self.file,
+            world: World::Emulated(Emulated {
+                speed: self.speed,
+                ground,
+                interrupt,
+            }),
+        };
+        let outcome = runner::run(scenario, &job)?;
+        tell(&outcome, &job, self.json)
+    }
+}

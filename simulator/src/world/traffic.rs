@@ -1,0 +1,98 @@
+//! What the links have done: blocks that have left and blocks that have arrived.
+//!
+//! Decides nothing; refuses a network that invents them.
+
+use fairhaul_core::message::Message;
+use fairhaul_core::node::Input;
+use fairhaul_core::uplink::Block;
+
+use super::{Event, RunError, World, index};
+use crate::network::Outcome;
+
+impl World<'_> {
+    /// Takes what the network has to say now.
+    pub(super) fn network_event(&mut self) -> Result<(), RunError> {
+        if self.network_at != Some(self.now) {
+            return Ok(());
+        }
+        self.network_at = None;
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        self.network.advance(self.now, &mut outcomes);
+        for outcome in outcomes.drain(..) {
+            self.outcome(outcome)?;
+        }
+        self.outcomes = outcomes;
+        Ok(())
+    }
+
+    fn outcome(&mut self, outcome: Outcome) -> Result<(), RunError> {
+        let (Outcome::Sent(id) | Outcome::Delivered(id)) = outcome;
+        let flight = &mut self.flights[index(id)];
+        if !flight.live || flight.sent == matches!(outcome, Outcome::Sent(_)) {
+            return Err(RunError::Invented { at: self.now, id });
+        }
+        flight.sent = true;
+        let flight = *flight;
+        let Block {
+            peer,
+            transfer,
+            chunk,
+            offset,
+            len,
+            ..
+        } = flight.block;
+        let facts = [
+            (u64::from(transfer.0) << 32) | u64::from(chunk.get()),
+            offset.get(),
+        ];
+        if outcome == Outcome::Sent(id) {
+            self.trace.event(self.now, 3, flight.from, flight.to, facts);
+            self.checks.sent(flight.from, &flight.block);
+            if let Some(row) = self.tally.row_of(transfer.0) {
+                self.ideal.sent(row, len, self.now);
+            }
+            self.tell(flight.from, Input::Sent { peer, len });
+            return Ok(());
+        }
+        self.checks.arrived(flight.to, &flight.block);
+        self.release(id);
+        let connection = self.hosts[flight.from as usize].links[peer.index()];
+        if !connection.up || connection.generation != flight.generation {
+            return Ok(());
+        }
+        self.moved_at = self.now;
+        self.trace.event(self.now, 4, flight.from, flight.to, facts);
+        self.tally
+            .delivered_block(flight.to, transfer.0, len, self.now);
+        let message = Message::Block {
+            transfer,
+            chunk: chunk.get(),
+            offset,
+            len,
+        };
+        self.tell(
+            flight.to,
+            Input::Message {
+                peer: connection.back,
+                message,
+            },
+        );
+        Ok(())
+    }
+
+    fn release(&mut self, id: u64) {
+        self.flights[index(id)].live = false;
+        self.free.push(id);
+    }
+
+    /// Keeps one event in the queue for the next thing that the network does.
+    pub(super) fn watch_network(&mut self) {
+        let next = self.network.next_event();
+        if next != self.network_at
+            && let Some(at) = next
+        {
+            self.queue.push(at.max(self.now), Event::Network);
+        }
+        self.network_at = next.map(|at| at.max(self.now));
+    }
+}
