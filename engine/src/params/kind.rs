@@ -12,7 +12,7 @@ use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::{choke, pick, sched, time::Span};
 use toml::de::DeValue;
 
-use super::bad::{Fault, nearest};
+use super::bad::{Fault, ask, nearest};
 use super::range::AddressRange;
 use super::row::Row;
 pub(crate) use text::{days, is_name, key_bytes, minutes};

@@ -33,7 +33,7 @@ pub use self::wires::{FRAME, RELAY};
 use self::nursery::Nursery;
 use self::tools::failed;
 use self::wires::Direction;
-use super::place::{Place, PlaceError};
+use super::place::PlaceError;
 use super::process::{self, Process};
 
 /// The longest path of a socket that the kernel takes.

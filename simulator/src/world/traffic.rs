@@ -80,7 +80,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn release(&mut self, id: u64) {
+    pub(super) fn release(&mut self, id: u64) {
         self.flights[index(id)].live = false;
         self.free.push(id);
     }

@@ -2,14 +2,13 @@
 //!
 //! Decides when we are interested and when a chunk is asked for; `pick` decides which chunk.
 
-use super::{Action, Event, Node, Place};
+use super::{Action, Node, Place};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
 use crate::peer::{AskedChunk, Remote};
 use crate::time::{Span, Time};
 use crate::token_bucket::TokenBucket;
-use crate::transfer::Progress;
 use crate::units::{ByteCount, Rate};
 
 /// Depth of the bucket that paces requests: a second, and never less than one usual chunk.
