@@ -352,6 +352,7 @@ impl Peer {
             snubbed: self.snubbed,
             only_takes: self.conduct.only_takes(),
             keeps: self.conduct.keeps(),
+            passes_on: self.conduct.passes(),
         }
     }
 }

@@ -3,8 +3,9 @@
 //! Source:    J. J. D. Mol, J. A. Pouwelse, M. Meulpolder, D. H. J. Epema, H. J. Sips,
 //!            "Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems", 2008.
 //! Contract:  everybody is served but peers that keep what they alone were given, while others
-//!            want something. Those have one slot in every sixth round, by turns: who cannot be
-//!            reached by others is not to blame for keeping, and nobody gets nothing.
+//!            want something that have been seen to pass on. The keepers have one slot in every
+//!            sixth round, by turns: who cannot be reached by others is not to blame, and nobody
+//!            gets nothing. Where nobody passes on, all are served alike.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: two that lie together can announce each other's chunks. A peer whose uplink is
 //!            very slow passes on late, and is served less until it has.
@@ -32,7 +33,7 @@ impl Choker for GiveToGet {
         let (keepers, others): (Vec<&Candidate>, Vec<&Candidate>) =
             peers.iter().partition(|peer| peer.keeps);
         let mut chosen: Vec<PeerId> = others.iter().map(|peer| peer.peer).collect();
-        if others.iter().any(|peer| peer.interested) {
+        if others.iter().any(|peer| peer.interested && peer.passes_on) {
             let wanting = keepers.into_iter().filter(|peer| peer.interested);
             let turn = wanting.min_by_key(|peer| (peer.unchoked, Reverse(peer.waited), peer.peer));
             let is_time = self.round.is_multiple_of(KEEPERS_ROUNDS);
@@ -52,6 +53,7 @@ mod tests {
     #[test]
     fn those_who_keep_share_one_slot_in_six_rounds_by_turns() {
         let mut peers: Vec<_> = (0..5).map(|peer| candidate(peer, 0)).collect();
+        peers[0].passes_on = true;
         peers[1].keeps = true;
         peers[3].keeps = true;
         let mut rng = Rng::from_seed([0; 32]);
@@ -76,8 +78,19 @@ mod tests {
         let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
         peers[0].keeps = true;
         peers[1].keeps = true;
+        peers[2].passes_on = true;
         peers[2].interested = false;
         let mut rng = Rng::from_seed([0; 32]);
         assert_eq!(GiveToGet::default().unchoke(&peers, 1, &mut rng).len(), 3);
+    }
+
+    #[test]
+    fn where_nobody_was_seen_to_pass_on_all_are_served() {
+        let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
+        peers[0].keeps = true;
+        let mut rng = Rng::from_seed([0; 32]);
+        assert_eq!(GiveToGet::default().unchoke(&peers, 1, &mut rng).len(), 3);
+        peers[1].passes_on = true;
+        assert_eq!(GiveToGet::default().unchoke(&peers, 1, &mut rng).len(), 2);
     }
 }

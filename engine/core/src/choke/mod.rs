@@ -40,6 +40,8 @@ pub struct Candidate {
     pub only_takes: bool,
     /// Whether hardly anything of what we alone had and gave it has appeared at others.
     pub keeps: bool,
+    /// Enough of what we alone had and gave it has appeared at others.
+    pub passes_on: bool,
 }
 
 /// The rule that grants slots.
@@ -172,6 +174,7 @@ pub(crate) fn candidate(peer: u32, received: u64) -> Candidate {
         snubbed: false,
         only_takes: false,
         keeps: false,
+        passes_on: false,
     }
 }
 

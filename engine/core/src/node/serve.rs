@@ -295,10 +295,10 @@ impl Node {
         }
     }
 
-    /// Whether somebody wants something who passes on what it is given.
+    /// Whether somebody wants something who was seen to pass on what it is given.
     fn others_wait(&self) -> bool {
         let mut peers = self.peers.iter().flatten();
-        peers.any(|peer| peer.interested && !peer.conduct.keeps())
+        peers.any(|peer| peer.interested && peer.conduct.passes())
     }
 
     /// The last byte of a block has left.

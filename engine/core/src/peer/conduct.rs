@@ -100,6 +100,12 @@ impl Conduct {
         self.given > KEPT_FREE && passed_on < self.given
     }
 
+    /// Whether enough of what we alone had and gave it has appeared at others.
+    pub(crate) const fn passes(&self) -> bool {
+        let passed_on = self.passed_on.saturating_mul(PASSED_PART);
+        self.passed_on > 0 && passed_on >= self.given
+    }
+
     /// Whether nothing would be lost by forgetting it.
     pub(crate) fn is_blank(&self) -> bool {
         !self.lied
