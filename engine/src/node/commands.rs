@@ -22,9 +22,8 @@ use crate::clock::unix_ms;
 use crate::content::scan::{Options, Scanned, Stamp, scan};
 use crate::content::ticket::Ticket;
 use crate::control::api::{self, Call, Failure, Nothing, Phase, Pong, Progress, Request, Shared};
+use crate::store::SETTLED_S;
 
-/// Seconds after which a change of a file shows in its time.
-const SETTLED_S: i64 = 2;
 /// How long a ping waits for its answer.
 const PING: Span = Span::from_secs(10);
 

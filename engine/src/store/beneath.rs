@@ -10,11 +10,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::disk::{Disk, DiskFile, Open, Status, What};
+use super::disk::{Disk, DiskFile, Open, SETTLED_S, Status, What};
 use crate::content::scan::Stamp;
 
 /// Directories that stay open between calls: enough for both ends of a rename.
@@ -199,6 +200,13 @@ impl DiskFile for RealFile {
     }
 }
 
+/// Whether a change noted at this second, by the clock that notes changes, is long enough ago.
+fn is_settled(changed_s: i64) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    changed_s < now.saturating_sub(SETTLED_S)
+}
+
 fn status_of(stat: &fs::Stat) -> Status {
     let what = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => What::File,
@@ -221,5 +229,6 @@ fn status_of(stat: &fs::Stat) -> Status {
             .saturating_mul(512),
         unlinked: stat.st_nlink == 0,
         private: stat.st_uid == rustix::process::geteuid().as_raw() && !others_write,
+        settled: is_settled(stat.st_ctime),
     }
 }

@@ -24,6 +24,9 @@ pub(crate) enum What {
     Other,
 }
 
+/// Seconds after which a change of a file shows in its time, and all of it is there.
+pub(crate) const SETTLED_S: i64 = 2;
+
 /// What is known of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
@@ -37,6 +40,9 @@ pub(crate) struct Status {
     pub(crate) unlinked: bool,
     /// Whether it belongs to this user and nobody else may write to it.
     pub(crate) private: bool,
+    /// Whether its last change is over: the system notes the time of a write before the bytes
+    /// arrive, so what looks unchanged right after may still change.
+    pub(crate) settled: bool,
 }
 
 /// How a file is opened. No way of opening ever truncates.

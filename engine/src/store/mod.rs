@@ -33,6 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use fairhaul_core::bitfield::Bitfield;
 
+pub(crate) use disk::SETTLED_S;
 pub use error::{ReadError, StoreError};
 pub(crate) use fds::OPEN_MAX;
 pub use lock::DataLock;

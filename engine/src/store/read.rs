@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// Reads all of `chunk` into `whole` and hashes it. If it is right and its files stood
-    /// still meanwhile, it counts as verified from then on.
+    /// still meanwhile and for a while before, it counts as verified from then on.
     pub(crate) fn inspect(
         &self,
         chunk: ChunkIndex,
@@ -213,7 +213,7 @@ impl Store {
             }
             at = end;
             let after = file.status().map_err(failed)?;
-            still &= before.stamp == after.stamp;
+            still &= before.stamp == after.stamp && after.settled;
             if suspect.is_none() && !self.book().holds(piece.entry, &after) {
                 suspect = Some(piece.entry);
             }

@@ -262,6 +262,7 @@ impl World {
             occupied: bytes,
             unlinked: false,
             private: true,
+            settled: true,
         }
     }
 }
