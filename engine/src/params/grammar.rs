@@ -225,7 +225,7 @@ static POLICY: [Field; 10] = [
     field(
         "seed-rule",
         Kind::SeedRule,
-        Is("\"even\""),
+        Is("\"give-to-get\""),
         "Whom to serve once it has everything.",
     ),
     field(

@@ -38,7 +38,8 @@ pub struct Candidate {
     pub snubbed: bool,
     /// Whether we sent it something and it never sent us anything.
     pub only_takes: bool,
-    /// Whether hardly anything of what we alone had and gave it has appeared at others.
+    /// Whether hardly anything of what we alone had and gave it has appeared at others, and no
+    /// floor is promised to it.
     pub keeps: bool,
     /// Enough of what we alone had and gave it has appeared at others.
     pub passes_on: bool,

@@ -173,10 +173,8 @@ impl Node {
         transfer.count_holder(chunk, true);
         let passed_on = transfer.appears(peer, chunk);
         if transfer.had().has(chunk) {
-            if let Some((giver, len)) = passed_on
-                && let Some(giver) = self.peer_mut(giver)
-            {
-                giver.conduct.passes_on(len);
+            if let Some((giver, len)) = passed_on {
+                self.passes_on(giver, len);
             }
             return Ok(());
         }

@@ -71,9 +71,8 @@ impl Node {
             self.interested += 1;
         } else {
             self.interested -= 1;
-            let keeps = self.peer(peer).is_some_and(|state| state.conduct.keeps());
             let row = self.row();
-            self.set_choked(peer, row.slots || (row.watches && keeps));
+            self.set_choked(peer, row.slots || (row.watches && self.keeps(peer)));
         }
         self.fill_slots();
     }
@@ -121,7 +120,10 @@ impl Node {
         let peers = self.peers.iter().enumerate();
         let interested = peers.filter_map(|(at, peer)| {
             let peer = peer.as_ref().filter(|peer| peer.interested || !slots)?;
-            Some(peer.candidate(PeerId(u32::try_from(at).expect("ids are u32"))))
+            let id = PeerId(u32::try_from(at).expect("ids are u32"));
+            let candidate = peer.candidate(id);
+            let keeps = candidate.keeps && !self.uplink.has_floor(id);
+            Some(Candidate { keeps, ..candidate })
         });
         interested.collect()
     }
@@ -259,13 +261,20 @@ impl Node {
                     .expect("it was there");
                 let before = state.conduct.keeps();
                 state.conduct.is_given(given);
-                if state.conduct.keeps() && !before {
+                if !before && self.keeps(block.peer) {
                     self.found_out(block.peer);
                 }
             }
         } else if let Some(serving) = state.serving.iter_mut().find(|serving| same(serving)) {
             serving.started = true;
         }
+    }
+
+    /// Whether a peer keeps what it alone is given. Who has been promised a floor is served
+    /// whatever it does.
+    fn keeps(&self, peer: PeerId) -> bool {
+        let state = self.peer(peer);
+        state.is_some_and(|state| state.conduct.keeps()) && !self.uplink.has_floor(peer)
     }
 
     /// Whether somebody else takes part in the content of a block.
@@ -280,8 +289,39 @@ impl Node {
     /// `peer` keeps what it was given. Where that counts and others are served, its slot does not
     /// wait for the end of the round.
     fn found_out(&mut self, peer: PeerId) {
-        if self.row().watches && self.others_wait() {
+        if !self.row().watches {
+            return;
+        }
+        if self.others_wait() {
             self.set_choked(peer, true);
+        } else {
+            // It may have been the last one that passed on.
+            self.serve_keepers();
+        }
+    }
+
+    /// A chunk of ours that `peer` alone was given has appeared at another. It is served again
+    /// if it was not; and if it is the first to pass on, those who keep wait from now on.
+    pub(super) fn passes_on(&mut self, peer: PeerId, len: ByteCount) {
+        let kept = self.keeps(peer);
+        let Some(state) = self.peer_mut(peer) else {
+            return;
+        };
+        let passed = state.conduct.passes();
+        state.conduct.passes_on(len);
+        let is_first = !passed && state.conduct.passes() && state.interested;
+        if !self.row().watches {
+            return;
+        }
+        if kept && !self.keeps(peer) {
+            self.set_choked(peer, false);
+        }
+        if is_first {
+            for other in self.peer_ids() {
+                if self.keeps(other) {
+                    self.set_choked(other, true);
+                }
+            }
         }
     }
 

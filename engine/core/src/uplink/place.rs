@@ -55,6 +55,19 @@ impl Uplink {
         }
     }
 
+    /// Whether a floor is promised to `peer`, or to its group.
+    pub(crate) fn has_floor(&self, peer: PeerId) -> bool {
+        let promised = |slot: u32| {
+            let meter = self.entities.at(slot).meter.as_ref();
+            meter.is_some_and(|meter| meter.limit.floor.is_some())
+        };
+        let slot = self.entities.find(Target::Peer(peer));
+        slot.is_some_and(|slot| {
+            let group = self.entities.at(slot).group;
+            promised(slot) || (group != NONE && promised(group))
+        })
+    }
+
     /// Puts a peer or a transfer into a group, or takes it out of all. What it has waiting
     /// moves with it. For other targets this does nothing.
     pub fn join(&mut self, target: Target, group: Option<GroupId>, now: Time) {

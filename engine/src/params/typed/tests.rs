@@ -108,7 +108,10 @@ fn every_policy_of_the_file_is_the_row_of_its_name() {
     assert_eq!(policy.seed_rule.name, "round-robin");
     assert_eq!(policy.picker.name, "sequential");
     let even = params("[node]\nname = \"a\"\n").policy();
-    assert_eq!((even.seed_rule.name, even.share), ("none", Share::Peer));
+    assert_eq!(
+        (even.seed_rule.name, even.share),
+        ("give-to-get", Share::Peer)
+    );
     let transfer = params("node.name = \"a\"\npolicy.share = \"transfer\"\n").policy();
     assert_eq!(transfer.share, Share::Transfer);
 }

@@ -15,6 +15,7 @@ mod alone;
 mod chaos;
 mod guard;
 mod memory;
+mod riders;
 mod room;
 mod talk;
 
