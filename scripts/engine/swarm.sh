@@ -34,7 +34,7 @@ if [ ${#cases[@]} = 0 ]; then
   for setting in equal mix mix50; do
     cases+=("$setting" "$setting:limit=none" "$setting:engine=aria2")
   done
-  cases+=("riders" "riders:seed-rule=give-to-get" "riders:engine=aria2")
+  cases+=("riders" "riders:seed-rule=even" "riders:engine=aria2")
 fi
 
 need_root
@@ -215,7 +215,7 @@ run_aria2() {
 # one_run CASE NUMBER
 one_run() {
   local part i sampler='' start=0 makespan=0 seed_up name=$1 setting=${1%%:*}
-  declare -A key=([engine]=fairhaul [unchoke]=tit-for-tat [seed-rule]=even [picker]=rarest-first
+  declare -A key=([engine]=fairhaul [unchoke]=tit-for-tat [seed-rule]=give-to-get [picker]=rarest-first
     [uplink]=drr [limit]=95)
   local -a parts rates
   IFS=: read -ra parts <<< "$1"

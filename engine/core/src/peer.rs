@@ -64,6 +64,8 @@ pub(crate) struct Peer {
     asking: Asking,
     /// The shortest time from a request to the first block of its answer: how far it is away.
     away: Option<Span>,
+    /// When we last looked for what it could take over from slower peers.
+    looked: Option<Time>,
     last_block: Time,
     received: [ByteCount; 2],
     sent: [ByteCount; 2],
@@ -123,6 +125,7 @@ impl Peer {
             fixed_ahead,
             asking,
             away: None,
+            looked: None,
             last_block: now,
             received: [ByteCount::ZERO; 2],
             sent: [ByteCount::ZERO; 2],
@@ -191,6 +194,24 @@ impl Peer {
         }
         self.last_asked = Some(ask.transfer);
         self.asked.push(ask);
+    }
+
+    /// Whether it answers, stands idle although it has something that we lack, and nobody has
+    /// looked for a moment for what it could take over.
+    pub(crate) fn may_relieve(&mut self, now: Time) -> bool {
+        let every = self.asking.least;
+        let due = self.looked.is_none_or(|looked| now.since(looked) >= every);
+        let may = due && self.away.is_some() && self.asked.is_empty() && self.is_useful();
+        if may {
+            self.looked = Some(now);
+        }
+        may
+    }
+
+    /// How far it is away, there and back: at most [`AWAY_MAX`], which is taken of a peer that
+    /// never answered.
+    pub(crate) fn away(&self) -> Span {
+        self.away.unwrap_or(AWAY_MAX)
     }
 
     /// Whether it has anything that we lack.

@@ -318,6 +318,29 @@ impl Transfer {
         stands.then_some(asked.peer)
     }
 
+    /// The request that has stood longest in the queue of another, for as long as `waits` says of
+    /// that one or longer, for a chunk that is among `theirs`: nothing of it has come, and nobody else was asked. Each chunk moves
+    /// once at most, so that it comes even if all are slow.
+    pub(crate) fn stuck(
+        &self,
+        peer: PeerId,
+        theirs: &Bitfield,
+        waits: impl Fn(PeerId) -> Span,
+        now: Time,
+    ) -> Option<(ChunkIndex, PeerId)> {
+        let stuck = self.in_flight.iter().filter_map(|(&chunk, asked)| {
+            let [ask] = asked.as_slice() else {
+                return None;
+            };
+            let stands = ask.received == ByteCount::ZERO && now.since(ask.at) >= waits(ask.peer);
+            let all = (chunk, PeerId(0))..=(chunk, PeerId(u32::MAX));
+            let stands = stands && self.withdrawn.range(all).next().is_none();
+            (stands && ask.peer != peer && theirs.has(chunk)).then_some((ask.at, chunk, ask.peer))
+        });
+        let (_, chunk, other) = stuck.min()?;
+        Some((chunk, other))
+    }
+
     /// Bytes of `chunk` that came from `peer` so far.
     pub(crate) fn received(&self, peer: PeerId, chunk: ChunkIndex) -> ByteCount {
         let asked = self.in_flight.get(&chunk).into_iter().flatten();

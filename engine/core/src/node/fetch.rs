@@ -6,7 +6,7 @@ use super::{Action, Node, Place};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
-use crate::peer::{AskedChunk, Remote};
+use crate::peer::{AskedChunk, Peer, Remote};
 use crate::time::{Span, Time};
 use crate::token_bucket::TokenBucket;
 use crate::units::{ByteCount, Rate};
@@ -27,7 +27,37 @@ pub(super) struct Spot {
 impl Node {
     /// Asks `peer` for as much as fits its pipeline.
     pub(super) fn ask(&mut self, peer: PeerId, now: Time) {
-        while self.ask_one(peer, now).is_some() {}
+        while self.ask_one(peer, now).is_some() || self.relieve(peer, now).is_some() {}
+    }
+
+    /// A peer of whom we want something and ask for nothing takes over what stands in the queue
+    /// of a slower one.
+    fn relieve(&mut self, peer: PeerId, now: Time) -> Option<()> {
+        if !self.asking.moves {
+            return None;
+        }
+        let state = self.peers.get_mut(peer.index())?.as_mut()?;
+        if !state.may_be_asked() || !state.may_relieve(now) {
+            return None;
+        }
+        let spared = self.left_to_others(peer, now);
+        let (state, transfers, least) = (self.peer(peer)?, &self.transfers, self.asking.least);
+        // What is on its way there and back stands in no queue.
+        let waits = |other| {
+            let away = self.peer(other).map_or(Span::ZERO, Peer::away);
+            Span::from_nanos(least.as_nanos().saturating_add(away.as_nanos()))
+        };
+        let open = |remote: &&Remote| remote.useful > 0 && !spared.contains(&remote.ours);
+        let stuck = |remote: &Remote| {
+            let transfer = transfers.at(remote.place);
+            let (chunk, other) = transfer.stuck(peer, &remote.has, waits, now)?;
+            Some((remote.ours, remote.place, chunk, other))
+        };
+        let found = state.remotes.iter().filter(open).find_map(stuck);
+        let (id, place, chunk, other) = found?;
+        self.withdraw(other, id, chunk);
+        self.transfers.at_mut(place).withdraw(other, chunk);
+        self.ask_one(peer, now)
     }
 
     /// Asks every peer for as much as fits its pipeline.

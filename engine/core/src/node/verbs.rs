@@ -64,8 +64,8 @@ impl Default for Asking {
     /// filled by peers with the same random choices (results/engine/swarm).
     fn default() -> Self {
         Self {
-            least: Span::from_millis(500),
-            most: Span::from_secs(1),
+            least: Span::from_millis(150),
+            most: Span::from_millis(300),
             moves: true,
         }
     }

@@ -41,6 +41,44 @@ fn what_appears_at_others_was_passed_on() {
     assert_eq!(transfer.gives(second, chunk), None);
 }
 
+/// What stood longest with another is moved first; what has begun, is asked of two, or is not had
+/// by whom could take it over, is not.
+#[test]
+fn what_stands_in_the_queue_of_another_can_be_taken_over() {
+    let mut transfer = transfer(4);
+    let at = |secs| Time::ZERO + Span::from_secs(secs);
+    let (mut theirs, waited) = (Bitfield::full(4), Span::SECOND);
+    for secs in 0..3 {
+        ask(&mut transfer, 1, at(secs));
+    }
+    let stuck = |transfer: &Transfer, peer, theirs: &Bitfield, now| {
+        transfer.stuck(PeerId(peer), theirs, |_| waited, now)
+    };
+    let (first, second) = (ChunkIndex(0), ChunkIndex(1));
+    assert_eq!(stuck(&transfer, 2, &theirs, Time::ZERO), None);
+    assert_eq!(stuck(&transfer, 1, &theirs, at(3)), None);
+    assert_eq!(
+        stuck(&transfer, 2, &theirs, at(3)),
+        Some((first, PeerId(1)))
+    );
+    let (zero, one) = (ByteCount::ZERO, ByteCount::new(1));
+    transfer.block(PeerId(1), first, zero, one).unwrap();
+    assert_eq!(
+        stuck(&transfer, 2, &theirs, at(3)),
+        Some((second, PeerId(1)))
+    );
+    theirs.remove(second);
+    assert_eq!(
+        stuck(&transfer, 2, &theirs, at(3)),
+        Some((ChunkIndex(2), PeerId(1)))
+    );
+    assert_eq!(stuck(&transfer, 2, &theirs, at(2)), None);
+    // Once only: it would come from nobody if all were slow.
+    transfer.withdraw(PeerId(1), ChunkIndex(2));
+    assert_eq!(ask(&mut transfer, 3, at(3)), Some(ChunkIndex(2)));
+    assert_eq!(stuck(&transfer, 2, &theirs, at(9)), None);
+}
+
 /// A request was withdrawn while its answer was on its way, and made again.
 ///
 /// Register: D3, D8.

@@ -282,3 +282,42 @@ fn what_is_removed_is_left_and_no_longer_asked_for() {
     let said = tell(&mut node, add(1, 9, Bitfield::empty(2), None), Time::ZERO);
     assert_eq!(said.len(), 1, "{said:?}");
 }
+
+/// A has all, B the last two chunks. What stands in A's queue moves to B once it has waited, since
+/// B has answered before and stands idle: A is told, and nothing is asked twice.
+///
+/// Register: D3.
+#[test]
+fn an_idle_peer_takes_over_what_stands_in_the_queue_of_a_slower_one() {
+    let mut node = leecher(3, &[A]);
+    meet(&mut node, B);
+    let mut last = Bitfield::empty(3);
+    last.insert(ChunkIndex(1));
+    last.insert(ChunkIndex(2));
+    hear(&mut node, B, join(9, last), at(0));
+    assert_eq!(asked(&hear(&mut node, A, Message::Unchoke, at(0))).len(), 2);
+    assert_eq!(
+        asked(&hear(&mut node, B, Message::Unchoke, at(0))),
+        [(B, 2)]
+    );
+    for offset in [0, CHUNK / 2] {
+        hear(&mut node, B, half(2, offset), at(0));
+    }
+    let stored = Input::Stored {
+        transfer: TransferId(1),
+        chunk: ChunkIndex(2),
+        from: B,
+    };
+    // What has waited for a moment only may still come from A.
+    assert_eq!(asked(&tell(&mut node, stored, at(0))), []);
+    let said = hear(&mut node, B, Message::Unchoke, at(1));
+    let transfer = TransferId(1);
+    let cancel = Message::Cancel { transfer, chunk: 1 };
+    assert_eq!(
+        said,
+        [
+            send(A, cancel),
+            send(B, Message::Request { transfer, chunk: 1 })
+        ]
+    );
+}
