@@ -4,6 +4,7 @@
 //! directory and its address; once it runs, trouble with one peer or one content stays there.
 
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,7 +121,13 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         .thread_name("fairhaul")
         .build()
         .map_err(|error| Failure::error(format!("threads: {error}")))?;
-    let result = runtime.block_on(live(options));
+    // On a worker like the sessions, and not on this thread: there every word between it and them
+    // would wake a thread, and a transfer says two for each block.
+    let result = runtime.block_on(runtime.spawn(live(options)));
+    let result = result.unwrap_or_else(|ended| match ended.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(ended) => Err(Failure::error(format!("the node: {ended}"))),
+    });
     // What still reads or writes a file is given this long; all of it can be taken up again.
     runtime.shutdown_timeout(Duration::from_secs(2));
     result
