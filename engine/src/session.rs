@@ -16,7 +16,7 @@ use fairhaul_core::units::ByteCount;
 use fairhaul_core::wire::Decoder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::content::ChunkHash;
 use crate::node::Happening;
@@ -101,7 +101,7 @@ pub(crate) enum Outgoing {
         chunk: ChunkIndex,
         offset: ByteCount,
         len: ByteCount,
-        bytes: JoinHandle<Result<Vec<u8>, ReadError>>,
+        bytes: JoinHandle<Result<Result<Vec<u8>, ReadError>, JoinError>>,
     },
     /// Say this and end.
     Close(Message),

@@ -32,7 +32,7 @@ use super::{Happening, doors};
 use crate::clock::Clock;
 use crate::content::manifest_id;
 use crate::record::Recorder;
-use crate::session::{Arrival, Backlog, HEAD, Outgoing, Pool};
+use crate::session::{Arrival, Backlog, Outgoing, Pool};
 
 /// Bytes of control messages that may wait for one peer (limit L5).
 const QUEUED_MAX: usize = 16 * 1024 * 1024;
@@ -219,16 +219,7 @@ impl Host {
             self.later.push_back(Input::Sent { peer, len });
             return;
         };
-        let pool = Arc::clone(&self.pool);
-        let len = usize::try_from(block.len.get()).expect("a block is at most 256 KiB");
-        let bytes = spawn_blocking(move || {
-            let mut buffer = pool.take(HEAD + len);
-            // Old bytes are as good as zeros: all of them are read over or nothing is sent.
-            buffer.resize((HEAD + len).max(buffer.len()), 0);
-            buffer.truncate(HEAD + len);
-            shelf.read(block.chunk, block.offset, &mut buffer[HEAD..])?;
-            Ok(buffer)
-        });
+        let bytes = tokio::spawn(shelf.read_block(block, Arc::clone(&self.pool)));
         if let Some((content, false)) = self.contents.of_mut(block.transfer) {
             content.sent += block.len.get();
         }

@@ -10,8 +10,11 @@ use std::sync::{Arc, Mutex};
 use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::manifest::Manifest;
 use fairhaul_core::units::ByteCount;
+use fairhaul_core::uplink::Block;
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::content::{ChunkHash, Tree};
+use crate::session::{HEAD, Pool};
 use crate::store::{ReadError, Store, StoreError};
 
 /// Length of a chunk of a manifest: nearly every manifest is one chunk.
@@ -97,6 +100,37 @@ impl Shelf {
                 Ok(())
             }
         }
+    }
+
+    /// Fills `out` as [`Shelf::read`] does if nothing has to be waited for; whether it did.
+    fn read_at_hand(&self, chunk: ChunkIndex, offset: ByteCount, out: &mut [u8]) -> bool {
+        match self {
+            Self::Files(store, _) => store.read_at_hand(chunk, offset, out),
+            Self::Manifest(_) => self.read(chunk, offset, out).is_ok(),
+        }
+    }
+
+    /// The bytes of a block behind room for its head, in a buffer of `pool`. What is in memory is
+    /// copied at once: a thread that may wait would be woken, and wake this one again, for less.
+    pub(crate) async fn read_block(
+        self,
+        block: Block,
+        pool: Arc<Pool>,
+    ) -> Result<Result<Vec<u8>, ReadError>, JoinError> {
+        let (chunk, offset) = (block.chunk, block.offset);
+        let len = usize::try_from(block.len.get()).expect("a block is at most 256 KiB");
+        let mut buffer = pool.take(HEAD + len);
+        // Old bytes are as good as zeros: all of them are read over or nothing is sent.
+        buffer.resize((HEAD + len).max(buffer.len()), 0);
+        buffer.truncate(HEAD + len);
+        if self.read_at_hand(chunk, offset, &mut buffer[HEAD..]) {
+            return Ok(Ok(buffer));
+        }
+        let reading = spawn_blocking(move || {
+            self.read(chunk, offset, &mut buffer[HEAD..])?;
+            Ok(buffer)
+        });
+        reading.await
     }
 
     /// Whether a chunk with this hash is the right one. A manifest is judged when it is whole.

@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Outlet<S> {
                 len,
                 bytes,
             } => {
-                let read = bytes.await.map_err(io::Error::other)?;
+                let read = bytes.await.flatten().map_err(io::Error::other)?;
                 match read {
                     Ok(buffer) => self.block(transfer, chunk, (offset, len), buffer).await?,
                     Err(why) => {

@@ -5,15 +5,15 @@
 //! open anything but regular files for data, so that a planted pipe cannot hang a reader.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::disk::{Disk, DiskFile, Open, SETTLED_S, Status, What};
 use crate::content::scan::Stamp;
@@ -23,6 +23,9 @@ const PARENTS_OPEN: usize = 4;
 
 /// Times that the kernel may say that a path changed under its feet.
 const RACES: u32 = 64;
+
+/// What `statfs` calls a file system in memory (linux/magic.h).
+const TMPFS: fs::FsWord = 0x0102_1994;
 
 /// A directory held open.
 #[derive(Debug)]
@@ -34,7 +37,11 @@ pub(crate) struct Beneath {
 
 /// A regular file.
 #[derive(Debug)]
-struct RealFile(File);
+struct RealFile {
+    file: File,
+    /// Where the system cannot say what is cached: whether all of the file is in memory.
+    in_memory: OnceLock<bool>,
+}
 
 impl Beneath {
     /// Holds `path`, which the user chose and which may itself lead through links.
@@ -106,7 +113,10 @@ impl Disk for Beneath {
         if how == Open::Read && !file.metadata()?.is_file() {
             return Err(Errno::INVAL.into());
         }
-        Ok(Box::new(RealFile(file)))
+        Ok(Box::new(RealFile {
+            file,
+            in_memory: OnceLock::new(),
+        }))
     }
 
     fn status(&self, path: &str) -> io::Result<Option<Status>> {
@@ -180,23 +190,45 @@ impl Disk for Beneath {
 
 impl DiskFile for RealFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buf, offset)
+        self.file.read_at(buf, offset)
+    }
+
+    fn read_at_hand(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        match self.in_memory.get() {
+            Some(true) => return self.file.read_at(buf, offset).map(Some),
+            Some(false) => return Ok(None),
+            None => {}
+        }
+        let mut bufs = [IoSliceMut::new(buf)];
+        match preadv2(&self.file, &mut bufs, offset, ReadWriteFlags::NOWAIT) {
+            Ok(read) => Ok(Some(read)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+            // Neither tmpfs nor old systems know the question.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                let in_memory = fs::fstatfs(&self.file)?.f_type == TMPFS;
+                if *self.in_memory.get_or_init(|| in_memory) {
+                    return self.file.read_at(buf, offset).map(Some);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.0.write_at(bytes, offset)
+        self.file.write_at(bytes, offset)
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
+        self.file.set_len(bytes)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn status(&self) -> io::Result<Status> {
-        Ok(status_of(&fs::fstat(self.0.as_fd())?))
+        Ok(status_of(&fs::fstat(self.file.as_fd())?))
     }
 }
 

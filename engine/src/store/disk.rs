@@ -82,6 +82,8 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
 pub(crate) trait DiskFile: fmt::Debug + Send + Sync {
     /// Reads at most `buf.len()` bytes from `offset`; 0 at the end.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// As [`DiskFile::read_at`], but none where that would wait for a device, or might.
+    fn read_at_hand(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>>;
     /// Writes at most `bytes.len()` bytes to `offset`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// Sets the length; what is added is a hole.
@@ -103,6 +105,19 @@ pub(crate) fn read_full(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> io:
         }
     }
     Ok(true)
+}
+
+/// Fills `buf` from `offset` with what is in memory; false if not all of it is, or the file ends
+/// or fails: who may wait finds out which.
+pub(crate) fn read_full_at_hand(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> bool {
+    let mut done = 0;
+    while done < buf.len() {
+        match file.read_at_hand(&mut buf[done..], offset + done as u64) {
+            Ok(Some(read)) if read > 0 => done += read,
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// Writes all of `bytes` at `offset`.
@@ -182,6 +197,13 @@ mod tests {
             self.next(buf.len())
         }
 
+        fn read_at_hand(&self, buf: &mut [u8], _offset: u64) -> io::Result<Option<usize>> {
+            match self.next(buf.len()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                answer => answer.map(Some),
+            }
+        }
+
         fn write_at(&self, bytes: &[u8], _offset: u64) -> io::Result<usize> {
             self.next(bytes.len())
         }
@@ -218,6 +240,16 @@ mod tests {
         assert_eq!(Errno::from_io_error(&error), Some(Errno::IO));
         let full = Scripted::new(vec![Err(Errno::NOSPC), Ok(9)]);
         assert!(write_full(&full, &[0; 9], 0).is_err());
+    }
+
+    #[test]
+    fn what_is_not_all_at_hand_is_left_to_who_may_wait() {
+        let all = Scripted::new(vec![Ok(3), Ok(100)]);
+        assert!(read_full_at_hand(&all, &mut [0; 9], 0));
+        for last in [Ok(0), Err(Errno::AGAIN), Err(Errno::IO)] {
+            let part = Scripted::new(vec![Ok(3), last, Ok(100)]);
+            assert!(!read_full_at_hand(&part, &mut [0; 9], 0));
+        }
     }
 
     #[test]

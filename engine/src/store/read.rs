@@ -12,7 +12,7 @@ use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::units::ByteCount;
 
 use super::book::Place;
-use super::disk::{DiskFile, Open, read_full};
+use super::disk::{DiskFile, Open, read_full, read_full_at_hand};
 use super::{ReadError, Store};
 
 /// What hashing a chunk showed.
@@ -63,6 +63,48 @@ impl Store {
             buf.fill(0);
         }
         read
+    }
+
+    /// As [`Store::read`], but only what needs no waiting for a disk: whether `buf` was filled.
+    /// If not, what is in it means nothing, and [`Store::read`] says why.
+    ///
+    /// The names that are looked up are those of open files, which the system has in memory.
+    pub(crate) fn read_at_hand(
+        &self,
+        chunk: ChunkIndex,
+        offset: ByteCount,
+        buf: &mut [u8],
+    ) -> bool {
+        let len = ByteCount::new(buf.len() as u64);
+        let end = offset.get().checked_add(len.get());
+        if end.is_none_or(|end| end > self.tree.geometry().len_of(chunk).get()) {
+            return false;
+        }
+        {
+            let book = self.book();
+            if !(book.have.has(chunk) && book.verified.has(chunk)) {
+                return false;
+            }
+        }
+        // None is read before all are open: small files often are not.
+        let pieces = self.tree.pieces(chunk, offset, len);
+        let open = pieces.map(|piece| Some((piece, self.fds.get(piece.entry, false)?)));
+        let Some(open) = open.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let mut rest = buf;
+        open.iter().all(|(piece, file)| {
+            let whole = std::mem::take(&mut rest);
+            // A piece is no longer than the buffer.
+            let (part, after) = whole.split_at_mut(usize::try_from(piece.len).unwrap_or(0));
+            rest = after;
+            let starts = offset == ByteCount::ZERO;
+            read_full_at_hand(file.as_ref(), part, piece.offset)
+                && matches!(
+                    self.is_as_known(piece.entry, file.as_ref(), starts),
+                    Ok(true)
+                )
+        })
     }
 
     fn read_checked(
@@ -130,6 +172,12 @@ impl Store {
         if !read_full(file.as_ref(), buf, offset)? {
             return Ok(false);
         }
+        self.is_as_known(entry, file.as_ref(), by_name)
+    }
+
+    /// Whether a file from which bytes were read looks as it did when they were verified, and,
+    /// if asked for, whether its name still leads to it.
+    fn is_as_known(&self, entry: usize, file: &dyn DiskFile, by_name: bool) -> io::Result<bool> {
         // Looked at after the bytes were read: what changed before that shows.
         let status = file.status()?;
         if by_name && !self.is_named(entry, status.stamp.inode)? {

@@ -20,6 +20,32 @@ fn start(origin: &Origin, into: &SimDisk, state: &SimDisk) -> Result<Store, Stor
     Ok(Store::receive_on(tree, into, Path::new(""), state, options, &|_| {})?.0)
 }
 
+/// What is not kept, not open or not there is for a thread that may wait.
+#[test]
+fn only_kept_chunks_of_open_files_are_at_hand() {
+    let (into, state) = SimDisk::new(World::new());
+    let origin = origin();
+    let store = start(&origin, &into, &state).unwrap();
+    let chunks = origin.chunks();
+    let at_hand = |chunk: ChunkIndex| {
+        let mut bytes = vec![0; origin.chunk(chunk).len()];
+        let filled = store.read_at_hand(chunk, ByteCount::ZERO, &mut bytes);
+        filled.then_some(bytes)
+    };
+    assert_eq!(at_hand(chunks[2]), None, "it has not come");
+    store.write(chunks[2], origin.chunk(chunks[2])).unwrap();
+    assert_eq!(at_hand(chunks[2]).unwrap(), origin.chunk(chunks[2]));
+    assert!(!store.read_at_hand(chunks[2], ByteCount::new(1), &mut [0; 1_024]));
+    store.write(chunks[0], origin.chunk(chunks[0])).unwrap();
+    assert_eq!(
+        at_hand(chunks[0]),
+        None,
+        "a small file is closed when it is written"
+    );
+    read(&store, chunks[0]).unwrap();
+    assert_eq!(at_hand(chunks[0]).unwrap(), origin.chunk(chunks[0]));
+}
+
 /// Register: P4. At each sync of a transfer in turn: what was not durable counts as missing,
 /// is named, and comes back only by being written again.
 #[test]

@@ -472,6 +472,10 @@ impl DiskFile for SimFile {
         Ok(len)
     }
 
+    fn read_at_hand(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        self.read_at(buf, offset).map(Some)
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut world = self.world.lock().unwrap();
         assert!(
