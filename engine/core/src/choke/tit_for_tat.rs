@@ -4,10 +4,13 @@
 //! Contract:  all slots but one go to the peers that gave most in the last two rounds; the
 //!            last is drawn at random every third round. A peer that owes us and has sent
 //!            nothing for a minute can only be drawn. Slots that nobody has earned are drawn
-//!            too, but beyond the first draw not for a peer that was served and gave nothing.
+//!            too, but beyond the first draw not for a peer that was served and gave nothing:
+//!            beside others such a peer has one round in three, and no more.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: a peer that gives a little more than the last chosen gets as much as the first.
-//! Departs:   only interested peers are candidates, so a slot is never held for a peer that
+//! Departs:   who is drawn and gives nothing in that round loses the slot, which the original
+//!            leaves it for three: with few peers that alone carried a rider as fast as a giver.
+//!            Only interested peers are candidates, so a slot is never held for a peer that
 //!            wants nothing; a free slot is filled at once instead of at the next round. New
 //!            peers are three times as likely to be drawn, as in the reference client.
 
@@ -39,20 +42,20 @@ impl Choker for TitForTat {
             .take(slots.saturating_sub(1))
             .map(|peer| peer.peer)
             .collect();
-        if self.round.is_multiple_of(OPTIMISTIC_ROUNDS) {
-            self.optimistic = None;
-        }
+        let is_turn = self.round.is_multiple_of(OPTIMISTIC_ROUNDS);
         self.round = self.round.wrapping_add(1);
-        let kept = self
-            .optimistic
-            .filter(|kept| !chosen.contains(kept) && peers.iter().any(|peer| peer.peer == *kept));
-        self.optimistic = None;
+        let gives = |id: PeerId| peers.iter().any(|peer| peer.peer == id && !peer.only_takes);
+        let kept = self.optimistic.take();
+        let kept = kept.filter(|kept| !is_turn && !chosen.contains(kept) && gives(*kept));
+        // Alone, even those who only take are served: there is nobody to be fair to.
+        let turn = is_turn || peers.iter().all(|peer| peer.only_takes);
         if let Some(kept) = kept.filter(|_| chosen.len() < slots) {
             self.optimistic = Some(kept);
             chosen.push(kept);
         }
         while chosen.len() < slots {
-            let Some(drawn) = draw(peers, &chosen, self.optimistic.is_some(), rng) else {
+            let again = !turn || self.optimistic.is_some();
+            let Some(drawn) = draw(peers, &chosen, again, rng) else {
                 break;
             };
             self.optimistic = self.optimistic.or(Some(drawn));
@@ -129,6 +132,25 @@ mod tests {
         assert_eq!(chosen[0], PeerId(5));
         let takers = chosen.iter().filter(|peer| peer.0 < 4).count();
         assert!(takers <= 1 && chosen.contains(&PeerId(4)), "{chosen:?}");
+    }
+
+    /// Beside a giver; alone they are served all the time.
+    #[test]
+    fn who_only_takes_has_one_round_in_three() {
+        let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
+        peers[0].received = ByteCount::new(1);
+        for peer in &mut peers[1..] {
+            peer.only_takes = true;
+        }
+        let mut choker = TitForTat::default();
+        let mut rng = Rng::from_seed([1; 32]);
+        for round in 0..30 {
+            let chosen = choker.unchoke(&peers, 3, &mut rng);
+            assert_eq!(chosen.len(), if round % 3 == 0 { 2 } else { 1 }, "{round}");
+        }
+        for _ in 0..30 {
+            assert_eq!(choker.unchoke(&peers[1..], 3, &mut rng).len(), 1);
+        }
     }
 
     #[test]
