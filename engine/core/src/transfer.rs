@@ -319,7 +319,7 @@ impl Transfer {
     }
 
     /// The request that has stood longest in the queue of another, for as long as `waits` says of
-    /// that one or longer, for a chunk that is among `theirs`: nothing of it has come, and nobody else was asked. Each chunk moves
+    /// that one or longer, and longer than an answer usually takes, for a chunk that is among `theirs`: nothing of it has come, and nobody else was asked. Each chunk moves
     /// once at most, so that it comes even if all are slow.
     pub(crate) fn stuck(
         &self,
@@ -328,11 +328,13 @@ impl Transfer {
         waits: impl Fn(PeerId) -> Span,
         now: Time,
     ) -> Option<(ChunkIndex, PeerId)> {
+        let usual = self.usual.unwrap_or(Span::ZERO);
         let stuck = self.in_flight.iter().filter_map(|(&chunk, asked)| {
             let [ask] = asked.as_slice() else {
                 return None;
             };
-            let stands = ask.received == ByteCount::ZERO && now.since(ask.at) >= waits(ask.peer);
+            let stands =
+                ask.received == ByteCount::ZERO && now.since(ask.at) >= waits(ask.peer).max(usual);
             let all = (chunk, PeerId(0))..=(chunk, PeerId(u32::MAX));
             let stands = stands && self.withdrawn.range(all).next().is_none();
             (stands && ask.peer != peer && theirs.has(chunk)).then_some((ask.at, chunk, ask.peer))

@@ -60,7 +60,7 @@ pub struct Asking {
 }
 
 impl Default for Asking {
-    /// Half a second to a second, and moves: on a link of 20 Mbit/s longer queues at a seed are
+    /// 150 to 300 ms, and moves: on a link of 20 Mbit/s longer queues at a seed are
     /// filled by peers with the same random choices (results/engine/swarm).
     fn default() -> Self {
         Self {
