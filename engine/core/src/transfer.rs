@@ -319,8 +319,9 @@ impl Transfer {
     }
 
     /// The request that has stood longest in the queue of another, for as long as `waits` says of
-    /// that one or longer, and longer than an answer usually takes, for a chunk that is among `theirs`: nothing of it has come, and nobody else was asked. Each chunk moves
-    /// once at most, so that it comes even if all are slow.
+    /// that one or longer, and longer than an answer usually takes, for a chunk that is among
+    /// `theirs`: nothing of it has come, and nobody else was asked. Each chunk moves once at
+    /// most, so that it comes even if all are slow.
     pub(crate) fn stuck(
         &self,
         peer: PeerId,
