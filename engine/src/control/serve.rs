@@ -3,6 +3,8 @@
 //! Decides how a call travels: a POST of JSON becomes a [`Call`], and its replies go back as
 //! lines of JSON as they come. Refuses more callers than it has places for, and requests that
 //! take their time. Whether HTTP may call at all is the guard's question.
+//!
+//! Longer than other files: the routes stand together with the limits that hold for all of them.
 
 use std::convert::Infallible;
 use std::io;

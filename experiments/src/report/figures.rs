@@ -2,6 +2,8 @@
 //!
 //! Decides sizes, colours and where text goes; refuses decoration: no boxes, no legends away
 //! from what they name, grid lines only where a value is read off.
+//!
+//! Longer than other files: what draws can be exchanged by exchanging this file.
 
 use std::fs;
 use std::path::{Path, PathBuf};

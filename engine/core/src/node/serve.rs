@@ -301,7 +301,7 @@ impl Node {
     }
 
     /// A chunk of ours that `peer` alone was given has appeared at another. It is served again
-    /// if it was not; and if it is the first to pass on, those who keep wait from now on.
+    /// if it was not; and once it passes on, those who keep wait.
     pub(super) fn passes_on(&mut self, peer: PeerId, len: ByteCount) {
         let kept = self.keeps(peer);
         let Some(state) = self.peer_mut(peer) else {
@@ -309,14 +309,14 @@ impl Node {
         };
         let passed = state.conduct.passes();
         state.conduct.passes_on(len);
-        let is_first = !passed && state.conduct.passes() && state.interested;
+        let begins = !passed && state.conduct.passes() && state.interested;
         if !self.row().watches {
             return;
         }
         if kept && !self.keeps(peer) {
             self.set_choked(peer, false);
         }
-        if is_first {
+        if begins {
             for other in self.peer_ids() {
                 if self.keeps(other) {
                     self.set_choked(other, true);

@@ -59,7 +59,7 @@ impl Uplink {
     pub(crate) fn has_floor(&self, peer: PeerId) -> bool {
         let promised = |slot: u32| {
             let meter = self.entities.at(slot).meter.as_ref();
-            meter.is_some_and(|meter| meter.limit.floor.is_some())
+            meter.is_some_and(|meter| meter.limit.floor > Some(Rate::new(0)))
         };
         let slot = self.entities.find(Target::Peer(peer));
         slot.is_some_and(|slot| {

@@ -115,6 +115,24 @@ fn whoever_ceases_to_pass_on_waits_and_the_last_one_lets_all_go_on() {
     );
 }
 
+/// A floor of nothing promises nothing.
+#[test]
+fn a_floor_of_zero_exempts_nobody() {
+    let mut node = seed();
+    let limit = Limit {
+        floor: Some(crate::units::Rate::new(0)),
+        ..Limit::default()
+    };
+    let target = Target::Peer(B);
+    tell(&mut node, Input::Limit { target, limit }, at(0));
+    for chunk in 0..6 {
+        let peer = if chunk % 2 == 0 { A } else { B };
+        assert!(serve(&mut node, peer, chunk).0);
+        shows(&mut node, peer, chunk);
+    }
+    assert_eq!(shows(&mut node, C, 0), [send(B, Message::Choke)]);
+}
+
 /// A promised rate is a promise, to a peer or to its group, whatever the peer does.
 #[test]
 fn whoever_is_promised_a_floor_is_served_though_it_keeps() {
