@@ -298,6 +298,12 @@ impl Transfer {
         released
     }
 
+    /// Who sent all of `chunk`, which is not stored yet.
+    pub(crate) fn whole_of(&self, chunk: ChunkIndex) -> Vec<PeerId> {
+        let asked = self.in_flight.get(&chunk).into_iter().flatten();
+        asked.filter(|ask| ask.whole).map(|ask| ask.peer).collect()
+    }
+
     /// No longer asks `peer` for `chunk`, which may be on its way all the same.
     pub(crate) fn withdraw(&mut self, peer: PeerId, chunk: ChunkIndex) {
         if self.release(peer, chunk) {

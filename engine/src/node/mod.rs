@@ -116,7 +116,11 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     if let Err(error) = identity::no_core_dumps() {
         warn!(%error, "core dumps cannot be switched off");
     }
+    // Half of the cores: the other half is for the disk and for whoever sends. More threads for
+    // the same sessions wake each other, for fewer bytes per second and core.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.div_ceil(2))
         .enable_all()
         .thread_name("fairhaul")
         .build()

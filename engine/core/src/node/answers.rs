@@ -54,16 +54,16 @@ impl Node {
             return;
         };
         if transfer.had().has(chunk) {
-            return;
+            // Two sent it, and the other was faster: this one is owed nothing either.
+            self.forget(from, id, chunk, Some(now));
+            return self.ask(from, now);
         }
         let others = transfer.stored(chunk, now);
         let complete = transfer.is_complete();
         for peer in others {
             self.withdraw(peer, id, chunk);
         }
-        if let Some(state) = self.peers.get_mut(from.index()).and_then(Option::as_mut) {
-            self.asked -= usize::from(state.forget(id, chunk, Some(now)));
-        }
+        self.forget(from, id, chunk, Some(now));
         for peer in self.peer_ids() {
             self.announce(peer, id, chunk);
         }
@@ -107,6 +107,10 @@ impl Node {
             return;
         };
         if !transfer.had().has(chunk) {
+            // It came whole, and is not stored after all.
+            for peer in transfer.whole_of(chunk) {
+                self.let_go(peer, id, chunk, now);
+            }
             return;
         }
         self.missing += usize::from(transfer.is_complete());
@@ -161,14 +165,8 @@ impl Node {
 
     /// Nothing more comes of this request: the chunk is wanted again.
     pub(super) fn give_up(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
-        let Some(transfer) = self.transfers.get_mut(id) else {
-            return;
-        };
-        let lost = transfer.received(peer, chunk);
-        let released = transfer.release(peer, chunk);
-        if let Some(state) = self.peers.get_mut(peer.index()).and_then(Option::as_mut) {
-            self.asked -= usize::from(state.forget(id, chunk, None));
-        }
+        let transfer = self.transfers.get(id);
+        let lost = transfer.map_or(ByteCount::ZERO, |one| one.received(peer, chunk));
         if lost > ByteCount::ZERO {
             if let Some(state) = self.peer_mut(peer) {
                 state.conduct.loses(lost, now);
@@ -176,6 +174,16 @@ impl Node {
             self.actions
                 .push_back(Action::Notify(Event::Wasted(peer, lost)));
         }
+        self.let_go(peer, id, chunk, now);
+    }
+
+    /// What `peer` was asked for is wanted again, of whoever has it, and nobody is to blame.
+    fn let_go(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
+        let Some(transfer) = self.transfers.get_mut(id) else {
+            return;
+        };
+        let released = transfer.release(peer, chunk);
+        self.forget(peer, id, chunk, None);
         if released {
             self.ask_everybody(now);
         }
@@ -183,8 +191,8 @@ impl Node {
 
     /// We no longer want what we asked `peer` for.
     pub(super) fn withdraw(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex) {
-        if let Some(state) = self.peers.get_mut(peer.index()).and_then(Option::as_mut) {
-            self.asked -= usize::from(state.forget(id, chunk, None));
+        if self.peer(peer).is_some() {
+            self.forget(peer, id, chunk, None);
             self.send(
                 peer,
                 Message::Cancel {
@@ -192,6 +200,13 @@ impl Node {
                     chunk: chunk.get(),
                 },
             );
+        }
+    }
+
+    /// `peer` owes us that chunk no longer, which it gave at the time that is said, or did not.
+    fn forget(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, answered: Option<Time>) {
+        if let Some(state) = self.peers.get_mut(peer.index()).and_then(Option::as_mut) {
+            self.asked -= usize::from(state.forget(id, chunk, answered));
         }
     }
 

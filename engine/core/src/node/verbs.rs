@@ -129,7 +129,8 @@ pub enum Input {
         /// Who sent it.
         from: PeerId,
     },
-    /// A chunk that we had is no longer there.
+    /// A chunk that we had is no longer there, or one that came whole is not to be stored and
+    /// nobody is to blame.
     Lost {
         /// Of which transfer.
         transfer: TransferId,

@@ -1,5 +1,6 @@
 //! Peers that say anything at any time. Whatever they do, no count of the node is wrong, no
-//! chunk is in two places, and nothing that is stored came from nobody.
+//! chunk is in two places, and nothing that is stored came from nobody; and whoever has everything
+//! and comes after them can give it.
 
 use std::collections::VecDeque;
 
@@ -10,6 +11,8 @@ use crate::message::{CloseCode, Verdict};
 use crate::uplink::Block;
 
 const CHUNKS: u32 = 6;
+/// Who comes last, and is honest.
+const GIVER: PeerId = PeerId(3);
 
 /// One thing that happens to the node.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ enum Step {
     Skip(u32),
     /// The oldest whole chunk is right or wrong.
     Judge(bool),
+    /// The oldest whole chunk came without its bytes.
+    Miss,
     /// The oldest block has left, or its connection takes no more.
     Sent(bool),
     Lose(u32),
@@ -83,6 +88,7 @@ fn steps() -> impl Strategy<Value = Step> {
         40 => (0_u32..3, messages()).prop_map(|(peer, message)| Step::Hear(peer, message)),
         1 => (0_u32..3).prop_map(Step::Skip),
         4 => any::<bool>().prop_map(Step::Judge),
+        1 => Just(Step::Miss),
         4 => any::<bool>().prop_map(Step::Sent),
         1 => (0..CHUNKS).prop_map(Step::Lose),
         1 => Just(Step::Remove),
@@ -95,7 +101,11 @@ fn steps() -> impl Strategy<Value = Step> {
 struct Shell {
     node: Node,
     now: Time,
-    connected: [bool; 3],
+    connected: [bool; 4],
+    /// Who is to be closed.
+    closed: VecDeque<PeerId>,
+    /// What the last one to come was told.
+    asks: VecDeque<Message>,
     stores: VecDeque<(TransferId, ChunkIndex, PeerId)>,
     blocks: VecDeque<Block>,
     takes_part: bool,
@@ -137,6 +147,10 @@ impl Shell {
                         from,
                     }
                 }
+            }
+            Step::Miss => {
+                let (transfer, chunk, _) = self.stores.pop_front()?;
+                Input::Lost { transfer, chunk }
             }
             Step::Sent(true) => {
                 let Block { peer, len, .. } = self.blocks.pop_front()?;
@@ -181,8 +195,12 @@ impl Shell {
             Action::Send { peer, message } => {
                 let asks = matches!(message, Message::Request { .. });
                 assert!(!asks || self.connected[peer.index()], "asks nobody");
+                if peer == GIVER {
+                    self.asks.push_back(message);
+                }
             }
-            Action::Close { .. } | Action::Notify(_) => {}
+            Action::Close { peer, .. } => self.closed.push_back(peer),
+            Action::Notify(_) => {}
         }
     }
 
@@ -204,6 +222,59 @@ impl Shell {
         );
         assert!(peers().all(|peer| peer.owed() <= ByteCount::mib(16)));
     }
+
+    /// The others say nothing more, and one comes who has everything and answers every request.
+    /// Whether the node has everything within five minutes.
+    fn ends(&mut self) -> bool {
+        if let Some(input) = self.input(Step::Add(0)) {
+            self.tell(input);
+        }
+        self.asks.clear();
+        let peer = GIVER;
+        let outbound = false;
+        self.connected[peer.index()] = true;
+        self.tell(Input::Connected { peer, outbound });
+        self.hear(join(1, Bitfield::full(CHUNKS)));
+        self.hear(Message::Unchoke);
+        for _ in 0..300 {
+            while let Some(message) = self.asks.pop_front() {
+                match message {
+                    Message::Request { chunk, .. } => {
+                        self.hear(half(chunk, 0));
+                        self.hear(half(chunk, CHUNK / 2));
+                    }
+                    Message::Ping(number) => self.hear(Message::Pong(number)),
+                    _ => {}
+                }
+                while let Some(input) = self.input(Step::Judge(true)) {
+                    self.tell(input);
+                }
+            }
+            while let Some(input) = self.input(Step::Judge(true)) {
+                self.tell(input);
+            }
+            self.now = self.now + Span::SECOND;
+            self.tell(Input::Tick);
+            while let Some(peer) = self.closed.pop_front() {
+                assert_ne!(peer, GIVER, "it did nothing wrong");
+                let input = self.input(Step::Part(peer.0)).expect("always one");
+                self.tell(input);
+            }
+        }
+        self.node.is_seed()
+    }
+
+    fn tell(&mut self, input: Input) {
+        for action in tell(&mut self.node, input, self.now) {
+            self.act(action);
+        }
+        self.check();
+    }
+
+    fn hear(&mut self, message: Message) {
+        let peer = GIVER;
+        self.tell(Input::Message { peer, message });
+    }
 }
 
 proptest! {
@@ -219,7 +290,9 @@ proptest! {
         let mut shell = Shell {
             node: Node::new(config, Time::ZERO),
             now: Time::ZERO,
-            connected: [false; 3],
+            connected: [false; 4],
+            closed: VecDeque::new(),
+            asks: VecDeque::new(),
             stores: VecDeque::new(),
             blocks: VecDeque::new(),
             takes_part: false,
@@ -228,14 +301,12 @@ proptest! {
             let Some(input) = shell.input(step) else {
                 continue;
             };
-            for action in tell(&mut shell.node, input, shell.now) {
-                shell.act(action);
-            }
-            shell.check();
+            shell.tell(input);
             // It does not ask to be woken in the past for ever.
             if let Some(at) = shell.node.deadline(shell.now).filter(|at| *at <= shell.now) {
                 tell(&mut shell.node, Input::Tick, at.max(shell.now));
             }
         }
+        prop_assert!(shell.ends(), "it waits for ever");
     }
 }

@@ -12,6 +12,7 @@ use crate::uplink::{Settings, Share};
 use crate::{choke, pick, sched};
 
 mod alone;
+mod answers;
 mod chaos;
 mod guard;
 mod memory;
