@@ -184,13 +184,6 @@ impl Peer {
         self.asked.len() < REQUESTS_MAX
     }
 
-    /// Whether more chunks of `transfer` may be asked of it now.
-    pub(crate) fn has_room_for(&self, transfer: TransferId) -> bool {
-        let mut remotes = self.remotes.iter();
-        let open = remotes.any(|remote| remote.ours == transfer && remote.has_room());
-        open && self.has_room()
-    }
-
     /// A chunk is asked for.
     pub(crate) fn ask(&mut self, ask: AskedChunk) {
         if let Some(remote) = self.remotes.get_mut(ask.transfer) {

@@ -220,8 +220,8 @@ impl Node {
         Ok(())
     }
 
-    /// `peer`, of whom more can be asked, has a chunk now that stands in somebody's queue: it is
-    /// wanted again, and will be asked of whoever has room. Returns whose queue it stood in.
+    /// `peer` has a chunk now that stands in somebody's queue: it is wanted again, and will be
+    /// asked of whoever has room. Returns whose queue it stood in.
     fn take_back(
         &mut self,
         peer: PeerId,
@@ -230,7 +230,7 @@ impl Node {
         now: Time,
     ) -> Option<PeerId> {
         let state = self.peer(peer)?;
-        if !self.asking.moves || !state.may_be_asked() || !state.has_room_for(id) {
+        if !self.asking.moves || !state.may_be_asked() {
             return None;
         }
         let waited = Span::from_nanos(self.asking.least.as_nanos() / 2);

@@ -71,36 +71,3 @@ fn a_chunk_that_two_sent_is_owed_by_neither() {
     let said = hear(&mut node, B, Message::Join(Box::new(join)), at(12));
     assert_eq!(asked(&said), [(B, 0), (B, 1)]);
 }
-
-/// A chunk that stands in the queue of a slower peer is left there while the one who has it
-/// now has no room for another request: it would lose its place and gain nothing.
-#[test]
-fn what_stands_in_a_queue_stays_there_while_nobody_else_has_room() {
-    let asking = Asking {
-        moves: true,
-        ..Asking::default()
-    };
-    let config = Config {
-        asking,
-        ..config(1, "even")
-    };
-    let mut node = Node::new(config, Time::ZERO);
-    tell(&mut node, add(1, 9, Bitfield::empty(4), None), Time::ZERO);
-    let first = [0b0011, 0b1100].map(|word| Bitfield::from_words(vec![word], 4).unwrap());
-    for (peer, has) in [A, B].into_iter().zip(first) {
-        meet(&mut node, peer);
-        hear(&mut node, peer, join(9, has), Time::ZERO);
-        hear(&mut node, peer, Message::Unchoke, Time::ZERO);
-    }
-    let transfer = TransferId(7);
-    let chunk = 0;
-    let said = hear(&mut node, B, Message::Have { transfer, chunk }, at(1));
-    assert_eq!(said, [], "B owes two chunks");
-    comes(&mut node, B, 2, at(1));
-    stored(&mut node, 2, B, at(1));
-    let chunk = 1;
-    let said = hear(&mut node, B, Message::Have { transfer, chunk }, at(1));
-    let transfer = TransferId(1);
-    assert!(said.contains(&send(A, Message::Cancel { transfer, chunk })));
-    assert_eq!(asked(&said), [(B, 1)]);
-}
