@@ -136,6 +136,11 @@ impl Transfer {
         };
     }
 
+    /// Whether anybody else has a chunk, or was given all of it.
+    pub(crate) fn is_out(&self, chunk: ChunkIndex) -> bool {
+        self.holders[chunk.index()] > 0 || self.sole.contains_key(&chunk)
+    }
+
     /// All of a chunk leaves for `peer`. How long it is, if nobody else has it.
     pub(crate) fn gives(&mut self, peer: PeerId, chunk: ChunkIndex) -> Option<ByteCount> {
         let second = self.sole.remove(&chunk).is_some();

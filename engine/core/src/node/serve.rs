@@ -3,8 +3,8 @@
 //! Decides when a round of the choker is held and when a free slot is filled; `choke` decides
 //! whom to serve, `uplink` whose turn it is.
 
-use super::Node;
 use super::fetch::Spot;
+use super::{Node, Place};
 use crate::choke::{self, Candidate, Choker};
 use crate::id::{PeerId, TransferId};
 use crate::message::Message;
@@ -216,6 +216,9 @@ impl Node {
             chunk,
             started: false,
         });
+        if !transfer.is_out(chunk) {
+            self.postpone_copies(peer, (ours, place));
+        }
         Ok(())
     }
 
@@ -238,6 +241,7 @@ impl Node {
 
     /// The uplink has given a block its turn.
     pub(super) fn started(&mut self, block: Block, now: Time) {
+        self.postpone_second(block);
         let Some(state) = self
             .peers
             .get_mut(block.peer.index())
@@ -267,6 +271,35 @@ impl Node {
             }
         } else if let Some(serving) = state.serving.iter_mut().find(|serving| same(serving)) {
             serving.started = true;
+        }
+    }
+
+    /// What nobody else has goes out first: in the queue of `peer`, what it can have from others
+    /// waits for that.
+    fn postpone_copies(&mut self, peer: PeerId, (id, place): (TransferId, Place)) {
+        let transfer = self.transfers.at(place);
+        let Some(state) = self.peers.get(peer.index()).and_then(Option::as_ref) else {
+            return;
+        };
+        let waits = |one: &&Serving| one.transfer == id && !one.started;
+        for serving in state.serving.iter().filter(waits) {
+            if transfer.is_out(serving.chunk) {
+                self.uplink.postpone(peer, id, serving.chunk);
+            }
+        }
+    }
+
+    /// The first copy of a chunk begins to leave: whoever else asked for it can have it from
+    /// there soon.
+    fn postpone_second(&mut self, block: Block) {
+        let transfer = self.transfers.get(block.transfer);
+        let first = block.offset == ByteCount::ZERO
+            && transfer.is_some_and(|transfer| !transfer.is_out(block.chunk));
+        if !first {
+            return;
+        }
+        for other in self.peer_ids().filter(|other| *other != block.peer) {
+            self.uplink.postpone(other, block.transfer, block.chunk);
         }
     }
 

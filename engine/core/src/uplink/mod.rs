@@ -228,6 +228,24 @@ impl Uplink {
         true
     }
 
+    /// The request of `peer` for `chunk` goes behind its others of that transfer, unless it was
+    /// begun. The peer loses no turn by that.
+    pub(crate) fn postpone(&mut self, peer: PeerId, transfer: TransferId, chunk: ChunkIndex) {
+        let Some(&id) = self.leaves.get(&(peer, transfer)) else {
+            return;
+        };
+        let leaf = self.tree.leaf_mut(id);
+        let mut queue = leaf.queue.iter();
+        let Some(place) = queue.position(|one| one.chunk == chunk && one.offset == 0) else {
+            return;
+        };
+        let mut pending = leaf.queue.remove(place).expect("it was found there");
+        pending.arrival = self.arrivals;
+        self.arrivals += 1;
+        leaf.queue.push_back(pending);
+        self.tree.settle(id, self.now);
+    }
+
     /// The next block to send, if one may go out at `now`.
     pub fn next(&mut self, now: Time) -> Option<Block> {
         self.now = self.now.max(now);

@@ -16,6 +16,7 @@ mod answers;
 mod chaos;
 mod guard;
 mod memory;
+mod order;
 mod riders;
 mod room;
 mod talk;
