@@ -71,6 +71,7 @@ impl Host {
         let guests = Arc::clone(&self.doors.guests);
         tokio::spawn(async move {
             set_up(&stream);
+            let local = stream.local_addr().ok();
             let judge = |key: &PublicKey, hello: &Hello| {
                 guests
                     .read()
@@ -81,6 +82,7 @@ impl Host {
             let met = Met {
                 called: None,
                 remote,
+                local,
                 result: result.map(|(secure, hello)| (secure, hello.name)),
             };
             let _ = happenings.send(Happening::Met(Box::new(met))).await;
@@ -107,11 +109,13 @@ impl Host {
         let hello = endpoint.hello(&self.doors.name, Some(self.doors.listening.port()));
         tokio::spawn(async move {
             let mut remote = SocketAddr::from(([0, 0, 0, 0], 0));
+            let mut local = None;
             let call = async {
                 let late = |_| GreetError::Deadline(CONNECT);
                 let stream = timeout(CONNECT, TcpStream::connect(&*dial.address)).await;
                 let stream = stream.map_err(late)??;
                 remote = stream.peer_addr()?;
+                local = stream.local_addr().ok();
                 set_up(&stream);
                 let (secure, welcome) = endpoint.call(stream, key, &hello, DEADLINE).await?;
                 Ok((secure, welcome.name))
@@ -120,6 +124,7 @@ impl Host {
             let met = Met {
                 called: Some(key),
                 remote,
+                local,
                 result,
             };
             let _ = happenings.send(Happening::Met(Box::new(met))).await;
@@ -131,6 +136,7 @@ impl Host {
         let Met {
             called,
             remote,
+            local,
             result,
         } = met;
         let now = self.clock.now();
@@ -154,7 +160,7 @@ impl Host {
                         .addresses
                         .worked(*secure.peer.as_bytes(), at, now);
                 }
-                self.arrived(called.is_some(), remote, secure, &name);
+                self.arrived(called.is_some(), (local, remote), secure, &name);
             }
             Ok((secure, _)) => {
                 self.watch.metrics.refused("no room");
@@ -241,7 +247,7 @@ impl Host {
     fn arrived(
         &mut self,
         dialled: bool,
-        remote: SocketAddr,
+        (local, remote): (Option<SocketAddr>, SocketAddr),
         secure: Secure<TcpStream>,
         name: &str,
     ) {
@@ -278,7 +284,7 @@ impl Host {
             }
         }
         self.doors.dialer.connected(&key, now);
-        self.seat(id, serial, dialled, remote, secure);
+        self.seat(id, serial, dialled, (local, remote), secure);
     }
 
     /// The id of a caller: listed, or trusted from now on if that was asked for.
@@ -308,7 +314,7 @@ impl Host {
         id: PeerId,
         serial: u64,
         dialled: bool,
-        remote: SocketAddr,
+        (local, remote): (Option<SocketAddr>, SocketAddr),
         secure: Secure<TcpStream>,
     ) {
         let seat = Seat { peer: id, serial };
@@ -329,6 +335,7 @@ impl Host {
             serial,
             since,
             dialled,
+            local,
             remote,
             outgoing,
             shared,

@@ -73,6 +73,8 @@ pub(crate) struct Met {
     /// Who was called; none for a caller.
     pub(super) called: Option<PublicKey>,
     pub(super) remote: SocketAddr,
+    /// The address of this end, if the system says.
+    pub(super) local: Option<SocketAddr>,
     pub(super) result: Result<(Secure<TcpStream>, Box<str>), GreetError>,
 }
 

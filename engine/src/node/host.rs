@@ -24,6 +24,7 @@ use super::commands::Waiting;
 use super::contents::Contents;
 use super::doors::Doors;
 use super::limits::Limits;
+use super::paths::Paths;
 use super::peers::{Link, Peers};
 use super::records::Records;
 use super::settings::Settings;
@@ -45,6 +46,7 @@ pub(crate) struct Host {
     pub(crate) limits: Limits,
     pub(crate) waiting: Waiting,
     pub(crate) peers: Peers,
+    pub(crate) paths: Paths,
     pub(crate) contents: Contents,
     pub(crate) doors: Doors,
     pub(crate) watch: Watch,
@@ -97,6 +99,7 @@ impl Host {
             Happening::Second => self.second(),
         }
         self.settle();
+        self.look();
     }
 
     /// What came up while actions were carried out, and needs the core again.
@@ -127,13 +130,15 @@ impl Host {
     /// When the core wants to be told the time, or somebody is to be called.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let core = self.core.deadline(self.clock.now());
-        [core, self.doors.ready_at()].into_iter().flatten().min()
+        let all = [core, self.doors.ready_at(), self.look_at()];
+        all.into_iter().flatten().min()
     }
 
     /// The deadline has come.
     pub(crate) fn tick(&mut self) {
         self.tell(Input::Tick);
         self.dial();
+        self.look();
     }
 
     /// Exactly one thing happened. The core's answers wait to be drained.

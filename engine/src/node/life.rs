@@ -19,6 +19,7 @@ use super::contents::Contents;
 use super::doors::Doors;
 use super::host::Host;
 use super::limits::Limits;
+use super::paths::Paths;
 use super::peers::Peers;
 use super::records::Records;
 use super::settings::Settings;
@@ -81,6 +82,7 @@ impl Host {
             core: Node::new(config, clock.now()),
             clock,
             limits: Limits::default(),
+            paths: Paths::default(),
             waiting: super::commands::Waiting::default(),
             settings,
             peers: Peers::default(),
@@ -148,6 +150,7 @@ impl Host {
         let node = self.settings.limit(limits.upload, zero, weight);
         self.limits.set(Target::Node, node);
         self.apply(Target::Node);
+        self.find_cap();
         self.limits.download = limits.download;
         self.tell(Input::Download {
             rate: limits.download,

@@ -119,6 +119,8 @@ pub(crate) struct Link {
     pub(crate) serial: u64,
     pub(crate) since: Time,
     pub(crate) dialled: bool,
+    /// The address of this end, if the system says.
+    pub(crate) local: Option<SocketAddr>,
     /// The address of the other end.
     pub(crate) remote: SocketAddr,
     pub(crate) outgoing: mpsc::UnboundedSender<Outgoing>,

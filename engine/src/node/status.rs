@@ -46,11 +46,7 @@ impl Host {
                 .map(|content| self.transfer(content))
                 .collect(),
             limits: LimitStatus {
-                up_bytes_s: self
-                    .limits
-                    .of(Target::Node)
-                    .cap
-                    .map(fairhaul_core::units::Rate::get),
+                up_bytes_s: self.node_cap().map(fairhaul_core::units::Rate::get),
                 down_bytes_s: self.limits.download.map(fairhaul_core::units::Rate::get),
                 scheduled: self.limits.scheduled,
             },

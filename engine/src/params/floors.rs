@@ -80,6 +80,7 @@ fn floor(row: &Row) -> u64 {
 fn cap(row: &Row) -> Option<u64> {
     match row.get("upload") {
         Some(Value::Limit(rate)) => rate.map(|rate| rate.get()),
+        Some(Value::Auto) => None,
         other => unreachable!("the grammar gives every cap a default, not {other:?}"),
     }
 }

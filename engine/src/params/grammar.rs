@@ -270,9 +270,10 @@ static POLICY: [Field; 10] = [
 static LIMITS: [Field; 5] = [
     field(
         "upload",
-        Kind::Limit,
+        Kind::Uplink,
         Is("\"unlimited\""),
-        "What it sends at most.",
+        "What it sends at most; \"auto\" finds what the uplink carries and stays just below, so \
+         that what waits waits here, where it is ordered.",
     ),
     field(
         "download",

@@ -24,6 +24,7 @@ const BURST: (u64, u64) = (1_000_000, 3_600_000_000_000);
 const RANGES_MAX: usize = 64;
 pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const UNLIMITED: &str = "unlimited";
+const AUTO: &str = "auto";
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) enum Kind {
     Key,
     Weight,
     Limit,
+    /// A limit of the node that may be found by itself.
+    Uplink,
     Floor,
     Burst,
     Discipline,
@@ -62,6 +65,8 @@ pub(crate) enum Value {
     Weight(Option<Weight>),
     /// None is unlimited.
     Limit(Option<Rate>),
+    /// A limit that is found while the node runs.
+    Auto,
     Floor(Rate),
     Span(Span),
     Entries(Vec<Row>),
@@ -97,6 +102,10 @@ impl Kind {
             }
             Self::Weight => WeightError::ALLOWED,
             Self::Limit => return format!("{}, or \"unlimited\"", Quantity::Rate.allowed()),
+            Self::Uplink => {
+                let rate = Quantity::Rate.allowed();
+                return format!("{rate}, or \"unlimited\", or \"auto\"");
+            }
             Self::Floor => return format!("{}, or \"0 B/s\"", Quantity::Rate.allowed()),
             Self::Burst => "a time of 1 ms to 1 h, such as \"250 ms\"",
             Self::Days => {
@@ -178,7 +187,10 @@ impl Kind {
             let hundredths = hundredths.map_err(|error| fault(error.to_string()))?;
             return Ok(Value::Weight(Weight::from_hundredths(hundredths)));
         }
-        let is_amount = matches!(self, Self::Limit | Self::Floor | Self::Burst | Self::Size);
+        let is_amount = matches!(
+            self,
+            Self::Limit | Self::Uplink | Self::Floor | Self::Burst | Self::Size
+        );
         if is_amount && number.is_some() {
             return Err(fault("has no unit".to_owned()));
         }
@@ -186,7 +198,7 @@ impl Kind {
             return Err(fault(format!("is {}, not a string", noun(value))));
         };
         let fine = match self {
-            Self::Limit | Self::Floor | Self::Burst | Self::Size => return self.amount(text),
+            _ if is_amount => return self.amount(text),
             Self::Name => is_name(text),
             Self::Address => is_address(text),
             Self::Path(most) => {
@@ -217,7 +229,10 @@ impl Kind {
     }
 
     fn amount(self, text: &str) -> Result<Value, Fault> {
-        if self == Self::Limit && text == UNLIMITED {
+        if self == Self::Uplink && text == AUTO {
+            return Ok(Value::Auto);
+        }
+        if matches!(self, Self::Limit | Self::Uplink) && text == UNLIMITED {
             return Ok(Value::Limit(None));
         }
         if self == Self::Size && text == UNLIMITED {
@@ -257,6 +272,7 @@ impl Kind {
             QuantityFault::NotANumber if matches!(self, Self::Limit | Self::Size) => {
                 nearest(text, [UNLIMITED])
             }
+            QuantityFault::NotANumber if self == Self::Uplink => nearest(text, [UNLIMITED, AUTO]),
             _ => None,
         };
         let what = match near {
@@ -319,6 +335,7 @@ impl fmt::Display for Value {
             Self::Text(text) => f.write_str(&literal(text)),
             Self::Weight(None) => f.write_str("0"),
             Self::Weight(Some(weight)) => write!(f, "{weight}"),
+            Self::Auto => write!(f, "\"{AUTO}\""),
             Self::Limit(None) => write!(f, "\"{UNLIMITED}\""),
             Self::Limit(Some(rate)) | Self::Floor(rate) => {
                 write!(f, "\"{}\"", Quantity::Rate.text(rate.get()))

@@ -87,6 +87,7 @@ fn of_kind(kind: Kind) -> Value {
         | Kind::Path(_)
         | Kind::Folder
         | Kind::Limit
+        | Kind::Uplink
         | Kind::Floor
         | Kind::Burst
         | Kind::Days => json!({ "type": "string" }),

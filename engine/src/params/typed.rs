@@ -101,6 +101,9 @@ pub struct PolicyParams {
 pub struct LimitParams {
     /// What the node sends at most outside of the timetable; none is unlimited.
     pub upload: Option<Rate>,
+    /// Whether a cap of what it sends is found while it runs. It holds beside `upload` and
+    /// what the timetable says.
+    pub auto: bool,
     /// What it receives at most outside of the timetable; none is unlimited.
     pub download: Option<Rate>,
     /// How long a limit may be saved up; none for the core's own choice, 15 ms and a turn.
@@ -235,6 +238,7 @@ impl Params {
         let row = self.one("limits");
         LimitParams {
             upload: upload(row),
+            auto: row.get("upload") == Some(&Value::Auto),
             download: limit(row, "download").flatten(),
             burst: match row.get("burst") {
                 None => None,
@@ -353,6 +357,7 @@ fn limit(row: &Row, key: &str) -> Option<Option<Rate>> {
     match row.get(key) {
         None => None,
         Some(Value::Limit(rate)) => Some(*rate),
+        Some(Value::Auto) => Some(None),
         other => unlike(key, other),
     }
 }

@@ -152,6 +152,8 @@ impl Node {
             Input::Stalled { peer } => self.uplink.stalled(peer, now),
             Input::Remove { transfer } => self.remove(transfer, now),
             Input::Limit { target, limit } => self.uplink.set_limit(target, limit, now),
+            Input::FindCap { on } => self.uplink.find_cap(on, now),
+            Input::Paths { paths } => self.uplink.paths(&paths, now),
             Input::Group { target, group } => self.uplink.join(target, group, now),
             Input::Download { rate } => self.set_download(rate, now),
             Input::Text { peer, text } => self.send(peer, Message::Text(text)),

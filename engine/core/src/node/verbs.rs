@@ -15,7 +15,7 @@ use crate::pick;
 use crate::rng::Rng;
 use crate::time::Span;
 use crate::units::{ByteCount, Rate};
-use crate::uplink::{Block, Limit, Settings, Target};
+use crate::uplink::{Block, Limit, PathSample, Settings, Target};
 
 use super::Guard;
 
@@ -167,6 +167,17 @@ pub enum Input {
         target: Target,
         /// What.
         limit: Limit,
+    },
+    /// Find a cap for the node, just below what its uplink carries, or find none any more. It
+    /// holds beside the one of [`Input::Limit`].
+    FindCap {
+        /// Whether to.
+        on: bool,
+    },
+    /// What the connections that are sent to measure, some times a second.
+    Paths {
+        /// One for each, in order of their peers.
+        paths: Box<[PathSample]>,
     },
     /// A peer or transfer belongs to a group.
     Group {

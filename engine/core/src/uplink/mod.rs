@@ -13,6 +13,7 @@
 //! Uploads that are issued and not yet sent are bounded by two windows. Without them the
 //! socket's buffer would become the queue and the discipline would order nothing.
 
+mod auto;
 mod caps;
 mod class;
 mod classify;
@@ -37,10 +38,12 @@ use crate::sched::{Params, Row};
 use crate::time::Time;
 use crate::units::ByteCount;
 
+pub use auto::PathSample;
 pub use classify::{Path, Share, Target, classify};
 pub use meter::Limit;
 pub use status::{Hold, Holder};
 
+use auto::Auto;
 use drain::Drain;
 use entity::Entities;
 use leaf::{Pending, Served};
@@ -140,6 +143,9 @@ pub struct Uplink {
     entities: Entities,
     leaves: BTreeMap<(PeerId, TransferId), u32>,
     node: Meter,
+    /// What was told of the node, whatever cap was found below it.
+    told: Limit,
+    auto: Option<Box<Auto>>,
     /// Caps that hold somebody back, by the time at which they let somebody go.
     wakes: BTreeSet<(Time, u32)>,
     /// Caps that hold some of their members back, though not all.
@@ -169,6 +175,8 @@ impl Uplink {
             entities: Entities::default(),
             leaves: BTreeMap::new(),
             node: Meter::new(settings.largest),
+            told: Limit::default(),
+            auto: None,
             wakes: BTreeSet::new(),
             partial: BTreeSet::new(),
             floors: BTreeSet::new(),

@@ -8,6 +8,7 @@ use crate::id::{GroupId, PeerId, TransferId};
 use crate::time::Time;
 use crate::units::{ByteCount, Rate};
 
+use super::auto::PathSample;
 use super::caps::reason_of;
 use super::class::Standing;
 use super::leaf::{Leaf, Pending};
@@ -24,6 +25,8 @@ impl Uplink {
         let now = self.now;
         let largest = self.settings.largest;
         if target == Target::Node {
+            self.told = limit;
+            let limit = self.node_limit();
             let block = block_size::for_rate(limit.cap).min(largest);
             self.node.set(limit, block, ByteCount::ZERO, now);
         } else {
@@ -66,6 +69,45 @@ impl Uplink {
             let group = self.entities.at(slot).group;
             promised(slot) || (group != NONE && promised(group))
         })
+    }
+
+    /// Whether a cap is to be found for the node, below the one that it has. What was found
+    /// before is forgotten if it is not.
+    pub fn find_cap(&mut self, on: bool, now: Time) {
+        if on == self.auto.is_some() {
+            return;
+        }
+        self.auto = on.then(Box::default);
+        self.set_limit(Target::Node, self.told, now);
+    }
+
+    /// What the connections have measured since the last time; without
+    /// [`Self::find_cap`] it is left alone.
+    pub fn paths(&mut self, paths: &[PathSample], now: Time) {
+        let busy = self.is_busy();
+        let Some(auto) = &mut self.auto else {
+            return;
+        };
+        let before = auto.cap();
+        auto.sample(paths, busy, now);
+        if auto.cap() != before {
+            self.set_limit(Target::Node, self.told, now);
+        }
+    }
+
+    /// The cap that was found; none if none was looked for, or nobody ever waited.
+    #[must_use]
+    pub fn found_cap(&self) -> Option<Rate> {
+        self.auto.as_ref().and_then(|auto| auto.cap())
+    }
+
+    /// The limit of the node with the lower one of the caps that were told and found.
+    fn node_limit(&self) -> Limit {
+        let caps = [self.told.cap, self.found_cap()];
+        Limit {
+            cap: caps.into_iter().flatten().min(),
+            ..self.told
+        }
     }
 
     /// Puts a peer or a transfer into a group, or takes it out of all. What it has waiting

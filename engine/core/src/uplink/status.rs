@@ -49,6 +49,12 @@ impl Uplink {
         self.requests > 0
     }
 
+    /// Whether anybody waits for something, or anything is in flight.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        self.requests > 0 || self.in_flight > 0
+    }
+
     /// What holds the requests of `peer` for `transfer`, as of the last input.
     #[must_use]
     pub fn why(&self, peer: PeerId, transfer: TransferId) -> Hold {
