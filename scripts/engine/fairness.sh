@@ -3,7 +3,7 @@
 # transfers, for each discipline, and by nginx and rsync; shares by weight; an identity with many
 # connections. Writes results/engine/fairness. Needs root, tc, nginx, rsync, curl; 15 minutes.
 #
-# Environment: PARTS="latency others weights identity", SECONDS_EACH, POLICIES, SETTINGS="none 96",
+# Environment: PARTS="latency others weights identity", SECONDS_EACH, POLICIES, SETTINGS="none 96 auto",
 # CONGESTION, OUT. On a machine with other work, run it as `chrt -r 1 scripts/engine/fairness.sh`.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 out=${OUT:-$root/results/engine/fairness}
 read -r -a parts <<<"${PARTS:-latency others weights identity}"
 read -r -a policies <<<"${POLICIES:-fifo round-robin drr sparse-drr sparse-drr:transfer srpt}"
-read -r -a settings <<<"${SETTINGS:-none 96}"
+read -r -a settings <<<"${SETTINGS:-none 96 auto}"
 seconds=${SECONDS_EACH:-30}
 congestion=${CONGESTION:-$(sysctl -n net.ipv4.tcp_congestion_control)}
 link_mbit=50
@@ -60,8 +60,8 @@ contents() {
 }
 
 # nodes POLICY[:SHARE] SETTING RECEIVERS [WEIGHT...]: a sender and receivers, connected. SHARE is
-# to whom it is fair, peers if it is not said. SETTING is none or 96: whether the sender has a cap
-# below the link.
+# to whom it is fair, peers if it is not said. SETTING is none, 96 or auto: whether the sender has
+# a cap below the link, or finds one.
 nodes() {
   local policy=$1 setting=$2 receivers=$3 i name key_s key share=peer
   shift 3
@@ -80,9 +80,10 @@ nodes() {
     mkdir -p "$work/$name/out"
   done
   printf '[policy]\nuplink = "%s"\nshare = "%s"\n' "${policy%%:*}" "$share" >>"$work/s/node.toml"
-  if [ "$setting" != none ]; then
-    printf '[limits]\nupload = "%s kbit/s"\nburst = "15 ms"\n' "$cap_kbit" >>"$work/s/node.toml"
-  fi
+  case $setting in
+    96) printf '[limits]\nupload = "%s kbit/s"\nburst = "15 ms"\n' "$cap_kbit" ;;
+    auto) printf '[limits]\nupload = "auto"\n' ;;
+  esac >>"$work/s/node.toml"
   run_node s s
   for i in $(seq "$receivers"); do run_node "r$i" "r$i"; done
   wait_peers s "$receivers"

@@ -19,6 +19,10 @@ use crate::record::Setup;
 /// connection of 10 Gbit/s busy while the next block is read. Slow ones narrow theirs.
 const WINDOWS: (ByteCount, ByteCount) = (ByteCount::mib(8), ByteCount::mib(1));
 
+/// Credit of a round where the rate is found while the node runs: a block of 50 Mbit/s. The
+/// largest block, which a round gives where nobody limits the rate, would be 42 ms there.
+const QUANTUM_FOUND: ByteCount = ByteCount::kib(16);
+
 /// What a node was told about limits, as far as the core has to be told again.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -73,7 +77,7 @@ impl Settings {
             window_node: WINDOWS.0,
             window_peer: WINDOWS.1,
             adapt: true,
-            quantum: policy.quantum,
+            quantum: policy.quantum.or(limits.auto.then_some(QUANTUM_FOUND)),
             unchoke: policy.unchoke.name.to_owned(),
             seed_rule: policy.seed_rule.name.to_owned(),
             picker: policy.picker.name.to_owned(),

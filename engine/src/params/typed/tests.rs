@@ -116,6 +116,17 @@ fn every_policy_of_the_file_is_the_row_of_its_name() {
     assert_eq!(transfer.share, Share::Transfer);
 }
 
+/// Found while it runs, beside what the timetable says; only the node's can be.
+#[test]
+fn an_upload_that_finds_itself_has_no_cap_of_its_own() {
+    let limits = |text: &str| params(&format!("[node]\nname = \"a\"\n[limits]\n{text}\n")).limits();
+    let auto = limits("upload = \"auto\"");
+    assert_eq!((auto.auto, auto.upload), (true, None));
+    assert!(!limits("upload = \"unlimited\"").auto);
+    let text = params("[node]\nname = \"a\"\n[limits]\nupload = \"auto\"\n").to_toml();
+    assert!(text.contains("upload = \"auto\""), "{text}");
+}
+
 #[test]
 fn an_entry_holds_from_its_first_minute_until_before_its_last() {
     let limits =
