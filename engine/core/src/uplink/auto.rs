@@ -51,11 +51,11 @@ const DOUBLING: Span = Span::from_millis(500);
 
 /// In thousandths: of the rate that was too much, what is sent after; the most that is taken
 /// off it to drain a queue.
-const BELOW: u64 = 970;
+const BELOW: u64 = 960;
 const DRAIN_MOST: u64 = 500;
 /// In thousandths of the cap and second: growth up to the last rate that was too much, right
 /// above it, and at most.
-const APPROACH: u64 = 10;
+const APPROACH: u64 = 8;
 const BEYOND: u64 = 5;
 const BEYOND_MOST: u64 = 500;
 /// In thousandths of the cap: what has to be acknowledged for it to be what binds.

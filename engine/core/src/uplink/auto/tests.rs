@@ -127,7 +127,7 @@ fn the_cap_finds_the_link_from_slow_to_fast_and_near_to_far() {
     }
 }
 
-/// Half of a link goes, and comes back: in two seconds the queue is gone, in eight seconds
+/// Half of a link goes, and comes back: in two seconds the queue is gone, in ten seconds
 /// nine tenths of the link are used again.
 #[test]
 fn the_cap_follows_a_link_that_halves_and_doubles() {
@@ -139,7 +139,7 @@ fn the_cap_follows_a_link_that_halves_and_doubles() {
     assert!(used >= 930, "{used} ‰");
     assert!(link.delay_at(50) <= ms(5), "{} ns", link.delay_at(50));
     link.rate *= 2;
-    link.run(8);
+    link.run(10);
     let used = link.used(10);
     assert!(used >= 930, "{used} ‰");
 }
