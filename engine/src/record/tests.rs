@@ -9,7 +9,7 @@ use fairhaul_core::message::Message;
 use fairhaul_core::node::{Guard, Node};
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate};
-use fairhaul_core::uplink::{Limit, Share, Target};
+use fairhaul_core::uplink::{Limit, PathSample, Share, Target};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -91,9 +91,11 @@ fn run(dir: &Path) -> (PathBuf, String, u64) {
         ..Limit::default()
     };
     sides[0].tell(Input::Limit { target, limit }, now);
+    sides[0].tell(Input::FindCap { on: true }, now);
     while !sides[1].node.is_seed() {
         now = now + Span::from_millis(1);
         assert!(now < Time::ZERO + Span::from_secs(60), "it must end");
+        look(&mut sides[0], now);
         for at in 0..2 {
             for action in std::mem::take(&mut sides[at].todo) {
                 carry(&mut sides, at, action, manifest, now);
@@ -104,9 +106,29 @@ fn run(dir: &Path) -> (PathBuf, String, u64) {
         }
     }
     let [seed, leecher] = sides;
+    let found = seed.node.uplink().found_cap();
+    assert!(
+        found.is_some_and(|cap| cap < Rate::new(4_000_000)),
+        "{found:?}"
+    );
     seed.log.finish().unwrap();
     let [_, path] = logs;
     (path, leecher.log.finish().unwrap(), leecher.actions)
+}
+
+/// Every 50 ms: 3 MB/s are acknowledged, and a queue of 10 ms stands before them.
+fn look(side: &mut Side, now: Time) {
+    let since = now.since(Time::ZERO);
+    if since.as_nanos() % Span::from_millis(50).as_nanos() == 0 {
+        let sample = PathSample {
+            peer: PeerId(3),
+            rtt: Span::from_millis(20),
+            least: Span::from_millis(10),
+            acked: Rate::new(3_000_000).bytes_in(since),
+        };
+        let paths = [sample].into();
+        side.tell(Input::Paths { paths }, now);
+    }
 }
 
 fn carry(sides: &mut [Side; 2], at: usize, action: Action, manifest: Manifest, now: Time) {
@@ -188,6 +210,9 @@ fn a_recorded_transfer_replays_to_the_same_digest() {
     assert_eq!(again.is_same(), Some(true));
     assert_eq!(again.actions, actions);
     assert!(again.inputs > u64::from(CHUNKS), "{again:?}");
+    // The seed has found a cap from what it was told of its connection, and finds it again.
+    let seed = replay(&dir.path().join("seed.log")).unwrap();
+    assert_eq!(seed.is_same(), Some(true));
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
