@@ -77,7 +77,9 @@ impl Settings {
             window_node: WINDOWS.0,
             window_peer: WINDOWS.1,
             adapt: true,
-            quantum: policy.quantum.or(limits.auto.then_some(QUANTUM_FOUND)),
+            quantum: policy
+                .quantum
+                .or_else(|| limits.auto.then_some(QUANTUM_FOUND)),
             unchoke: policy.unchoke.name.to_owned(),
             seed_rule: policy.seed_rule.name.to_owned(),
             picker: policy.picker.name.to_owned(),

@@ -34,6 +34,9 @@ const TARGET: Span = Span::from_millis(5);
 const PACKETS: u64 = 3 * 1_514;
 /// Samples in a row above the target before it counts: one may be a delay of the machine's.
 const TIMES: u32 = 2;
+/// The same while the cap is not used: a pause of the machine delays all and lowers what is
+/// counted, and a link that has become slower stays so.
+const TIMES_UNUSED: u32 = 8;
 /// Over which time what was acknowledged is counted.
 const COUNTED: Span = Span::from_millis(250);
 /// What has to be counted at least before a rate is believed.
@@ -169,7 +172,8 @@ impl Auto {
         if now < self.judge_at {
             return;
         }
-        if self.above >= TIMES {
+        let used = self.cap.is_none_or(|cap| rate >= part(cap, BINDING));
+        if self.above >= if used { TIMES } else { TIMES_UNUSED } {
             self.cut(rate, delay, rtt, now);
         } else if self.draining {
             self.drained(delay, target);

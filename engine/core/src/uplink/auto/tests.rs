@@ -211,11 +211,11 @@ fn samples_out_of_range_are_survived() {
     let mut auto = Auto::default();
     let extremes = [0, 1, u64::MAX / 2, u64::MAX];
     for (step, &rtt) in extremes.iter().cycle().take(64).enumerate() {
-        for (at, &acked) in extremes.iter().enumerate() {
+        for (at, &acked) in (0..).zip(&extremes) {
             let sample = PathSample {
-                peer: PeerId(at as u32 % 2),
+                peer: PeerId(at % 2),
                 rtt: Span::from_nanos(rtt),
-                least: Span::from_nanos(extremes[3 - at]),
+                least: Span::from_nanos(extremes[3 - at as usize]),
                 acked: ByteCount::new(acked),
             };
             let now = Time::ZERO.saturating_add(Span::from_millis(step as u64 * LOOK_MS));
