@@ -21,6 +21,7 @@ pub mod quantity;
 pub mod rng;
 pub mod sched;
 pub mod standstill;
+pub mod tellers;
 pub mod time;
 pub mod token_bucket;
 mod transfer;

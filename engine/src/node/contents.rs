@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::ContentId;
+use fairhaul_core::tellers::Tellers;
 use fairhaul_core::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -73,8 +74,8 @@ pub(crate) struct Content {
     /// Why it stood still last, until it goes on, and since when.
     pub(crate) trouble: Option<String>,
     pub(crate) stopped: Time,
-    /// Peers that sent chunks of the manifest.
-    pub(crate) tellers: Vec<PeerId>,
+    /// Who sent chunks of the manifest.
+    pub(crate) tellers: Tellers,
 }
 
 /// Where a content stands.
@@ -209,7 +210,7 @@ impl Contents {
             begun: false,
             trouble: None,
             stopped: now,
-            tellers: Vec::new(),
+            tellers: Tellers::default(),
         })
     }
 

@@ -243,9 +243,11 @@ impl Host {
 
     /// A chunk is whole: verify it, and write it if it is right.
     fn store(&mut self, transfer: TransferId, chunk: ChunkIndex, from: PeerId) {
-        let arrival = self.arrival.take();
-        let (Some(arrival), Some(shelf)) = (arrival, self.contents.shelf(transfer)) else {
-            // Without its bytes it has to come again; nobody is to blame.
+        let shelf = self.contents.shelf(transfer);
+        let arrival = self.arrival.take_if(|_| shelf.is_some());
+        let (Some(shelf), Some(arrival)) = (shelf, arrival) else {
+            // Without its bytes it has to come again; nobody is to blame. Without a place for
+            // them, whoever told the core gives them back.
             warn!(
                 transfer = transfer.0,
                 chunk = chunk.get(),
@@ -266,10 +268,11 @@ impl Host {
             });
             return;
         }
+        let now = self.clock.now();
         if let Some((content, is_manifest)) = self.contents.of_mut(transfer) {
             content.writing += 1;
-            if is_manifest && !content.tellers.contains(&from) {
-                content.tellers.push(from);
+            if is_manifest {
+                content.tellers.tells(from, now);
             }
         }
         let (pool, backlog) = (Arc::clone(&self.pool), Arc::clone(&self.backlog));

@@ -133,6 +133,7 @@ impl Host {
 
     /// A manifest is whole: is it the right one?
     fn described(&mut self, number: u32) {
+        let now = self.clock.now();
         let Some(content) = self.contents.at_mut(number) else {
             return;
         };
@@ -147,27 +148,50 @@ impl Host {
             }
             return;
         }
-        // Wrong as a whole. Who sent all of it is to blame; of several, one is asked alone.
-        let tellers = std::mem::take(&mut content.tellers);
+        let wrong = content.tellers.wrong(now);
+        warn!(
+            content = number,
+            blamed = wrong.blame.is_some(),
+            "a manifest is not what was asked for"
+        );
+        if let Some(teller) = wrong.blame {
+            self.blame(teller, Misbehaviour::WrongHash);
+        }
+        self.describe_again(number, wrong.ask);
+    }
+
+    /// Fetches a manifest from its beginning, from one peer or from everybody.
+    fn describe_again(&mut self, number: u32, audience: Option<PeerId>) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
         let geometry = content.manifest.geometry();
         content.manifest = Arc::new(ManifestShelf::empty(geometry.bytes().get()));
         let (transfer, id) = (content.description(), manifest_id(content.id));
-        warn!(
-            content = number,
-            tellers = tellers.len(),
-            "a manifest is not what was asked for"
-        );
         self.tell(Input::Remove { transfer });
-        let audience = match tellers.as_slice() {
-            [] => None,
-            [teller] => {
-                self.blame(*teller, Misbehaviour::WrongHash);
-                None
-            }
-            [first, ..] => Some(*first),
-        };
         let have = Bitfield::empty(geometry.chunks());
         self.take_part(transfer, id, geometry, have, audience);
+    }
+
+    /// Asks everybody again for manifests that were asked of one peer in vain.
+    pub(super) fn review_manifests(&mut self) {
+        let now = self.clock.now();
+        let peers = &self.peers;
+        let here = |peer| peers.link(peer).is_some();
+        let again: Vec<u32> = self
+            .contents
+            .iter_mut()
+            .filter(|content| content.stage == Stage::Describing)
+            .filter_map(|content| {
+                content
+                    .tellers
+                    .gives_up(here, now)
+                    .then_some(content.number)
+            })
+            .collect();
+        for number in again {
+            self.describe_again(number, None);
+        }
     }
 
     /// Finds out what is there already, beside the driver.

@@ -39,6 +39,7 @@ impl Host {
         self.push();
         self.review_waiting();
         self.review_gets();
+        self.review_manifests();
         self.sync_due();
         self.retry();
         self.timetable();

@@ -119,7 +119,10 @@ fn run(dir: &Path) -> (PathBuf, String, u64) {
 /// Every 50 ms: 3 MB/s are acknowledged, and a queue of 10 ms stands before them.
 fn look(side: &mut Side, now: Time) {
     let since = now.since(Time::ZERO);
-    if since.as_nanos().is_multiple_of(Span::from_millis(50).as_nanos()) {
+    if since
+        .as_nanos()
+        .is_multiple_of(Span::from_millis(50).as_nanos())
+    {
         let sample = PathSample {
             peer: PeerId(3),
             rtt: Span::from_millis(20),

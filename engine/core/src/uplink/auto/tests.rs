@@ -13,7 +13,9 @@ struct Link {
     queue: u64,
     /// Bytes per second that somebody else keeps sending.
     others: u64,
+    /// Bytes that were acknowledged, and those that the sender has seen acknowledged.
     acked: u64,
+    seen: u64,
     /// What left, and the delay then, by millisecond: the news takes a round trip.
     history: VecDeque<(u64, u64)>,
     auto: Auto,
@@ -22,6 +24,9 @@ struct Link {
     delays: Vec<u64>,
     /// What is sent where nobody caps it, at most, in bytes per second.
     wants: u64,
+    /// How long the machine hardly runs each second, in milliseconds: half of what comes is seen
+    /// only afterwards, and the rest late.
+    pause: u64,
 }
 
 impl Link {
@@ -32,11 +37,13 @@ impl Link {
             queue: 0,
             others: 0,
             acked: 0,
+            seen: 0,
             history: VecDeque::new(),
             auto: Auto::default(),
             ms: 0,
             delays: Vec::new(),
             wants: u64::MAX,
+            pause: 0,
         }
     }
 
@@ -71,8 +78,14 @@ impl Link {
         if self.history.len() as u64 > 1 + self.base.as_nanos() / 1_000_000 {
             let (ours, delay) = self.history.pop_front().unwrap();
             self.acked += ours;
+            let late = self.ms % 1_000 < self.pause;
+            self.seen = if late {
+                self.seen + ours / 2
+            } else {
+                self.acked
+            };
             if self.ms.is_multiple_of(LOOK_MS) {
-                self.look(delay);
+                self.look(if late { delay + ms(8) } else { delay });
             }
         }
     }
@@ -82,7 +95,7 @@ impl Link {
             peer: PeerId(1),
             rtt: Span::from_nanos(self.base.as_nanos() + delay),
             least: self.base,
-            acked: ByteCount::new(self.acked),
+            acked: ByteCount::new(self.seen),
         };
         let now = Time::ZERO.saturating_add(Span::from_millis(self.ms));
         self.auto.sample(&[sample], self.wants > 0, now);
@@ -125,6 +138,16 @@ fn the_cap_finds_the_link_from_slow_to_fast_and_near_to_far() {
             );
         }
     }
+}
+
+/// A machine that pauses for 150 ms each second is no queue.
+#[test]
+fn a_pause_of_the_machine_is_taken_for_no_queue() {
+    let mut link = Link::new(50, Span::from_millis(1));
+    link.run(5);
+    link.pause = 150;
+    let used = link.used(30);
+    assert!(used >= 930, "{used} ‰");
 }
 
 /// Half of a link goes, and comes back: in two seconds the queue is gone, in ten seconds
