@@ -149,7 +149,11 @@ impl Host {
         let happenings = self.happenings.clone();
         spawn_blocking(move || {
             let hashed = AtomicU64::new(0);
+            let cancel = AtomicBool::new(false);
             let progress = |bytes: u64| {
+                if call.reply.is_closed() {
+                    cancel.store(true, Ordering::Relaxed);
+                }
                 let done_bytes = hashed.fetch_add(bytes, Ordering::Relaxed);
                 call.progress(Progress {
                     phase: Phase::Hashing,
@@ -163,7 +167,7 @@ impl Host {
                 chunk,
                 threads: None,
                 progress: &progress,
-                cancel: &AtomicBool::new(false),
+                cancel: &cancel,
             };
             let result = scan(&path, &options).map_err(|error| error.to_string());
             let _ = happenings.blocking_send(Happening::Scanned(call, result));

@@ -132,7 +132,7 @@ impl From<BadFile> for Failure {
 /// A request on its way to the node, and where its replies go.
 ///
 /// The node never waits for who reads them: see [`Call::progress`]. `reply.closed()` says when
-/// nobody reads any more; a transfer goes on then.
+/// nobody reads any more; a transfer goes on then, and reading what is to be offered ends.
 #[derive(Debug)]
 pub struct Call {
     /// What is asked.
