@@ -12,8 +12,8 @@
 //!            in CUBIC, RFC 9438.
 //! Contract:  while there is work and nobody else fills the link, the queue in the network
 //!            passes the target for less than a second at a time. Of a link of 49.8 Mbit/s that
-//!            is always full it used 37 to 49 (results/engine/fairness): whatever delays all
-//!            acknowledgements for a tenth of a second is taken for a queue.
+//!            is always full it used 49 (results/engine/auto), and less where the machine was
+//!            busy: what delays all acknowledgements for long is taken for a queue.
 //! Cost:      a map look-up for each peer and sample.
 //! Drawbacks: one peer alone cannot be told from the uplink: its own bottleneck becomes the
 //!            cap. Who fills the same queue and does not care for delay gets up to three
