@@ -11,6 +11,7 @@ use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
 use crate::peer::{Peer, Serving};
 use crate::time::Time;
+use crate::transfer::Transfer;
 use crate::units::ByteCount;
 use crate::uplink::{Block, Request};
 
@@ -292,10 +293,9 @@ impl Node {
     /// The first copy of a chunk begins to leave: whoever else asked for it can have it from
     /// there soon.
     fn postpone_second(&mut self, block: Block) {
-        let transfer = self.transfers.get(block.transfer);
-        let first = block.offset == ByteCount::ZERO
-            && transfer.is_some_and(|transfer| !transfer.is_out(block.chunk));
-        if !first {
+        let is_first = |transfer: &Transfer| !transfer.is_out(block.chunk);
+        let begins = block.offset == ByteCount::ZERO;
+        if !begins || !self.transfers.get(block.transfer).is_some_and(is_first) {
             return;
         }
         for other in self.peer_ids().filter(|other| *other != block.peer) {

@@ -93,7 +93,7 @@ pub(super) struct Auto {
     counted: VecDeque<(Time, u64)>,
     /// What was acknowledged per second when it was last too much.
     knee: u64,
-    carried: Highest,
+    carried: Best,
     above: u32,
     draining: bool,
     /// Nothing is judged before: what was decided last does not show yet.
@@ -106,42 +106,32 @@ pub(super) struct Auto {
 #[derive(Debug)]
 struct Path {
     acked: u64,
-    usual: Least,
+    usual: Best,
 }
 
-/// The least of one to two times [`USUAL`].
-#[derive(Debug)]
-struct Least {
-    before: u64,
-    now: u64,
-    since: Time,
-}
-
-impl Least {
-    fn push(&mut self, value: u64, now: Time) -> u64 {
-        if now.since(self.since) >= USUAL {
-            (self.before, self.now, self.since) = (self.now, value, now);
-        }
-        self.now = self.now.min(value);
-        self.before.min(self.now)
-    }
-}
-
-/// The highest of one to two times [`CARRIED`].
+/// The best value of the last one to two spans.
 #[derive(Debug, Default)]
-struct Highest {
+struct Best {
     before: u64,
     now: u64,
     since: Time,
 }
 
-impl Highest {
-    fn push(&mut self, value: u64, now: Time) -> u64 {
-        if now.since(self.since) >= CARRIED {
+impl Best {
+    const fn new(value: u64, since: Time) -> Self {
+        Self {
+            before: value,
+            now: value,
+            since,
+        }
+    }
+
+    fn push(&mut self, value: u64, span: Span, better: fn(u64, u64) -> u64, now: Time) -> u64 {
+        if now.since(self.since) >= span {
             (self.before, self.now, self.since) = (self.now, value, now);
         }
-        self.now = self.now.max(value);
-        self.before.max(self.now)
+        self.now = better(self.now, value);
+        better(self.before, self.now)
     }
 }
 
@@ -200,7 +190,7 @@ impl Auto {
                 continue;
             }
             bytes = bytes.saturating_add(more);
-            let delay = rtt - path.usual.push(rtt, now);
+            let delay = rtt - path.usual.push(rtt, USUAL, u64::min, now);
             if least.is_none_or(|(shortest, _)| delay < shortest) {
                 least = Some((delay, rtt));
             }
@@ -216,11 +206,7 @@ impl Auto {
         let least = sample.least.min(sample.rtt).as_nanos();
         let path = Path {
             acked: sample.acked.get(),
-            usual: Least {
-                before: least,
-                now: least,
-                since: now,
-            },
+            usual: Best::new(least, now),
         };
         self.paths.insert(sample.peer, path);
     }
@@ -248,7 +234,7 @@ impl Auto {
 
     /// Too much is sent: less than what was acknowledged, so that the queue drains.
     fn cut(&mut self, rate: u64, delay: u64, rtt: u64, now: Time) {
-        let carried = self.carried.push(rate, now);
+        let carried = self.carried.push(rate, CARRIED, u64::max, now);
         let drain = delay.saturating_mul(1_000) / DRAIN.as_nanos();
         let cap = part(rate, BELOW - drain.min(DRAIN_MOST));
         let cap = self.cap.map_or(cap, |before| cap.min(before));

@@ -12,6 +12,8 @@
 //!
 //! Uploads that are issued and not yet sent are bounded by two windows. Without them the
 //! socket's buffer would become the queue and the discipline would order nothing.
+//!
+//! Longer than other files: what comes in, goes out and is cancelled changes the same counts.
 
 mod auto;
 mod caps;
