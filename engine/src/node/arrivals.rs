@@ -1,14 +1,12 @@
-//! Arrivals: calls that come and go, handshakes, and the sessions that come of them.
+//! Arrivals: calls that come, handshakes, and the sessions that come of them.
 //!
 //! Carries what the doors decide to tasks and tables.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use fairhaul_core::door::admission::Entry;
-use fairhaul_core::door::dialer::Dial;
 use fairhaul_core::door::reach::Standing;
 use fairhaul_core::door::sessions::Arrival;
 use fairhaul_core::door::source::Source;
@@ -34,8 +32,6 @@ use crate::transport::{DEADLINE, GreetError, Secure};
 
 /// Bytes that a socket may hold unsent: the queue is kept where the discipline orders it.
 const UNSENT_MAX: u32 = 64 * 1024;
-/// How long a host may take to answer the first packet of a call.
-const CONNECT: Duration = Duration::from_secs(10);
 
 impl Host {
     /// Somebody called. Costs nothing until it is admitted.
@@ -84,48 +80,6 @@ impl Host {
                 remote,
                 local,
                 result: result.map(|(secure, hello)| (secure, hello.name)),
-            };
-            let _ = happenings.send(Happening::Met(Box::new(met))).await;
-        });
-    }
-
-    /// Calls those whose time it is.
-    pub(super) fn dial(&mut self) {
-        let now = self.clock.now();
-        while let Some(dial) = self.doors.dialer.next(now) {
-            let Ok(key) = PublicKey::from_bytes(dial.key) else {
-                self.doors.dialer.remove(&dial.key);
-                continue;
-            };
-            let told = dial.told.then(|| dial.address.parse().ok()).flatten();
-            self.doors.calling.insert(key, told);
-            self.call_peer(key, dial);
-        }
-    }
-
-    fn call_peer(&self, key: PublicKey, dial: Dial) {
-        let endpoint = self.doors.endpoint.clone();
-        let happenings = self.happenings.clone();
-        let hello = endpoint.hello(&self.doors.name, Some(self.doors.listening.port()));
-        tokio::spawn(async move {
-            let mut remote = SocketAddr::from(([0, 0, 0, 0], 0));
-            let mut local = None;
-            let call = async {
-                let late = |_| GreetError::Deadline(CONNECT);
-                let stream = timeout(CONNECT, TcpStream::connect(&*dial.address)).await;
-                let stream = stream.map_err(late)??;
-                remote = stream.peer_addr()?;
-                local = stream.local_addr().ok();
-                set_up(&stream);
-                let (secure, welcome) = endpoint.call(stream, key, &hello, DEADLINE).await?;
-                Ok((secure, welcome.name))
-            };
-            let result = call.await;
-            let met = Met {
-                called: Some(key),
-                remote,
-                local,
-                result,
             };
             let _ = happenings.send(Happening::Met(Box::new(met))).await;
         });
@@ -374,12 +328,6 @@ impl Host {
         self.make_room();
     }
 
-    /// A peer of the file can be called at `address`.
-    pub(super) fn call_at(&mut self, key: PublicKey, address: &str) {
-        let now = self.clock.now();
-        self.doors.dialer.configure(*key.as_bytes(), address, now);
-    }
-
     /// Who may come in has changed.
     pub(super) fn allow(&mut self) {
         let now = self.clock.now();
@@ -400,11 +348,6 @@ impl Host {
         guests.allowed = allowed;
         guests.first_use = first_use;
         guests.revoked = revoked;
-    }
-
-    /// A key is no longer listed.
-    pub(super) fn forget_key(&mut self, key: PublicKey) {
-        self.doors.dialer.remove(key.as_bytes());
     }
 
     /// A peer lied: it is not let in for a day (L9).
@@ -443,7 +386,7 @@ fn turn_away(secure: Secure<TcpStream>, refusal: &Refusal) {
 }
 
 /// What every connection has set.
-fn set_up(stream: &TcpStream) {
+pub(super) fn set_up(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     // A system that knows none of these serves all the same.
     let _ = socket.set_tcp_nodelay(true);

@@ -31,6 +31,7 @@ use crate::store::{DataLock, Store, StoreError};
 pub(crate) use host::Host;
 
 mod arrivals;
+mod calling;
 mod changing;
 mod commands;
 mod contents;
