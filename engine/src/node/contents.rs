@@ -67,6 +67,8 @@ pub(crate) struct Content {
     pub(crate) rate: u64,
     /// Chunks whose writing has not ended.
     pub(crate) writing: u32,
+    /// Of those, the ones of a manifest that is fetched again: they tell nothing of the new one.
+    pub(crate) stale: u32,
     /// A file is being synced.
     pub(crate) syncing: bool,
     /// It could be written to its disk, this time or in an earlier run.
@@ -206,6 +208,7 @@ impl Contents {
             before: 0,
             rate: 0,
             writing: 0,
+            stale: 0,
             syncing: false,
             begun: false,
             trouble: None,

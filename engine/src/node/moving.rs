@@ -166,6 +166,7 @@ impl Host {
             return;
         };
         let geometry = content.manifest.geometry();
+        content.stale = content.writing;
         content.manifest = Arc::new(ManifestShelf::empty(geometry.bytes().get()));
         let (transfer, id) = (content.description(), manifest_id(content.id));
         self.tell(Input::Remove { transfer });
@@ -284,6 +285,10 @@ impl Host {
         };
         let number = content.number;
         content.writing -= 1;
+        if content.stale > 0 {
+            content.stale -= 1;
+            return;
+        }
         match result {
             Ok(()) => {
                 if !is_manifest {
