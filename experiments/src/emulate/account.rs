@@ -4,6 +4,8 @@
 //! window are those that a node counted between two looks, at the ends of the window. The
 //! ideal is that of the simulator, driven with the times at which real transfers began and
 //! ended.
+//!
+//! Longer than other files: one record is read once, and every sum is made on the way.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
