@@ -72,6 +72,14 @@ impl<T> EventQueue<T> {
         self.len == 0
     }
 
+    /// The number of events that wait for the very time that was popped last. Constant time.
+    #[must_use]
+    pub fn len_at_present(&self) -> usize {
+        // The times of the lowest level differ from it in their last digit alone.
+        let way = usize::from(self.last.to_le_bytes()[0]) & (WAYS - 1);
+        self.buckets[way].events.len()
+    }
+
     /// Adds an event. Amortised constant time.
     ///
     /// # Panics
@@ -289,6 +297,8 @@ mod tests {
                     now = got.map_or(now, |(at, _)| at.as_nanos());
                 }
                 prop_assert_eq!(queue.len(), map.len());
+                let present = map.range((now, 0)..=(now, usize::MAX)).count();
+                prop_assert_eq!(queue.len_at_present(), present);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use fairhaul_core::time::Time;
 
+use super::livelock::ROUNDS_MAX;
 use crate::network::Violation;
 
 /// A run that failed. Each names what, where and when.
@@ -9,7 +10,10 @@ use crate::network::Violation;
 #[non_exhaustive]
 pub enum RunError {
     /// Events without end at one instant.
-    #[error("livelock at {at}: a million events without time moving, the last is {event}")]
+    #[error(
+        "livelock at {at}: events have caused each other {ROUNDS_MAX} times over, and neither \
+         time nor a byte has moved; the last is {event}"
+    )]
     Livelock {
         /// When.
         at: Time,

@@ -27,6 +27,7 @@ mod check;
 mod error;
 mod faults;
 mod finish;
+mod livelock;
 mod swarm;
 mod tally;
 #[cfg(test)]
@@ -35,11 +36,9 @@ mod traffic;
 
 use check::Checks;
 pub use error::RunError;
+use livelock::Livelock;
 use swarm::Swarm;
 use tally::Tally;
-
-/// Events at one instant before the run counts as stuck: ROBUSTNESS L13.
-const SAME_INSTANT_MAX: u64 = 1_000_000;
 
 /// Events between two looks at the laws of the network and at the progress display.
 const CHECK_EVERY: u64 = 65_536;
@@ -122,6 +121,7 @@ pub(crate) struct World<'a> {
     tally: Tally,
     ideal: Ideal,
     checks: Checks,
+    livelock: Livelock,
     trace: Trace,
     actions: Vec<Action>,
     inputs: Vec<(u32, Input)>,
@@ -164,6 +164,7 @@ impl<'a> World<'a> {
             tally: Tally::new(setup),
             ideal: Ideal::new(setup),
             checks: Checks::new(setup),
+            livelock: Livelock::new(setup),
             trace: Trace::new(),
             actions: Vec::new(),
             inputs: Vec::new(),
@@ -198,20 +199,18 @@ impl<'a> World<'a> {
     }
 
     fn go(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
-        let mut same_instant = 0_u64;
         while let Some((at, event)) = self.queue.pop() {
             if at > self.setup.horizon || self.is_done() {
                 break;
             }
-            if at == self.now {
-                same_instant += 1;
-            } else {
-                same_instant = 0;
+            let is_new_instant = at != self.now;
+            if is_new_instant {
                 self.check_instant()?;
             }
             self.now = at;
             self.events += 1;
-            if same_instant > SAME_INSTANT_MAX {
+            let more = self.queue.len_at_present();
+            if !self.livelock.goes_on(is_new_instant, more) {
                 return Err(RunError::Livelock {
                     at,
                     event: format!("{event:?}"),

@@ -41,6 +41,7 @@ impl World<'_> {
             len,
             ..
         } = flight.block;
+        self.livelock.moved(len);
         let facts = [
             (u64::from(transfer.0) << 32) | u64::from(chunk.get()),
             offset.get(),

@@ -1,11 +1,11 @@
 //! Every checker fires when what it looks for is there, and only then.
 
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::Rate;
+use fairhaul_core::units::{ByteCount, Rate};
 
 use super::bent::{Bend, Bent, Log};
 use super::{peer, setup, transfer};
-use crate::setup::{FaultKind, FaultSetup, Setup};
+use crate::setup::{ContentSetup, FaultKind, FaultSetup, Setup};
 use crate::world::{RunError, World, run};
 
 /// 1 MB of one transfer at 1 MB/s, in 62 blocks.
@@ -55,12 +55,41 @@ fn a_lost_block_is_missed_at_the_end_of_a_run() {
     assert!(matches!(error, RunError::Conservation { .. }), "{error}");
 }
 
-/// ROBUSTNESS I7 and L13.
+/// Limit L13.
 #[test]
 fn a_network_that_stops_the_clock_is_a_livelock() {
     let error = run_bent(&one_transfer(), Bend::Spins).unwrap_err();
     assert!(matches!(error, RunError::Livelock { .. }), "{error}");
     assert!(error.to_string().contains("Network"), "{error}");
+}
+
+/// Fifteen hundred peers join at once and each meets some four hundred, with no delay between
+/// any two: more than a million messages of one instant, of which each is due to the one before.
+///
+/// Limit: L13.
+#[test]
+fn a_crowd_that_meets_in_one_instant_is_no_livelock() {
+    let crowd = 1_500;
+    let mut setup = setup(
+        (0..=crowd)
+            .map(|row| peer(&format!("peer.{row}"), 1_000_000))
+            .collect(),
+    );
+    for peer in &mut setup.peers {
+        peer.neighbours = 400;
+    }
+    setup.contents = vec![ContentSetup {
+        name: "content".into(),
+        bytes: ByteCount::kib(16),
+        chunk: ByteCount::kib(16),
+        seeds: vec![0],
+        leechers: (1..=crowd).collect(),
+    }];
+    setup.horizon = Time::ZERO;
+    let mut world = World::new(&setup).unwrap();
+    world.go(&mut |_| ()).unwrap();
+    assert_eq!(world.now, Time::ZERO);
+    assert!(world.events > 1_000_000, "{}", world.events);
 }
 
 #[test]
