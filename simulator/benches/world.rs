@@ -69,6 +69,7 @@ fn setup(network: NetworkModel) -> Setup {
             chunk: ByteCount::kib(64),
             seeds: vec![0],
             leechers: (1..=LEECHERS).collect(),
+            start: Vec::new(),
         }],
         transfers: Vec::new(),
         faults: Vec::new(),

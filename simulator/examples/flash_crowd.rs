@@ -101,6 +101,7 @@ fn setup(arguments: &Arguments) -> Setup {
             chunk: ByteCount::kib(256),
             seeds: vec![0],
             leechers: (1..=leechers).collect(),
+            start: Vec::new(),
         }],
         transfers: Vec::new(),
         faults: Vec::new(),

@@ -3,6 +3,7 @@
 //! The lab turns a scenario file, a seed and a replication into one of these. Indices point
 //! into the tables of the same `Setup`.
 
+use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 
@@ -185,6 +186,9 @@ pub struct ContentSetup {
     pub seeds: Vec<u32>,
     /// Peers that want all of it when they join.
     pub leechers: Vec<u32>,
+    /// What each leecher holds already when it first joins, in the order of `leechers`; those
+    /// beyond the end of the list hold nothing.
+    pub start: Vec<Bitfield>,
 }
 
 /// A transfer from one peer to another.

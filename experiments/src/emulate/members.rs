@@ -74,6 +74,7 @@ mod tests {
             chunk: ByteCount::kib(16),
             seeds: vec![0],
             leechers: (1..30).collect(),
+            start: Vec::new(),
         }];
         let known = acquaintances(&setup);
         assert_eq!(known, acquaintances(&setup));

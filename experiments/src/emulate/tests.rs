@@ -232,6 +232,7 @@ fn a_swarm_of_four_ends_with_everybody_served() {
         chunk: ByteCount::kib(64),
         seeds: vec![0],
         leechers: vec![1, 2, 3],
+        start: Vec::new(),
     }];
     let Some(record) = run(&setup, 1) else { return };
     let record = record.unwrap();

@@ -85,6 +85,7 @@ pub(super) fn content(bytes: ByteCount, chunk: ByteCount, leechers: u32) -> Cont
         chunk,
         seeds: vec![0],
         leechers: (1..=leechers).collect(),
+        start: Vec::new(),
     }
 }
 

@@ -208,6 +208,7 @@ pub(crate) fn swarm(replication: u32, over: f64, unfinished: u32) -> (Setup, Rec
         chunk: ByteCount::kib(256),
         seeds: vec![0],
         leechers: (1..=12).collect(),
+        start: Vec::new(),
     });
     record.contents.push(ContentRecord {
         makespan: (replication != unfinished).then(|| span(100.0 * over)),

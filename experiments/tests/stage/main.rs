@@ -322,6 +322,7 @@ fn a_scenario_that_does_not_fit_is_refused_before_anything_is_made() {
         chunk: ByteCount::mib(1),
         seeds: vec![0],
         leechers: vec![1],
+        start: Vec::new(),
     });
     let refused =
         |setup: &Setup, options: &Options| Namespaces::build(setup, options).unwrap_err().0;

@@ -203,6 +203,7 @@ mod tests {
             chunk: ByteCount::new(10),
             seeds: vec![0],
             leechers: vec![1, 2],
+            start: Vec::new(),
         });
         let leecher = |joined, completed, up| PeerRecord {
             joined: Some(seconds(joined)),

@@ -94,7 +94,7 @@ impl World<'_> {
             let have = match self.swarm.kept(peer, TransferId(content)) {
                 Some(kept) => kept,
                 None if is_seed => Bitfield::full(manifest.chunks()),
-                None => Bitfield::empty(manifest.chunks()),
+                None => self.held_at_start(peer, content, manifest.chunks()),
             };
             let (transfer, content_id) = (TransferId(content), content_id(content));
             self.tell(
@@ -116,6 +116,14 @@ impl World<'_> {
         for transfer in self.tally.unfinished_of(self.setup, peer) {
             self.queue.push(self.now, Event::Start(transfer));
         }
+    }
+
+    /// What a leecher holds when it first joins.
+    fn held_at_start(&self, peer: u32, content: u32, chunks: u32) -> Bitfield {
+        let content = &self.setup.contents[content as usize];
+        let place = content.leechers.iter().position(|leecher| *leecher == peer);
+        let start = place.and_then(|place| content.start.get(place));
+        start.cloned().unwrap_or_else(|| Bitfield::empty(chunks))
     }
 
     pub(super) fn manifest(&self, content: u32) -> Manifest {

@@ -99,6 +99,7 @@ fn swarm(leechers: u32, bytes: u64) -> Setup {
         chunk: ByteCount::kib(256),
         seeds: vec![0],
         leechers: (1..=leechers).collect(),
+        start: Vec::new(),
     };
     Setup {
         contents: vec![content],

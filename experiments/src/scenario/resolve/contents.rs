@@ -35,6 +35,7 @@ pub(super) fn contents(build: &Build<'_>, who: &Who) -> Result<Vec<ContentSetup>
             chunk: ByteCount::new(row.need("chunk")?.amount(Quantity::Size)?),
             seeds,
             leechers,
+            start: Vec::new(),
         });
     }
     Ok(contents)
