@@ -84,6 +84,7 @@ fn a_crowd_that_meets_in_one_instant_is_no_livelock() {
         chunk: ByteCount::kib(16),
         seeds: vec![0],
         leechers: (1..=crowd).collect(),
+        start: Vec::new(),
     }];
     setup.horizon = Time::ZERO;
     let mut world = World::new(&setup).unwrap();
