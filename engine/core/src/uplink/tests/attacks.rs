@@ -1,8 +1,11 @@
-//! What a peer cannot gain, entries F1 to F12 of the register.
+//! What a peer cannot gain, entries F1 to F12 of the register: in virtual time, where nothing but
+//! the uplink takes part. `engine/tests/hostile/greed.rs` lets the program meet the same peers.
 
 use super::*;
 
-// F1: one identity against nine, with its 200 requests for 1, 10 or 200 transfers.
+/// One identity against nine, with its 200 requests for 1, 10 or 200 transfers.
+///
+/// Register: F1.
 #[test]
 fn more_transfers_or_requests_do_not_buy_a_larger_share() {
     for discipline in FAIR {
@@ -43,8 +46,10 @@ fn a_peer_may_have_so_many_requests_waiting_and_no_more() {
     assert_eq!(rig.uplink.request(one_more, rig.now), Ok(()));
 }
 
-// F3: a flood of requests of one byte against an honest peer. Each is charged 16 KiB, so the
-// flood gets one block's worth of turns, and the honest peer nearly all bytes.
+/// A flood of requests of one byte against an honest peer. Each is charged 16 KiB, so the flood
+/// gets one block's worth of turns, and the honest peer nearly all bytes.
+///
+/// Register: F3. Limit: L5.
 #[test]
 fn tiny_requests_are_charged_as_if_they_were_not() {
     for discipline in FAIR {
@@ -61,8 +66,8 @@ fn tiny_requests_are_charged_as_if_they_were_not() {
     }
 }
 
-// The same with a floor: a floor of 1 MB/s is 61 turns of 16 KiB a second, not a million of a
-// byte. The share of one in two would be more, so the flood has weight 0.01.
+/// The same with a floor: a floor of 1 MB/s is 61 turns of 16 KiB a second, not a million of a
+/// byte. The share of one in two would be more, so the flood has weight 0.01.
 #[test]
 fn a_floor_does_not_make_tiny_requests_free() {
     let mut rig = Rig::new(Share::Peer, 10 * MB);
@@ -81,7 +86,9 @@ fn a_floor_does_not_make_tiny_requests_free() {
     assert_near(turns, 10 * MB / (16 * KIB), 70);
 }
 
-// F4: requests of the largest chunk hold the others up by a block, not by a chunk.
+/// Requests of the largest chunk hold the others up by a block, not by a chunk.
+///
+/// Register: F4.
 #[test]
 fn a_huge_request_delays_others_by_blocks_only() {
     for discipline in FAIR {
@@ -97,8 +104,63 @@ fn a_huge_request_delays_others_by_blocks_only() {
     }
 }
 
-// F7: a peer that is silent for a second and then asks for much, against one that always asks:
-// while both are backlogged it is ahead by a quantum and two blocks at most. With a floor too.
+/// One asks for a chunk and takes back what is left of it after a millisecond, in which a block
+/// and a half goes out, for as long as two seconds; the other always asks. The first gets no
+/// more than the second, but for a block or two, and the link is never idle.
+///
+/// Register: F5.
+#[test]
+fn requests_that_are_taken_back_get_no_more_than_a_share() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Peer, 25 * MB);
+        rig.hungry(2, 0, 64 * KIB);
+        for _ in 0..2_000 {
+            rig.ask(1, 0, 64 * KIB);
+            rig.run(Span::from_millis(1));
+            rig.uplink.cancel(PeerId(1), TransferId(0), ChunkIndex(0));
+        }
+        let got = rig.by_peer(Time::ZERO);
+        let fickle = got.get(&1).copied().unwrap_or(0);
+        assert!(
+            fickle <= got[&2] + 4 * 16 * KIB,
+            "{discipline}: {fickle} and {}",
+            got[&2]
+        );
+        let carried = fickle + got[&2];
+        assert!(carried >= 50 * MB, "{discipline}: {carried}");
+    }
+}
+
+/// Shortest remaining first within a peer, fair between peers, 10 MB/s for 2 s. Peer 1 says of
+/// 200 requests that 64 KiB are all that it lacks: it gets half like peer 2, and these requests go
+/// before its others.
+///
+/// Register: F6.
+#[test]
+fn what_a_peer_marks_as_short_is_in_front_of_its_own_queue_alone() {
+    for discipline in FAIR {
+        let settings = Settings {
+            inner: sched::find("srpt").unwrap(),
+            ..settings(discipline, Share::Peer)
+        };
+        let mut rig = Rig::with(settings, 10 * MB);
+        rig.hungry(2, 0, 64 * KIB);
+        rig.ask_for(1, 1, 64 * KIB, 64 * MB);
+        for _ in 0..200 {
+            rig.ask_for(1, 0, 64 * KIB, 64 * KIB);
+        }
+        rig.run(Span::from_secs(2));
+        let got = rig.by_peer(Time::ZERO);
+        assert_near(got[&1], 10 * MB, 100_000);
+        assert_near(got[&2], 10 * MB, 100_000);
+        assert_eq!(rig.by_both(Time::ZERO).get(&(1, 1)), None, "{discipline}");
+    }
+}
+
+/// A peer that is silent for a second and then asks for much, against one that always asks: while
+/// both are backlogged it is ahead by a quantum and two blocks at most. With a floor too.
+///
+/// Register: F7.
 #[test]
 fn silence_earns_nothing() {
     for discipline in FAIR {
@@ -124,7 +186,9 @@ fn silence_earns_nothing() {
     }
 }
 
-// F12: weight 0 is best effort: 1 to 100 against weight 1, and not nothing.
+/// Weight 0 is best effort: 1 to 100 against weight 1, and not nothing.
+///
+/// Register: F12.
 #[test]
 fn weight_zero_is_served_and_starves_nobody() {
     for discipline in FAIR {

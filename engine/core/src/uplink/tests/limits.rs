@@ -247,7 +247,9 @@ fn the_status_names_the_limit_that_holds() {
     assert_eq!(why(&rig, 3 - block.peer.0), Hold::Turn);
 }
 
-// F8: what hangs on the identity survives its connections.
+/// What hangs on the identity survives its connections.
+///
+/// Register: F8.
 #[test]
 fn a_bucket_survives_the_connections_of_its_peer() {
     let mut rig = Rig::new(Share::Peer, 100 * MB);
