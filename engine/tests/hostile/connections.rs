@@ -1,90 +1,88 @@
 //! Connections that come too often, too slowly, too many at once, or never end.
 
+use std::cell::Cell;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fairhaul_core::message::{CloseCode, Message, Verdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::content::{CHUNK, Content, noise, shared_chunks};
 use crate::evil::{Answer, Evil, Outcome, connect};
-use crate::rig::{PATIENCE, Rig};
+use crate::rig::{PATIENCE, Rig, Since};
 
 /// What a slow handshake begins with.
 const SLOW: &[u8] = &[0x16, 3, 1];
 
-/// Begins so many handshakes and does not go on with them.
-async fn dawdlers(rig: &Rig, count: u32, from: u8) -> Vec<TcpStream> {
-    let mut all = Vec::new();
-    for _ in 0..count {
-        // Once the kernel's queue is full, a connection takes a second.
-        let connecting = timeout(Duration::from_millis(50), connect(rig, from));
-        if let Ok(Ok(mut stream)) = connecting.await {
-            let _ = stream.write_all(SLOW).await;
-            all.push(stream);
+/// Begins so many handshakes and does not go on with them. Those that the queue of the system has
+/// no place for still try to connect; all end when they are dropped.
+fn dawdlers(rig: &Rig, count: u32, from: u8) -> JoinSet<()> {
+    let dawdle = |_| {
+        let connecting = connect(rig, from);
+        async {
+            if let Ok(mut stream) = connecting.await {
+                let _ = stream.write_all(SLOW).await;
+                std::future::pending().await
+            }
         }
-    }
-    all
+    };
+    (0..count).map(dawdle).collect()
 }
 
-/// Four handshakes of one source are under way at most; whoever comes from elsewhere is in at
-/// once.
+/// Four handshakes of one source are under way at most, for ten seconds each; whoever comes from
+/// elsewhere is let in meanwhile.
 ///
 /// Register: C1.
 /// Limit: L2.
 #[tokio::test]
-async fn an_honest_peer_is_in_within_a_second_while_five_hundred_dawdle() {
+async fn an_honest_peer_is_in_while_five_hundred_dawdle() {
     let honest = Evil::new();
     let rig = Rig::new().knows("honest", honest.key, "").start().await;
-    let held = dawdlers(&rig, 500, 2).await;
-    let since = Instant::now();
+    let since = Since::now();
+    let _held = dawdlers(&rig, 500, 2);
+    rig.refuses("no room", 100).await;
     let mut wire = honest.enter(&rig).await;
-    assert!(
-        since.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        since.elapsed()
-    );
     assert!(wire.is_alive().await);
-    rig.refuses("no room", 400).await;
+    // Where these 500 took longer than ten seconds, others had their turn.
+    let most = since.at_most(4, 1) + 1;
     let begun = rig.metric("fairhaul_handshakes_total").await;
-    assert!(begun <= 4 + 1, "{begun}");
-    drop(held);
+    assert!(begun <= most, "{begun} of {most}");
+    rig.refuses("no room", 500_u64.saturating_sub(most)).await;
 }
 
 /// Register: C1, H15.
 /// Limit: L2.
 #[tokio::test]
 #[ignore = "takes 11 s; the gate runs it"]
-async fn a_handshake_of_a_byte_a_second_is_over_after_ten_seconds() {
+async fn a_handshake_of_a_byte_a_second_is_over_after_ten_seconds_and_not_before() {
     let rig = Rig::new().start().await;
-    let since = Instant::now();
+    let since = Since::now();
     let mut stream = connect(&rig, 2).await.unwrap();
     // The head of a ClientHello of half a kibibyte, and then its first bytes.
     let hello = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
     let mut byte = [0];
     for next in hello.into_iter().chain(std::iter::repeat(7)) {
         let _ = stream.write_all(&[next]).await;
-        match timeout(Duration::from_secs(1), stream.read(&mut byte)).await {
-            Ok(Ok(1)) | Err(_) => assert!(since.elapsed() < PATIENCE + PATIENCE / 4),
-            Ok(_) => break,
+        if let Ok(Ok(0) | Err(_)) = timeout(Duration::from_secs(1), stream.read(&mut byte)).await {
+            break;
         }
     }
     rig.refuses("late", 1).await;
-    assert!(since.elapsed() >= PATIENCE - PATIENCE / 10);
+    assert!(since.is_over(Duration::from_secs(10)));
 }
 
-/// Two thousand connections come and vanish while a peer fetches under a cap: it gets what it
-/// would get without them.
+/// Connections come and vanish while a peer fetches, and until three hundred have: it gets all
+/// that it wants, and of their source 64 handshakes are begun at once and ten a second.
 ///
 /// Register: C2.
 #[tokio::test]
-async fn connections_that_vanish_cost_those_that_stay_nothing() {
+async fn connections_that_vanish_keep_nobody_from_what_it_fetches() {
     let honest = Evil::new();
-    let cap = "[limits]\nupload = \"4 MB/s\"\n";
+    let cap = "[limits]\nupload = \"8 MB/s\"\n";
     let rig = Rig::new()
         .knows("honest", honest.key, "")
         .with(cap)
@@ -97,25 +95,29 @@ async fn connections_that_vanish_cost_those_that_stay_nothing() {
     let chunks = shared_chunks(len);
     let mut wire = honest.enter(&rig).await;
     wire.want(ticket.content(), chunks).await;
-    let span = Duration::from_secs(2);
+    let (since, made, served) = (Since::now(), Cell::new(0_u64), Cell::new(false));
     let flood = async {
-        let until = Instant::now() + span;
-        let mut count = 0;
-        while Instant::now() < until && count < 2_000 {
+        while !served.get() || made.get() < 300 {
             drop(connect(&rig, 2).await);
-            count += 1;
+            made.set(made.get() + 1);
             tokio::task::yield_now().await;
         }
-        count
     };
-    let one = len / u64::from(chunks);
-    let (came, count) = tokio::join!(wire.leech(0..chunks, 4, one, span), flood);
-    assert!(count > 200, "{count}");
-    assert!(came >= 8_000_000 * 95 / 100 - 256 * 1024, "{came}");
-    rig.refuses("no room", 100).await;
+    let fetch = async {
+        let one = len / u64::from(chunks);
+        wire.leech(0..chunks, 4, one, len).await;
+        served.set(true);
+    };
+    tokio::join!(fetch, flood);
+    let begun = rig.metric("fairhaul_handshakes_total").await;
+    let most = since.at_most(64 + 1, 10);
+    assert!(begun <= most, "{begun} of {most}");
+    assert!(wire.is_alive().await);
+    rig.refuses("no room", made.get().saturating_sub(most))
+        .await;
 }
 
-/// 256 descriptors are all it has, and two hundred dawdlers come from twenty sources.
+/// 512 descriptors are all it has, and two hundred dawdlers come from twenty sources.
 ///
 /// Register: C3.
 /// Limit: L3.
@@ -123,17 +125,20 @@ async fn connections_that_vanish_cost_those_that_stay_nothing() {
 async fn a_node_keeps_descriptors_for_those_that_are_in() {
     let honest = Evil::new();
     let mut rig = Rig::new().knows("honest", honest.key, "accept = \"in\"");
-    rig.descriptors = Some(256);
+    rig.descriptors = Some(512);
     let rig = rig.start().await;
     let mut wire = honest.enter(&rig).await;
     let mut held = Vec::new();
     for from in 2..22 {
-        held.extend(dawdlers(&rig, 10, from).await);
+        held.push(dawdlers(&rig, 10, from));
     }
+    // A quarter of the 192 that are not kept for files and the rest of the node.
+    let taken = async || (rig.metric("fairhaul_handshakes_total").await > 48).then_some(());
+    rig.until("all places of handshakes are taken", taken).await;
     let open = fs::read_dir(format!("/proc/{}/fd", rig.pid()))
         .unwrap()
         .count();
-    assert!(open < 256 - 32, "{open}");
+    assert!(open < 512 - 32, "{open}");
     let content = Content::file("f", 16 * CHUNK, 2);
     wire.offer(&content).await;
     let outcome = wire.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
@@ -143,11 +148,8 @@ async fn a_node_keeps_descriptors_for_those_that_are_in() {
     // It takes callers again.
     drop(wire);
     rig.has_peers(0).await;
-    let since = Instant::now();
-    while honest.call(&rig).await.is_err() {
-        assert!(since.elapsed() < PATIENCE, "{}", rig.log());
-        sleep(Duration::from_millis(100)).await;
-    }
+    let enters = async || honest.call(&rig).await.ok().map(drop);
+    rig.until("it takes callers again", enters).await;
 }
 
 /// A hundred and twenty connections with one valid key, as fast as they can be made.
@@ -164,32 +166,26 @@ async fn a_storm_of_one_key_gets_one_session_and_few_handshakes() {
     let rig = rig.start().await;
     let mut stays = other.enter(&rig).await;
     let mut wires = Vec::new();
-    let since = Instant::now();
+    let since = Since::now();
     for _ in 0..120 {
         if let Ok(wire) = storm.call_from(&rig, 2).await {
             wires.push(wire);
         }
     }
-    assert_eq!(rig.connected().await, 2);
-    assert!(rig.refused("one session each").await > 30);
+    rig.refuses("one session each", 31).await;
     let begun = rig.metric("fairhaul_handshakes_total").await;
-    let most = 1 + 64 + since.elapsed().as_secs() * 10 + 10;
+    let most = since.at_most(64 + 1, 10);
     assert!(begun <= most, "{begun} of {most}");
     let mut alive = 0;
     for wire in &mut wires {
-        wire.say(&Message::Ping(5)).await;
-        let until = Instant::now() + Duration::from_millis(20);
-        let mut answered = false;
-        while let Some(heard) = wire.hear_until(until).await {
-            answered |= matches!(heard, crate::evil::Heard::Said(Message::Pong(5)));
-        }
-        alive += u32::from(answered);
+        alive += u32::from(wire.is_alive().await);
     }
-    assert!(alive <= 1, "{alive}");
+    assert_eq!(alive, 1);
+    rig.has_peers(2).await;
     assert!(stays.is_alive().await);
 }
 
-/// It asks for everything and reads nothing. Others are served as if it were not there.
+/// It asks for everything and reads nothing. Others are served all the same.
 ///
 /// Register: C6.
 /// Limit: L4, L5.
@@ -212,9 +208,7 @@ async fn who_never_reads_keeps_nobody_waiting() {
     }
     wire.want(ticket.content(), chunks).await;
     let one = len / u64::from(chunks);
-    let span = Duration::from_secs(2);
-    let came = wire.leech(0..chunks, 4, one, span).await;
-    assert!(came > 16 * 1024 * 1024, "{came}");
+    wire.leech(0..chunks, 4, one, 16 * 1024 * 1024).await;
     let status = rig.status().await;
     let flows = &status.transfers[0].peers;
     let queued = flows
@@ -230,7 +224,7 @@ async fn who_never_reads_keeps_nobody_waiting() {
 /// Limit: L7.
 #[tokio::test]
 #[ignore = "takes 65 s; the gate runs it"]
-async fn who_never_reads_is_closed_after_a_minute() {
+async fn who_never_reads_is_closed_after_a_minute_and_not_before() {
     let deaf = Evil::new();
     let rig = Rig::new().knows("deaf", deaf.key, "").start().await;
     let len = 64 * 1024 * 1024;
@@ -238,31 +232,29 @@ async fn who_never_reads_is_closed_after_a_minute() {
     fs::write(&file, noise(len as usize, 3)).unwrap();
     let ticket = rig.share(&file).await;
     let chunks = shared_chunks(len);
+    let since = Since::now();
     let mut wire = deaf.enter(&rig).await;
     wire.want(ticket.content(), chunks).await;
     for chunk in 0..chunks.min(200) {
         wire.request(chunk).await;
     }
-    let since = Instant::now();
-    while rig.refused(Misbehaviour::Stalled.name()).await == 0 {
-        assert!(since.elapsed() < Duration::from_secs(90));
-        sleep(Duration::from_millis(200)).await;
-    }
-    assert!(since.elapsed() > Duration::from_secs(50));
+    rig.refuses(Misbehaviour::Stalled.name(), 1).await;
+    assert!(since.is_over(Duration::from_secs(60)));
 }
 
-/// One of two sources stands still in mid-transfer: the other is asked for its part.
+/// One of two sources stands still in mid-transfer: the other is asked for its part. That this
+/// takes twenty seconds is shown in virtual time: `fairhaul_core`, `node/tests/guard.rs`.
 ///
 /// Register: C7, D9.
 /// Limit: L7.
 #[tokio::test]
 #[ignore = "takes 25 s; the gate runs it"]
-async fn the_work_of_a_source_that_stands_still_is_taken_over_by_twenty_seconds() {
+async fn the_work_of_a_source_that_stands_still_is_taken_over() {
     let (still, alive) = (Rig::new(), Rig::new());
     let taker = Rig::new()
         .knows("still", still.key, &still.address())
         .knows("alive", alive.key, &alive.address());
-    let cap = "[limits]\nupload = \"8 MB/s\"\n";
+    let cap = "[limits]\nupload = \"1 MB/s\"\n";
     let still = still.knows("taker", taker.key, "").with(cap).start().await;
     let alive = alive.knows("taker", taker.key, "").with(cap).start().await;
     let bytes = noise(48 * 1024 * 1024, 4);
@@ -275,18 +267,14 @@ async fn the_work_of_a_source_that_stands_still_is_taken_over_by_twenty_seconds(
     taker.has_peers(2).await;
     let (ticket, target) = (ticket.unwrap(), taker.target());
     let stop = async {
-        sleep(Duration::from_secs(1)).await;
+        let sends = async || (still.sent_bytes().await > 0).then_some(());
+        still.until("it sends", sends).await;
         still.signal(Signal::STOP);
+        alive.uncap().await;
     };
-    let since = Instant::now();
-    let got = timeout(Duration::from_secs(40), taker.get(&ticket, &target));
+    let got = timeout(PATIENCE, taker.get(&ticket, &target));
     let (got, ()) = tokio::join!(got, stop);
     got.unwrap().unwrap();
-    assert!(
-        since.elapsed() < Duration::from_secs(32),
-        "{:?}",
-        since.elapsed()
-    );
     assert_eq!(fs::read(target.join("f")).unwrap(), bytes);
 }
 

@@ -1,7 +1,6 @@
 //! Chunks that are wrong, missing, late, unasked for or begun and left.
 
 use std::fs;
-use std::time::Duration;
 
 use fairhaul_core::message::{CloseCode, Message, Verdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
@@ -192,9 +191,7 @@ async fn a_node_with_a_rotten_disk_is_banned_by_nobody() {
     let getting = taker.get(&ticket, &target);
     let settled = async {
         // The spoilt chunk may be asked for last.
-        while !rotten.log().contains("withdrawn") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        rotten.says("withdrawn").await;
         // Healed: it goes on where it stood.
         fs::write(&file, &content).unwrap();
     };
@@ -215,7 +212,10 @@ async fn a_node_with_a_rotten_disk_is_banned_by_nobody() {
 async fn who_claims_all_and_has_none_delays_nobody() {
     let (rig, honest, [liar]) = taking().await;
     let content = Content::file("f", 64 * CHUNK, 6);
-    let wire = liar.enter(&rig).await;
+    let mut wire = liar.enter(&rig).await;
+    // It is known to have all before there is anybody else who does.
+    wire.claim(&content, true).await;
+    assert!(wire.is_alive().await);
     let (said, mut asked) = std::sync::mpsc::channel();
     let lying = serving(wire, &content, move |ask| {
         if ask.is_manifest {
@@ -267,12 +267,13 @@ async fn who_sends_what_nobody_asked_for_is_closed_and_not_banned() {
     assert!(whole(&rig, &content));
 }
 
-/// It is asked and says nothing. The last chunks are asked of another too.
+/// It is asked and says nothing. The last chunks are asked of another too; that this takes twenty
+/// seconds is shown in virtual time: `fairhaul_core`, `node/tests/guard.rs`.
 ///
 /// Register: D9.
 #[tokio::test]
 #[ignore = "takes 25 s; the gate runs it"]
-async fn who_never_sends_is_passed_over_within_the_limit() {
+async fn who_never_sends_is_passed_over() {
     let (rig, honest, [snub]) = taking().await;
     let content = Content::file("f", 64 * CHUNK, 8);
     let wire = snub.enter(&rig).await;
@@ -282,9 +283,8 @@ async fn who_never_sends_is_passed_over_within_the_limit() {
     });
     let mut pusher = honest.enter(&rig).await;
     pusher.offer(&content).await;
-    let served = pusher.serve(&content, honestly);
-    let outcome = tokio::time::timeout(Duration::from_secs(40), served).await;
-    assert_eq!(outcome.unwrap(), Outcome::Verdict(Verdict::Done));
+    let outcome = pusher.serve(&content, honestly).await;
+    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
     assert!(whole(&rig, &content));
     snubbing.abort();
 }

@@ -3,27 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use fairhaul::content::ticket::Ticket;
 use fairhaul::control::api::{Failure, Got, TransferState, TransferStatus};
-use tokio::time::sleep;
 
 use crate::content::noise;
-use crate::rig::{PATIENCE, Rig};
+use crate::rig::Rig;
 
 const FILE: usize = 64 * 1024;
 const FILES: u8 = 240;
 
-/// Time within which a transfer that stood still goes on: it is tried again every ten seconds.
-const AGAIN: Duration = Duration::from_secs(20);
-
-/// One that shares a folder of small files and a file, so slowly that both take some seconds,
-/// and one that may fetch them, but does not run yet.
+/// One that shares a folder of small files and a file, so slowly that neither is whole before its
+/// limit is lifted, and one that may fetch them, but does not run yet.
 async fn seed() -> (Rig, Rig, [Ticket; 2]) {
     let seed = Rig::new();
     let taker = Rig::new().knows("seed", seed.key, &seed.address());
-    let cap = "[limits]\nupload = \"8 MB/s\"\n";
+    let cap = "[limits]\nupload = \"500 kB/s\"\n";
     let seed = seed.knows("taker", taker.key, "").with(cap).start().await;
     let folder = seed.path("folder");
     fs::create_dir(&folder).unwrap();
@@ -43,17 +38,20 @@ async fn transfer(taker: &Rig, ticket: &Ticket) -> Option<TransferStatus> {
     all.find(|transfer| transfer.content == id)
 }
 
-async fn wait_for(
-    taker: &Rig,
-    ticket: &Ticket,
-    within: Duration,
-    is: impl Fn(&TransferStatus) -> bool,
-) {
-    let since = Instant::now();
-    while !transfer(taker, ticket).await.is_some_and(|one| is(&one)) {
-        assert!(since.elapsed() < within, "{}", taker.log());
-        sleep(Duration::from_millis(10)).await;
-    }
+async fn wait_for(taker: &Rig, ticket: &Ticket, what: &str, is: impl Fn(&TransferStatus) -> bool) {
+    let looks = async || transfer(taker, ticket).await.filter(&is).map(drop);
+    taker.until(what, looks).await;
+}
+
+/// Waits until some of it is there.
+async fn has_begun(taker: &Rig, ticket: &Ticket) {
+    wait_for(taker, ticket, "some is there", |one| one.done_bytes > 0).await;
+}
+
+/// Waits until all of it is there: one that stood still is tried again every ten seconds.
+async fn goes_on(taker: &Rig, ticket: &Ticket) {
+    let is_whole = |one: &TransferStatus| one.state == TransferState::Serving;
+    wait_for(taker, ticket, "it goes on", is_whole).await;
 }
 
 /// What a person is told whose transfer the disk ended, while the other one went on.
@@ -86,17 +84,13 @@ fn may_mount() -> bool {
 /// from that for a moment.
 async fn remount(taker: &Rig, how: &str) {
     let (pid, folder) = (taker.pid().to_string(), taker.target());
-    let since = Instant::now();
-    loop {
+    let mounts = async || {
         let mut command = Command::new("nsenter");
         command.args(["-t", &pid, "-m", "mount", "-o", &format!("remount,{how}")]);
         command.arg(&folder).stderr(Stdio::null());
-        if command.status().unwrap().success() {
-            return;
-        }
-        assert!(since.elapsed() < PATIENCE, "it stays as it is");
-        sleep(Duration::from_millis(1)).await;
-    }
+        command.status().unwrap().success().then_some(())
+    };
+    taker.until(&format!("the disk is {how}"), mounts).await;
 }
 
 /// A folder as a node sees it that has a disk of its own there.
@@ -112,15 +106,15 @@ async fn a_disk_that_is_read_only_from_now_on_stops_its_transfer_alone_until_it_
         eprintln!("skipped: this process may not mount");
         return;
     }
-    let (_seed, mut taker, [folder, file]) = seed().await;
+    let (seed, mut taker, [folder, file]) = seed().await;
     taker.own_disk = true;
     let taker = taker.start().await;
     taker.has_peers(1).await;
     let (into, beside) = (taker.target(), taker.path("beside"));
     let close = async {
-        let begun = |one: &TransferStatus| one.done_bytes > 1 << 20;
-        wait_for(&taker, &folder, PATIENCE, begun).await;
+        has_begun(&taker, &folder).await;
         remount(&taker, "ro").await;
+        seed.uncap().await;
     };
     let gets = async { tokio::join!(taker.get(&folder, &into), taker.get(&file, &beside), close) };
     let (stopped, other, ()) = gets.await;
@@ -136,8 +130,7 @@ async fn a_disk_that_is_read_only_from_now_on_stops_its_transfer_alone_until_it_
     assert_eq!(taker.log().matches("paused").count(), 1, "{}", taker.log());
     let before = status.done_bytes;
     remount(&taker, "rw").await;
-    let goes_on = |one: &TransferStatus| one.state == TransferState::Serving;
-    wait_for(&taker, &folder, AGAIN, goes_on).await;
+    goes_on(&taker, &folder).await;
     let seen = seen_by(&taker, &into).join("folder");
     assert!(folder_is_whole(&seen), "{before} bytes were there");
 }
@@ -151,18 +144,18 @@ async fn a_disk_that_fills_up_pauses_its_transfer_alone_until_there_is_room() {
         eprintln!("skipped: this process may not mount");
         return;
     }
-    let (_seed, mut taker, [folder, file]) = seed().await;
+    let (seed, mut taker, [folder, file]) = seed().await;
     taker.own_disk = true;
     let taker = taker.start().await;
     taker.has_peers(1).await;
     let (into, beside) = (taker.target(), taker.path("beside"));
     let seen = seen_by(&taker, &into);
     let fill = async {
-        let begun = |one: &TransferStatus| one.done_bytes > 1 << 20;
-        wait_for(&taker, &folder, PATIENCE, begun).await;
+        has_begun(&taker, &folder).await;
         remount(&taker, "size=4m").await;
+        seed.uncap().await;
         let stopped = |one: &TransferStatus| one.state == TransferState::Stopped;
-        wait_for(&taker, &folder, PATIENCE, stopped).await;
+        wait_for(&taker, &folder, "it stands still", stopped).await;
         let why = transfer(&taker, &folder).await.unwrap().trouble.unwrap();
         assert!(why.contains("no space left"), "{why}");
         assert!(
@@ -183,24 +176,23 @@ async fn a_disk_that_fills_up_pauses_its_transfer_alone_until_there_is_room() {
 /// Register: P7.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_is_gone_stops_its_transfer_alone_until_it_is_there_again() {
-    let (_seed, taker, [folder, file]) = seed().await;
+    let (seed, taker, [folder, file]) = seed().await;
     let taker = taker.start().await;
     taker.has_peers(1).await;
     let (into, beside) = (taker.target(), taker.path("beside"));
     let remove = async {
-        let begun = |one: &TransferStatus| one.done_bytes > 1 << 20;
-        wait_for(&taker, &folder, PATIENCE, begun).await;
+        has_begun(&taker, &folder).await;
         // What is written at the same moment may keep a folder from being empty.
         while into.exists() {
             let _ = fs::remove_dir_all(&into);
         }
+        seed.uncap().await;
     };
     let gets = async { tokio::join!(taker.get(&folder, &into), taker.get(&file, &beside), remove) };
     let (stopped, other, ()) = gets.await;
     check(stopped, other, &beside);
     assert!(!taker.log().contains("panicked"), "{}", taker.log());
     fs::create_dir(&into).unwrap();
-    let goes_on = |one: &TransferStatus| one.state == TransferState::Serving;
-    wait_for(&taker, &folder, AGAIN, goes_on).await;
+    goes_on(&taker, &folder).await;
     assert!(folder_is_whole(&into.join("folder")));
 }

@@ -5,10 +5,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
 
 use fairhaul::identity::{Identity, PublicKey};
-use fairhaul::transport::{DEADLINE, Endpoint, GreetError, Reader, Writer};
+use fairhaul::transport::{Endpoint, GreetError, Reader, Writer};
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::TransferId;
 use fairhaul_core::manifest::ContentId;
@@ -55,7 +54,7 @@ impl Evil {
     pub(crate) async fn call_from(&self, rig: &Rig, from: u8) -> Result<Wire, GreetError> {
         let stream = connect(rig, from).await?;
         let hello = self.endpoint.hello("evil", None);
-        let called = self.endpoint.call(stream, rig.key, &hello, DEADLINE).await;
+        let called = self.endpoint.call(stream, rig.key, &hello, PATIENCE).await;
         let (secure, _) = called?;
         Ok(Wire {
             reader: secure.reader,
@@ -83,12 +82,13 @@ impl Evil {
 }
 
 /// A connection to a node, before any byte.
-pub(crate) async fn connect(rig: &Rig, from: u8) -> io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, from, 1), 0)))?;
-    socket
-        .connect(SocketAddr::from(([127, 0, 0, 1], rig.port)))
-        .await
+pub(crate) fn connect(rig: &Rig, from: u8) -> impl Future<Output = io::Result<TcpStream>> + use<> {
+    let to = rig.listens();
+    async move {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, from, 1), 0)))?;
+        socket.connect(to).await
+    }
 }
 
 /// An accepted session with a node.
@@ -176,12 +176,6 @@ impl Wire {
     pub(crate) async fn hear(&mut self) -> Option<Heard> {
         let heard = timeout(PATIENCE, self.hear_for_ever()).await;
         heard.expect("the node says nothing")
-    }
-
-    /// The same, and none too if nothing comes until then.
-    pub(crate) async fn hear_until(&mut self, until: Instant) -> Option<Heard> {
-        let heard = tokio::time::timeout_at(until.into(), self.hear_for_ever()).await;
-        heard.ok().flatten()
     }
 
     pub(crate) async fn hear_for_ever(&mut self) -> Option<Heard> {
@@ -369,30 +363,30 @@ impl Wire {
         self.say(&Message::Request { transfer, chunk }).await;
     }
 
-    /// Asks for chunks of `range` over and over, `depth` at once, until then. Bytes that came.
+    /// Asks for chunks of `range` over and over, `depth` at once, until so many bytes of them have
+    /// come. A chunk has `len` bytes.
     pub(crate) async fn leech(
         &mut self,
         range: std::ops::Range<u32>,
         depth: u32,
         len: u64,
-        for_so_long: Duration,
-    ) -> u64 {
-        let until = Instant::now() + for_so_long;
+        bytes: u64,
+    ) {
         let mut next = range.clone().cycle();
         for chunk in next.by_ref().take(depth as usize) {
             self.request(chunk).await;
         }
         let (mut came, mut whole) = (0, 0);
-        while let Some(heard) = self.hear_until(until).await {
-            if let Heard::Block(_, _, bytes) = heard {
-                came += bytes.len() as u64;
+        while came < bytes {
+            let heard = self.hear().await.expect("the node ended the session");
+            if let Heard::Block(_, _, block) = heard {
+                came += block.len() as u64;
                 while came / len > whole {
                     whole += 1;
                     self.request(next.next().unwrap()).await;
                 }
             }
         }
-        came
     }
 }
 

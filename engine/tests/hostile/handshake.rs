@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::time::{Duration, Instant};
 
 use fairhaul::control::api::{Failure, Ping, Pong, Request, Send, Sent};
 use fairhaul::identity::Identity;
@@ -153,10 +152,8 @@ async fn a_key_that_has_changed_is_said_on_both_sides_and_ends_what_waits_for_it
     let got = Identity::create(&caller.path("key")).unwrap().public();
     let got = got.to_string();
     caller.start_again().await;
-    let since = Instant::now();
     let failure = caller.get(&ticket, &caller.target()).await.unwrap_err();
     assert_eq!(failure.code, Failure::IDENTITY, "{failure}");
-    assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
     acceptor.refuses("key changed", 1).await;
     let said = failure.message;
     let names_both = |line: &str| line.contains(&known) && line.contains(&got);
@@ -215,7 +212,7 @@ async fn a_key_that_was_taken_back_is_not_trusted_on_first_use() {
 
 /// Register: H16.
 #[tokio::test]
-async fn a_peer_that_is_no_longer_listed_is_out_within_a_second() {
+async fn a_peer_that_is_no_longer_listed_is_out_when_the_file_is_read_again() {
     let (evil, other) = (Evil::new(), Evil::new());
     let rig = Rig::new()
         .knows("evil", evil.key, "")
@@ -225,14 +222,9 @@ async fn a_peer_that_is_no_longer_listed_is_out_within_a_second() {
     rig.forget_peers();
     rig.list("other", other.key, "");
     rig.write();
-    let since = Instant::now();
     rig.reload().await.unwrap();
     assert_eq!(wire.end().await, Some(CloseCode::Revoked));
-    assert!(
-        since.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        since.elapsed()
-    );
+    rig.has_peers(1).await;
     assert!(stays.is_alive().await);
     evil.refused(&rig).await;
     rig.refuses("not welcome", 1).await;
@@ -298,10 +290,8 @@ async fn a_key_that_is_made_at_the_start_is_for_its_owner_alone() {
         .args(["-c", &program])
         .spawn();
     let mut child = child.unwrap();
-    let since = Instant::now();
-    while !rig.socket().exists() && since.elapsed() < PATIENCE {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let made = async || rig.socket().exists().then_some(());
+    rig.until("it has a socket", made).await;
     let _ = child.kill();
     let _ = child.wait();
     let mode = fs::metadata(rig.path("key")).unwrap().permissions().mode();

@@ -1,16 +1,19 @@
-//! A node as a person runs it: the program, a parameter file, a folder.
+//! A node as a person runs it: the program, a parameter file, a folder, and an address of its own.
 //!
-//! Decides where it listens and how long it may take; refuses to leave a process behind.
+//! The only file of these tests that reads a clock: to give up waiting for what never comes, and
+//! for bounds from above, which a slow machine only widens. No process is left behind.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use fairhaul::content::ticket::Ticket;
 use fairhaul::control::api::{
-    Failure, Get, Got, Nothing, Reloaded, Request, Share, Shared, Status,
+    Direction, Failure, Get, Got, Limit, Nothing, Reloaded, Request, Share, Shared, Status, Target,
 };
 use fairhaul::control::ask::ask;
 use fairhaul::identity::{Identity, PublicKey};
@@ -19,17 +22,59 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-/// How long anything that a test waits for may take on a slow machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// After so long a test gives up waiting for what has to come. No claim hangs on it: it is longer
+/// than any machine needs that is not broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
+/// Where nodes listen, each at an address of its own.
+pub(crate) const PORT: u16 = 7440;
+
+/// An address of loopback for each node, so that no two tests, processes or connections of the
+/// system ever want the same port: a free one could be taken before the node listens at it.
+fn own_address() -> Ipv4Addr {
+    static MADE: AtomicU8 = AtomicU8::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(
+        127,
+        64 + high % 128,
+        low,
+        MADE.fetch_add(1, Ordering::Relaxed),
+    )
+}
+
+/// Lets a moment pass. Nothing hangs on how long it is.
+pub(crate) async fn pause() {
+    sleep(10 * PAUSE).await;
+}
+
+/// A span that began when a test began something.
+pub(crate) struct Since(Instant);
+
+impl Since {
+    pub(crate) fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    /// What a limit of `rate` in a second lets through in this span, with `burst` at once: a
+    /// bound from above for what it did.
+    pub(crate) fn at_most(&self, burst: u64, rate: u64) -> u64 {
+        let millis = u64::try_from(self.0.elapsed().as_millis()).unwrap();
+        burst + (rate * (millis + 1)).div_ceil(1_000)
+    }
+
+    /// Whether at least `span` has passed: a bound from below for what has to last.
+    pub(crate) fn is_over(&self, span: Duration) -> bool {
+        self.0.elapsed() >= span
+    }
+}
 
 /// A folder in which a node runs, has run or will run.
 pub(crate) struct Rig {
     folder: TempDir,
-    pub(crate) port: u16,
+    ip: Ipv4Addr,
     pub(crate) key: PublicKey,
     peers: String,
     /// Further sections of the parameter file.
@@ -53,7 +98,7 @@ impl Rig {
         let key = Identity::create(&folder.path().join("key")).unwrap();
         Self {
             folder,
-            port: free_port(),
+            ip: own_address(),
             key: key.public(),
             peers: String::new(),
             more: String::new(),
@@ -107,16 +152,21 @@ impl Rig {
         folder
     }
 
+    /// Where it listens.
+    pub(crate) fn listens(&self) -> SocketAddr {
+        (self.ip, PORT).into()
+    }
+
     /// Where it can be dialled, as a line of a section.
     pub(crate) fn address(&self) -> String {
-        format!("address = \"127.0.0.1:{}\"", self.port)
+        format!("address = \"{}\"", self.listens())
     }
 
     /// Writes the parameter file as it is to be now.
     pub(crate) fn write(&self) {
-        let (port, data, key) = (self.port, self.data(), self.path("key"));
+        let (at, data, key) = (self.listens(), self.data(), self.path("key"));
         let text = format!(
-            "[node]\nname = \"rig\"\nlisten = \"127.0.0.1:{port}\"\ndata = {data:?}\n\
+            "[node]\nname = \"rig\"\nlisten = \"{at}\"\ndata = {data:?}\n\
              key = {key:?}\nexchange = false\n[control]\nsocket = {:?}\n{}\n{}",
             self.socket(),
             self.more,
@@ -179,18 +229,30 @@ impl Rig {
 
     pub(crate) async fn start_again(&mut self) {
         self.write();
-        self.child = Some(self.command().spawn().unwrap());
-        let since = Instant::now();
-        while self
-            .try_ask::<Status>(Request::Status(Nothing {}))
-            .await
-            .is_err()
-        {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+        let mut child = self.command().spawn().unwrap();
+        let answer = async || {
+            let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "the node ended: {ended:?}\n{}", self.log());
-            assert!(since.elapsed() < PATIENCE, "no answer\n{}", self.log());
-            sleep(PAUSE).await;
-        }
+            let status = Request::Status(Nothing {});
+            self.try_ask::<Status>(status).await.ok()
+        };
+        self.until("it answers", answer).await;
+        self.child = Some(child);
+    }
+
+    /// Looks again and again until there is what a test waits for. Tells `what` was expected, and
+    /// the log of the node, if it never comes.
+    pub(crate) async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        let looking = async {
+            loop {
+                if let Some(found) = look().await {
+                    return found;
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        let found = timeout(PATIENCE, looking).await;
+        found.unwrap_or_else(|_| panic!("never: {what}\n{}", self.log()))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -206,17 +268,11 @@ impl Rig {
         }
     }
 
-    /// How it ended; it has `within` to do so.
-    pub(crate) async fn ended(&mut self, within: Duration) -> ExitStatus {
-        let since = Instant::now();
-        loop {
-            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
-                self.child = None;
-                return status;
-            }
-            assert!(since.elapsed() < within, "it runs on\n{}", self.log());
-            sleep(PAUSE).await;
-        }
+    /// How it ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let ended = async || child.try_wait().unwrap();
+        self.until("it ends", ended).await
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -258,6 +314,16 @@ impl Rig {
         self.try_ask(Request::Get(get)).await
     }
 
+    /// Lifts its limit of uploads, whatever the file says.
+    pub(crate) async fn uncap(&self) {
+        let limit = Limit {
+            target: Target::Node,
+            direction: Direction::Up,
+            rate_bytes_s: None,
+        };
+        self.ask::<Nothing>(Request::Limit(limit)).await;
+    }
+
     pub(crate) async fn reload(&self) -> Result<Reloaded, Failure> {
         self.try_ask(Request::Reload(Nothing {})).await
     }
@@ -279,6 +345,12 @@ impl Rig {
         text.lines().find_map(value).unwrap_or(0)
     }
 
+    /// Bytes of its only content that it has sent.
+    pub(crate) async fn sent_bytes(&self) -> u64 {
+        let transfers = self.status().await.transfers;
+        transfers.first().map_or(0, |one| one.sent_bytes)
+    }
+
     /// How often callers and peers were refused for `reason`.
     pub(crate) async fn refused(&self, reason: &str) -> u64 {
         let name = format!("fairhaul_refusals_total{{reason=\"{reason}\"}}");
@@ -291,22 +363,21 @@ impl Rig {
 
     /// Waits until `reason` was counted `least` times.
     pub(crate) async fn refuses(&self, reason: &str, least: u64) {
-        let since = Instant::now();
-        while self.refused(reason).await < least {
-            let late = since.elapsed() > PATIENCE;
-            assert!(!late, "{reason:?} is not counted\n{}", self.metrics().await);
-            sleep(PAUSE).await;
-        }
+        let what = format!("{reason:?} is counted {least} times");
+        let counted = async || (self.refused(reason).await >= least).then_some(());
+        self.until(&what, counted).await;
     }
 
     /// Waits until so many peers are connected.
     pub(crate) async fn has_peers(&self, count: u64) {
-        let since = Instant::now();
-        while self.connected().await != count {
-            let late = since.elapsed() > PATIENCE;
-            assert!(!late, "{} peers\n{}", self.connected().await, self.log());
-            sleep(PAUSE).await;
-        }
+        let counted = async || (self.connected().await == count).then_some(());
+        self.until(&format!("{count} peers"), counted).await;
+    }
+
+    /// Waits until its log says `text`.
+    pub(crate) async fn says(&self, text: &str) {
+        let said = async || self.log().contains(text).then_some(());
+        self.until(&format!("the log says {text:?}"), said).await;
     }
 }
 
@@ -314,10 +385,4 @@ impl Drop for Rig {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// A port that nobody listens at now.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -1,6 +1,7 @@
 //! Secrets, wherever a running node might show one.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +11,7 @@ use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::rig::{PATIENCE, Rig, free_port};
+use crate::rig::{PORT, Rig};
 
 /// Bytes of a secret key at the end of its file's base64, as bytes.
 const SEED: usize = 32;
@@ -59,10 +60,10 @@ fn files_are_clean(folder: &Path, secrets: &[(&'static str, Vec<u8>)]) {
 }
 
 /// What the node answers over HTTP to who shows `token`.
-async fn http(port: u16, path: &str, token: &str) -> Vec<u8> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+async fn http(at: SocketAddr, path: &str, token: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(at).await.unwrap();
     let head = format!(
-        "GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {token}\r\n\
+        "GET {path} HTTP/1.1\r\nhost: {at}\r\nauthorization: Bearer {token}\r\n\
          connection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -90,12 +91,9 @@ fn prints(rig: &Rig, arguments: &[&str]) -> Vec<u8> {
 /// Register: H14.
 #[tokio::test]
 async fn no_secret_is_in_arguments_environment_log_answers_files_or_an_image_of_the_memory() {
-    let port = free_port();
     let mut rig = Rig::new();
-    rig.more = format!(
-        "http = \"127.0.0.1:{port}\"\ntoken = {:?}\n",
-        rig.path("token")
-    );
+    let at = SocketAddr::new(rig.listens().ip(), PORT + 1);
+    rig.more = format!("http = \"{at}\"\ntoken = {:?}\n", rig.path("token"));
     rig.arguments = &["--record", "record", "--trust-first-use"];
     rig.logs_all = true;
     let other = Rig::new()
@@ -111,10 +109,10 @@ async fn no_secret_is_in_arguments_environment_log_answers_files_or_an_image_of_
     let token = String::from_utf8(secrets[4].1.clone()).unwrap();
     for path in ["/metrics", "/v1/status", "/", "/none"] {
         for shown in [&token[..], "wrong", ""] {
-            is_clean(path, &http(port, path, shown).await, &secrets);
+            is_clean(path, &http(at, path, shown).await, &secrets);
         }
     }
-    let allowed = http(port, "/metrics", &token).await;
+    let allowed = http(at, "/metrics", &token).await;
     assert!(allowed.starts_with(b"HTTP/1.1 200"));
     for arguments in [
         &["status"][..],
@@ -129,7 +127,7 @@ async fn no_secret_is_in_arguments_environment_log_answers_files_or_an_image_of_
         is_clean(&arguments.join(" "), &said, &secrets);
     }
     // A handshake that fails is logged with all that is known of it.
-    drop(TcpStream::connect(("127.0.0.1", rig.port)).await.unwrap());
+    drop(TcpStream::connect(rig.listens()).await.unwrap());
     rig.refuses("handshake", 1).await;
     let process = Path::new("/proc").join(rig.pid().to_string());
     for name in ["cmdline", "environ"] {
@@ -146,7 +144,7 @@ async fn no_secret_is_in_arguments_environment_log_answers_files_or_an_image_of_
     let core: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
     assert_eq!(core, ["0", "0"]);
     rig.signal(Signal::ABORT);
-    let status = rig.ended(PATIENCE).await;
+    let status = rig.ended().await;
     assert!(!status.core_dumped(), "{status:?}");
     assert!(rig.log().contains("DEBUG"), "{}", rig.log());
     files_are_clean(&rig.path(""), &secrets);
