@@ -69,7 +69,7 @@ impl Livelock {
     /// `len` bytes have left or arrived.
     pub(super) fn moved(&mut self, len: ByteCount) {
         if len <= self.credit {
-            self.credit = self.credit - len;
+            self.credit -= len;
             self.rounds = 0;
         }
     }
@@ -80,17 +80,17 @@ mod tests {
     use super::*;
 
     /// Events of an instant as a queue holds them; each causes as many as it says.
-    fn lasts(guard: &mut Livelock, first: usize, mut causes: impl FnMut(u64) -> usize) -> u64 {
-        let (mut waiting, mut events) = (first, 0_u64);
+    fn lasts(guard: &mut Livelock, first: u32, mut causes: impl FnMut(u32) -> bool) -> u32 {
+        let (mut waiting, mut events) = (first as usize, 0_u32);
         while waiting > 0 {
             waiting -= 1;
             if !guard.goes_on(events == 0, waiting) {
                 return events;
             }
             events += 1;
-            waiting += causes(events);
+            waiting += usize::from(causes(events));
         }
-        u64::MAX
+        u32::MAX
     }
 
     /// Ten million events that were planned cause one more each, and those nothing.
@@ -98,10 +98,8 @@ mod tests {
     fn any_number_of_events_that_were_planned_is_no_livelock() {
         let mut guard = Livelock::of(ByteCount::ZERO);
         let planned = 10_000_000;
-        let ended = lasts(&mut guard, planned, |event| {
-            usize::from(event <= planned as u64)
-        });
-        assert_eq!(ended, u64::MAX);
+        let ended = lasts(&mut guard, planned, |event| event <= planned);
+        assert_eq!(ended, u32::MAX);
     }
 
     /// Each event causes one: alone, among a thousand, and after a million that were planned.
@@ -110,10 +108,8 @@ mod tests {
         for (planned, alive) in [(1, 1), (1_000, 1_000), (1_000_000, 3)] {
             let mut guard = Livelock::of(ByteCount::mib(1));
             let rest = planned - alive;
-            let ended = lasts(&mut guard, planned as usize, |event| {
-                usize::from(event > rest)
-            });
-            let most = planned + alive * (u64::from(ROUNDS_MAX) + 1);
+            let ended = lasts(&mut guard, planned, |event| event > rest);
+            let most = planned + alive * (ROUNDS_MAX + 1);
             assert!(ended <= most, "{ended} of {most}");
         }
     }
