@@ -50,6 +50,7 @@ impl Uplink {
     fn step(&mut self) {
         let ticket = self.discipline.dequeue(self.now).expect("all flows wait");
         self.now = self.now + self.block_time;
+        self.discipline.sent(ticket.flow);
         self.enqueue(black_box(ticket));
     }
 }

@@ -81,6 +81,8 @@ pub(super) struct Book {
     basis: Basis,
     /// Debts end when all are served: then nobody was kept waiting by them.
     period: u32,
+    /// Blocks on the link.
+    on_link: u32,
 }
 
 impl Book {
@@ -97,6 +99,7 @@ impl Book {
             quantum: 1,
             basis: (0, 0),
             period: 0,
+            on_link: 0,
         }
     }
 
@@ -110,12 +113,12 @@ impl Book {
         }
         let weight = self.price.weight(&ticket);
         let account = &mut self.accounts[index];
-        if account.weight != 0 {
-            return false;
-        }
         if account.period != self.period {
             account.credit = 0;
             account.period = self.period;
+        }
+        if account.weight != 0 {
+            return false;
         }
         account.weight = weight;
         self.listed += 1;
@@ -123,8 +126,9 @@ impl Book {
         true
     }
 
-    /// Takes a flow off its list.
+    /// Takes a flow off its list, which has nothing queued.
     pub(super) fn unlist(&mut self, flow: FlowId) {
+        self.forfeit(flow);
         let account = &mut self.accounts[flow.index()];
         self.listed -= 1;
         self.weights -= u64::from(account.weight);
@@ -216,6 +220,29 @@ impl Book {
         self.pop(flow)
     }
 
+    /// The turn of `flow` is over: an empty queue forfeits its credit, not its debt.
+    ///
+    /// Not before: a flow whose last block is on the link is backlogged until that has left, and
+    /// what it asks for meanwhile is still of this turn.
+    pub(super) fn forfeit(&mut self, flow: FlowId) {
+        if self.queues.is_empty(flow) {
+            let account = &mut self.accounts[flow.index()];
+            account.credit = account.credit.min(0);
+        }
+    }
+
+    /// A block has left the link.
+    pub(super) fn sent(&mut self) {
+        self.on_link = self.on_link.saturating_sub(1);
+        self.rest();
+    }
+
+    /// Whether the turn of `flow` is over because all that it had has left the link. A new
+    /// decision ends it too, and comes first where several blocks are on the link at a time.
+    pub(super) fn has_left(&self, flow: FlowId) -> bool {
+        self.on_link == 0 && self.is_empty(flow)
+    }
+
     /// The head of `flow`, covered or not.
     pub(super) fn charge(&mut self, flow: FlowId) -> Option<Ticket> {
         let (head, ()) = self.queues.head(flow)?;
@@ -227,17 +254,14 @@ impl Book {
 
     #[inline]
     fn pop(&mut self, flow: FlowId) -> Option<Ticket> {
-        let served = self.queues.pop(flow);
-        if self.queues.is_empty(flow) {
-            self.settle(flow);
-        }
-        served
+        self.on_link += 1;
+        self.queues.pop(flow)
     }
 
     /// Forgets what `flow` has queued.
     pub(super) fn purge(&mut self, flow: FlowId) {
         if self.queues.clear(flow) {
-            self.settle(flow);
+            self.rest();
         }
     }
 
@@ -277,11 +301,9 @@ impl Book {
         Some(lacking.max(1).saturating_add(worth - 1) / worth)
     }
 
-    /// An empty queue forfeits its credit, not its debt. When all are empty, debts end too.
-    fn settle(&mut self, flow: FlowId) {
-        let account = &mut self.accounts[flow.index()];
-        account.credit = account.credit.min(0);
-        if self.queues.len() == 0 {
+    /// Ends the busy period, and all debts with it, if nothing is queued and nothing on the link.
+    fn rest(&mut self) {
+        if self.queues.len() == 0 && self.on_link == 0 {
             self.period = self.period.wrapping_add(1);
         }
     }

@@ -4,7 +4,10 @@
 //!            SIGCOMM 1995.
 //! Contract:  over any interval in which two flows stay backlogged, their service per unit
 //!            weight differs by at most Q + Li/wi + Lj/wj, where Q is the quantum per unit
-//!            weight.
+//!            weight. On a link of rate C, of which its weight reserves a flow r, a block of
+//!            length l is done at the latest at its expected arrival time plus
+//!            l/r + (R + sum of the largest blocks of the other flows)/C, where R is a turn of
+//!            each other flow, and with the quantum that is chosen here two rounds at most.
 //! Cost:      O(1) per block with the quantum that is chosen here. With one that is given and
 //!            is less than the largest block per mean weight, O(N) per block at worst.
 //! Drawbacks: latency grows with the number of active flows; a flow sends its quantum in one
@@ -14,8 +17,9 @@
 //!            sends one block per turn. A constant that covers the largest block at the least
 //!            weight, 0.01, would let the greatest send a million blocks at once. A newly
 //!            active flow starts with no credit at the end of the ring, and one that was
-//!            emptied keeps its place until its next turn. Service out of turn leaves a debt,
-//!            which later turns pay; it ends when nothing is backlogged.
+//!            emptied keeps its turn until its last block has left or another flow is chosen,
+//!            and its place until its next turn. Service out of turn leaves a debt, which later
+//!            turns pay; it ends when nothing is queued and nothing on the link.
 
 use crate::id::FlowId;
 use crate::sched::book::Price;
@@ -46,6 +50,10 @@ impl Discipline for Drr {
 
     fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
         self.0.book.charge(flow)
+    }
+
+    fn sent(&mut self, _flow: FlowId) {
+        self.0.sent();
     }
 
     fn purge(&mut self, flow: FlowId) {

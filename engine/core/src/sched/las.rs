@@ -3,7 +3,7 @@
 //! Source:    L. Kleinrock, "Queueing Systems, Volume 2: Computer Applications", 1976
 //!            (foreground-background).
 //! Contract:  of all backlogged flows the one that has been served least since it was first
-//!            seen; ties by order of enqueueing. Sizes need not be known.
+//!            seen, is chosen; ties by order of enqueueing. Sizes need not be known.
 //! Cost:      O(log N) per block for N flows; 8 bytes for every flow ever seen.
 //! Drawbacks: favours newcomers, and so whoever can become one again under a new identity; a
 //!            long transfer waits for all that came after it to catch up. Ignores weights.

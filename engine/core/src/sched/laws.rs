@@ -5,13 +5,15 @@
 //!
 //! Longer than other files: all of it is tests, and the laws share their traffic and their model.
 
+mod link;
+mod service;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
 use crate::id::FlowId;
 use crate::sched::gps::Gps;
-use crate::sched::oracle::Spread;
 use crate::sched::{ALL, Claim, Discipline, Params, Row, Setting, Ticket};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate, Weight};
@@ -25,6 +27,8 @@ enum Op {
     Dequeue,
     Take(FlowId),
     Purge(FlowId),
+    /// The block that has been on the link for longest has left.
+    Sent,
     Wait(Span),
 }
 
@@ -59,6 +63,7 @@ fn script(rated: bool) -> impl Strategy<Value = Vec<Op>> {
         5 => Just(Op::Dequeue),
         1 => flow().prop_map(Op::Take),
         1 => flow().prop_map(Op::Purge),
+        4 => Just(Op::Sent),
         1 => (0_u64..5_000_000).prop_map(|nanos| Op::Wait(Span::from_nanos(nanos))),
     ];
     prop::collection::vec(op, 1..60)
@@ -68,6 +73,7 @@ fn script(rated: bool) -> impl Strategy<Value = Vec<Op>> {
 struct Pair {
     subject: Box<dyn Discipline>,
     model: BTreeMap<FlowId, VecDeque<Ticket>>,
+    on_link: VecDeque<FlowId>,
     now: Time,
     served: Vec<Ticket>,
 }
@@ -77,6 +83,7 @@ impl Pair {
         Self {
             subject: (row.make)(&Params::new(ByteCount::new(20_000))),
             model: BTreeMap::new(),
+            on_link: VecDeque::new(),
             now: Time::ZERO,
             served: Vec::new(),
         }
@@ -98,6 +105,12 @@ impl Pair {
             Op::Take(flow) => {
                 let head = self.model.entry(flow).or_default().pop_front();
                 prop_assert_eq!(self.subject.take(flow, self.now), head);
+                self.on_link.extend(head.map(|_| flow));
+            }
+            Op::Sent => {
+                if let Some(flow) = self.on_link.pop_front() {
+                    self.subject.sent(flow);
+                }
             }
             Op::Purge(flow) => {
                 self.subject.purge(flow);
@@ -119,6 +132,7 @@ impl Pair {
             let head = self.model.entry(got.flow).or_default().pop_front();
             prop_assert_eq!(Some(got), head);
             self.served.push(got);
+            self.on_link.push_back(got.flow);
         }
         Ok(ready)
     }
@@ -170,21 +184,13 @@ proptest! {
         }
     }
 
-    // The number that a row claims, over every interval in which two flows wait.
-    #[test]
-    fn no_two_flows_get_further_apart_than_claimed(traffic in traffic()) {
-        for row in ALL {
-            check_spread(row, &traffic)?;
-        }
-    }
-
     // All start together, each with as much as it likes. While another is served `x` bytes per
     // unit weight more than a flow, the fluid server is ahead of it by no more than the sum of
     // what all others have had too much; so a bound between flows is one on the lag.
     #[test]
     fn no_flow_lags_the_fluid_server_by_more_than_the_claim_allows(traffic in traffic()) {
         for row in ALL {
-            if let Claim::Weighted(bound) = row.claim {
+            if let Claim::Weighted(bound) | Claim::Banded(bound) = row.claim {
                 check_lag(row, bound, &traffic)?;
             }
         }
@@ -231,49 +237,6 @@ impl Traffic {
     }
 }
 
-/// What the spread is measured in: bytes by weight, or turns.
-fn measured(claim: Claim, traffic: &Traffic) -> (Spread, impl Fn(Ticket) -> ByteCount) {
-    let turns = matches!(claim, Claim::Turns);
-    let weights = if turns {
-        vec![Weight::ONE; traffic.flows.len()]
-    } else {
-        traffic.weights()
-    };
-    let cost = move |ticket: Ticket| if turns { ByteCount::new(1) } else { ticket.len };
-    (Spread::new(&weights), cost)
-}
-
-fn check_spread(row: &Row, traffic: &Traffic) -> Result<(), TestCaseError> {
-    let setting = traffic.setting();
-    let mut subject = (row.make)(&setting.params);
-    let (mut spread, cost) = measured(row.claim, traffic);
-    for step in &traffic.steps {
-        if let &Some((flow, parts)) = step {
-            let ticket = traffic.block(flow, parts);
-            subject.enqueue(ticket, Time::ZERO);
-            spread.enqueued(ticket.flow.index());
-        } else if let Some(ticket) = subject.dequeue(Time::ZERO) {
-            spread.served(ticket.flow.index(), cost(ticket));
-        }
-    }
-    for one in 0..traffic.flows.len() {
-        for other in one + 1..traffic.flows.len() {
-            let allowed = match row.claim {
-                Claim::None => continue,
-                Claim::Turns => 1,
-                Claim::Weighted(bound) => bound(&setting, one, other),
-            };
-            let apart = spread.widest(one, other);
-            prop_assert!(
-                apart <= allowed,
-                "{}: {one}, {other}: {apart} > {allowed}",
-                row.name
-            );
-        }
-    }
-    Ok(())
-}
-
 fn check_lag(
     row: &Row,
     bound: fn(&Setting<'_>, usize, usize) -> u64,
@@ -289,6 +252,7 @@ fn check_lag(
     }
     let mut served = vec![0; traffic.flows.len()];
     while let Some(ticket) = subject.dequeue(Time::ZERO) {
+        subject.sent(ticket.flow);
         served[ticket.flow.index()] += ticket.len.get();
         gps.serve(ticket.len);
         for (flow, &had) in served.iter().enumerate() {
@@ -353,9 +317,16 @@ impl Busy {
     /// Serves one block and feeds its flow; says which.
     fn step(&mut self) -> usize {
         let flow = self.subject.dequeue(Time::ZERO).unwrap().flow.index();
+        self.sent(flow);
+        flow
+    }
+
+    /// A block of the flow was served and has left, and the flow is fed.
+    fn sent(&mut self, flow: usize) {
         self.served[flow] += 1_000;
         self.feed(flow);
-        flow
+        let id = FlowId(u32::try_from(flow).unwrap());
+        self.subject.sent(id);
     }
 
     /// How far flow 0 may be ahead of flow 1, in bytes per unit weight; none if no claim is.
@@ -367,7 +338,7 @@ impl Busy {
         match row.claim {
             Claim::None => None,
             Claim::Turns => Some(1_000),
-            Claim::Weighted(bound) => Some(bound(&setting, 0, 1)),
+            Claim::Weighted(bound) | Claim::Banded(bound) => Some(bound(&setting, 0, 1)),
         }
     }
 }
@@ -376,7 +347,7 @@ impl Busy {
 #[test]
 fn shares_are_in_proportion_to_weights() {
     for row in ALL {
-        let Claim::Weighted(_) = row.claim else {
+        let (Claim::Weighted(_) | Claim::Banded(_)) = row.claim else {
             continue;
         };
         let mut busy = Busy::new(row, &[100, 200, 400, 50]);
@@ -431,8 +402,7 @@ fn service_out_of_turn_counts_towards_the_share() {
         };
         for _ in 0..20 {
             busy.subject.take(FlowId(0), Time::ZERO).unwrap();
-            busy.served[0] += 1_000;
-            busy.feed(0);
+            busy.sent(0);
         }
         for _ in 0..300 {
             busy.step();
@@ -501,8 +471,11 @@ fn a_number_that_comes_back_owes_nothing() {
             discipline.enqueue(ticket(1), Time::ZERO);
             if turn % 2 == 0 {
                 discipline.take(FlowId(0), Time::ZERO);
+                discipline.sent(FlowId(0));
             }
-            while discipline.dequeue(Time::ZERO).is_some() {}
+            while let Some(served) = discipline.dequeue(Time::ZERO) {
+                discipline.sent(served.flow);
+            }
         }
         discipline.enqueue(ticket(0), Time::ZERO);
         discipline.retire(FlowId(0));

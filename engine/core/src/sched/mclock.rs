@@ -6,7 +6,11 @@
 //!            flows fit the link. No flow is served more than 2 L + cap x (t2 - t1) bytes in any
 //!            interval, L the largest block, other than for its floor or out of turn. What the
 //!            floors leave is shared by weight among those below their caps; without floors
-//!            and caps, service per unit weight differs by at most Li/wi + Lj/wj.
+//!            and caps, service per unit weight differs by at most Li/wi + Lj/wj, and blocks are
+//!            done as under start-time fair queueing. On a link of rate C that the floors fit, a
+//!            block of length l is done at the latest at its expected arrival time at its floor
+//!            plus the sum of one largest block of every other flow, the largest of all and l,
+//!            over C.
 //! Cost:      O(log N) per block for N flows; three queues.
 //! Drawbacks: floors that do not fit the link starve flows without one: admission must reject
 //!            them. A flow whose floor exceeds its share runs ahead in the shares, and waits
@@ -50,6 +54,10 @@ pub struct Mclock {
     capped: FlowQueue<Reverse<(Instant, u64)>>,
     /// The least start tag among those that shared when last somebody was served.
     clock: Tag,
+    /// The largest finish tag of a block that was served.
+    latest: Tag,
+    /// Blocks on the link.
+    on_link: u32,
     largest: ByteCount,
     /// Number of the next head to be placed: of equal tags the earlier one is first.
     seq: u64,
@@ -84,6 +92,8 @@ impl Mclock {
             sharing: FlowQueue::with_hasher(FlowHash),
             capped: FlowQueue::with_hasher(FlowHash),
             clock: 0,
+            latest: 0,
+            on_link: 0,
             largest: params.largest,
             seq: 0,
         }
@@ -130,6 +140,8 @@ impl Mclock {
         let largest = self.largest.max(served.len);
         let standing = &mut self.flows[flow.index()];
         standing.share = later(standing.share, cost(served.len, served.weight));
+        self.latest = self.latest.max(standing.share);
+        self.on_link += 1;
         if account == Account::Floor && served.floor.get() > 0 {
             let oldest = instant(now).saturating_sub(span(CATCH_UP));
             standing.floor = standing.floor.max(oldest) + time_for(served.floor, served.len);
@@ -152,6 +164,13 @@ impl Mclock {
         self.due.remove(&flow);
         self.sharing.remove(&flow);
         self.capped.remove(&flow);
+    }
+
+    /// Ends the busy period if nothing is queued and nothing on the link.
+    fn rest(&mut self) {
+        if self.queues.len() == 0 && self.on_link == 0 {
+            self.clock = self.clock.max(self.latest);
+        }
     }
 }
 
@@ -184,9 +203,15 @@ impl Discipline for Mclock {
         self.serve(flow, Account::Floor, now)
     }
 
+    fn sent(&mut self, _flow: FlowId) {
+        self.on_link = self.on_link.saturating_sub(1);
+        self.rest();
+    }
+
     fn purge(&mut self, flow: FlowId) {
         if self.queues.clear(flow) {
             self.leave(flow);
+            self.rest();
         }
     }
 

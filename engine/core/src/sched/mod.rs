@@ -4,7 +4,7 @@
 //! and knows flows, never peers: what a flow is was decided before, by classification.
 
 mod book;
-mod claim;
+mod bounds;
 pub mod drr;
 pub mod fifo;
 #[cfg(test)]
@@ -86,11 +86,19 @@ pub trait Discipline: Debug + Send {
     /// floor is kept: what is served for the floor counts towards the share.
     fn take(&mut self, flow: FlowId, now: Time) -> Option<Ticket>;
 
+    /// A block of `flow` that was given, by [`Discipline::dequeue`] or [`Discipline::take`], has
+    /// left the link, or is lost with its connection. Said once for each block, in any order.
+    ///
+    /// Until then the flow is backlogged, though its queue may be empty, and the busy period
+    /// goes on: who asks again while its last block is on the link has not been idle. A rule
+    /// that remembers nothing across an idle moment has no use for it.
+    fn sent(&mut self, _flow: FlowId) {}
+
     /// Forgets all that `flow` has queued. It earns no credit by coming back.
     fn purge(&mut self, flow: FlowId);
 
     /// Forgets `flow` for good: its number may come back as another flow's, which must not
-    /// inherit what this one was served, or owes.
+    /// inherit what this one was served, or owes. Its blocks have left the link.
     fn retire(&mut self, flow: FlowId);
 
     /// When [`Discipline::dequeue`] gives a block next; none if nothing is backlogged.
@@ -138,6 +146,29 @@ pub enum Claim {
     /// Over any interval in which two flows stay backlogged, their service per unit weight
     /// differs by at most this many bytes, for the flows at these two places of the setting.
     Weighted(fn(&Setting<'_>, usize, usize) -> u64),
+    /// The same for two flows of one band.
+    Banded(fn(&Setting<'_>, usize, usize) -> u64),
+}
+
+/// What a discipline promises about delay, on a link that is never idle while somebody waits.
+///
+/// A flow's weight over the sum of all weights of the setting reserves it a part of the link. A
+/// block is expected when the one before it, of the same flow, would have been served at that
+/// rate, and not before it came (the expected arrival time of P. Goyal, S. S. Lam and H. M. Vin,
+/// "Determining End-to-End Delay Bounds in Heterogeneous Networks", NOSSDAV 1995).
+#[derive(Clone, Copy, Debug)]
+pub enum Delay {
+    /// Nothing: somebody may wait for ever.
+    None,
+    /// A flow's blocks are done one round apart, a round being the largest block of every flow:
+    /// each at the latest a round after it came, or a round after the one before it was due.
+    Turns,
+    /// A block is done, after it was expected, at the latest in the time in which the link
+    /// sends this many bytes; for the flow at this place of the setting and a block of this length.
+    Weighted(fn(&Setting<'_>, usize, ByteCount) -> u64),
+    /// The same for flows of the lowest band, among themselves, and the largest block of any
+    /// other flow more.
+    Banded(fn(&Setting<'_>, usize, ByteCount) -> u64),
 }
 
 /// One discipline, as the command line, the scenarios and the tests know it.
@@ -149,8 +180,10 @@ pub struct Row {
     pub about: &'static str,
     /// Where it comes from, in one line.
     pub source: &'static str,
-    /// What it promises; the laws hold it to that.
+    /// What it promises about shares; the laws hold it to that.
     pub claim: Claim,
+    /// What it promises about delay; the laws hold it to that too.
+    pub delay: Delay,
     /// Makes an empty one.
     pub make: fn(&Params) -> Box<dyn Discipline>,
 }
@@ -162,6 +195,7 @@ pub static ALL: &[Row] = &[
         about: "the oldest request first, whoever made it",
         source: "the order of a plain socket",
         claim: Claim::None,
+        delay: Delay::None,
         make: |_| Box::new(fifo::Fifo::new()),
     },
     Row {
@@ -169,41 +203,47 @@ pub static ALL: &[Row] = &[
         about: "one block of each active flow in turn",
         source: "Nagle, On Packet Switches with Infinite Storage, 1987",
         claim: Claim::Turns,
+        delay: Delay::Turns,
         make: |_| Box::new(round_robin::RoundRobin::new()),
     },
     Row {
         name: "drr",
         about: "weighted deficit round robin: byte-fair at constant cost",
         source: "Shreedhar and Varghese, Efficient Fair Queuing Using Deficit Round Robin, 1995",
-        claim: Claim::Weighted(claim::deficit),
+        claim: Claim::Weighted(bounds::deficit),
+        delay: Delay::Weighted(bounds::deficit_delay),
         make: |params| Box::new(drr::Drr::new(params)),
     },
     Row {
         name: "sparse-drr",
         about: "deficit round robin that serves new flows before old ones",
         source: "MacGregor and Shi, DRR++, 2000; RFC 8290",
-        claim: Claim::Weighted(claim::deficit),
+        claim: Claim::Weighted(bounds::sparse_deficit),
+        delay: Delay::Weighted(bounds::sparse_deficit_delay),
         make: |params| Box::new(sparse_drr::SparseDrr::new(params)),
     },
     Row {
         name: "sfq",
         about: "start-time fair queueing: fair by weight on a link of any rate",
         source: "Goyal, Vin and Cheng, Start-time Fair Queuing, 1996",
-        claim: Claim::Weighted(claim::start_time),
+        claim: Claim::Weighted(bounds::start_time),
+        delay: Delay::Weighted(bounds::start_time_delay),
         make: |_| Box::new(sfq::Sfq::new()),
     },
     Row {
         name: "wf2q+",
         about: "worst-case fair weighted fair queueing: never a block ahead of its share",
         source: "Bennett and Zhang, Hierarchical Packet Fair Queueing Algorithms, 1996",
-        claim: Claim::Weighted(claim::worst_case_fair),
+        claim: Claim::Weighted(bounds::worst_case_fair),
+        delay: Delay::Weighted(bounds::worst_case_fair_delay),
         make: |_| Box::new(wf2q_plus::Wf2qPlus::new()),
     },
     Row {
         name: "strict",
         about: "the lowest priority band first, shared by weight inside a band",
         source: "the prio queueing discipline of Linux",
-        claim: Claim::None,
+        claim: Claim::Banded(bounds::start_time),
+        delay: Delay::Banded(bounds::start_time_delay),
         make: |_| Box::new(strict::Strict::new()),
     },
     Row {
@@ -211,6 +251,7 @@ pub static ALL: &[Row] = &[
         about: "the transfer with the fewest bytes left first",
         source: "Schrage, A Proof of the Optimality of the SRPT Discipline, 1968",
         claim: Claim::None,
+        delay: Delay::None,
         make: |_| Box::new(srpt::Srpt::new()),
     },
     Row {
@@ -218,13 +259,15 @@ pub static ALL: &[Row] = &[
         about: "the flow that has been served least first",
         source: "Kleinrock, Queueing Systems, Volume 2, 1976",
         claim: Claim::None,
+        delay: Delay::None,
         make: |_| Box::new(las::Las::new()),
     },
     Row {
         name: "mclock",
         about: "guaranteed rates first, then shares by weight, within limits",
         source: "Gulati, Merchant and Varman, mClock, 2010",
-        claim: Claim::Weighted(claim::start_time),
+        claim: Claim::Weighted(bounds::start_time),
+        delay: Delay::Weighted(bounds::start_time_delay),
         make: |params| Box::new(mclock::Mclock::new(params)),
     },
 ];

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use crate::id::FlowId;
 use crate::sched::oracle::{byte_fairness, golden_order, max_delay};
 use crate::sched::tag::{Tag, advance, cost};
-use crate::sched::{Claim, Discipline, Row, Ticket, claim, find};
+use crate::sched::{Claim, Delay, Discipline, Row, Ticket, bounds, find};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};
 
@@ -156,7 +156,8 @@ const SCFQ: Row = Row {
     name: "scfq",
     about: "least finish tag by its own clock",
     source: "Golestani 1994",
-    claim: Claim::Weighted(claim::start_time),
+    claim: Claim::Weighted(bounds::start_time),
+    delay: Delay::None,
     make: |_| Box::new(Scfq::default()),
 };
 
@@ -165,6 +166,7 @@ const WFQ: Row = Row {
     about: "least finish tag by the fluid server's clock",
     source: "Demers, Keshav and Shenker 1989",
     claim: Claim::None,
+    delay: Delay::None,
     make: |_| Box::new(Wfq::default()),
 };
 

@@ -3,7 +3,9 @@
 //! Source:    J. Nagle, "On Packet Switches with Infinite Storage", IEEE Transactions on
 //!            Communications 1987.
 //! Contract:  over any interval in which two flows stay backlogged, the numbers of their
-//!            blocks served differ by at most one.
+//!            blocks served differ by at most one. A block is done at the latest a round after it
+//!            came, or a round after the one before it of its flow was due, where a round is
+//!            the largest block of every flow.
 //! Cost:      O(1) per block.
 //! Drawbacks: fair in blocks and not in bytes: who sends larger blocks gets more. Ignores
 //!            weights, so a flow that is owed more than an equal share falls behind for ever.
@@ -45,6 +47,10 @@ impl Discipline for RoundRobin {
 
     fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
         self.0.book.charge(flow)
+    }
+
+    fn sent(&mut self, _flow: FlowId) {
+        self.0.sent();
     }
 
     fn purge(&mut self, flow: FlowId) {

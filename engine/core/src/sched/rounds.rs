@@ -58,17 +58,24 @@ impl Rounds {
             }
             if let Some(ticket) = self.book.serve(flow) {
                 self.fruitful = true;
-                if self.book.is_empty(flow) {
-                    self.pass();
-                }
                 return Some(ticket);
             }
-            self.pass();
+            self.pass(flow);
+        }
+    }
+
+    /// A block has left the link.
+    pub(super) fn sent(&mut self) {
+        self.book.sent();
+        let visited = self.ring.first().filter(|_| self.visiting);
+        if let Some(flow) = visited.filter(|&flow| self.book.has_left(flow)) {
+            self.pass(flow);
         }
     }
 
     /// Ends the turn of the first flow.
-    fn pass(&mut self) {
+    fn pass(&mut self, flow: FlowId) {
+        self.book.forfeit(flow);
         self.visiting = false;
         self.ring.turn();
     }

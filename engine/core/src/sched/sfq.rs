@@ -4,13 +4,16 @@
 //!            Algorithm for Integrated Services Packet Switching Networks", SIGCOMM 1996.
 //! Contract:  over any interval in which two flows stay backlogged, their service per unit
 //!            weight differs by at most Li/wi + Lj/wj, whatever the rate of the link does. On
-//!            a link of rate C a block is done at the latest at its expected arrival time plus
-//!            the sum of one largest block of every flow over C.
+//!            a link of rate C a block of length l is done at the latest at its expected arrival
+//!            time plus the sum of one largest block of every other flow and l, over C. With D
+//!            blocks on the link at a time the first holds and the second is D - 1 largest
+//!            blocks later (W. Jin, J. S. Chase and J. Kaur, "Interposed Proportional Sharing
+//!            for a Storage Service Utility", SIGMETRICS 2004).
 //! Cost:      O(log N) per block for N flows; one heap entry per flow.
 //! Drawbacks: a heavy flow waits for one block of every other flow, as a light one does.
 //! Departs:   tags are integers, see `tag`. Ties go to the block that has been first of its
 //!            flow for longer. Service out of turn moves the flow's tags and not the clock;
-//!            what it is ahead by it waits for, until nothing is backlogged.
+//!            what it is ahead by it waits for, until nothing is queued and nothing on the link.
 
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;
@@ -31,6 +34,8 @@ pub struct Sfq {
     clock: Tag,
     /// The largest finish tag.
     latest: Tag,
+    /// Blocks on the link.
+    on_link: u32,
     /// Number of the next block to become first of its flow.
     seq: u32,
 }
@@ -45,6 +50,7 @@ impl Sfq {
             tags: Vec::new(),
             clock: 0,
             latest: 0,
+            on_link: 0,
             seq: 0,
         }
     }
@@ -54,8 +60,9 @@ impl Sfq {
         let finish = later(self.tags[flow.index()], cost(served.len, served.weight));
         self.tags[flow.index()] = finish;
         self.latest = self.latest.max(finish);
+        self.on_link += 1;
         if self.queues.is_empty(flow) {
-            self.leave(flow);
+            self.order.remove(flow);
         } else {
             self.arrange(flow, finish);
         }
@@ -67,9 +74,11 @@ impl Sfq {
         self.seq = self.seq.wrapping_add(1);
     }
 
-    fn leave(&mut self, flow: FlowId) {
-        self.order.remove(flow);
-        if self.queues.len() == 0 {
+    /// Ends the busy period if nothing is queued and nothing on the link. Before that the clock
+    /// must not pass the start tag of the block in service: a flow that asks again while its
+    /// last block is on the link would be made level with one that has waited meanwhile.
+    fn rest(&mut self) {
+        if self.queues.len() == 0 && self.on_link == 0 {
             self.clock = self.latest.max(self.clock);
         }
     }
@@ -105,9 +114,15 @@ impl Discipline for Sfq {
         self.serve(flow)
     }
 
+    fn sent(&mut self, _flow: FlowId) {
+        self.on_link = self.on_link.saturating_sub(1);
+        self.rest();
+    }
+
     fn purge(&mut self, flow: FlowId) {
         if self.queues.clear(flow) {
-            self.leave(flow);
+            self.order.remove(flow);
+            self.rest();
         }
     }
 
@@ -157,7 +172,9 @@ mod tests {
         for _ in 0..50 {
             sfq.enqueue(ticket(0, 1), Time::ZERO);
         }
-        while sfq.take(FlowId(0), Time::ZERO).is_some() {}
+        while sfq.take(FlowId(0), Time::ZERO).is_some() {
+            sfq.sent(FlowId(0));
+        }
         for flow in [1, 0, 1, 0] {
             sfq.enqueue(ticket(flow, 1), Time::ZERO);
         }

@@ -5,7 +5,9 @@
 //!            Packet Scheduler and Active Queue Management Algorithm", RFC 8290.
 //! Contract:  a flow that asks for less than its share waits for the new flows before it and
 //!            for at most one block. Over any interval in which two flows stay backlogged, their
-//!            service per unit weight differs by at most Q + Li/wi + Lj/wj.
+//!            service per unit weight differs by at most 2 Q + Li/wi + Lj/wj: one Q more than
+//!            without new flows, which interrupt a turn. A block is done as under deficit round
+//!            robin and at the latest one round after that.
 //! Cost:      O(1) per block, as deficit round robin.
 //! Drawbacks: whoever can look new again, under a new identity, is always first.
 //! Departs:   the quantum is that of the round, as in this project's deficit round robin. A
@@ -48,18 +50,21 @@ impl SparseDrr {
                 book.grant_early(flow);
                 self.visiting = true;
             }
-            let served = book.serve(flow);
-            if served.is_none() || book.is_empty(flow) {
-                self.new.pop_front();
-                self.old.append(flow);
-                self.visiting = false;
-            }
-            if served.is_some() {
+            if let Some(served) = book.serve(flow) {
                 self.old.note_service();
-                return served;
+                return Some(served);
             }
+            self.pass(flow);
         }
         None
+    }
+
+    /// Ends the turn of the first new flow, which is an old one from now on.
+    fn pass(&mut self, flow: FlowId) {
+        self.old.book.forfeit(flow);
+        self.new.pop_front();
+        self.old.append(flow);
+        self.visiting = false;
     }
 }
 
@@ -75,11 +80,22 @@ impl Discipline for SparseDrr {
     }
 
     fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
+        if self.old.book.backlog() == 0 {
+            return None;
+        }
         self.dequeue_new().or_else(|| self.old.dequeue())
     }
 
     fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
         self.old.book.charge(flow)
+    }
+
+    fn sent(&mut self, _flow: FlowId) {
+        self.old.sent();
+        let visited = self.new.front().copied().filter(|_| self.visiting);
+        if let Some(flow) = visited.filter(|&flow| self.old.book.has_left(flow)) {
+            self.pass(flow);
+        }
     }
 
     fn purge(&mut self, flow: FlowId) {

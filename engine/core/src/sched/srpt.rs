@@ -3,8 +3,8 @@
 //! Source:    L. Schrage, "A Proof of the Optimality of the Shortest Remaining Processing Time
 //!            Discipline", Operations Research 1968.
 //! Contract:  of all backlogged flows the one whose first block has the fewest bytes of its
-//!            transfer still to be served; ties by request, then by order of enqueueing. On one
-//!            server the mean response time is the least possible.
+//!            transfer still to be served is chosen; ties by request, then by order of
+//!            enqueueing. On one server the mean response time is the least possible.
 //! Cost:      O(log N) per block for N flows.
 //! Drawbacks: long transfers starve while short ones keep arriving; sizes must be known, and
 //!            a peer that asks for little at a time looks short. Ignores weights.

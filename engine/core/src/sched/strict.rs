@@ -3,12 +3,18 @@
 //! Source:    the `prio` queueing discipline of Linux; inside a band P. Goyal, H. M. Vin and
 //!            H. Cheng, "Start-time Fair Queuing", SIGCOMM 1996.
 //! Contract:  no block is served while the first block of another flow has a lower band. Of
-//!            flows in one band the one with the least start tag is served, so a band is
-//!            shared by weight like the whole link under start-time fair queueing.
+//!            flows in one band the one with the least start tag is served: over any interval
+//!            in which two flows of a band stay backlogged, their service per unit weight
+//!            differs by at most Li/wi + Lj/wj. In the lowest band of all a block is done at
+//!            the latest as under start-time fair queueing among the flows of that band, and
+//!            one block of another band later.
 //! Cost:      O(log N) per block for N flows.
 //! Drawbacks: a busy band starves all above it.
-//! Departs:   the band's clock stands still while the band is empty, instead of moving to the
-//!            largest finish tag. A flow whose band changes starts level in the new one.
+//! Departs:   the busy period of a band ends when a higher one is served, or when the link is
+//!            idle; then its clock moves to its largest finish tag. A flow whose band changes
+//!            starts level in the new one.
+
+use std::collections::BTreeSet;
 
 use crate::id::FlowId;
 use crate::sched::ranked::{Rank, Ranked};
@@ -26,6 +32,13 @@ impl Strict {
     pub fn new() -> Self {
         Self(Ranked::new(Bands::default()))
     }
+
+    /// Ends all busy periods if nothing is queued and nothing on the link.
+    fn rest(&mut self) {
+        if self.0.is_empty() && self.0.rank_mut().on_link == 0 {
+            self.0.rank_mut().rest_below(None);
+        }
+    }
 }
 
 impl Default for Strict {
@@ -37,8 +50,19 @@ impl Default for Strict {
 /// A clock for each band, and where each flow stands.
 #[derive(Debug)]
 struct Bands {
-    clocks: Vec<Tag>,
+    bands: Vec<Band>,
+    /// Bands whose busy period goes on.
+    busy: BTreeSet<u8>,
     flows: Vec<Standing>,
+    /// Blocks on the link.
+    on_link: u32,
+}
+
+/// The virtual time of a band, and its largest finish tag.
+#[derive(Clone, Copy, Debug, Default)]
+struct Band {
+    clock: Tag,
+    latest: Tag,
 }
 
 /// Where a flow stands: the start tag of its head, or the finish tag of its last block.
@@ -51,8 +75,23 @@ struct Standing {
 impl Default for Bands {
     fn default() -> Self {
         Self {
-            clocks: vec![0; 256],
+            bands: vec![Band::default(); 256],
+            busy: BTreeSet::new(),
             flows: Vec::new(),
+            on_link: 0,
+        }
+    }
+}
+
+impl Bands {
+    /// Ends the busy periods of the bands below `band`.
+    fn rest_below(&mut self, band: Option<u8>) {
+        while let Some(&lowest) = self.busy.first()
+            && band.is_none_or(|band| lowest < band)
+        {
+            self.busy.pop_first();
+            let lowest = &mut self.bands[usize::from(lowest)];
+            lowest.clock = lowest.clock.max(lowest.latest);
         }
     }
 }
@@ -65,7 +104,7 @@ impl Rank for Bands {
         if index >= self.flows.len() {
             self.flows.resize(index + 1, Standing::default());
         }
-        let clock = self.clocks[usize::from(head.band)];
+        let clock = self.bands[usize::from(head.band)].clock;
         let standing = &mut self.flows[index];
         if standing.band != head.band {
             *standing = Standing {
@@ -79,12 +118,19 @@ impl Rank for Bands {
     }
 
     fn charge(&mut self, served: &Ticket, in_turn: bool) {
-        let standing = &mut self.flows[served.flow.index()];
         if in_turn {
-            let clock = &mut self.clocks[usize::from(served.band)];
-            *clock = standing.tag.max(*clock);
+            // No flow of a lower band waits, or it would have been its turn.
+            self.rest_below(Some(served.band));
+        }
+        self.busy.insert(served.band);
+        self.on_link += 1;
+        let standing = &mut self.flows[served.flow.index()];
+        let band = &mut self.bands[usize::from(served.band)];
+        if in_turn {
+            band.clock = standing.tag.max(band.clock);
         }
         standing.tag = later(standing.tag, cost(served.len, served.weight));
+        band.latest = band.latest.max(standing.tag);
     }
 }
 
@@ -101,12 +147,19 @@ impl Discipline for Strict {
         self.0.take(flow)
     }
 
+    fn sent(&mut self, _flow: FlowId) {
+        let on_link = &mut self.0.rank_mut().on_link;
+        *on_link = on_link.saturating_sub(1);
+        self.rest();
+    }
+
     fn purge(&mut self, flow: FlowId) {
         self.0.purge(flow);
+        self.rest();
     }
 
     fn retire(&mut self, flow: FlowId) {
-        self.0.purge(flow);
+        self.purge(flow);
         if let Some(standing) = self.0.rank_mut().flows.get_mut(flow.index()) {
             *standing = Standing::default();
         }

@@ -2,16 +2,19 @@
 //!
 //! Source:    J. C. R. Bennett and H. Zhang, "Hierarchical Packet Fair Queueing Algorithms",
 //!            SIGCOMM 1996.
-//! Contract:  a flow is never ahead of its fluid service by more than one block. On a link of
-//!            rate C, of which its weight gives a flow r, a block is done at the latest at its
-//!            expected arrival time plus Li/r + L/C. Over any interval in which two flows
-//!            stay backlogged their service per unit weight differs by at most
-//!            2 (Li/wi + Lj/wj), and what the virtual time moves during one block of others.
+//! Contract:  among flows that all stay backlogged, none is ever ahead of its share of what was
+//!            served by more than one block. On a link of rate C, of which its weight gives a
+//!            flow r, a block of length l is done at the latest at its expected arrival time
+//!            plus l/r + L/C, with L the largest block of any flow. Over any interval in which
+//!            two flows stay backlogged their service per unit weight differs by at most
+//!            2 (Li/wi + Lj/wj), and for each what the virtual time moves during one block of
+//!            others.
 //! Cost:      O(log N) per block for N flows; two heaps, each flow in one of them.
 //! Drawbacks: twice the work of start-time fair queueing, and a wider bound between two flows.
 //! Departs:   the rates that the virtual time divides by are weights over the sum of the
 //!            weights of all flows seen since the link was last idle and not purged, backlogged
-//!            or not. Ties go to the block that was enqueued earlier.
+//!            or not. The virtual time stands while a block is on the link, see `admit`. Ties go
+//!            to the block that was enqueued earlier.
 
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;
@@ -19,6 +22,7 @@ use crate::sched::queues::Queues;
 use crate::sched::tag::{Tag, advance, cost, later};
 use crate::sched::{Discipline, Ticket};
 use crate::time::Time;
+use crate::units::ByteCount;
 
 /// Worst-case fair weighted fair queueing with a low-cost virtual time.
 #[derive(Debug)]
@@ -29,10 +33,18 @@ pub struct Wf2qPlus {
     /// Backlogged flows whose head may be served, by its finish tag.
     eligible: FlowHeap,
     flows: Vec<Standing>,
-    /// V: the virtual time.
+    /// V: the virtual time, as of the last decision.
     clock: Tag,
+    /// Bytes served since then, by which the next decision moves the clock.
+    served: ByteCount,
     /// The largest finish tag of a block that was served.
     latest: Tag,
+    /// Blocks on the link.
+    on_link: u32,
+    /// Whose block was chosen last, until it has left or the next decision is made: that flow is
+    /// backlogged, though its queue be empty, and goes on from its own finish tag even if the
+    /// clock has passed that.
+    chosen: Option<FlowId>,
     /// Sum of the weights of the flows that count, in hundredths.
     weights: u64,
     /// Busy periods so far: at the end of one, all flows cease to count.
@@ -61,7 +73,10 @@ impl Wf2qPlus {
             eligible: FlowHeap::default(),
             flows: Vec::new(),
             clock: 0,
+            served: ByteCount::ZERO,
             latest: 0,
+            on_link: 0,
+            chosen: None,
             weights: 0,
             period: 0,
             seq: 0,
@@ -95,8 +110,18 @@ impl Wf2qPlus {
         standing.weight = weight;
     }
 
-    /// Lets those begin whose time has come; if there is nobody else, moves time to the first.
+    /// Moves the clock by what was served since the last decision, lets those begin whose time
+    /// has come, and if there is nobody else moves time to the first.
+    ///
+    /// The clock stands while a block is on the link: who comes meanwhile is treated as if it
+    /// had come when that block was chosen, which is before its time and so breaks no bound.
+    /// A clock at the end of that block would put it behind by as much.
     fn admit(&mut self) {
+        if self.weights > 0 {
+            self.clock = later(self.clock, advance(self.served, self.weights));
+        }
+        self.served = ByteCount::ZERO;
+        self.chosen = None;
         if self.eligible.first().is_none()
             && let Some((start, _)) = self.waiting.first()
         {
@@ -115,7 +140,9 @@ impl Wf2qPlus {
 
     fn serve(&mut self, flow: FlowId) -> Option<Ticket> {
         let served = self.queues.pop(flow)?;
-        self.clock = later(self.clock, advance(served.len, self.weights));
+        self.served = self.served.saturating_add(served.len);
+        self.on_link += 1;
+        self.chosen = Some(flow);
         let finish = later(
             self.flows[flow.index()].tag,
             cost(served.len, served.weight),
@@ -125,16 +152,17 @@ impl Wf2qPlus {
             self.place(head, seq, finish);
         } else {
             self.flows[flow.index()].tag = finish;
-            self.leave(flow);
+            self.waiting.remove(flow);
+            self.eligible.remove(flow);
         }
         Some(served)
     }
 
-    fn leave(&mut self, flow: FlowId) {
-        self.waiting.remove(flow);
-        self.eligible.remove(flow);
-        if self.queues.len() == 0 {
+    /// Ends the busy period if nothing is queued and nothing on the link.
+    fn rest(&mut self) {
+        if self.queues.len() == 0 && self.on_link == 0 {
             self.clock = self.clock.max(self.latest);
+            self.served = ByteCount::ZERO;
             self.weights = 0;
             self.period += 1;
         }
@@ -158,7 +186,11 @@ impl Discipline for Wf2qPlus {
         if index >= self.flows.len() {
             self.flows.resize(index + 1, Standing::default());
         }
-        let start = self.flows[index].tag.max(self.clock);
+        let tag = self.flows[index].tag;
+        let start = match self.chosen {
+            Some(flow) if flow == ticket.flow => tag,
+            _ => tag.max(self.clock),
+        };
         self.place(ticket, seq, start);
     }
 
@@ -172,6 +204,14 @@ impl Discipline for Wf2qPlus {
         self.serve(flow)
     }
 
+    fn sent(&mut self, _flow: FlowId) {
+        self.on_link = self.on_link.saturating_sub(1);
+        if self.on_link == 0 {
+            self.chosen = None;
+        }
+        self.rest();
+    }
+
     fn purge(&mut self, flow: FlowId) {
         self.queues.clear(flow);
         let Some(standing) = self.flows.get_mut(flow.index()) else {
@@ -181,7 +221,9 @@ impl Discipline for Wf2qPlus {
             self.weights -= u64::from(standing.weight);
             standing.weight = 0;
         }
-        self.leave(flow);
+        self.waiting.remove(flow);
+        self.eligible.remove(flow);
+        self.rest();
     }
 
     fn retire(&mut self, flow: FlowId) {
@@ -189,6 +231,7 @@ impl Discipline for Wf2qPlus {
         if let Some(standing) = self.flows.get_mut(flow.index()) {
             standing.tag = 0;
         }
+        self.chosen = self.chosen.filter(|&chosen| chosen != flow);
     }
 
     fn ready_at(&self, now: Time) -> Option<Time> {
@@ -199,7 +242,7 @@ impl Discipline for Wf2qPlus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{ByteCount, Weight};
+    use crate::units::Weight;
 
     // Weights 10, 1, 1, ... 1 of 20: however long flow 0 waits for one of the light ones, it is
     // never ahead of half of the link by more than one block.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Target;
 use super::drain::Drain;
 use super::meter::Meter;
+use super::on_link::OnLink;
 use super::tree::NONE;
 
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Entity {
     pub(super) queued: u64,
     /// Bytes issued and not yet sent, of a peer.
     pub(super) in_flight: u64,
+    /// The blocks that these bytes are, in the order in which its connection sends them.
+    pub(super) on_link: Option<Box<OnLink>>,
     /// How fast its connection takes blocks, of a peer whose window adapts.
     pub(super) drain: Option<Box<Drain>>,
     /// Its window is full.
@@ -46,6 +49,7 @@ impl Entity {
             leaves: 0,
             queued: 0,
             in_flight: 0,
+            on_link: None,
             drain: None,
             is_full: false,
             is_stalled: false,
@@ -57,8 +61,14 @@ impl Entity {
         self.drain.as_ref().map_or(widest, |drain| drain.window)
     }
 
+    fn is_on_link(&self) -> bool {
+        self.on_link
+            .as_ref()
+            .is_some_and(|blocks| !blocks.is_empty())
+    }
+
     fn is_forgettable(&self) -> bool {
-        self.group == NONE && self.meter.is_none() && self.leaves == 0 && self.in_flight == 0
+        self.group == NONE && self.meter.is_none() && self.leaves == 0 && !self.is_on_link()
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Leaf {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Served {
     pub(super) leaf: u32,
+    /// Disciplines that chose it.
+    pub(super) depth: u8,
     pub(super) chunk: ChunkIndex,
     pub(super) offset: u64,
     pub(super) len: u64,
@@ -97,8 +99,9 @@ impl Leaf {
         Some((len, facts))
     }
 
-    /// Takes the first block out of the queue. `id` is the class of this leaf.
-    pub(super) fn serve(&mut self, id: u32, least: u64) -> Served {
+    /// Takes the first block out of the queue. `id` is the class of this leaf, `depth` the
+    /// number of disciplines above it.
+    pub(super) fn serve(&mut self, id: u32, depth: u8, least: u64) -> Served {
         let (len, facts) = self.block(0, least).expect("a posted leaf has a block");
         let head = self.queue.front_mut().expect("it has a block");
         let (chunk, offset) = (head.chunk, head.offset);
@@ -110,6 +113,7 @@ impl Leaf {
         self.remaining = self.remaining.saturating_sub(len);
         Served {
             leaf: id,
+            depth,
             chunk,
             offset,
             len,

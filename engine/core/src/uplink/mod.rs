@@ -24,6 +24,7 @@ mod entity;
 mod floors;
 mod leaf;
 mod meter;
+mod on_link;
 mod place;
 mod status;
 #[cfg(test)]
@@ -307,6 +308,8 @@ impl Uplink {
         if stalled {
             self.release(slot, reason::STALL);
         }
+        // After the release: who waited for nothing but this window has never been idle.
+        self.leave_link(slot, len);
         self.entities.forget(slot);
     }
 
@@ -323,6 +326,7 @@ impl Uplink {
             entity.is_stalled = true;
             self.in_flight -= entity.in_flight;
             self.hold(slot, reason::STALL);
+            self.vacate_link(slot, None);
         }
     }
 
@@ -382,6 +386,7 @@ impl Uplink {
             drain.begin(now);
         }
         entity.in_flight += served.len;
+        entity.on_link.get_or_insert_default().push(served);
         if !entity.is_full && entity.in_flight >= entity.window(widest) {
             entity.is_full = true;
             self.hold(peer, reason::WINDOW);

@@ -165,6 +165,9 @@ impl Uplink {
         }
         if let Some(slot) = self.entities.find(Target::Peer(peer)) {
             let entity = self.entities.at_mut(slot);
+            if let Some(blocks) = &mut entity.on_link {
+                blocks.clear();
+            }
             if !std::mem::take(&mut entity.is_stalled) {
                 self.in_flight -= entity.in_flight;
             }
@@ -300,6 +303,7 @@ impl Uplink {
         for pending in &queue {
             self.discount(peer, transfer, pending.len - pending.offset, 1);
         }
+        self.vacate_link(peer, Some(id));
         let concerned = self.entities.concerned(peer, transfer);
         for slot in concerned.slots() {
             let entity = self.entities.at_mut(slot);

@@ -62,7 +62,8 @@ impl Tree {
             depth += 1;
         }
         let least = self.least;
-        let served = self.leaf_mut(at).serve(at, least);
+        let depth_of_leaf = u8::try_from(depth).expect("at most three");
+        let served = self.leaf_mut(at).serve(at, depth_of_leaf, least);
         for (level, &(id, guess)) in path[..depth].iter().enumerate().rev() {
             let class = self.class_mut(id);
             // What the discipline has charged for service out of turn it gets back.
@@ -74,6 +75,19 @@ impl Tree {
             self.settle(id, now);
         }
         Some(served)
+    }
+
+    /// A block of the leaf `id` has left the link: those disciplines hear of it that chose it. A
+    /// leaf that was split since has one more above it, the lowest, which never saw the block.
+    pub(super) fn sent(&mut self, id: u32, depth: u8) {
+        let mut steps = [ROOT; DEPTH];
+        let levels = self.ancestors(id, &mut steps);
+        let unaware = levels.saturating_sub(usize::from(depth));
+        for &step in &steps[unaware..levels] {
+            let (parent, flow) = (self.class(step).parent, self.class(step).flow);
+            let above = self.class_mut(parent).inner_mut();
+            above.discipline.sent(FlowId(flow));
+        }
     }
 
     /// The classes from `id` up to below the root, and how many they are.

@@ -50,7 +50,8 @@ fn what_nobody_else_has_goes_out_first() {
         chunks.dedup();
         chunks
     };
-    assert_eq!(of(A), [0, 3, 4], "{out:?}");
-    // It was asked for 8, which A has, then for 3, which A is given first, and for 1.
-    assert_eq!(of(B), [1, 8, 3], "{out:?}");
+    // A has had its turn when B asks, so B is next: for 8, which A has, for 3 and for 1.
+    assert_eq!(of(B), [3, 1, 8], "{out:?}");
+    // It was asked for 3, which B is given first, and for 4.
+    assert_eq!(of(A), [0, 4, 3], "{out:?}");
 }

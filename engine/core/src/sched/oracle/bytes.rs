@@ -64,6 +64,8 @@ fn run(row: &Row, params: Params, mut rng: Rng) -> Fairness {
         let ticket = discipline.dequeue(Time::ZERO).expect("all always wait");
         let flow = ticket.flow.index();
         spread.served(flow, ticket.len);
+        discipline.sent(ticket.flow);
+        spread.sent(flow);
         discipline.enqueue(block(flow), Time::ZERO);
         spread.enqueued(flow);
         left = left.saturating_sub(ticket.len.get());
@@ -81,7 +83,7 @@ fn summary(row: &Row, setting: &Setting<'_>, spread: &Spread) -> Fairness {
         for other in one + 1..setting.flows.len() {
             let apart = spread.widest(one, other);
             fairness.worst = fairness.worst.max(apart);
-            if let Claim::Weighted(bound) = row.claim {
+            if let Claim::Weighted(bound) | Claim::Banded(bound) = row.claim {
                 let permille = apart * 1_000 / bound(setting, one, other);
                 fairness.permille_of_bound = fairness.permille_of_bound.max(permille);
             }

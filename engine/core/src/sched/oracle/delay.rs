@@ -83,6 +83,7 @@ fn worst_of_run(row: &Row, weight: u32, first: Time) -> Span {
             waiting.push_back(next);
             next = next + period(weight);
         }
+        discipline.sent(ticket.flow);
         if ticket.flow == FlowId(0) {
             let arrived = waiting.pop_front().expect("flow 0 is served what it sent");
             worst = worst.max(now - arrived);

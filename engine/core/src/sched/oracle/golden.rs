@@ -40,6 +40,7 @@ pub fn golden_order(row: &Row) -> Vec<u32> {
     let mut order = Vec::new();
     while let Some(ticket) = discipline.dequeue(Time::ZERO) {
         order.push(ticket.flow.0);
+        discipline.sent(ticket.flow);
         assert!(order.len() <= 21, "there are 21 blocks");
     }
     order

@@ -54,6 +54,7 @@ fn shares(row: &Row, tickets: [Ticket; 3]) -> [u64; 3] {
         served[ticket.flow.index()] += ticket.len.get();
         now = now + LINK.time_for(ticket.len);
         discipline.enqueue(ticket, now);
+        discipline.sent(ticket.flow);
     }
     let link = LINK.bytes_in(LENGTH).get();
     served.map(|bytes| (bytes * 1_000 + link / 2) / link)

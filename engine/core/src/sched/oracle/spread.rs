@@ -16,12 +16,16 @@ pub struct Spread {
     pairs: Vec<Pair>,
 }
 
-/// One flow: its weight in hundredths, bytes served, blocks queued.
+/// One flow: its weight in hundredths, bytes served, blocks queued and on the link.
 #[derive(Clone, Copy, Debug)]
 struct Account {
     hundredths: u32,
     served: u64,
     queued: usize,
+    on_link: usize,
+    /// Whether it has been backlogged since its last interval began: at every decision it had a
+    /// block queued, and since the last one it has a block queued or on the link.
+    backlogged: bool,
 }
 
 /// The difference of a pair since both have been backlogged, times both weights.
@@ -40,6 +44,8 @@ impl Spread {
             hundredths: weight.hundredths(),
             served: 0,
             queued: 0,
+            on_link: 0,
+            backlogged: false,
         };
         let flows: Vec<_> = weights.iter().map(account).collect();
         let pairs = vec![Pair::default(); flows.len() * flows.len()];
@@ -49,7 +55,7 @@ impl Spread {
     /// A block of `flow` was enqueued.
     pub fn enqueued(&mut self, flow: usize) {
         self.flows[flow].queued += 1;
-        if self.flows[flow].queued > 1 {
+        if std::mem::replace(&mut self.flows[flow].backlogged, true) {
             return;
         }
         for other in 0..self.flows.len() {
@@ -63,7 +69,12 @@ impl Spread {
     pub fn served(&mut self, flow: usize, len: ByteCount) {
         self.flows[flow].served += len.get();
         for other in 0..self.flows.len() {
-            if other == flow || self.flows[other].queued == 0 {
+            if other == flow {
+                continue;
+            }
+            // With one block on the link at a time, who has none queued has none there either.
+            if self.flows[other].queued == 0 {
+                self.flows[other].backlogged = false;
                 continue;
             }
             let (place, now) = self.difference(flow, other);
@@ -73,6 +84,14 @@ impl Spread {
             pair.widest = pair.widest.max(pair.high - pair.low);
         }
         self.flows[flow].queued -= 1;
+        self.flows[flow].on_link += 1;
+    }
+
+    /// A block of `flow` that was served has left the link.
+    pub fn sent(&mut self, flow: usize) {
+        let account = &mut self.flows[flow];
+        account.on_link -= 1;
+        account.backlogged = account.queued > 0 || (account.backlogged && account.on_link > 0);
     }
 
     /// Bytes served of `flow`.
@@ -122,14 +141,49 @@ mod tests {
         for flow in [0, 0, 0, 1] {
             spread.enqueued(flow);
         }
-        spread.served(0, block);
+        let serve = |spread: &mut Spread, flow| {
+            spread.served(flow, block);
+            spread.sent(flow);
+        };
+        serve(&mut spread, 0);
         assert_eq!(spread.widest(0, 1), 100);
-        spread.served(1, block);
+        serve(&mut spread, 1);
         assert_eq!(spread.widest(1, 0), 100);
-        spread.served(0, block);
+        serve(&mut spread, 0);
         spread.enqueued(1);
-        spread.served(0, block);
+        serve(&mut spread, 0);
         assert_eq!(spread.widest(0, 1), 100);
         assert_eq!(spread.bytes(0), ByteCount::new(300));
+    }
+
+    // Flow 1 asks again while its last block is on the link: it has been backlogged all along,
+    // so what flow 0 has had before counts with what it has after.
+    #[test]
+    fn a_flow_is_backlogged_until_its_last_block_has_left() {
+        let mut spread = Spread::new(&[Weight::ONE, Weight::ONE]);
+        let block = ByteCount::new(100);
+        for flow in [0, 1] {
+            spread.enqueued(flow);
+        }
+        let serve = |spread: &mut Spread, flow| {
+            spread.served(flow, block);
+            spread.enqueued(flow);
+            spread.sent(flow);
+        };
+        serve(&mut spread, 0);
+        serve(&mut spread, 0);
+        spread.served(1, block);
+        spread.enqueued(1);
+        spread.sent(1);
+        serve(&mut spread, 0);
+        serve(&mut spread, 0);
+        assert_eq!(spread.widest(0, 1), 300);
+        spread.served(1, block);
+        spread.sent(1);
+        spread.enqueued(1);
+        for _ in 0..3 {
+            serve(&mut spread, 0);
+        }
+        assert_eq!(spread.widest(0, 1), 300);
     }
 }

@@ -191,7 +191,7 @@ fn a_peer_moves_between_groups_with_what_it_has_waiting() {
 fn the_claim_of_a_discipline_holds_behind_the_uplink() {
     let sizes = [16 * KIB, 20 * KIB, 64 * KIB, 3 * KIB];
     for row in sched::ALL {
-        let sched::Claim::Weighted(bound) = row.claim else {
+        let (sched::Claim::Weighted(bound) | sched::Claim::Banded(bound)) = row.claim else {
             continue;
         };
         let mut rig = Rig::of(row.name, Share::Peer, 20 * MB);
