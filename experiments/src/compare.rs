@@ -99,6 +99,12 @@ pub enum CompareError {
         /// Every value, as `parameter=value`.
         known: Vec<String>,
     },
+    /// Nobody says what to compare with.
+    #[error("--baseline: the scenario names none; there are: {}", known.join(", "))]
+    NoBaseline {
+        /// Every value, as `parameter=value`.
+        known: Vec<String>,
+    },
     /// Several parameters have the value.
     #[error("--baseline {name:?}: several parameters have it; say {}", choices.join(" or "))]
     Ambiguous {
@@ -120,8 +126,9 @@ impl CompareError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::NoSuchBaseline { .. } | Self::Ambiguous { .. } => 2,
-            Self::NothingVaries | Self::Output(_) => 3,
+            Self::NoSuchBaseline { .. } | Self::NoBaseline { .. } | Self::Ambiguous { .. } => 2,
+            Self::NothingVaries => 3,
+            Self::Output(error) => error.exit_code(),
         }
     }
 }
@@ -130,6 +137,17 @@ fn nearest_hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| {
         format!(", did you mean {nearest:?}?")
     })
+}
+
+/// Every value of every varied parameter, as `parameter=value`.
+#[must_use]
+pub fn baselines(results: &Results) -> Vec<String> {
+    let axes = results.varying().into_iter().map(|at| &results.axes[at]);
+    let pairs = axes.flat_map(|axis| {
+        let values = axis.values.iter();
+        values.map(|value| format!("{}={value}", axis.name))
+    });
+    pairs.collect()
 }
 
 /// Compares every cell with the one that has `baseline` in its place and is otherwise the
@@ -179,7 +197,7 @@ fn find_baseline(results: &Results, asked: &str) -> Result<(usize, String), Comp
     match found.as_slice() {
         [(axis, value)] => Ok((*axis, (*value).clone())),
         [] => {
-            let known: Vec<String> = pairs.iter().map(|(at, value)| named(*at, value)).collect();
+            let known = baselines(results);
             let values = pairs.iter().map(|(_, value)| value.as_str());
             Err(CompareError::NoSuchBaseline {
                 name: asked.to_owned(),

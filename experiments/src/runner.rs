@@ -16,7 +16,7 @@ use crate::compare;
 use crate::emulate::EmulateError;
 use crate::emulate::cpu::CpuUse;
 use crate::emulate::machines::FleetError;
-use crate::output::{Facts, OutputError, ResultDir, Results, RunRow};
+use crate::output::{Existing, Facts, OutputError, ResultDir, Results, RunRow};
 use crate::report;
 use crate::scenario::{BadInput, Cell, Scenario};
 
@@ -55,8 +55,8 @@ pub struct Job {
     pub cell: Option<u32>,
     /// Which replications of each cell.
     pub replications: std::ops::Range<u32>,
-    /// Keep the runs that an interrupted sweep has finished.
-    pub resume: bool,
+    /// What becomes of a result that is there already.
+    pub existing: Existing,
     /// Threads; none takes one for each core.
     pub jobs: Option<usize>,
     /// The command that makes the result again.
@@ -76,6 +76,8 @@ pub struct Outcome {
     pub failed: Vec<(String, RunFailure)>,
     /// Runs that were there already.
     pub kept: usize,
+    /// Runs that were to be made.
+    pub wanted: usize,
     /// Digest of each run made now, in the order of the plan.
     pub digests: Vec<(String, String)>,
 }
@@ -103,8 +105,14 @@ pub enum JobError {
     #[error(transparent)]
     Machines(#[from] FleetError),
     /// A person wanted it to end. What is finished is kept.
-    #[error("interrupted; --resume keeps the runs that are finished")]
+    #[error("interrupted")]
     Interrupted,
+    /// More or fewer threads than make sense.
+    #[error("--jobs: got {0}; allowed 1 to {JOBS_MAX}, and without it one for each core")]
+    Jobs(usize),
+    /// Nothing to run.
+    #[error("--replications: got {0}; allowed 1 to {REPLICATIONS_MAX}")]
+    Replications(u32),
     /// A cell that the sweep does not have.
     #[error("--cell: got {got}; allowed 0 to {last}")]
     NoCell {
@@ -114,6 +122,29 @@ pub enum JobError {
         last: usize,
     },
 }
+
+impl JobError {
+    /// Whether a person ended it.
+    #[must_use]
+    pub const fn is_interruption(&self) -> bool {
+        matches!(
+            self,
+            Self::Interrupted | Self::Machines(FleetError::Interrupted)
+        )
+    }
+}
+
+/// Threads at most.
+const JOBS_MAX: usize = 1_024;
+
+/// Replications of a cell at most.
+const REPLICATIONS_MAX: u32 = 100_000;
+
+/// Runs with the digest of each.
+type Digests = Vec<(String, String)>;
+
+/// Runs that failed, with their reasons.
+type Failures = Vec<(String, RunFailure)>;
 
 struct Run {
     name: String,
@@ -128,23 +159,86 @@ struct Run {
 /// A fault of the scenario or of the disk. Runs that fail are in the outcome.
 pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     let runs = plan(scenario, job)?;
-    let mut key = format!(
-        "{} {} {}\n",
-        env!("CARGO_PKG_VERSION"),
-        scenario.hash(),
-        scenario.plan().rng_seed
-    );
+    let key = key(scenario, job);
     if let World::Emulated(emulated) = &job.world {
         emulated::check(emulated, &runs)?;
-        key += &emulated.key();
     }
-    let dir = ResultDir::begin(&job.out, &key, job.resume)?.with_files(&scenario.plan().files);
+    if let Some(outcome) = nothing_to_do(job, &key, &runs)? {
+        return Ok(outcome);
+    }
+    let dir = ResultDir::begin(&job.out, &key, &job.command, job.existing)?;
+    let dir = dir.with_files(&scenario.plan().files);
     let todo: Vec<&Run> = runs.iter().filter(|run| !dir.is_done(&run.name)).collect();
-    let kept = runs.len() - todo.len();
+    let kept = dir.done()?;
     eprintln!("seed {}, {} runs", scenario.plan().rng_seed, runs.len());
     if let World::Emulated(emulated) = &job.world {
         emulated::ready(emulated, &todo)?;
     }
+    let (digests, failed) = make(scenario, job, &todo, &dir, kept.len())?;
+    let mut names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
+    let mut command = job.command.clone();
+    let others = kept.iter().filter(|name| !names.contains(&name.as_str()));
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    if let Some(first) = dir.first_command().filter(|_| !others.is_empty()) {
+        command = format!("{first} && {command}");
+    }
+    names.extend(others);
+    names.sort_by_key(|name| order(name));
+    let results = finish(scenario, job, dir, &names, (key, command), failed.len())?;
+    Ok(Outcome {
+        results,
+        failed,
+        kept: kept.len(),
+        wanted: names.len(),
+        digests,
+    })
+}
+
+/// What stands for everything that decides the runs of a job. Runs of different builds are not
+/// mixed: the manifest could not say which is of which.
+fn key(scenario: &Scenario, job: &Job) -> String {
+    let mut key = format!(
+        "{} {}\n{}",
+        env!("CARGO_PKG_VERSION"),
+        env!("FAIRHAUL_COMMIT"),
+        scenario.plan_text()
+    );
+    if let World::Emulated(emulated) = &job.world {
+        key += &emulated.key();
+    }
+    key
+}
+
+/// The finished result that is there, if every run of it that a job wants is.
+fn nothing_to_do(job: &Job, key: &str, runs: &[Run]) -> Result<Option<Outcome>, JobError> {
+    if job.existing != Existing::Resume {
+        return Ok(None);
+    }
+    let Some(there) = ResultDir::finished_runs(&job.out, key)? else {
+        return Ok(None);
+    };
+    if runs.iter().any(|run| !there.contains(&run.name)) {
+        return Ok(None);
+    }
+    eprintln!("nothing to do: all {} runs are there", runs.len());
+    Ok(Some(Outcome {
+        results: Some(Results::read(&job.out)?),
+        failed: Vec::new(),
+        kept: runs.len(),
+        wanted: runs.len(),
+        digests: Vec::new(),
+    }))
+}
+
+/// Makes runs on all threads: the digest of each, and those that failed, each in the order of
+/// their names.
+fn make(
+    scenario: &Scenario,
+    job: &Job,
+    todo: &[&Run],
+    dir: &ResultDir,
+    kept: usize,
+) -> Result<(Digests, Failures), JobError> {
     let bar = progress_bar(todo.len(), kept);
     let failed = Mutex::new(Vec::new());
     let digests = Mutex::new(Vec::new());
@@ -153,7 +247,7 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
         .build()?;
     pool.install(|| {
         todo.par_iter().try_for_each(|run| -> Result<(), JobError> {
-            match one(scenario, job, run, &dir, &bar)? {
+            match one(scenario, job, run, dir, &bar)? {
                 Ok(digest) => lock(&digests).push((run.name.clone(), digest)),
                 Err(error) => {
                     bar.suspend(|| complain(job, run, &error));
@@ -173,17 +267,27 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     digests.sort();
-    let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
-    let results = finish(scenario, job, dir, &names, failed.len())?;
-    Ok(Outcome {
-        results,
-        failed,
-        kept,
-        digests,
-    })
+    Ok((digests, failed))
+}
+
+/// What a run is called, and so where it stands in the tables.
+fn name_of(cell: u32, replication: u32) -> String {
+    format!("c{cell:04}.r{replication:04}")
+}
+
+/// Cell and replication of a run, by its name. Names alone would put r10000 before r9999.
+fn order(name: &str) -> Option<(u32, u32)> {
+    let (cell, replication) = name.strip_prefix('c')?.split_once(".r")?;
+    Some((cell.parse().ok()?, replication.parse().ok()?))
 }
 
 fn plan(scenario: &Scenario, job: &Job) -> Result<Vec<Run>, JobError> {
+    if let Some(jobs) = job.jobs.filter(|jobs| !(1..=JOBS_MAX).contains(jobs)) {
+        return Err(JobError::Jobs(jobs));
+    }
+    if job.replications.is_empty() || job.replications.end > REPLICATIONS_MAX {
+        return Err(JobError::Replications(job.replications.end));
+    }
     let cells = scenario.cells();
     if let Some(got) = job.cell.filter(|cell| *cell as usize >= cells.len()) {
         return Err(JobError::NoCell {
@@ -196,7 +300,7 @@ fn plan(scenario: &Scenario, job: &Job) -> Result<Vec<Run>, JobError> {
         .filter(|cell| job.cell.is_none_or(|only| only == cell.index()));
     let runs = chosen.flat_map(|cell| {
         job.replications.clone().map(move |replication| Run {
-            name: format!("c{:04}.r{replication:04}", cell.index()),
+            name: name_of(cell.index(), replication),
             cell: cell.clone(),
             replication,
         })
@@ -265,6 +369,7 @@ fn finish(
     job: &Job,
     dir: ResultDir,
     names: &[&str],
+    (plan, command): (String, String),
     failed: usize,
 ) -> Result<Option<Results>, JobError> {
     let path = dir.path().to_owned();
@@ -285,10 +390,12 @@ fn finish(
         }
     };
     let facts = Facts {
+        name: scenario.plan().name.clone(),
+        plan,
         emulated,
         scenario: scenario.resolved_toml(),
-        seed: scenario.plan().rng_seed,
-        command: job.command.clone(),
+        seed: Some(scenario.plan().rng_seed),
+        command,
         runs: names.len(),
     };
     let all_cells = job.cell.is_none() && scenario.cells().len() > 1;

@@ -119,6 +119,11 @@ fn every_bad_input_is_refused_with_its_golden_line() {
 
 const MATRIX: &str = "scenario.name = \"x\"\nscenario.latency = \"m.csv\"\n";
 
+/// Somebody who wants something: a scenario without is refused.
+const TRANSFER: &str = "[[peer]]\nname = \"a\"\n[[peer]]\nname = \"b\"\n\
+                        [[transfer]]\nname = \"t\"\nsource = \"a\"\ndestination = \"b\"\n\
+                        bytes = \"1 MB\"\n";
+
 fn matrix(table: Vec<u8>) -> Vec<(String, Vec<u8>)> {
     vec![
         ("s.toml".to_owned(), MATRIX.as_bytes().to_vec()),
@@ -217,7 +222,9 @@ fn a_missing_scenario_and_a_folder_are_refused() {
 #[test]
 fn a_table_from_a_spreadsheet_is_read() {
     let table = b"\xef\xbb\xbffrom,to,round_trip_ms\r\n\"n\",\"n\",\"1.5\"\r\n".to_vec();
-    assert_eq!(refusal("spreadsheet", &matrix(table)), "accepted");
+    let mut files = matrix(table);
+    files[0].1.extend(TRANSFER.as_bytes());
+    assert_eq!(refusal("spreadsheet", &files), "accepted");
 }
 
 // G15: a hundred years, a rate of 1 B/s beside 1 Tbit/s, and 100,000 peers are legal.
@@ -225,7 +232,8 @@ fn a_table_from_a_spreadsheet_is_read() {
 fn legal_extremes_are_accepted() {
     let text = "[scenario]\nname = \"x\"\nhorizon = \"36500 d\"\n\
                 [[class]]\nname = \"slow\"\ncount = 50000\nup = \"1 B/s\"\n\
-                [[class]]\nname = \"fast\"\ncount = 50000\nup = \"1 Tbit/s\"\n";
+                [[class]]\nname = \"fast\"\ncount = 49998\nup = \"1 Tbit/s\"\n";
+    let text = text.to_owned() + TRANSFER;
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("s.toml"), text).unwrap();
     let scenario = Scenario::load(&folder.path().join("s.toml")).unwrap();

@@ -7,16 +7,17 @@ use fairhaul_lab::emulate::Interrupt;
 use fairhaul_lab::runner::{self, Emulated, Ground, Job, World};
 use fairhaul_lab::scenario::Scenario;
 
-use super::{Failure, command_line, tell};
+use super::place::{Place, how_to_go_on};
+use super::simulate::tell;
+use super::{Failure, command_line};
 
 /// Which runs of a scenario are played on real nodes.
 #[derive(Debug, Args)]
 pub(super) struct RealArgs {
     /// The scenario.
     pub(super) file: PathBuf,
-    /// Where the result goes [default: out/NAME-emulated, out/NAME-deployed].
-    #[arg(long)]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// Only this cell of the sweep, from 0.
     #[arg(long)]
     cell: Option<u32>,
@@ -29,9 +30,6 @@ pub(super) struct RealArgs {
     /// So many times as fast: times divided, rates multiplied.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     speed: u32,
-    /// Keep the runs that an interrupted one has finished.
-    #[arg(long)]
-    resume: bool,
     /// Print the summary as JSON instead of the picture.
     #[arg(long)]
     json: bool,
@@ -47,12 +45,13 @@ impl RealArgs {
         interrupt: Interrupt,
     ) -> Result<u8, Failure> {
         let first = self.replication;
-        let out = self.out;
+        let existing = self.place.existing();
+        let out = self.place.out;
         let job = Job {
             out: out.unwrap_or_else(|| runner::default_out(scenario, world)),
             cell: self.cell,
             replications: self.replications.map_or(first..first + 1, |count| 0..count),
-            resume: self.resume,
+            existing,
             jobs: Some(1),
             command: command_line(),
             figures: false,
@@ -63,7 +62,12 @@ impl RealArgs {
                 interrupt,
             }),
         };
-        let outcome = runner::run(scenario, &job)?;
+        let outcome = match runner::run(scenario, &job) {
+            Err(error) if error.is_interruption() => {
+                return Err(Failure(130, how_to_go_on(&job.out, &job.command)));
+            }
+            other => other?,
+        };
         tell(&outcome, &job, self.json)
     }
 }

@@ -4,15 +4,16 @@ use std::path::Path;
 
 use csv::Writer;
 
-use super::{CompareError, Comparison, compare};
+use super::{CompareError, Comparison, baselines, compare};
 use crate::output::{
-    CellRuns, Facts, OutputError, ResultDir, Results, number, read_manifest, refresh_digests, text,
-    write_whole,
+    CellRuns, Facts, OVERVIEW, OutputError, ResultDir, Results, number, read_manifest,
+    refresh_digests, text, write_whole,
 };
 use crate::stats;
+use crate::terminal::{self, Style};
 
 /// Ends a result: puts the tables of `runs` together, sums them up, compares them with
-/// `baseline` if there is one, and writes the manifest.
+/// `baseline` if there is one, and writes what a person sees of it, and the manifest.
 ///
 /// # Errors
 ///
@@ -34,20 +35,31 @@ pub fn conclude<S: AsRef<str>>(
         }
         None => None,
     };
+    let overview = terminal::overview(&results, Style::plain());
+    out.write_file(OVERVIEW, overview.as_bytes())?;
     out.finish(facts)?;
     Ok((results, comparison))
 }
 
-/// Compares the cells of the finished result in `dir` with `baseline`, writes `paired.csv`
-/// there and notes it in the manifest.
+/// Compares the cells of the finished result in `dir` with `baseline`, or with that of its
+/// scenario if nobody says, writes `paired.csv` there and notes it in the manifest.
 ///
 /// # Errors
 ///
 /// [`CompareError`], before anything is written.
-pub fn compare_result(dir: &Path, baseline: &str) -> Result<(Results, Comparison), CompareError> {
-    read_manifest(dir)?;
+pub fn compare_result(
+    dir: &Path,
+    baseline: Option<&str>,
+) -> Result<(Results, Comparison), CompareError> {
+    let manifest = read_manifest(dir)?;
     let results = Results::read(dir)?;
-    let comparison = compare(&results, baseline)?;
+    let known = baselines(&results);
+    let baseline = baseline.map(str::to_owned).or_else(|| manifest.baseline());
+    let comparison = match baseline {
+        Some(baseline) => compare(&results, &baseline)?,
+        None if known.is_empty() => return Err(CompareError::NothingVaries),
+        None => return Err(CompareError::NoBaseline { known }),
+    };
     write_paired(dir, &results, &comparison)?;
     refresh_digests(dir)?;
     Ok((results, comparison))

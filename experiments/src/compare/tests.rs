@@ -131,9 +131,9 @@ fn comparing_a_finished_result_keeps_its_manifest_true() {
     let dir = tempfile::tempdir().unwrap();
     fixture::write_result(dir.path(), &fixture::swarm_runs(2));
     let before = read_manifest(dir.path()).unwrap();
-    assert!(compare_result(dir.path(), "nobody").is_err());
+    assert!(compare_result(dir.path(), Some("nobody")).is_err());
     assert_eq!(read_manifest(dir.path()).unwrap(), before);
-    let (_, comparison) = compare_result(dir.path(), "round-robin").unwrap();
+    let (_, comparison) = compare_result(dir.path(), Some("round-robin")).unwrap();
     assert_eq!(comparison.axis, "unchoke");
     let after = read_manifest(dir.path()).unwrap();
     assert_ne!(after.files["paired.csv"], before.files["paired.csv"]);

@@ -28,6 +28,8 @@ mod units;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 pub use director::{Options, Progress, play};
 pub use error::{EmulateError, Unsupported};
 pub use scale::scale;
@@ -52,29 +54,41 @@ impl Interrupt {
     ///
     /// # Errors
     ///
-    /// If no thread can be made for it.
+    /// If no thread can be made for it, or a signal cannot be taken.
     pub fn of_signals() -> std::io::Result<Self> {
+        Self::on_signals(|| ())
+    }
+
+    /// As [`Interrupt::of_signals`]; `then` is called at each of them, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Interrupt::of_signals`].
+    pub fn on_signals(then: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let interrupt = Self::default();
         let set = interrupt.clone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        // Here and not on the thread: a signal that comes before the thread runs counts too.
+        let (mut interrupted, mut terminated) = {
+            let _inside = runtime.enter();
+            (
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+            )
+        };
         std::thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    use tokio::signal::unix::{SignalKind, signal};
-                    let (Ok(mut interrupted), Ok(mut terminated)) = (
-                        signal(SignalKind::interrupt()),
-                        signal(SignalKind::terminate()),
-                    ) else {
-                        return;
-                    };
                     loop {
                         tokio::select! {
-                            _ = interrupted.recv() => set.set(),
-                            _ = terminated.recv() => set.set(),
+                            _ = interrupted.recv() => (),
+                            _ = terminated.recv() => (),
                         }
+                        set.set();
+                        then();
                     }
                 });
             })?;

@@ -2,7 +2,8 @@
 //!
 //! Each finished run is a directory of its own under `.runs`, renamed into place when it is
 //! complete: that is what a sweep resumes from. At the end the tables are put together in
-//! the order of the plan, whatever the order of the threads was.
+//! the order of the plan, whatever the order of the threads was. A finished result is taken
+//! apart again when runs are added to it.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -11,11 +12,11 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, Reader, Writer};
 
 use super::latency::{self, HLOG_HEADER};
-use super::manifest::{self, Facts, MANIFEST};
-use super::{OutputError, RunRow, tables, write_whole};
+use super::manifest::{self, Facts, MANIFEST, Manifest};
+use super::{OutputError, RunRow, tables, unpack, write_whole};
 
 /// Files of a result beside its manifest, in the order in which they are listed.
-pub(super) const FILES: [&str; 11] = [
+pub(super) const FILES: [&str; 12] = [
     "runs.csv",
     "peers.csv",
     "transfers.csv",
@@ -27,9 +28,12 @@ pub(super) const FILES: [&str; 11] = [
     "paired.csv",
     "worlds.csv",
     "oracle.csv",
+    OVERVIEW,
 ];
+/// What the terminal shows of a result, as plain text.
+pub(crate) const OVERVIEW: &str = "overview.txt";
 /// Tables of which every run has its own part.
-const PARTS: [&str; 6] = [
+pub(super) const PARTS: [&str; 6] = [
     "runs.csv",
     "peers.csv",
     "transfers.csv",
@@ -37,9 +41,24 @@ const PARTS: [&str; 6] = [
     "pairs.csv",
     "latency.csv",
 ];
-const HLOG: &str = "latency.hlog";
+/// Histograms, of which every run has its own lines.
+pub(super) const HLOG: &str = "latency.hlog";
 const RUNS_DIR: &str = ".runs";
+/// What the runs of an unfinished result belong to.
 const KEY: &str = "plan";
+/// The command that began an unfinished result.
+const COMMAND: &str = "command";
+
+/// What becomes of a result that is where a new one is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and the new one is refused.
+    Refuse,
+    /// Its runs are kept, finished or interrupted, if they are of the same plan.
+    Resume,
+    /// It goes.
+    Replace,
+}
 
 /// A result in the making. Threads may share it.
 #[derive(Debug)]
@@ -51,15 +70,21 @@ pub struct ResultDir {
 
 impl ResultDir {
     /// Makes `path` ready for a result, before anything is run. `plan` stands for everything
-    /// that decides the runs: a hash of the resolved scenario, the seed and the version.
-    ///
-    /// With `resume`, runs of the same plan that are already there are kept.
+    /// that decides the runs, `command` is what makes the result.
     ///
     /// # Errors
     ///
-    /// [`OutputError::NotAResult`] if something else is there, [`OutputError::OtherPlan`] if
-    /// it cannot be resumed, [`OutputError::Io`] if it cannot be written.
-    pub fn begin(path: &Path, plan: &str, resume: bool) -> Result<Self, OutputError> {
+    /// [`OutputError::NotAResult`] if something else is there; [`OutputError::Finished`] or
+    /// [`OutputError::Begun`] if there are runs already and `existing` refuses them;
+    /// [`OutputError::OtherPlan`] if they cannot be resumed; [`OutputError::Unfinished`] if a
+    /// table of a result to be resumed is not there; [`OutputError::Io`] if it cannot be
+    /// written. Runs that were there are there after each of these.
+    pub fn begin(
+        path: &Path,
+        plan: &str,
+        command: &str,
+        existing: Existing,
+    ) -> Result<Self, OutputError> {
         if !may_use(path)? {
             return Err(OutputError::NotAResult {
                 path: path.to_owned(),
@@ -69,30 +94,128 @@ impl ResultDir {
             path: path.to_owned(),
             files: None,
         };
-        let runs = path.join(RUNS_DIR);
-        let key = runs.join(KEY);
-        if resume && runs.exists() {
-            let found = fs::read_to_string(&key).unwrap_or_default();
-            if found != plan {
-                return Err(OutputError::OtherPlan {
-                    path: path.to_owned(),
-                });
-            }
-        } else if runs.exists() {
-            fs::remove_dir_all(&runs).map_err(OutputError::io(&runs))?;
+        let finished = manifest::finished(path);
+        match existing {
+            Existing::Refuse => this.refuse(finished.is_some())?,
+            Existing::Resume => this.reopen(finished.as_ref(), plan)?,
+            Existing::Replace => remove_dir_if_there(&this.runs_dir())?,
         }
+        let runs = this.runs_dir();
         fs::create_dir_all(&runs).map_err(OutputError::io(&runs))?;
-        write_whole(&key, plan.as_bytes())?;
+        write_whole(&runs.join(KEY), plan.as_bytes())?;
+        if !runs.join(COMMAND).exists() {
+            write_whole(&runs.join(COMMAND), command.as_bytes())?;
+        }
         // From here on the directory is unfinished, and no file of an earlier result may be
         // taken for one of this.
         for file in [MANIFEST, "report.html"].into_iter().chain(FILES) {
             remove_if_there(&path.join(file))?;
         }
-        let figures = path.join("figures");
-        if figures.is_dir() {
-            fs::remove_dir_all(&figures).map_err(OutputError::io(&figures))?;
-        }
+        remove_dir_if_there(&path.join("figures"))?;
         Ok(this)
+    }
+
+    fn refuse(&self, finished: bool) -> Result<(), OutputError> {
+        let path = self.path.clone();
+        if finished {
+            return Err(OutputError::Finished { path });
+        }
+        match self.done()?.len() {
+            0 => remove_dir_if_there(&self.runs_dir()),
+            runs => Err(OutputError::Begun { path, runs }),
+        }
+    }
+
+    /// Makes the runs of an earlier result of the same plan those of this one.
+    fn reopen(&self, finished: Option<&Manifest>, plan: &str) -> Result<(), OutputError> {
+        let runs = self.runs_dir();
+        let same = match finished {
+            Some(manifest) => manifest.plan_blake3 == manifest::plan_hash(plan),
+            None if runs.exists() => fs::read_to_string(runs.join(KEY)).unwrap_or_default() == plan,
+            None => return Ok(()),
+        };
+        if !same {
+            return Err(OutputError::OtherPlan {
+                path: self.path.clone(),
+            });
+        }
+        let Some(manifest) = finished else {
+            return Ok(());
+        };
+        // The parts are complete before they have their name, and the manifest goes after: if
+        // this is cut short there is a finished result or one to resume, never neither.
+        let part = self.path.join(".runs.part");
+        remove_dir_if_there(&part)?;
+        remove_dir_if_there(&runs)?;
+        fs::create_dir_all(&part).map_err(OutputError::io(&part))?;
+        unpack::unpack(&self.path, &part)?;
+        write_whole(&part.join(KEY), plan.as_bytes())?;
+        write_whole(&part.join(COMMAND), manifest.command.as_bytes())?;
+        fs::rename(&part, &runs).map_err(OutputError::io(&runs))
+    }
+
+    /// Runs of the finished result in `path`; none if there is no finished one of `plan`.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError::Unfinished`], [`OutputError::Io`] or [`OutputError::BadTable`] if its
+    /// table of runs cannot be read.
+    pub fn finished_runs(path: &Path, plan: &str) -> Result<Option<Vec<String>>, OutputError> {
+        let same = manifest::finished(path)
+            .is_some_and(|manifest| manifest.plan_blake3 == manifest::plan_hash(plan));
+        if !same {
+            return Ok(None);
+        }
+        unpack::run_names(path).map(Some)
+    }
+
+    /// How many runs of an unfinished result in `path` are finished.
+    #[must_use]
+    pub fn kept_runs(path: &Path) -> usize {
+        let this = Self {
+            path: path.to_owned(),
+            files: None,
+        };
+        this.done().map_or(0, |runs| runs.len())
+    }
+
+    /// Keeps a file of the result that is not made of its runs.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError::Io`].
+    pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
+        write_whole(&self.path.join(name), bytes)
+    }
+
+    /// The command that began this result, if runs of it were kept.
+    #[must_use]
+    pub fn first_command(&self) -> Option<String> {
+        fs::read_to_string(self.runs_dir().join(COMMAND)).ok()
+    }
+
+    /// Names of the runs that are finished, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError::Io`].
+    pub fn done(&self) -> Result<Vec<String>, OutputError> {
+        let runs = self.runs_dir();
+        let entries = match fs::read_dir(&runs) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(OutputError::io(&runs)(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(OutputError::io(&runs))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if self.is_done(&name) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
     }
 
     /// Puts together these tables only; `runs.csv` is always one of them.
@@ -136,21 +259,25 @@ impl ResultDir {
                 name: row.run.to_owned(),
             });
         }
-        let part = self.path.join(RUNS_DIR).join(format!("{}.part", row.run));
+        let part = self.runs_dir().join(format!("{}.part", row.run));
         if part.exists() {
             fs::remove_dir_all(&part).map_err(OutputError::io(&part))?;
         }
         fs::create_dir_all(&part).map_err(OutputError::io(&part))?;
         for (name, write) in tables::all() {
-            write_part(&part.join(name), |out| write(row, out))?;
+            if self.wants(name) {
+                write_part(&part.join(name), |out| write(row, out))?;
+            }
         }
-        write_part(&part.join("latency.csv"), |out| {
-            latency::write_csv(row, out)
-        })?;
-        let hlog = part.join(HLOG);
-        let mut lines = Vec::new();
-        latency::write_hlog(row, &mut lines).map_err(OutputError::io(&hlog))?;
-        fs::write(&hlog, lines).map_err(OutputError::io(&hlog))?;
+        if self.wants(HLOG) {
+            write_part(&part.join("latency.csv"), |out| {
+                latency::write_csv(row, out)
+            })?;
+            let hlog = part.join(HLOG);
+            let mut lines = Vec::new();
+            latency::write_hlog(row, &mut lines).map_err(OutputError::io(&hlog))?;
+            fs::write(&hlog, lines).map_err(OutputError::io(&hlog))?;
+        }
         let done = self.run_dir(row.run);
         if done.exists() {
             fs::remove_dir_all(&done).map_err(OutputError::io(&done))?;
@@ -196,12 +323,16 @@ impl ResultDir {
     /// [`OutputError::Io`].
     pub fn finish(self, facts: &Facts) -> Result<(), OutputError> {
         manifest::write(&self.path, facts)?;
-        let runs = self.path.join(RUNS_DIR);
+        let runs = self.runs_dir();
         fs::remove_dir_all(&runs).map_err(OutputError::io(&runs))
     }
 
+    fn runs_dir(&self) -> PathBuf {
+        self.path.join(RUNS_DIR)
+    }
+
     fn run_dir(&self, run: &str) -> PathBuf {
-        self.path.join(RUNS_DIR).join(run)
+        self.runs_dir().join(run)
     }
 }
 
@@ -213,18 +344,26 @@ fn may_use(path: &Path) -> Result<bool, OutputError> {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(false),
         Err(error) => return Err(OutputError::io(path)(error)),
     };
-    let ours = manifest::is_ours(path) || path.join(RUNS_DIR).join(KEY).is_file();
+    let ours = manifest::finished(path).is_some() || path.join(RUNS_DIR).join(KEY).is_file();
     Ok(ours || entries.next().is_none())
 }
 
 fn is_run_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let special = name == KEY || name.ends_with(".part") || name.starts_with('.');
+    let special =
+        name == KEY || name == COMMAND || name.ends_with(".part") || name.starts_with('.');
     !name.is_empty() && !special && name.chars().all(allowed)
 }
 
 fn remove_if_there(path: &Path) -> Result<(), OutputError> {
     match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn remove_dir_if_there(path: &Path) -> Result<(), OutputError> {
+    match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::io(path)(error)),
         _ => Ok(()),
     }

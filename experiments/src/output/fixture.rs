@@ -16,7 +16,7 @@ use fairhaul_simulator::setup::{
 
 use crate::compare::conclude;
 
-use super::{Facts, ResultDir, Results, RunRow};
+use super::{Existing, Facts, ResultDir, Results, RunRow};
 
 /// A number in 0..1 that depends on `keys` alone.
 fn draw(keys: [u64; 3]) -> f64 {
@@ -236,7 +236,7 @@ pub(crate) const POLICIES: [(&str, f64, f64); 10] = [
 
 /// Puts runs into `dir` and finishes the result. A run is its parameters and what it gave.
 pub(crate) fn write_result(dir: &Path, runs: &[MadeUp]) -> Results {
-    let out = ResultDir::begin(dir, "plan", false).unwrap();
+    let out = ResultDir::begin(dir, "plan", "fairlab", Existing::Replace).unwrap();
     let mut names = Vec::new();
     for (at, (params, (setup, record))) in runs.iter().enumerate() {
         let run = format!("r{at:03}");
@@ -254,9 +254,11 @@ pub(crate) fn write_result(dir: &Path, runs: &[MadeUp]) -> Results {
         names.push(run);
     }
     let facts = Facts {
+        name: "<made up>".to_owned(),
+        plan: "plan".to_owned(),
         emulated: None,
         scenario: "[scenario]\nname = \"<made up>\"\n".to_owned(),
-        seed: 7,
+        seed: Some(7),
         command: "fairlab run made-up.toml --seed 7".to_owned(),
         runs: names.len(),
     };

@@ -2,7 +2,7 @@
 //!
 //! Its presence means that the result is finished. It holds what may differ between two runs
 //! of the same plan (the machine, the command), so that the tables can be compared byte for
-//! byte.
+//! byte. Results that no scenario has, such as speeds, have one too: [`write_measured`].
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,10 +21,14 @@ const FORMAT: &str = "fairlab result 1";
 /// What the caller knows about a result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// Name of the scenario.
+    pub name: String,
+    /// What decides the runs, as [`super::ResultDir::begin`] was given it.
+    pub plan: String,
     /// The scenario with every default filled in.
     pub scenario: String,
-    /// The seed that the user gave.
-    pub seed: u64,
+    /// The seed that the user gave; none if the scenario has several or none.
+    pub seed: Option<u64>,
     /// The command that makes the result again.
     pub command: String,
     /// Runs in the result.
@@ -57,7 +61,10 @@ pub struct EmulatedFacts {
 pub struct Manifest {
     /// Schema of the result.
     pub format: String,
-    /// `simulated`, `emulated` or `deployed`.
+    /// Name of the scenario or of the measurement.
+    #[serde(default)]
+    pub name: String,
+    /// `simulated`, `emulated` or `deployed`; `measured` of a result without a scenario.
     #[serde(default = "simulated")]
     pub world: String,
     /// How it was made with real nodes.
@@ -70,17 +77,40 @@ pub struct Manifest {
     /// The command that makes the result again.
     pub command: String,
     /// The seed that the user gave.
-    pub seed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Runs in the result.
-    pub runs: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<usize>,
+    /// BLAKE3 of what decides the runs: only runs of the same plan can be added.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan_blake3: String,
     /// BLAKE3 of `scenario`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scenario_blake3: String,
     /// The scenario with every default filled in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scenario: String,
     /// What it was computed on.
     pub machine: Machine,
     /// BLAKE3 of every file.
     pub files: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// The seed in figures; empty if there is none.
+    #[must_use]
+    pub fn seed_text(&self) -> String {
+        self.seed.map_or_else(String::new, |seed| seed.to_string())
+    }
+
+    /// The baseline that the scenario names; none if it names none.
+    #[must_use]
+    pub fn baseline(&self) -> Option<String> {
+        let scenario: toml::Table = self.scenario.parse().ok()?;
+        let baseline = scenario.get("replication")?.get("baseline")?;
+        baseline.as_str().map(str::to_owned)
+    }
 }
 
 /// The manifest of the result in `dir`.
@@ -101,14 +131,21 @@ pub fn read_manifest(dir: &Path) -> Result<Manifest, OutputError> {
     })
 }
 
-/// Whether `dir` holds a manifest of a result.
-pub(super) fn is_ours(dir: &Path) -> bool {
-    read_manifest(dir).is_ok_and(|manifest| manifest.format == FORMAT)
+/// The manifest of the finished result in `dir`; none if there is none of ours.
+pub(super) fn finished(dir: &Path) -> Option<Manifest> {
+    let manifest = read_manifest(dir).ok()?;
+    (manifest.format == FORMAT).then_some(manifest)
+}
+
+/// What stands for a plan in a manifest.
+pub(super) fn plan_hash(plan: &str) -> String {
+    blake3::hash(plan.as_bytes()).to_hex().to_string()
 }
 
 pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
     let manifest = Manifest {
         format: FORMAT.to_owned(),
+        name: facts.name.clone(),
         world: facts
             .emulated
             .as_ref()
@@ -118,11 +155,46 @@ pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
         commit: env!("FAIRHAUL_COMMIT").to_owned(),
         command: facts.command.clone(),
         seed: facts.seed,
-        runs: facts.runs,
+        runs: Some(facts.runs),
+        plan_blake3: plan_hash(&facts.plan),
         scenario_blake3: blake3::hash(facts.scenario.as_bytes()).to_hex().to_string(),
         scenario: facts.scenario.clone(),
         machine: Machine::here(),
-        files: digests(dir)?,
+        files: digests(dir, FILES.map(str::to_owned))?,
+    };
+    save(dir, &manifest)
+}
+
+/// Writes the manifest of tables that a measurement has left in `dir`: every regular file there
+/// whose name does not begin with a dot is one of them.
+///
+/// # Errors
+///
+/// [`OutputError::Io`] if the folder or a file cannot be read, or the manifest not written.
+pub fn write_measured(dir: &Path, name: &str, command: &str) -> Result<(), OutputError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(OutputError::io(dir))? {
+        let name = entry.map_err(OutputError::io(dir))?.file_name();
+        let name = name.to_string_lossy().into_owned();
+        if name != MANIFEST && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        name: name.to_owned(),
+        world: "measured".to_owned(),
+        emulated: None,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("FAIRHAUL_COMMIT").to_owned(),
+        command: command.to_owned(),
+        seed: None,
+        runs: None,
+        plan_blake3: String::new(),
+        scenario_blake3: String::new(),
+        scenario: String::new(),
+        machine: Machine::here(),
+        files: digests(dir, names)?,
     };
     save(dir, &manifest)
 }
@@ -134,8 +206,27 @@ pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
 /// As [`read_manifest`], or [`OutputError::Io`].
 pub fn refresh_digests(dir: &Path) -> Result<(), OutputError> {
     let mut manifest = read_manifest(dir)?;
-    manifest.files = digests(dir)?;
+    manifest.files = digests(dir, FILES.map(str::to_owned))?;
     save(dir, &manifest)
+}
+
+/// Whether the files of the result in `dir` are those that its manifest is of. A file that is
+/// not there is none of them: a result may be kept without its large tables.
+///
+/// # Errors
+///
+/// As [`read_manifest`], [`OutputError::Changed`] with the first file that is another, or
+/// [`OutputError::Io`].
+pub fn check_digests(dir: &Path) -> Result<(), OutputError> {
+    let manifest = read_manifest(dir)?;
+    for (name, digest) in digests(dir, manifest.files.keys().cloned())? {
+        if manifest.files[&name] != digest {
+            return Err(OutputError::Changed {
+                path: dir.join(name),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The world of results that do not say.
@@ -150,15 +241,18 @@ fn save(dir: &Path, manifest: &Manifest) -> Result<(), OutputError> {
     write_whole(&dir.join(MANIFEST), text.as_bytes())
 }
 
-fn digests(dir: &Path) -> Result<BTreeMap<String, String>, OutputError> {
+fn digests(
+    dir: &Path,
+    names: impl IntoIterator<Item = String>,
+) -> Result<BTreeMap<String, String>, OutputError> {
     let mut found = BTreeMap::new();
-    for name in FILES {
-        let path = dir.join(name);
+    for name in names {
+        let path = dir.join(&name);
         if path.is_file() {
             let mut hasher = blake3::Hasher::new();
             let mut file = fs::File::open(&path).map_err(OutputError::io(&path))?;
             std::io::copy(&mut file, &mut hasher).map_err(OutputError::io(&path))?;
-            found.insert(name.to_owned(), hasher.finalize().to_hex().to_string());
+            found.insert(name, hasher.finalize().to_hex().to_string());
         }
     }
     Ok(found)

@@ -6,11 +6,13 @@
 //! A directory without `manifest.json` is an unfinished result.
 
 mod directory;
+mod json;
 mod latency;
 mod machine;
 mod manifest;
 mod results;
 mod tables;
+mod unpack;
 mod value;
 
 use std::io;
@@ -21,9 +23,13 @@ use fairhaul_simulator::setup::Setup;
 
 use crate::emulate::cpu::CpuUse;
 
-pub use directory::ResultDir;
+pub(crate) use directory::OVERVIEW;
+pub use directory::{Existing, ResultDir};
+pub use json::table_as_json;
 pub use machine::Machine;
-pub use manifest::{EmulatedFacts, Facts, Manifest, read_manifest, refresh_digests};
+pub use manifest::{
+    EmulatedFacts, Facts, Manifest, check_digests, read_manifest, refresh_digests, write_measured,
+};
 pub use results::{Axis, CellRuns, Results, RunValues};
 pub use value::{number, seconds, text};
 
@@ -57,8 +63,34 @@ pub enum OutputError {
         /// The path.
         path: PathBuf,
     },
+    /// A finished result is there, and nobody said what to do with it.
+    #[error(
+        "{}: holds a finished result; --resume keeps its runs and makes those that are missing, \
+         --force replaces it, and another --out leaves it alone",
+        path.display()
+    )]
+    Finished {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Runs of an interrupted command are there, and nobody said what to do with them.
+    #[error(
+        "{}: holds {runs} finished runs of a command that did not end; --resume keeps them and \
+         goes on, --force starts again, and another --out leaves them alone",
+        path.display()
+    )]
+    Begun {
+        /// The path.
+        path: PathBuf,
+        /// Runs that are finished.
+        runs: usize,
+    },
     /// What is to be resumed was made from another plan.
-    #[error("{}: holds runs of another scenario, seed or version; run without --resume", path.display())]
+    #[error(
+        "{}: holds runs of another scenario, seed or build; --force replaces them, and another \
+         --out leaves them alone",
+        path.display()
+    )]
     OtherPlan {
         /// The path.
         path: PathBuf,
@@ -79,7 +111,13 @@ pub enum OutputError {
         /// What is wrong.
         what: String,
     },
-    /// The directory has no finished result.
+    /// A file changed after its result was finished.
+    #[error("{}: is not what the manifest has the digest of", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The directory has no finished result, or not all of its tables.
     #[error("{}: no {file}; is this the directory of a finished result?", path.display())]
     Unfinished {
         /// The directory.
@@ -98,6 +136,15 @@ pub enum OutputError {
 }
 
 impl OutputError {
+    /// The exit code that the program documents for it: 2 for usage, 3 for files.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Finished { .. } | Self::Begun { .. } | Self::OtherPlan { .. } => 2,
+            _ => 3,
+        }
+    }
+
     /// Attaches the path to what the file system said.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| Self::Io {

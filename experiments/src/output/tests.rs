@@ -7,6 +7,8 @@ use fairhaul_simulator::setup::Setup;
 use super::fixture;
 use super::*;
 
+const COMMAND: &str = "fairlab run x.toml";
+
 fn params(policy: &str, load: &str) -> Vec<(String, String)> {
     vec![
         ("uplink".to_owned(), policy.to_owned()),
@@ -34,17 +36,19 @@ fn row<'a>(
 
 fn facts() -> Facts {
     Facts {
+        name: "x".to_owned(),
+        plan: "plan".to_owned(),
         emulated: None,
         scenario: "[scenario]\nname = \"x\"\n".to_owned(),
-        seed: 7,
-        command: "fairlab run x.toml".to_owned(),
+        seed: Some(7),
+        command: COMMAND.to_owned(),
         runs: 2,
     }
 }
 
 /// Writes two runs, in the order given, and finishes the result.
 fn write_result(dir: &Path, order: [usize; 2]) {
-    let out = ResultDir::begin(dir, "plan", false).unwrap();
+    let out = ResultDir::begin(dir, "plan", COMMAND, Existing::Replace).unwrap();
     let (first, second) = (params("fifo", "0.5"), params("drr", "0.5"));
     let fifo = fixture::transfers(0, 9.0, 0.4);
     let drr = fixture::transfers(0, 1.0, 0.0);
@@ -145,10 +149,10 @@ fn a_manifest_says_what_the_result_is_and_digests_its_files() {
 fn what_is_not_a_result_is_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("thesis.tex"), "years of work").unwrap();
-    let error = ResultDir::begin(dir.path(), "plan", false).unwrap_err();
+    let error = ResultDir::begin(dir.path(), "plan", COMMAND, Existing::Replace).unwrap_err();
     assert!(matches!(error, OutputError::NotAResult { .. }), "{error}");
     let file = dir.path().join("thesis.tex");
-    let error = ResultDir::begin(&file, "plan", false).unwrap_err();
+    let error = ResultDir::begin(&file, "plan", COMMAND, Existing::Replace).unwrap_err();
     assert!(matches!(error, OutputError::NotAResult { .. }), "{error}");
     assert_eq!(read(dir.path(), "thesis.tex"), "years of work");
 }
@@ -158,14 +162,14 @@ fn a_path_that_cannot_be_written_is_an_error_before_any_run() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
     let below = dir.path().join("file").join("out");
-    assert!(ResultDir::begin(&below, "plan", false).is_err());
+    assert!(ResultDir::begin(&below, "plan", COMMAND, Existing::Replace).is_err());
 }
 
 #[test]
 fn a_new_result_over_an_old_one_is_unfinished_until_its_manifest() {
     let dir = tempfile::tempdir().unwrap();
     write_result(dir.path(), [0, 1]);
-    let _out = ResultDir::begin(dir.path(), "plan", false).unwrap();
+    let _out = ResultDir::begin(dir.path(), "plan", COMMAND, Existing::Replace).unwrap();
     let error = read_manifest(dir.path()).unwrap_err();
     assert!(matches!(error, OutputError::Unfinished { .. }), "{error}");
     assert!(!dir.path().join("runs.csv").exists());
@@ -174,27 +178,28 @@ fn a_new_result_over_an_old_one_is_unfinished_until_its_manifest() {
 #[test]
 fn a_sweep_resumes_with_the_runs_it_has_and_only_of_the_same_plan() {
     let dir = tempfile::tempdir().unwrap();
-    let out = ResultDir::begin(dir.path(), "plan", false).unwrap();
+    let out = ResultDir::begin(dir.path(), "plan", COMMAND, Existing::Replace).unwrap();
     let keys = params("fifo", "0.5");
     let (setup, record) = fixture::transfers(0, 9.0, 0.4);
     out.write(&row("r0", &keys, &setup, &record)).unwrap();
     drop(out);
-    let out = ResultDir::begin(dir.path(), "plan", true).unwrap();
+    let out = ResultDir::begin(dir.path(), "plan", COMMAND, Existing::Resume).unwrap();
     assert!(out.is_done("r0") && !out.is_done("r1"));
     // A run that failed is left out of the tables; the result stays unfinished.
     out.assemble(&["r1", "r0"]).unwrap();
     assert_eq!(read(dir.path(), "runs.csv").lines().count(), 2);
     assert!(read_manifest(dir.path()).is_err());
-    let error = ResultDir::begin(dir.path(), "another", true).unwrap_err();
+    let error = ResultDir::begin(dir.path(), "another", COMMAND, Existing::Resume).unwrap_err();
     assert!(matches!(error, OutputError::OtherPlan { .. }), "{error}");
-    let fresh = ResultDir::begin(dir.path(), "another", false).unwrap();
+    let fresh = ResultDir::begin(dir.path(), "another", COMMAND, Existing::Replace).unwrap();
     assert!(!fresh.is_done("r0"));
 }
 
 #[test]
 fn a_run_cannot_be_named_out_of_its_directory() {
     let dir = tempfile::tempdir().unwrap();
-    let out = ResultDir::begin(&dir.path().join("out"), "plan", false).unwrap();
+    let out =
+        ResultDir::begin(&dir.path().join("out"), "plan", COMMAND, Existing::Replace).unwrap();
     let (setup, record) = fixture::transfers(0, 9.0, 0.4);
     for name in ["../r", "a/b", ".", "", "plan", "x.part"] {
         let error = out.write(&row(name, &[], &setup, &record)).unwrap_err();
@@ -206,7 +211,7 @@ fn a_run_cannot_be_named_out_of_its_directory() {
 #[test]
 fn runs_with_other_metrics_share_one_table_with_empty_cells() {
     let dir = tempfile::tempdir().unwrap();
-    let out = ResultDir::begin(dir.path(), "plan", false).unwrap();
+    let out = ResultDir::begin(dir.path(), "plan", COMMAND, Existing::Replace).unwrap();
     let keys = params("fifo", "0.5");
     let transfers = fixture::transfers(0, 9.0, 0.4);
     let swarm = fixture::swarm(0, 1.5, 9);
@@ -230,7 +235,7 @@ fn runs_with_other_metrics_share_one_table_with_empty_cells() {
 #[test]
 fn names_that_a_spreadsheet_would_run_are_made_text() {
     let dir = tempfile::tempdir().unwrap();
-    let out = ResultDir::begin(dir.path(), "plan", false).unwrap();
+    let out = ResultDir::begin(dir.path(), "plan", COMMAND, Existing::Replace).unwrap();
     let (mut setup, record) = fixture::transfers(0, 9.0, 0.4);
     setup.transfers[0].name = "=cmd|'/C calc'!A0".to_owned();
     let keys = params("@fifo", "-0.5");

@@ -85,9 +85,9 @@ fn facts_line(manifest: &Manifest, results: &Results) -> String {
         .unwrap_or(0);
     format!(
         "<p class=facts>{} runs · {} cells · {replications} replications · seed {} · version {}</p>\n",
-        manifest.runs,
+        manifest.runs.unwrap_or_default(),
         results.cells.len(),
-        manifest.seed,
+        manifest.seed_text(),
         escape(&manifest.version)
     )
 }
@@ -187,7 +187,7 @@ fn provenance(manifest: &Manifest) -> String {
     let machine = &manifest.machine;
     let rows = [
         ("command", manifest.command.clone()),
-        ("seed", manifest.seed.to_string()),
+        ("seed", manifest.seed_text()),
         ("version", manifest.version.clone()),
         ("commit", manifest.commit.clone()),
         ("scenario, BLAKE3", manifest.scenario_blake3.clone()),

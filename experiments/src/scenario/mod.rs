@@ -105,7 +105,22 @@ impl Scenario {
             plan,
         }));
         scenario.check_each_value()?;
+        scenario.check_demand()?;
         Ok(scenario)
+    }
+
+    /// Refuses a scenario in which nobody ever wants anything: its tables would be empty.
+    fn check_demand(&self) -> Result<(), BadInput> {
+        let Inner { cx, full, .. } = &*self.0;
+        let demand = ["transfer", "workload", "content"];
+        if demand.into_iter().any(|name| full.get(name).is_some()) {
+            return Ok(());
+        }
+        Err(section(cx, full, "scenario").bad(
+            "has nothing to move",
+            "no [[transfer]], [[workload]] or [[content]]",
+            "at least one of them",
+        ))
     }
 
     /// Resolves the first cell and one cell for each further value of each axis: a fault of
@@ -167,16 +182,25 @@ impl Scenario {
     #[must_use]
     pub fn resolved_toml(&self) -> String {
         let mut text = text::write(&self.0.full);
-        for (path, hash) in self.0.cx.inputs.hashes() {
-            text.push_str(&format!("# data {path} blake3 {hash}\n"));
-        }
+        self.put_data(&mut text);
         text
     }
 
-    /// BLAKE3 of [`Scenario::resolved_toml`], in hexadecimal.
+    /// What decides a run, whichever of its replications it is: the file with every default
+    /// but without `[replication]`, the hash of each data file, and the seed.
     #[must_use]
-    pub fn hash(&self) -> String {
-        blake3::hash(self.resolved_toml().as_bytes()).to_string()
+    pub fn plan_text(&self) -> String {
+        let mut full = self.0.full.clone();
+        full.entries.retain(|entry| entry.key != "replication");
+        let mut text = text::write(&full);
+        self.put_data(&mut text);
+        text + &format!("# seed {}\n", self.0.plan.rng_seed)
+    }
+
+    fn put_data(&self, text: &mut String) {
+        for (path, hash) in self.0.cx.inputs.hashes() {
+            text.push_str(&format!("# data {path} blake3 {hash}\n"));
+        }
     }
 }
 

@@ -43,7 +43,8 @@ pub(super) fn same(sim: &Manifest, emu: &Manifest) -> Result<String, String> {
     if sim.seed != emu.seed {
         return Err(format!(
             "{name:?} with seed {} and with seed {}",
-            sim.seed, emu.seed
+            sim.seed_text(),
+            emu.seed_text()
         ));
     }
     Ok(name)

@@ -175,7 +175,7 @@ pub(super) const OUTPUT: &[Field] = &[
     field(
         "files",
         Kind::Files,
-        Is("[\"runs\", \"peers\", \"transfers\", \"windows\", \"pairs\", \"latency\"]"),
-        "tables to write",
+        Is("[\"runs\", \"peers\", \"transfers\", \"windows\", \"latency\"]"),
+        "tables that each run writes; runs always is one, pairs only if it is named",
     ),
 ];

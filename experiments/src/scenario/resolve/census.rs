@@ -164,24 +164,33 @@ pub(super) fn check_transfers(count: f64, at: &At<'_>) -> Result<(), BadInput> {
 }
 
 fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(), BadInput> {
+    let mut peers = 0.0;
     for row in build.rows("peer") {
         estimate.memory(PEER_BYTES, &row.need("name")?);
+        peers += 1.0;
     }
-    let mut peers = 0.0;
+    // The class to blame is the largest, wherever in the file the sum becomes too much.
+    let mut largest: Option<(f64, At<'_>, f64)> = None;
     for row in build.rows("class") {
         let count = class_count(build, &row)?;
         let at = row.get("count").map_or_else(|| row.need("arrival"), Ok)?;
         let neighbours = float(row.need("neighbours")?.count(1, u64::MAX)?).min(count);
         let bytes = count * (PEER_BYTES + neighbours * CONNECTION_BYTES);
         peers += count;
-        if peers > PEERS_MAX {
-            let shown = at.value.shown();
-            let got = format!("{shown}, {} MiB at least", (bytes / 1_048_576.0).ceil());
-            return Err(at.bad_got("makes too many peers", &got, "1000000 peers in all"));
+        if largest.as_ref().is_none_or(|(most, ..)| count > *most) {
+            largest = Some((count, at.clone(), bytes));
         }
         estimate.memory(bytes, &at);
     }
-    Ok(())
+    match largest {
+        Some((_, at, bytes)) if peers > PEERS_MAX => {
+            let shown = at.value.shown();
+            let mib = (bytes / 1_048_576.0).ceil();
+            let got = format!("{shown}, in all {} peers, {mib} MiB at least", peers.ceil());
+            Err(at.bad_got("makes too many peers", &got, "1000000 peers in all"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Peers of a class: as written, or as many as arrive until the end.

@@ -1,0 +1,62 @@
+//! `fairlab run` of a file of oracles: expected, got, tolerance and pass, with a manifest.
+
+use std::path::Path;
+
+use fairhaul_lab::oracles;
+use fairhaul_lab::output::{Facts, ResultDir};
+use fairhaul_lab::runner;
+
+use super::place::Place;
+use super::{Failure, command_line, print, print_json};
+
+/// The table of oracles.
+const TABLE: &str = "oracle.csv";
+
+pub(super) fn measure(file: &Path, place: &Place, quick: bool, json: bool) -> Result<u8, Failure> {
+    let suite = oracles::load(file)?;
+    if place.resume {
+        let talk = "--resume: oracles are measured all at once; --force measures them again";
+        return Err(Failure(2, talk.to_owned()));
+    }
+    let out = place.out.clone();
+    let out = out.unwrap_or_else(|| Path::new("out").join(suite.name()));
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure(3, format!("{}: {error}", file.display())))?;
+    let dir = ResultDir::begin(&out, &text, &command_line(), place.existing())?;
+    let size = if quick {
+        oracles::Size::Quick
+    } else {
+        oracles::Size::Full
+    };
+    let bar = runner::progress_bar(0, 0);
+    let verdicts = suite.run(size, &mut |progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    });
+    bar.finish_and_clear();
+    let path = out.join(TABLE);
+    let mut table = Vec::new();
+    oracles::write_csv(&verdicts, &mut table)
+        .map_err(|error| Failure(3, format!("{}: {error}", path.display())))?;
+    dir.write_file(TABLE, &table)?;
+    dir.finish(&Facts {
+        name: suite.name().to_owned(),
+        plan: text.clone(),
+        scenario: text,
+        command: command_line(),
+        runs: verdicts.len(),
+        ..Facts::default()
+    })?;
+    if json {
+        print_json(&path)?;
+    } else {
+        print(&oracles::table(&verdicts))?;
+    }
+    eprintln!("table and manifest: {}", out.display());
+    let failed = verdicts.iter().filter(|verdict| !verdict.pass).count();
+    if failed > 0 {
+        eprintln!("{failed} of {} oracles failed", verdicts.len());
+        return Ok(10);
+    }
+    Ok(0)
+}

@@ -1,0 +1,171 @@
+//! `fairlab run` and `fairlab sweep`: a scenario in virtual time, and what a job gave.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use fairhaul_lab::output::Existing;
+use fairhaul_lab::runner::{self, Job, Outcome, World};
+use fairhaul_lab::scenario::Scenario;
+use fairhaul_lab::{oracles, terminal};
+
+use super::place::{Place, end_at_signals};
+use super::{Failure, command_line, measure, print, print_json};
+
+/// The scenario that runs when no command is given.
+const DEFAULT: &str = "experiments/scenarios/default.toml";
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The scenario, or a file of oracles.
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// Only this cell of the sweep, from 0.
+    #[arg(long)]
+    cell: Option<u32>,
+    /// Which replication, from 0.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..100_000))]
+    replication: u32,
+    /// A tenth of the size, for a file of oracles.
+    #[arg(long)]
+    quick: bool,
+    /// Print the summary, or the oracles, as JSON instead of the picture.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `sweep` takes.
+#[derive(Debug, Args)]
+pub(super) struct SweepArgs {
+    /// The scenario.
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// Threads [default: one for each core].
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Replications of each cell, instead of the scenario's number.
+    #[arg(long)]
+    replications: Option<u32>,
+    /// Print the summary as JSON instead of the picture.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
+    if oracles::is_oracle_file(&args.file) {
+        return measure::measure(&args.file, &args.place, args.quick, args.json);
+    }
+    let scenario = Scenario::load(&args.file)?;
+    let job = Job {
+        existing: args.place.existing(),
+        out: args.place.out.unwrap_or_else(|| default_out(&scenario)),
+        cell: args.cell,
+        replications: args.replication..args.replication + 1,
+        jobs: None,
+        command: command_line(),
+        figures: false,
+        file: args.file,
+        world: World::Simulated,
+    };
+    simulate(&scenario, &job, args.json)
+}
+
+pub(super) fn sweep(args: SweepArgs) -> Result<u8, Failure> {
+    let scenario = Scenario::load(&args.file)?;
+    let count = args.replications;
+    let count = count.unwrap_or_else(|| scenario.plan().replications);
+    let job = Job {
+        existing: args.place.existing(),
+        out: args.place.out.unwrap_or_else(|| default_out(&scenario)),
+        cell: None,
+        replications: 0..count,
+        jobs: args.jobs,
+        command: command_line(),
+        figures: true,
+        file: args.file,
+        world: World::Simulated,
+    };
+    simulate(&scenario, &job, args.json)
+}
+
+/// The default comparison. A second time it shows what the first has made.
+pub(super) fn first_look() -> Result<u8, Failure> {
+    let file = PathBuf::from(DEFAULT);
+    if !file.exists() {
+        return Err(Failure(
+            2,
+            format!("no {DEFAULT} here: run it at the root of the repository, or `fairlab --help`"),
+        ));
+    }
+    let scenario = Scenario::load(&file)?;
+    let job = Job {
+        existing: Existing::Resume,
+        out: default_out(&scenario),
+        cell: None,
+        replications: 0..scenario.plan().replications,
+        jobs: None,
+        command: format!("fairlab sweep {DEFAULT}"),
+        figures: true,
+        file,
+        world: World::Simulated,
+    };
+    simulate(&scenario, &job, false)
+}
+
+fn simulate(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, Failure> {
+    end_at_signals(job)?;
+    let outcome = runner::run(scenario, job)?;
+    tell(&outcome, job, json)
+}
+
+fn default_out(scenario: &Scenario) -> PathBuf {
+    Path::new("out").join(&scenario.plan().name)
+}
+
+/// One digest for all events of all runs; a sweep that was resumed has made only some of them.
+fn tell_digest(outcome: &Outcome) {
+    if outcome.kept > 0 {
+        return;
+    }
+    let mut all = blake3::Hasher::new();
+    for (run, digest) in &outcome.digests {
+        all.update(format!("{run} {digest}\n").as_bytes());
+    }
+    eprintln!("digest: {}", all.finalize().to_hex());
+}
+
+/// What came out of a job.
+pub(super) fn tell(outcome: &Outcome, job: &Job, json: bool) -> Result<u8, Failure> {
+    if let Some(results) = &outcome.results {
+        if json {
+            print_json(&job.out.join("summary.csv"))?;
+        } else {
+            print(&terminal::overview(results, terminal::Style::of_stdout()))?;
+        }
+    }
+    if outcome.failed.is_empty() {
+        let out = job.out.display();
+        eprintln!("tables and manifest: {out}");
+        if job.figures {
+            eprintln!("figures: {out}/figures, page: {out}/report.html");
+        } else {
+            eprintln!("figures: fairlab report {out}");
+        }
+        tell_digest(outcome);
+        return Ok(0);
+    }
+    eprintln!(
+        "{} of {} runs failed: {}",
+        outcome.failed.len(),
+        outcome.wanted,
+        outcome
+            .failed
+            .iter()
+            .map(|(run, _)| run.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    Ok(10)
+}
