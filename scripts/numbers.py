@@ -24,7 +24,8 @@ separated by spaces (quotes hold a value with spaces together):
                                                   in one row, a COLUMN
     FORMAT                                        .1f, ,.0f, .7s as in Python; 3 is three digits
 
-Of a JSON file the value is a path such as machine.cores; {text} is a whole text file.
+Of a JSON file the value is a path such as machine.cores; {text} is a whole text file, and
+{part N} its Nth part, counted from 1, where empty lines part it.
 
 With --check nothing is written: a document that differs from its results, a source that is not
 there, and a measured number outside of such comments are errors, a line each. What may stand
@@ -197,6 +198,11 @@ def fill(brace, source):
         path = f"{source}/{words.pop(0)}"
     if words == ["text"]:
         return whole(path)
+    if len(words) == 2 and words[0] == "part" and words[1].isdigit():
+        parts = re.split(r"\n(?:[ \t]*\n)+", whole(path))
+        if not 1 <= int(words[1]) <= len(parts):
+            raise Fault(f"{path}: has {len(parts)} parts, no part {words[1]}")
+        return parts[int(words[1]) - 1]
     where, rest = [], []
     for word in words:
         found = WHERE.match(word) if not rest else None

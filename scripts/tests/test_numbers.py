@@ -138,6 +138,13 @@ class Numbers(unittest.TestCase):
         self.assertIn("-->\n```\nfifo  1 ±0.1\ndrr   2\n```\n<!-- end -->", self.read("README.md"))
         self.assertEqual(self.run_it("--check"), (0, ""))
 
+    def test_a_part_of_a_text_file_can_stand_in_a_document(self):
+        self.write("results/overview.txt", "fifo  1\ndrr   2\n\nfifo is slow\n\n\n")
+        self.write("README.md", "<!-- from results/overview.txt\n{part 2}\n-->\n<!-- end -->\n")
+        self.assertEqual(self.run_it()[0], 0)
+        self.assertIn("-->\nfifo is slow\n<!-- end -->", self.read("README.md"))
+        self.assertIn("has 2 parts, no part 3", self.fault(self.read("README.md").replace("part 2", "part 3")))
+
     def test_a_measured_number_outside_of_a_marker_is_found(self):
         for text in ("takes 24 ns", "is 1.10 of it", "| a | 1.63 |\n| - | - |\n", "moves 1,008 MB", "97 % of it",
                      "2\ntimes", "450 Mbit/s", "```\nfifo 2.14 ±0.03\n```\n", "takes 3 s,", "113 rows"):
