@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use fairhaul_simulator::alone::Alone;
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::Setup;
 use fairhaul_simulator::world::{self, RunError};
@@ -240,6 +241,7 @@ fn make(
     kept: usize,
 ) -> Result<(Digests, Failures), JobError> {
     let bar = progress_bar(todo.len(), kept);
+    let alone = Alone::default();
     let failed = Mutex::new(Vec::new());
     let digests = Mutex::new(Vec::new());
     let pool = rayon::ThreadPoolBuilder::new()
@@ -247,7 +249,7 @@ fn make(
         .build()?;
     pool.install(|| {
         todo.par_iter().try_for_each(|run| -> Result<(), JobError> {
-            match one(scenario, job, run, dir, &bar)? {
+            match one(scenario, job, run, dir, (&alone, &bar))? {
                 Ok(digest) => lock(&digests).push((run.name.clone(), digest)),
                 Err(error) => {
                     bar.suspend(|| complain(job, run, &error));
@@ -313,7 +315,7 @@ fn one(
     job: &Job,
     run: &Run,
     dir: &ResultDir,
-    bar: &ProgressBar,
+    (alone, bar): (&Alone, &ProgressBar),
 ) -> Result<Result<String, RunFailure>, JobError> {
     let write = |setup: &Setup, record: &Record, machine: Option<CpuUse>| {
         dir.write(&RunRow {
@@ -328,13 +330,13 @@ fn one(
         })
     };
     if let World::Emulated(emulated) = &job.world {
-        let done = emulated::one(emulated, run, bar, |setup, record, used| {
+        let done = emulated::one(emulated, run, (alone, bar), |setup, record, used| {
             Ok(write(setup, record, Some(used))?)
         })?;
         return Ok(done.map(|record| hex(&record.digest)));
     }
     let setup = run.cell.resolve(run.replication)?;
-    let record = match world::run(&setup, &mut |progress| {
+    let mut record = match world::run(&setup, &mut |progress| {
         bar.set_message(format!(
             "{} at {:.0} s",
             run.name,
@@ -344,6 +346,7 @@ fn one(
         Ok(record) => record,
         Err(error) => return Ok(Err(error.into())),
     };
+    alone.measure(&setup, &mut record);
     write(&setup, &record, None)?;
     Ok(Ok(hex(&record.digest)))
 }

@@ -73,6 +73,7 @@ fn setup(network: NetworkModel) -> Setup {
         }],
         transfers: Vec::new(),
         faults: Vec::new(),
+        ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(100_000),
         windows: Vec::new(),
         event_budget: 1_000_000_000,

@@ -105,6 +105,7 @@ fn setup(arguments: &Arguments) -> Setup {
         }],
         transfers: Vec::new(),
         faults: Vec::new(),
+        ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(1_000_000),
         windows: Vec::new(),
         event_budget: 10_000_000_000,

@@ -3,6 +3,7 @@
 //! A [`setup::Setup`] goes in, a [`record::Record`] comes out. Decides nothing that the core
 //! decides; refuses clocks, threads and floats in the order of events.
 
+pub mod alone;
 pub mod bounds;
 pub mod dist;
 pub mod event_queue;

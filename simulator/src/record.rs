@@ -52,8 +52,8 @@ pub struct PeerRecord {
     pub wasted: ByteCount,
     /// Largest `sent - received` among leechers, over the run.
     pub worst_service_error: ByteCount,
-    /// Time in which it would have had everything, alone, limited by its own links and the
-    /// seeds; none if it wanted nothing.
+    /// Time in which it has everything in a run with the seeds alone, measured by
+    /// [`crate::alone`]; none until it was, and if it wanted nothing or did not complete.
     pub alone: Option<Span>,
     /// Time during which it was present.
     pub present: Span,
@@ -68,8 +68,9 @@ pub struct TransferRecord {
     pub first_byte: Option<Time>,
     /// When its last byte arrived and was verified; none if it did not.
     pub end: Option<Time>,
-    /// Time it would have taken alone: delays and the narrowest link or cap.
-    pub alone: Span,
+    /// Time it takes in a run of its own, measured by [`crate::alone`]; none until it was, and if
+    /// it did not finish.
+    pub alone: Option<Span>,
     /// Bytes that arrived.
     pub received: ByteCount,
     /// Bytes to which it was entitled, by weighted max-min sharing among the transfers that

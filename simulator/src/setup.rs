@@ -8,7 +8,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 
 /// One run: who, where, what, under which policies, until when.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// The seed that the user gave; runs of other cells and replications share it.
     pub rng_seed: u64,
@@ -32,6 +32,9 @@ pub struct Setup {
     pub transfers: Vec<TransferSetup>,
     /// Things that go wrong or change, at their times.
     pub faults: Vec<FaultSetup>,
+    /// Whom entitlements are fair to: `peer`, `group` or `transfer`; none is whom the policy of
+    /// each source says.
+    pub ideal_share: Option<String>,
     /// The run ends here even if work is left.
     pub horizon: Time,
     /// Lengths of the windows in which fairness over time is recorded; none records nothing.
@@ -123,7 +126,7 @@ pub struct GroupSetup {
 }
 
 /// One node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerSetup {
     /// Its name; streams of random numbers hang on it.
     pub name: String,
@@ -174,7 +177,7 @@ pub enum Behaviour {
 }
 
 /// A content that a swarm distributes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentSetup {
     /// Its name.
     pub name: String,
@@ -192,7 +195,7 @@ pub struct ContentSetup {
 }
 
 /// A transfer from one peer to another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferSetup {
     /// Its name.
     pub name: String,

@@ -1,71 +1,14 @@
-//! What a run is measured against, from its setup alone: times alone, bounds, equal service.
+//! What a swarm is measured against: the least times that any policy could reach, equal service.
 //!
-//! Decides what a transfer or a peer could have had at best; refuses to know how the run went
-//! beyond who joined and completed when. Simulated and real runs have the same yardstick.
+//! Knows of a run only who joined and completed when, so simulated and real runs have the same
+//! yardstick.
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 
 use crate::bounds::{self, Access};
 use crate::record::{ContentRecord, PeerRecord};
-use crate::setup::{ContentSetup, NetworkModel, Setup, TransferSetup};
-
-/// Time that a transfer takes with every link to itself: the request's way, the narrowest
-/// link, cap or window, and the last byte's way.
-#[must_use]
-pub fn alone(setup: &Setup, transfer: &TransferSetup) -> Span {
-    let (from, to) = (
-        &setup.peers[transfer.source as usize],
-        &setup.peers[transfer.destination as usize],
-    );
-    let there = setup.latency.between(to.region, from.region);
-    let back = setup.latency.between(from.region, to.region);
-    let group = |row: Option<u32>| row.and_then(|row| setup.groups[row as usize].cap);
-    let window = match setup.network {
-        NetworkModel::Block { window } if there + back > Span::ZERO => {
-            let product = u128::from(window.get()) * 1_000_000_000;
-            let rate = product / u128::from((there + back).as_nanos());
-            Some(Rate::new(u64::try_from(rate).unwrap_or(u64::MAX)))
-        }
-        _ => None,
-    };
-    let limits = [
-        from.up,
-        from.upload_cap,
-        to.down,
-        to.download_cap,
-        to.cap,
-        transfer.cap,
-        group(transfer.group),
-        group(to.group),
-        window,
-    ];
-    let narrowest = limits.into_iter().flatten().min();
-    let moving = narrowest.map_or(Span::ZERO, |rate| rate.time_for(transfer.bytes));
-    Span::from_nanos((there + back).as_nanos().saturating_add(moving.as_nanos()))
-}
-
-/// Time in which a peer would have everything it wants from swarms, if only it were served:
-/// its own downlink or the seeds' uplinks, whichever is narrower. None if it wants nothing.
-#[must_use]
-pub fn alone_in_swarm(setup: &Setup, row: u32) -> Option<Span> {
-    let contents = setup.contents.iter();
-    let wanted = contents.filter(|content| content.leechers.contains(&row));
-    let mut alone: Option<Span> = None;
-    for content in wanted {
-        let up = |seed: &u32| setup.peers[*seed as usize].up;
-        let seeds: Option<u64> = content
-            .seeds
-            .iter()
-            .map(|seed| up(seed).map(Rate::get))
-            .sum();
-        let down = setup.peers[row as usize].down.map(Rate::get);
-        let narrowest = [seeds, down].into_iter().flatten().min();
-        let time = narrowest.map_or(Span::ZERO, |rate| Rate::new(rate).time_for(content.bytes));
-        alone = Some(alone.map_or(time, |before| before + time));
-    }
-    alone
-}
+use crate::setup::{ContentSetup, Setup};
 
 /// What no policy can beat for a content, after Kumar and Ross and after Mundinger, Weber and
 /// Weiss, where the theorems apply: everybody joins together and stays to the end, and the

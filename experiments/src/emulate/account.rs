@@ -138,7 +138,7 @@ impl Facts {
 pub(super) fn record(setup: &Setup, speed: u32, facts: &Facts, journal: &Journal) -> Record {
     let clock = Clock(u64::from(speed));
     let end = clock.time(facts.end);
-    let mut peers = peers(setup, clock, facts, journal);
+    let mut peers = peers(clock, facts, journal);
     exchanges(facts, journal, &mut peers);
     let mut transfers = transfers(setup, clock, facts, journal);
     let (entitlements, windows) = ideal(setup, clock, facts, journal, &transfers, &peers, end);
@@ -178,7 +178,7 @@ impl Clock {
     }
 }
 
-fn peers(setup: &Setup, clock: Clock, facts: &Facts, journal: &Journal) -> Vec<PeerRecord> {
+fn peers(clock: Clock, facts: &Facts, journal: &Journal) -> Vec<PeerRecord> {
     let row = |(row, peer): (u32, &PeerFacts)| {
         let here = peer.here_since;
         let here = here.map_or(Duration::ZERO, |since| facts.end.saturating_sub(since));
@@ -188,7 +188,6 @@ fn peers(setup: &Setup, clock: Clock, facts: &Facts, journal: &Journal) -> Vec<P
             completed: peer.completed.map(|at| clock.time(at)),
             wanted: peer.wanted,
             wasted: ByteCount::new(journal.wasted(row)),
-            alone: yardstick::alone_in_swarm(setup, row),
             present: clock.span(peer.present + here),
             ..PeerRecord::default()
         }
@@ -263,9 +262,7 @@ fn transfers(setup: &Setup, clock: Clock, facts: &Facts, journal: &Journal) -> V
             start: facts.start.map(|at| clock.time(at)),
             first_byte: facts.first_byte.or(seen).map(|at| clock.time(at)),
             end: facts.end.map(|at| clock.time(at)),
-            alone: facts
-                .start
-                .map_or(Span::ZERO, |_| yardstick::alone(setup, transfer)),
+            alone: None,
             received: if facts.end.is_some() {
                 transfer.bytes
             } else {

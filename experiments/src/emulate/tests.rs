@@ -93,6 +93,7 @@ pub(super) fn setup(peers: Vec<PeerSetup>) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(60),
         windows: vec![Span::from_millis(500)],
         event_budget: 1_000_000,

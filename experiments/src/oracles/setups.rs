@@ -110,6 +110,7 @@ pub(super) fn setup(
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        ideal_share: None,
         horizon: Time::ZERO + HORIZON,
         windows: Vec::new(),
         event_budget: EVENT_BUDGET,

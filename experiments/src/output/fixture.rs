@@ -75,6 +75,7 @@ fn empty(replication: u32) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(100),
         windows: Vec::new(),
         event_budget: 1_000,
@@ -131,7 +132,7 @@ pub(crate) fn transfers(replication: u32, wait: f64, skew: f64) -> (Setup, Recor
             start: Some(Time::ZERO + span(start)),
             first_byte: Some(Time::ZERO + span(start + 0.01)),
             end: Some(Time::ZERO + span(start + alone * slow)),
-            alone: span(alone),
+            alone: Some(span(alone)),
             received: ByteCount::new(size),
             entitlement: bytes(size as f64 / off),
         });

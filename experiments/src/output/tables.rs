@@ -206,7 +206,7 @@ fn transfers<W: Write>(row: &RunRow<'_>, out: &mut Writer<W>) -> csv::Result<()>
             at(found.end),
             flag(found.end.is_some()),
             number(metrics::completion_s(found)),
-            seconds(Some(found.alone)),
+            seconds(found.alone),
             number(metrics::slowdown(found)),
             found.received.get().to_string(),
             found.entitlement.get().to_string(),

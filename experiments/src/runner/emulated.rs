@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fairhaul_simulator::alone::Alone;
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::Setup;
 use indicatif::ProgressBar;
@@ -248,16 +249,18 @@ pub(super) fn ready(emulated: &Emulated, runs: &[&Run]) -> Result<(), JobError> 
     }
 }
 
-/// One run, with its record kept in `write`.
+/// One run, with its record kept in `write`. Times alone are those of the simulated lone runs: on
+/// real nodes each would take as long as the run itself.
 pub(super) fn one(
     emulated: &Emulated,
     run: &Run,
-    bar: &ProgressBar,
+    (alone, bar): (&Alone, &ProgressBar),
     write: impl FnOnce(&Setup, &Record, CpuUse) -> Result<(), JobError>,
 ) -> Result<Result<Record, RunFailure>, JobError> {
     let setup = run.cell.resolve(run.replication)?;
     match emulated.play(&setup, &run.name, bar) {
-        Ok((record, used)) => {
+        Ok((mut record, used)) => {
+            alone.measure(&setup, &mut record);
             write(&setup, &record, used)?;
             if !used.is_trustworthy() {
                 bar.suspend(|| eprintln!("{}", warning(&run.name, used.mean_pct)));

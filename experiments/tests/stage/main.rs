@@ -129,6 +129,7 @@ fn setup(links: &[(Option<Rate>, Option<Rate>)], delay_ms: u64) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        ideal_share: None,
         horizon: Time::from_nanos(1_000_000_000),
         windows: Vec::new(),
         event_budget: 1,

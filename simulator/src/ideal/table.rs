@@ -98,7 +98,7 @@ fn classify(setup: &Setup, row: u32, transfer: &TransferSetup) -> [(Key, Weight)
     let who = &setup.peers[peer as usize];
     let policy = &setup.policies[setup.peers[source as usize].policy as usize];
     let single = |key, weight| [(key, weight); 2];
-    match policy.share.as_str() {
+    match setup.ideal_share.as_ref().unwrap_or(&policy.share).as_str() {
         "transfer" => single(Key::Transfer(row), transfer.weight),
         "group" => match who.group.or(transfer.group) {
             Some(group) => [

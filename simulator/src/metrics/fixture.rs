@@ -60,6 +60,7 @@ pub(crate) fn two_transfers() -> Setup {
         contents: Vec::new(),
         transfers: vec![transfer("small", 100), transfer("bulk", 1_000)],
         faults: Vec::new(),
+        ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(100),
         windows: Vec::new(),
         event_budget: 1_000,

@@ -6,6 +6,7 @@
 //! here because nothing in a run depends on them. Logarithms and powers come from `libm`,
 //! so that two machines give the same digits.
 
+mod classes;
 mod direction;
 mod indices;
 mod quantile;
@@ -17,7 +18,7 @@ mod windowed;
 #[cfg(test)]
 pub(crate) mod fixture;
 
-pub use direction::{Direction, direction};
+pub use direction::{Direction, direction, is_extreme};
 pub use indices::{
     atkinson, coefficient_of_variation, entropy, gini, harm_if_less_is_better,
     harm_if_more_is_better, jain, mean, min_over_max, price_of_max_min,

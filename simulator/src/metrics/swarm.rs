@@ -1,8 +1,8 @@
 //! Metrics of swarms: when the last peer finishes against the least possible, and who gave
 //! how much for what it took.
 
+use super::Sample;
 use super::scalars::{Scalar, Scalars};
-use super::{Sample, indices};
 use crate::record::{PeerRecord, Record};
 use crate::setup::{PeerSetup, Setup};
 
@@ -16,7 +16,8 @@ pub fn peer_completion_s(peer: &PeerRecord) -> Option<f64> {
     Some(peer.completed?.since(peer.joined?).as_secs_f64())
 }
 
-/// Time taken over the time alone with the seeds; none if it wanted nothing or never finished.
+/// Time taken over the time with the seeds alone; none if it wanted nothing or never finished.
+/// Below 1 where other peers helped more than they took.
 #[must_use]
 pub fn peer_slowdown(peer: &PeerRecord) -> Option<f64> {
     let alone = peer.alone.filter(|span| span.as_nanos() > 0)?;
@@ -38,10 +39,6 @@ pub(super) fn add(setup: &Setup, record: &Record, out: &mut Scalars) {
     }
     let rows: Vec<Row<'_>> = leechers(setup, record);
     add_makespan(record, out);
-    let ratios: Vec<f64> = rows.iter().filter_map(|r| share_ratio(r.1)).collect();
-    out.add("jain_share_ratio", indices::jain(&ratios));
-    let rates: Vec<f64> = rows.iter().filter_map(|r| download_rate(r.1)).collect();
-    out.add("jain_download_rate", indices::jain(&rates));
     let error = rows.iter().map(|r| r.1.worst_service_error.get()).max();
     out.add("service_error_worst_bytes", error.map(|bytes| bytes as f64));
     let wasted: u64 = record.peers.iter().map(|p| p.wasted.get()).sum();
@@ -82,12 +79,6 @@ fn leechers<'a>(setup: &'a Setup, record: &'a Record) -> Vec<Row<'a>> {
         .collect()
 }
 
-fn download_rate(peer: &PeerRecord) -> Option<f64> {
-    let down = peer.down_from_leechers.get() + peer.down_from_seeds.get();
-    let seconds = peer_completion_s(peer).filter(|seconds| *seconds > 0.0)?;
-    Some(down as f64 / seconds)
-}
-
 /// The slowest content decides: its makespan, and the worst ratio to each bound.
 fn add_makespan(record: &Record, out: &mut Scalars) {
     let contents = &record.contents;
@@ -120,6 +111,11 @@ fn add_peers(suffix: &str, rows: &[Row<'_>], out: &mut Scalars) {
     put("peer_completion_p50_s", seconds.at_per_mille(500));
     put("peer_completion_p95_s", seconds.at_per_mille(950));
     put("peer_completion_p99_s", seconds.at_per_mille(990));
+    let alone = Sample::new(rows.iter().filter_map(|r| Some(r.1.alone?.as_secs_f64())));
+    put("peer_alone_mean_s", alone.mean());
+    put("peer_alone_p50_s", alone.at_per_mille(500));
+    put("peer_alone_p95_s", alone.at_per_mille(950));
+    put("peer_alone_p99_s", alone.at_per_mille(990));
     let slowdowns = Sample::new(rows.iter().filter_map(|r| peer_slowdown(r.1)));
     put("peer_slowdown_mean", slowdowns.mean());
     put("peer_slowdown_p95", slowdowns.at_per_mille(950));

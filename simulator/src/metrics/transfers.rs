@@ -4,7 +4,7 @@
 use fairhaul_core::time::Span;
 
 use super::scalars::{Scalar, Scalars};
-use super::{Sample, indices, windowed};
+use super::{Sample, classes, indices, windowed};
 use crate::record::{Record, TransferRecord};
 use crate::setup::{Setup, TransferSetup};
 
@@ -14,10 +14,11 @@ pub fn completion_s(transfer: &TransferRecord) -> Option<f64> {
     Some(took(transfer)?.as_secs_f64())
 }
 
-/// Time taken over time alone, 1 at best; none if it did not finish.
+/// Time taken over time alone, 1 for a transfer that was alone; none if it did not finish or its
+/// time alone was not measured.
 #[must_use]
 pub fn slowdown(transfer: &TransferRecord) -> Option<f64> {
-    let alone = transfer.alone.as_nanos();
+    let alone = transfer.alone?.as_nanos();
     let took = took(transfer)?.as_nanos();
     (alone > 0).then(|| took as f64 / alone as f64)
 }
@@ -39,11 +40,12 @@ pub(super) fn add(setup: &Setup, record: &Record, out: &mut Scalars) {
     if rows.is_empty() {
         return;
     }
-    add_shares(&rows, out);
+    add_errors(&rows, out);
     let lag = windowed::worst_lag(setup, record);
     out.add("lag_worst_bytes", lag.map(|bytes| bytes as f64));
     add_delays("", &rows, out);
-    for class in classes(setup) {
+    classes::add(setup, record, out);
+    for class in classes::names(setup) {
         let of_class: Vec<Row<'_>> = rows
             .iter()
             .copied()
@@ -55,22 +57,7 @@ pub(super) fn add(setup: &Setup, record: &Record, out: &mut Scalars) {
 
 type Row<'a> = (&'a TransferSetup, &'a TransferRecord);
 
-/// Classes in the order in which the setup first names them.
-fn classes(setup: &Setup) -> Vec<&str> {
-    let mut found: Vec<&str> = Vec::new();
-    for transfer in &setup.transfers {
-        if !found.contains(&transfer.class.as_str()) {
-            found.push(&transfer.class);
-        }
-    }
-    found
-}
-
-fn add_shares(rows: &[Row<'_>], out: &mut Scalars) {
-    let shares: Vec<f64> = rows.iter().filter_map(|r| over_entitlement(r.1)).collect();
-    out.add("jain_share", indices::jain(&shares));
-    let least = Sample::new(shares).at_per_mille(0);
-    out.add("share_over_entitlement_min", least);
+fn add_errors(rows: &[Row<'_>], out: &mut Scalars) {
     let errors = share_errors(rows);
     out.add("share_error_worst_pp", errors.at_per_mille(1_000));
     out.add("share_error_mean_pp", errors.mean());
@@ -102,12 +89,23 @@ fn add_delays(suffix: &str, rows: &[Row<'_>], out: &mut Scalars) {
         Some((started - finished.min(started)) as f64),
     );
     put("size_mean_bytes", indices::mean(&sizes));
+    // Who waited longer than its entitlement needed has a share below 1, who was served ahead of
+    // it one above.
+    let shares = Sample::new(rows.iter().filter_map(|r| over_entitlement(r.1)));
+    put("share_over_entitlement_min", shares.at_per_mille(0));
+    put("share_over_entitlement_p50", shares.at_per_mille(500));
+    put("share_over_entitlement_max", shares.at_per_mille(1_000));
     let seconds = Sample::new(rows.iter().filter_map(|r| completion_s(r.1)));
     put("completion_mean_s", seconds.mean());
     put("completion_p50_s", seconds.at_per_mille(500));
     put("completion_p95_s", seconds.at_per_mille(950));
     put("completion_p99_s", seconds.at_per_mille(990));
     let slowdowns = Sample::new(rows.iter().filter_map(|r| slowdown(r.1)));
+    let alone = Sample::new(rows.iter().filter_map(|r| Some(r.1.alone?.as_secs_f64())));
+    put("alone_mean_s", alone.mean());
+    put("alone_p50_s", alone.at_per_mille(500));
+    put("alone_p95_s", alone.at_per_mille(950));
+    put("alone_p99_s", alone.at_per_mille(990));
     put("slowdown_mean", slowdowns.mean());
     put("slowdown_p50", slowdowns.at_per_mille(500));
     put("slowdown_p95", slowdowns.at_per_mille(950));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use fairhaul_core::time::{Span, Time};
 
-use super::indices;
+use super::{classes, indices};
 use crate::record::{FlowName, Record, WindowRecord};
 use crate::setup::Setup;
 
@@ -22,15 +22,18 @@ pub struct WindowedJain {
     pub windows: usize,
 }
 
-/// Jain's index of `bytes / entitlement` among the flows that were backlogged for the whole
-/// window, averaged over windows, for each length in the order of the setup.
+/// Jain's index of `bytes / entitlement` among those that were backlogged for the whole window,
+/// averaged over windows, for each length in the order of the setup.
+///
+/// Those are whom the ideal is fair to: transfers of one peer are one where it is fair to peers,
+/// so that the order among them says nothing about fairness.
 #[must_use]
 pub fn windowed_jain(setup: &Setup, record: &Record) -> Vec<WindowedJain> {
     setup
         .windows
         .iter()
         .map(|window| {
-            let indices = jain_per_window(*window, &record.windows);
+            let indices = jain_per_window(setup, *window, &record.windows);
             WindowedJain {
                 window: *window,
                 mean: indices::mean(&indices),
@@ -40,20 +43,30 @@ pub fn windowed_jain(setup: &Setup, record: &Record) -> Vec<WindowedJain> {
         .collect()
 }
 
-fn jain_per_window(window: Span, rows: &[WindowRecord]) -> Vec<f64> {
-    let mut shares: BTreeMap<Time, Vec<f64>> = BTreeMap::new();
+fn jain_per_window(setup: &Setup, window: Span, rows: &[WindowRecord]) -> Vec<f64> {
+    let mut sums: BTreeMap<Time, BTreeMap<_, (u64, u64)>> = BTreeMap::new();
     let whole = rows
         .iter()
         .filter(|row| row.window == window && row.backlogged >= window)
         .filter(|row| row.entitlement.get() > 0);
     for row in whole {
-        let share = row.bytes.get() as f64 / row.entitlement.get() as f64;
-        shares.entry(row.start).or_default().push(share);
+        let party = match row.flow {
+            FlowName::Transfer(at) => {
+                let source = setup.transfers[at as usize].source;
+                (Some(source), classes::party(setup, at))
+            }
+            FlowName::Peer(peer) => (None, classes::Party::Peer(peer)),
+        };
+        let sum = sums.entry(row.start).or_default().entry(party).or_default();
+        sum.0 += row.bytes.get();
+        sum.1 += row.entitlement.get();
     }
+    let shares = sums.values().filter(|parties| parties.len() > 1);
     shares
-        .values()
-        .filter(|shares| shares.len() > 1)
-        .filter_map(|shares| indices::jain(shares))
+        .filter_map(|parties| {
+            let shares = parties.values().map(|(got, due)| *got as f64 / *due as f64);
+            indices::jain(&shares.collect::<Vec<_>>())
+        })
         .collect()
 }
 
@@ -125,6 +138,7 @@ mod tests {
     #[test]
     fn turns_are_unfair_in_short_windows_and_fair_in_long_ones() {
         let mut setup = fixture::two_transfers();
+        setup.ideal_share = Some("transfer".into());
         setup.windows = vec![Span::from_millis(10), Span::from_millis(20)];
         let record = Record {
             windows: vec![
@@ -142,6 +156,32 @@ mod tests {
         assert_eq!(found[0].windows, 2);
         assert_eq!(found[1].mean, Some(1.0));
         assert_eq!(worst_lag(&setup, &record), Some(50));
+    }
+
+    // The same turns between two transfers of one peer are no unfairness to a peer.
+    #[test]
+    fn the_order_among_transfers_of_one_peer_is_no_unfairness_between_peers() {
+        let mut setup = fixture::two_transfers();
+        setup.ideal_share = Some("peer".into());
+        setup.windows = vec![Span::from_millis(10)];
+        setup.peers.push(fixture::peer("other"));
+        let other = crate::setup::TransferSetup {
+            destination: 2,
+            ..setup.transfers[0].clone()
+        };
+        setup.transfers.push(other);
+        let windows = vec![
+            row(0, 10, 0, 100, 10),
+            row(1, 10, 0, 0, 10),
+            row(2, 10, 0, 50, 10),
+        ];
+        let record = Record {
+            windows,
+            ..Record::default()
+        };
+        assert_eq!(windowed_jain(&setup, &record)[0].mean, Some(1.0));
+        setup.ideal_share = Some("transfer".into());
+        assert!(windowed_jain(&setup, &record)[0].mean.unwrap() < 0.7);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use fairhaul_core::uplink::{Limit, Target};
 
 use super::{Event, World, build, swarm};
 use crate::setup::{FaultKind, TransferSetup};
-use crate::yardstick;
 
 impl World<'_> {
     /// The source gets the content of a transfer and tells the destination, so that the news
@@ -73,8 +72,7 @@ impl World<'_> {
             transfer.destination,
             [u64::from(row), 0],
         );
-        self.tally
-            .transfer_started(row, yardstick::alone(self.setup, transfer), self.now);
+        self.tally.transfer_started(row, self.now);
         let asked = self.now + self.delay(transfer.destination, transfer.source);
         let missing = transfer
             .bytes

@@ -149,9 +149,6 @@ impl World<'_> {
             .iter()
             .map(|content| yardstick::content(self.setup, content, &self.tally.peers))
             .collect();
-        for (row, _) in rows(&self.setup.peers) {
-            self.tally.peers[row as usize].alone = yardstick::alone_in_swarm(self.setup, row);
-        }
         Ok(Record {
             digest: self.trace.digest(),
             end,

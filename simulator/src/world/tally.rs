@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use fairhaul_core::misbehaviour::Misbehaviour;
-use fairhaul_core::time::{Span, Time};
+use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
 
 use super::rows;
@@ -129,11 +129,10 @@ impl Tally {
         }
     }
 
-    pub(super) fn transfer_started(&mut self, row: u32, alone: Span, now: Time) {
+    pub(super) fn transfer_started(&mut self, row: u32, now: Time) {
         let record = &mut self.transfers[row as usize];
         if record.start.is_none() {
             record.start = Some(now);
-            record.alone = alone;
             self.started += 1;
         }
     }

@@ -39,8 +39,8 @@ pub(super) const TRANSFER: &[Field] = &[
     field(
         "class",
         Kind::Name,
-        Is("\"transfer\""),
-        "class it is reported under",
+        Absent,
+        "class it is reported under; absent: the name",
     ),
     field(
         "source",

@@ -47,6 +47,12 @@ pub(super) const SCENARIO: &[Field] = &[
         "the ideal that results are measured against",
     ),
     field(
+        "ideal-share",
+        Kind::Choice(&["peer", "group", "transfer"]),
+        Absent,
+        "whom entitlements are fair to; absent: whom policy.share says",
+    ),
+    field(
         "events",
         Kind::Count(1, BILLION),
         Is("1000000000"),
@@ -162,6 +168,12 @@ pub(super) const REPLICATION: &[Field] = &[
         Kind::Prose,
         Absent,
         "a value of the sweep that the others are compared with",
+    ),
+    field(
+        "smallest-difference",
+        Kind::Real(0.0, 1.0),
+        Is("0.01"),
+        "differences below this part of the baseline do not matter; 0.01 is 1 %",
     ),
 ];
 

@@ -93,6 +93,10 @@ pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Se
         contents,
         transfers,
         faults,
+        ideal_share: match scenario.get("ideal-share") {
+            Some(at) => Some(at.text("whom to be fair to")?.to_owned()),
+            None => None,
+        },
         horizon: build.horizon,
         windows: spans(&windows)?.into_iter().map(Span::from_nanos).collect(),
         event_budget: scenario.need("events")?.count(1, u64::MAX)?,

@@ -22,7 +22,7 @@ pub(super) fn transfers(
 ) -> Result<Vec<TransferSetup>, BadInput> {
     let mut transfers = Vec::new();
     for row in build.rows("transfer") {
-        let class = row.need("class")?.name()?;
+        let class = class(&row)?;
         let weight = build.weight(&row, "transfer")?;
         let pattern = pattern(build, &row, class, weight)?;
         let bytes = drawn::drawn(&row.need("bytes")?, Quantity::Size)?;
@@ -56,6 +56,14 @@ pub(super) fn transfers(
         }
     }
     Ok(transfers)
+}
+
+/// The class that transfers of a row are reported under.
+pub(super) fn class<'a>(row: &Row<'a>) -> Result<&'a str, BadInput> {
+    match row.get("class") {
+        Some(at) => at.name(),
+        None => row.need("name")?.name(),
+    }
 }
 
 /// What transfers of one row have in common. Ends, bytes and start are still to be set.

@@ -26,10 +26,7 @@ pub(super) fn workloads(
     all: &mut Vec<TransferSetup>,
 ) -> Result<(), BadInput> {
     for row in build.rows("workload") {
-        let class = match row.get("class") {
-            Some(at) => at.name()?,
-            None => row.need("name")?.name()?,
-        };
+        let class = transfers::class(&row)?;
         let own_weight = build.weight(&row, "transfer")?;
         let pattern = transfers::pattern(build, &row, class, own_weight)?;
         let sources = who.all(&row.need("source")?)?;
