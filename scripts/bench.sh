@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
-# Measures the speeds that results/bench holds: nanoseconds per turn of each discipline, the
-# fluid model, the event list, and flash crowds. Run it on an idle machine; ten minutes.
+# Measures the speeds that results/bench holds: nanoseconds per turn of each discipline and of a
+# whole uplink, the network models, the event list, a simulation, and flash crowds to 100,000.
+#
+# Usage: scripts/bench.sh [PART...]
+# Without arguments all parts; run it on an idle machine, ten to fifteen minutes. Each part writes
+# its table and says in manifest.json of which commit, by which command and on which machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=results/bench
 mkdir -p "$out"
+all=(disciplines uplink block fluid event_queue world flash_crowd)
 
 # table BENCH CRATE: mean and interval of every case, from criterion's own estimates.
 table() {
   rm -rf target/criterion
-  cargo bench --quiet -p "$2" --bench "$1" -- --noplot >/dev/null
-  python3 - "$1" <<'PY'
+  cargo bench --locked --quiet -p "$2" --bench "$1" -- --noplot >/dev/null
+  python3 - "$1" "$out" <<'PY'
 import json, pathlib, sys
-bench = sys.argv[1]
+bench, out = sys.argv[1:]
 rows = []
 for path in sorted(pathlib.Path("target/criterion").rglob("new/estimates.json")):
     case = json.load(open(path.parent / "benchmark.json"))
@@ -20,47 +25,82 @@ for path in sorted(pathlib.Path("target/criterion").rglob("new/estimates.json"))
     throughput = case.get("throughput") or {}
     per = next((v for v in throughput.values() if v), 1)
     low, high = (mean["confidence_interval"][k] for k in ("lower_bound", "upper_bound"))
-    rows.append((case["full_id"], mean["point_estimate"] / per, low / per, high / per))
-with open(f"results/bench/{bench}.csv", "w") as out:
-    out.write("case,ns_per_element,ci_lo_ns,ci_hi_ns\n")
-    for case, mean, low, high in rows:
-        out.write(f"{case},{mean:.1f},{low:.1f},{high:.1f}\n")
+    # Cases of growing size come one after the other.
+    size = case["value_str"] or ""
+    order = (case["group_id"], case["function_id"] or "", int(size) if size.isdigit() else 0)
+    rows.append((order, case["full_id"], mean["point_estimate"] / per, low / per, high / per))
+with open(f"{out}/{bench}.csv", "w") as table:
+    table.write("case,ns_per_element,ci_lo_ns,ci_hi_ns\n")
+    for _, case, mean, low, high in sorted(rows):
+        table.write(f"{case},{mean:.1f},{low:.1f},{high:.1f}\n")
 PY
 }
 
+# Peers, MiB, model: the content of the largest crowd is small, so that it ends in minutes.
 flash_crowd() {
-  cargo build --release --quiet -p fairhaul-simulator --example flash_crowd
+  cargo build --release --locked --quiet -p fairhaul-simulator --example flash_crowd
   {
-    echo "peers,network,events,steps,wall_s,steps_per_s,peak_rss_kib,makespan_over_bound"
-    for case in "1000 block" "1000 fluid" "10000 block"; do
-      read -r peers network <<<"$case"
-      target/release/examples/flash_crowd "$peers" 64 "$network" |
-        awk -v peers="$peers" -v network="$network" '
+    echo "peers,content_mib,network,events,steps,wall_s,steps_per_s,peak_rss_kib,makespan_over_bound"
+    for case in "1000 64 block" "1000 64 fluid" "10000 8 block" "10000 8 fluid" "100000 1 block"; do
+      read -r peers mib network <<<"$case"
+      target/release/examples/flash_crowd "$peers" "$mib" "$network" |
+        awk -v peers="$peers" -v mib="$mib" -v network="$network" '
           $1 == "events" { events = $2 } $1 == "steps" { steps = $2 } $1 == "wall" { wall = $2 }
           $1 == "steps/s" { rate = $2 } $1 == "peak" { rss = $3 } $1 == "Kumar-Ross" { ratio = $5 }
-          END { print peers "," network "," events "," steps "," wall "," rate "," rss "," ratio }'
+          END { print peers "," mib "," network "," events "," steps "," wall "," rate "," rss "," ratio }'
     done
-  } >"$out/flash_crowd.csv"
+  } >"$work/flash_crowd.csv"
+  # Nothing is replaced by half a table.
+  mv "$work/flash_crowd.csv" "$out/flash_crowd.csv"
 }
 
-# from PART COMMAND...: runs it, and says of which commit its table is.
-from() {
-  local part=$1 about=$out/about.txt
-  shift
-  "$@"
-  touch "$about"
-  sed -i "/^$part: /d" "$about"
-  echo "$part: commit $(git rev-parse --short HEAD), $(rustc --version), $(
-    awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores" >>"$about"
+# noted PART LOAD: the part in the manifest, with a hash of its table.
+noted() {
+  python3 - "$1" "$2" "$out" <<'PY'
+import datetime, hashlib, json, os, pathlib, platform, subprocess, sys
+part, load, out = sys.argv[1:]
+said = lambda *command: subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), "unknown")
+path = pathlib.Path(out) / "manifest.json"
+manifest = json.loads(path.read_text()) if path.exists() else {}
+table = pathlib.Path(out) / f"{part}.csv"
+parts = manifest.get("parts", {})
+parts[part] = {
+    "command": f"scripts/bench.sh {part}",
+    "commit": said("git", "rev-parse", "HEAD") + ("-dirty" if said("git", "status", "--porcelain", "-uno", "--", ":!results") else ""),
+    "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
+    "rustc": said("rustc", "--version"),
+    "load_before": load,
+    "machine": {"cpu": cpu, "cores": os.cpu_count(), "os": f"{platform.system().lower()} {platform.machine()}"},
+    "sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
+}
+manifest = {
+    "format": "fairhaul bench 1",
+    "world": "measured",
+    "command": "scripts/bench.sh",
+    "parts": dict(sorted(parts.items())),
+}
+path.write_text(json.dumps(manifest, indent=2) + "\n")
+PY
 }
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 parts=("$@")
-[ $# -gt 0 ] || parts=(disciplines fluid event_queue flash_crowd)
+[ $# -gt 0 ] || parts=("${all[@]}")
 for part in "${parts[@]}"; do
-  case $part in
-    disciplines) from "$part" table disciplines fairhaul-core ;;
-    fluid | event_queue) from "$part" table "$part" fairhaul-simulator ;;
-    flash_crowd) from "$part" flash_crowd ;;
-    *) echo "bench.sh: no part $part; allowed disciplines, fluid, event_queue, flash_crowd" >&2; exit 2 ;;
+  case " ${all[*]} " in
+    *" $part "*) ;;
+    *) echo "bench.sh: no part \"$part\"; allowed ${all[*]}" >&2; exit 2 ;;
   esac
+done
+for part in "${parts[@]}"; do
+  load=$(cut -d' ' -f1-3 /proc/loadavg)
+  case $part in
+    disciplines | uplink) table "$part" fairhaul-core ;;
+    flash_crowd) flash_crowd ;;
+    *) table "$part" fairhaul-simulator ;;
+  esac
+  noted "$part" "$load"
+  echo "$part: $SECONDS s"
 done
