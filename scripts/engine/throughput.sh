@@ -5,7 +5,8 @@
 # OUT defaults to results/engine/throughput, ROUNDS to 5. Needs root for a server of ssh and one
 # of TLS on free ports of loopback, 12 GiB of memory, and the packages openssh-server, rsync,
 # nginx-light, openssl and curl. Every tool moves the same files, in turns, so that what disturbs
-# the machine disturbs all of them.
+# the machine disturbs all of them. The CPU time of a tool is that of a control group with all of its
+# processes, servers and clients, whatever they start and however they call themselves.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${1:-results/engine/throughput}
@@ -22,11 +23,48 @@ PATH=$PATH:/usr/sbin
 [ "$(id -u)" = 0 ] || { echo "throughput.sh: needs root" >&2; exit 1; }
 work=$(mktemp -d /dev/shm/fairhaul-throughput.XXXXXX)
 pids=()
+groups=
 cleanup() {
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  # What a server has started ends after it; a group can be removed once nobody is in it.
+  for _ in $(seq 50); do
+    [ -n "$groups" ] || break
+    rmdir "$groups"/*/ "$groups" 2>/dev/null || true
+    [ -d "$groups" ] || break
+    sleep 0.1
+  done
   rm -rf "$work"
 }
 trap cleanup EXIT
+
+# --- control groups: of version 2 anywhere, of version 1 where the system has its accounting
+for root in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/cpuacct; do
+  groups=$root/fairhaul-throughput.$$
+  if [ -e "$root/cgroup.procs" ] && mkdir "$groups" 2>/dev/null; then
+    if [ -e "$groups/cpu.stat" ] || [ -e "$groups/cpuacct.usage" ]; then break; fi
+    rmdir "$groups"
+  fi
+  groups=
+done
+[ -n "$groups" ] || { echo "throughput.sh: no control groups that count CPU time" >&2; exit 1; }
+mkdir "$groups"/{fairhaul,nginx,ssh}
+
+# within GROUP COMMAND...: the command, and whatever it starts, in that group. It takes the place of
+# the shell that says so: `&` or parentheses give it one of its own.
+within() {
+  # shellcheck disable=SC2016 # the inner shell expands them
+  exec bash -c 'echo $$ >"$0/cgroup.procs"; exec "$@"' "$groups/$1" "${@:2}"
+}
+
+# cpu GROUP: CPU seconds that its processes have used, those that have ended as well.
+cpu() {
+  if [ -e "$groups/$1/cpu.stat" ]; then
+    awk '$1 == "usage_usec" { printf "%.6f", $2 / 1e6 }' "$groups/$1/cpu.stat"
+  else
+    awk '{ printf "%.6f", $1 / 1e9 }' "$groups/$1/cpuacct.usage"
+  fi
+}
+
 mkdir -p "$out" "$work"/{a,b,www,ssh,got}
 out=$(realpath "$out")
 cd "$work"
@@ -48,7 +86,7 @@ Subsystem sftp internal-sftp
 EOF
 mkdir -p /run/sshd
 sshd=$(command -v sshd)
-"$sshd" -D -f "$work/ssh/config" -E "$work/ssh.log" &
+within ssh "$sshd" -D -f "$work/ssh/config" -E "$work/ssh.log" &
 pids+=($!)
 cipher=aes128-gcm@openssh.com
 ssh_options=(-i "$work/ssh/me" -c "$cipher" -o UserKnownHostsFile=/dev/null
@@ -64,7 +102,7 @@ http {
     location / { root $work/www; } }
 }
 EOF
-nginx -c "$work/nginx.conf" -e "$work/nginx.log" &
+within nginx nginx -c "$work/nginx.conf" -e "$work/nginx.log" &
 pids+=($!)
 key_a=$("$bin" identity new --file a/identity.key 2>/dev/null)
 key_b=$("$bin" identity new --file b/identity.key 2>/dev/null)
@@ -81,7 +119,7 @@ key = "$5"
 [control]
 socket = "$work/$1/control.sock"
 EOF
-  "$bin" run -c "$1/node.toml" >"$1.log" 2>&1 &
+  within fairhaul "$bin" run -c "$1/node.toml" >"$1.log" 2>&1 &
   pids+=($!)
 }
 node a 7451 b 7452 "$key_b"
@@ -108,8 +146,6 @@ for i in range(10000):
         file.write(random.randbytes(random.randint(4096, 65536)))
 EOF
 
-# cpu PID...: CPU seconds that processes and their finished children have used.
-cpu() { awk '{ sum += $14 + $15 + $16 + $17 } END { print sum / 100 }' "${@/#//proc/}" 2>/dev/null || echo 0; }
 peak() { awk '/VmHWM/ { print $2 / 1024 }' "/proc/$1/status"; }
 now() { date +%s.%N; }
 csv=$out/throughput.csv
@@ -121,30 +157,25 @@ row() { # TOOL CONTENT ROUND BYTES SECONDS CPU PEAK PEAK
       cpu / bytes * 1073741824, a, b }' | tee -a "$csv"
 }
 
-# timed TOOL CONTENT ROUND COMMAND...: CPU of the command with all its children, and of helpers.
+# timed GROUP TOOL CONTENT ROUND COMMAND...: the command in the group of its server.
 timed() {
-  local tool=$1 what=$2 round=$3 bytes start end before after
-  shift 3
+  local group=$1 tool=$2 what=$3 round=$4 bytes start end before after most
+  shift 4
   bytes=$(du -sb --apparent-size "www/$what" | cut -f1)
   [ -d "www/$what" ] && bytes=$(find "www/$what" -type f -printf '%s\n' | awk '{ s += $1 } END { print s }')
   rm -rf got
   mkdir got
-  before=$(helpers)
+  before=$(cpu "$group")
   start=$(now)
-  /usr/bin/time -o "$work/time" -f '%U %S %M' "$@" >/dev/null 2>"$work/err" || {
+  (within "$group" /usr/bin/time -o "$work/time" -f '%M' "$@") >/dev/null 2>"$work/err" || {
     echo "throughput.sh: $tool failed: $(tail -n 1 "$work/err")" >&2
     exit 1
   }
   end=$(now)
-  after=$(helpers)
-  read -r user system most <"$work/time"
+  after=$(cpu "$group")
+  read -r most <"$work/time"
   row "$tool" "$what" "$round" "$bytes" "$(echo "$end - $start" | bc)" \
-    "$(echo "$after - $before + $user + $system" | bc)" "" "$(echo "scale=1; $most / 1024" | bc)"
-}
-helpers() { # all of the servers' CPU: sshd's sessions are its children
-  local all=()
-  for pid in $(pgrep -f "$work" || true); do [ "$pid" != $$ ] && all+=("/proc/$pid/stat"); done
-  awk '{ sum += $14 + $15 + $16 + $17 } END { print sum / 100 }' "${all[@]}" 2>/dev/null || echo 0
+    "$(echo "$after - $before" | bc)" "" "$(echo "scale=1; $most / 1024" | bc)"
 }
 
 ours() { # CONTENT ROUND
@@ -154,11 +185,11 @@ ours() { # CONTENT ROUND
 print(json.load(sys.stdin)["transfers"][-1]["bytes"])')
   rm -rf got
   mkdir got
-  before=$(cpu "$node_a/stat" "$node_b/stat")
+  before=$(cpu fairhaul)
   start=$(now)
-  "$bin" get -c b/node.toml "$ticket" got >/dev/null
+  (within fairhaul "$bin" get -c b/node.toml "$ticket" got) >/dev/null
   end=$(now)
-  after=$(cpu "$node_a/stat" "$node_b/stat")
+  after=$(cpu fairhaul)
   [ "$round" != 1 ] || diff -rq "www/$what" "got/$what"
   row fairhaul "$what" "$round" "$bytes" "$(echo "$end - $start" | bc)" "$(echo "$after - $before" | bc)" \
     "$(peak "$node_a")" "$(peak "$node_b")"
@@ -173,15 +204,15 @@ for round in $(seq "$rounds"); do
   for size in $sizes; do
     what=big$size
     ours "$what" "$round"
-    timed nginx+curl "$what" "$round" curl -sk --tlsv1.3 "https://127.0.0.1:7543/$what" -o "got/$what"
-    timed scp "$what" "$round" scp "${ssh_options[@]}" -P 7522 "127.0.0.1:$work/www/$what" got/
-    timed rsync+ssh "$what" "$round" rsync -e "ssh ${ssh_options[*]} -p 7522" --inplace --whole-file \
+    timed nginx nginx+curl "$what" "$round" curl -sk --tlsv1.3 "https://127.0.0.1:7543/$what" -o "got/$what"
+    timed ssh scp "$what" "$round" scp "${ssh_options[@]}" -P 7522 "127.0.0.1:$work/www/$what" got/
+    timed ssh rsync+ssh "$what" "$round" rsync -e "ssh ${ssh_options[*]} -p 7522" --inplace --whole-file \
       "127.0.0.1:$work/www/$what" got/
   done
   ours small "$round"
-  timed rsync+ssh small "$round" rsync -a -e "ssh ${ssh_options[*]} -p 7522" --whole-file \
+  timed ssh rsync+ssh small "$round" rsync -a -e "ssh ${ssh_options[*]} -p 7522" --whole-file \
     "127.0.0.1:$work/www/small" got/
-  timed tar+ssh small "$round" bash -c "ssh ${ssh_options[*]} -p 7522 127.0.0.1 'tar -C $work/www -cf - small' | tar -C got -xf -"
+  timed ssh tar+ssh small "$round" bash -c "ssh ${ssh_options[*]} -p 7522 127.0.0.1 'tar -C $work/www -cf - small' | tar -C got -xf -"
 done
 
 python3 - "$csv" "$out" <<'EOF'
@@ -207,6 +238,7 @@ EOF
   echo "command: scripts/engine/throughput.sh"
   echo "date: $(date -u +%Y-%m-%dT%H:%MZ)"
   echo "machine: $(nproc) cores, $(awk -F: '/model name/ { print $2; exit }' /proc/cpuinfo | xargs), Linux $(uname -r)"
+  echo "CPU time: of control groups, ${groups%/*}"
   echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
   echo "congestion control: $(cat /proc/sys/net/ipv4/tcp_congestion_control)"
   "$bin" --version
