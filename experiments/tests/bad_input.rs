@@ -1,4 +1,4 @@
-//! Bad scenarios and tables: each is refused in one golden line, within a second.
+//! Bad scenarios and tables: each is refused in one golden line.
 //!
 //! The cases are in `bad_input/cases.txt`; the names of cases begin with the entry of the
 //! register that they show (I1 to I11). Inputs that are large are made here.
@@ -10,14 +10,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use fairhaul_lab::scenario::Scenario;
 use fairhaul_simulator::random::Streams;
 use tempfile::TempDir;
-
-/// How long a refusal may take.
-const LIMIT: Duration = Duration::from_secs(1);
 
 struct Case<'a> {
     name: &'a str,
@@ -77,7 +73,7 @@ fn bytes(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Loads `s.toml` among `files`, and gives the message without the folder, in time.
+/// Loads `s.toml` among `files`, and gives the message without the folder.
 fn refusal(name: &str, files: &[(String, Vec<u8>)]) -> String {
     let folder = TempDir::new().unwrap();
     for (file, bytes) in files {
@@ -87,14 +83,11 @@ fn refusal(name: &str, files: &[(String, Vec<u8>)]) -> String {
 }
 
 fn refusal_at(name: &str, folder: &Path) -> String {
-    let start = Instant::now();
     let result = Scenario::load(&folder.join("s.toml"));
-    let took = start.elapsed();
     let message = match result {
         Ok(_) => "accepted".to_owned(),
         Err(bad) => bad.to_string(),
     };
-    assert!(took < LIMIT, "{name}: refused after {took:?}: {message}");
     assert_eq!(message.lines().count(), 1, "{name}: {message}");
     message.replace(&format!("{}/", folder.display()), "")
 }

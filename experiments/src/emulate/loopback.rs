@@ -30,7 +30,9 @@ pub struct Loopback {
     program: PathBuf,
     work: PathBuf,
     keep: bool,
-    port: u16,
+    /// Keeps the port of all peers, at an address that none of them has: no other place of this
+    /// kind takes it, and nothing else listens at these addresses.
+    port: TcpListener,
     homes: Vec<PathBuf>,
     processes: Vec<Process>,
     closed: bool,
@@ -60,9 +62,8 @@ impl Loopback {
                 "{program}: no such program; --fairhaul says where the engine is"
             )));
         }
-        let listener = TcpListener::bind((Ipv4Addr::new(127, 77, 0, 1), 0));
-        let port = listener.and_then(|listener| listener.local_addr());
-        let port = port.map_err(|error| PlaceError(format!("127.77.0.1: {error}")))?;
+        let port = TcpListener::bind((Ipv4Addr::new(127, 77, 250, 1), 0));
+        let port = port.map_err(|error| PlaceError(format!("127.77.250.1: {error}")))?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let parent = work.map_or_else(std::env::temp_dir, Path::to_owned);
         let parent = std::path::absolute(&parent).unwrap_or(parent);
@@ -75,7 +76,7 @@ impl Loopback {
             program: program.to_owned(),
             processes: homes.iter().map(|home| Process::new(home)).collect(),
             homes,
-            port: port.port(),
+            port,
             work,
             keep,
             closed: false,
@@ -99,7 +100,8 @@ impl Place for Loopback {
     fn listen(&self, peer: u32) -> SocketAddr {
         let part = |number: u32| u8::try_from(number).expect("peers are at most 250 * 250");
         let host = Ipv4Addr::new(127, 77, part(peer / 250), part(peer % 250 + 1));
-        (host, self.port).into()
+        let kept = self.port.local_addr().expect("a listener has an address");
+        (host, kept.port()).into()
     }
 
     fn reach(&self, _from: u32, to: u32) -> String {
