@@ -12,6 +12,15 @@ const LINES: usize = 520;
 /// Lines of `node/mod.rs`: it dispatches and decides nothing.
 const NODE_LINES: usize = 300;
 
+/// Tests that may read a clock or sleep, and why nothing hangs on how fast the machine is.
+const CLOCKS: [&str; 3] = [
+    // Gives up waiting for what never comes; bounds from above, which time only widens.
+    "engine/tests/hostile/rig.rs",
+    "experiments/tests/stage/main.rs",
+    // The time of a paused runtime, which stands still while anything is done.
+    "engine/tests/transport_handshake.rs",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -92,6 +101,22 @@ fn no_file_of_decisions_outgrows_its_reader() {
             lines <= most,
             "{name} has {lines} lines, {most} are allowed"
         );
+    }
+}
+
+/// What a test says of rates, counts and durations it says in virtual or paused time, or as a
+/// bound that a slow machine cannot break; what has to be measured is a benchmark.
+#[test]
+fn no_test_reads_a_clock_or_sleeps() {
+    for (name, text) in sources() {
+        let within = text.find("\nmod tests {").map(|at| &text[at..]);
+        let Some(test) = is_test(&name).then_some(&text[..]).or(within) else {
+            continue;
+        };
+        let may = name.ends_with("tidy.rs") || CLOCKS.iter().any(|path| name.ends_with(path));
+        for word in ["Instant::now", "SystemTime::now", ".elapsed()", "sleep("] {
+            assert!(may || !test.contains(word), "{name}: a test says {word}");
+        }
     }
 }
 
