@@ -6,7 +6,8 @@
 //! Contract: on one link `x = clamp(θ w, floor, cap)`, with θ such that the link is full.
 //! Floors:   a flow, peer or group whose share falls below its floor is given the floor before
 //!           the others share the rest, narrow targets before wide ones, until nobody is
-//!           below. Floors that do not fit together are kept in proportion.
+//!           below. Floors that do not fit together are scaled in proportion, as the core's
+//!           uplink does on a link that has become too slow for them.
 //! Cost:     O(F log F) for F flows with a few limits each, times the floors that bind.
 //!
 //! The exact sharing of `crate::network::maxmin` knows neither classes nor floors. These
@@ -54,6 +55,14 @@ pub(super) struct FlowState {
     fixed: bool,
 }
 
+/// The flows that are kept at a floor of their own, and the limits whose members are kept at
+/// one together, narrow ones first.
+#[derive(Debug, Default)]
+struct Kept {
+    flows: Vec<u32>,
+    links: Vec<u32>,
+}
+
 /// What ends next as the level rises: a level as the bits of a float that is never negative,
 /// which are in the order of the numbers.
 pub(super) type Agenda = BinaryHeap<Reverse<(u64, Item)>>;
@@ -78,40 +87,40 @@ impl Sharing {
             has_floors |= entry.floor > 0;
         }
         has_floors |= part.links.iter().any(|link| self.link(*link).floor > 0);
+        let mut kept = Kept::default();
         self.fill_shares(part);
-        while has_floors && self.keep_floors(part) {
+        while has_floors && self.find_short(part, &mut kept) {
+            self.reserve(part, &kept);
             self.fill_shares(part);
         }
     }
 
-    /// Fixes those that are below a floor at it. False if there are none.
-    fn keep_floors(&mut self, part: &Part) -> bool {
+    /// Adds those that are below a floor to those that are kept at one, narrow targets before
+    /// wide ones. False if there are none.
+    fn find_short(&self, part: &Part, kept: &mut Kept) -> bool {
         let below = |entry: &super::sharing::Flow| {
             let floor = entry.floor.min(entry.limit.unwrap_or(u64::MAX)) as f64;
             !entry.state.fixed && entry.limit.is_some() && entry.rate < floor * SHORT
         };
         let flows = part.flows.iter().copied();
-        let short: Vec<u32> = flows
-            .filter(|flow| below(&self.flows[*flow as usize]))
-            .collect();
-        if !short.is_empty() {
-            self.reserve(part, &short, &[]);
+        let short = flows.filter(|flow| below(&self.flows[*flow as usize]));
+        let before = kept.flows.len();
+        kept.flows.extend(short);
+        if kept.flows.len() > before {
             return true;
         }
         for rank in [1, 2] {
             let links = part.links.iter().copied();
+            let is_free = |flow: &u32| !self.flows[*flow as usize].state.fixed;
             let short: Vec<u32> = links
                 .filter(|link| self.link(*link).rank == rank && self.is_below(*link))
+                .filter(|link| self.link(*link).flows.iter().any(is_free))
+                .filter(|link| !kept.links.contains(link))
                 .collect();
-            let mut members: Vec<u32> = short
-                .iter()
-                .flat_map(|link| self.link(*link).flows.iter().copied())
-                .filter(|flow| !self.flows[*flow as usize].state.fixed)
-                .collect();
-            members.sort_unstable();
-            members.dedup();
-            if !members.is_empty() {
-                self.reserve(part, &members, &short);
+            if !short.is_empty() {
+                kept.links.extend(short);
+                let rank_of = |link: &u32| self.link(*link).rank;
+                kept.links.sort_by_key(rank_of);
                 return true;
             }
         }
@@ -183,41 +192,51 @@ impl Sharing {
         }
     }
 
-    /// Fixes `members` at the rates that their own floors give them, or those of the limits
-    /// `targets` that they are in; in proportion to the floors until something stops them.
-    fn reserve(&mut self, part: &Part, members: &[u32], targets: &[u32]) {
-        self.prepare(part);
-        let parts: Vec<f64> = members.iter().map(|flow| self.speed(*flow)).collect();
+    /// Fixes those that are kept at a floor at the rates that all these floors together give
+    /// them: in proportion to the floors, until they are met or something stops them. One after
+    /// the other would give the first its floor and leave the last what remains.
+    fn reserve(&mut self, part: &Part, kept: &Kept) {
         for &flow in &part.flows {
-            self.flows[flow as usize].state.rising = false;
+            self.flows[flow as usize].state.fixed = false;
         }
-        for (&flow, part) in members.iter().zip(parts) {
+        self.prepare(part);
+        let parts: Vec<f64> = part.flows.iter().map(|flow| self.speed(*flow)).collect();
+        for (&flow, part) in part.flows.iter().zip(parts) {
+            let state = &mut self.flows[flow as usize].state;
+            state.rising = false;
+            state.speed = part;
+        }
+        let mut members = kept.flows.clone();
+        for &flow in &kept.flows {
             let entry = &mut self.flows[flow as usize];
             entry.state.rising = true;
-            entry.state.speed = part;
-            if targets.is_empty() {
-                entry.state.speed = entry.floor as f64;
-                entry.state.ceiling = entry.state.ceiling.min(entry.state.speed);
-            }
+            entry.state.speed = entry.floor as f64;
+            entry.state.ceiling = entry.state.ceiling.min(entry.state.speed);
         }
-        for &link in targets {
-            let entry = &mut self.links[link as usize];
-            let floor = entry.floor as f64;
-            entry.state.bound = floor;
-            let rising = entry
-                .flows
-                .iter()
-                .map(|flow| &self.flows[*flow as usize].state);
-            let total: f64 = rising
-                .filter(|state| state.rising)
-                .map(|state| state.speed)
-                .sum();
-            for &flow in &entry.flows {
-                self.flows[flow as usize].state.speed *= floor / total;
+        for &link in &kept.links {
+            let flows = self.link(link).flows.clone();
+            // Who has no limit takes part in no sharing.
+            let limited = flows
+                .into_iter()
+                .filter(|flow| self.flows[*flow as usize].limit.is_some());
+            let (given, rest): (Vec<u32>, Vec<u32>) =
+                limited.partition(|flow| self.flows[*flow as usize].state.rising);
+            let sum = |flows: &[u32]| -> f64 {
+                let states = flows.iter().map(|flow| &self.flows[*flow as usize].state);
+                states.map(|state| state.speed).sum()
+            };
+            let (given, total) = (sum(&given), sum(&rest));
+            let floor = self.link(link).floor as f64;
+            self.links[link as usize].state.bound = floor.max(given);
+            for &flow in &rest {
+                let state = &mut self.flows[flow as usize].state;
+                state.rising = true;
+                state.speed *= (floor - given).max(0.0) / total;
             }
+            members.extend(rest);
         }
         self.rise(part, false);
-        for &flow in members {
+        for flow in members {
             self.flows[flow as usize].state.fixed = true;
         }
     }

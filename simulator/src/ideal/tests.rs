@@ -95,6 +95,34 @@ fn floors_that_do_not_fit_are_kept_in_proportion() {
     assert_eq!(in_ten_seconds(&setup), [6_000, 4_000, 0]);
 }
 
+/// 12 + 8 of 18: the second floor is below an equal share and the first above it, so they are
+/// found one after the other. It is 10.8 and 7.2 whoever has them: two transfers, two peers, two
+/// groups, or a transfer and a group.
+#[test]
+fn floors_that_do_not_fit_are_in_proportion_whoever_has_them() {
+    let rates = [Some(Rate::new(1_200)), Some(Rate::new(800))];
+    let star = |share| star(1_800, share, [1, 1].map(weighing).to_vec());
+    let mut by_transfer = star("transfer");
+    let mut by_peer = star("peer");
+    let mut by_group = star("group");
+    let mut mixed = star("peer");
+    for (at, floor) in (0..).zip(rates) {
+        by_transfer.transfers[at].floor = floor;
+        by_peer.peers[at + 1].floor = floor;
+        by_group.transfers[at].group = u32::try_from(at).ok();
+        by_group.groups.push(GroupSetup {
+            floor,
+            ..GroupSetup::default()
+        });
+    }
+    mixed.transfers[0].floor = rates[0];
+    mixed.transfers[1].group = Some(0);
+    mixed.groups.push(by_group.groups[1].clone());
+    for setup in [by_transfer, by_peer, by_group, mixed] {
+        assert_eq!(in_ten_seconds(&setup), [10_800, 7_200]);
+    }
+}
+
 /// Two groups of weights 1 and 3 share 800 B/s; the second has members of weights 1 and 2, and
 /// the peer of weight 2 two transfers of weights 1 and 3. A cap of 50 on the first of these
 /// leaves its part to its sibling, not to the other group.

@@ -12,14 +12,15 @@
 //!            plus the sum of one largest block of every other flow, the largest of all and l,
 //!            over C.
 //! Cost:      O(log N) per block for N flows; three queues.
-//! Drawbacks: floors that do not fit the link starve flows without one: admission must reject
+//! Drawbacks: floors that do not fit the link starve flows without one: admission must refuse
 //!            them. A flow whose floor exceeds its share runs ahead in the shares, and waits
 //!            for the others if the floor is then taken away.
 //! Departs:   when all backlogged flows are at their caps it waits; there is no mode that
 //!            exceeds a cap or refuses a block. Tags belong to flows, not to blocks, and
 //!            a block pays after it is served. A flow that its cap held back rejoins the
-//!            shares level with the others, as one that was idle does. A floor that was
-//!            missed for over a second is not caught up with beyond that second.
+//!            shares level with the others, as one that was idle does. Floors that were missed
+//!            for over a second are not caught up with beyond that second: on a link that has
+//!            become too slow for them they share it in proportion.
 
 use std::cmp::Reverse;
 
@@ -58,6 +59,9 @@ pub struct Mclock {
     latest: Tag,
     /// Blocks on the link.
     on_link: u32,
+    /// By how much the clock of the floors is behind time: what a link that was too slow for
+    /// them has lost for all of them alike.
+    lost: Instant,
     largest: ByteCount,
     /// Number of the next head to be placed: of equal tags the earlier one is first.
     seq: u64,
@@ -94,6 +98,7 @@ impl Mclock {
             clock: 0,
             latest: 0,
             on_link: 0,
+            lost: 0,
             largest: params.largest,
             seq: 0,
         }
@@ -143,8 +148,7 @@ impl Mclock {
         self.latest = self.latest.max(standing.share);
         self.on_link += 1;
         if account == Account::Floor && served.floor.get() > 0 {
-            let oldest = instant(now).saturating_sub(span(CATCH_UP));
-            standing.floor = standing.floor.max(oldest) + time_for(served.floor, served.len);
+            standing.floor += time_for(served.floor, served.len);
         }
         if served.cap.get() > 0 {
             // Service is never exactly on time: a block of slack keeps a cap from being a
@@ -158,6 +162,11 @@ impl Mclock {
             self.leave(flow);
         }
         Some(served)
+    }
+
+    /// Time as the floors have it.
+    fn floor_clock(&self, now: Time) -> Instant {
+        instant(now).saturating_sub(self.lost)
     }
 
     fn leave(&mut self, flow: FlowId) {
@@ -184,15 +193,21 @@ impl Discipline for Mclock {
             self.flows.resize(index + 1, Standing::default());
         }
         // A flow that was idle has saved nothing up.
-        self.flows[index].floor = self.flows[index].floor.max(instant(now));
+        let now_of_floors = self.floor_clock(now);
+        let standing = &mut self.flows[index];
+        standing.floor = standing.floor.max(now_of_floors);
         self.place(ticket, now);
     }
 
     fn dequeue(&mut self, now: Time) -> Option<Ticket> {
         self.admit(now);
         if let Some((&flow, &Reverse((due, _)))) = self.due.peek()
-            && due <= instant(now)
+            && due <= self.floor_clock(now)
         {
+            // Nobody is further behind than this one. To clip each flow's own lag instead would
+            // make all of them level, and serve them alike instead of in proportion.
+            let behind = self.floor_clock(now) - due;
+            self.lost += behind.saturating_sub(span(CATCH_UP));
             return self.serve(flow, Account::Floor, now);
         }
         let (&flow, _) = self.sharing.peek()?;
@@ -226,7 +241,8 @@ impl Discipline for Mclock {
         if !self.sharing.is_empty() {
             return Some(now);
         }
-        let due = self.due.peek().map(|(_, &Reverse((due, _)))| due);
+        let due = self.due.peek();
+        let due = due.map(|(_, &Reverse((due, _)))| due + self.lost);
         let below = self.capped.peek().map(|(_, &Reverse((from, _)))| from);
         let first = due.into_iter().chain(below).min()?;
         Some(now.max(first_nanosecond(first)))
@@ -323,6 +339,25 @@ mod tests {
             mclock.enqueue(ticket, now);
         }
         assert!(served.abs_diff(3_000) <= 2, "{served}");
+    }
+
+    // Floors of 12 and 8 MB/s on a link of 10 MB/s, for a minute: 6 and 4.
+    #[test]
+    fn floors_that_do_not_fit_are_scaled_in_proportion() {
+        let mut mclock = mclock();
+        let rates = [12_000_000, 8_000_000];
+        for flow in [0, 1, 0, 1] {
+            mclock.enqueue(ticket(flow, rates[flow as usize], 0), Time::ZERO);
+        }
+        let mut served = [0_u64; 2];
+        for tenths in 0..600_000 {
+            let now = Time::ZERO + Span::from_micros(tenths * 100);
+            let ticket = mclock.dequeue(now).unwrap();
+            served[ticket.flow.index()] += 1;
+            mclock.enqueue(ticket, now);
+            mclock.sent(ticket.flow);
+        }
+        assert!(served[0].abs_diff(360_000) <= 10, "{served:?}");
     }
 
     proptest! {

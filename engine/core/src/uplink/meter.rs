@@ -10,6 +10,8 @@ use crate::time::{Span, Time};
 use crate::token_bucket::TokenBucket;
 use crate::units::{ByteCount, Rate, Weight};
 
+use super::floors::Standing;
+
 /// What a cap saves up while nobody asks, as time at its rate, if nothing is said: long enough
 /// for a shell that wakes late, short enough for every second to be within two percent.
 const BURST: Span = Span::from_millis(15);
@@ -30,8 +32,8 @@ pub struct Limit {
     /// counts as 1 KiB, the smallest block.
     pub burst: Option<ByteCount>,
     /// Bytes per second that it gets while it asks for them, whatever its weight. Nothing is
-    /// refused here: floors that add up to more than there is get turns alike, so the small
-    /// ones are kept and the large ones share the rest; who has none keeps one block in 32.
+    /// refused here, since a link may become too slow for floors that it could keep: then they
+    /// share what there is in proportion, and who has none keeps one block in 32.
     pub floor: Option<Rate>,
     /// The right to a proportion.
     pub weight: Weight,
@@ -55,9 +57,8 @@ pub(super) struct Meter {
     pub(super) wake: Option<Time>,
     /// Service by weight of the members that are served now: who comes anew has had as much.
     pub(super) clock: u64,
-    /// When the target will be behind its floor by a block; its key among the floors while it
-    /// is backlogged.
-    pub(super) behind: Option<Time>,
+    /// Where its floor stands among those of the backlogged.
+    pub(super) standing: Standing,
 }
 
 impl Meter {
@@ -77,7 +78,7 @@ impl Meter {
             is_holding: false,
             wake: None,
             clock: 0,
-            behind: None,
+            standing: Standing::new(),
         }
     }
 

@@ -26,6 +26,7 @@ mod leaf;
 mod meter;
 mod on_link;
 mod place;
+mod promises;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -44,11 +45,13 @@ use crate::units::ByteCount;
 pub use auto::PathSample;
 pub use classify::{Path, Share, Target, classify};
 pub use meter::Limit;
+pub use promises::{Over, Promises, Unkept};
 pub use status::{Hold, Holder};
 
 use auto::Auto;
 use drain::Drain;
 use entity::Entities;
+use floors::Floors;
 use leaf::{Pending, Served};
 use meter::Meter;
 use tree::{ROOT, Tree};
@@ -153,8 +156,7 @@ pub struct Uplink {
     wakes: BTreeSet<(Time, u32)>,
     /// Caps that hold some of their members back, though not all.
     partial: BTreeSet<u32>,
-    /// Floors of the backlogged by the time at which they are a block behind.
-    floors: BTreeSet<(Time, u32)>,
+    floors: Floors,
     /// Blocks served out of turn since the last one in turn.
     out_of_turn: u8,
     arrivals: u64,
@@ -182,7 +184,7 @@ impl Uplink {
             auto: None,
             wakes: BTreeSet::new(),
             partial: BTreeSet::new(),
-            floors: BTreeSet::new(),
+            floors: Floors::default(),
             out_of_turn: 0,
             arrivals: 0,
             requests: 0,

@@ -39,11 +39,10 @@ impl Uplink {
             let block = block_size::for_cap(limit.cap).min(largest);
             let turn = self.settings.quantum.unwrap_or(largest).max(largest);
             meter.set(limit, block, turn, now);
-            if limit == Limit::default() {
-                entity.meter = None;
-                self.floors.retain(|&(_, other)| other != slot);
-            }
             self.expect_floor(slot);
+            if limit == Limit::default() {
+                self.entities.at_mut(slot).meter = None;
+            }
             self.review(slot, now);
             for (class, sums) in self.tree.classes_of(slot) {
                 self.tree.set_standing(class, self.standing(slot, sums));
