@@ -59,8 +59,8 @@ one() {
       >"$here/quick.toml"
     file=$here/quick.toml
   fi
-  "$lab" sweep "$file" --out "$here/simulated" "${replications[@]}" --json >/dev/null &&
-    "$lab" emulate "$file" --out "$here/emulated" "${replications[@]}" >"$here/emulated.txt" &&
+  "$lab" sweep "$file" --out "$here/simulated" --force "${replications[@]}" --json >/dev/null &&
+    "$lab" emulate "$file" --out "$here/emulated" --force "${replications[@]}" >"$here/emulated.txt" &&
     "$lab" compare "$here/simulated" "$here/emulated" --out "$here/worlds.csv"
 }
 
