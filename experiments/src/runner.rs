@@ -180,7 +180,8 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     let mut command = job.command.clone();
     let others = kept.iter().filter(|name| !names.contains(&name.as_str()));
     let others: Vec<&str> = others.map(String::as_str).collect();
-    if let Some(first) = dir.first_command().filter(|_| !others.is_empty()) {
+    let first = ResultDir::command_of(dir.path()).filter(|_| !others.is_empty());
+    if let Some(first) = first {
         command = format!("{first} && {command}");
     }
     names.extend(others);

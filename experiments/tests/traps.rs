@@ -222,6 +222,53 @@ fn only_runs_of_the_same_plan_are_resumed() {
 }
 
 #[test]
+fn a_result_whose_tables_were_changed_or_lost_is_not_added_to() {
+    let lab = Lab::new(SCENARIO);
+    lab.ok("sweep s.toml");
+    let peers = lab.path("out/pair/peers.csv");
+    let whole = fs::read(&peers).unwrap();
+    let more = "sweep s.toml --replications 3 --resume";
+    fs::write(&peers, "changed").unwrap();
+    let line = "out/pair/peers.csv: is not what the manifest has the digest of";
+    assert_eq!(lab.refused(more), (line.to_owned(), 3));
+    fs::remove_file(&peers).unwrap();
+    let line = "out/pair: no peers.csv; is this the directory of a finished result?";
+    assert_eq!(lab.refused(more), (line.to_owned(), 3));
+    fs::write(&peers, whole).unwrap();
+    lab.ok(more);
+}
+
+// In a folder of its own the default comparison is this scenario. Its result is made, shown, and
+// made again when the scenario is another one; one that somebody made otherwise stays.
+#[test]
+fn without_a_command_the_default_comparison_is_made_once_and_again_when_it_changes() {
+    let lab = Lab::new(SCENARIO);
+    let folder = lab.path("experiments/scenarios");
+    fs::create_dir_all(&folder).unwrap();
+    let default = folder.join("default.toml");
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fairlab"));
+        command.current_dir(lab.0.path()).output().unwrap()
+    };
+    fs::write(&default, SCENARIO).unwrap();
+    let first = run();
+    assert!(first.status.success());
+    let again = run();
+    assert_eq!(again.stdout, first.stdout);
+    let talk = String::from_utf8(again.stderr).unwrap();
+    assert!(
+        talk.starts_with("nothing to do: all 4 runs are there\n"),
+        "{talk}"
+    );
+    fs::write(&default, SCENARIO.replace("8 Mbit/s", "9 Mbit/s")).unwrap();
+    let other = run();
+    assert!(other.status.success() && other.stdout != first.stdout);
+    lab.ok("sweep experiments/scenarios/default.toml --replications 3 --force");
+    fs::write(&default, SCENARIO).unwrap();
+    assert_eq!(run().status.code(), Some(2));
+}
+
+#[test]
 fn a_result_has_the_tables_that_its_scenario_wants_and_no_others_are_written() {
     let wanted = |files: &str| {
         let lab = Lab::new(&format!("{SCENARIO}\n[output]\n{files}"));

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fairhaul_lab::output::Existing;
-use fairhaul_lab::runner::{self, Job, Outcome, World};
+use fairhaul_lab::output::{Existing, OutputError, ResultDir};
+use fairhaul_lab::runner::{self, Job, JobError, Outcome, World};
 use fairhaul_lab::scenario::Scenario;
 use fairhaul_lab::{oracles, terminal};
 
@@ -90,7 +90,8 @@ pub(super) fn sweep(args: SweepArgs) -> Result<u8, Failure> {
     simulate(&scenario, &job, args.json)
 }
 
-/// The default comparison. A second time it shows what the first has made.
+/// The default comparison. A second time it shows what the first has made; what an earlier build
+/// of it has made is made again.
 pub(super) fn first_look() -> Result<u8, Failure> {
     let file = PathBuf::from(DEFAULT);
     if !file.exists() {
@@ -100,7 +101,7 @@ pub(super) fn first_look() -> Result<u8, Failure> {
         ));
     }
     let scenario = Scenario::load(&file)?;
-    let job = Job {
+    let mut job = Job {
         existing: Existing::Resume,
         out: default_out(&scenario),
         cell: None,
@@ -111,7 +112,16 @@ pub(super) fn first_look() -> Result<u8, Failure> {
         file,
         world: World::Simulated,
     };
-    simulate(&scenario, &job, false)
+    let own = ResultDir::command_of(&job.out).is_some_and(|command| command == job.command);
+    end_at_signals(&job)?;
+    let outcome = match runner::run(&scenario, &job) {
+        Err(JobError::Output(OutputError::OtherPlan { .. })) if own => {
+            job.existing = Existing::Replace;
+            runner::run(&scenario, &job)
+        }
+        other => other,
+    };
+    tell(&outcome?, &job, false)
 }
 
 fn simulate(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, Failure> {

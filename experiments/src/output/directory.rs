@@ -76,9 +76,10 @@ impl ResultDir {
     ///
     /// [`OutputError::NotAResult`] if something else is there; [`OutputError::Finished`] or
     /// [`OutputError::Begun`] if there are runs already and `existing` refuses them;
-    /// [`OutputError::OtherPlan`] if they cannot be resumed; [`OutputError::Unfinished`] if a
-    /// table of a result to be resumed is not there; [`OutputError::Io`] if it cannot be
-    /// written. Runs that were there are there after each of these.
+    /// [`OutputError::OtherPlan`] if they cannot be resumed; [`OutputError::Unfinished`] or
+    /// [`OutputError::Changed`] if a table of a result to be resumed is not there or not what it
+    /// was; [`OutputError::Io`] if it cannot be written. Runs that were there are there after
+    /// each of these.
     pub fn begin(
         path: &Path,
         plan: &str,
@@ -142,6 +143,13 @@ impl ResultDir {
         let Some(manifest) = finished else {
             return Ok(());
         };
+        let tables = PARTS.into_iter().chain([HLOG]);
+        let mut tables = tables.filter(|name| manifest.files.contains_key(*name));
+        if let Some(file) = tables.find(|name| !self.path.join(name).exists()) {
+            let path = self.path.clone();
+            return Err(OutputError::Unfinished { path, file });
+        }
+        manifest::check_digests(&self.path)?;
         // The parts are complete before they have their name, and the manifest goes after: if
         // this is cut short there is a finished result or one to resume, never neither.
         let part = self.path.join(".runs.part");
@@ -188,10 +196,12 @@ impl ResultDir {
         write_whole(&self.path.join(name), bytes)
     }
 
-    /// The command that began this result, if runs of it were kept.
+    /// The command that a result in `path` is of, finished or begun; none if there is none.
     #[must_use]
-    pub fn first_command(&self) -> Option<String> {
-        fs::read_to_string(self.runs_dir().join(COMMAND)).ok()
+    pub fn command_of(path: &Path) -> Option<String> {
+        let begun = || fs::read_to_string(path.join(RUNS_DIR).join(COMMAND)).ok();
+        let finished = manifest::finished(path).map(|manifest| manifest.command);
+        finished.or_else(begun)
     }
 
     /// Names of the runs that are finished, in the order of their names.

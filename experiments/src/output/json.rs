@@ -97,10 +97,13 @@ fn value(kind: Kind, cell: &str) -> Value {
 
 /// A number as tables write it: JSON has the same digits, and no word for what is none.
 fn number(cell: &str) -> Option<Value> {
-    let plain = cell
+    let digits = cell.strip_prefix('-').unwrap_or(cell);
+    let plain = digits
         .bytes()
-        .all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
-    if !plain {
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    // A name such as 007 would lose what makes it one.
+    let padded = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+    if !plain || padded {
         return None;
     }
     let whole = cell.parse::<u64>().ok().map(Value::from);
@@ -140,6 +143,11 @@ mod tests {
     #[test]
     fn a_column_is_of_one_kind_in_all_rows() {
         let found = json("load,x\n0.5,\nunlimited,\n");
+        let names = json("agent\n007\n8\n");
+        assert_eq!(
+            (&names[0]["agent"], &names[1]["agent"]),
+            (&"007".into(), &"8".into())
+        );
         assert_eq!(found[0]["load"], "0.5");
         assert_eq!(found[1]["load"], "unlimited");
         assert!(found[0]["x"].is_null() && found[1]["x"].is_null());
