@@ -27,6 +27,7 @@ use crate::transport::{ReadError as StreamError, Reader};
 pub(crate) const HEAD: usize = 4 + 1 + 4 + 4 + 8;
 
 use intake::Intake;
+pub(crate) use intake::Partial;
 pub(crate) use outlet::write;
 pub(crate) use shared::{Backlog, Pool, Shared};
 

@@ -37,6 +37,8 @@ pub(crate) struct Connection {
     pub(crate) up: bool,
     /// Counts how often it was made: what an old one carried never arrives.
     pub(crate) generation: u32,
+    /// The latest block that went into it from here.
+    pub(crate) last: u64,
 }
 
 impl Host {
@@ -92,6 +94,7 @@ impl Host {
                 back,
                 up: false,
                 generation: 0,
+                last: 0,
             });
             next
         })

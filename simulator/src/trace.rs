@@ -58,7 +58,11 @@ pub(crate) fn describe(message: &Message) -> [u64; 2] {
         Message::NotInterested => [6, 0],
         Message::Choke => [7, 0],
         Message::Unchoke => [8, 0],
-        Message::Request { transfer, chunk } => place(9, transfer.0, *chunk),
+        Message::Request {
+            transfer,
+            chunk,
+            offset,
+        } => place(9 | (offset.get() << 8), transfer.0, *chunk),
         Message::Cancel { transfer, chunk } => place(10, transfer.0, *chunk),
         Message::Reject { transfer, chunk } => place(11, transfer.0, *chunk),
         Message::Block {

@@ -81,6 +81,7 @@ fn main_loop(discipline: &str, shape: Shape, peers: u32) -> impl FnMut() {
         peer: PeerId(0),
         transfer: TransferId(0),
         chunk,
+        offset: ByteCount::ZERO,
         len: BLOCK,
         remaining: ByteCount::mib(64),
     };

@@ -42,12 +42,14 @@ pub enum Message {
     Choke,
     /// You may ask.
     Unchoke,
-    /// Send me a chunk.
+    /// Send me a chunk, or the rest of one.
     Request {
         /// The sender's id.
         transfer: TransferId,
         /// Its position.
         chunk: u32,
+        /// Where in the chunk to begin: the sender has what comes before.
+        offset: ByteCount,
     },
     /// I no longer want it.
     Cancel {

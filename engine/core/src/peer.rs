@@ -91,7 +91,9 @@ pub(crate) enum Ending {
 pub(crate) struct AskedChunk {
     pub(crate) transfer: TransferId,
     pub(crate) chunk: ChunkIndex,
+    /// Bytes that it was asked for, and those of them that came.
     pub(crate) len: ByteCount,
+    pub(crate) came: ByteCount,
     pub(crate) at: Time,
     /// All of it came; it is not stored yet.
     pub(crate) whole: bool,
@@ -234,29 +236,27 @@ impl Peer {
         self.conduct.is_sent(len);
     }
 
-    /// Forgets a request; adapts how far to ask ahead if it was answered. False if there was
-    /// no such request.
+    /// Forgets a request; adapts how far to ask ahead if it was answered. None if there was no
+    /// such request.
     pub(crate) fn forget(
         &mut self,
         transfer: TransferId,
         chunk: ChunkIndex,
         answered: Option<Time>,
-    ) -> bool {
+    ) -> Option<AskedChunk> {
         let place = |ask: &AskedChunk| ask.transfer == transfer && ask.chunk == chunk;
-        let Some(at) = self.asked.iter().position(place) else {
-            return false;
-        };
+        let at = self.asked.iter().position(place)?;
         let ask = self.asked.remove(at);
         if answered.is_none() {
-            self.conduct.may_be_late(ask.len);
+            self.conduct.may_be_late(ask.len.saturating_sub(ask.came));
         }
         let Some(remote) = self.remotes.get_mut(transfer) else {
-            return true;
+            return Some(ask);
         };
         remote.asked -= 1;
         remote.whole -= u32::from(ask.whole);
         let Some(now) = answered.filter(|_| self.fixed_ahead.is_none()) else {
-            return true;
+            return Some(ask);
         };
         // The way there and back is no waiting: whoever is far away needs as many requests more.
         let away = self.away.unwrap_or_default();
@@ -268,16 +268,21 @@ impl Peer {
             remote.ahead = (remote.ahead - 1).max(PIPELINE.0);
             remote.narrowed = now;
         }
-        true
+        Some(ask)
     }
 
-    /// The first block of a chunk came from it.
-    pub(crate) fn begins(&mut self, transfer: TransferId, chunk: ChunkIndex, now: Time) {
-        let mut asked = self.asked.iter();
-        if let Some(ask) = asked.find(|ask| ask.transfer == transfer && ask.chunk == chunk) {
+    /// A block of a chunk came from it. The first one tells how far it is away.
+    pub(crate) fn answers(&mut self, ask: (TransferId, ChunkIndex), len: ByteCount, now: Time) {
+        let mut asked = self.asked.iter_mut();
+        let found = asked.find(|one| (one.transfer, one.chunk) == ask);
+        let Some(ask) = found else {
+            return;
+        };
+        if ask.came == ByteCount::ZERO {
             let took = now.since(ask.at).min(AWAY_MAX);
             self.away = Some(self.away.map_or(took, |away| away.min(took)));
         }
+        ask.came += len;
     }
 
     /// All of a chunk came from it.

@@ -14,6 +14,11 @@ use crate::rng::Rng;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
+mod begun;
+
+pub(crate) use begun::Begun;
+use begun::Kept;
+
 /// Peers that one chunk may be asked of at once, in the endgame.
 const ASKED_MAX: usize = 2;
 
@@ -42,6 +47,7 @@ pub(crate) struct Transfer {
     had: Bitfield,
     wanted: Bitfield,
     in_flight: BTreeMap<ChunkIndex, Vec<Asked>>,
+    kept: Kept,
     holders: Vec<u16>,
     /// Chunks that nobody had when we gave them to one peer, and that nobody else has yet.
     sole: BTreeMap<ChunkIndex, PeerId>,
@@ -56,8 +62,26 @@ pub(crate) struct Transfer {
 struct Asked {
     peer: PeerId,
     at: Time,
-    received: ByteCount,
+    /// Where in the chunk its answer begins.
+    start: ByteCount,
+    begun: Begun,
     whole: bool,
+}
+
+impl Asked {
+    /// Bytes that came in answer.
+    fn came(&self) -> ByteCount {
+        self.begun.received - self.start
+    }
+}
+
+/// A chunk to ask a peer for, and where in it to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pick {
+    pub(crate) chunk: ChunkIndex,
+    pub(crate) offset: ByteCount,
+    /// Who sent the last byte before that.
+    pub(crate) of: Option<PeerId>,
 }
 
 /// What a block did.
@@ -90,6 +114,7 @@ impl Transfer {
             had,
             wanted,
             in_flight: BTreeMap::new(),
+            kept: Kept::default(),
             holders,
             sole: BTreeMap::new(),
             withdrawn: BTreeSet::new(),
@@ -167,33 +192,39 @@ impl Transfer {
         Some((giver, self.manifest.len_of(chunk)))
     }
 
-    /// Asks `peer`, who has `theirs`, for a chunk; none if it has nothing we still want.
+    /// Asks `peer`, who has `theirs`, for a chunk; none if it has nothing we still want. What is
+    /// begun comes first, as in the reference client: only a whole chunk can be passed on. `mixes`
+    /// says who may share a chunk with other senders.
     pub(crate) fn ask(
         &mut self,
-        peer: PeerId,
-        theirs: &Bitfield,
-        picker: &mut dyn Picker,
-        rng: &mut Rng,
+        (peer, theirs): (PeerId, &Bitfield),
+        mixes: impl Fn(PeerId) -> bool,
+        (picker, rng): (&mut (dyn Picker + 'static), &mut Rng),
         now: Time,
-    ) -> Option<ChunkIndex> {
+    ) -> Option<Pick> {
+        let begun = self.kept.pick(peer, (&self.wanted, theirs), mixes);
         let choices = Choices {
             wanted: &self.wanted,
             theirs,
             holders: &self.holders,
         };
-        let chunk = match picker.pick(choices, rng) {
-            Some(chunk) => chunk,
-            None => self.slowest(peer, theirs, now)?,
-        };
+        let chunk = begun
+            .or_else(|| picker.pick(choices, rng))
+            .or_else(|| self.slowest(peer, theirs, now))?;
+        let begun = begun.and_then(|chunk| self.kept.take(chunk));
+        let begun = begun.unwrap_or_default();
         self.wanted.remove(chunk);
+        let (offset, last) = (begun.received, begun.parts.last());
+        let of = last.map(|(peer, _)| *peer);
         let asked = Asked {
             peer,
             at: now,
-            received: ByteCount::ZERO,
+            start: offset,
+            begun,
             whole: false,
         };
         self.in_flight.entry(chunk).or_default().push(asked);
-        Some(chunk)
+        Some(Pick { chunk, offset, of })
     }
 
     /// The endgame's choice: the chunk that somebody else has owed us longest.
@@ -231,19 +262,19 @@ impl Transfer {
         let Some(ask) = ask.filter(|ask| !ask.whole) else {
             return Ok(Progress::Late);
         };
-        if ask.received != offset {
+        if ask.begun.received != offset {
             if !self.withdrawn.contains(&(chunk, peer)) {
                 return Err(Misbehaviour::BlockOutOfOrder);
             }
             // What was on its way when the first request was withdrawn; the second is answered
-            // from the beginning.
-            if offset > ByteCount::ZERO {
+            // from where it begins.
+            if offset != ask.start {
                 return Ok(Progress::Late);
             }
-            ask.received = ByteCount::ZERO;
+            ask.begun.shrink(offset);
         }
-        ask.received += len;
-        ask.whole = ask.received == whole;
+        ask.begun.grow(peer, len);
+        ask.whole = ask.begun.received == whole;
         Ok(if ask.whole {
             Progress::Whole
         } else {
@@ -251,8 +282,13 @@ impl Transfer {
         })
     }
 
-    /// `chunk` is verified and stored. Returns who else was asked for it.
-    pub(crate) fn stored(&mut self, chunk: ChunkIndex, now: Time) -> Vec<PeerId> {
+    /// `chunk` is verified and stored. Returns who else was asked for it, and how much of it came
+    /// from each; and the bytes that had been kept of it.
+    pub(crate) fn stored(
+        &mut self,
+        chunk: ChunkIndex,
+        now: Time,
+    ) -> (Vec<(PeerId, ByteCount)>, Option<ByteCount>) {
         let asked = self.in_flight.remove(&chunk).unwrap_or_default();
         if let Some(answered) = asked.iter().find(|ask| ask.whole) {
             self.count_answer(now.since(answered.at));
@@ -264,11 +300,10 @@ impl Transfer {
         }
         self.wanted.remove(chunk);
         self.had.insert(chunk);
-        asked
-            .iter()
-            .filter(|ask| !ask.whole)
-            .map(|ask| ask.peer)
-            .collect()
+        let others = asked.iter().filter(|ask| !ask.whole);
+        let others = others.map(|ask| (ask.peer, ask.came())).collect();
+        let kept = self.kept.stored(chunk);
+        (others, kept.map(|begun| begun.received))
     }
 
     fn count_answer(&mut self, took: Span) {
@@ -288,19 +323,60 @@ impl Transfer {
     }
 
     /// `peer` will not send `chunk`, or sent it wrong: it is wanted again unless another was
-    /// asked. False if it was not asked.
-    pub(crate) fn release(&mut self, peer: PeerId, chunk: ChunkIndex) -> bool {
-        let Some(asked) = self.in_flight.get_mut(&chunk) else {
-            return false;
-        };
-        let before = asked.len();
-        asked.retain(|ask| ask.peer != peer);
-        let released = asked.len() < before;
+    /// asked. Returns what is there of it; none if it was not asked.
+    pub(crate) fn release(&mut self, peer: PeerId, chunk: ChunkIndex) -> Option<Begun> {
+        let asked = self.in_flight.get_mut(&chunk)?;
+        let at = asked.iter().position(|ask| ask.peer == peer)?;
+        let ask = asked.remove(at);
         if asked.is_empty() {
             self.in_flight.remove(&chunk);
             self.wanted.insert(chunk);
         }
-        released
+        Some(ask.begun)
+    }
+
+    /// Keeps the first bytes of a chunk for whoever sends the rest. Returns the chunk, of those
+    /// that are kept, for which there is no place any more, and how much there was of it.
+    pub(crate) fn keep(
+        &mut self,
+        chunk: ChunkIndex,
+        begun: Begun,
+    ) -> Option<(ChunkIndex, ByteCount)> {
+        // One that is whole waits for the disk: the shell has it, and says what becomes of it.
+        if begun.received == self.manifest.len_of(chunk) {
+            return None;
+        }
+        self.kept.keep(chunk, begun)
+    }
+
+    /// Memory that the chunks take of which the first bytes are kept.
+    pub(crate) fn kept(&self) -> ByteCount {
+        let chunks = u64::try_from(self.kept.len()).expect("they are bounded");
+        ByteCount::new(self.manifest.chunk().get().saturating_mul(chunks))
+    }
+
+    /// Keeps one chunk less: the one of which least came.
+    pub(crate) fn keep_less(&mut self) -> Option<(ChunkIndex, ByteCount)> {
+        self.kept.drop_least()
+    }
+
+    /// Several sent a wrong `chunk`: it comes from one peer now, from its beginning.
+    pub(crate) fn was_wrong(&mut self, chunk: ChunkIndex) {
+        self.kept.was_wrong(chunk);
+    }
+
+    /// Whether the first bytes of `chunk` are kept.
+    pub(crate) fn keeps(&self, chunk: ChunkIndex) -> bool {
+        self.kept.iter().any(|(kept, _)| kept == chunk)
+    }
+
+    /// What is there of chunks that are not whole.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = (ChunkIndex, &Begun)> {
+        let asked = self.in_flight.iter().flat_map(|(chunk, asked)| {
+            let moving = asked.iter().filter(|ask| !ask.whole);
+            moving.map(|ask| (*chunk, &ask.begun))
+        });
+        asked.chain(self.kept.iter())
     }
 
     /// Who sent all of `chunk`, which is not stored yet.
@@ -311,7 +387,7 @@ impl Transfer {
 
     /// No longer asks `peer` for `chunk`, which may be on its way all the same.
     pub(crate) fn withdraw(&mut self, peer: PeerId, chunk: ChunkIndex) {
-        if self.release(peer, chunk) {
+        if self.release(peer, chunk).is_some() {
             self.withdrawn.insert((chunk, peer));
         }
     }
@@ -325,7 +401,7 @@ impl Transfer {
         let [asked] = self.in_flight.get(&chunk)?.as_slice() else {
             return None;
         };
-        let stands = asked.received == ByteCount::ZERO && now.since(asked.at) >= waited;
+        let stands = asked.came() == ByteCount::ZERO && now.since(asked.at) >= waited;
         stands.then_some(asked.peer)
     }
 
@@ -346,7 +422,7 @@ impl Transfer {
                 return None;
             };
             let stands =
-                ask.received == ByteCount::ZERO && now.since(ask.at) >= waits(ask.peer).max(usual);
+                ask.came() == ByteCount::ZERO && now.since(ask.at) >= waits(ask.peer).max(usual);
             let all = (chunk, PeerId(0))..=(chunk, PeerId(u32::MAX));
             let stands = stands && self.withdrawn.range(all).next().is_none();
             (stands && ask.peer != peer && theirs.has(chunk)).then_some((ask.at, chunk, ask.peer))
@@ -355,13 +431,11 @@ impl Transfer {
         Some((chunk, other))
     }
 
-    /// Bytes of `chunk` that came from `peer` so far.
-    pub(crate) fn received(&self, peer: PeerId, chunk: ChunkIndex) -> ByteCount {
-        let asked = self.in_flight.get(&chunk).into_iter().flatten();
-        asked
-            .filter(|ask| ask.peer == peer)
-            .map(|ask| ask.received)
-            .sum()
+    /// What is there of the chunk that `peer` was asked for.
+    pub(crate) fn begun(&self, peer: PeerId, chunk: ChunkIndex) -> Option<&Begun> {
+        let mut asked = self.in_flight.get(&chunk)?.iter();
+        let ask = asked.find(|ask| ask.peer == peer)?;
+        Some(&ask.begun)
     }
 
     /// Every chunk is in exactly one place.

@@ -13,7 +13,8 @@
 //! | 2 | Leave | `t` |
 //! | 3, 4 | Have, Lost | `t`, `c` |
 //! | 5, 6, 7, 8 | Interested, `NotInterested`, Choke, Unchoke | none |
-//! | 9, 10, 11 | Request, Cancel, Reject | `t`, `c` |
+//! | 9 | Request | `t`, `c`, offset: `u64` |
+//! | 10, 11 | Cancel, Reject | `t`, `c` |
 //! | 12 | Block | `t`, `c`, offset: `u64`, then the bytes of the block |
 //! | 13 | Text | UTF-8 |
 //! | 14, 15 | Ping, Pong | `u64` |
@@ -115,7 +116,14 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) {
         Message::NotInterested => out.push(NOT_INTERESTED),
         Message::Choke => out.push(CHOKE),
         Message::Unchoke => out.push(UNCHOKE),
-        Message::Request { transfer, chunk } => encode_chunk(REQUEST, *transfer, *chunk, out),
+        Message::Request {
+            transfer,
+            chunk,
+            offset,
+        } => {
+            encode_chunk(REQUEST, *transfer, *chunk, out);
+            out.extend(offset.get().to_le_bytes());
+        }
         Message::Cancel { transfer, chunk } => encode_chunk(CANCEL, *transfer, *chunk, out),
         Message::Reject { transfer, chunk } => encode_chunk(REJECT, *transfer, *chunk, out),
         Message::Block {

@@ -272,7 +272,7 @@ impl Host {
         secure: Secure<TcpStream>,
     ) {
         let seat = Seat { peer: id, serial };
-        let shared = Shared::new(Arc::clone(&self.pool), Arc::clone(&self.backlog));
+        let shared = Shared::new(id, Arc::clone(&self.pool), Arc::clone(&self.backlog));
         let shared = Arc::new(shared);
         let (outgoing, queue) = mpsc::unbounded_channel();
         let Secure { reader, writer, .. } = secure;

@@ -242,6 +242,16 @@ impl Contents {
         Some((self.at(transfer.0 / 2)?, transfer.0 % 2 == 1))
     }
 
+    /// The identity under which a transfer moves.
+    pub(crate) fn moved_as(&self, transfer: TransferId) -> Option<ContentId> {
+        let (content, is_manifest) = self.of(transfer)?;
+        Some(if is_manifest {
+            manifest_id(content.id)
+        } else {
+            content.id
+        })
+    }
+
     pub(crate) fn of_mut(&mut self, transfer: TransferId) -> Option<(&mut Content, bool)> {
         Some((self.at_mut(transfer.0 / 2)?, transfer.0 % 2 == 1))
     }

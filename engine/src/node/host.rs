@@ -14,7 +14,7 @@ use fairhaul_core::message::{CloseCode, Message, Offer};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::node::{Action, Input, Node};
 use fairhaul_core::time::Time;
-use fairhaul_core::units::Rate;
+use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::Block;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -31,7 +31,6 @@ use super::settings::Settings;
 use super::watch::Watch;
 use super::{Happening, doors};
 use crate::clock::Clock;
-use crate::content::manifest_id;
 use crate::record::Recorder;
 use crate::session::{Arrival, Backlog, Outgoing, Pool};
 
@@ -82,9 +81,9 @@ impl Host {
                 transfer,
                 chunk,
                 from,
-                len,
+                parts,
                 result,
-            } => self.wrote((transfer, chunk), from, len, result),
+            } => self.wrote((transfer, chunk), from, &parts, result),
             Happening::Prepared(number, result) => self.prepared(number, result),
             Happening::Finished(number, result) => self.finished(number, result),
             Happening::Synced(number, result) => self.synced(number, result),
@@ -183,7 +182,15 @@ impl Host {
                 transfer,
                 chunk,
                 from,
-            } => self.store(transfer, chunk, from),
+                parts,
+            } => self.store(transfer, chunk, from, parts),
+            Action::Resume {
+                peer,
+                transfer,
+                chunk,
+                of,
+            } => self.resume(peer, (transfer, chunk), of),
+            Action::Discard { transfer, chunk } => self.forget_chunk(transfer, chunk),
             Action::Close { peer, why } => self.close(peer, why),
             Action::Notify(event) => self.notice(event),
         }
@@ -199,13 +206,8 @@ impl Host {
             _ => None,
         };
         if let Some((transfer, chunk)) = unwanted
-            && let Some((content, is_manifest)) = self.contents.of(transfer)
+            && let Some(content) = self.contents.moved_as(transfer)
         {
-            let content = if is_manifest {
-                manifest_id(content.id)
-            } else {
-                content.id
-            };
             link.give_up(content, chunk);
         }
         link.say(message);
@@ -242,7 +244,13 @@ impl Host {
     }
 
     /// A chunk is whole: verify it, and write it if it is right.
-    fn store(&mut self, transfer: TransferId, chunk: ChunkIndex, from: PeerId) {
+    fn store(
+        &mut self,
+        transfer: TransferId,
+        chunk: ChunkIndex,
+        from: PeerId,
+        parts: Vec<(PeerId, ByteCount)>,
+    ) {
         let shelf = self.contents.shelf(transfer);
         let arrival = self.arrival.take_if(|_| shelf.is_some());
         let (Some(shelf), Some(arrival)) = (shelf, arrival) else {
@@ -272,7 +280,9 @@ impl Host {
         if let Some((content, is_manifest)) = self.contents.of_mut(transfer) {
             content.writing += 1;
             if is_manifest {
-                content.tellers.tells(from, now);
+                for (peer, _) in &parts {
+                    content.tellers.tells(*peer, now);
+                }
             }
         }
         let (pool, backlog) = (Arc::clone(&self.pool), Arc::clone(&self.backlog));
@@ -285,12 +295,31 @@ impl Host {
                 transfer,
                 chunk,
                 from,
-                len,
+                parts,
                 result,
             };
             // The node has stopped: nobody counts chunks any more.
             let _ = happenings.blocking_send(wrote);
         });
+    }
+
+    /// A peer is asked for the rest of a chunk. If what is there of it is not, it turns out when
+    /// the rest has come, and all of it is fetched again.
+    fn resume(&self, peer: PeerId, (transfer, chunk): (TransferId, ChunkIndex), of: PeerId) {
+        let link = self.peers.link(peer);
+        let Some((content, link)) = self.contents.moved_as(transfer).zip(link) else {
+            return;
+        };
+        if let Some(partial) = self.pool.kept(content, chunk.get(), of) {
+            link.resume(content, partial);
+        }
+    }
+
+    /// The first bytes of a chunk are of no use any more.
+    fn forget_chunk(&self, transfer: TransferId, chunk: ChunkIndex) {
+        if let Some(content) = self.contents.moved_as(transfer) {
+            self.pool.discard(content, chunk.get());
+        }
     }
 
     /// The core wants no more of a peer.
@@ -321,6 +350,7 @@ impl Host {
 
     /// Every way in which a session ends comes through here, once.
     pub(crate) fn parted(&mut self, peer: PeerId, link: &Link, reason: String) {
+        link.shared.give_up_all();
         self.later.push_back(Input::Disconnected { peer });
         self.unseat(peer, link);
         let name = self.peers.at(peer).name.clone();

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
+use fairhaul_core::units::ByteCount;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -89,7 +90,8 @@ pub(crate) enum Happening {
         transfer: TransferId,
         chunk: ChunkIndex,
         from: PeerId,
-        len: u64,
+        /// Who sent how many of its bytes.
+        parts: Vec<(PeerId, ByteCount)>,
         result: Result<(), StoreError>,
     },
     /// What is on disk of a content is known.

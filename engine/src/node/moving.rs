@@ -277,7 +277,7 @@ impl Host {
         &mut self,
         (transfer, chunk): (TransferId, ChunkIndex),
         from: PeerId,
-        len: u64,
+        parts: &[(PeerId, ByteCount)],
         result: Result<(), StoreError>,
     ) {
         let Some((content, is_manifest)) = self.contents.of_mut(transfer) else {
@@ -292,9 +292,12 @@ impl Host {
         match result {
             Ok(()) => {
                 if !is_manifest {
-                    content.here += len;
-                    content.came += len;
-                    self.watch.stored(from, number, len);
+                    let len: ByteCount = parts.iter().map(|(_, len)| *len).sum();
+                    content.here += len.get();
+                    content.came += len.get();
+                    for (peer, len) in parts {
+                        self.watch.stored(*peer, number, len.get());
+                    }
                 }
                 self.watch.metrics.chunks_stored.inc();
                 self.tell(Input::Stored {

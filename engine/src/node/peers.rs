@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::control::metrics::PeerMetrics;
 use crate::identity::PublicKey;
 use crate::params::PeerParams;
-use crate::session::{Outgoing, Shared, cost};
+use crate::session::{Outgoing, Partial, Shared, cost};
 use crate::transport::{GreetError, TransportError};
 
 /// Contents of one peer whose names are kept until we take part in them.
@@ -146,28 +146,35 @@ impl Link {
             return;
         }
         self.names.insert(theirs, content);
-        if known.is_some() {
-            self.shared.learn(theirs, known);
+        if let Some(known) = known {
+            self.shared.learn(theirs, content, known);
         }
     }
 
     pub(crate) fn forget(&mut self, theirs: TransferId) {
         self.names.remove(&theirs);
-        self.shared.learn(theirs, None);
+        self.shared.forget(theirs);
     }
 
-    /// We no longer want a chunk of `content` from this peer, or nothing of it: no memory is
-    /// kept for it.
+    /// We no longer want a chunk of `content` from this peer, or nothing of it.
     pub(crate) fn give_up(&self, content: ContentId, chunk: Option<u32>) {
         for (&theirs, _) in self.names.iter().filter(|(_, named)| **named == content) {
             self.shared.give_up(theirs, chunk);
         }
     }
 
+    /// The peer is asked for the rest of a chunk of `content`.
+    pub(crate) fn resume(&self, content: ContentId, partial: Partial) {
+        let mut names = self.names.iter().filter(|(_, named)| **named == content);
+        if let Some((&theirs, _)) = names.next() {
+            self.shared.resume(theirs, partial);
+        }
+    }
+
     /// We take part in `content` from now on.
     pub(crate) fn learn(&self, content: ContentId, geometry: Manifest) {
         for (&theirs, _) in self.names.iter().filter(|(_, named)| **named == content) {
-            self.shared.learn(theirs, Some(geometry));
+            self.shared.learn(theirs, content, geometry);
         }
     }
 }

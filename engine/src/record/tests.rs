@@ -160,6 +160,7 @@ fn carry(sides: &mut [Side; 2], at: usize, action: Action, manifest: Manifest, n
             transfer,
             chunk,
             from,
+            ..
         } => {
             assert!(manifest.index(chunk.get()).is_some());
             sides[at].tell(
@@ -172,7 +173,7 @@ fn carry(sides: &mut [Side; 2], at: usize, action: Action, manifest: Manifest, n
             );
         }
         Action::Close { why, .. } => panic!("closed: {why}"),
-        Action::Notify(_) => {}
+        Action::Resume { .. } | Action::Discard { .. } | Action::Notify(_) => {}
     }
 }
 

@@ -1,14 +1,14 @@
 //! The reading half of a session: frames as they come, and the chunks that they make.
 //!
-//! Decides which bytes are kept for a chunk, and for how long: one chunk of each transfer, until
-//! it is whole or given up. What is begun is bounded by what the core asks for (limit L4), so
-//! nothing of a chunk that it gave up may stay. Refuses to judge blocks: the core does.
+//! Decides which bytes belong to a chunk: one chunk of each transfer is begun here, until it is
+//! whole or given up; then what is there of it goes to the pool, from where the session goes on
+//! that brings the rest. Refuses to judge blocks: the core does.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 
-use fairhaul_core::id::TransferId;
-use fairhaul_core::manifest::Manifest;
+use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::units::ByteCount;
@@ -92,20 +92,54 @@ impl Intake {
 #[derive(Debug, Default)]
 pub(crate) struct Begun {
     partial: BTreeMap<TransferId, Partial>,
+    /// What is to be continued, before the first block has come.
+    ready: BTreeMap<(TransferId, u32), Partial>,
     held: usize,
 }
 
+/// The first bytes of a chunk.
 #[derive(Debug)]
-struct Partial {
-    chunk: u32,
+pub(crate) struct Partial {
+    pub(super) content: ContentId,
+    pub(super) chunk: u32,
+    /// Who sent the last of them.
+    pub(super) of: PeerId,
     whole: usize,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     hasher: blake3::Hasher,
     /// Bytes that were hashed.
     hashed: usize,
 }
 
 impl Partial {
+    /// What it is the beginning of, and from whom.
+    pub(super) const fn key(&self) -> (ContentId, u32, PeerId) {
+        (self.content, self.chunk, self.of)
+    }
+
+    /// Forgets what is beyond the first `len` bytes: a part of a block, perhaps, of which the core
+    /// has not heard.
+    fn shrink(&mut self, len: usize) {
+        self.bytes.truncate(len);
+        if self.hashed > len {
+            (self.hasher, self.hashed) = (chunk_hasher(), 0);
+        }
+    }
+
+    fn new((content, chunk, of): (ContentId, u32, PeerId), whole: usize, pool: &Pool) -> Self {
+        let mut bytes = pool.take(whole);
+        bytes.clear();
+        Self {
+            content,
+            chunk,
+            of,
+            whole,
+            bytes,
+            hasher: chunk_hasher(),
+            hashed: 0,
+        }
+    }
+
     /// Hashes what came while it is near, in whole steps: BLAKE3 is a tree, and whole subtrees
     /// are hashed several leaves at a time.
     fn hash_ahead(&mut self) {
@@ -135,23 +169,48 @@ impl Begun {
         if continues {
             return;
         }
-        self.release(&shared.pool, transfer, None);
-        let geometry = shared
-            .geometry(transfer)
-            .filter(|_| offset == ByteCount::ZERO);
-        let Some(whole) = geometry.and_then(|geometry| len_of(&geometry, chunk)) else {
+        if let Some(left) = self.partial.remove(&transfer) {
+            self.held -= left.bytes.len();
+            shared.pool.keep(left);
+        }
+        let Some((content, geometry)) = shared.geometry(transfer) else {
             return;
         };
-        let mut bytes = shared.pool.take(whole);
-        bytes.clear();
-        let partial = Partial {
-            chunk,
-            whole,
-            bytes,
-            hasher: chunk_hasher(),
-            hashed: 0,
+        let Some(whole) = len_of(&geometry, chunk) else {
+            return;
         };
+        let partial = match usize::try_from(offset.get()) {
+            Ok(0) => Partial::new((content, chunk, shared.peer), whole, &shared.pool),
+            Ok(offset) => {
+                let Some(partial) = self.resumed(shared, (transfer, content, chunk), offset) else {
+                    return;
+                };
+                partial
+            }
+            Err(_) => return,
+        };
+        self.held += partial.bytes.len();
         self.partial.insert(transfer, partial);
+    }
+
+    /// The first `offset` bytes of a chunk: those that the core wants continued here, or what this
+    /// session itself had begun and left.
+    fn resumed(
+        &mut self,
+        shared: &Shared,
+        (transfer, content, chunk): (TransferId, ContentId, u32),
+        offset: usize,
+    ) -> Option<Partial> {
+        let ready = self.ready.remove(&(transfer, chunk));
+        let ready = ready.inspect(|ready| self.held -= ready.bytes.len());
+        let mut partial = ready.or_else(|| shared.pool.kept(content, chunk, shared.peer))?;
+        if partial.bytes.len() < offset {
+            shared.pool.put(partial.bytes);
+            return None;
+        }
+        partial.shrink(offset);
+        partial.of = shared.peer;
+        Some(partial)
     }
 
     fn append(&mut self, head: &Message, payload: &[u8]) -> Result<(), Misbehaviour> {
@@ -207,12 +266,24 @@ impl Begun {
     /// Nothing more comes of what was begun of a transfer, or of that chunk of it.
     pub(super) fn release(&mut self, pool: &Pool, theirs: TransferId, chunk: Option<u32>) {
         let gone = |partial: &Partial| chunk.is_none_or(|chunk| chunk == partial.chunk);
-        if !self.partial.get(&theirs).is_some_and(gone) {
-            return;
+        let begun = self.partial.get(&theirs).is_some_and(gone);
+        let begun = begun.then(|| self.partial.remove(&theirs)).flatten();
+        let of_it =
+            |key: &(TransferId, u32), partial: &mut Partial| key.0 == theirs && gone(partial);
+        let ready = self.ready.extract_if(.., of_it).map(|(_, ready)| ready);
+        for partial in ready.chain(begun) {
+            self.held -= partial.bytes.len();
+            pool.keep(partial);
         }
-        let partial = self.partial.remove(&theirs).expect("looked up above");
-        self.held -= partial.bytes.len();
-        pool.put(partial.bytes);
+    }
+
+    /// Nothing more comes of anything.
+    fn release_all(&mut self, pool: &Pool) {
+        let ready = std::mem::take(&mut self.ready).into_values();
+        for partial in ready.chain(std::mem::take(&mut self.partial).into_values()) {
+            pool.keep(partial);
+        }
+        self.held = 0;
     }
 
     /// Bytes that are held.
@@ -237,6 +308,22 @@ impl Shared {
     pub(crate) fn give_up(&self, theirs: TransferId, chunk: Option<u32>) {
         self.begun().release(&self.pool, theirs, chunk);
     }
+
+    /// The peer is asked for the rest of a chunk of what it calls `theirs`.
+    pub(crate) fn resume(&self, theirs: TransferId, partial: Partial) {
+        let mut begun = self.begun();
+        begun.held += partial.bytes.len();
+        let before = begun.ready.insert((theirs, partial.chunk), partial);
+        if let Some(before) = before {
+            begun.held -= before.bytes.len();
+            self.pool.keep(before);
+        }
+    }
+
+    /// The session is over.
+    pub(crate) fn give_up_all(&self) {
+        self.begun().release_all(&self.pool);
+    }
 }
 
 #[cfg(test)]
@@ -247,11 +334,13 @@ mod tests {
     const CHUNK: u64 = 4_096;
 
     /// A session with a peer that takes part in two contents of four chunks.
-    fn session() -> (Intake, Arc<Shared>) {
-        let shared = Arc::new(Shared::default());
+    fn session(peer: u32, pool: &Arc<Pool>) -> (Intake, Arc<Shared>) {
+        let shared = Shared::new(PeerId(peer), Arc::clone(pool), Arc::default());
+        let shared = Arc::new(shared);
         let geometry = Manifest::new(ByteCount::new(4 * CHUNK), ByteCount::new(CHUNK)).unwrap();
         for theirs in [1, 2] {
-            shared.learn(TransferId(theirs), Some(geometry));
+            let content = ContentId([u8::try_from(theirs).unwrap(); 32]);
+            shared.learn(TransferId(theirs), content, geometry);
         }
         (Intake::new(Arc::clone(&shared), Decoder::new()), shared)
     }
@@ -282,7 +371,7 @@ mod tests {
     /// Limit: L4.
     #[test]
     fn nothing_is_held_of_a_chunk_that_was_given_up() {
-        let (mut intake, shared) = session();
+        let (mut intake, shared) = session(1, &Arc::default());
         let (one, two) = (TransferId(1), TransferId(2));
         for (transfer, len) in [(1, 1_000), (2, 3_000)] {
             begins(&mut intake, transfer, 0, len);
@@ -299,7 +388,7 @@ mod tests {
         begins(&mut intake, 2, 1, 2_000);
         says(&mut intake, &Message::Leave { transfer });
         assert_eq!(shared.begun().held(), 2_000, "the peer leaves");
-        shared.learn(one, None);
+        shared.forget(one);
         assert_eq!(shared.begun().held(), 0, "what it calls so is forgotten");
         begins(&mut intake, 2, 2, 1_000);
         begins(&mut intake, 2, 3, CHUNK);
@@ -310,5 +399,77 @@ mod tests {
         );
         let whole = |heard: &Heard| matches!(heard, Heard::Chunk(..));
         assert_eq!(intake.heard.iter().filter(|heard| whole(heard)).count(), 1);
+    }
+
+    /// One peer sends three quarters of a chunk in blocks of a quarter and a bit of the next, and
+    /// refuses the rest. The session that is told to go on from there makes the chunk whole, as if
+    /// one peer had sent it; what a third peer began of the same chunk is not mixed in.
+    #[test]
+    fn a_session_goes_on_where_another_stopped() {
+        let pool = Arc::default();
+        let content = ContentId([1; 32]);
+        let (one, chunk) = (TransferId(1), 0);
+        let quarter = |number: u64, fill: u8, len: u64| {
+            let mut bytes = Vec::new();
+            let head = Message::Block {
+                transfer: one,
+                chunk,
+                offset: ByteCount::new(number * CHUNK / 4),
+                len: ByteCount::new(CHUNK / 4),
+            };
+            encode(&head, &mut bytes);
+            bytes.resize(bytes.len() + usize::try_from(len).unwrap(), fill);
+            bytes
+        };
+        let (mut first, shared) = session(4, &pool);
+        for number in 0..3 {
+            first.feed(&quarter(number, 7, CHUNK / 4)).unwrap();
+        }
+        first.feed(&quarter(3, 7, 100)).unwrap();
+        shared.give_up_all();
+        let (mut liar, shared) = session(6, &pool);
+        liar.feed(&quarter(0, 66, CHUNK / 4)).unwrap();
+        let transfer = one;
+        says(&mut liar, &Message::Reject { transfer, chunk });
+        assert_eq!(shared.begun().held(), 0);
+
+        let (mut second, shared) = session(5, &pool);
+        let partial = pool.kept(content, chunk, PeerId(4)).expect("it was begun");
+        shared.resume(one, partial);
+        second.feed(&quarter(3, 7, CHUNK / 4)).unwrap();
+        let Some(Heard::Chunk(_, arrival)) = second.heard.pop() else {
+            panic!("the chunk is whole");
+        };
+        let whole = vec![7; usize::try_from(CHUNK).unwrap()];
+        assert_eq!(arrival.bytes, whole);
+        assert_eq!(
+            &arrival.hash,
+            chunk_hasher().update(&whole).finalize().as_bytes()
+        );
+        assert_eq!(shared.begun().held(), 0);
+        assert!(pool.kept(content, chunk, PeerId(6)).is_some());
+        pool.discard(content, chunk);
+        assert!(pool.kept(content, chunk, PeerId(5)).is_none());
+    }
+
+    /// What is kept is bounded, and whoever fills it makes room for the others.
+    #[test]
+    fn a_peer_that_begins_a_thousand_chunks_costs_nobody_else_his() {
+        let pool: Arc<Pool> = Arc::default();
+        let partial = |of: u32, chunk: u32, len: usize| Partial {
+            content: ContentId([1; 32]),
+            chunk,
+            of: PeerId(of),
+            whole: len + 1,
+            bytes: vec![0; len],
+            hasher: chunk_hasher(),
+            hashed: 0,
+        };
+        pool.keep(partial(1, 0, 1_000_000));
+        for chunk in 0..1_000 {
+            pool.keep(partial(2, chunk, 1_000_000));
+        }
+        let kept = |of, chunk| pool.kept(ContentId([1; 32]), chunk, PeerId(of)).is_some();
+        assert!(kept(1, 0) && kept(2, 999) && !kept(2, 0));
     }
 }

@@ -1,26 +1,33 @@
 //! What sessions share with the driver and with each other.
 //!
-//! Decides how much may wait for the disk before reading stops, and how many buffers are kept.
+//! Decides how much may wait for the disk before reading stops, how many buffers are kept, and how
+//! much of chunks that nobody sends.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use fairhaul_core::id::TransferId;
-use fairhaul_core::manifest::Manifest;
+use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::manifest::{ContentId, Manifest};
 use tokio::sync::Notify;
 
-use super::intake::Begun;
+use super::intake::{Begun, Partial};
 
 /// Chunk bytes that may wait for the disk before reading stops (limit L4).
 const WRITE_BEHIND: u64 = 64 * 1024 * 1024;
 /// Buffers kept for the next chunk, in bytes.
 const POOL_MAX: usize = 64 * 1024 * 1024;
 
-/// Buffers of chunks, used again: new pages cost more than the bytes that go into them.
+/// Bytes of chunks that are kept although nobody sends the rest. The core keeps less of them in its
+/// books (a quarter of limit L4); what is beyond is what it has not heard of yet.
+const BEGUN_MAX: usize = 64 * 1024 * 1024;
+
+/// Buffers of chunks, used again: new pages cost more than the bytes that go into them. And the
+/// first bytes of chunks, for whatever session brings the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     buffers: Mutex<(Vec<Vec<u8>>, usize)>,
+    begun: Mutex<Vec<Partial>>,
 }
 
 impl Pool {
@@ -35,6 +42,50 @@ impl Pool {
         let buffer = buffers.swap_remove(at);
         *held -= buffer.capacity();
         buffer
+    }
+
+    /// Keeps the first bytes of a chunk, of which one peer sent the last. Room is made by those who
+    /// sent most of what is kept.
+    pub(super) fn keep(&self, partial: Partial) {
+        let mut begun = self.begun.lock().expect("nobody panics with a chunk");
+        let known = begun.iter().position(|kept| kept.key() == partial.key());
+        let more = known.is_none_or(|at| begun[at].bytes.len() < partial.bytes.len());
+        if !more || partial.bytes.is_empty() {
+            return self.put(partial.bytes);
+        }
+        if let Some(at) = known {
+            self.put(begun.remove(at).bytes);
+        }
+        begun.push(partial);
+        loop {
+            let mut held: BTreeMap<PeerId, usize> = BTreeMap::new();
+            for kept in begun.iter() {
+                *held.entry(kept.of).or_default() += kept.bytes.capacity();
+            }
+            let most = held.iter().max_by_key(|(_, bytes)| **bytes);
+            let Some((&most, _)) = most.filter(|_| held.values().sum::<usize>() > BEGUN_MAX) else {
+                return;
+            };
+            let oldest = begun.iter().position(|kept| kept.of == most);
+            self.put(begun.remove(oldest.expect("it holds most")).bytes);
+        }
+    }
+
+    /// The first bytes of a chunk, of which `of` sent the last, if they were kept.
+    pub(crate) fn kept(&self, content: ContentId, chunk: u32, of: PeerId) -> Option<Partial> {
+        let mut begun = self.begun.lock().expect("nobody panics with a chunk");
+        let at = begun
+            .iter()
+            .position(|kept| kept.key() == (content, chunk, of))?;
+        Some(begun.remove(at))
+    }
+
+    /// Nothing of a chunk is kept any more.
+    pub(crate) fn discard(&self, content: ContentId, chunk: u32) {
+        let mut begun = self.begun.lock().expect("nobody panics with a chunk");
+        let of_it = |kept: &mut Partial| (kept.content, kept.chunk) == (content, chunk);
+        let gone = begun.extract_if(.., of_it);
+        gone.for_each(|kept| self.put(kept.bytes));
     }
 
     pub(crate) fn put(&self, buffer: Vec<u8>) {
@@ -76,10 +127,12 @@ impl Backlog {
 }
 
 /// What a session shares with the driver.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
+    /// Whose session it is.
+    pub(super) peer: PeerId,
     /// Geometry of the contents that the peer takes part in, by its own ids.
-    geometry: Mutex<BTreeMap<TransferId, Manifest>>,
+    geometry: Mutex<BTreeMap<TransferId, (ContentId, Manifest)>>,
     /// Bytes of control messages that were not written yet (limit L5).
     pub(crate) queued: AtomicUsize,
     pub(crate) pool: Arc<Pool>,
@@ -89,28 +142,31 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(pool: Arc<Pool>, backlog: Arc<Backlog>) -> Self {
+    pub(crate) fn new(peer: PeerId, pool: Arc<Pool>, backlog: Arc<Backlog>) -> Self {
         Self {
+            peer,
+            geometry: Mutex::default(),
+            queued: AtomicUsize::default(),
             pool,
             backlog,
-            ..Self::default()
+            begun: Mutex::default(),
         }
     }
 
-    /// The peer calls a content with this geometry `theirs`; none forgets it.
-    pub(crate) fn learn(&self, theirs: TransferId, geometry: Option<Manifest>) {
+    /// The peer calls this content `theirs`.
+    pub(crate) fn learn(&self, theirs: TransferId, content: ContentId, geometry: Manifest) {
         let mut known = self.geometry.lock().expect("nobody panics with the table");
-        match geometry {
-            Some(geometry) => known.insert(theirs, geometry),
-            None => known.remove(&theirs),
-        };
-        drop(known);
-        if geometry.is_none() {
-            self.give_up(theirs, None);
-        }
+        known.insert(theirs, (content, geometry));
     }
 
-    pub(super) fn geometry(&self, theirs: TransferId) -> Option<Manifest> {
+    /// The peer calls nothing `theirs` any more.
+    pub(crate) fn forget(&self, theirs: TransferId) {
+        self.give_up(theirs, None);
+        let mut known = self.geometry.lock().expect("nobody panics with the table");
+        known.remove(&theirs);
+    }
+
+    pub(super) fn geometry(&self, theirs: TransferId) -> Option<(ContentId, Manifest)> {
         let known = self.geometry.lock().expect("nobody panics with the table");
         known.get(&theirs).copied()
     }

@@ -296,7 +296,9 @@ impl Wire {
                         self.join(content, is_manifest, false).await;
                     }
                 }
-                Message::Request { transfer, chunk } => {
+                Message::Request {
+                    transfer, chunk, ..
+                } => {
                     let Some(&is_manifest) = theirs.get(&transfer) else {
                         continue;
                     };
@@ -360,7 +362,13 @@ impl Wire {
 
     pub(crate) async fn request(&mut self, chunk: u32) {
         let transfer = WANTED;
-        self.say(&Message::Request { transfer, chunk }).await;
+        let offset = ByteCount::ZERO;
+        self.say(&Message::Request {
+            transfer,
+            chunk,
+            offset,
+        })
+        .await;
     }
 
     /// Asks for chunks of `range` over and over, `depth` at once, until so many bytes of them have

@@ -127,8 +127,11 @@ impl World<'_> {
 
     /// What was on its way is gone with one of its ends.
     pub(super) fn lose(&mut self, id: u64) {
-        let flight = self.flights[super::index(id)];
+        let flight = &self.flights[super::index(id)];
         self.checks.dropped(flight.from, &flight.block, flight.sent);
+        if flight.sent {
+            self.tally.wasted(flight.to, flight.block.len);
+        }
         self.release(id);
     }
 

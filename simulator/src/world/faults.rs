@@ -1,10 +1,11 @@
 //! Transfers that start and end, and what goes wrong on purpose.
 
 use fairhaul_core::bitfield::Bitfield;
-use fairhaul_core::id::{ChunkIndex, GroupId, PeerId, TransferId};
+use fairhaul_core::id::{GroupId, PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::{Limit, Target};
 
 use super::{Event, World, build, swarm};
@@ -128,22 +129,12 @@ impl World<'_> {
         None
     }
 
-    /// A chunk is whole; in virtual time every disk is fast and honest.
-    pub(super) fn store(
-        &mut self,
-        host: u32,
-        transfer: TransferId,
-        chunk: ChunkIndex,
-        from: PeerId,
-    ) {
-        let sender = self.hosts[host as usize].links[from.index()].host;
-        let contents = self.setup.contents.len();
-        let manifest = match (transfer.index()).checked_sub(contents) {
-            Some(row) => geometry(&self.setup.transfers[row]),
-            None => self.manifest(transfer.0),
-        };
-        self.tally
-            .stored(sender, host, transfer.0, manifest.len_of(chunk));
+    /// A chunk is whole, of these parts; in virtual time every disk is fast and honest.
+    pub(super) fn store(&mut self, host: u32, transfer: TransferId, parts: &[(PeerId, ByteCount)]) {
+        for (from, len) in parts {
+            let sender = self.hosts[host as usize].links[from.index()].host;
+            self.tally.stored(sender, host, transfer.0, *len);
+        }
     }
 
     pub(super) fn fault(&mut self, row: u32) {

@@ -13,7 +13,7 @@ use fairhaul_core::units::{ByteCount, Weight};
 use fairhaul_core::uplink::Block;
 
 use crate::event_queue::EventQueue;
-use crate::host::Host;
+use crate::host::{Connection, Host};
 use crate::ideal::Ideal;
 use crate::network::block::BlockNetwork;
 use crate::network::fluid::FluidNetwork;
@@ -92,7 +92,7 @@ enum Event {
 }
 
 /// A block on its way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Flight {
     from: u32,
     to: u32,
@@ -100,6 +100,8 @@ struct Flight {
     block: Block,
     sent: bool,
     live: bool,
+    /// What was said on the connection since, and must not arrive before it.
+    then: Vec<Message>,
 }
 
 /// One run.
@@ -316,24 +318,7 @@ impl<'a> World<'a> {
 
     fn act(&mut self, host: u32, action: Action, inputs: &mut Vec<(u32, Input)>) {
         match action {
-            Action::Send { peer, message } => {
-                let connection = self.hosts[host as usize].links[peer.index()];
-                if connection.up {
-                    let (to, peer, generation) =
-                        (connection.host, connection.back, connection.generation);
-                    let at = self.now + self.delay(host, to);
-                    self.queue.push(
-                        at,
-                        Event::Message {
-                            from: host,
-                            to,
-                            peer,
-                            generation,
-                            message,
-                        },
-                    );
-                }
-            }
+            Action::Send { peer, message } => self.say(host, peer, message),
             Action::Upload(block) => {
                 if !self.upload(host, block) {
                     inputs.push((host, Input::Stalled { peer: block.peer }));
@@ -343,8 +328,9 @@ impl<'a> World<'a> {
                 transfer,
                 chunk,
                 from,
+                parts,
             } => {
-                self.store(host, transfer, chunk, from);
+                self.store(host, transfer, &parts);
                 inputs.push((
                     host,
                     Input::Stored {
@@ -364,8 +350,50 @@ impl<'a> World<'a> {
                 }
             }
             Action::Notify(News::Wasted(_, bytes)) => self.tally.wasted(host, bytes),
-            Action::Notify(_) => {}
+            Action::Resume { .. } | Action::Discard { .. } | Action::Notify(_) => {}
         }
+    }
+
+    /// Sends a message over a connection that is up.
+    fn say(&mut self, host: u32, peer: PeerId, message: Message) {
+        let connection = self.hosts[host as usize].links[peer.index()];
+        if !connection.up {
+            return;
+        }
+        // A stream keeps its order: the word that no more of a chunk comes is behind its blocks.
+        // All other messages are as right before a block as behind it.
+        let last = self.flights.get_mut(index(connection.last));
+        let is_ours = |flight: &&mut Flight| {
+            flight.live
+                && (flight.from, flight.to) == (host, connection.host)
+                && flight.generation == connection.generation
+        };
+        if matches!(message, Message::Reject { .. })
+            && let Some(last) = last.filter(is_ours)
+        {
+            last.then.push(message);
+            return;
+        }
+        let at = self.now + self.delay(host, connection.host);
+        self.arrive(host, connection, message, at);
+    }
+
+    /// A message arrives at the other end of a connection of `from`, unless that ends before.
+    fn arrive(&mut self, from: u32, connection: Connection, message: Message, at: Time) {
+        let Connection {
+            host: to,
+            back: peer,
+            generation,
+            ..
+        } = connection;
+        let event = Event::Message {
+            from,
+            to,
+            peer,
+            generation,
+            message,
+        };
+        self.queue.push(at, event);
     }
 
     /// Gives a block to the network. False if its connection takes no more for now.
@@ -379,6 +407,7 @@ impl<'a> World<'a> {
             block,
             sent: false,
             live: true,
+            then: Vec::new(),
         };
         self.checks.handed(host, &block);
         let id = self.free.pop().unwrap_or(self.flights.len() as u64);
@@ -386,6 +415,7 @@ impl<'a> World<'a> {
             Some(place) => *place = flight,
             None => self.flights.push(flight),
         }
+        self.hosts[host as usize].links[block.peer.index()].last = id;
         let weight = self.weight(to, block.transfer.0);
         let delay = self.delay(host, to);
         let (from, to) = (NodeIndex(host), NodeIndex(to));

@@ -244,8 +244,10 @@ impl World<'_> {
         self.trace.event(self.now, 7, peer, 0, [0; 2]);
         self.swarm.disks[peer as usize] = node.holdings();
         self.tally.left(peer, self.now);
+        // Only whole chunks are on its disk.
+        self.tally.wasted(peer, node.unfinished());
         for id in 0..self.flights.len() as u64 {
-            let flight = self.flights[super::index(id)];
+            let flight = &self.flights[super::index(id)];
             if flight.live && (flight.from == peer || flight.to == peer) {
                 self.lose(id);
             }

@@ -32,7 +32,7 @@ impl World<'_> {
             return Err(RunError::Invented { at: self.now, id });
         }
         flight.sent = true;
-        let flight = *flight;
+        let flight = flight.clone();
         let Block {
             peer,
             transfer,
@@ -56,7 +56,7 @@ impl World<'_> {
             return Ok(());
         }
         self.checks.arrived(flight.to, &flight.block);
-        self.release(id);
+        let then = self.release(id);
         let connection = self.hosts[flight.from as usize].links[peer.index()];
         if !connection.up || connection.generation != flight.generation {
             return Ok(());
@@ -78,12 +78,18 @@ impl World<'_> {
                 message,
             },
         );
+        for message in then {
+            self.arrive(flight.from, connection, message, self.now);
+        }
         Ok(())
     }
 
-    pub(super) fn release(&mut self, id: u64) {
-        self.flights[index(id)].live = false;
+    /// A block is not on its way any more. Returns what was said behind it.
+    pub(super) fn release(&mut self, id: u64) -> Vec<Message> {
+        let flight = &mut self.flights[index(id)];
+        flight.live = false;
         self.free.push(id);
+        std::mem::take(&mut flight.then)
     }
 
     /// Keeps one event in the queue for the next thing that the network does.

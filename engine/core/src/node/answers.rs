@@ -8,8 +8,9 @@ use super::{Action, Event, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
+use crate::peer::AskedChunk;
 use crate::time::Time;
-use crate::transfer::Progress;
+use crate::transfer::{Begun, Progress};
 use crate::units::ByteCount;
 
 impl Node {
@@ -29,18 +30,21 @@ impl Node {
         let progress = transfer.block(peer, chunk, offset, len)?;
         let state = self.peer_mut(peer).expect("spot found it");
         state.count_received(len, now);
-        if offset == ByteCount::ZERO && progress != Progress::Late {
-            state.begins(ours, chunk, now);
+        if progress != Progress::Late {
+            state.answers((ours, chunk), len, now);
         }
         match progress {
             Progress::Partial => state.conduct.gives(len),
             Progress::Whole => {
                 state.conduct.gives(len);
                 state.finishes(ours, chunk, now);
+                let begun = self.transfers.at(place).begun(peer, chunk);
+                let parts = begun.map_or(Vec::new(), |begun| begun.parts.clone());
                 self.actions.push_back(Action::Store {
                     transfer: ours,
                     chunk,
                     from: peer,
+                    parts,
                 });
             }
             Progress::Late => self.wasted(peer, len)?,
@@ -55,15 +59,19 @@ impl Node {
         };
         if transfer.had().has(chunk) {
             // Two sent it, and the other was faster: this one is owed nothing either.
-            self.forget(from, id, chunk, Some(now));
+            self.forget(from, (id, chunk), Some(now), now);
             return self.ask(from, now);
         }
-        let others = transfer.stored(chunk, now);
+        let (others, kept) = transfer.stored(chunk, now);
         let complete = transfer.is_complete();
-        for peer in others {
-            self.withdraw(peer, id, chunk);
+        for (peer, _) in &others {
+            self.withdraw(*peer, id, chunk, now);
         }
-        self.forget(from, id, chunk, Some(now));
+        let vain = others.into_iter().chain(kept.map(|len| (from, len)));
+        for (peer, len) in vain.filter(|(_, len)| *len > ByteCount::ZERO) {
+            self.discard(peer, id, (chunk, len));
+        }
+        self.forget(from, (id, chunk), Some(now), now);
         for peer in self.peer_ids() {
             self.announce(peer, id, chunk);
         }
@@ -109,9 +117,10 @@ impl Node {
         if !transfer.had().has(chunk) {
             // It came whole, and is not stored after all.
             for peer in transfer.whole_of(chunk) {
-                self.let_go(peer, id, chunk, now);
+                let len = self.let_go(peer, id, chunk, now);
+                self.came_in_vain(peer, len);
             }
-            return;
+            return self.ask_everybody(now);
         }
         self.missing += usize::from(transfer.is_complete());
         transfer.lost(chunk);
@@ -154,45 +163,99 @@ impl Node {
         Ok(())
     }
 
-    /// A chunk had the wrong hash. Whoever sent it is asked for nothing more.
+    /// A chunk had the wrong hash. Who sent all of it is asked for nothing more. Of several any may
+    /// have sent what is wrong: none is blamed, and each sends whole chunks from now on.
     pub(super) fn rejected(&mut self, id: TransferId, chunk: ChunkIndex, from: PeerId, now: Time) {
-        if let Some(state) = self.peer_mut(from) {
-            state.conduct.lied = true;
-        }
-        self.give_up(from, id, chunk, now);
-        self.end(from, Misbehaviour::WrongHash);
-    }
-
-    /// Nothing more comes of this request: the chunk is wanted again.
-    pub(super) fn give_up(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
-        let transfer = self.transfers.get(id);
-        let lost = transfer.map_or(ByteCount::ZERO, |one| one.received(peer, chunk));
-        if lost > ByteCount::ZERO {
-            if let Some(state) = self.peer_mut(peer) {
-                state.conduct.loses(lost, now);
-            }
-            self.actions
-                .push_back(Action::Notify(Event::Wasted(peer, lost)));
-        }
-        self.let_go(peer, id, chunk, now);
-    }
-
-    /// What `peer` was asked for is wanted again, of whoever has it, and nobody is to blame.
-    fn let_go(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
         let Some(transfer) = self.transfers.get_mut(id) else {
             return;
         };
-        let released = transfer.release(peer, chunk);
-        self.forget(peer, id, chunk, None);
-        if released {
-            self.ask_everybody(now);
+        let senders = transfer.begun(from, chunk).map(Begun::senders);
+        let senders = senders.unwrap_or_default();
+        let several = senders.len() > 1;
+        if several {
+            transfer.was_wrong(chunk);
+            self.watch.part(senders);
+        } else if let Some(state) = self.peer_mut(from) {
+            state.conduct.lied = true;
+        }
+        let len = self.let_go(from, id, chunk, now);
+        self.came_in_vain(from, len);
+        self.ask_everybody(now);
+        if !several {
+            self.end(from, Misbehaviour::WrongHash);
         }
     }
 
+    /// Nothing more comes of this request: the chunk is wanted again, and what came of it is kept
+    /// for whoever sends the rest.
+    pub(super) fn give_up(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
+        let Some(transfer) = self.transfers.get_mut(id) else {
+            return;
+        };
+        let begun = transfer.release(peer, chunk);
+        self.forget(peer, (id, chunk), None, now);
+        let Some(begun) = begun else {
+            return;
+        };
+        self.keep(peer, id, (chunk, begun), now);
+        self.ask_everybody(now);
+    }
+
+    /// Keeps the first bytes of a chunk that `peer` does not finish, if there is a place for them.
+    pub(super) fn keep(
+        &mut self,
+        peer: PeerId,
+        id: TransferId,
+        (chunk, begun): (ChunkIndex, Begun),
+        now: Time,
+    ) {
+        let Some(transfer) = self.transfers.get_mut(id) else {
+            return;
+        };
+        let Some((gone, len)) = transfer.keep(chunk, begun) else {
+            return self.keep_within(id, peer);
+        };
+        // Of two beginnings of one chunk the shell keeps the longer, as we do.
+        if transfer.keeps(gone) {
+            return self.came_in_vain(peer, len);
+        }
+        if let Some(state) = self.peer_mut(peer).filter(|_| gone == chunk) {
+            state.conduct.loses(len, now);
+        }
+        self.discard(peer, id, (gone, len));
+    }
+
+    /// What was kept of a chunk is of no use any more.
+    pub(super) fn discard(
+        &mut self,
+        peer: PeerId,
+        transfer: TransferId,
+        (chunk, len): (ChunkIndex, ByteCount),
+    ) {
+        self.actions.push_back(Action::Discard { transfer, chunk });
+        self.came_in_vain(peer, len);
+    }
+
+    fn came_in_vain(&mut self, peer: PeerId, len: ByteCount) {
+        if len > ByteCount::ZERO {
+            let wasted = Event::Wasted(peer, len);
+            self.actions.push_back(Action::Notify(wasted));
+        }
+    }
+
+    /// What `peer` was asked for is wanted again, from its beginning. Returns how much of it is
+    /// lost.
+    fn let_go(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) -> ByteCount {
+        let transfer = self.transfers.get_mut(id);
+        let begun = transfer.and_then(|one| one.release(peer, chunk));
+        self.forget(peer, (id, chunk), None, now);
+        begun.map_or(ByteCount::ZERO, |begun| begun.received)
+    }
+
     /// We no longer want what we asked `peer` for.
-    pub(super) fn withdraw(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex) {
+    pub(super) fn withdraw(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
         if self.peer(peer).is_some() {
-            self.forget(peer, id, chunk, None);
+            self.forget(peer, (id, chunk), None, now);
             self.send(
                 peer,
                 Message::Cancel {
@@ -204,9 +267,25 @@ impl Node {
     }
 
     /// `peer` owes us that chunk no longer, which it gave at the time that is said, or did not.
-    fn forget(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, answered: Option<Time>) {
-        if let Some(state) = self.peers.get_mut(peer.index()).and_then(Option::as_mut) {
-            self.asked -= usize::from(state.forget(id, chunk, answered));
+    fn forget(
+        &mut self,
+        peer: PeerId,
+        (id, chunk): (TransferId, ChunkIndex),
+        answered: Option<Time>,
+        now: Time,
+    ) {
+        let state = self.peers.get_mut(peer.index()).and_then(Option::as_mut);
+        let Some(ask) = state.and_then(|state| state.forget(id, chunk, answered)) else {
+            return;
+        };
+        self.asked -= 1;
+        self.not_fetched(&ask, now);
+    }
+
+    /// What does not come counts for no cap: it is asked for once more.
+    pub(super) fn not_fetched(&mut self, ask: &AskedChunk, now: Time) {
+        if let Some(bucket) = &mut self.download {
+            bucket.give_back(ask.len.saturating_sub(ask.came), now);
         }
     }
 

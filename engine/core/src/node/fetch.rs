@@ -9,6 +9,7 @@ use crate::misbehaviour::Misbehaviour;
 use crate::peer::{AskedChunk, Peer, Remote};
 use crate::time::{Span, Time};
 use crate::token_bucket::TokenBucket;
+use crate::transfer::Pick;
 use crate::units::{ByteCount, Rate};
 
 /// Depth of the bucket that paces requests: a second, and never less than one usual chunk.
@@ -55,7 +56,7 @@ impl Node {
         };
         let found = state.remotes.iter().filter(open).find_map(stuck);
         let (id, place, chunk, other) = found?;
-        self.withdraw(other, id, chunk);
+        self.withdraw(other, id, chunk, now);
         self.transfers.at_mut(place).withdraw(other, chunk);
         self.ask_one(peer, now)
     }
@@ -72,6 +73,8 @@ impl Node {
         let spared = self.left_to_others(peer, now);
         let guard = self.watch.guard;
         let held = self.held_for(peer);
+        let apart = &self.watch.apart;
+        let mixes = |one: PeerId| !apart.contains(&one);
         let state = self.peers.get_mut(peer.index())?.as_mut()?;
         if !state.may_be_asked() || !state.has_room() {
             return None;
@@ -99,12 +102,13 @@ impl Node {
             if owed.is_some_and(|(guard, owed)| guard.is_too_much(owed, largest)) {
                 return None;
             }
-            let chunk = transfer.ask(peer, &remote.has, picker, rng, now)?;
-            Some((remote.ours, chunk, transfer.manifest.len_of(chunk)))
+            let pick = transfer.ask((peer, &remote.has), mixes, (picker, rng), now)?;
+            let rest = transfer.manifest.len_of(pick.chunk) - pick.offset;
+            Some((remote.ours, pick, rest))
         };
         let open = |remote: &&Remote| remote.has_room() && !spared.contains(&remote.ours);
         let found = state.remotes.after(turn).filter(open).find_map(choose);
-        let (transfer, chunk, len) = found?;
+        let (transfer, Pick { chunk, offset, of }, len) = found?;
         if let Some(bucket) = &mut self.download {
             bucket.spend(len, now);
         }
@@ -112,12 +116,24 @@ impl Node {
             transfer,
             chunk,
             len,
+            came: ByteCount::ZERO,
             at: now,
             whole: false,
         });
         self.asked += 1;
-        let chunk = chunk.get();
-        let message = Message::Request { transfer, chunk };
+        if let Some(of) = of {
+            self.actions.push_back(Action::Resume {
+                peer,
+                transfer,
+                chunk,
+                of,
+            });
+        }
+        let message = Message::Request {
+            transfer,
+            chunk: chunk.get(),
+            offset,
+        };
         self.actions.push_back(Action::Send { peer, message });
         Some(())
     }
@@ -238,7 +254,7 @@ impl Node {
         if other == peer {
             return None;
         }
-        self.withdraw(other, id, chunk);
+        self.withdraw(other, id, chunk, now);
         self.transfers.at_mut(place).withdraw(other, chunk);
         Some(other)
     }

@@ -7,10 +7,9 @@ use super::{Action, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::{Join, Message};
 use crate::misbehaviour::Misbehaviour;
-use crate::peer::{Peer, Remote};
+use crate::peer::{AskedChunk, Peer, Remote};
 use crate::time::Time;
 use crate::transfer::Transfer;
-use crate::units::ByteCount;
 
 impl Node {
     pub(super) fn connected(&mut self, peer: PeerId, outbound: bool, now: Time) {
@@ -33,7 +32,7 @@ impl Node {
     }
 
     pub(super) fn disconnected(&mut self, peer: PeerId, now: Time) {
-        let Some(mut gone) = self.peers.get_mut(peer.index()).and_then(Option::take) else {
+        let Some(gone) = self.peers.get_mut(peer.index()).and_then(Option::take) else {
             return;
         };
         self.uplink.purge_peer(peer);
@@ -43,16 +42,15 @@ impl Node {
         for remote in gone.remotes.iter() {
             self.transfers.at_mut(remote.place).drop_holder(&remote.has);
         }
+        self.watch.parts(peer, gone.conduct);
         for ask in &gone.asked {
-            if let Some(transfer) = self.transfers.get_mut(ask.transfer) {
-                if !ask.whole {
-                    let lost = transfer.received(peer, ask.chunk);
-                    gone.conduct.loses(lost, now);
-                }
-                transfer.release(peer, ask.chunk);
+            self.not_fetched(ask, now);
+            let transfer = self.transfers.get_mut(ask.transfer);
+            let begun = transfer.and_then(|one| one.release(peer, ask.chunk));
+            if let Some(begun) = begun {
+                self.keep(peer, ask.transfer, (ask.chunk, begun), now);
             }
         }
-        self.watch.parts(peer, gone.conduct);
         if !gone.asked.is_empty() {
             self.ask_everybody(now);
         }
@@ -92,6 +90,11 @@ impl Node {
         self.missing -= usize::from(!transfer.is_complete());
         self.contents.remove(&transfer.content);
         self.uplink.purge_transfer(id);
+        for (chunk, begun) in transfer.unfinished() {
+            if let Some(&(peer, _)) = begun.parts.last() {
+                self.discard(peer, id, (chunk, begun.received));
+            }
+        }
         for peer in self.peer_ids() {
             let Some(state) = self.peers[peer.index()].as_mut() else {
                 continue;
@@ -100,11 +103,14 @@ impl Node {
                 continue;
             }
             let gone = state.asked.extract_if(.., |ask| ask.transfer == id);
-            let gone: Vec<ByteCount> = gone.map(|ask| ask.len).collect();
-            let dropped = gone.len();
-            state.conduct.may_be_late(gone.into_iter().sum());
+            let gone: Vec<AskedChunk> = gone.collect();
+            let late = gone.iter().map(|ask| ask.len.saturating_sub(ask.came));
+            state.conduct.may_be_late(late.sum());
             state.serving.retain(|serving| serving.transfer != id);
-            self.asked -= dropped;
+            self.asked -= gone.len();
+            for ask in &gone {
+                self.not_fetched(ask, now);
+            }
             self.send(peer, Message::Leave { transfer: id });
             self.update_interest(peer);
         }

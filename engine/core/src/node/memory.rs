@@ -11,6 +11,7 @@ use super::Node;
 use crate::id::{PeerId, TransferId};
 use crate::peer::{AskedChunk, Remote};
 use crate::time::{Span, Time};
+use crate::transfer::Transfer;
 use crate::units::{ByteCount, Rate};
 
 /// A chunk that comes more slowly than this gives its place up to one that waits.
@@ -29,10 +30,16 @@ pub(super) struct Memory {
     denied: bool,
 }
 
+/// The part of what may be held that the first bytes of chunks may take which nobody sends.
+const KEPT_PART: u64 = 4;
+
 /// What is held now, and how much may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
+    /// Of chunks that come, or wait to be stored.
     now: ByteCount,
+    /// Of chunks that nobody sends.
+    kept: ByteCount,
     most: ByteCount,
 }
 
@@ -45,7 +52,7 @@ impl Memory {
         if !remote.is_idle() {
             return !self.pressed;
         }
-        let left = held.most.saturating_sub(held.now);
+        let left = held.most.saturating_sub(held.now + held.kept);
         let fits = held.now == ByteCount::ZERO || len.get() <= left.get() / 2;
         if !fits {
             (self.pressed, self.denied) = (true, true);
@@ -60,14 +67,42 @@ impl Node {
         let most = self.watch.guard?.held;
         let mut remotes = self.peer(peer)?.remotes.iter();
         let matters = self.memory.pressed || remotes.any(Remote::is_idle);
-        let now = || self.held();
-        matters.then(|| Held { now: now(), most })
+        matters.then(|| Held {
+            now: self.moving(),
+            kept: self.kept(),
+            most,
+        })
     }
 
     /// Bytes of chunks that are begun, or may be at any moment, and of those that wait to be
     /// stored.
     #[must_use]
     pub fn held(&self) -> ByteCount {
+        self.moving() + self.kept()
+    }
+
+    /// Memory of chunks of which the first bytes are kept for whoever sends the rest.
+    fn kept(&self) -> ByteCount {
+        self.transfers.iter().map(|(_, one)| one.kept()).sum()
+    }
+
+    /// One more chunk of `id` is kept, of which `peer` sent the last bytes: it fits, or some are
+    /// not kept any more.
+    pub(super) fn keep_within(&mut self, id: TransferId, peer: PeerId) {
+        let Some(guard) = self.watch.guard else {
+            return;
+        };
+        while self.kept().get() > guard.held.get() / KEPT_PART {
+            let transfer = self.transfers.get_mut(id);
+            let Some(gone) = transfer.and_then(Transfer::keep_less) else {
+                return;
+            };
+            self.discard(peer, id, gone);
+        }
+    }
+
+    /// Bytes of chunks that come, or wait to be stored.
+    fn moving(&self) -> ByteCount {
         let peers = self.peers.iter().flatten();
         let remotes = peers.flat_map(|peer| peer.remotes.iter());
         remotes.map(Remote::held).sum()

@@ -18,7 +18,7 @@ use crate::rng::Rng;
 use crate::time::{Span, Time};
 use crate::token_bucket::TokenBucket;
 use crate::transfer::Transfer;
-use crate::units::Rate;
+use crate::units::{ByteCount, Rate};
 use crate::uplink::{Hold, Uplink};
 
 mod answers;
@@ -208,6 +208,14 @@ impl Node {
         self.transfers.get(transfer).map(Transfer::had)
     }
 
+    /// Bytes that came of chunks that are not whole: what is lost with this node.
+    #[must_use]
+    pub fn unfinished(&self) -> ByteCount {
+        let transfers = self.transfers.iter();
+        let begun = transfers.flat_map(|(_, transfer)| transfer.unfinished());
+        begun.map(|(_, begun)| begun.received).sum()
+    }
+
     /// What we have of every transfer.
     #[must_use]
     pub fn holdings(&self) -> Vec<(TransferId, Bitfield)> {
@@ -245,7 +253,11 @@ impl Node {
             Message::NotInterested => self.set_interested(peer, false),
             Message::Choke => self.choked(peer, true, now),
             Message::Unchoke => self.choked(peer, false, now),
-            Message::Request { transfer, chunk } => self.requested(peer, transfer, chunk, now)?,
+            Message::Request {
+                transfer,
+                chunk,
+                offset,
+            } => self.requested(peer, transfer, (chunk, offset), now)?,
             Message::Cancel { transfer, chunk } => self.cancelled(peer, transfer, chunk)?,
             Message::Reject { transfer, chunk } => self.refused(peer, transfer, chunk, now)?,
             Message::Block {

@@ -129,8 +129,9 @@ impl Node {
         interested.collect()
     }
 
-    /// Grants or takes back a slot, and says so. A chunk that has been started is finished:
-    /// half a chunk is worth nothing to its receiver.
+    /// Grants or takes back a slot, and says so. What waits is dropped, the rest of a chunk that
+    /// was begun too: its receiver can have that from others, and whoever gets a slot gets all of
+    /// it at once.
     fn set_choked(&mut self, peer: PeerId, choke: bool) {
         let Some(state) = self.peer_mut(peer).filter(|state| state.choked != choke) else {
             return;
@@ -152,10 +153,7 @@ impl Node {
         );
         if choke {
             let state = self.peer_mut(peer).expect("looked up above");
-            let dropped: Vec<Serving> = state
-                .serving
-                .extract_if(.., |serving| !serving.started)
-                .collect();
+            let dropped = std::mem::take(&mut state.serving);
             for serving in dropped {
                 self.uplink.cancel(peer, serving.transfer, serving.chunk);
                 self.send(
@@ -174,14 +172,19 @@ impl Node {
         &mut self,
         peer: PeerId,
         theirs: TransferId,
-        position: u32,
+        (position, offset): (u32, ByteCount),
         now: Time,
     ) -> Result<(), Misbehaviour> {
         let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, position)? else {
             return Err(Misbehaviour::UnknownTransfer);
         };
         let transfer = self.transfers.at(place);
-        let too_much = self.is_too_much(peer, transfer.manifest.len_of(chunk));
+        let len = transfer.manifest.len_of(chunk);
+        if offset >= len {
+            return Err(Misbehaviour::BlockLength);
+        }
+        let len = len - offset;
+        let too_much = self.is_too_much(peer, len);
         let state = self.peers[peer.index()].as_mut().expect("spot found it");
         let again = state
             .serving
@@ -195,7 +198,8 @@ impl Node {
             peer,
             transfer: ours,
             chunk,
-            len: transfer.manifest.len_of(chunk),
+            offset,
+            len,
             remaining: transfer.lacking(theirs),
         };
         let refused = state.choked

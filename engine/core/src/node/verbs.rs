@@ -242,8 +242,30 @@ pub enum Action {
         transfer: TransferId,
         /// Which.
         chunk: ChunkIndex,
-        /// Who sent it.
+        /// Who sent the last of it.
         from: PeerId,
+        /// Who sent how many of its bytes, in their order.
+        parts: Vec<(PeerId, ByteCount)>,
+    },
+    /// A peer is asked for the rest of a chunk, next: its blocks continue what came over the
+    /// connection of another. The shell keeps what came of each chunk until it is stored or is of
+    /// no use any more, whatever becomes of that connection.
+    Resume {
+        /// Who is asked.
+        peer: PeerId,
+        /// Of which transfer.
+        transfer: TransferId,
+        /// Which.
+        chunk: ChunkIndex,
+        /// Who sent the last of the bytes that are there.
+        of: PeerId,
+    },
+    /// The first bytes of a chunk that nobody sends are of no use any more.
+    Discard {
+        /// Of which transfer.
+        transfer: TransferId,
+        /// Which.
+        chunk: ChunkIndex,
     },
     /// End the connection.
     Close {

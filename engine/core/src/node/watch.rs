@@ -4,7 +4,7 @@
 //! and L7). Refuses to give a request up while nobody else could serve it: a slow source is
 //! better than none. Without a [`Guard`] it decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,8 @@ pub(super) struct Watch {
     connected: usize,
     /// The conduct of those that were.
     past: BTreeMap<PeerId, Conduct>,
+    /// Who sent a part of a wrong chunk: none of these shares a chunk with other senders.
+    pub(super) apart: BTreeSet<PeerId>,
 }
 
 impl Watch {
@@ -93,6 +95,7 @@ impl Watch {
             at: Time::ZERO,
             connected: 0,
             past: BTreeMap::new(),
+            apart: BTreeSet::new(),
         }
     }
 
@@ -109,6 +112,16 @@ impl Watch {
         self.connected += 1;
         if let Some(conduct) = self.past.remove(&peer) {
             state.conduct = conduct;
+        }
+    }
+
+    /// Each of these sent a part of a wrong chunk. It outlives the connection, as all conduct.
+    pub(super) fn part(&mut self, senders: Vec<PeerId>) {
+        for peer in senders {
+            if self.apart.len() == PAST_MAX {
+                self.apart.pop_first();
+            }
+            self.apart.insert(peer);
         }
     }
 

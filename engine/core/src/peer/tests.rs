@@ -29,6 +29,7 @@ fn ask_at(peer: &mut Peer, at: Time) {
         transfer: TRANSFER,
         chunk: ChunkIndex(0),
         len: ByteCount::new(4),
+        came: ByteCount::ZERO,
         at,
         whole: false,
     });
@@ -51,7 +52,7 @@ fn room(peer: &mut Peer) -> usize {
         ask(peer);
     }
     let room = peer.asked.len();
-    while peer.forget(TRANSFER, ChunkIndex(0), None) {}
+    while peer.forget(TRANSFER, ChunkIndex(0), None).is_some() {}
     room
 }
 
@@ -89,7 +90,8 @@ fn the_way_there_and_back_does_not_count_as_waiting() {
     let mut peer = seed(None);
     let (way, limit) = (Span::from_millis(200), Asking::default().most);
     ask(&mut peer);
-    peer.begins(TRANSFER, ChunkIndex(0), Time::ZERO + way);
+    let first = (TRANSFER, ChunkIndex(0));
+    peer.answers(first, ByteCount::new(1), Time::ZERO + way);
     peer.forget(TRANSFER, ChunkIndex(0), Some(Time::ZERO + way));
     assert_eq!(room(&mut peer), 3);
     let now = answer(&mut peer, Time::ZERO + way, limit + way);
@@ -154,6 +156,7 @@ fn only_a_peer_that_owes_something_can_be_silent() {
         transfer: TRANSFER,
         chunk: ChunkIndex(0),
         len: ByteCount::new(4),
+        came: ByteCount::ZERO,
         at: Time::ZERO,
         whole: false,
     });

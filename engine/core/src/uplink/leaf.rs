@@ -13,8 +13,12 @@ use super::class::Facts;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
     pub(super) chunk: ChunkIndex,
+    /// Where the request ends.
     pub(super) len: u64,
+    /// What is to be served next.
     pub(super) offset: u64,
+    /// Bytes that it asked for.
+    pub(super) asked: u64,
     pub(super) arrival: u64,
 }
 
@@ -87,7 +91,7 @@ impl Leaf {
         let len = rest.min(self.block);
         // A request costs at least `least`; its last block pays what the others did not.
         let unpaid = if len == rest {
-            least.saturating_sub(at.len)
+            least.saturating_sub(at.asked)
         } else {
             0
         };

@@ -106,6 +106,8 @@ pub struct Request {
     pub transfer: TransferId,
     /// For which chunk.
     pub chunk: ChunkIndex,
+    /// Where in the chunk to begin.
+    pub offset: ByteCount,
     /// Bytes to serve.
     pub len: ByteCount,
     /// Bytes of the transfer that this peer has still to get, this request included.
@@ -210,8 +212,9 @@ impl Uplink {
         leaf.remaining = request.remaining.get();
         leaf.queue.push_back(Pending {
             chunk: request.chunk,
-            len: request.len.get(),
-            offset: 0,
+            len: (request.offset + request.len).get(),
+            offset: request.offset.get(),
+            asked: request.len.get(),
             arrival: self.arrivals,
         });
         self.arrivals += 1;

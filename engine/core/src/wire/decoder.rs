@@ -236,7 +236,8 @@ fn shape(kind: u8, length: usize) -> Result<Shape, Misbehaviour> {
     let (least, most, kept) = match kind {
         JOIN => (JOIN_HEAD, JOIN_MAX - 1, body),
         LEAVE => exactly(4),
-        HAVE | LOST | REQUEST | CANCEL | REJECT | PING | PONG => exactly(8),
+        HAVE | LOST | CANCEL | REJECT | PING | PONG => exactly(8),
+        REQUEST => exactly(16),
         INTERESTED | NOT_INTERESTED | CHOKE | UNCHOKE => exactly(0),
         BLOCK => (BLOCK_HEAD, BLOCK_HEAD + BLOCK_MAX, BLOCK_HEAD),
         TEXT => (0, TEXT_MAX, body),
@@ -286,6 +287,7 @@ fn message(kind: u8, body: &[u8]) -> Result<Message, Misbehaviour> {
         REQUEST => Message::Request {
             transfer: transfer(),
             chunk: chunk(),
+            offset: ByteCount::new(le_u64(&body[8..])),
         },
         CANCEL => Message::Cancel {
             transfer: transfer(),

@@ -112,7 +112,11 @@ fn messages() -> impl Strategy<Value = Message> {
         Just(Message::NotInterested),
         Just(Message::Choke),
         Just(Message::Unchoke),
-        about().prop_map(|(transfer, chunk)| Message::Request { transfer, chunk }),
+        (about(), any::<u64>()).prop_map(|((transfer, chunk), offset)| Message::Request {
+            transfer,
+            chunk,
+            offset: ByteCount::new(offset),
+        }),
         about().prop_map(|(transfer, chunk)| Message::Cancel { transfer, chunk }),
         about().prop_map(|(transfer, chunk)| Message::Reject { transfer, chunk }),
         (about(), any::<u64>(), 0_u64..2_000).prop_map(|((transfer, chunk), offset, len)| {
@@ -348,10 +352,14 @@ fn w2_a_frame_at_its_limit_passes_and_one_byte_more_does_not() {
     assert_eq!(fault(&join), too_large);
 
     for kind in [LEAVE, HAVE, LOST, REQUEST, CANCEL, REJECT, PING, PONG] {
-        let bytes = if kind == LEAVE { 4 } else { 8 };
-        assert_eq!(fault(&frame(kind, &[0; 9][..bytes])), None);
-        assert_eq!(fault(&frame(kind, &[0; 9][..=bytes])), too_large);
-        let short = fault(&frame(kind, &[0; 9][..bytes - 1]));
+        let bytes = match kind {
+            LEAVE => 4,
+            REQUEST => 16,
+            _ => 8,
+        };
+        assert_eq!(fault(&frame(kind, &[0; 17][..bytes])), None);
+        assert_eq!(fault(&frame(kind, &[0; 17][..=bytes])), too_large);
+        let short = fault(&frame(kind, &[0; 17][..bytes - 1]));
         assert_eq!(short, Some(Misbehaviour::FrameLength));
     }
     for kind in [INTERESTED, NOT_INTERESTED, CHOKE, UNCHOKE] {

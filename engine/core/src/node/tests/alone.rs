@@ -129,6 +129,7 @@ fn the_endgame_asks_two_peers_and_cancels_the_slower() {
         transfer,
         chunk,
         from,
+        parts: vec![(B, ByteCount::new(CHUNK))],
     };
     assert_eq!(said, [store]);
     let stored = Input::Stored {
@@ -199,9 +200,11 @@ fn each_offence_closes_the_connection_under_its_name() {
             Message::Request {
                 transfer: TransferId(8),
                 chunk: 0,
+                offset: ByteCount::ZERO,
             },
             Misbehaviour::UnknownTransfer,
         ),
+        (rest(0, CHUNK), Misbehaviour::BlockLength),
         (join(9, Bitfield::full(6)), Misbehaviour::BitfieldLength),
         (half(0, CHUNK / 2), Misbehaviour::BlockOutOfOrder),
         (half(0, CHUNK), Misbehaviour::BlockLength),
@@ -317,7 +320,14 @@ fn an_idle_peer_takes_over_what_stands_in_the_queue_of_a_slower_one() {
         said,
         [
             send(A, cancel),
-            send(B, Message::Request { transfer, chunk: 1 })
+            send(
+                B,
+                Message::Request {
+                    transfer,
+                    chunk: 1,
+                    offset: ByteCount::ZERO
+                }
+            )
         ]
     );
 }

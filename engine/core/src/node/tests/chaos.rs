@@ -60,7 +60,11 @@ fn messages() -> impl Strategy<Value = Message> {
         1 => Just(Message::NotInterested),
         1 => Just(Message::Choke),
         4 => Just(Message::Unchoke),
-        4 => about().prop_map(|(transfer, chunk)| Message::Request { transfer, chunk }),
+        4 => (about(), 0..=CHUNK).prop_map(|((transfer, chunk), offset)| Message::Request {
+            transfer,
+            chunk,
+            offset: ByteCount::new(offset),
+        }),
         1 => about().prop_map(|(transfer, chunk)| Message::Cancel { transfer, chunk }),
         2 => about().prop_map(|(transfer, chunk)| Message::Reject { transfer, chunk }),
         12 => halves.prop_map(|((transfer, chunk), offset, len)| Message::Block {
@@ -187,6 +191,7 @@ impl Shell {
                 transfer,
                 chunk,
                 from,
+                ..
             } => self.stores.push_back((transfer, chunk, from)),
             Action::Upload(block) => {
                 assert!(self.connected[block.peer.index()], "to nobody");
@@ -200,7 +205,7 @@ impl Shell {
                 }
             }
             Action::Close { peer, .. } => self.closed.push_back(peer),
-            Action::Notify(_) => {}
+            Action::Resume { .. } | Action::Discard { .. } | Action::Notify(_) => {}
         }
     }
 
@@ -239,10 +244,12 @@ impl Shell {
         for _ in 0..300 {
             while let Some(message) = self.asks.pop_front() {
                 match message {
-                    Message::Request { chunk, .. } => {
-                        self.hear(half(chunk, 0));
-                        self.hear(half(chunk, CHUNK / 2));
-                    }
+                    Message::Request { chunk, offset, .. } => self.hear(Message::Block {
+                        transfer: TransferId(7),
+                        chunk,
+                        offset,
+                        len: ByteCount::new(CHUNK) - offset,
+                    }),
                     Message::Ping(number) => self.hear(Message::Pong(number)),
                     _ => {}
                 }

@@ -127,6 +127,7 @@ fn a_transfer_of_small_chunks_finds_room_beside_bulk_ones() {
     let request = Message::Request {
         transfer: TransferId(2),
         chunk: 0,
+        offset: ByteCount::ZERO,
     };
     assert!(said.contains(&send(PeerId(19), request)), "{said:?}");
 }

@@ -17,6 +17,7 @@ mod chaos;
 mod guard;
 mod memory;
 mod order;
+mod rest;
 mod riders;
 mod room;
 mod talk;
@@ -106,8 +107,16 @@ fn join(content: u8, have: Bitfield) -> Message {
 }
 
 fn request(chunk: u32) -> Message {
-    let transfer = TransferId(7);
-    Message::Request { transfer, chunk }
+    rest(chunk, 0)
+}
+
+/// The wish for what is behind `offset` in a chunk.
+fn rest(chunk: u32, offset: u64) -> Message {
+    Message::Request {
+        transfer: TransferId(7),
+        chunk,
+        offset: ByteCount::new(offset),
+    }
 }
 
 /// A half of a chunk of the content that the sender calls 7.
@@ -130,6 +139,17 @@ fn asked(actions: &[Action]) -> Vec<(PeerId, u32)> {
         _ => None,
     });
     requests.collect()
+}
+
+/// What a node asked of `who`: chunks, and where in them to begin.
+fn wishes(actions: &[Action], who: PeerId) -> impl Iterator<Item = (u32, u64)> {
+    actions.iter().filter_map(move |action| match action {
+        Action::Send {
+            peer,
+            message: Message::Request { chunk, offset, .. },
+        } if *peer == who => Some((*chunk, offset.get())),
+        _ => None,
+    })
 }
 
 fn closed(actions: &[Action]) -> Vec<Misbehaviour> {

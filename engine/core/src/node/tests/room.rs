@@ -72,6 +72,7 @@ impl Room {
                 transfer,
                 chunk,
                 from,
+                ..
             } => {
                 let stored = Input::Stored {
                     transfer,
@@ -81,6 +82,7 @@ impl Room {
                 self.inputs.push_back((host, stored));
             }
             Action::Close { why, .. } => panic!("node {host} accuses somebody of: {why}"),
+            Action::Resume { .. } | Action::Discard { .. } => {}
             Action::Notify(news) => self.news.push((host, news)),
         }
     }

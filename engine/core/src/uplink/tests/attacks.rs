@@ -36,6 +36,7 @@ fn a_peer_may_have_so_many_requests_waiting_and_no_more() {
         peer: PeerId(1),
         transfer: TransferId(9),
         chunk: ChunkIndex(0),
+        offset: ByteCount::ZERO,
         len: ByteCount::kib(1),
         remaining: ByteCount::kib(1),
     };

@@ -371,6 +371,7 @@ fn the_window_of_a_slow_connection_narrows_to_ten_milliseconds() {
             peer: PeerId(peer),
             transfer: TransferId(0),
             chunk: ChunkIndex(0),
+            offset: ByteCount::ZERO,
             len: ByteCount::mib(1),
             remaining: ByteCount::mib(64),
         };

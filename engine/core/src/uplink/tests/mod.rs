@@ -71,6 +71,7 @@ impl Rig {
             peer: PeerId(peer),
             transfer: TransferId(transfer),
             chunk: ChunkIndex(0),
+            offset: ByteCount::ZERO,
             len: ByteCount::new(len),
             remaining: ByteCount::new(remaining),
         };

@@ -194,6 +194,7 @@ impl Model {
             peer: PeerId(peer),
             transfer: TransferId(transfer),
             chunk: ChunkIndex(self.chunks),
+            offset: ByteCount::ZERO,
             len: ByteCount::new(len),
             remaining: ByteCount::new(len),
         };

@@ -105,7 +105,7 @@ fn another_type_is_refused_before_its_end() {
 /// Register: W4.
 #[test]
 fn another_version_is_refused_with_both_versions_whatever_follows() {
-    for (version, body) in [(0_u16, &b""[..]), (2, b"anything at all"), (u16::MAX, b"x")] {
+    for (version, body) in [(0_u16, &b""[..]), (1, b"anything at all"), (u16::MAX, b"x")] {
         for kind in [HELLO, WELCOME, REFUSAL] {
             let mut bytes = frame(kind, body);
             bytes[5..7].copy_from_slice(&version.to_le_bytes());
@@ -113,7 +113,7 @@ fn another_version_is_refused_with_both_versions_whatever_follows() {
             assert_eq!(error, GreetingError::Version(version));
             let refusal = Refusal::of_error(error);
             assert_eq!(refusal.code, RefusalCode::Version);
-            let text = format!("version {version}, this node speaks 1");
+            let text = format!("version {version}, this node speaks {VERSION}");
             assert_eq!(*refusal.text, text);
             assert_eq!(refusal.version, VERSION);
         }
