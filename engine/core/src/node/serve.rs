@@ -131,7 +131,8 @@ impl Node {
 
     /// Grants or takes back a slot, and says so. What waits is dropped, the rest of a chunk that
     /// was begun too: its receiver can have that from others, and whoever gets a slot gets all of
-    /// it at once.
+    /// it at once. A seed finishes what nobody else has: nobody else could, and nothing comes back
+    /// by which a slot is earned.
     fn set_choked(&mut self, peer: PeerId, choke: bool) {
         let Some(state) = self.peer_mut(peer).filter(|state| state.choked != choke) else {
             return;
@@ -152,8 +153,15 @@ impl Node {
             },
         );
         if choke {
-            let state = self.peer_mut(peer).expect("looked up above");
-            let dropped = std::mem::take(&mut state.serving);
+            let is_seed = self.missing == 0;
+            let transfers = &self.transfers;
+            let is_out = |serving: &Serving| {
+                let transfer = transfers.get(serving.transfer);
+                transfer.is_none_or(|one| one.is_out(serving.chunk))
+            };
+            let drops = |serving: &mut Serving| !(is_seed && serving.started) || is_out(serving);
+            let state = self.peers[peer.index()].as_mut().expect("looked up above");
+            let dropped: Vec<Serving> = state.serving.extract_if(.., drops).collect();
             for serving in dropped {
                 self.uplink.cancel(peer, serving.transfer, serving.chunk);
                 self.send(

@@ -151,3 +151,66 @@ impl Kept {
         best.map(|(chunk, _)| *chunk)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(parts: &[(u32, u64)]) -> Begun {
+        let mut begun = Begun::default();
+        for &(peer, len) in parts {
+            begun.grow(PeerId(peer), ByteCount::new(len));
+        }
+        begun
+    }
+
+    /// A hundred peers leave a chunk each. The longest are kept.
+    #[test]
+    fn what_is_kept_is_bounded_and_the_least_goes_first() {
+        let mut kept = Kept::default();
+        let mut gone = Vec::new();
+        for chunk in 0..100 {
+            let len = u64::from(chunk * 37 % 100) + 1;
+            gone.extend(kept.keep(ChunkIndex(chunk), begun(&[(chunk, len)])));
+        }
+        assert_eq!(kept.iter().count(), KEPT_MAX);
+        let least = kept.iter().map(|(_, begun)| begun.received).min();
+        assert!(gone.iter().all(|(_, len)| Some(*len) < least), "{gone:?}");
+    }
+
+    /// Ten bytes of 1, ten of 2 and ten of 1 again, cut to each length.
+    #[test]
+    fn what_is_cut_off_was_of_the_last_senders() {
+        for len in 0..=30 {
+            let mut cut = begun(&[(1, 10), (2, 10), (1, 10)]);
+            cut.shrink(ByteCount::new(len));
+            let sum: ByteCount = cut.parts.iter().map(|(_, bytes)| *bytes).sum();
+            assert_eq!((cut.received.get(), sum.get()), (len, len));
+            let senders = [0, 1, 2][usize::from(len > 0) + usize::from(len > 10)];
+            assert_eq!(cut.senders().len(), senders, "{len}");
+        }
+    }
+
+    /// Peer 3 sent a part of a wrong chunk: it goes on with nothing but its own, and nobody with
+    /// what it began. Chunk 9 was wrong: nobody goes on with what another began of it.
+    #[test]
+    fn nobody_shares_a_chunk_with_one_who_may_have_lied() {
+        let all = Bitfield::full(10);
+        let pick = |kept: &Kept, peer: u32| {
+            let mixes = |one: PeerId| one != PeerId(3);
+            kept.pick(PeerId(peer), (&all, &all), mixes)
+        };
+        let mut kept = Kept::default();
+        kept.keep(ChunkIndex(1), begun(&[(1, 5)]));
+        assert_eq!(pick(&kept, 2), Some(ChunkIndex(1)));
+        assert_eq!(pick(&kept, 3), None);
+        kept.keep(ChunkIndex(2), begun(&[(1, 5), (3, 5)]));
+        assert_eq!(pick(&kept, 2), Some(ChunkIndex(1)));
+        kept.keep(ChunkIndex(4), begun(&[(3, 7)]));
+        assert_eq!(pick(&kept, 3), Some(ChunkIndex(4)));
+        kept.was_wrong(ChunkIndex(9));
+        kept.keep(ChunkIndex(9), begun(&[(2, 9)]));
+        assert_eq!(pick(&kept, 1), Some(ChunkIndex(1)));
+        assert_eq!(pick(&kept, 2), Some(ChunkIndex(9)));
+    }
+}
