@@ -4,7 +4,8 @@
 #
 # Usage: scripts/bench.sh [PART...]
 # Without arguments all parts; run it on an idle machine, ten to fifteen minutes. Each part writes
-# its table and says in manifest.json of which commit, by which command and on which machine.
+# its table and its line of parts.csv, which says of which commit it is; manifest.json has the
+# command, the machine and the digests, as every result has them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=results/bench
@@ -54,34 +55,19 @@ flash_crowd() {
   mv "$work/flash_crowd.csv" "$out/flash_crowd.csv"
 }
 
-# noted PART LOAD: the part in the manifest, with a hash of its table.
+# noted PART LOAD: of which commit, compiler and load the table of a part is.
 noted() {
-  python3 - "$1" "$2" "$out" <<'PY'
-import datetime, hashlib, json, os, pathlib, platform, subprocess, sys
-part, load, out = sys.argv[1:]
-said = lambda *command: subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), "unknown")
-path = pathlib.Path(out) / "manifest.json"
-manifest = json.loads(path.read_text()) if path.exists() else {}
-table = pathlib.Path(out) / f"{part}.csv"
-parts = manifest.get("parts", {})
-parts[part] = {
-    "command": f"scripts/bench.sh {part}",
-    "commit": said("git", "rev-parse", "HEAD") + ("-dirty" if said("git", "status", "--porcelain", "-uno", "--", ":!results") else ""),
-    "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
-    "rustc": said("rustc", "--version"),
-    "load_before": load,
-    "machine": {"cpu": cpu, "cores": os.cpu_count(), "os": f"{platform.system().lower()} {platform.machine()}"},
-    "sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
-}
-manifest = {
-    "format": "fairhaul bench 1",
-    "world": "measured",
-    "command": "scripts/bench.sh",
-    "parts": dict(sorted(parts.items())),
-}
-path.write_text(json.dumps(manifest, indent=2) + "\n")
-PY
+  local table=$out/parts.csv commit
+  commit=$(git rev-parse --short HEAD)
+  git diff --quiet HEAD -- ':!results' || commit+=-changed
+  {
+    echo "part,commit,date,rustc,load_before"
+    {
+      [ ! -e "$table" ] || grep -v -e '^part,' -e "^$1," "$table" || true
+      echo "$1,$commit,$(date -u +%Y-%m-%dT%H:%MZ),$(rustc --version | cut -d' ' -f2),$2"
+    } | sort
+  } >"$work/parts.csv"
+  mv "$work/parts.csv" "$table"
 }
 
 work=$(mktemp -d)
@@ -104,3 +90,6 @@ for part in "${parts[@]}"; do
   noted "$part" "$load"
   echo "$part: $SECONDS s"
 done
+rm -f "$out/about.txt" # what parts.csv says was there
+cargo build --release --locked --quiet -p fairhaul-lab
+target/release/fairlab manifest "$out" --name bench --command scripts/bench.sh

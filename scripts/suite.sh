@@ -31,8 +31,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-# Programs that the tests look for beside them are built as well.
-cargo build --workspace --locked --quiet
+# With the tests of a package cargo builds its programs, which tests look for beside them.
 cargo test "${select[@]}" --locked --quiet --no-run
 
 if $busy; then
