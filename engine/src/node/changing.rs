@@ -3,8 +3,9 @@
 //! Decides whom a name means; refuses names that nobody has, and limits that nothing keeps.
 
 use fairhaul_core::node::Input;
+use fairhaul_core::quantity::Quantity;
 use fairhaul_core::units::{Rate, Weight};
-use fairhaul_core::uplink::Target;
+use fairhaul_core::uplink::{Over, Promises, Target};
 
 use super::host::Host;
 use crate::control::api::{self, Direction, Failure};
@@ -77,10 +78,50 @@ impl Host {
                 "the node has no floor; peers, groups and transfers have",
             ));
         }
+        self.check_floor(target, rate.unwrap_or(Rate::new(0)))?;
         self.limits
             .change(target, |limit| limit.floor = rate, &self.settings);
         self.apply(target);
         Ok(())
+    }
+
+    /// Refuses a floor that cannot be kept beside those that are in force. One that is not
+    /// raised is never refused: the node may have become slower since.
+    fn check_floor(&self, target: Target, floor: Rate) -> Result<(), Failure> {
+        if floor <= self.limits.of(target).floor.unwrap_or(Rate::new(0)) {
+            return Ok(());
+        }
+        let mut promises = Promises::new(self.limits.of(Target::Node).cap);
+        let group_of = |target| match target {
+            Target::Peer(peer) => {
+                let name = self.peers.at(peer).params.as_ref()?.group.as_deref()?;
+                self.settings.group(name)
+            }
+            _ => None,
+        };
+        let mut promise = |target, floor: Rate| {
+            let cap = self.limits.of(target).cap;
+            match target {
+                Target::Node => Ok(()),
+                Target::Group(group) => promises.group(group, floor, cap),
+                _ => promises.member(floor, cap, group_of(target)),
+            }
+        };
+        let others = self.limits.floors().filter(|(other, _)| *other != target);
+        for (other, floor) in others {
+            // Those in force were promised, whatever has become of the node since.
+            let _ = promise(other, floor);
+        }
+        promise(target, floor).map_err(|unkept| {
+            let text = |rate: Rate| Quantity::Rate.text(rate.get());
+            let (sum, cap) = (text(unkept.sum), text(unkept.capacity));
+            let what = match unkept.over {
+                Over::Own => "the floor is above the cap of the same target",
+                Over::Group(_) => "the sum of floors in the group is above the cap of the group",
+                Over::Node => "the sum of all floors is above the cap of the node",
+            };
+            Failure::usage(format!("{what}; got {sum}; allowed at most {cap}"))
+        })
     }
 
     pub(super) fn set_band(&mut self, band: &api::Band) -> Result<(), Failure> {

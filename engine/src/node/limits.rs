@@ -24,6 +24,14 @@ impl Limits {
         self.of.get(&target).copied().unwrap_or_default()
     }
 
+    /// Everybody whose floor, cap or weight was said, with the floor.
+    pub(crate) fn floors(&self) -> impl Iterator<Item = (Target, Rate)> + '_ {
+        let floor = |limit: &Limit| limit.floor.unwrap_or(Rate::new(0));
+        self.of
+            .iter()
+            .map(move |(target, limit)| (*target, floor(limit)))
+    }
+
     pub(crate) fn set(&mut self, target: Target, limit: Limit) {
         self.of.insert(target, limit);
     }
