@@ -1,6 +1,7 @@
 //! What an uplink promises, on a link that sends one block at a time.
 
 mod attacks;
+mod bounds;
 mod floors;
 mod limits;
 mod random;
