@@ -19,7 +19,8 @@ After `from` comes a file, or a folder, and then each brace begins with a file i
 separated by spaces (quotes hold a value with spaces together):
 
     COLUMN=VALUE  COLUMN!=VALUE  COLUMN~REGEX     which rows; without an aggregate exactly one
-    COLUMN | AGGREGATE(COLUMN) | count            min, max, mean, sum, worst (greatest size)
+    COLUMN | AGGREGATE(COLUMN) | count            min, max, mean, sum, worst (greatest size),
+                                                  list (each text once)
     *X  /X  +X  -X                                arithmetic, in this order; X is a number or,
                                                   in one row, a COLUMN
     FORMAT                                        .1f, ,.0f, .7s as in Python; 3 is three digits
@@ -52,7 +53,7 @@ MARKER = re.compile(
 STRAY = re.compile(r"<!-- (?:from\b|end -->)")
 BRACE = re.compile(r"\{([^{}]*)\}")
 WHERE = re.compile(r"^([^=!~()]+)(!=|=|~)(.*)$", re.DOTALL)
-AGGREGATE = re.compile(r"^(min|max|mean|sum|worst)\((.+)\)$")
+AGGREGATE = re.compile(r"^(min|max|mean|sum|worst|list)\((.+)\)$")
 ARITHMETIC = re.compile(r"^([*/+-])(.+)$")
 FORMAT = re.compile(r"^(?:\d+|[<>^+,]*\.?\d*[fgsd%])$")
 AS_OF = re.compile(r"Figures as of commit `?([0-9a-f]{7,40})`?")
@@ -132,6 +133,8 @@ def from_table(path, where, expression):
         if not found[0][column]:
             raise Fault(f"{path}: nothing in {column} of the row with {said}")
         return found[0][column]
+    if aggregate.group(1) == "list":
+        return ", ".join(dict.fromkeys(row[column] for row in found if row[column]))
     values = [number(row[column], f"{path}: {column}") for row in found if row[column]]
     if not values:
         raise Fault(f"{path}: nothing in {column} of the rows with {said}")

@@ -113,6 +113,8 @@ class Numbers(unittest.TestCase):
             "{tool!=scp count}": "2",
             "{tool~^(scp|nginx)$ count}": "3",
             "{max(rate) ,.0f}": "680,847,602",
+            "{content=big list(tool)}": "scp, nginx, rsync",
+            "{list(content)}": "big, small",
             "{tool=scp min(rate) .1f}": "12.0",
             "{tool=scp mean(cpu)}": "3.45",
             "{tool=scp sum(cpu) .2f}": "6.90",
