@@ -406,4 +406,12 @@ fn a_measurement_gets_a_manifest_that_tells_when_a_table_has_changed() {
     fs::write(lab.path("bench/speed.csv"), "case,ns\na,2\n").unwrap();
     let line = "bench/speed.csv: is not what the manifest has the digest of";
     assert_eq!(lab.refused("manifest bench --check"), (line.to_owned(), 3));
+    // Measured one by one, each table keeps what was said of it.
+    fs::write(lab.path("bench/size.csv"), "case,bytes\nb,1\n").unwrap();
+    lab.ok("manifest bench --name bench --command both");
+    fs::write(lab.path("bench/size.csv"), "case,bytes\nb,2\n").unwrap();
+    lab.ok("manifest bench --name bench --command sizes");
+    let made = &lab.manifest("bench")["made"];
+    assert_eq!(made["speed.csv"]["command"], "both");
+    assert_eq!(made["size.csv"]["command"], "sizes");
 }

@@ -56,6 +56,17 @@ pub struct EmulatedFacts {
     pub trustworthy: bool,
 }
 
+/// How a table that was measured came about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Commit that the program was built from; empty if unknown.
+    pub commit: String,
+    /// The command that measures it again.
+    pub command: String,
+    /// What it was measured on.
+    pub machine: Machine,
+}
+
 /// The manifest of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -95,6 +106,9 @@ pub struct Manifest {
     pub machine: Machine,
     /// BLAKE3 of every file.
     pub files: BTreeMap<String, String>,
+    /// How each file came about, of a result whose files are measured one by one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub made: BTreeMap<String, Made>,
 }
 
 impl Manifest {
@@ -161,12 +175,14 @@ pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
         scenario: facts.scenario.clone(),
         machine: Machine::here(),
         files: digests(dir, FILES.map(str::to_owned))?,
+        made: BTreeMap::new(),
     };
     save(dir, &manifest)
 }
 
 /// Writes the manifest of tables that a measurement has left in `dir`: every regular file there
-/// whose name does not begin with a dot is one of them.
+/// whose name does not begin with a dot is one of them. A table that an earlier manifest is of
+/// keeps what that says of it.
 ///
 /// # Errors
 ///
@@ -180,13 +196,27 @@ pub fn write_measured(dir: &Path, name: &str, command: &str) -> Result<(), Outpu
             names.push(name);
         }
     }
+    let now = Made {
+        commit: env!("FAIRHAUL_COMMIT").to_owned(),
+        command: command.to_owned(),
+        machine: Machine::here(),
+    };
+    let before = finished(dir);
+    let files = digests(dir, names)?;
+    let made = files.iter().map(|(name, digest)| {
+        let before = before
+            .as_ref()
+            .filter(|before| before.files.get(name) == Some(digest));
+        let made = before.and_then(|before| before.made.get(name));
+        (name.clone(), made.unwrap_or(&now).clone())
+    });
     let manifest = Manifest {
         format: FORMAT.to_owned(),
         name: name.to_owned(),
         world: "measured".to_owned(),
         emulated: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: env!("FAIRHAUL_COMMIT").to_owned(),
+        commit: now.commit.clone(),
         command: command.to_owned(),
         seed: None,
         runs: None,
@@ -194,7 +224,8 @@ pub fn write_measured(dir: &Path, name: &str, command: &str) -> Result<(), Outpu
         scenario_blake3: String::new(),
         scenario: String::new(),
         machine: Machine::here(),
-        files: digests(dir, names)?,
+        made: made.collect(),
+        files,
     };
     save(dir, &manifest)
 }

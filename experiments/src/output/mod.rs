@@ -28,7 +28,8 @@ pub use directory::{Existing, ResultDir};
 pub use json::table_as_json;
 pub use machine::Machine;
 pub use manifest::{
-    EmulatedFacts, Facts, Manifest, check_digests, read_manifest, refresh_digests, write_measured,
+    EmulatedFacts, Facts, Made, Manifest, check_digests, read_manifest, refresh_digests,
+    write_measured,
 };
 pub use results::{Axis, CellRuns, Results, RunValues};
 pub use value::{number, seconds, text};

@@ -21,6 +21,7 @@ mod arrivals;
 mod census;
 mod contents;
 mod faults;
+mod guarantees;
 mod peers;
 mod transfers;
 mod who;
@@ -76,6 +77,10 @@ pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Se
     workloads::workloads(&mut build, &who, &peers, &mut transfers)?;
     let faults = faults::faults(&build, &who)?;
     check_weights(&build.weights)?;
+    // Links may be drawn. A sweep is not ended in its middle because one of them is narrow.
+    if replication == 0 {
+        guarantees::check(&build, &who, &peers)?;
+    }
     let windows = section(cx, full, "output").need("windows")?;
     Ok(Setup {
         rng_seed,
