@@ -4,8 +4,8 @@
 #
 # Usage: scripts/bench.sh [PART...]
 # Without arguments all parts; run it on an idle machine, ten to fifteen minutes. Each part writes
-# its table and its line of parts.csv, which says of which commit it is; manifest.json has the
-# command, the machine and the digests, as every result has them.
+# its table and says in manifest.json of which commit, by which command and on which machine.
+# FAIRLAB names the program that writes the manifest [default: target/release/fairlab, built here].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=results/bench
@@ -55,19 +55,14 @@ flash_crowd() {
   mv "$work/flash_crowd.csv" "$out/flash_crowd.csv"
 }
 
-# noted PART LOAD: of which commit, compiler and load the table of a part is.
+# noted PART LOAD: the part in the manifest, with a digest of its table.
 noted() {
-  local table=$out/parts.csv commit
-  commit=$(git rev-parse --short HEAD)
-  git diff --quiet HEAD -- ':!results' || commit+=-changed
-  {
-    echo "part,commit,date,rustc,load_before"
-    {
-      [ ! -e "$table" ] || grep -v -e '^part,' -e "^$1," "$table" || true
-      echo "$1,$commit,$(date -u +%Y-%m-%dT%H:%MZ),$(rustc --version | cut -d' ' -f2),$2"
-    } | sort
-  } >"$work/parts.csv"
-  mv "$work/parts.csv" "$table"
+  local commit
+  commit=$(git rev-parse HEAD)
+  [ -z "$(git status --porcelain -uno -- . ':!results')" ] || commit=$commit-dirty
+  rm -f "$out/about.txt" # what stood in its place before
+  "$lab" manifest "$out" --name bench --command "scripts/bench.sh $1" --commit "$commit" \
+    --note "$(date -u +%Y-%m-%dT%H:%MZ), $(rustc --version), load before $2"
 }
 
 work=$(mktemp -d)
@@ -80,6 +75,8 @@ for part in "${parts[@]}"; do
     *) echo "bench.sh: no part \"$part\"; allowed ${all[*]}" >&2; exit 2 ;;
   esac
 done
+lab=${FAIRLAB:-target/release/fairlab}
+[ -n "${FAIRLAB:-}" ] || cargo build --locked --release --quiet -p fairhaul-lab --bin fairlab
 for part in "${parts[@]}"; do
   load=$(cut -d' ' -f1-3 /proc/loadavg)
   case $part in
@@ -90,6 +87,3 @@ for part in "${parts[@]}"; do
   noted "$part" "$load"
   echo "$part: $SECONDS s"
 done
-rm -f "$out/about.txt" # what parts.csv says was there
-cargo build --release --locked --quiet -p fairhaul-lab
-target/release/fairlab manifest "$out" --name bench --command scripts/bench.sh

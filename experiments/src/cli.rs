@@ -86,19 +86,7 @@ enum Command {
     },
     /// Write the manifest of tables that a measurement has left, or check one. Scripts call it.
     #[command(hide = true)]
-    Manifest {
-        /// The folder with the tables.
-        dir: PathBuf,
-        /// What was measured.
-        #[arg(long, required_unless_present = "check")]
-        name: Option<String>,
-        /// The command that measures it again.
-        #[arg(long, required_unless_present = "check")]
-        command: Option<String>,
-        /// Only tell whether the files that are there are those that the manifest is of.
-        #[arg(long, conflicts_with_all = ["name", "command"])]
-        check: bool,
-    },
+    Manifest(measure::ManifestArgs),
 }
 
 /// A failure and the exit code that it has.
@@ -172,15 +160,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Some(Command::Relay { table }) => relay::run(&table, RELAY)
             .map(|()| 0)
             .map_err(|error| Failure(1, format!("relay: {error}"))),
-        Some(Command::Manifest {
-            dir, name, command, ..
-        }) => {
-            match (name, command) {
-                (Some(name), Some(command)) => output::write_measured(&dir, &name, &command)?,
-                _ => output::check_digests(&dir)?,
-            }
-            Ok(0)
-        }
+        Some(Command::Manifest(args)) => measure::manifest(args),
     }
 }
 

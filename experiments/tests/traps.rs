@@ -410,8 +410,10 @@ fn a_measurement_gets_a_manifest_that_tells_when_a_table_has_changed() {
     fs::write(lab.path("bench/size.csv"), "case,bytes\nb,1\n").unwrap();
     lab.ok("manifest bench --name bench --command both");
     fs::write(lab.path("bench/size.csv"), "case,bytes\nb,2\n").unwrap();
-    lab.ok("manifest bench --name bench --command sizes");
+    lab.ok("manifest bench --name bench --command sizes --commit abc --note idle");
     let made = &lab.manifest("bench")["made"];
     assert_eq!(made["speed.csv"]["command"], "both");
     assert_eq!(made["size.csv"]["command"], "sizes");
+    assert_eq!(made["size.csv"]["commit"], "abc");
+    assert_eq!(made["size.csv"]["note"], "idle");
 }

@@ -1,9 +1,10 @@
-//! `fairlab run` of a file of oracles: expected, got, tolerance and pass, with a manifest.
+//! `fairlab run` of a file of oracles, and manifests of what scripts have measured.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use fairhaul_lab::oracles;
-use fairhaul_lab::output::{Facts, ResultDir};
+use fairhaul_lab::output::{self, Facts, Made, ResultDir};
 use fairhaul_lab::runner;
 
 use super::place::Place;
@@ -12,6 +13,41 @@ use super::{Failure, command_line, print, print_json};
 /// The table of oracles.
 const TABLE: &str = "oracle.csv";
 
+/// What `manifest` takes.
+#[derive(Debug, Args)]
+pub(super) struct ManifestArgs {
+    /// The folder with the tables.
+    dir: PathBuf,
+    /// What was measured.
+    #[arg(long, required_unless_present = "check")]
+    name: Option<String>,
+    /// The command that measures again what is new here.
+    #[arg(long, required_unless_present = "check")]
+    command: Option<String>,
+    /// The commit that was measured [default: of this program].
+    #[arg(long)]
+    commit: Option<String>,
+    /// Conditions of what is new here.
+    #[arg(long, default_value = "")]
+    note: String,
+    /// Only tell whether the files that are there are those that the manifest is of.
+    #[arg(long, conflicts_with_all = ["name", "command", "commit", "note"])]
+    check: bool,
+}
+
+pub(super) fn manifest(args: ManifestArgs) -> Result<u8, Failure> {
+    let (Some(name), Some(command)) = (args.name, args.command) else {
+        output::check_digests(&args.dir)?;
+        return Ok(0);
+    };
+    let mut now = Made::here(command);
+    now.commit = args.commit.unwrap_or(now.commit);
+    now.note = args.note;
+    output::write_measured(&args.dir, &name, &now)?;
+    Ok(0)
+}
+
+/// Measures what a file of oracles says, and shows expected, got, tolerance and pass.
 pub(super) fn measure(file: &Path, place: &Place, quick: bool, json: bool) -> Result<u8, Failure> {
     let suite = oracles::load(file)?;
     if place.resume {

@@ -57,14 +57,30 @@ pub struct EmulatedFacts {
 }
 
 /// How a table that was measured came about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
-    /// Commit that the program was built from; empty if unknown.
+    /// Commit that was measured; empty if unknown.
     pub commit: String,
     /// The command that measures it again.
     pub command: String,
+    /// Conditions that the measurement notes, such as the load before it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
     /// What it was measured on.
     pub machine: Machine,
+}
+
+impl Made {
+    /// Here and now, by `command`, from the commit that this program was built from.
+    #[must_use]
+    pub fn here(command: String) -> Self {
+        Self {
+            commit: env!("FAIRHAUL_COMMIT").to_owned(),
+            command,
+            note: String::new(),
+            machine: Machine::here(),
+        }
+    }
 }
 
 /// The manifest of a result.
@@ -187,7 +203,7 @@ pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
 /// # Errors
 ///
 /// [`OutputError::Io`] if the folder or a file cannot be read, or the manifest not written.
-pub fn write_measured(dir: &Path, name: &str, command: &str) -> Result<(), OutputError> {
+pub fn write_measured(dir: &Path, name: &str, now: &Made) -> Result<(), OutputError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir).map_err(OutputError::io(dir))? {
         let name = entry.map_err(OutputError::io(dir))?.file_name();
@@ -196,11 +212,6 @@ pub fn write_measured(dir: &Path, name: &str, command: &str) -> Result<(), Outpu
             names.push(name);
         }
     }
-    let now = Made {
-        commit: env!("FAIRHAUL_COMMIT").to_owned(),
-        command: command.to_owned(),
-        machine: Machine::here(),
-    };
     let before = finished(dir);
     let files = digests(dir, names)?;
     let made = files.iter().map(|(name, digest)| {
@@ -208,7 +219,7 @@ pub fn write_measured(dir: &Path, name: &str, command: &str) -> Result<(), Outpu
             .as_ref()
             .filter(|before| before.files.get(name) == Some(digest));
         let made = before.and_then(|before| before.made.get(name));
-        (name.clone(), made.unwrap_or(&now).clone())
+        (name.clone(), made.unwrap_or(now).clone())
     });
     let manifest = Manifest {
         format: FORMAT.to_owned(),
@@ -217,13 +228,13 @@ pub fn write_measured(dir: &Path, name: &str, command: &str) -> Result<(), Outpu
         emulated: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: now.commit.clone(),
-        command: command.to_owned(),
+        command: now.command.clone(),
         seed: None,
         runs: None,
         plan_blake3: String::new(),
         scenario_blake3: String::new(),
         scenario: String::new(),
-        machine: Machine::here(),
+        machine: now.machine.clone(),
         made: made.collect(),
         files,
     };
