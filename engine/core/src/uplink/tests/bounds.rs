@@ -208,6 +208,7 @@ proptest! {
                         peer: PeerId(id),
                         transfer: TransferId(0),
                         chunk: ChunkIndex(0),
+                        offset: ByteCount::ZERO,
                         len: ByteCount::new(len),
                         remaining: ByteCount::new(MB),
                     };
@@ -277,6 +278,7 @@ proptest! {
                 peer: PeerId(id),
                 transfer: TransferId(id % 2),
                 chunk: ChunkIndex(0),
+                offset: ByteCount::ZERO,
                 len: ByteCount::new(len),
                 remaining: ByteCount::new(MB),
             };
