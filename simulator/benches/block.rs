@@ -58,7 +58,9 @@ impl Load {
             id: u64::from(from),
             from: NodeIndex(from),
             to: NodeIndex((from + nearest * 7) % self.nodes),
+            flow: 0,
             bytes: ByteCount::kib(256),
+            remaining: ByteCount::kib(256),
             weight: Weight::ONE,
             delay: Span::from_millis(u64::from(nearest) * 10),
         };

@@ -89,11 +89,14 @@ impl Load {
             self.pairs[place] = self.draw();
         }
         let (from, to) = self.pairs[place];
+        let bytes = ByteCount::new(self.rng.random_range(64 * 1024..512 * 1024));
         let transmission = Transmission {
             id,
             from: NodeIndex(from),
             to: NodeIndex(to),
-            bytes: ByteCount::new(self.rng.random_range(64 * 1024..512 * 1024)),
+            flow: u32::try_from(id).expect("ids are places"),
+            bytes,
+            remaining: bytes,
             weight: Weight::ONE,
             delay: Span::ZERO,
         };

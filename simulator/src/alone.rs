@@ -14,7 +14,8 @@ use fairhaul_core::time::{Span, Time};
 
 use crate::record::Record;
 use crate::setup::{
-    ContentSetup, FaultKind, FaultSetup, Latency, PeerSetup, Setup, SharedLinkSetup, TransferSetup,
+    ContentSetup, FaultKind, FaultSetup, Latency, NetworkModel, PeerSetup, Setup, SharedLinkSetup,
+    TransferSetup,
 };
 use crate::world;
 
@@ -129,8 +130,11 @@ fn reduced(setup: &Setup, kept: &[u32]) -> Setup {
     let peers = peers.collect();
     let policies = policies.iter();
     let policies = policies.map(|row| setup.policies[*row as usize].clone());
+    let (link_rows, links): (Vec<u32>, Vec<SharedLinkSetup>) =
+        links(setup, &regions).into_iter().unzip();
+    let of_link = |link: u32| link_rows.iter().position(|own| *own == link).map(at);
     let faults = setup.faults.iter().filter_map(|fault| {
-        let kind = of_peers(&fault.kind, of_kept)?;
+        let kind = of_kept_ones(&fault.kind, of_kept, of_link)?;
         Some(FaultSetup { at: fault.at, kind })
     });
     Setup {
@@ -139,7 +143,7 @@ fn reduced(setup: &Setup, kept: &[u32]) -> Setup {
         network: setup.network,
         policies: policies.collect(),
         latency: latency(setup, &regions),
-        links: links(setup, &regions),
+        links,
         groups: setup.groups.clone(),
         peers,
         contents: Vec::new(),
@@ -177,8 +181,8 @@ fn latency(setup: &Setup, regions: &[u32]) -> Latency {
     }
 }
 
-/// Shared links that a path between the kept regions may cross.
-fn links(setup: &Setup, regions: &[u32]) -> Vec<SharedLinkSetup> {
+/// Shared links that a path between the kept regions may cross, with their rows.
+fn links(setup: &Setup, regions: &[u32]) -> Vec<(u32, SharedLinkSetup)> {
     let side = |listed: &[u32]| -> Option<Vec<u32>> {
         let here = regions.iter().enumerate();
         let kept: Vec<u32> = here
@@ -188,24 +192,32 @@ fn links(setup: &Setup, regions: &[u32]) -> Vec<SharedLinkSetup> {
         // An empty list means every region, so a side without a kept region ends the link.
         (listed.is_empty() || !kept.is_empty()).then_some(kept)
     };
-    let kept = setup.links.iter().filter_map(|link| {
-        Some(SharedLinkSetup {
+    let kept = (0..).zip(&setup.links).filter_map(|(row, link)| {
+        let kept = SharedLinkSetup {
             from: side(&link.from)?,
             to: side(&link.to)?,
             ..link.clone()
-        })
+        };
+        Some((row, kept))
     });
     kept.collect()
 }
 
-/// The same fault among the kept peers; none if it happens to others.
-fn of_peers(kind: &FaultKind, place: impl Fn(u32) -> Option<u32>) -> Option<FaultKind> {
+/// The same fault among the kept peers and links; none if it happens to others. What is given up
+/// is measured for its own sake only if it had ended before.
+fn of_kept_ones(
+    kind: &FaultKind,
+    place: impl Fn(u32) -> Option<u32>,
+    link_place: impl Fn(u32) -> Option<u32>,
+) -> Option<FaultKind> {
     let mut kept = kind.clone();
     match &mut kept {
         FaultKind::Crash { peer }
         | FaultKind::Restart { peer }
         | FaultKind::Capacity { peer, .. }
         | FaultKind::UploadCap { peer, .. } => *peer = place(*peer)?,
+        FaultKind::SharedCapacity { link, .. } => *link = link_place(*link)?,
+        FaultKind::Abort { .. } => return None,
     }
     Some(kept)
 }
@@ -247,8 +259,13 @@ fn under_any_discipline(lone: &mut Setup) {
         .next()
         .is_none()
     {
+        // A fluid without orders has less to do.
+        let any = match lone.network {
+            NetworkModel::Block { .. } => "fifo",
+            NetworkModel::Fluid => "drr",
+        };
         for policy in &mut lone.policies {
-            "fifo".clone_into(&mut policy.uplink);
+            any.clone_into(&mut policy.uplink);
         }
     }
 }

@@ -13,17 +13,22 @@
 //!
 //! Refuses to know swarms: what peers of a content get from each other is not in here.
 
+pub(crate) mod class;
 mod fill;
-mod sharing;
-mod table;
+pub mod oracle;
+mod orders;
+pub(crate) mod sharing;
+pub(crate) mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 
-use crate::setup::Setup;
+use crate::setup::{NewRate, Setup};
+
 use sharing::Sharing;
+use table::{Demand, Disciplines, Table};
 
 /// The entitlements of one run, as far as it has come.
 #[derive(Debug)]
@@ -70,8 +75,12 @@ impl Ideal {
     /// The state of a run in which nothing has begun.
     #[must_use]
     pub fn new(setup: &Setup) -> Self {
+        let (mut table, mut sharing) = Table::new(setup, Disciplines::Fair);
+        for row in 0..u32::try_from(setup.transfers.len()).expect("checked by the lab") {
+            table.add(setup, &mut sharing, &Demand::of_transfer(setup, row));
+        }
         Self {
-            sharing: table::sharing(setup),
+            sharing,
             accounts: vec![Account::default(); setup.transfers.len()],
             clock: Time::ZERO,
             coming: BTreeSet::new(),
@@ -120,7 +129,7 @@ impl Ideal {
     }
 
     /// A peer's links change.
-    pub fn set_links(&mut self, peer: u32, up: Option<Rate>, down: Option<Rate>, now: Time) {
+    pub fn set_links(&mut self, peer: u32, up: NewRate, down: NewRate, now: Time) {
         self.settle_peer(peer, now);
         self.sharing.set_links(peer, up, down);
     }
@@ -129,6 +138,15 @@ impl Ideal {
     pub fn set_upload_cap(&mut self, peer: u32, cap: Option<Rate>, now: Time) {
         self.settle_peer(peer, now);
         self.sharing.set_upload_cap(peer, cap);
+    }
+
+    /// A shared link changes, the `index`th of the setup.
+    pub fn set_shared(&mut self, index: u32, capacity: Option<Rate>, now: Time) {
+        self.advance(now);
+        for row in self.sharing.crossing(self.sharing.shared(index)).to_vec() {
+            self.settle(row);
+        }
+        self.sharing.set_shared(index, capacity);
     }
 
     /// What a transfer was entitled to from its start until `now`.
@@ -179,7 +197,7 @@ impl Ideal {
             for row in &changed {
                 self.settle(*row);
             }
-            self.sharing.share(changed);
+            self.sharing.share(&changed);
         }
         self.clock = time;
     }

@@ -104,12 +104,24 @@ impl Latency {
 pub struct SharedLinkSetup {
     /// Its name in reports.
     pub name: String,
-    /// Its capacity, one direction.
+    /// Its capacity: of one direction, or of both together.
     pub capacity: Rate,
+    /// Whether what goes back crosses it as well.
+    pub both: bool,
     /// Regions on the sending side; empty means every region.
     pub from: Vec<u32>,
     /// Regions on the receiving side; empty means every region.
     pub to: Vec<u32>,
+}
+
+impl SharedLinkSetup {
+    /// Whether what goes from region `from` to region `to` crosses it.
+    #[must_use]
+    pub fn is_crossed(&self, from: u32, to: u32) -> bool {
+        let holds = |side: &[u32], region| side.is_empty() || side.contains(&region);
+        let leads = |from, to| holds(&self.from, from) && holds(&self.to, to);
+        leads(from, to) || self.both && leads(to, from)
+    }
 }
 
 /// A group of peers or transfers.
@@ -245,14 +257,26 @@ pub enum FaultKind {
         /// Who.
         peer: u32,
     },
-    /// The peer's links change.
+    /// The peer's links change, one or both.
     Capacity {
         /// Whose.
         peer: u32,
-        /// The new uplink; none is unlimited.
-        up: Option<Rate>,
-        /// The new downlink; none is unlimited.
-        down: Option<Rate>,
+        /// The new uplink.
+        up: NewRate,
+        /// The new downlink.
+        down: NewRate,
+    },
+    /// A shared link changes.
+    SharedCapacity {
+        /// Row of [`Setup::links`].
+        link: u32,
+        /// Its new capacity; none is unlimited.
+        capacity: Option<Rate>,
+    },
+    /// Nobody wants a transfer any more: its destination lets go of it, begun or not.
+    Abort {
+        /// Row of [`Setup::transfers`].
+        transfer: u32,
     },
     /// A cap of the core changes while it runs; the debt is carried.
     UploadCap {
@@ -261,4 +285,34 @@ pub enum FaultKind {
         /// The new rate; none is unlimited.
         rate: Option<Rate>,
     },
+}
+
+/// What becomes of a rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewRate {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// Nothing limits it any more.
+    Unlimited,
+    /// This; at zero nothing moves.
+    At(Rate),
+}
+
+impl NewRate {
+    /// The rate that follows `before`; none is unlimited.
+    #[must_use]
+    pub const fn after(self, before: Option<Rate>) -> Option<Rate> {
+        match self {
+            Self::Keep => before,
+            Self::Unlimited => None,
+            Self::At(rate) => Some(rate),
+        }
+    }
+}
+
+impl From<Option<Rate>> for NewRate {
+    fn from(rate: Option<Rate>) -> Self {
+        rate.map_or(Self::Unlimited, Self::At)
+    }
 }

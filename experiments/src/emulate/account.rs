@@ -341,7 +341,11 @@ fn tell(setup: &Setup, ideal: &mut Ideal, counted: &Counted, fact: Fact, at: Tim
         Fact::Links(row) | Fact::Cap(row) => match setup.faults[row as usize].kind {
             FaultKind::Capacity { peer, up, down } => ideal.set_links(peer, up, down, at),
             FaultKind::UploadCap { peer, rate } => ideal.set_upload_cap(peer, rate, at),
-            FaultKind::Crash { .. } | FaultKind::Restart { .. } => {}
+            // Refused, or no change of the ideal.
+            FaultKind::Crash { .. }
+            | FaultKind::Restart { .. }
+            | FaultKind::SharedCapacity { .. }
+            | FaultKind::Abort { .. } => {}
         },
     }
 }

@@ -13,7 +13,7 @@ use fairhaul::identity::Identity;
 use fairhaul::params::Params;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{Rate, Weight};
-use fairhaul_simulator::setup::{Behaviour, PeerSetup, Setup};
+use fairhaul_simulator::setup::{Behaviour, FaultKind, NewRate, PeerSetup, Setup};
 
 use super::error::{EmulateError, Unsupported};
 use super::members;
@@ -79,6 +79,9 @@ pub fn check(setup: &Setup) -> Result<(), Unsupported> {
             }
         }
     }
+    for (number, fault) in (1..).zip(&setup.faults) {
+        check_fault(setup, number, &fault.kind)?;
+    }
     for transfer in &setup.transfers {
         let Some(group) = transfer.group else {
             continue;
@@ -93,6 +96,37 @@ pub fn check(setup: &Setup) -> Result<(), Unsupported> {
         }
     }
     Ok(())
+}
+
+/// Refuses what cannot be done to real nodes: `number` counts faults by time, from 1.
+fn check_fault(setup: &Setup, number: usize, kind: &FaultKind) -> Result<(), Unsupported> {
+    let (key, what, got, allowed) = match *kind {
+        FaultKind::Abort { transfer } => (
+            "transfer",
+            "is given up, which real nodes are not asked to do here",
+            setup.transfers[transfer as usize].name.clone(),
+            "crash, restart, capacity or upload",
+        ),
+        FaultKind::Capacity { up, .. } if up == NewRate::At(Rate::new(0)) => (
+            "up",
+            "is a link that carries nothing",
+            "0 B/s".to_owned(),
+            "at least 1 B/s",
+        ),
+        FaultKind::Capacity { down, .. } if down == NewRate::At(Rate::new(0)) => (
+            "down",
+            "is a link that carries nothing",
+            "0 B/s".to_owned(),
+            "at least 1 B/s",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Unsupported {
+        key: format!("fault[{number}].{key}"),
+        what,
+        got,
+        allowed,
+    })
 }
 
 /// The group of `to` at `from`: its own, or that of everything that `from` sends to it.

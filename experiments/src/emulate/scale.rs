@@ -6,7 +6,7 @@
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::Rate;
-use fairhaul_simulator::setup::{FaultKind, Setup};
+use fairhaul_simulator::setup::{FaultKind, NewRate, Setup};
 
 /// `setup` as it is played `speed` times as fast; 0 and 1 change nothing.
 #[must_use]
@@ -54,11 +54,17 @@ pub fn scale(setup: &Setup, speed: u32) -> Setup {
         time(&mut fault.at);
         match &mut fault.kind {
             FaultKind::Capacity { up, down, .. } => {
-                rate(up);
-                rate(down);
+                for one in [up, down] {
+                    let mut after = one.after(None);
+                    rate(&mut after);
+                    if *one != NewRate::Keep {
+                        *one = after.into();
+                    }
+                }
             }
+            FaultKind::SharedCapacity { capacity, .. } => rate(capacity),
             FaultKind::UploadCap { rate: cap, .. } => rate(cap),
-            FaultKind::Crash { .. } | FaultKind::Restart { .. } => {}
+            FaultKind::Crash { .. } | FaultKind::Restart { .. } | FaultKind::Abort { .. } => {}
         }
     }
     time(&mut scaled.horizon);

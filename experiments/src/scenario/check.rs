@@ -203,6 +203,7 @@ fn check_value(at: &At<'_>, field: &Field) -> Result<(), BadInput> {
         Kind::Real(least, greatest) => at.real(least, greatest).map(drop),
         Kind::Amount(quantity) => at.amount(quantity).map(drop),
         Kind::Limit => at.limit().map(drop),
+        Kind::Changed => at.changed().map(drop),
         Kind::Floor => at.floor().map(drop),
         Kind::Burst => drawn::burst(at).map(drop),
         Kind::Weight => at.weight().map(drop),

@@ -3,6 +3,9 @@
 //! Decides what a text or a number may be for each kind of key; refuses the rest with the
 //! file, the line and the dotted key.
 
+use fairhaul_core::units::Rate;
+use fairhaul_simulator::setup::NewRate;
+
 use super::bad::{BadInput, nearest, with_nearest};
 use super::quantity::{self, Fault, Quantity};
 use super::tree::{Item, Table, Value};
@@ -184,6 +187,14 @@ impl<'a> At<'a> {
                 format!("{}, or \"unlimited\"", Quantity::Rate.allowed()),
             )),
             _ => self.amount(Quantity::Rate).map(Some),
+        }
+    }
+
+    /// What a rate becomes.
+    pub(crate) fn changed(&self) -> Result<NewRate, BadInput> {
+        match self.value {
+            Value::Text(text) if text == "0 B/s" => Ok(NewRate::At(Rate::new(0))),
+            _ => self.limit().map(|rate| rate.map(Rate::new).into()),
         }
     }
 

@@ -101,9 +101,13 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Access => json!({ "type": ["string", "array"] }),
         Kind::Regions => json!({ "type": ["string", "array", "object"] }),
         Kind::Spans | Kind::Files => json!({ "type": "array", "items": { "type": "string" } }),
-        Kind::File | Kind::Amount(_) | Kind::Limit | Kind::Floor | Kind::Burst | Kind::Latency => {
-            text
-        }
+        Kind::File
+        | Kind::Amount(_)
+        | Kind::Limit
+        | Kind::Changed
+        | Kind::Floor
+        | Kind::Burst
+        | Kind::Latency => text,
     }
 }
 

@@ -5,7 +5,7 @@ use fairhaul_core::units::{ByteCount, Rate, Weight};
 use super::*;
 use crate::metrics::{peer_slowdown, slowdown};
 use crate::random::Streams;
-use crate::setup::{GroupSetup, NetworkModel};
+use crate::setup::{GroupSetup, NetworkModel, NewRate};
 use crate::world::tests::{peer, policy, setup, transfer};
 
 /// A run, with the times alone.
@@ -47,6 +47,7 @@ fn one_transfer(draws: &mut Rng, discipline: &str) -> Setup {
     found.links = vec![SharedLinkSetup {
         name: "sea".into(),
         capacity: rate(80_000),
+        both: false,
         from: vec![1],
         to: Vec::new(),
     }];
@@ -82,8 +83,8 @@ fn one_transfer(draws: &mut Rng, discipline: &str) -> Setup {
             at: Time::from_nanos((1 + turn) * 777_777_777),
             kind: FaultKind::Capacity {
                 peer: u32::try_from(draws.below(3)).expect("below 3"),
-                up: Some(Rate::new(50_000 + 1_000 * draws.below(500) as u64)),
-                down: None,
+                up: NewRate::At(Rate::new(50_000 + 1_000 * draws.below(500) as u64)),
+                down: NewRate::Unlimited,
             },
         })
         .collect();
@@ -150,8 +151,8 @@ fn others_are_what_slowdown_is_made_of() {
         at: seconds(1),
         kind: FaultKind::Capacity {
             peer: 2,
-            up: None,
-            down: Some(Rate::new(10_000_000)),
+            up: NewRate::Unlimited,
+            down: NewRate::At(Rate::new(10_000_000)),
         },
     }];
     setup.horizon = seconds(100);

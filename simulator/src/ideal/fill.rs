@@ -1,9 +1,13 @@
-//! Progressive filling of one part: weighted max-min rates with classes, caps and floors.
+//! Progressive filling of one part: weighted max-min rates with classes, caps, floors, orders.
 //!
 //! Source:   D. Bertsekas and R. Gallager, "Data Networks", 1992, section 6.5.2; classes as in
 //!           J. Bennett and H. Zhang, "Hierarchical Packet Fair Queueing Algorithms", SIGCOMM
 //!           1996: what a member of a class cannot use goes to its siblings first.
-//! Contract: on one link `x = clamp(θ w, floor, cap)`, with θ such that the link is full.
+//! Contract: on one link `x = clamp(θ w, floor, cap)`, with θ such that the link is full. With
+//!           several links all classes right below the roots rise together, by weight, and divide
+//!           what they get among their members that still rise; [`super::oracle`] is that, slow.
+//! Orders:   a class in which an order decides lets only its first child rise; the next one
+//!           begins, from nothing, when that one has stopped.
 //! Floors:   a flow, peer or group whose share falls below its floor is given the floor before
 //!           the others share the rest, narrow targets before wide ones, until nobody is
 //!           below. Floors that do not fit together are scaled in proportion, as the core's
@@ -17,7 +21,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::sharing::{Part, Sharing};
+use super::class::Child;
+use super::sharing::{Flow, Part, Sharing};
 
 /// Less than its floor by more than rounding.
 const SHORT: f64 = 1.0 - 1e-9;
@@ -34,18 +39,6 @@ pub(super) struct LinkState {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ClassState {
-    /// Of an outer class: the weight of the inner ones that rise.
-    inner: f64,
-    /// Of an inner class: the weight of the flows that rise, and their number.
-    flows: f64,
-    rising: u32,
-    /// Bytes per second that its members were given for their floors.
-    given: f64,
-    is_late: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FlowState {
     ceiling: f64,
     speed: f64,
@@ -53,6 +46,15 @@ pub(super) struct FlowState {
     rising: bool,
     /// Its rate is that of a floor.
     fixed: bool,
+    /// Its turn in its class.
+    turn: u32,
+}
+
+impl FlowState {
+    /// Whether its rate is that of a floor.
+    pub(super) const fn is_fixed(&self) -> bool {
+        self.fixed
+    }
 }
 
 /// The flows that are kept at a floor of their own, and the limits whose members are kept at
@@ -98,7 +100,7 @@ impl Sharing {
     /// Adds those that are below a floor to those that are kept at one, narrow targets before
     /// wide ones. False if there are none.
     fn find_short(&self, part: &Part, kept: &mut Kept) -> bool {
-        let below = |entry: &super::sharing::Flow| {
+        let below = |entry: &Flow| {
             let floor = entry.floor.min(entry.limit.unwrap_or(u64::MAX)) as f64;
             !entry.state.fixed && entry.limit.is_some() && entry.rate < floor * SHORT
         };
@@ -141,13 +143,13 @@ impl Sharing {
     fn fill_shares(&mut self, part: &Part) {
         self.prepare(part);
         for &flow in &part.flows {
-            let outer = self.flows[flow as usize].outer;
-            let class = &mut self.classes[outer as usize];
-            if class.state.given > 0.0 && !class.state.is_late {
+            let payer = self.flows[flow as usize].payer;
+            let class = &mut self.classes[payer as usize];
+            if class.state.given > 0.0 && !class.state.is_late && class.state.rising > 0 {
                 class.state.is_late = true;
-                let level = class.state.given / class.weight;
+                let level = class.state.given / class.standing();
                 self.agenda
-                    .push(Reverse((level.to_bits(), Item::Late(outer))));
+                    .push(Reverse((level.to_bits(), Item::Late(payer))));
             }
         }
         for &flow in &part.flows {
@@ -164,17 +166,18 @@ impl Sharing {
             entry.state.bound = entry.capacity.map_or(f64::INFINITY, |bytes| bytes as f64);
         }
         for &flow in &part.flows {
-            let entry = &self.flows[flow as usize];
-            let (outer, inner) = (entry.outer as usize, entry.inner as usize);
-            self.classes[outer].state = ClassState::default();
-            self.classes[inner].state = ClassState::default();
+            let mut next = Some(self.flows[flow as usize].class);
+            while let Some(class) = next {
+                let class = &mut self.classes[class as usize];
+                class.state.clear();
+                next = class.parent;
+            }
         }
         for &flow in &part.flows {
             let entry = &mut self.flows[flow as usize];
-            let (outer, inner) = (entry.outer as usize, entry.inner as usize);
             entry.state.rising = false;
             if entry.state.fixed {
-                self.classes[outer].state.given += entry.rate;
+                self.classes[entry.payer as usize].state.given += entry.rate;
                 continue;
             }
             entry.rate = 0.0;
@@ -182,13 +185,77 @@ impl Sharing {
             entry.state.ceiling = limit as f64;
             entry.state.rising = true;
             entry.state.level = 0.0;
-            let inner = &mut self.classes[inner];
-            inner.state.flows += entry.weight;
-            inner.state.rising += 1;
-            if inner.state.rising == 1 {
-                let weight = inner.weight;
-                self.classes[outer].state.inner += weight;
+            entry.state.turn = 0;
+            self.raise(flow);
+        }
+        for &flow in &part.flows {
+            self.give_turns(flow);
+        }
+    }
+
+    /// A flow rises, and so do the classes above it of which it is the first.
+    fn raise(&mut self, flow: u32) {
+        let Flow { rank, weight, .. } = self.flows[flow as usize];
+        let (mut child, mut weight) = (Some(Child::Flow(flow)), weight);
+        let mut next = Some(self.flows[flow as usize].class);
+        while let Some(at) = next {
+            let class = &mut self.classes[at as usize];
+            class.state.note(&rank);
+            if let Some(one) = child.take() {
+                // The first child takes the class with it.
+                child = (class.state.rising == 0).then_some(Child::Class(at));
+                class.state.join(one, weight, class.order);
             }
+            (weight, next) = (class.weight, class.parent);
+        }
+    }
+
+    /// Gives the children of the classes above a flow their turns.
+    fn give_turns(&mut self, flow: u32) {
+        let mut next = Some(self.flows[flow as usize].class);
+        while let Some(at) = next {
+            let order = self.classes[at as usize].order;
+            next = self.classes[at as usize].parent;
+            let waiting = std::mem::take(&mut self.classes[at as usize].state.waiting);
+            let key = |child| match child {
+                Child::Flow(flow) => self.flows[flow as usize].rank.key(order),
+                Child::Class(class) => self.classes[class as usize].key(order),
+            };
+            let mut waiting: Vec<_> = waiting
+                .into_iter()
+                .map(|child| (key(child), child))
+                .collect();
+            waiting.sort_unstable();
+            for (turn, child) in order.turns(&waiting) {
+                let (place, weight) = match child {
+                    Child::Flow(flow) => {
+                        let flow = &mut self.flows[flow as usize];
+                        (&mut flow.state.turn, flow.weight)
+                    }
+                    Child::Class(class) => {
+                        let class = &mut self.classes[class as usize];
+                        (&mut class.state.turn, class.weight)
+                    }
+                };
+                *place = turn;
+                let class = &mut self.classes[at as usize];
+                class.state.raise(turn, weight, order);
+            }
+        }
+    }
+
+    /// A flow stops, and so do the classes above it of which it was the last.
+    fn lower(&mut self, flow: u32) {
+        let entry = &self.flows[flow as usize];
+        let (mut turn, mut weight) = (entry.state.turn, entry.weight);
+        let mut next = Some(entry.class);
+        while let Some(class) = next {
+            let class = &mut self.classes[class as usize];
+            class.state.lower(turn, weight, class.order);
+            if class.state.rising > 0 {
+                return;
+            }
+            (turn, weight, next) = (class.state.turn, class.weight, class.parent);
         }
     }
 
@@ -200,7 +267,12 @@ impl Sharing {
             self.flows[flow as usize].state.fixed = false;
         }
         self.prepare(part);
-        let parts: Vec<f64> = part.flows.iter().map(|flow| self.speed(*flow)).collect();
+        // Whom an order lets wait has a part in a floor all the same.
+        let parts = part.flows.iter().map(|flow| match self.speed(*flow) {
+            0.0 => self.flows[*flow as usize].weight,
+            speed => speed,
+        });
+        let parts: Vec<f64> = parts.collect();
         for (&flow, part) in part.flows.iter().zip(parts) {
             let state = &mut self.flows[flow as usize].state;
             state.rising = false;
@@ -272,8 +344,10 @@ impl Sharing {
             stopped.clear();
             match item {
                 Item::Late(class) => {
-                    self.classes[class as usize].state.is_late = false;
-                    self.quicken(class, level);
+                    let class = &mut self.classes[class as usize];
+                    class.state.is_late = false;
+                    let kin = class.kin;
+                    self.quicken(kin, level);
                     continue;
                 }
                 Item::Flow(flow) => {
@@ -320,18 +394,15 @@ impl Sharing {
                     link.state.rising -= 1;
                 }
             }
-            let entry = &self.flows[flow as usize];
-            let (outer, inner) = (entry.outer, &mut self.classes[entry.inner as usize]);
-            inner.state.flows -= entry.weight;
-            inner.state.rising = inner.state.rising.saturating_sub(1);
-            if inner.state.rising == 0 {
-                let weight = inner.weight;
-                self.classes[outer as usize].state.inner -= weight;
-            }
+            self.lower(flow);
         }
         if moves {
-            for &flow in flows {
-                self.quicken(self.flows[flow as usize].outer, level);
+            let kin = flows.iter().map(|flow| self.kin(*flow));
+            let mut kin: Vec<u32> = kin.collect();
+            kin.sort_unstable();
+            kin.dedup();
+            for class in kin {
+                self.quicken(class, level);
             }
         }
     }
@@ -364,16 +435,24 @@ impl Sharing {
     /// How fast a flow's rate rises with the level.
     fn speed(&self, flow: u32) -> f64 {
         let entry = &self.flows[flow as usize];
-        let (outer, inner) = (
-            &self.classes[entry.outer as usize],
-            &self.classes[entry.inner as usize],
-        );
-        if outer.state.is_late || !entry.state.rising {
+        if !entry.state.rising {
             return 0.0;
         }
-        let of_outer = inner.weight / outer.state.inner;
-        let of_inner = entry.weight / inner.state.flows;
-        outer.weight * of_outer * of_inner
+        let (mut turn, mut weight) = (entry.state.turn, entry.weight);
+        let mut speed = 1.0;
+        for class in self.above(flow) {
+            let class = &self.classes[class as usize];
+            if class.state.is_late {
+                return 0.0;
+            }
+            speed *= class.part(turn, weight);
+            (turn, weight) = (class.state.turn, class.standing());
+        }
+        speed
+    }
+
+    fn kin(&self, flow: u32) -> u32 {
+        self.classes[self.flows[flow as usize].class as usize].kin
     }
 
     fn flow_end(&self, flow: u32) -> Option<f64> {
@@ -415,7 +494,7 @@ impl LinkState {
     }
 }
 
-impl super::sharing::Flow {
+impl Flow {
     fn settle(&mut self, level: f64) {
         let state = &mut self.state;
         let risen = self.rate + state.speed * (level - state.level);

@@ -1,16 +1,18 @@
-//! Who crosses what, and which rates must be found anew after a change.
+//! Who crosses what, in which class, and which rates must be found anew after a change.
 //!
 //! Decides which limits can bind at all: a limit that its flows could not exceed even if each
 //! had every other limit to itself is loose, and binds nobody to anybody. What remains falls
 //! into parts that know nothing of each other, and a change concerns its own part only.
 
-use fairhaul_core::units::{Rate, Weight};
+use fairhaul_core::units::Rate;
 
-use crate::setup::TransferSetup;
+use super::class::{Class, Order, Rank};
+use super::fill::{Agenda, FlowState, LinkState};
+use crate::setup::NewRate;
 
 /// Something that bounds the sum of the rates of its flows: a link, or a target at a source.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     pub(super) capacity: Option<u64>,
     pub(super) floor: u64,
     /// Floors of a lower rank are kept before those of a higher one.
@@ -23,41 +25,37 @@ pub(super) struct Link {
     pub(super) is_bound: bool,
     is_changed: bool,
     is_found: bool,
-    pub(super) state: super::fill::LinkState,
+    pub(super) state: LinkState,
 }
 
-/// A class of a source: a transfer, a peer, a group, or a peer of a group.
+/// What one peer asks of one source for one transfer: a leaf of the source's tree.
 #[derive(Debug)]
-pub(super) struct Class {
-    pub(super) weight: f64,
-    /// Active flows, of an outer class.
-    pub(super) flows: Vec<u32>,
-    pub(super) state: super::fill::ClassState,
-}
-
-/// A transfer.
-#[derive(Debug)]
-pub(super) struct Flow {
-    ends: [u32; 2],
+pub(crate) struct Flow {
+    pub(super) ends: [u32; 2],
     pub(super) links: Box<[u32]>,
-    pub(super) outer: u32,
-    pub(super) inner: u32,
+    /// The class that it is in.
+    pub(super) class: u32,
+    /// The class on its way to the root whose share pays for a floor.
+    pub(super) payer: u32,
     pub(super) weight: f64,
-    cap: Option<u64>,
+    pub(super) cap: Option<u64>,
     pub(super) floor: u64,
-    is_active: bool,
+    pub(super) rank: Rank,
+    pub(super) is_active: bool,
     is_found: bool,
+    /// Whether its classes count it among their members.
+    pub(super) is_known: bool,
     /// What it could have alone; none if nothing limits it.
     pub(super) limit: Option<u64>,
     pub(super) rate: f64,
-    pub(super) state: super::fill::FlowState,
+    pub(super) state: FlowState,
 }
 
 /// Two limits of one direction of a peer: its link's capacity, and its own cap.
 type Pair = (Option<Rate>, Option<Rate>);
 
 #[derive(Debug, Default)]
-pub(super) struct Sharing {
+pub(crate) struct Sharing {
     pub(super) links: Vec<Link>,
     pub(super) classes: Vec<Class>,
     pub(super) flows: Vec<Flow>,
@@ -67,7 +65,7 @@ pub(super) struct Sharing {
     changed: Vec<u32>,
     /// Flows that came since then, and those whose siblings went.
     concerned: Vec<u32>,
-    pub(super) agenda: super::fill::Agenda,
+    pub(super) agenda: Agenda,
 }
 
 /// Flows and limits that must be looked at together.
@@ -90,7 +88,7 @@ impl Link {
             is_bound: false,
             is_changed: false,
             is_found: false,
-            state: super::fill::LinkState::default(),
+            state: LinkState::default(),
         }
     }
 
@@ -103,45 +101,36 @@ impl Link {
     }
 }
 
-impl Class {
-    pub(super) fn new(weight: Weight) -> Self {
-        Self {
-            weight: f64::from(weight.hundredths()),
-            flows: Vec::new(),
-            state: super::fill::ClassState::default(),
-        }
-    }
-}
-
 impl Flow {
-    pub(super) fn new(transfer: &TransferSetup, links: Box<[u32]>, classes: [u32; 2]) -> Self {
-        let cap = transfer.cap.map(Rate::get);
-        let floor = transfer.floor.map_or(0, Rate::get);
+    /// A flow between `ends` that asks for nothing yet.
+    pub(super) fn new(ends: [u32; 2], links: Box<[u32]>, class: u32, payer: u32) -> Self {
         Self {
-            ends: [transfer.source, transfer.destination],
+            ends,
             links,
-            outer: classes[0],
-            inner: classes[1],
-            weight: f64::from(transfer.weight.hundredths()),
-            cap,
-            floor,
+            class,
+            payer,
+            weight: 0.0,
+            cap: None,
+            floor: 0,
+            rank: Rank::default(),
             is_active: false,
             is_found: false,
+            is_known: false,
             limit: None,
             rate: 0.0,
-            state: super::fill::FlowState::default(),
+            state: FlowState::default(),
         }
     }
 }
 
 impl Sharing {
     /// The place of a peer's uplink in the table of links.
-    pub(super) const fn up(peer: u32) -> u32 {
+    pub(crate) const fn up(peer: u32) -> u32 {
         2 * peer
     }
 
     /// The place of a peer's downlink in the table of links.
-    pub(super) const fn down(peer: u32) -> u32 {
+    pub(crate) const fn down(peer: u32) -> u32 {
         2 * peer + 1
     }
 
@@ -153,18 +142,29 @@ impl Sharing {
         }
     }
 
-    pub(super) fn set_links(&mut self, peer: u32, up: Option<Rate>, down: Option<Rate>) {
-        let pairs = &mut self.pairs[peer as usize];
-        (pairs[0].0, pairs[1].0) = (up, down);
+    pub(crate) fn set_links(&mut self, peer: u32, up: NewRate, down: NewRate) {
+        let [own_up, own_down] = &mut self.pairs[peer as usize];
+        (own_up.0, own_down.0) = (up.after(own_up.0), down.after(own_down.0));
         self.update(peer);
     }
 
-    pub(super) fn set_upload_cap(&mut self, peer: u32, cap: Option<Rate>) {
+    pub(crate) fn set_upload_cap(&mut self, peer: u32, cap: Option<Rate>) {
         self.pairs[peer as usize][0].1 = cap;
         self.update(peer);
     }
 
-    pub(super) fn is_active(&self, flow: u32) -> bool {
+    /// Changes the capacity of a shared link, the `index`th of the setup.
+    pub(crate) fn set_shared(&mut self, index: u32, capacity: Option<Rate>) {
+        self.set_capacity(self.shared(index), capacity);
+    }
+
+    /// The place of a shared link in the table of links: behind those of all peers.
+    pub(crate) fn shared(&self, index: u32) -> u32 {
+        let peers = u32::try_from(self.pairs.len()).expect("peers are counted in 32 bits");
+        2 * peers + index
+    }
+
+    pub(crate) fn is_active(&self, flow: u32) -> bool {
         self.flows[flow as usize].is_active
     }
 
@@ -181,19 +181,27 @@ impl Sharing {
             .collect()
     }
 
+    /// The active flows that cross a link.
+    pub(crate) fn crossing(&self, link: u32) -> &[u32] {
+        &self.links[link as usize].flows
+    }
+
     /// Bytes per second of an active flow; none if nothing limits it.
-    pub(super) fn rate(&self, flow: u32) -> Option<f64> {
+    pub(crate) fn rate(&self, flow: u32) -> Option<f64> {
         let flow = &self.flows[flow as usize];
         flow.limit.map(|_| flow.rate)
     }
 
-    pub(super) fn add(&mut self, flow: u32) {
+    /// A flow has demand.
+    pub(crate) fn add(&mut self, flow: u32) {
         self.limit(flow);
+        self.enrol(flow);
         let entry = &mut self.flows[flow as usize];
         entry.is_active = true;
         entry.rate = 0.0;
         self.concerned.push(flow);
-        self.classes[entry.outer as usize].flows.push(flow);
+        let kin = self.classes[entry.class as usize].kin;
+        self.classes[kin as usize].flows.push(flow);
         let limit = u128::from(entry.limit.unwrap_or(0));
         for place in 0..entry.links.len() {
             let link = self.flows[flow as usize].links[place];
@@ -203,11 +211,13 @@ impl Sharing {
         }
     }
 
-    pub(super) fn remove(&mut self, flow: u32) {
+    /// A flow has no demand any more.
+    pub(crate) fn remove(&mut self, flow: u32) {
         let entry = &mut self.flows[flow as usize];
         entry.is_active = false;
         let limit = u128::from(entry.limit.unwrap_or(0));
-        let class = &mut self.classes[entry.outer as usize];
+        let kin = self.classes[entry.class as usize].kin;
+        let class = &mut self.classes[kin as usize];
         take(&mut class.flows, flow);
         self.concerned.extend(&class.flows);
         for place in 0..entry.links.len() {
@@ -218,8 +228,20 @@ impl Sharing {
         }
     }
 
+    /// The place of a flow in an order has changed.
+    pub(crate) fn reorder(&mut self, flow: u32) {
+        self.concerned.push(flow);
+        self.change(self.flows[flow as usize].links[0]);
+    }
+
+    /// Whether an order of its source, and not only weights, decides about a flow.
+    pub(crate) fn orders_of(&self, flow: u32) -> impl Iterator<Item = Order> + '_ {
+        self.above(flow)
+            .map(|class| self.classes[class as usize].order)
+    }
+
     /// The part in which rates may differ from those found last; none if nothing changed.
-    pub(super) fn find_changed(&mut self) -> Option<Vec<u32>> {
+    pub(crate) fn find_changed(&mut self) -> Option<Vec<u32>> {
         if self.changed.is_empty() {
             return None;
         }
@@ -240,9 +262,10 @@ impl Sharing {
         let mut at = 0;
         while let Some(&flow) = flows.get(at) {
             at += 1;
-            let outer = self.flows[flow as usize].outer;
-            for place in 0..self.classes[outer as usize].flows.len() {
-                let other = self.classes[outer as usize].flows[place];
+            let class = self.flows[flow as usize].class;
+            let kin = self.classes[class as usize].kin;
+            for place in 0..self.classes[kin as usize].flows.len() {
+                let other = self.classes[kin as usize].flows[place];
                 self.note(other, &mut flows);
             }
             for place in 0..self.flows[flow as usize].links.len() {
@@ -257,12 +280,12 @@ impl Sharing {
     }
 
     /// Finds the rates of `flows`, which [`Self::find_changed`] gave.
-    pub(super) fn share(&mut self, flows: Vec<u32>) {
+    pub(crate) fn share(&mut self, flows: &[u32]) {
         let mut part = Part {
-            flows,
+            flows: flows.to_vec(),
             links: Vec::new(),
         };
-        for &flow in &part.flows {
+        for &flow in flows {
             let entry = &mut self.flows[flow as usize];
             entry.is_found = false;
             for &link in &entry.links {
@@ -274,6 +297,12 @@ impl Sharing {
             }
         }
         self.fill_part(&part);
+    }
+
+    /// The classes of a flow, from its own up to the root of its source.
+    pub(super) fn above(&self, flow: u32) -> impl Iterator<Item = u32> + '_ {
+        let first = Some(self.flows[flow as usize].class);
+        std::iter::successors(first, |class| self.classes[*class as usize].parent)
     }
 
     fn find(&mut self, link: u32, flows: &mut Vec<u32>) {
@@ -318,19 +347,24 @@ impl Sharing {
     fn update(&mut self, peer: u32) {
         let pairs = self.pairs[peer as usize];
         for (link, pair) in [Self::up(peer), Self::down(peer)].into_iter().zip(pairs) {
-            let capacity = narrower(pair).map(Rate::get);
-            if self.links[link as usize].capacity == capacity {
-                continue;
-            }
-            let flows = self.links[link as usize].flows.clone();
-            // What its flows could have changes on all their links.
-            for flow in &flows {
-                self.remove(*flow);
-            }
-            self.links[link as usize].capacity = capacity;
-            for flow in flows {
-                self.add(flow);
-            }
+            self.set_capacity(link, narrower(pair));
+        }
+    }
+
+    /// Changes the capacity of a link.
+    pub(crate) fn set_capacity(&mut self, link: u32, capacity: Option<Rate>) {
+        let capacity = capacity.map(Rate::get);
+        if self.links[link as usize].capacity == capacity {
+            return;
+        }
+        let flows = self.links[link as usize].flows.clone();
+        // What its flows could have changes on all their links.
+        for flow in &flows {
+            self.remove(*flow);
+        }
+        self.links[link as usize].capacity = capacity;
+        for flow in flows {
+            self.add(flow);
         }
     }
 }

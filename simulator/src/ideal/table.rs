@@ -1,5 +1,5 @@
-//! From rows of a setup to what the ideal shares: who crosses which links, under which caps,
-//! in which classes.
+//! From rows of a setup to what is shared: who crosses which links, under which caps, in which
+//! classes.
 //!
 //! The classes mirror those of the core's uplink: see `fairhaul_core::uplink::classify`.
 
@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use fairhaul_core::units::{Rate, Weight};
 
-use super::sharing::{Class, Flow, Link, Sharing};
-use crate::setup::{Setup, TransferSetup};
+use super::class::{Class, Order, number};
+use super::sharing::{Flow, Link, Sharing};
+use crate::setup::{PeerSetup, PolicySetup, Setup};
 
 /// Who is capped or guaranteed something at a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,70 +18,257 @@ enum Bound {
     Group(u32, u32),
 }
 
-/// Whom a source shares among.
+/// A class of a source's tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
-    Transfer(u32),
-    Peer { source: u32, peer: u32 },
-    Group { source: u32, group: u32 },
-    Member { source: u32, group: u32, peer: u32 },
+    Root(u32),
+    Group(u32, u32),
+    /// A peer or a transfer of a source, in a group or in none.
+    Upper(u32, Option<u32>, Upper),
 }
 
-/// The state of a run in which no transfer has begun.
-pub(super) fn sharing(setup: &Setup) -> Sharing {
-    let mut sharing = Sharing::default();
-    for peer in &setup.peers {
-        sharing.add_peer((peer.up, peer.upload_cap), (peer.down, peer.download_cap));
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Upper {
+    Peer(u32),
+    Transfer(u32),
+}
+
+/// What one peer asks of a source, as the setup says it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Demand {
+    /// The peer that has it.
+    pub(crate) source: u32,
+    /// The peer that wants it.
+    pub(crate) destination: u32,
+    /// The cores' name for it.
+    pub(crate) transfer: u32,
+    weight: Weight,
+    cap: Option<Rate>,
+    floor: Option<Rate>,
+    group: Option<u32>,
+    band: u8,
+}
+
+/// Whose orders count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disciplines {
+    /// Nobody's: weights decide everywhere.
+    Fair,
+    /// Those of the policies.
+    Policies,
+}
+
+/// Where flows of a setup have their places.
+#[derive(Debug)]
+pub(crate) struct Table {
+    disciplines: Disciplines,
+    bounds: BTreeMap<Bound, u32>,
+    classes: BTreeMap<Key, u32>,
+}
+
+impl Demand {
+    /// What the `row`th transfer of a setup asks for.
+    pub(crate) fn of_transfer(setup: &Setup, row: u32) -> Self {
+        let transfer = &setup.transfers[row as usize];
+        let contents = u32::try_from(setup.contents.len()).expect("checked by the lab");
+        Self {
+            source: transfer.source,
+            destination: transfer.destination,
+            transfer: contents + row,
+            weight: transfer.weight,
+            cap: transfer.cap,
+            floor: transfer.floor,
+            group: transfer.group,
+            band: transfer.band,
+        }
     }
-    let first_shared = sharing.links.len();
-    for link in &setup.links {
-        sharing.links.push(Link::new(Some(link.capacity), None, 0));
+
+    /// What a peer asks of another for a content of a swarm.
+    pub(crate) fn of_content(source: u32, destination: u32, content: u32) -> Self {
+        Self {
+            source,
+            destination,
+            transfer: content,
+            ..Self::default()
+        }
     }
-    let mut bounds = BTreeMap::new();
-    let mut classes = BTreeMap::new();
-    for (row, transfer) in (0_u32..).zip(&setup.transfers) {
-        let ends = [transfer.source, transfer.destination];
+}
+
+/// The order that a discipline stands for.
+fn order(discipline: &str) -> Order {
+    match discipline {
+        "round-robin" => Order::Turns,
+        "strict" => Order::Bands,
+        "srpt" => Order::Remaining,
+        "las" => Order::Attained,
+        "fifo" => Order::Age,
+        _ => Order::Weights,
+    }
+}
+
+impl Setup {
+    /// Whether every flow has one place at its source's uplink, with the weight of its peer and
+    /// nothing else to be told: a swarm of one content under disciplines that share by weight.
+    pub(crate) fn is_flat(&self) -> bool {
+        let is_plain = |policy: &PolicySetup| {
+            policy.orders() == [Order::Weights; 2] && policy.share != "transfer"
+        };
+        let limits = |peer: &PeerSetup| peer.cap.is_some() || peer.floor.is_some();
+        self.transfers.is_empty()
+            && self.contents.len() <= 1
+            && self.groups.is_empty()
+            && self.policies.iter().all(is_plain)
+            && !self.peers.iter().any(limits)
+    }
+}
+
+impl PolicySetup {
+    /// The orders of the root and of the classes below it.
+    fn orders(&self) -> [Order; 2] {
+        let uplink = self.uplink.as_str();
+        let (outer, inner) = uplink.split_once('/').unwrap_or((uplink, uplink));
+        [order(outer), order(inner)]
+    }
+}
+
+impl Table {
+    /// A sharing with the links of a setup and no flows, and the table of its flows to come.
+    pub(crate) fn new(setup: &Setup, disciplines: Disciplines) -> (Self, Sharing) {
+        let mut sharing = Sharing::default();
+        for peer in &setup.peers {
+            sharing.add_peer((peer.up, peer.upload_cap), (peer.down, peer.download_cap));
+        }
+        for link in &setup.links {
+            sharing.links.push(Link::new(Some(link.capacity), None, 0));
+        }
+        let table = Self {
+            disciplines,
+            bounds: BTreeMap::new(),
+            classes: BTreeMap::new(),
+        };
+        (table, sharing)
+    }
+
+    /// Adds a flow without demand. Gives its number.
+    pub(crate) fn add(&mut self, setup: &Setup, sharing: &mut Sharing, demand: &Demand) -> u32 {
+        let ends = [demand.source, demand.destination];
         let mut links = vec![Sharing::up(ends[0]), Sharing::down(ends[1])];
         let region = ends.map(|peer| setup.peers[peer as usize].region);
-        let crosses = |side: &[u32], region| side.is_empty() || side.contains(&region);
-        let crossed = setup.links.iter().zip(first_shared..);
+        let crossed = (0..).zip(&setup.links);
         links.extend(
             crossed
-                .filter(|(link, _)| crosses(&link.from, region[0]) && crosses(&link.to, region[1]))
-                .map(|(_, place)| at(place)),
+                .filter(|(_, link)| link.is_crossed(region[0], region[1]))
+                .map(|(index, _)| sharing.shared(index)),
         );
-        for (bound, cap, floor, rank) in limits(setup, transfer) {
-            let place = *bounds.entry(bound).or_insert_with(|| {
+        for (bound, cap, floor, rank) in limits(setup, demand) {
+            let place = *self.bounds.entry(bound).or_insert_with(|| {
                 sharing.links.push(Link::new(cap, floor, rank));
                 at(sharing.links.len() - 1)
             });
             links.push(place);
         }
-        let path = classify(setup, row, transfer);
-        let places = path.map(|(key, weight)| {
-            *classes.entry(key).or_insert_with(|| {
-                sharing.classes.push(Class::new(weight));
-                at(sharing.classes.len() - 1)
-            })
-        });
-        sharing
-            .flows
-            .push(Flow::new(transfer, links.into(), places));
+        let (class, payer) = self.classes(setup, sharing, demand);
+        let mut flow = Flow::new(ends, links.into(), class, payer);
+        let by_peer = self.share(setup, demand) != "transfer";
+        let who = &setup.peers[ends[1] as usize];
+        flow.weight = number(if by_peer { demand.weight } else { who.weight });
+        flow.rank.band = if by_peer { demand.band } else { 0 };
+        flow.floor = demand.floor.map_or(0, Rate::get);
+        flow.cap = demand.cap.map(Rate::get);
+        sharing.flows.push(flow);
+        at(sharing.flows.len() - 1)
     }
-    sharing
+
+    /// Fair to whom: the ideal may have a key of its own.
+    fn share<'a>(&self, setup: &'a Setup, demand: &Demand) -> &'a str {
+        let own = setup.ideal_share.as_deref();
+        let own = own.filter(|_| self.disciplines == Disciplines::Fair);
+        own.unwrap_or(&policy(setup, demand).share)
+    }
+
+    /// The class of a flow, and the one whose share pays for its floor. A group whose members
+    /// weigh for themselves is no class where weights alone decide.
+    fn classes(&mut self, setup: &Setup, sharing: &mut Sharing, demand: &Demand) -> (u32, u32) {
+        let (source, peer) = (demand.source, demand.destination);
+        let who = &setup.peers[peer as usize];
+        let policy = policy(setup, demand);
+        let share = self.share(setup, demand);
+        let [outer, inner] = match self.disciplines {
+            Disciplines::Fair => [Order::Weights; 2],
+            Disciplines::Policies => policy.orders(),
+        };
+        let by_peer = (Upper::Peer(peer), who.weight, 0);
+        let by_transfer = (Upper::Transfer(demand.transfer), demand.weight, demand.band);
+        let (group, (upper, weight, band)) = match share {
+            "transfer" => (demand.group, by_transfer),
+            "group" => (who.group.or(demand.group), by_peer),
+            _ => (who.group, by_peer),
+        };
+        let sums = share != "group";
+        let is_plain = [outer, inner] == [Order::Weights; 2];
+        let group = group.filter(|_| !(sums && is_plain));
+        let root = self.class(sharing, Key::Root(source), None, Weight::ONE, outer);
+        let mut parent = root;
+        if let Some(group) = group {
+            let weight = setup.groups[group as usize].weight;
+            let key = Key::Group(source, group);
+            parent = self.class(sharing, key, Some(root), weight, inner);
+            sharing.classes[parent as usize].sums = sums;
+        }
+        let key = Key::Upper(source, group, upper);
+        let class = self.class(sharing, key, Some(parent), weight, inner);
+        sharing.classes[class as usize].rank.band = band;
+        let payer = if parent == root || sums {
+            class
+        } else {
+            parent
+        };
+        (class, payer)
+    }
+
+    fn class(
+        &mut self,
+        sharing: &mut Sharing,
+        key: Key,
+        parent: Option<u32>,
+        weight: Weight,
+        order: Order,
+    ) -> u32 {
+        *self.classes.entry(key).or_insert_with(|| {
+            let own = at(sharing.classes.len());
+            // Where the root has an order, who is stopped concerns all below it.
+            let kin = match parent {
+                None => own,
+                Some(parent) => {
+                    let above = &sharing.classes[parent as usize];
+                    let is_top = above.parent.is_none() && !above.order.has_turns();
+                    if is_top { own } else { above.kin }
+                }
+            };
+            let class = Class::new(parent, kin, weight, order);
+            sharing.classes.push(class);
+            own
+        })
+    }
 }
 
-/// The caps and floors of a transfer that it may share with others, and the rank of each: the
+/// The policy of a flow's source.
+fn policy<'a>(setup: &'a Setup, demand: &Demand) -> &'a PolicySetup {
+    let source = &setup.peers[demand.source as usize];
+    &setup.policies[source.policy as usize]
+}
+
+/// The caps and floors of a flow that it may share with others, and the rank of each: the
 /// narrower it is, the sooner its floor is kept.
 fn limits(
     setup: &Setup,
-    transfer: &TransferSetup,
+    demand: &Demand,
 ) -> impl Iterator<Item = (Bound, Option<Rate>, Option<Rate>, u8)> {
-    let (source, peer) = (transfer.source, transfer.destination);
+    let (source, peer) = (demand.source, demand.destination);
     let row = &setup.peers[peer as usize];
     let own = (Bound::Peer(source, peer), row.cap, row.floor, 1);
     let of_peer = row.group;
-    let of_transfer = transfer.group.filter(|group| Some(*group) != of_peer);
+    let of_transfer = demand.group.filter(|group| Some(*group) != of_peer);
     let groups = of_peer.into_iter().chain(of_transfer).map(move |group| {
         let row = &setup.groups[group as usize];
         (Bound::Group(source, group), row.cap, row.floor, 2)
@@ -88,37 +276,6 @@ fn limits(
     std::iter::once(own)
         .chain(groups)
         .filter(|(_, cap, floor, _)| cap.is_some() || floor.is_some())
-}
-
-/// The outer and the inner class of a transfer at its source, with their weights; the
-/// transfer's own weight counts within the inner one. A group whose members weigh for
-/// themselves is no class.
-fn classify(setup: &Setup, row: u32, transfer: &TransferSetup) -> [(Key, Weight); 2] {
-    let (source, peer) = (transfer.source, transfer.destination);
-    let who = &setup.peers[peer as usize];
-    let policy = &setup.policies[setup.peers[source as usize].policy as usize];
-    let single = |key, weight| [(key, weight); 2];
-    match setup.ideal_share.as_ref().unwrap_or(&policy.share).as_str() {
-        "transfer" => single(Key::Transfer(row), transfer.weight),
-        "group" => match who.group.or(transfer.group) {
-            Some(group) => [
-                (
-                    Key::Group { source, group },
-                    setup.groups[group as usize].weight,
-                ),
-                (
-                    Key::Member {
-                        source,
-                        group,
-                        peer,
-                    },
-                    who.weight,
-                ),
-            ],
-            None => single(Key::Peer { source, peer }, who.weight),
-        },
-        _ => single(Key::Peer { source, peer }, who.weight),
-    }
 }
 
 fn at(place: usize) -> u32 {

@@ -199,7 +199,7 @@ fn entitlements_follow_who_is_backlogged_and_what_changes() {
     ideal.begin(1, much, at(2));
     ideal.begin(2, much, at(4));
     ideal.sent(0, much, at(6));
-    ideal.set_links(0, Some(Rate::new(200)), None, at(8));
+    ideal.set_links(0, NewRate::At(Rate::new(200)), NewRate::Keep, at(8));
     assert_eq!(earned(&mut ideal, &setup, at(10)), [2_200, 1_800, 1_200]);
     ideal.peer_left(3, None, at(10));
     assert_eq!(earned(&mut ideal, &setup, at(11)), [2_200, 2_000, 1_200]);

@@ -302,6 +302,8 @@ impl Network for BlockNetwork {
         }
     }
 
+    fn drop_flow(&mut self, _from: NodeIndex, _to: NodeIndex, _flow: u32, _now: Time) {}
+
     fn next_event(&mut self) -> Option<Time> {
         if self.live == 0 {
             return None;

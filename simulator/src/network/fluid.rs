@@ -1,105 +1,191 @@
-//! The fluid model: all transmissions in flight share the links max-min fairly, by weight.
+//! The fluid model: all flows in flight share the links max-min fairly.
 //!
-//! A transmission is `Sent` in the first whole nanosecond at which it has had all its bytes,
-//! and `Delivered` one propagation delay later. Its rate at any time is its weight times the
-//! level of its bottleneck, see `maxmin`; what the links share changes only when a transmission
-//! comes, ends or is dropped, or a capacity changes, and then only where that is felt.
+//! A flow is what one node sends another for one transfer; its transmissions leave one after the
+//! other, so it has one place whatever their number and length. A transmission is `Sent` in the
+//! first whole nanosecond at which it has had all its bytes, and `Delivered` one propagation
+//! delay later. What the links share changes only when a flow comes or goes, its place in an
+//! order changes, or a capacity does, and then only where that is felt.
 //!
-//! Exactness: rates are rounded down to 2^-40 B/s for each hundredth of weight; service is
-//!            counted exactly at those rates. A transmission of rate r and weight w hundredths
-//!            is late by a factor of at most 1 + w / (r × 2^40): less than a nanosecond in a
-//!            day at 10 kB/s and weight 1.
-//! Drawbacks: no order among the transmissions of a node, no queues, no window; a change is
-//!            felt at once everywhere.
+//! Rates:     [`FluidNetwork::new`] shares by the weights of the flows, see `levels`;
+//!            [`FluidNetwork::of`] by the trees of a setup's policies, see `tree`: groups, peers
+//!            and transfers with their weights, caps, floors and orders.
+//! Exactness: rates are rounded down to 2^-40 B/s, service is counted exactly at those rates.
+//!            A transmission of rate r and weight w hundredths is late by a factor of at most
+//!            1 + w / (r × 2^40): less than a nanosecond in a day at 10 kB/s and weight 1.
+//! Drawbacks: no queues, no window, no burst; a change is felt at once everywhere.
 //! Refuses:   transmissions larger than [`BYTES_MAX`].
 
 mod agenda;
 mod class;
+mod laws;
+mod levels;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Debug;
 
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{ByteCount, Rate};
+use fairhaul_core::units::{ByteCount, Rate, Weight};
 
-use self::agenda::Agenda;
-use self::class::{Class, Tag, service};
-use super::maxmin::Sharing;
-use super::topology::Topology;
+use self::class::service;
+use self::laws::Fault;
+use self::levels::Levels;
+use self::tree::Tree;
+use super::topology::{Path, Topology};
 use super::{
     BYTES_MAX, Carried, HORIZON, Link, Network, NodeIndex, Outcome, RegionIndex, SharedIndex,
     Transmission, Violation, Waiting,
 };
 use crate::event_queue::EventQueue;
+use crate::setup::Setup;
 
-/// Links shared by all transmissions in flight. See the module.
+/// Links shared by all flows in flight. See the module.
 #[derive(Debug)]
 pub struct FluidNetwork {
     topology: Topology,
-    sharing: Sharing,
-    /// For each link its name; the first stands for none.
-    names: Vec<Option<Link>>,
-    /// For each link the flows that it limits.
-    classes: Vec<Class>,
-    /// By the number that the sharing gave them.
+    names: BTreeMap<u32, Link>,
+    rates: Box<dyn Rates>,
+    /// By the number that `rates` gave them.
     flows: Vec<Flow>,
-    agenda: Agenda,
+    /// The numbers of the flows that have something to send, by their ends.
+    index: BTreeMap<Key, u32>,
+    /// The same ends, by receiver.
+    back: BTreeSet<(NodeIndex, NodeIndex, u32)>,
+    /// Flows that have had all they sent, at the time of the change that is not yet shared out.
+    drained: Vec<Key>,
     /// Sent and not yet delivered.
-    propagating: EventQueue<Departed>,
+    propagating: EventQueue<Block>,
     /// The time of changes that are not yet shared out.
     changed: Option<Time>,
     next_order: u64,
     carried: Vec<Carried>,
-    /// Kept for their memory.
-    touched: Vec<u32>,
-    marked: Vec<u32>,
-    ended: Vec<(u64, u32)>,
+    /// Kept for its memory.
+    ended: Vec<u32>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Sender, receiver, flow between them.
+type Key = (NodeIndex, NodeIndex, u32);
+
+#[derive(Debug, Default)]
 struct Flow {
-    what: Departed,
-    delay: Span,
-    weight: u32,
-    /// The link in whose class it is; none before its first sharing.
-    bottleneck: Option<u32>,
-    tag: Tag,
+    /// Transmissions in the order of sending; the first is in service.
+    queue: VecDeque<Block>,
 }
 
-/// What remains of a transmission when it has left its sender.
+/// A transmission on its way.
 #[derive(Clone, Copy, Debug)]
-struct Departed {
+struct Block {
     id: u64,
     from: NodeIndex,
     to: NodeIndex,
+    flow: u32,
     bytes: ByteCount,
+    remaining: ByteCount,
+    delay: Span,
     /// Order of sending.
     order: u64,
 }
 
+/// A flow that comes.
+#[derive(Clone, Copy, Debug)]
+struct Coming {
+    key: Key,
+    path: Path,
+    weight: Weight,
+}
+
+/// What a flow has in service.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    /// In units of service.
+    service: u128,
+    /// Bytes of its transfer, these included.
+    remaining: ByteCount,
+    /// Order of sending.
+    arrival: u64,
+}
+
+/// How flows share links.
+trait Rates: Debug + Send {
+    /// Adds a link.
+    fn add_link(&mut self, capacity: Option<Rate>) -> u32;
+    /// Changes a link's capacity.
+    fn set_capacity(&mut self, link: u32, capacity: Option<Rate>);
+    /// A flow has something to send. Gives the number by which it is known until it ends.
+    fn begin(&mut self, coming: &Coming, work: Work, now: Time) -> u32;
+    /// A flow has something else to send.
+    fn go_on(&mut self, flow: u32, work: Work, now: Time);
+    /// A flow has nothing to send.
+    fn end(&mut self, flow: u32, now: Time);
+    /// A flow will not come back: what it was served no longer counts.
+    fn forget(&mut self, key: Key);
+    /// A node is gone, and all flows from and to it.
+    fn forget_node(&mut self, node: NodeIndex);
+    /// Finds the rates after changes, which are in force from `now` on.
+    fn share(&mut self, now: Time);
+    /// When something ends next; none if that is beyond the horizon.
+    fn next(&self) -> Option<Time>;
+    /// Appends the flows whose work ends at `now`. True if rates are to be found anew besides.
+    fn advance(&mut self, now: Time, ended: &mut Vec<u32>) -> bool;
+    /// Looks for a broken law.
+    fn check(&self) -> Result<(), Fault>;
+    /// The link that limits a flow.
+    fn held_by(&self, flow: u32) -> Option<u32>;
+}
+
+impl Block {
+    const fn key(&self) -> Key {
+        (self.from, self.to, self.flow)
+    }
+
+    fn work(&self) -> Work {
+        Work {
+            service: service(self.bytes),
+            remaining: self.remaining,
+            arrival: self.order,
+        }
+    }
+}
+
 impl FluidNetwork {
-    /// A network without nodes.
+    /// A network without nodes whose flows share by their weights.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(Box::new(Levels::new()))
+    }
+
+    /// A network for the peers and shared links of `setup`, which must be added in its order.
+    #[must_use]
+    pub fn of(setup: &Setup) -> Self {
+        if setup.is_flat() {
+            Self::new()
+        } else {
+            Self::with(Box::new(Tree::new(setup.clone())))
+        }
+    }
+
+    fn with(rates: Box<dyn Rates>) -> Self {
         Self {
             topology: Topology::default(),
-            sharing: Sharing::new(),
-            names: vec![None],
-            classes: vec![Class::new()],
+            names: BTreeMap::new(),
+            rates,
             flows: Vec::new(),
-            agenda: Agenda::default(),
+            index: BTreeMap::new(),
+            back: BTreeSet::new(),
+            drained: Vec::new(),
             propagating: EventQueue::new(),
             changed: None,
             next_order: 0,
             carried: Vec::new(),
-            touched: Vec::new(),
-            marked: Vec::new(),
             ended: Vec::new(),
         }
     }
 
     fn add_link(&mut self, name: Link, capacity: Option<Rate>) -> u32 {
-        let link = self.sharing.add_link(capacity);
-        self.names.push(Some(name));
-        self.classes.push(Class::new());
-        self.agenda.grow(self.classes.len());
+        let link = self.rates.add_link(capacity);
+        self.names.insert(link, name);
         link
     }
 
@@ -111,146 +197,77 @@ impl FluidNetwork {
         self.changed = Some(now);
     }
 
-    /// Shares the links anew, if anything changed since the last time.
+    /// Shares the links anew, if anything changed since the last time. Flows that got nothing
+    /// new to send at the instant at which they ended leave the sharing here: most do get it.
     fn share(&mut self) {
         let Some(now) = self.changed.take() else {
             return;
         };
-        self.sharing.fill_marked();
-        let mut touched = std::mem::take(&mut self.touched);
-        self.sharing.take_touched(&mut touched);
-        for &link in &touched {
-            for at in 0..self.sharing.crossing(link).len() {
-                let crossing = self.sharing.crossing(link)[at];
-                let bottleneck = self.sharing.bottleneck(link, &crossing);
-                if self.flows[crossing.flow as usize].bottleneck != Some(bottleneck) {
-                    self.join(crossing.flow, bottleneck, now);
-                }
-            }
-            let level = self.sharing.level(link);
-            if self.classes[link as usize].level != level {
-                self.settle(link, now);
-                self.classes[link as usize].level = level;
-                self.mark(link);
+        for key in std::mem::take(&mut self.drained) {
+            let flow = self.index.get(&key).copied();
+            if let Some(flow) = flow.filter(|flow| self.flows[*flow as usize].queue.is_empty()) {
+                self.remove(key, flow, now);
             }
         }
-        self.touched = touched;
-        self.schedule(now);
+        self.rates.share(now);
     }
 
-    /// Finds the earliest end of every marked class.
-    fn schedule(&mut self, now: Time) {
-        let mut marked = std::mem::take(&mut self.marked);
-        for link in marked.drain(..) {
-            self.settle(link, now);
-            let class = &mut self.classes[link as usize];
-            class.marked = false;
-            let end = if class.members == 0 {
-                None
-            } else {
-                let crossing = self.sharing.crossing(link).iter();
-                let flows = crossing.map(|crossing| &self.flows[crossing.flow as usize]);
-                let members = flows.filter(|flow| flow.bottleneck == Some(link));
-                members
-                    .map(|flow| flow.tag.at)
-                    .min()
-                    .and_then(|tag| class.reaches(tag))
-            };
-            self.agenda.set(link, end);
-        }
-        self.marked = marked;
+    fn remove(&mut self, key: Key, flow: u32, now: Time) {
+        self.flows[flow as usize].queue.clear();
+        self.rates.end(flow, now);
+        self.index.remove(&key);
+        self.back.remove(&(key.1, key.0, key.2));
     }
 
-    fn mark(&mut self, link: u32) {
-        let class = &mut self.classes[link as usize];
-        if !class.marked {
-            class.marked = true;
-            self.marked.push(link);
-        }
-    }
-
-    fn settle(&mut self, link: u32, now: Time) {
-        let class = &mut self.classes[link as usize];
-        class.settle(now);
-        if let Some(back) = class.rebase() {
-            for crossing in self.sharing.crossing(link) {
-                let flow = &mut self.flows[crossing.flow as usize];
-                if flow.bottleneck == Some(link) {
-                    flow.tag.at = flow.tag.at.saturating_sub(back);
-                }
+    /// Forgets flows, with what they were served and what propagates of them.
+    fn drop_keys(&mut self, keys: Vec<Key>, now: Time) {
+        self.change(now);
+        for key in keys {
+            if let Some(&flow) = self.index.get(&key) {
+                self.remove(key, flow, now);
             }
         }
     }
 
-    /// Moves a flow to another class, with what it has still to get.
-    fn join(&mut self, flow: u32, link: u32, now: Time) {
-        let Flow { weight, .. } = self.flows[flow as usize];
-        let left = self.leave(flow, now);
-        self.settle(link, now);
-        self.mark(link);
-        let class = &mut self.classes[link as usize];
-        class.members += 1;
-        let entry = &mut self.flows[flow as usize];
-        entry.bottleneck = Some(link);
-        entry.tag = Tag::new(left, weight, class.clock);
+    fn coming(&self, key: Key, weight: Weight) -> Coming {
+        let path = self.topology.path(key.0, key.1);
+        Coming { key, path, weight }
     }
 
-    /// Takes a flow out of its class. Gives what it has still to get.
-    fn leave(&mut self, flow: u32, now: Time) -> u128 {
-        let Flow {
-            what, bottleneck, ..
-        } = self.flows[flow as usize];
-        let Some(link) = bottleneck else {
-            return service(what.bytes);
-        };
-        self.settle(link, now);
-        self.mark(link);
-        let class = &mut self.classes[link as usize];
-        class.members -= 1;
-        let entry = &mut self.flows[flow as usize];
-        entry.bottleneck = None;
-        entry.tag.left(entry.weight, class.clock)
-    }
-
-    fn remove(&mut self, flow: u32, now: Time) {
-        self.leave(flow, now);
-        self.sharing.remove_flow(flow);
-    }
-
-    /// Removes the flows that `gone` names among those that cross `link`.
-    fn drop_crossing(&mut self, link: u32, now: Time, gone: impl Fn(&Departed) -> bool) {
-        let crossing = self
-            .sharing
-            .crossing(link)
-            .iter()
-            .map(|crossing| crossing.flow);
-        let flows: Vec<u32> = crossing
-            .filter(|flow| gone(&self.flows[*flow as usize].what))
-            .collect();
-        if !flows.is_empty() {
-            self.change(now);
-            for flow in flows {
-                self.remove(flow, now);
-            }
+    /// A flow has something to send again.
+    fn begin(&mut self, block: &Block, weight: Weight, now: Time) -> u32 {
+        let coming = self.coming(block.key(), weight);
+        let number = self.rates.begin(&coming, block.work(), now);
+        if self.flows.len() <= number as usize {
+            self.flows.resize_with(number as usize + 1, Flow::default);
         }
+        self.index.insert(block.key(), number);
+        self.back.insert((block.to, block.from, block.flow));
+        number
     }
 
-    /// Takes out what ends at `now` on one link.
-    fn end_on(&mut self, link: u32, now: Time, ended: &mut Vec<(u64, u32)>) {
-        self.settle(link, now);
-        let class = self.classes[link as usize];
-        for crossing in self.sharing.crossing(link) {
-            let flow = &self.flows[crossing.flow as usize];
-            if flow.bottleneck == Some(link) && class.has_reached(flow.tag.at) {
-                ended.push((flow.what.order, crossing.flow));
-            }
+    fn deliver(&mut self, block: &Block, out: &mut Vec<Outcome>) {
+        self.carried[block.to.index()].down += block.bytes;
+        out.push(Outcome::Delivered(block.id));
+    }
+
+    /// The last byte of a flow's first transmission has left.
+    fn depart(&mut self, block: Block, now: Time, out: &mut Vec<Outcome>) {
+        let flow = self.index[&block.key()];
+        let queue = &mut self.flows[flow as usize].queue;
+        queue.pop_front();
+        match queue.front() {
+            Some(next) => self.rates.go_on(flow, next.work(), now),
+            None => self.drained.push(block.key()),
         }
-        self.agenda.set(link, None);
-    }
-
-    fn deliver(&mut self, what: &Departed, out: &mut Vec<Outcome>) {
-        self.carried[what.to.index()].down += what.bytes;
-        out.push(Outcome::Delivered(what.id));
+        self.carried[block.from.index()].up += block.bytes;
+        out.push(Outcome::Sent(block.id));
+        if block.delay == Span::ZERO {
+            self.deliver(&block, out);
+        } else {
+            let at = now.saturating_add(block.delay);
+            self.propagating.push(at, block);
+        }
     }
 }
 
@@ -271,8 +288,8 @@ impl Network for FluidNetwork {
 
     fn set_capacity(&mut self, node: NodeIndex, up: Option<Rate>, down: Option<Rate>, now: Time) {
         self.change(now);
-        self.sharing.set_capacity(self.topology.up(node), up);
-        self.sharing.set_capacity(self.topology.down(node), down);
+        self.rates.set_capacity(self.topology.up(node), up);
+        self.rates.set_capacity(self.topology.down(node), down);
     }
 
     fn add_shared(&mut self, capacity: Option<Rate>) -> SharedIndex {
@@ -283,7 +300,7 @@ impl Network for FluidNetwork {
 
     fn set_shared(&mut self, link: SharedIndex, capacity: Option<Rate>, now: Time) {
         self.change(now);
-        self.sharing
+        self.rates
             .set_capacity(self.topology.shared(link), capacity);
     }
 
@@ -300,7 +317,9 @@ impl Network for FluidNetwork {
             id,
             from,
             to,
+            flow,
             bytes,
+            remaining,
             weight,
             delay,
         } = transmission;
@@ -308,49 +327,71 @@ impl Network for FluidNetwork {
             bytes <= BYTES_MAX,
             "a transmission of {bytes}, above {BYTES_MAX}"
         );
-        self.change(now);
+        assert!(from != to, "{from} sends to itself");
         let order = self.next_order;
         self.next_order += 1;
-        let number = self.sharing.add_flow(self.topology.path(from, to), weight) as usize;
-        let flow = Flow {
-            what: Departed {
-                id,
-                from,
-                to,
-                bytes,
-                order,
-            },
+        let block = Block {
+            id,
+            from,
+            to,
+            flow,
+            bytes,
+            remaining,
             delay,
-            weight: weight.hundredths(),
-            bottleneck: None,
-            tag: Tag::default(),
+            order,
         };
-        if number == self.flows.len() {
-            self.flows.push(flow);
-        } else {
-            self.flows[number] = flow;
-        }
+        let known = self.index.get(&block.key()).copied();
+        let number = match known {
+            Some(number) if !self.flows[number as usize].queue.is_empty() => number,
+            Some(number) => {
+                self.change(now);
+                // An earlier change may have ended it.
+                if self.index.contains_key(&block.key()) {
+                    self.rates.go_on(number, block.work(), now);
+                    number
+                } else {
+                    self.begin(&block, weight, now)
+                }
+            }
+            None => {
+                self.change(now);
+                self.begin(&block, weight, now)
+            }
+        };
+        self.flows[number as usize].queue.push_back(block);
         true
     }
 
     fn drop_node(&mut self, node: NodeIndex, now: Time) {
-        self.drop_crossing(self.topology.up(node), now, |_| true);
-        self.drop_crossing(self.topology.down(node), now, |_| true);
+        let out = (node, NodeIndex(0), 0)..=(node, NodeIndex(u32::MAX), u32::MAX);
+        let mut keys: Vec<Key> = self.index.range(out.clone()).map(|(key, _)| *key).collect();
+        let into = self.back.range(out);
+        keys.extend(into.map(|(to, from, flow)| (*from, *to, *flow)));
+        self.drop_keys(keys, now);
+        self.rates.forget_node(node);
         self.propagating
-            .retain(|what| what.from != node && what.to != node);
+            .retain(|block| block.from != node && block.to != node);
     }
 
     fn drop_pair(&mut self, from: NodeIndex, to: NodeIndex, now: Time) {
-        self.drop_crossing(self.topology.up(from), now, |what| what.to == to);
+        let keys = self.index.range((from, to, 0)..=(from, to, u32::MAX));
+        let keys = keys.map(|(key, _)| *key).collect();
+        self.drop_keys(keys, now);
         self.propagating
-            .retain(|what| what.from != from || what.to != to);
+            .retain(|block| block.from != from || block.to != to);
+    }
+
+    fn drop_flow(&mut self, from: NodeIndex, to: NodeIndex, flow: u32, now: Time) {
+        let key = (from, to, flow);
+        self.drop_keys(vec![key], now);
+        self.rates.forget(key);
+        self.propagating.retain(|block| block.key() != key);
     }
 
     fn next_event(&mut self) -> Option<Time> {
         self.share();
-        let sent = self.agenda.first().map(|(at, _)| at);
         let arrives = self.propagating.peek_time();
-        let next = sent.into_iter().chain(arrives).min();
+        let next = self.rates.next().into_iter().chain(arrives).min();
         next.filter(|at| *at <= HORIZON)
     }
 
@@ -358,28 +399,24 @@ impl Network for FluidNetwork {
         self.share();
         while let Some(at) = self.propagating.peek_time().filter(|at| *at <= now) {
             assert_eq!(at, now, "what was to happen before was passed over");
-            let Some((_, what)) = self.propagating.pop() else {
+            let Some((_, block)) = self.propagating.pop() else {
                 break;
             };
-            self.deliver(&what, out);
+            self.deliver(&block, out);
         }
         let mut ended = std::mem::take(&mut self.ended);
-        while let Some((at, link)) = self.agenda.first().filter(|(at, _)| *at <= now) {
-            assert_eq!(at, now, "what was to happen before was passed over");
-            self.end_on(link, now, &mut ended);
-        }
-        ended.sort_unstable();
-        for (_, number) in ended.drain(..) {
+        if self.rates.advance(now, &mut ended) {
             self.change(now);
-            self.remove(number, now);
-            let Flow { what, delay, .. } = self.flows[number as usize];
-            self.carried[what.from.index()].up += what.bytes;
-            out.push(Outcome::Sent(what.id));
-            if delay == Span::ZERO {
-                self.deliver(&what, out);
-            } else {
-                self.propagating.push(now.saturating_add(delay), what);
-            }
+        }
+        let heads = ended.drain(..).map(|flow| {
+            let head = self.flows[flow as usize].queue.front();
+            *head.expect("a flow in service has something to send")
+        });
+        let mut heads: Vec<Block> = heads.collect();
+        heads.sort_unstable_by_key(|block| block.order);
+        for block in heads {
+            self.change(now);
+            self.depart(block, now, out);
         }
         self.ended = ended;
     }
@@ -401,7 +438,3 @@ impl Network for FluidNetwork {
         laws::waiting(self)
     }
 }
-
-mod laws;
-#[cfg(test)]
-mod tests;

@@ -9,8 +9,8 @@
 //! to b's, the downlink of b, and a propagation delay that the transmission names.
 //!
 //! Two models: [`block`], in which a link serves one transmission at a time, and [`fluid`], in
-//! which all transmissions in flight share the links max-min fairly.
-//! which all transmissions in flight share the links max-min fairly.
+//! which all flows in flight share the links max-min fairly, each in its place in the tree of its
+//! sender's policy.
 
 pub mod block;
 mod connection;
@@ -59,9 +59,14 @@ pub struct Transmission {
     pub from: NodeIndex,
     /// The receiver, another node.
     pub to: NodeIndex,
+    /// The flow of the sender's policy that it belongs to, between these two nodes: in the fluid
+    /// model transmissions of one flow leave one after the other.
+    pub flow: u32,
     /// How much; zero to [`BYTES_MAX`].
     pub bytes: ByteCount,
-    /// The right to a proportion of each link, in the fluid model.
+    /// Bytes that the flow has still to send in all, these included, for orders that ask.
+    pub remaining: ByteCount,
+    /// The right to a proportion of each link, in a fluid without a policy's tree.
     pub weight: Weight,
     /// Propagation delay from sender to receiver.
     pub delay: Span,
@@ -117,6 +122,12 @@ pub enum Violation {
     OverCapacity {
         /// The link.
         link: Link,
+        /// When it was seen.
+        at: Time,
+    },
+    /// Somebody at a node is given more than a cap allows.
+    #[error("a cap is exceeded at {at}")]
+    OverCap {
         /// When it was seen.
         at: Time,
     },
@@ -178,6 +189,10 @@ pub trait Network: Debug + Send {
 
     /// Forgets everything from `from` to `to`, without outcomes; not the other direction.
     fn drop_pair(&mut self, from: NodeIndex, to: NodeIndex, now: Time);
+
+    /// Forgets everything of one flow, without outcomes, and what the flow was served before.
+    /// In the block model what is on its way goes on.
+    fn drop_flow(&mut self, from: NodeIndex, to: NodeIndex, flow: u32, now: Time);
 
     /// When [`Network::advance`] is to be called next; none if nothing will happen before
     /// [`HORIZON`], whatever still waits. After a drop or a change of capacity this may be a

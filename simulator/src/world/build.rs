@@ -7,6 +7,7 @@ use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::{Limit, Settings, Share};
 use fairhaul_core::{choke, pick, sched};
 
+use super::access::Access;
 use crate::network::{Network, NodeIndex, RegionIndex};
 use crate::random::Streams;
 use crate::setup::{Behaviour, GroupSetup, NetworkModel, PeerSetup, PolicySetup, Setup};
@@ -17,7 +18,8 @@ const BLOCKS_IN_HAND: u64 = 2;
 /// Makes every node's two links and the shared ones.
 pub(super) fn links(setup: &Setup, network: &mut dyn Network) {
     for peer in &setup.peers {
-        let node = network.add_node(peer.up, peer.down);
+        let [up, down] = Access::of(peer).capacities(setup.network);
+        let node = network.add_node(up, down);
         network.set_region(node, RegionIndex(peer.region));
     }
     let regions = u32::try_from(setup.latency.regions.len().max(1)).expect("checked by the lab");
@@ -28,12 +30,11 @@ pub(super) fn links(setup: &Setup, network: &mut dyn Network) {
         .collect();
     for from in 0..regions {
         for to in 0..regions {
-            let crosses = |side: &[u32], region| side.is_empty() || side.contains(&region);
             let route: Vec<_> = setup
                 .links
                 .iter()
                 .zip(&shared)
-                .filter(|(link, _)| crosses(&link.from, from) && crosses(&link.to, to))
+                .filter(|(link, _)| link.is_crossed(from, to))
                 .map(|(_, shared)| *shared)
                 .collect();
             if !route.is_empty() {
@@ -56,14 +57,17 @@ pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
         Behaviour::FreeRider => choke::find("refuse"),
     };
     let config = Config {
-        uplink: uplink(setup, peer, policy),
+        uplink: uplink(setup, row, policy),
         unchoke: choke::find(unchoke).expect("the lab checks the names of policies"),
         seed_rule: seed_rule.expect("the lab checks the names of policies"),
         picker: pick::find(&policy.picker).expect("the lab checks the names of policies"),
         slots: policy.slots as usize,
         rechoke: policy.rechoke,
         pipeline: policy.pipeline,
-        download: peer.download_cap,
+        download: match setup.network {
+            NetworkModel::Block { .. } => peer.download_cap,
+            NetworkModel::Fluid => None,
+        },
         asking: Asking::default(),
         guard: None,
         rng: Streams::new(setup.rng_seed, setup.replication).stream(&peer.name, "node"),
@@ -71,7 +75,8 @@ pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
     Node::new(config, now)
 }
 
-fn uplink(setup: &Setup, peer: &PeerSetup, policy: &PolicySetup) -> Settings {
+fn uplink(setup: &Setup, row: u32, policy: &PolicySetup) -> Settings {
+    let peer = &setup.peers[row as usize];
     let (outer, inner) = policy
         .uplink
         .split_once('/')
@@ -81,10 +86,12 @@ fn uplink(setup: &Setup, peer: &PeerSetup, policy: &PolicySetup) -> Settings {
         .unwrap_or_else(|| block_size::for_rate(narrowest(peer)));
     let in_hand = ByteCount::new(largest.get() * BLOCKS_IN_HAND);
     // A block link is shared by the core: a peer may hold the whole window, and whose own
-    // connection is full is stalled. A fluid link is shared by the network: one block of each
-    // connection is always in it.
+    // connection is full is stalled. A fluid link is shared by the network, which orders the
+    // blocks of each transfer itself: it has all of them. In a swarm it has one of each
+    // connection, so that a choke takes back what was asked for.
     let (window_node, window_peer) = match setup.network {
         NetworkModel::Block { .. } => (in_hand, ByteCount::MAX),
+        NetworkModel::Fluid if sources(setup, row) => (ByteCount::MAX, ByteCount::MAX),
         NetworkModel::Fluid => (ByteCount::MAX, largest),
     };
     Settings {
@@ -108,13 +115,28 @@ fn narrowest(peer: &PeerSetup) -> Option<Rate> {
     [peer.up, peer.upload_cap].into_iter().flatten().min()
 }
 
-/// A node's own cap.
-pub(super) fn own_limit(peer: &PeerSetup) -> Option<Limit> {
-    peer.upload_cap.map(|cap| Limit {
-        cap: Some(cap),
+/// Whether a peer is the source of a transfer.
+fn sources(setup: &Setup, peer: u32) -> bool {
+    setup.transfers.iter().any(|row| row.source == peer)
+}
+
+/// A node's own cap, if the core keeps it.
+pub(super) fn own_limit(setup: &Setup, peer: u32) -> Option<Limit> {
+    let peer = &setup.peers[peer as usize];
+    let limit = Limit {
+        cap: Some(peer.upload_cap?),
         burst: peer.burst,
         ..Limit::default()
-    })
+    };
+    (setup.network != NetworkModel::Fluid).then_some(limit)
+}
+
+/// What a core is told of a limit: no cap in a fluid, where the network keeps it.
+pub(super) const fn told(network: NetworkModel, limit: Limit) -> Limit {
+    match network {
+        NetworkModel::Block { .. } => limit,
+        NetworkModel::Fluid => Limit { cap: None, ..limit },
+    }
 }
 
 /// What others grant to a peer.

@@ -3,11 +3,12 @@
 //! Decides that a run is wrong, never what it does. It keeps books of its own: what the cores
 //! handed out and what the network said of it, apart from what either counts.
 
+use fairhaul_core::message::Message;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::{Block, Hold};
 
-use super::{RunError, STALL_AFTER, World, build, rows};
+use super::{Flight, RunError, STALL_AFTER, World, build, rows};
 use crate::network::{Link, Violation};
 use crate::setup::{FaultKind, Setup};
 
@@ -77,6 +78,9 @@ impl Checks {
     }
 }
 
+/// A block that will not leave, and what was said behind it.
+type Lost = (Block, Vec<Message>);
+
 impl World<'_> {
     /// Looks at whom this instant concerned, now that it is over.
     pub(super) fn check_instant(&mut self) -> Result<(), RunError> {
@@ -92,6 +96,7 @@ impl World<'_> {
         if self.now.since(self.moved_at) > STALL_AFTER
             && self.tally.started_work() > 0
             && !self.expects_something()
+            && !self.stands_still()
         {
             return Err(self.stuck());
         }
@@ -125,14 +130,25 @@ impl World<'_> {
             || setup.transfers.iter().any(|row| row.start > self.now)
     }
 
-    /// What was on its way is gone with one of its ends.
-    pub(super) fn lose(&mut self, id: u64) {
-        let flight = &self.flights[super::index(id)];
-        self.checks.dropped(flight.from, &flight.block, flight.sent);
-        if flight.sent {
-            self.tally.wasted(flight.to, flight.block.len);
+    /// What is on its way of these blocks is gone: with one of its ends, or because nobody wants
+    /// it. Gives those that had not left, with what was said behind each.
+    pub(super) fn lose_all(&mut self, is_lost: impl Fn(&Flight) -> bool) -> Vec<Lost> {
+        let mut unsent = Vec::new();
+        for id in 0..self.flights.len() as u64 {
+            let flight = &self.flights[super::index(id)];
+            if !flight.live || !is_lost(flight) {
+                continue;
+            }
+            self.checks.dropped(flight.from, &flight.block, flight.sent);
+            let (block, to, sent) = (flight.block, flight.to, flight.sent);
+            let then = self.release(id);
+            if sent {
+                self.tally.wasted(to, block.len);
+            } else {
+                unsent.push((block, then));
+            }
         }
-        self.release(id);
+        unsent
     }
 
     /// At the end of a run: every byte that was handed out has arrived, is still on its way or

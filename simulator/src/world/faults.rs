@@ -6,10 +6,12 @@ use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
-use fairhaul_core::uplink::{Limit, Target};
+use fairhaul_core::uplink::{Block, Limit, Target};
 
+use super::access::Access;
 use super::{Event, World, build, swarm};
-use crate::setup::{FaultKind, TransferSetup};
+use crate::network::SharedIndex;
+use crate::setup::{FaultKind, NetworkModel, TransferSetup};
 
 impl World<'_> {
     /// The source gets the content of a transfer and tells the destination, so that the news
@@ -19,19 +21,23 @@ impl World<'_> {
         let (source, destination) = (transfer.source, transfer.destination);
         let id = self.transfer_id(row);
         let present = |peer: u32| self.hosts[peer as usize].node.is_some();
-        if !present(source) || !present(destination) || self.has(source, id) {
+        let is_over = self.tally.is_over(row);
+        if is_over || !present(source) || !present(destination) || self.has(source, id) {
             return;
         }
         self.connect(destination, source);
         let manifest = geometry(transfer);
         let peer = self.hosts[source as usize].meet(destination);
-        let limit = Limit {
-            cap: transfer.cap,
-            floor: transfer.floor,
-            weight: transfer.weight,
-            band: transfer.band,
-            ..Limit::default()
-        };
+        let limit = build::told(
+            self.setup.network,
+            Limit {
+                cap: transfer.cap,
+                floor: transfer.floor,
+                weight: transfer.weight,
+                band: transfer.band,
+                ..Limit::default()
+            },
+        );
         let target = Target::Transfer(id);
         if transfer.group.is_some() {
             let group = transfer.group.map(GroupId);
@@ -55,7 +61,7 @@ impl World<'_> {
     /// The destination of a transfer asks for it.
     pub(super) fn start(&mut self, row: u32) {
         let transfer = &self.setup.transfers[row as usize];
-        if self.tally.transfers[row as usize].end.is_some() {
+        if self.tally.is_over(row) {
             return;
         }
         for peer in [transfer.source, transfer.destination] {
@@ -78,6 +84,7 @@ impl World<'_> {
         let missing = transfer
             .bytes
             .saturating_sub(self.tally.transfers[row as usize].received);
+        self.unsent[row as usize] = missing.get();
         self.ideal.begin(row, missing, asked);
         let id = self.transfer_id(row);
         if self.has(transfer.destination, id) {
@@ -99,11 +106,32 @@ impl World<'_> {
         );
     }
 
-    /// A finished transfer leaves the tables of its source.
+    /// A transfer that ended leaves the tables of its source, and what a fluid still held of it
+    /// the network.
     pub(super) fn forget(&mut self, row: u32) {
-        let source = self.setup.transfers[row as usize].source;
+        let TransferSetup {
+            source,
+            destination,
+            ..
+        } = self.setup.transfers[row as usize];
         let transfer = self.transfer_id(row);
         self.tell(source, Input::Remove { transfer });
+        if self.setup.network != NetworkModel::Fluid {
+            return;
+        }
+        let (from, to) = (build::place(source), build::place(destination));
+        self.network.drop_flow(from, to, transfer.0, self.now);
+        if self.tally.transfers[row as usize].end.is_none() {
+            let lost = self.lose_all(|flight| flight.block.transfer == transfer);
+            let at = self.now + self.delay(source, destination);
+            for (Block { peer, len, .. }, then) in lost {
+                self.tell(source, Input::Sent { peer, len });
+                let connection = self.hosts[source as usize].links[peer.index()];
+                for message in then {
+                    self.arrive(source, connection, message, at);
+                }
+            }
+        }
     }
 
     /// A core has every chunk of a content or transfer.
@@ -142,23 +170,38 @@ impl World<'_> {
         self.trace.event(self.now, 11, row, 0, [0; 2]);
         match fault.kind {
             FaultKind::Crash { peer } => {
-                self.leave(peer);
-                let cap = self.setup.peers[peer as usize].upload_cap;
-                self.ideal.peer_left(peer, cap, self.now);
+                self.go_away(peer);
                 if !self.comes_back(peer) {
                     self.tally.gone(self.setup, peer);
                 }
             }
             FaultKind::Restart { peer } => self.join(peer),
             FaultKind::Capacity { peer, up, down } => {
-                self.network
-                    .set_capacity(build::place(peer), up, down, self.now);
-                self.ideal.set_links(peer, up, down, self.now);
+                let access = self.access[peer as usize];
+                let (up, down) = (up.after(access.up), down.after(access.down));
+                self.set_access(peer, Access { up, down, ..access });
             }
+            FaultKind::SharedCapacity { link, capacity } => {
+                let now = self.now;
+                self.network.set_shared(SharedIndex(link), capacity, now);
+                self.ideal.set_shared(link, capacity, now);
+            }
+            FaultKind::Abort { transfer } => self.abort(transfer),
             // Who is away hears nothing.
             FaultKind::UploadCap { peer, .. } if self.hosts[peer as usize].node.is_none() => {}
             FaultKind::UploadCap { peer, rate } => {
-                self.ideal.set_upload_cap(peer, rate, self.now);
+                let access = self.access[peer as usize];
+                let upload_cap = rate;
+                self.set_access(
+                    peer,
+                    Access {
+                        upload_cap,
+                        ..access
+                    },
+                );
+                if self.setup.network == NetworkModel::Fluid {
+                    return;
+                }
                 let burst = self.setup.peers[peer as usize].burst;
                 let limit = Limit {
                     cap: rate,
@@ -174,6 +217,35 @@ impl World<'_> {
                 );
             }
         }
+    }
+
+    /// A peer is gone, and the caps that it was told while it ran.
+    pub(super) fn go_away(&mut self, peer: u32) {
+        self.leave(peer);
+        let upload_cap = self.setup.peers[peer as usize].upload_cap;
+        self.ideal.peer_left(peer, upload_cap, self.now);
+        let access = self.access[peer as usize];
+        self.set_access(
+            peer,
+            Access {
+                upload_cap,
+                ..access
+            },
+        );
+    }
+
+    /// Nobody wants a transfer any more. Its source hears of that one delay later.
+    fn abort(&mut self, row: u32) {
+        let transfer = &self.setup.transfers[row as usize];
+        let (source, destination) = (transfer.source, transfer.destination);
+        if !self.tally.transfer_aborted(row) {
+            return;
+        }
+        self.ideal.end(row, self.now);
+        let id = self.transfer_id(row);
+        self.tell(destination, Input::Remove { transfer: id });
+        let known = self.now + self.delay(destination, source);
+        self.queue.push(known, Event::Forget(row));
     }
 
     /// Whether a peer that leaves now is planned to come back.

@@ -62,7 +62,7 @@ impl World<'_> {
         let mut waits = Vec::new();
         for (row, transfer) in rows(&self.setup.transfers) {
             let record = &self.tally.transfers[row as usize];
-            if record.start.is_some() && record.end.is_none() {
+            if record.start.is_some() && !self.tally.is_over(row) {
                 waits.push(format!(
                     "transfer {} has {} of {} at {} from {}, {}",
                     transfer.name,

@@ -9,7 +9,7 @@ use fairhaul_core::id::PeerId;
 use fairhaul_core::message::Message;
 use fairhaul_core::node::{Action, Event as News, Input};
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{ByteCount, Weight};
+use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::Block;
 
 use crate::event_queue::EventQueue;
@@ -22,6 +22,7 @@ use crate::record::Record;
 use crate::setup::{NetworkModel, Setup};
 use crate::trace::{Trace, describe};
 
+mod access;
 mod build;
 mod check;
 mod error;
@@ -34,6 +35,7 @@ mod tally;
 pub(crate) mod tests;
 mod traffic;
 
+use access::Access;
 use check::Checks;
 pub use error::RunError;
 use livelock::Livelock;
@@ -111,6 +113,10 @@ pub(crate) struct World<'a> {
     now: Time,
     queue: EventQueue<Event>,
     network: Box<dyn Network>,
+    /// What the links of each peer can do now.
+    access: Vec<Access>,
+    /// Bytes of each transfer that its source has still to hand out.
+    unsent: Vec<u64>,
     network_at: Option<Time>,
     hosts: Vec<Host>,
     /// Where each host is, apart from all that is known of it: every message asks.
@@ -148,7 +154,7 @@ impl<'a> World<'a> {
     fn new(setup: &'a Setup) -> Result<Self, RunError> {
         let mut network: Box<dyn Network> = match setup.network {
             NetworkModel::Block { window } => Box::new(BlockNetwork::new(window)),
-            NetworkModel::Fluid => Box::new(FluidNetwork::new()),
+            NetworkModel::Fluid => Box::new(FluidNetwork::of(setup)),
         };
         build::links(setup, network.as_mut());
         let mut world = Self {
@@ -157,6 +163,8 @@ impl<'a> World<'a> {
             queue: EventQueue::new(),
             network,
             network_at: None,
+            access: setup.peers.iter().map(Access::of).collect(),
+            unsent: vec![0; setup.transfers.len()],
             hosts: setup.peers.iter().map(|_| Host::default()).collect(),
             regions: setup.peers.iter().map(|peer| peer.region).collect(),
             flights: Vec::new(),
@@ -236,7 +244,8 @@ impl<'a> World<'a> {
                 });
             }
         }
-        if self.now < self.setup.horizon && !self.is_done() && self.queue.is_empty() {
+        let is_over = self.is_done() || self.stands_still();
+        if self.now < self.setup.horizon && !is_over && self.queue.is_empty() {
             return Err(self.stuck());
         }
         self.check_instant()?;
@@ -271,9 +280,7 @@ impl<'a> World<'a> {
             }
             Event::Meet(peer) => self.meet_neighbours(peer),
             Event::Leave(peer) => {
-                self.leave(peer);
-                let cap = self.setup.peers[peer as usize].upload_cap;
-                self.ideal.peer_left(peer, cap, self.now);
+                self.go_away(peer);
                 self.tally.gone(self.setup, peer);
             }
             Event::Offer(transfer) => self.offer(transfer),
@@ -416,7 +423,8 @@ impl<'a> World<'a> {
             None => self.flights.push(flight),
         }
         self.hosts[host as usize].links[block.peer.index()].last = id;
-        let weight = self.weight(to, block.transfer.0);
+        let weight = self.setup.peers[to as usize].weight;
+        let remaining = self.remaining(to, &block);
         let delay = self.delay(host, to);
         let (from, to) = (NodeIndex(host), NodeIndex(to));
         self.network.send(
@@ -424,7 +432,9 @@ impl<'a> World<'a> {
                 id,
                 from,
                 to,
+                flow: block.transfer.0,
                 bytes: block.len,
+                remaining,
                 weight,
                 delay,
             },
@@ -438,13 +448,20 @@ impl<'a> World<'a> {
         self.setup.latency.between(region(from), region(to))
     }
 
-    /// The weight of what goes to `to` for `transfer`.
-    fn weight(&self, to: u32, transfer: u32) -> Weight {
-        let contents = self.setup.contents.len();
-        match (transfer as usize).checked_sub(contents) {
-            Some(row) => self.setup.transfers[row].weight,
-            None => self.setup.peers[to as usize].weight,
+    /// Bytes that a peer has still to be sent of what a block belongs to, the block included.
+    fn remaining(&mut self, to: u32, block: &Block) -> ByteCount {
+        if let Some(row) = self.tally.row_of(block.transfer.0) {
+            let unsent = &mut self.unsent[row as usize];
+            let remaining = *unsent;
+            *unsent = unsent.saturating_sub(block.len.get());
+            return ByteCount::new(remaining).max(block.len);
         }
+        let node = self.hosts[to as usize].node.as_ref();
+        let had = node.and_then(|node| node.had(block.transfer));
+        let manifest = self.manifest(block.transfer.0);
+        let held = had.map_or(0, |had| u64::from(had.count()) * manifest.chunk().get());
+        let lacking = manifest.bytes().get().saturating_sub(held);
+        ByteCount::new(lacking).max(block.len)
     }
 
     /// Whether everybody who can still want something has it.

@@ -70,7 +70,7 @@ impl World<'_> {
         self.hosts[peer as usize].node = Some(Box::new(build::node(self.setup, peer, self.now)));
         self.hosts[peer as usize].timer = None;
         self.tally.joined(peer, self.now);
-        if let Some(limit) = build::own_limit(&self.setup.peers[peer as usize]) {
+        if let Some(limit) = build::own_limit(self.setup, peer) {
             self.tell(
                 peer,
                 Input::Limit {
@@ -85,7 +85,7 @@ impl World<'_> {
                 peer,
                 Input::Limit {
                     target,
-                    limit: build::group_limit(group),
+                    limit: build::told(self.setup.network, build::group_limit(group)),
                 },
             );
         }
@@ -202,7 +202,8 @@ impl World<'_> {
     /// Tells a core of a new connection, and what the other end is granted.
     fn introduce(&mut self, host: u32, other: u32, peer: PeerId, outbound: bool) {
         let row = &self.setup.peers[other as usize];
-        let (limit, group) = (build::peer_limit(row), row.group);
+        let limit = build::told(self.setup.network, build::peer_limit(row));
+        let group = row.group;
         if group.is_some() {
             let (target, group) = (Target::Peer(peer), group.map(GroupId));
             self.tell(host, Input::Group { target, group });
@@ -246,12 +247,7 @@ impl World<'_> {
         self.tally.left(peer, self.now);
         // Only whole chunks are on its disk.
         self.tally.wasted(peer, node.unfinished());
-        for id in 0..self.flights.len() as u64 {
-            let flight = &self.flights[super::index(id)];
-            if flight.live && (flight.from == peer || flight.to == peer) {
-                self.lose(id);
-            }
-        }
+        self.lose_all(|flight| flight.from == peer || flight.to == peer);
         self.network.drop_node(build::place(peer), self.now);
         for (content, _) in self.swarm.roles[peer as usize].clone() {
             self.swarm.present[content as usize].retain(|member| *member != peer);

@@ -33,6 +33,10 @@ pub(super) struct Tally {
     /// For each window length, the bytes of the flows that moved in the current window.
     current: Vec<BTreeMap<FlowName, ByteCount>>,
     closed: Vec<(u32, u32, Misbehaviour)>,
+    /// Transfers that nobody wants any more.
+    aborted: Vec<bool>,
+    /// Source and destination of each transfer.
+    ends: Vec<[u32; 2]>,
 }
 
 impl Tally {
@@ -63,6 +67,12 @@ impl Tally {
             exchanged: vec![(0, 0); setup.peers.len()],
             current: vec![BTreeMap::new(); setup.windows.len()],
             closed: Vec::new(),
+            aborted: vec![false; setup.transfers.len()],
+            ends: setup
+                .transfers
+                .iter()
+                .map(|row| [row.source, row.destination])
+                .collect(),
             wants,
         }
     }
@@ -122,7 +132,7 @@ impl Tally {
             let ends = [transfer.source, transfer.destination];
             let counted = |end: &u32| *end == peer || self.counted[*end as usize];
             let record = &self.transfers[row as usize];
-            if ends.contains(&peer) && ends.iter().all(counted) && record.end.is_none() {
+            if ends.contains(&peer) && ends.iter().all(counted) && !self.is_over(row) {
                 self.open -= 1;
                 self.started -= u64::from(record.start.is_some());
             }
@@ -146,11 +156,37 @@ impl Tally {
         }
     }
 
+    /// Nobody wants a transfer any more. False if it had ended before.
+    pub(super) fn transfer_aborted(&mut self, row: u32) -> bool {
+        let is_over = self.is_over(row);
+        if !is_over {
+            let record = &self.transfers[row as usize];
+            self.aborted[row as usize] = true;
+            // One whose ends are gone for good counts no longer.
+            if self.counts(row) {
+                self.open -= 1;
+                self.started -= u64::from(record.start.is_some());
+            }
+        }
+        !is_over
+    }
+
+    /// Whether a transfer is waited for: both its ends are here or will be.
+    fn counts(&self, row: u32) -> bool {
+        let [source, destination] = self.ends[row as usize];
+        self.counted[source as usize] && self.counted[destination as usize]
+    }
+
+    /// Whether a transfer has all it wanted, or nobody wants it any more.
+    pub(super) fn is_over(&self, row: u32) -> bool {
+        self.aborted[row as usize] || self.transfers[row as usize].end.is_some()
+    }
+
     /// Transfers from or to a peer that have begun and not ended.
     pub(super) fn unfinished_of(&self, setup: &Setup, peer: u32) -> Vec<u32> {
         let concerned = rows(&setup.transfers).filter(|(row, transfer)| {
             let record = &self.transfers[*row as usize];
-            let begun = record.start.is_some() && record.end.is_none();
+            let begun = record.start.is_some() && !self.is_over(*row);
             begun && [transfer.source, transfer.destination].contains(&peer)
         });
         concerned.map(|(row, _)| row).collect()

@@ -1,5 +1,6 @@
 mod bent;
 mod checks;
+mod fluid;
 mod shares;
 
 use fairhaul_core::time::{Span, Time};

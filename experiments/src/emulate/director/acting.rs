@@ -300,12 +300,17 @@ impl Director<'_> {
             FaultKind::Crash { peer } => self.crash(peer, fault.at).await,
             FaultKind::Restart { peer } => self.join(peer).await,
             FaultKind::Capacity { peer, up, down } => {
+                let before = self.peers[peer as usize].links;
+                let (up, down) = (up.after(before.0), down.after(before.1));
                 self.peers[peer as usize].links = (up, down);
                 let set = self.place.set_rates(peer, up, down);
                 set.map_err(|error| self.placed(peer, error))?;
                 let at = self.now();
                 self.facts.fact(at, Fact::Links(row));
                 self.tell_limits(peer).await
+            }
+            FaultKind::SharedCapacity { .. } | FaultKind::Abort { .. } => {
+                unreachable!("refused before anything runs")
             }
             // Who is away hears nothing.
             FaultKind::UploadCap { peer, .. } if !self.peers[peer as usize].up => Ok(()),

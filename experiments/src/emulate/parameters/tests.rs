@@ -109,6 +109,7 @@ fn what_there_is_not_between_real_nodes_is_refused_by_its_key() {
     shared.links = vec![SharedLinkSetup {
         name: "sea".into(),
         capacity: Rate::new(5),
+        both: false,
         from: Vec::new(),
         to: Vec::new(),
     }];

@@ -64,6 +64,7 @@ pub(crate) enum Kind {
     Real(f64, f64),
     Amount(Quantity),
     Limit,
+    Changed,
     Floor,
     Burst,
     Weight,

@@ -46,7 +46,7 @@ pub(super) const PEER: &[Field] = &[
         "burst",
         Kind::Burst,
         Absent,
-        "depth of the bucket of upload, as a size or as a time at its rate",
+        "depth of the bucket of upload, as a size or as a time at its rate; block network",
     ),
     field(
         "join",
@@ -182,7 +182,7 @@ pub(super) const CLASS: &[Field] = &[
         "burst",
         Kind::Burst,
         Absent,
-        "depth of the bucket of upload, as a size or as a time at its rate",
+        "depth of the bucket of upload, as a size or as a time at its rate; block network",
     ),
     field(
         "weight",
@@ -229,7 +229,13 @@ pub(super) const LINK: &[Field] = &[
         "capacity",
         Kind::Amount(Quantity::Rate),
         Needed,
-        "capacity, one direction",
+        "capacity, of one direction or of both together",
+    ),
+    field(
+        "directions",
+        Kind::Choice(&["one", "both"]),
+        Is("\"one\""),
+        "whether what goes back crosses it as well and shares its capacity",
     ),
     field(
         "from",
@@ -249,22 +255,50 @@ pub(super) const FAULT: &[Field] = &[
     field("at", Kind::Amount(Quantity::Time), Needed, "when"),
     field(
         "kind",
-        Kind::Choice(&["crash", "restart", "capacity", "upload"]),
+        Kind::Choice(&["crash", "restart", "capacity", "upload", "link", "abort"]),
         Needed,
         "what changes",
     ),
     field(
         "peer",
         Kind::Names,
-        Needed,
-        "peers and classes it happens to",
+        Absent,
+        "crash, restart, capacity, upload: peers and classes it happens to",
     ),
-    field("up", Kind::Limit, Absent, "capacity: the new uplink"),
-    field("down", Kind::Limit, Absent, "capacity: the new downlink"),
+    field(
+        "up",
+        Kind::Changed,
+        Absent,
+        "capacity: the new uplink; 0 B/s: nothing moves; absent: as before",
+    ),
+    field(
+        "down",
+        Kind::Changed,
+        Absent,
+        "capacity: the new downlink; 0 B/s: nothing moves; absent: as before",
+    ),
     field(
         "upload",
         Kind::Limit,
         Absent,
         "upload: the new rate that the node keeps",
+    ),
+    field(
+        "link",
+        Kind::Names,
+        Absent,
+        "link: the [[link]] that changes, or several",
+    ),
+    field(
+        "capacity",
+        Kind::Changed,
+        Absent,
+        "link: its new capacity; 0 B/s: nothing moves",
+    ),
+    field(
+        "transfer",
+        Kind::Names,
+        Absent,
+        "abort: transfers that nobody wants any more, by name; NAME is NAME.1, NAME.2 and so on",
     ),
 ];

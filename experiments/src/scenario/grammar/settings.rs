@@ -26,7 +26,10 @@ pub(super) const SCENARIO: &[Field] = &[
         "network",
         Kind::Choice(&["block", "fluid"]),
         Is("\"block\""),
-        "how bytes cross the links",
+        "how bytes cross the links: block, an uplink serves one block at a time in the order of \
+         its discipline, with windows and bursts; fluid, all share at once as the policy's tree \
+         says: by weight (drr, sparse-drr, sfq, wf2q+, mclock, round-robin of equal blocks), or \
+         first in turn has all it can use (strict, srpt, las, fifo of transfers)",
     ),
     field(
         "connection-window",
@@ -92,7 +95,7 @@ pub(super) const POLICY: &[Field] = &[
         "uplink",
         Kind::Policy(PolicyList::Uplink),
         Is("\"drr\""),
-        "discipline of the uplink, or outer/inner",
+        "discipline of the uplink, or outer/inner; a fluid has the shares and the order of it",
     ),
     field(
         "share",
@@ -134,13 +137,13 @@ pub(super) const POLICY: &[Field] = &[
         "block",
         Kind::Amount(Quantity::Size),
         Absent,
-        "largest block; absent: from the rate",
+        "largest block; absent: from the rate; no share of a fluid depends on it",
     ),
     field(
         "quantum",
         Kind::Amount(Quantity::Size),
         Absent,
-        "quantum per unit weight; absent: from the block",
+        "quantum per unit weight; absent: from the block; block network",
     ),
     field(
         "pipeline",

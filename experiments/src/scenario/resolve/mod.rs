@@ -21,6 +21,7 @@ mod arrivals;
 mod census;
 mod contents;
 mod faults;
+mod fluid;
 mod guarantees;
 mod peers;
 mod transfers;
@@ -75,14 +76,14 @@ pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Se
     let contents = contents::contents(&build, &who)?;
     let mut transfers = transfers::transfers(&mut build, &who, &peers)?;
     workloads::workloads(&mut build, &who, &peers, &mut transfers)?;
-    let faults = faults::faults(&build, &who)?;
+    let faults = faults::faults(&build, &who, &transfers)?;
     check_weights(&build.weights)?;
     // Links may be drawn. A sweep is not ended in its middle because one of them is narrow.
     if replication == 0 {
         guarantees::check(&build, &who, &peers)?;
     }
     let windows = section(cx, full, "output").need("windows")?;
-    Ok(Setup {
+    let setup = Setup {
         rng_seed,
         replication,
         network: network(&scenario)?,
@@ -105,7 +106,9 @@ pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Se
         horizon: build.horizon,
         windows: spans(&windows)?.into_iter().map(Span::from_nanos).collect(),
         event_budget: scenario.need("events")?.count(1, u64::MAX)?,
-    })
+    };
+    fluid::check(cx, full, &setup)?;
+    Ok(setup)
 }
 
 fn horizon(scenario: &Row<'_>) -> Result<u64, BadInput> {
@@ -251,6 +254,7 @@ fn links(build: &Build<'_>) -> Result<Vec<SharedLinkSetup>, BadInput> {
         links.push(SharedLinkSetup {
             name: row.need("name")?.name()?.to_owned(),
             capacity: Rate::new(row.need("capacity")?.amount(Quantity::Rate)?),
+            both: row.need("directions")?.text("directions")? == "both",
             from,
             to,
         });

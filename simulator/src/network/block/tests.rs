@@ -13,7 +13,9 @@ fn transmission(id: u64, from: u32, to: u32, bytes: u64, delay: u64) -> Transmis
         id,
         from: NodeIndex(from),
         to: NodeIndex(to),
+        flow: 0,
         bytes: ByteCount::new(bytes),
+        remaining: ByteCount::new(bytes),
         weight: Weight::ONE,
         delay: Span::from_nanos(delay),
     }

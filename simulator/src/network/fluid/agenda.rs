@@ -1,6 +1,6 @@
-//! When each link next has something to end: a heap whose entries can be moved.
+//! When something is due at each link, flow or class: a heap whose entries can be moved.
 //!
-//! Decides nothing but the order: by time, then by link. Refuses two entries for one link.
+//! Decides nothing but the order: by time, then by number. Refuses two entries for one number.
 
 use fairhaul_core::time::Time;
 
@@ -20,7 +20,9 @@ pub(super) struct Agenda {
 impl Agenda {
     /// Makes room for links below `links`.
     pub(super) fn grow(&mut self, links: usize) {
-        self.places.resize(links, ABSENT);
+        if links > self.places.len() {
+            self.places.resize(links, ABSENT);
+        }
     }
 
     pub(super) fn first(&self) -> Option<(Time, u32)> {

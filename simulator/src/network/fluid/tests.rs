@@ -9,12 +9,15 @@ use fairhaul_core::units::Weight;
 const MB: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
 
+/// A flow of one transmission.
 fn transmission(id: u64, from: u32, to: u32, bytes: u64, delay: u64) -> Transmission {
     Transmission {
         id,
         from: NodeIndex(from),
         to: NodeIndex(to),
+        flow: u32::try_from(id).unwrap(),
         bytes: ByteCount::new(bytes),
+        remaining: ByteCount::new(bytes),
         weight: Weight::ONE,
         delay: Span::from_nanos(delay),
     }
@@ -447,7 +450,7 @@ fn the_laws_notice_a_sharing_that_is_too_much_or_too_little() {
     network.next_event();
     assert_eq!(network.check(Time::ZERO), Ok(()));
     let up = network.topology.up(node);
-    network.sharing.set_capacity(up, rate(MB - 1));
+    network.rates.set_capacity(up, rate(MB - 1));
     let link = Link::Up(node);
     assert_eq!(
         network.check(Time::ZERO),
@@ -456,7 +459,7 @@ fn the_laws_notice_a_sharing_that_is_too_much_or_too_little() {
             at: Time::ZERO
         })
     );
-    network.sharing.set_capacity(up, rate(MB + 1));
+    network.rates.set_capacity(up, rate(MB + 1));
     assert_eq!(
         network.check(Time::ZERO),
         Err(Violation::NoBottleneck {

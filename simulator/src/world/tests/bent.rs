@@ -126,6 +126,10 @@ impl Network for Bent {
         self.inner.drop_pair(from, to, now);
     }
 
+    fn drop_flow(&mut self, from: NodeIndex, to: NodeIndex, flow: u32, now: Time) {
+        self.inner.drop_flow(from, to, flow, now);
+    }
+
     fn next_event(&mut self) -> Option<Time> {
         let next = self.inner.next_event();
         let stuck = self.bend == Bend::Spins && self.sent >= TENTH;

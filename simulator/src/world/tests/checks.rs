@@ -123,14 +123,7 @@ fn an_uplink_that_is_idle_with_work_waiting_is_noticed() {
     world.go(&mut |_| ()).unwrap();
     world.checks.touch(0);
     world.check_instant().unwrap();
-    let live = (0_u64..)
-        .zip(&world.flights)
-        .filter(|(_, flight)| flight.live);
-    let live: Vec<u64> = live.map(|(id, _)| id).collect();
-    assert!(!live.is_empty());
-    for id in live {
-        world.lose(id);
-    }
+    assert!(!world.lose_all(|_| true).is_empty());
     world.checks.touch(0);
     let error = world.check_instant().unwrap_err();
     assert!(matches!(error, RunError::Idle { .. }), "{error}");

@@ -1,0 +1,118 @@
+//! What a fluid cannot express: refused by its key, never ignored.
+//!
+//! A fluid has shares and orders, no turns of blocks and no queue of requests of a swarm; see
+//! `fairhaul_simulator::network::fluid`. Keys that are about blocks alone (`block`, `quantum`,
+//! `burst`, `connection-window`) say so in the schema and change no rate.
+
+use fairhaul_core::block_size;
+use fairhaul_core::units::{ByteCount, Rate};
+use fairhaul_simulator::setup::{NetworkModel, Setup, TransferSetup};
+
+use super::super::bad::BadInput;
+use super::super::reader::{Context, Row, join};
+use super::super::section;
+use super::super::tree::{Table, Value};
+
+/// Blocks that differ by less than this factor have equal turns.
+const EQUAL: f64 = 1.02;
+
+/// Refuses what `setup` asks of a fluid in vain.
+pub(super) fn check(cx: &Context, full: &Table, setup: &Setup) -> Result<(), BadInput> {
+    if setup.network != NetworkModel::Fluid {
+        return Ok(());
+    }
+    for (policy, row) in (0_u32..).zip(policies(cx, full)?) {
+        let at = row.need("uplink")?;
+        let name = at.text("a discipline")?;
+        let (outer, inner) = name.split_once('/').unwrap_or((name, name));
+        let refuse = |what: &str| Err(at.bad(what, "network = \"block\", or another discipline"));
+        if matches!(outer, "srpt" | "fifo") && inner != outer {
+            return refuse(
+                "orders classes by the block whose turn is next below, which a fluid does not have",
+            );
+        }
+        if [outer, inner].contains(&"fifo") && serves_contents(setup, policy) {
+            return refuse("orders the requests of a swarm, which a fluid does not queue");
+        }
+        if [outer, inner].contains(&"round-robin")
+            && let Some((one, other)) = unequal_blocks(setup, policy)
+        {
+            return refuse(&format!(
+                "gives equal turns to blocks, which differ in length between transfer {one} and \
+                 {other}, and a fluid has no blocks"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// `[policy]` and its bundles, in the order of the setup.
+fn policies<'a>(cx: &'a Context, full: &'a Table) -> Result<Vec<Row<'a>>, BadInput> {
+    let base = section(cx, full, "policy");
+    let bundles = base.table.entries.iter();
+    let bundles = bundles.filter(|entry| matches!(entry.item.value, Value::Table(_)));
+    let bundles: Vec<&str> = bundles.map(|entry| entry.key.as_str()).collect();
+    let mut rows = vec![base.clone()];
+    for key in bundles {
+        let Some(Value::Table(table)) = base.table.get(key).map(|entry| &entry.item.value) else {
+            unreachable!("filtered above");
+        };
+        rows.push(Row {
+            path: join("policy", key),
+            table,
+            ..base.clone()
+        });
+    }
+    Ok(rows)
+}
+
+/// Whether a peer under this policy takes part in a swarm.
+fn serves_contents(setup: &Setup, policy: u32) -> bool {
+    let of_policy = |peer: &u32| setup.peers[*peer as usize].policy == policy;
+    let members = |content: &fairhaul_simulator::setup::ContentSetup| {
+        content.seeds.iter().chain(&content.leechers).any(of_policy)
+    };
+    setup.contents.iter().any(members)
+}
+
+/// Two transfers of one source under this policy whose blocks differ in length.
+fn unequal_blocks(setup: &Setup, policy: u32) -> Option<(&str, &str)> {
+    let mut first: Vec<Option<(&str, f64)>> = vec![None; setup.peers.len()];
+    for transfer in &setup.transfers {
+        if setup.peers[transfer.source as usize].policy != policy {
+            continue;
+        }
+        let own = mean_block(setup, transfer);
+        let (name, other) = *first[transfer.source as usize].get_or_insert((&transfer.name, own));
+        if own.max(other) > own.min(other) * EQUAL {
+            return Some((name, &transfer.name));
+        }
+    }
+    None
+}
+
+/// Bytes of a transfer for each turn that it takes.
+fn mean_block(setup: &Setup, transfer: &TransferSetup) -> f64 {
+    let source = &setup.peers[transfer.source as usize];
+    let who = &setup.peers[transfer.destination as usize];
+    let link = [source.up, source.upload_cap].into_iter().flatten().min();
+    let policy = &setup.policies[source.policy as usize];
+    let largest = policy.block.unwrap_or_else(|| block_size::for_rate(link));
+    let group = |row: Option<u32>| row.and_then(|row| setup.groups[row as usize].cap);
+    let caps = [
+        transfer.cap,
+        who.cap,
+        group(who.group),
+        group(transfer.group),
+    ];
+    let under = |cap: Option<Rate>| block_size::for_cap(cap);
+    let block = caps
+        .into_iter()
+        .map(under)
+        .fold(largest, ByteCount::min)
+        .get()
+        .max(1);
+    let (bytes, chunk) = (transfer.bytes.get(), transfer.chunk.get().max(1));
+    let turns = bytes / chunk * chunk.div_ceil(block) + (bytes % chunk).div_ceil(block);
+    bytes as f64 / turns.max(1) as f64
+}
