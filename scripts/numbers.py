@@ -2,6 +2,7 @@
 """Fills the numbers of README.md and docs/ from the files in results/.
 
 Usage: numbers.py [--check] [FILE...]      FILE: default README.md and docs/**/*.md
+       numbers.py --history PAGE...
 
 A number that a run produced stands between two comments, and the first says where it is from:
 
@@ -31,7 +32,8 @@ Of a JSON file the value is a path such as machine.cores; {text} is a whole text
 With --check nothing is written: a document that differs from its results, a source that is not
 there, and a measured number outside of such comments are errors, a line each. What may stand
 outside is in docs/numbers-allowed.txt with its reason. A page of docs/decisions is history: its
-numbers may stand as they were if it says `Figures as of commit HASH`.
+numbers may stand as they were if it says `Figures as of commit HASH`; with --history a page gets
+that line, with the commit that changed it last.
 
 Exit codes: 0 all is as it should be, 1 something differs, 2 usage.
 """
@@ -321,6 +323,20 @@ def is_history(name, text, faults):
     return True
 
 
+def mark_history(names):
+    """Gives pages the line that says of which commit their figures are."""
+    for name in names:
+        commit = subprocess.run(["git", "log", "-1", "--format=%h", "--", name],
+                                capture_output=True, text=True, check=False).stdout.strip()
+        text = whole(name)
+        if not commit or not name.startswith("docs/decisions/"):
+            raise Fault(f"{name}: is no page of docs/decisions in a commit")
+        if not AS_OF.search(text):
+            page = f"{text}\n\nFigures as of commit `{commit}`.\n"
+            pathlib.Path(name).write_text(page, encoding="utf-8")
+            print(f"{name}: {commit}")
+
+
 def check(name, text, allowed, used, faults):
     """What is wrong with a document beside its markers."""
     for found in re.finditer(r"^<!-- from [^\n]*-->(?=\S)", text, re.MULTILINE):
@@ -335,16 +351,19 @@ def main(arguments):
     if "--help" in arguments or "-h" in arguments:
         print(__doc__, end="")
         return 0
-    only_check = "--check" in arguments
-    names = [word for word in arguments if word != "--check"]
+    only_check, history = "--check" in arguments, "--history" in arguments
+    names = [word for word in arguments if word not in ("--check", "--history")]
     if any(name.startswith("-") for name in names):
         print(f"numbers.py: no option {next(n for n in names if n.startswith('-'))}", file=sys.stderr)
         return 2
     everything = not names
     if everything:
         names = ["README.md", *sorted(map(str, pathlib.Path("docs").rglob("*.md")))]
-    faults, used = [], set()
+    faults, used, allowed = [], set(), {}
     try:
+        if history:
+            mark_history(names)
+            return 0
         allowed = read_allowed("docs/numbers-allowed.txt")
         for name in names:
             text = pathlib.Path(name).read_text(encoding="utf-8")

@@ -180,6 +180,19 @@ class Numbers(unittest.TestCase):
         subprocess.run(["git", "init", "-q"], cwd=self.root, check=True)
         self.assertIn("0001-x.md:3: no commit 0123abc", self.run_it("--check")[1])
 
+    def test_a_page_can_be_marked_with_the_commit_that_changed_it_last(self):
+        page = "docs/decisions/0001-x.md"
+        self.write(page, "It takes 1.5 s.\n")
+        self.assertEqual(self.run_it("--history", page)[0], 1)
+        git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+            subprocess.run([*git, *command], cwd=self.root, check=True)
+        self.assertEqual(self.run_it("--history", page)[0], 0)
+        self.assertRegex(self.read(page), r"^It takes 1.5 s.\n\nFigures as of commit `[0-9a-f]{7,}`.\n$")
+        self.assertEqual(self.run_it("--check"), (0, ""))
+        self.assertEqual(self.run_it("--history", page), (0, ""))
+        self.assertEqual(self.run_it("--history", "README.md")[0], 1)
+
     def test_a_line_that_begins_with_a_marker_is_refused(self):
         self.assertIn("must not begin", self.fault("<!-- from results/t.csv: {count} -->4<!-- end --> rows\n"))
 
