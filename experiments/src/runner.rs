@@ -3,6 +3,7 @@
 //! Decides which runs there are and what they are called; refuses to hide a failure: it is
 //! reported at once, with the command that repeats it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -178,8 +179,9 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     let (digests, failed) = make(scenario, job, &todo, &dir, kept.len())?;
     let mut names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
     let mut command = job.command.clone();
-    let others = kept.iter().filter(|name| !names.contains(&name.as_str()));
-    let others: Vec<&str> = others.map(String::as_str).collect();
+    let own: BTreeSet<&str> = names.iter().copied().collect();
+    let others = kept.iter().map(String::as_str);
+    let others: Vec<&str> = others.filter(|name| !own.contains(name)).collect();
     let first = ResultDir::command_of(dir.path()).filter(|_| !others.is_empty());
     if let Some(first) = first {
         command = format!("{first} && {command}");
@@ -219,6 +221,7 @@ fn nothing_to_do(job: &Job, key: &str, runs: &[Run]) -> Result<Option<Outcome>, 
     let Some(there) = ResultDir::finished_runs(&job.out, key)? else {
         return Ok(None);
     };
+    let there: BTreeSet<String> = there.into_iter().collect();
     if runs.iter().any(|run| !there.contains(&run.name)) {
         return Ok(None);
     }
