@@ -101,7 +101,7 @@ impl Sharing {
     /// wide ones. False if there are none.
     fn find_short(&self, part: &Part, kept: &mut Kept) -> bool {
         let below = |entry: &Flow| {
-            let floor = entry.floor.min(entry.limit.unwrap_or(u64::MAX)) as f64;
+            let floor = entry.floor.min(entry.limit.unwrap_or(u64::MAX)) as f64 * entry.yields;
             !entry.state.fixed && entry.limit.is_some() && entry.rate < floor * SHORT
         };
         let flows = part.flows.iter().copied();
@@ -134,7 +134,8 @@ impl Sharing {
         let sum: f64 = entry
             .flows
             .iter()
-            .map(|flow| self.flows[*flow as usize].rate)
+            .map(|flow| &self.flows[*flow as usize])
+            .map(|flow| flow.rate / flow.yields)
             .sum();
         sum < entry.floor as f64 * SHORT
     }
@@ -177,7 +178,7 @@ impl Sharing {
             let entry = &mut self.flows[flow as usize];
             entry.state.rising = false;
             if entry.state.fixed {
-                self.classes[entry.payer as usize].state.given += entry.rate;
+                self.classes[entry.payer as usize].state.given += entry.rate / entry.yields;
                 continue;
             }
             entry.rate = 0.0;
@@ -282,7 +283,7 @@ impl Sharing {
         for &flow in &kept.flows {
             let entry = &mut self.flows[flow as usize];
             entry.state.rising = true;
-            entry.state.speed = entry.floor as f64;
+            entry.state.speed = entry.floor as f64 * entry.yields;
             entry.state.ceiling = entry.state.ceiling.min(entry.state.speed);
         }
         for &link in &kept.links {
@@ -294,8 +295,8 @@ impl Sharing {
             let (given, rest): (Vec<u32>, Vec<u32>) =
                 limited.partition(|flow| self.flows[*flow as usize].state.rising);
             let sum = |flows: &[u32]| -> f64 {
-                let states = flows.iter().map(|flow| &self.flows[*flow as usize].state);
-                states.map(|state| state.speed).sum()
+                let flows = flows.iter().map(|flow| &self.flows[*flow as usize]);
+                flows.map(|flow| flow.state.speed / flow.yields).sum()
             };
             let (given, total) = (sum(&given), sum(&rest));
             let floor = self.link(link).floor as f64;
@@ -439,7 +440,7 @@ impl Sharing {
             return 0.0;
         }
         let (mut turn, mut weight) = (entry.state.turn, entry.weight);
-        let mut speed = 1.0;
+        let mut speed = entry.yields;
         for class in self.above(flow) {
             let class = &self.classes[class as usize];
             if class.state.is_late {

@@ -38,6 +38,9 @@ pub(crate) struct Flow {
     /// The class on its way to the root whose share pays for a floor.
     pub(super) payer: u32,
     pub(super) weight: f64,
+    /// Bytes over what the source's uplink charges for them: a request shorter than the least
+    /// cost is charged that, so its flow gets the less of its share.
+    pub(super) yields: f64,
     pub(super) cap: Option<u64>,
     pub(super) floor: u64,
     pub(super) rank: Rank,
@@ -110,6 +113,7 @@ impl Flow {
             class,
             payer,
             weight: 0.0,
+            yields: 1.0,
             cap: None,
             floor: 0,
             rank: Rank::default(),

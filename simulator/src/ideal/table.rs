@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use fairhaul_core::units::{Rate, Weight};
+use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::REQUEST_COST_MIN;
 
 use super::class::{Class, Order, number};
 use super::sharing::{Flow, Link, Sharing};
-use crate::setup::{PeerSetup, PolicySetup, Setup};
+use crate::setup::{NetworkModel, PeerSetup, PolicySetup, Setup};
+use crate::world::largest_block;
 
 /// Who is capped or guaranteed something at a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +44,8 @@ pub(crate) struct Demand {
     pub(crate) destination: u32,
     /// The cores' name for it.
     pub(crate) transfer: u32,
+    /// Bytes of one of its requests; none if they are no shorter than the least that is charged.
+    request: Option<ByteCount>,
     weight: Weight,
     cap: Option<Rate>,
     floor: Option<Rate>,
@@ -75,6 +79,7 @@ impl Demand {
             source: transfer.source,
             destination: transfer.destination,
             transfer: contents + row,
+            request: Some(transfer.chunk.min(transfer.bytes)),
             weight: transfer.weight,
             cap: transfer.cap,
             floor: transfer.floor,
@@ -175,6 +180,7 @@ impl Table {
         flow.rank.band = if by_peer { demand.band } else { 0 };
         flow.floor = demand.floor.map_or(0, Rate::get);
         flow.cap = demand.cap.map(Rate::get);
+        flow.yields = yields(setup, demand);
         sharing.flows.push(flow);
         at(sharing.flows.len() - 1)
     }
@@ -250,6 +256,19 @@ impl Table {
             own
         })
     }
+}
+
+/// Bytes of a request over what the source's uplink charges for it. A fluid link shares bytes,
+/// whatever they were asked for in.
+fn yields(setup: &Setup, demand: &Demand) -> f64 {
+    let blocks = matches!(setup.network, NetworkModel::Block { .. });
+    let Some(request) = demand.request.filter(|_| blocks) else {
+        return 1.0;
+    };
+    let source = &setup.peers[demand.source as usize];
+    let least = REQUEST_COST_MIN.min(largest_block(policy(setup, demand), source));
+    let request = request.max(ByteCount::new(1)).min(least);
+    request.get() as f64 / least.get() as f64
 }
 
 /// The policy of a flow's source.

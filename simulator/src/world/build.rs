@@ -81,9 +81,7 @@ fn uplink(setup: &Setup, row: u32, policy: &PolicySetup) -> Settings {
         .uplink
         .split_once('/')
         .unwrap_or((&policy.uplink, &policy.uplink));
-    let largest = policy
-        .block
-        .unwrap_or_else(|| block_size::for_rate(narrowest(peer)));
+    let largest = largest_block(policy, peer);
     let in_hand = ByteCount::new(largest.get() * BLOCKS_IN_HAND);
     // A block link is shared by the core: a peer may hold the whole window, and whose own
     // connection is full is stalled. A fluid link is shared by the network, which orders the
@@ -108,6 +106,13 @@ fn uplink(setup: &Setup, row: u32, policy: &PolicySetup) -> Settings {
         adapt: false,
         quantum: policy.quantum,
     }
+}
+
+/// The largest block of a peer's uplink.
+pub(crate) fn largest_block(policy: &PolicySetup, peer: &PeerSetup) -> ByteCount {
+    policy
+        .block
+        .unwrap_or_else(|| block_size::for_rate(narrowest(peer)))
 }
 
 /// The lowest rate at which a node's uplink is configured to run.

@@ -36,6 +36,7 @@ pub(crate) mod tests;
 mod traffic;
 
 use access::Access;
+pub(crate) use build::largest_block;
 use check::Checks;
 pub use error::RunError;
 use livelock::Livelock;

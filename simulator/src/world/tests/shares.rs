@@ -6,7 +6,9 @@ use fairhaul_core::units::{ByteCount, Rate, Weight};
 use super::bent::{Bend, Bent, Log, SECOND};
 use super::{go, peer, policy, setup, transfer};
 use crate::record::{FlowName, Record, WindowRecord};
-use crate::setup::{FaultKind, FaultSetup, GroupSetup, Latency, NetworkModel, PeerSetup, Setup};
+use crate::setup::{
+    FaultKind, FaultSetup, GroupSetup, Latency, NetworkModel, NewRate, PeerSetup, Setup,
+};
 use crate::world::World;
 
 const FAIR: [&str; 5] = ["drr", "sfq", "wf2q+", "sparse-drr", "mclock"];
@@ -74,6 +76,62 @@ fn floors_and_caps_clamp_the_shares_under_every_fair_discipline() {
         setup.horizon = Time::ZERO + Span::from_secs(31);
         let expected = [15_000_000, 25_000_000, 10_000_000];
         assert_windows(&go(&setup), &expected, 1, uplink);
+    }
+}
+
+/// Floors of 12 and 8 Mbit/s on a link of 24 that becomes one of 18 Mbit/s at 3 s: 10.8 and 7.2,
+/// entitled and served, whether transfers, peers or groups have them.
+#[test]
+fn floors_on_a_link_that_shrinks_are_scaled_in_proportion() {
+    let floors = [1_500_000, 1_000_000].map(|floor| Some(Rate::new(floor)));
+    for (uplink, share) in FAIR.into_iter().flat_map(|uplink| {
+        let shares = ["transfer", "peer", "group"];
+        shares.into_iter().map(move |share| (uplink, share))
+    }) {
+        let mut setup = star(3_000_000, uplink, share, 100 << 20, destinations(2));
+        for (at, floor) in (0..).zip(floors) {
+            match share {
+                "transfer" => setup.transfers[at].floor = floor,
+                "peer" => setup.peers[at + 1].floor = floor,
+                _ => {
+                    setup.peers[at + 1].group = u32::try_from(at).ok();
+                    setup.groups.push(GroupSetup {
+                        name: "group".into(),
+                        floor,
+                        ..GroupSetup::default()
+                    });
+                }
+            }
+        }
+        setup.faults = vec![FaultSetup {
+            at: Time::ZERO + Span::from_secs(3),
+            kind: FaultKind::Capacity {
+                peer: 0,
+                up: NewRate::At(Rate::new(2_250_000)),
+                down: NewRate::Keep,
+            },
+        }];
+        setup.windows = vec![Span::from_secs(5)];
+        setup.horizon = Time::ZERO + Span::from_secs(31);
+        let what = format!("{uplink} by {share}");
+        assert_windows(&go(&setup), &[6_750_000, 4_500_000], 1, &what);
+    }
+}
+
+/// A request of 1 KiB is charged 4 KiB where blocks are no larger, so of two equals the one with
+/// tiny chunks gets a fifth of the bytes of 1 MB/s. That is what it is entitled to.
+#[test]
+fn tiny_chunks_are_entitled_to_what_the_rule_gives_them() {
+    for uplink in FAIR {
+        for share in ["transfer", "peer"] {
+            let mut setup = star(1_000_000, uplink, share, 30 << 20, destinations(2));
+            setup.policies[0].block = Some(ByteCount::kib(4));
+            setup.transfers[0].chunk = ByteCount::kib(1);
+            setup.windows = vec![Span::from_secs(5)];
+            setup.horizon = Time::ZERO + Span::from_secs(21);
+            let what = format!("{uplink} by {share}");
+            assert_windows(&go(&setup), &[1_000_000, 4_000_000], 2, &what);
+        }
     }
 }
 
