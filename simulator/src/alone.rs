@@ -102,10 +102,15 @@ fn lone_leecher(setup: &Setup, row: u32) -> Setup {
         at(found.expect("all seeds are kept"))
     };
     let mut lone = reduced(setup, &kept);
+    let held = |content: &ContentSetup| {
+        let own = content.leechers.iter().position(|peer| *peer == row);
+        own.and_then(|own| content.start.get(own)).cloned()
+    };
     lone.contents = wanted()
         .map(|content| ContentSetup {
             seeds: content.seeds.iter().map(place).collect(),
             leechers: vec![0],
+            start: held(content).into_iter().collect(),
             ..content.clone()
         })
         .collect();

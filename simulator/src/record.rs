@@ -125,8 +125,8 @@ pub struct ContentRecord {
     pub leechers: u32,
     /// Leechers that completed.
     pub completed: u32,
-    /// Least time in which any policy could serve the last peer (Kumar and Ross), where all
-    /// leechers join together; none elsewhere.
+    /// Least time in which any policy could serve the last peer (Kumar and Ross), where nobody
+    /// leaves; none elsewhere.
     pub kumar_ross: Option<Span>,
     /// Least time for a content in whole chunks among equal peers (Mundinger, Weber and
     /// Weiss); none where peers differ.

@@ -11,24 +11,21 @@ use crate::record::{ContentRecord, PeerRecord};
 use crate::setup::{ContentSetup, Setup};
 
 /// What no policy can beat for a content, after Kumar and Ross and after Mundinger, Weber and
-/// Weiss, where the theorems apply: everybody joins together and stays to the end, and the
-/// seeds are there from the start.
+/// Weiss, from the first leecher's join to the last completion.
+///
+/// The theorems are about leechers that join together. Who joins later makes nothing faster, so
+/// they bound a staggered crowd too, if everybody stays to the end and the seeds are there first.
 #[must_use]
 pub fn bounds(setup: &Setup, content: &ContentSetup) -> (Option<Span>, Option<Span>) {
     let peer = |row: &u32| &setup.peers[*row as usize];
     let all = || content.seeds.iter().chain(&content.leechers).map(peer);
-    let together = all().all(|peer| peer.leave.is_none() && peer.linger.is_none())
-        && content
-            .leechers
-            .windows(2)
-            .all(|pair| peer(&pair[0]).join == peer(&pair[1]).join)
-        && content.seeds.iter().all(|seed| {
-            content
-                .leechers
-                .first()
-                .is_none_or(|first| peer(seed).join <= peer(first).join)
-        });
-    if !together || !setup.faults.is_empty() || setup.contents.len() != 1 {
+    let first = content.leechers.iter().map(|row| peer(row).join).min();
+    let stays = all().all(|peer| peer.leave.is_none() && peer.linger.is_none());
+    let seeded = content
+        .seeds
+        .iter()
+        .all(|seed| first.is_none_or(|first| peer(seed).join <= first));
+    if !stays || !seeded || !setup.faults.is_empty() || setup.contents.len() != 1 {
         return (None, None);
     }
     let up = |row: &u32| peer(row).up.map(Rate::get);

@@ -1,3 +1,4 @@
+use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::rng::Rng;
 use fairhaul_core::sched;
 use fairhaul_core::units::{ByteCount, Rate, Weight};
@@ -215,4 +216,27 @@ fn a_peer_alone_with_the_seeds_has_a_slowdown_of_exactly_one() {
         assert_eq!(peer_slowdown(&record.peers[1]), Some(1.0), "{unchoke}");
         assert_eq!(record.peers[0].alone, None);
     }
+}
+
+// The second of two leechers begins with half of 10 MB: 5 s of the seed of 1 MB/s are left to it.
+#[test]
+fn what_a_peer_held_before_it_holds_alone_too() {
+    let mut setup = setup(vec![
+        peer("seed", 1_000_000),
+        peer("one", 1_000_000),
+        peer("other", 1_000_000),
+    ]);
+    let half = Bitfield::from_words(vec![(1 << 20) - 1], 40).unwrap();
+    setup.contents = vec![ContentSetup {
+        name: "content".into(),
+        bytes: ByteCount::new(10_000_000),
+        chunk: ByteCount::new(250_000),
+        seeds: vec![0],
+        leechers: vec![1, 2],
+        start: vec![Bitfield::empty(40), half],
+    }];
+    let record = measured(&setup);
+    let alone = |row: usize| record.peers[row].alone.unwrap().as_secs_f64();
+    assert!((10.0..10.1).contains(&alone(1)), "{}", alone(1));
+    assert!((5.0..5.1).contains(&alone(2)), "{}", alone(2));
 }
