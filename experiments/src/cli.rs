@@ -28,8 +28,8 @@ mod simulate;
 #[derive(Debug, Parser)]
 #[command(name = "fairlab", version, about, max_term_width = 100)]
 #[command(
-    after_help = "Without a command: the default comparison, ten disciplines on shared \
-                        uplinks, into out/default."
+    after_help = "Without a command: the first comparison, ten disciplines on one uplink, \
+                        into out/default."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -182,7 +182,11 @@ fn check(file: &Path) -> Result<u8, Failure> {
         let suite = oracles::load(file)?;
         return print(&format!("{}: {}\n", suite.name(), suite.about()));
     }
-    print(&Scenario::load(file)?.resolved_toml())
+    let scenario = Scenario::load(file)?;
+    if let Some(note) = scenario::note_on_replications(&scenario)? {
+        eprintln!("note: {note}");
+    }
+    print(&scenario.resolved_toml())
 }
 
 /// The command that makes the result again, whatever the path of this program is, and whatever

@@ -1,17 +1,24 @@
 //! Policies against a baseline: paired differences with 95 % confidence intervals.
 //!
 //! Replications share their random numbers across cells, so run k of a policy is compared
-//! with run k of the baseline, and what both have in common drops out. Decides a verdict
-//! only where the interval leaves out zero; refuses one from a single pair.
+//! with run k of the baseline, and what both have in common drops out. A verdict needs an
+//! interval that leaves out zero, a probability that stands up beside those of all other
+//! comparisons of its table, and a difference that is large enough to matter.
 
+mod best;
 mod tables;
 
 use fairhaul_simulator::metrics::{self, Direction};
 
 use crate::output::{CellRuns, OutputError, Results};
-use crate::stats::{self, Estimate};
+use crate::report::headline;
+use crate::stats::{self, Centre, Estimate};
 
+pub use best::{Best, best};
 pub use tables::{compare_result, conclude, write_paired, write_summary};
+
+/// Probability of any wrong verdict in a table.
+pub const LEVEL: f64 = 0.05;
 
 /// Every metric of every cell against the baseline's.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +29,8 @@ pub struct Comparison {
     pub baseline: String,
     /// Metrics of cells, in the order of the results; the baseline's own are left out.
     pub rows: Vec<Difference>,
+    /// Comparisons of headline metrics: those of one table.
+    pub headline: usize,
 }
 
 /// A metric of a cell against the same metric of the baseline.
@@ -31,31 +40,44 @@ pub struct Difference {
     pub cell: usize,
     /// Index of the metric in [`Results::metrics`].
     pub metric: usize,
-    /// Mean of the baseline over the pairs.
-    pub baseline_mean: f64,
-    /// Mean of the cell over the pairs.
-    pub mean: f64,
+    /// Centre of the baseline over the pairs.
+    pub baseline_value: f64,
+    /// Centre of the cell over the pairs.
+    pub value: f64,
     /// Cell minus baseline, over the pairs.
     pub difference: Estimate,
+    /// Probability of such a difference if there were none; none of runs that cannot tell.
+    pub p: Option<f64>,
+    /// `p` beside all comparisons of its table, after Holm. Headline metrics are one table; any
+    /// other metric is one of its own, over the cells.
+    pub adjusted_p: Option<f64>,
     /// What that means.
     pub verdict: Verdict,
+    /// Whether all replications of the cell are the same, and all of the baseline.
+    identical: bool,
 }
 
 /// What a difference means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The interval leaves out zero on the good side.
+    /// The difference is sure, matters and is good.
     Better,
-    /// The interval leaves out zero on the bad side.
+    /// The difference is sure, matters and is bad.
     Worse,
-    /// The interval is above zero, and the metric has no good side.
+    /// The difference is sure, matters and is above zero; the metric has no good side.
     Higher,
-    /// The interval is below zero, and the metric has no good side.
+    /// The difference is sure, matters and is below zero; the metric has no good side.
     Lower,
-    /// The interval holds zero.
+    /// The difference is sure, and too small to matter.
+    TooSmall,
+    /// There may be no difference.
     NoDifference,
-    /// One pair has no interval.
-    OnePair,
+    /// The row of what is alone: nobody's policy, so no verdict.
+    Alone,
+    /// All replications of both are the same: how others would differ is unknown.
+    Identical,
+    /// Too few pairs for an interval.
+    TooFew,
 }
 
 impl Verdict {
@@ -67,21 +89,43 @@ impl Verdict {
             Self::Worse => "worse",
             Self::Higher => "higher",
             Self::Lower => "lower",
+            Self::TooSmall => "too small to matter",
             Self::NoDifference => "no difference",
-            Self::OnePair => "one pair",
+            Self::Alone => "alone",
+            Self::Identical => "identical runs",
+            Self::TooFew => "too few runs",
         }
     }
+}
 
-    fn of(difference: &Estimate, direction: Direction) -> Self {
-        let Some((low, high)) = difference.interval else {
-            return Self::OnePair;
+impl Difference {
+    /// Sets the verdict, once the probability beside the others is known.
+    fn judge(&mut self, results: &Results, adjusted_p: Option<f64>) {
+        self.adjusted_p = adjusted_p;
+        let cell = &results.cells[self.cell];
+        let direction = metrics::direction(&results.metrics[self.metric]);
+        let (least, change) = (results.smallest_difference, self.difference.value);
+        self.verdict = match (self.difference.interval, adjusted_p) {
+            _ if cell.is_alone => Verdict::Alone,
+            _ if self.difference.is_identical() && change.abs() <= 0.0 => Verdict::NoDifference,
+            _ if self.identical => Verdict::Identical,
+            (Some((low, high)), Some(p)) => match () {
+                () if p > LEVEL || (low <= 0.0 && high >= 0.0) => Verdict::NoDifference,
+                () if change.abs() <= least * self.baseline_value.abs() => Verdict::TooSmall,
+                () => Verdict::of(change > 0.0, direction),
+            },
+            _ => Verdict::TooFew,
         };
-        match (low > 0.0, high < 0.0, direction) {
-            (false, false, _) => Self::NoDifference,
-            (true, _, Direction::Higher) | (_, true, Direction::Lower) => Self::Better,
-            (true, _, Direction::Lower) | (_, true, Direction::Higher) => Self::Worse,
-            (true, _, Direction::Neither) => Self::Higher,
-            (_, true, Direction::Neither) => Self::Lower,
+    }
+}
+
+impl Verdict {
+    const fn of(is_higher: bool, direction: Direction) -> Self {
+        match (is_higher, direction) {
+            (true, Direction::Higher) | (false, Direction::Lower) => Self::Better,
+            (true, Direction::Lower) | (false, Direction::Higher) => Self::Worse,
+            (true, Direction::Neither) => Self::Higher,
+            (false, Direction::Neither) => Self::Lower,
         }
     }
 }
@@ -167,11 +211,34 @@ pub fn compare(results: &Results, baseline: &str) -> Result<Comparison, CompareE
             rows.extend(difference(results, (index, cell), base, metric));
         }
     }
+    let headlines = headline::headlines(results);
+    let shown: Vec<usize> = headlines.iter().map(|headline| headline.metric).collect();
+    let headline = judge(results, &mut rows, &shown);
+    for metric in (0..results.metrics.len()).filter(|metric| !shown.contains(metric)) {
+        judge(results, &mut rows, &[metric]);
+    }
     Ok(Comparison {
         axis: results.axes[axis].name.clone(),
         baseline: value,
         rows,
+        headline,
     })
+}
+
+/// Judges the differences of `metrics` as one table. Gives how many could be wrong by chance.
+fn judge(results: &Results, rows: &mut [Difference], metrics: &[usize]) -> usize {
+    let mut table: Vec<&mut Difference> = rows
+        .iter_mut()
+        .filter(|row| metrics.contains(&row.metric))
+        .collect();
+    let counted = |row: &Difference| row.p.filter(|_| !results.cells[row.cell].is_alone);
+    let p: Vec<f64> = table.iter().filter_map(|row| counted(row)).collect();
+    let mut adjusted = stats::holm(&p).into_iter();
+    for row in &mut table {
+        let own = counted(row).and_then(|_| adjusted.next());
+        row.judge(results, own);
+    }
+    p.len()
 }
 
 fn find_baseline(results: &Results, asked: &str) -> Result<(usize, String), CompareError> {
@@ -240,7 +307,9 @@ fn counterpart<'a>(
         .filter(|at| *at != axis)
         .collect();
     results.cells.iter().find(|base| {
-        base.params[axis] == value && others.iter().all(|at| base.params[*at] == cell.params[*at])
+        !base.is_alone
+            && base.params[axis] == value
+            && others.iter().all(|at| base.params[*at] == cell.params[*at])
     })
 }
 
@@ -261,18 +330,28 @@ fn difference(
             Some(((*run.values.get(metric)?)?, (*twin.values.get(metric)?)?))
         })
         .collect();
-    let mean =
-        |of: fn(&(f64, f64)) -> f64| metrics::mean(&pairs.iter().map(of).collect::<Vec<_>>());
-    let differences: Vec<f64> = pairs.iter().map(|(own, twin)| own - twin).collect();
-    let difference = stats::estimate(&differences)?;
-    let direction = metrics::direction(&results.metrics[metric]);
+    let side = |of: fn(&(f64, f64)) -> f64| -> Vec<f64> { pairs.iter().map(of).collect() };
+    let (own, twins) = (side(|pair| pair.0), side(|pair| pair.1));
+    let differences = side(|pair| pair.0 - pair.1);
+    let centre = Centre::of_metric(&results.metrics[metric]);
+    let (value, baseline) = (centre.of(&own)?, centre.of(&twins)?);
+    let identical = value.is_identical() && baseline.is_identical();
+    let mut difference = centre.of(&differences)?;
+    let n = difference.n;
+    if difference.is_identical() && !identical && n >= stats::SIGNS_MIN {
+        // Runs that vary and always differ by the same.
+        difference.interval = Some((difference.value, difference.value));
+    }
     Some(Difference {
         cell: index,
         metric,
-        baseline_mean: mean(|pair| pair.1)?,
-        mean: mean(|pair| pair.0)?,
-        verdict: Verdict::of(&difference, direction),
+        baseline_value: baseline.value,
+        value: value.value,
         difference,
+        p: stats::p_value(&differences, centre).filter(|_| !identical),
+        adjusted_p: None,
+        verdict: Verdict::TooFew,
+        identical,
     })
 }
 

@@ -4,27 +4,84 @@
 //! pooled as if it were independent. Refuses an interval where there are too few
 //! replications to have one. Uses `libm`, so that two machines give the same digits.
 
+use fairhaul_simulator::metrics::is_extreme;
+
 /// Probability on either side of an interval.
 const TAIL: f64 = 0.025;
 
-/// A mean, and how well it is known.
+/// Fewest observations whose signs can tell: with six of one kind their probability is 3 %.
+pub const SIGNS_MIN: usize = 6;
+
+/// The centre of observations, and how well it is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// Observations.
     pub n: usize,
-    /// Their mean.
-    pub mean: f64,
-    /// Their standard deviation; none of one observation.
+    /// Which centre it is.
+    pub centre: Centre,
+    /// Its value.
+    pub value: f64,
+    /// Standard deviation of the observations; none of one.
     pub sd: Option<f64>,
-    /// 95 % confidence interval of the mean, by Student's t; none of one observation.
+    /// 95 % confidence interval of the centre: by Student's t of a mean, between order statistics
+    /// of a median. None of too few observations, and of observations that are all the same: they
+    /// say nothing about others.
     pub interval: Option<(f64, f64)>,
 }
 
+/// Which centre an estimate is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Centre {
+    /// Arithmetic mean.
+    Mean,
+    /// Median, of extremes: their distributions have a long tail, and with few observations
+    /// Student's interval of their mean covers far less than 95 %.
+    Median,
+}
+
+impl Centre {
+    /// The centre by which the metric `name` of a run is summed up over replications.
+    #[must_use]
+    pub fn of_metric(name: &str) -> Self {
+        if is_extreme(name) {
+            Self::Median
+        } else {
+            Self::Mean
+        }
+    }
+
+    /// The word for it in tables.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Median => "median",
+        }
+    }
+
+    /// This centre of independent observations; none of nothing.
+    #[must_use]
+    pub fn of(self, values: &[f64]) -> Option<Estimate> {
+        match self {
+            Self::Mean => estimate(values),
+            Self::Median => median(values),
+        }
+    }
+}
+
 impl Estimate {
-    /// Half the width of the interval.
+    /// Half the width of the interval of a mean, which lies in its middle; that of a median has
+    /// none.
     #[must_use]
     pub fn half_width(&self) -> Option<f64> {
-        self.interval.map(|(low, high)| (high - low) / 2.0)
+        let (low, high) = self.interval.filter(|_| self.centre == Centre::Mean)?;
+        Some((high - low) / 2.0)
+    }
+
+    /// Whether there are several observations and all are the same.
+    #[must_use]
+    pub fn is_identical(&self) -> bool {
+        self.n > 1 && self.sd.is_some_and(|sd| sd <= 0.0)
     }
 
     /// The same in another unit, `scale` > 0 of which make one of this.
@@ -32,7 +89,8 @@ impl Estimate {
     pub fn scaled(&self, scale: f64) -> Self {
         Self {
             n: self.n,
-            mean: self.mean * scale,
+            centre: self.centre,
+            value: self.value * scale,
             sd: self.sd.map(|sd| sd * scale),
             interval: self.interval.map(|(low, high)| (low * scale, high * scale)),
         }
@@ -47,21 +105,92 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
         return None;
     }
     let count = n as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let sd = (n > 1).then(|| {
-        let squares: f64 = values.iter().map(|x| (x - mean) * (x - mean)).sum();
-        (squares / (count - 1.0)).sqrt()
-    });
-    let interval = sd.map(|sd| {
+    let mean = match all_same(values) {
+        true => values[0],
+        false => values.iter().sum::<f64>() / count,
+    };
+    let sd = sd(values, mean);
+    let interval = sd.filter(|sd| *sd > 0.0).map(|sd| {
         let half = t_quantile_975(n - 1) * sd / count.sqrt();
         (mean - half, mean + half)
     });
     Some(Estimate {
         n,
-        mean,
+        centre: Centre::Mean,
+        value: mean,
         sd,
         interval,
     })
+}
+
+/// Median and interval of independent observations of an extreme; none of nothing.
+#[must_use]
+pub fn median(values: &[f64]) -> Option<Estimate> {
+    let found = percentile(values, 500)?;
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    Some(Estimate {
+        n: values.len(),
+        centre: Centre::Median,
+        value: found.value,
+        sd: sd(values, mean),
+        interval: found.interval.filter(|_| !all_same(values)),
+    })
+}
+
+fn sd(values: &[f64], mean: f64) -> Option<f64> {
+    if values.len() < 2 || all_same(values) {
+        // A mean may be rounded: equal observations must not deviate from it.
+        return (values.len() > 1).then_some(0.0);
+    }
+    let squares: f64 = values.iter().map(|x| (x - mean) * (x - mean)).sum();
+    Some((squares / (values.len() as f64 - 1.0)).sqrt())
+}
+
+fn all_same(values: &[f64]) -> bool {
+    values
+        .windows(2)
+        .all(|pair| pair[0].total_cmp(&pair[1]).is_eq())
+}
+
+/// Probability of observations as far from zero as these or further, if their centre were zero:
+/// by Student's t of a mean, by the sign test of a median. None of fewer than two.
+///
+/// Source of the sign test: W. J. Conover, "Practical Nonparametric Statistics", Wiley.
+#[must_use]
+pub fn p_value(values: &[f64], centre: Centre) -> Option<f64> {
+    let found = estimate(values).filter(|found| found.n > 1)?;
+    match (centre, found.sd.filter(|sd| *sd > 0.0)) {
+        (Centre::Mean, Some(sd)) => {
+            let t = found.value.abs() * (found.n as f64).sqrt() / sd;
+            Some((1.0 - t_within(t, (found.n - 1).clamp(1, 10_000))).max(0.0))
+        }
+        // Where all are the same there is no deviation to measure a mean by; signs are left.
+        _ => {
+            let above = values.iter().filter(|x| **x > 0.0).count();
+            let below = values.iter().filter(|x| **x < 0.0).count();
+            let tail = binomial_cdf(above + below, 0.5)[above.min(below)];
+            Some((2.0 * tail).min(1.0))
+        }
+    }
+}
+
+/// The probabilities `p` as they count where one wants no error among all of them together: one
+/// is significant at a level if its adjusted probability is not above it.
+///
+/// Source: S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
+///         Journal of Statistics 6, 1979.
+#[must_use]
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|one, other| p[*one].total_cmp(&p[*other]));
+    let mut adjusted = vec![0.0; p.len()];
+    let mut least = 0.0_f64;
+    for (rank, at) in order.into_iter().enumerate() {
+        // Never less than a smaller one's.
+        least = least.max(p[at] * (p.len() - rank) as f64).min(1.0);
+        adjusted[at] = least;
+    }
+    adjusted
 }
 
 /// An order statistic, and how well the percentile behind it is known.
@@ -187,7 +316,7 @@ mod tests {
     #[test]
     fn a_mean_has_the_interval_of_student() {
         let found = estimate(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
-        assert_eq!((found.n, found.mean), (5, 3.0));
+        assert_eq!((found.n, found.value), (5, 3.0));
         assert!((found.sd.unwrap() - 2.5_f64.sqrt()).abs() < 1e-12);
         assert!((found.half_width().unwrap() - 1.9632).abs() < 1e-3);
     }
@@ -195,8 +324,74 @@ mod tests {
     #[test]
     fn one_observation_has_no_interval_and_none_has_no_mean() {
         let found = estimate(&[4.0]).unwrap();
-        assert_eq!((found.mean, found.sd, found.interval), (4.0, None, None));
+        assert_eq!((found.value, found.sd, found.interval), (4.0, None, None));
         assert_eq!(estimate(&[]), None);
+    }
+
+    // The sum of ten times 0.1 is not 1, so a mean computed from it would deviate from all ten.
+    #[test]
+    fn equal_observations_are_identical_and_have_no_interval() {
+        for found in [estimate(&[0.1; 10]), median(&[0.1; 10])] {
+            let found = found.unwrap();
+            assert!(found.is_identical());
+            assert_eq!(
+                (found.value, found.sd, found.interval),
+                (0.1, Some(0.0), None)
+            );
+        }
+        assert_eq!(p_value(&[0.1; 10], Centre::Mean), Some(2.0 / 1024.0));
+        assert_eq!(p_value(&[0.0; 10], Centre::Mean), Some(1.0));
+        assert!(!estimate(&[0.1]).unwrap().is_identical());
+    }
+
+    // t = 2.776 with four degrees of freedom is the 97.5 % quantile: 5 % on both sides. Ten signs
+    // of one kind have probability 2 / 1024, five 2 / 32.
+    #[test]
+    fn probabilities_are_those_of_the_tables() {
+        let four = [1.0, 2.0, 3.0, 4.0, 5.0].map(|x| x - 3.0 + 1.9632);
+        assert!((p_value(&four, Centre::Mean).unwrap() - 0.05).abs() < 1e-4);
+        let signs: Vec<f64> = (1..=10).map(f64::from).collect();
+        assert!((p_value(&signs, Centre::Median).unwrap() - 2.0 / 1024.0).abs() < 1e-12);
+        assert!((p_value(&signs[..5], Centre::Median).unwrap() - 0.0625).abs() < 1e-12);
+        assert!(p_value(&[-1.0, 1.0, 2.0], Centre::Median).unwrap() > 0.99);
+    }
+
+    // The example of four: 0.005, 0.01, 0.03 and 0.04 become 0.02, 0.03, 0.06 and 0.06.
+    #[test]
+    fn holm_steps_down_from_the_smallest() {
+        let found = holm(&[0.01, 0.04, 0.03, 0.005]);
+        for (got, want) in found.into_iter().zip([0.03, 0.06, 0.06, 0.02]) {
+            assert!((got - want).abs() < 1e-12, "{got}, want {want}");
+        }
+        assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
+        assert!(holm(&[]).is_empty());
+    }
+
+    // Draws of a lognormal distribution with a long tail, as worst errors have: the interval of
+    // Student covers its mean in fewer than nine of ten cases, that between order statistics its
+    // median in at least 95 of a hundred, and five observations have none.
+    #[test]
+    fn an_extreme_gets_an_interval_that_covers() {
+        let mut draws = fairhaul_simulator::random::Streams::new(5, 0).stream("extremes", "test");
+        let mut normal = || {
+            let sum: f64 = (0..12)
+                .map(|_| fairhaul_simulator::random::uniform(&mut draws))
+                .sum();
+            libm::exp(1.5 * (sum - 6.0))
+        };
+        let (mut mean_covered, mut median_covered) = (0, 0);
+        for _ in 0..1_000 {
+            let values: Vec<f64> = (0..10).map(|_| normal()).collect();
+            let covers = |found: Estimate, truth: f64| {
+                let (low, high) = found.interval.unwrap();
+                u32::from((low..=high).contains(&truth))
+            };
+            mean_covered += covers(estimate(&values).unwrap(), libm::exp(1.125));
+            median_covered += covers(median(&values).unwrap(), 1.0);
+            assert_eq!(median(&values[..5]).unwrap().interval, None);
+        }
+        assert!(mean_covered < 900, "{mean_covered}");
+        assert!(median_covered >= 950, "{median_covered}");
     }
 
     // The median of 30 lies between the 10th and the 21st value with 95.7 %.

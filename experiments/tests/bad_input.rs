@@ -188,7 +188,7 @@ fn a_scenario_that_is_not_text_is_refused() {
         (
             b"\xef\xbb\xbfscenario.nam = \"x\"\n",
             "s.toml:1:scenario.nam: unknown key, did you mean \"name\"; got nam; allowed name, \
-             about, horizon, network, connection-window, latency, ideal, events, memory",
+             about, horizon, network, connection-window, latency, ideal, ideal-share, events, memory",
         ),
     ];
     for (text, message) in cases {

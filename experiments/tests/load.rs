@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{Rate, Weight};
 use fairhaul_lab::oracles;
-use fairhaul_lab::scenario::{BadInput, Scenario};
+use fairhaul_lab::scenario::{BadInput, Scenario, note_on_replications};
 use fairhaul_simulator::setup::{Behaviour, FaultKind};
 use tempfile::TempDir;
 
@@ -388,4 +388,92 @@ fn a_cell_has_a_file_that_draws_the_same() {
         again.cells()[0].resolve(4).unwrap(),
     );
     assert_eq!(format!("{first:?}"), format!("{second:?}"));
+}
+
+// Two rows of transfers without a class are two classes: what is compared is what they are called.
+#[test]
+fn a_transfer_is_reported_under_its_name_unless_it_says_another() {
+    let more = r#"
+[[transfer]]
+name = "paid"
+source = "server"
+destination = "small"
+bytes = "10 MB"
+
+[[transfer]]
+name = "other"
+class = "bulk"
+source = "server"
+destination = "small"
+bytes = "10 MB"
+"#;
+    let setup = load(&format!("{SMALL}{more}")).cells()[0]
+        .resolve(0)
+        .unwrap();
+    let classes: Vec<&str> = setup.transfers.iter().map(|t| t.class.as_str()).collect();
+    let want = ["bulk", "paid", "bulk"];
+    assert_eq!(classes, want.map(|class| [class; 3]).concat());
+}
+
+#[test]
+fn entitlements_are_fair_to_whom_the_scenario_says() {
+    let of = |text: &str| load(text).cells()[0].resolve(0).unwrap().ideal_share;
+    assert_eq!(of(SMALL), None);
+    let said = SMALL.replace(
+        "name = \"small\"\n\n[[peer]]",
+        "name = \"small\"\nideal-share = \"group\"\n\n[[peer]]",
+    );
+    assert_eq!(of(&said), Some("group".to_owned()));
+}
+
+// Nothing is drawn where all capacities, sizes and times are written; a swarm's nodes draw whom
+// they meet; a distribution draws.
+#[test]
+fn a_scenario_whose_replications_cannot_differ_is_known() {
+    let note = |text: &str| note_on_replications(&load(text)).unwrap();
+    assert_eq!(note(SMALL), None);
+    let written = SMALL.replace("{ uniform = [\"1 Mbit/s\", \"2 Mbit/s\"] }", "\"1 Mbit/s\"");
+    let found = note(&written).unwrap();
+    assert!(
+        found.starts_with("replications of every cell cannot differ"),
+        "{found}"
+    );
+    let swept = format!(
+        "{written}\n[sweep]\n\"class.small.up\" = [\"1 Mbit/s\", {{ uniform = [\"1 Mbit/s\", \"2 Mbit/s\"] }}]\n"
+    );
+    let found = note(&swept).unwrap();
+    assert!(
+        found.starts_with("replications of 1 of 2 cells cannot differ"),
+        "{found}"
+    );
+    let swarm = r#"
+scenario.name = "swarm"
+[[peer]]
+name = "seed"
+up = "1 Mbit/s"
+[[class]]
+name = "peer"
+count = 3
+up = "1 Mbit/s"
+[[content]]
+name = "film"
+bytes = "1 MB"
+seeds = "seed"
+leechers = "peer"
+"#;
+    let found = note(swarm).unwrap();
+    assert!(
+        found.contains("differ at most in what nodes draw"),
+        "{found}"
+    );
+}
+
+#[test]
+fn the_replications_of_shipped_scenarios_differ() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    for name in ["default", "disciplines", "load", "swarm", "churn"] {
+        let scenario = Scenario::load(&folder.join(format!("{name}.toml")));
+        let scenario = scenario.map_err(|bad| bad.to_string()).unwrap();
+        assert_eq!(note_on_replications(&scenario).unwrap(), None, "{name}");
+    }
 }

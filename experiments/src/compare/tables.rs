@@ -9,7 +9,7 @@ use crate::output::{
     CellRuns, Facts, OVERVIEW, OutputError, ResultDir, Results, number, read_manifest,
     refresh_digests, text, write_whole,
 };
-use crate::stats;
+use crate::stats::{self, Centre};
 use crate::terminal::{self, Style};
 
 /// Ends a result: puts the tables of `runs` together, sums them up, compares them with
@@ -25,7 +25,9 @@ pub fn conclude<S: AsRef<str>>(
     baseline: Option<&str>,
 ) -> Result<(Results, Option<Comparison>), CompareError> {
     out.assemble(runs)?;
-    let results = Results::read(out.path())?;
+    let results = Results::read(out.path())?
+        .judged_by(&facts.scenario)
+        .with_alone();
     write_summary(out.path(), &results)?;
     let comparison = match baseline {
         Some(baseline) => {
@@ -52,7 +54,9 @@ pub fn compare_result(
     baseline: Option<&str>,
 ) -> Result<(Results, Comparison), CompareError> {
     let manifest = read_manifest(dir)?;
-    let results = Results::read(dir)?;
+    let results = Results::read(dir)?
+        .judged_by(&manifest.scenario)
+        .with_alone();
     let known = baselines(&results);
     let baseline = baseline.map(str::to_owned).or_else(|| manifest.baseline());
     let comparison = match baseline {
@@ -66,6 +70,8 @@ pub fn compare_result(
 }
 
 /// Writes `summary.csv` in `dir`: a metric of a cell a row, in the order of the results.
+///
+/// An extreme has an interval of its median only; what is the same in all runs has none.
 ///
 /// # Errors
 ///
@@ -87,15 +93,18 @@ pub fn write_summary(dir: &Path, results: &Results) -> Result<(), OutputError> {
     for cell in &results.cells {
         for (at, metric) in results.metrics.iter().enumerate() {
             let values = cell.values(at);
-            let (Some(found), Some(median)) =
-                (stats::estimate(&values), stats::percentile(&values, 500))
+            let (Some(mut found), Some(median)) =
+                (stats::estimate(&values), stats::median(&values))
             else {
                 continue;
             };
+            if Centre::of_metric(metric) == Centre::Median {
+                found.interval = None;
+            }
             let own = [
                 metric.clone(),
                 found.n.to_string(),
-                number(Some(found.mean)),
+                number(Some(found.value)),
                 number(found.sd),
                 number(found.interval.map(|interval| interval.0)),
                 number(found.interval.map(|interval| interval.1)),
@@ -123,12 +132,15 @@ pub fn write_paired(
         "metric",
         "baseline",
         "n",
-        "baseline_mean",
-        "mean",
+        "centre",
+        "baseline_value",
+        "value",
         "difference",
         "sd",
         "ci_lo",
         "ci_hi",
+        "p",
+        "p_holm",
         "verdict",
     ];
     let mut table = Table::new(results, &columns);
@@ -139,17 +151,25 @@ pub fn write_paired(
             results.metrics[row.metric].clone(),
             baseline.clone(),
             row.difference.n.to_string(),
-            number(Some(row.baseline_mean)),
-            number(Some(row.mean)),
-            number(Some(row.difference.mean)),
+            row.difference.centre.word().to_owned(),
+            number(Some(row.baseline_value)),
+            number(Some(row.value)),
+            number(Some(row.difference.value)),
             number(row.difference.sd),
             number(interval.map(|interval| interval.0)),
             number(interval.map(|interval| interval.1)),
+            number(row.p.map(shown_p)),
+            number(row.adjusted_p.map(shown_p)),
             row.verdict.word().to_owned(),
         ];
         table.put(&results.cells[row.cell], own);
     }
     write_whole(&dir.join("paired.csv"), &table.bytes())
+}
+
+/// A probability as tables have it: below a millionth its digits are those of rounding.
+fn shown_p(p: f64) -> f64 {
+    (p * 1e6).ceil() / 1e6
 }
 
 /// A table in memory whose rows start with the keys of a cell.

@@ -248,7 +248,8 @@ fn a_swarm_of_four_ends_with_everybody_served() {
         .sum();
     assert_eq!(up, ByteCount::new(6_000_000));
     assert!(record.peers[3].joined.unwrap() >= at(300));
-    assert!(record.peers[1].alone.is_some() && record.peers[0].alone.is_none());
+    // Who plays a run does not measure what it takes alone.
+    assert!(record.peers.iter().all(|peer| peer.alone.is_none()));
     assert!(!record.windows.is_empty());
 }
 

@@ -75,7 +75,7 @@ fn empty(replication: u32) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
-        ideal_share: None,
+        ideal_share: Some("transfer".into()),
         horizon: Time::ZERO + Span::from_secs(100),
         windows: Vec::new(),
         event_budget: 1_000,

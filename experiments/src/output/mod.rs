@@ -5,6 +5,7 @@
 //! result, to leave half a table behind, and to let the order of threads show in a file.
 //! A directory without `manifest.json` is an unfinished result.
 
+mod alone;
 mod directory;
 mod json;
 mod latency;

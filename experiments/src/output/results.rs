@@ -11,6 +11,9 @@ use csv::{Reader, StringRecord};
 use super::OutputError;
 use super::tables::{AFTER_PARAMS, KEYS, RUNS};
 
+/// The smallest difference that matters of results whose scenario does not say.
+const SMALLEST_DIFFERENCE: f64 = 0.01;
+
 /// The runs of a result.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Results {
@@ -20,6 +23,8 @@ pub struct Results {
     pub metrics: Vec<String>,
     /// Cells in the order in which they first appear.
     pub cells: Vec<CellRuns>,
+    /// Differences below this part of the baseline do not matter.
+    pub smallest_difference: f64,
 }
 
 /// One parameter.
@@ -42,6 +47,8 @@ pub struct CellRuns {
     pub params: Vec<String>,
     /// Its replications.
     pub runs: Vec<RunValues>,
+    /// Whether it is no cell of the sweep but what transfers and peers take alone.
+    pub is_alone: bool,
 }
 
 /// One run.
@@ -103,6 +110,21 @@ impl Results {
         Self::parse(&path, &bytes)
     }
 
+    /// The same results, judged by what `scenario` says is the smallest difference that matters;
+    /// `scenario` is the text of a manifest.
+    #[must_use]
+    pub fn judged_by(mut self, scenario: &str) -> Self {
+        let said = || {
+            let scenario: toml::Table = scenario.parse().ok()?;
+            let said = scenario.get("replication")?.get("smallest-difference")?;
+            // Whole numbers are 0 and 1.
+            let whole = || said.as_integer().map(|whole| whole as f64);
+            said.as_float().or_else(whole)
+        };
+        self.smallest_difference = said().unwrap_or(SMALLEST_DIFFERENCE);
+        self
+    }
+
     /// Reads a table of runs from memory; `path` is for messages.
     ///
     /// # Errors
@@ -135,6 +157,7 @@ impl Results {
                 .collect(),
             metrics: header.iter().skip(after + 1).map(str::to_owned).collect(),
             cells: Vec::new(),
+            smallest_difference: SMALLEST_DIFFERENCE,
         };
         for row in reader.records() {
             let row = row.map_err(OutputError::csv(path))?;
@@ -179,6 +202,7 @@ impl Results {
                 cell: cell.to_owned(),
                 params,
                 runs: vec![run],
+                is_alone: false,
             });
         }
         Ok(())

@@ -122,8 +122,8 @@ fn a_result_reads_back_as_cells_of_runs() {
     assert_eq!(varies, [true, false]);
     assert_eq!(results.label(&results.cells[1]), "drr");
     assert!(results.has("slowdown_p99.small") && !results.has("makespan_s"));
-    let jain = results.metric("jain_share").unwrap();
-    assert_eq!(results.cells[1].values(jain), [1.0]);
+    let share = results.metric("share_over_entitlement_p50").unwrap();
+    assert_eq!(results.cells[1].values(share), [1.0]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn runs_with_other_metrics_share_one_table_with_empty_cells() {
     assert_eq!(runs[1].values[makespan], Some(150.0));
     assert_eq!(
         results.cells[0]
-            .values(results.metric("jain_share").unwrap())
+            .values(results.metric("share_over_entitlement_p50").unwrap())
             .len(),
         1
     );
@@ -341,7 +341,7 @@ fn a_table_that_is_not_one_is_refused_with_its_line() {
         parse("a,b\n1,2\n"),
         "out/runs.csv:1: the first columns must be run, seed, replication, cell"
     );
-    let head = "run,seed,replication,cell,uplink,trace_digest,jain_share\n";
+    let head = "run,seed,replication,cell,uplink,trace_digest,jain_window_1s\n";
     let bad = format!("{head}r0,1,0,c,drr,ff,0.5\nr1,1,0,c,drr,ff,half\n");
     assert_eq!(parse(&bad), "out/runs.csv:3: \"half\" is not a number");
     assert!(parse(&format!("{head}r0,1\n")).starts_with("out/runs.csv:2: "));

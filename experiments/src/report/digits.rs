@@ -27,6 +27,21 @@ pub fn fixed(value: f64, decimals: usize) -> String {
     if zero { "0".to_owned() } else { shown }
 }
 
+/// Half of an interval around `value`, with the decimals of the value; with one significant digit
+/// of its own where that would show as nothing.
+#[must_use]
+pub fn half(half: f64, value: f64) -> String {
+    let shown = fixed(half, decimals(value));
+    if shown != "0" || half <= 0.0 {
+        return shown;
+    }
+    if half < 1e-6 {
+        return format!("{half:.0e}");
+    }
+    let decimals = (1..=7).find(|decimals| fixed(half, *decimals) != "0");
+    fixed(half, decimals.unwrap_or(7))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +58,17 @@ mod tests {
                 "0", "0.123", "1.00", "1.23", "10.0", "12.3", "100", "123", "12346"
             ]
         );
+    }
+
+    // 20.2 with an interval of 0.034 on either side is not 20.2 ± 0.
+    #[test]
+    fn an_interval_that_is_there_is_shown() {
+        assert_eq!(half(0.034, 20.2), "0.03");
+        assert_eq!(half(0.34, 1177.2), "0.3");
+        assert_eq!(half(12.0, 1177.2), "12");
+        assert_eq!(half(0.000_04, 22.4), "0.00004");
+        assert_eq!(half(3e-9, 22.4), "3e-9");
+        assert_eq!(half(0.0, 22.4), "0");
     }
 
     #[test]

@@ -6,15 +6,16 @@
 
 use fairhaul_simulator::metrics::{self, Direction};
 
-use super::digits::significant;
 use crate::output::{CellRuns, Results};
-use crate::stats::{self, Estimate};
+use crate::stats::{self, Centre, Estimate};
 
 /// Panels of headline metrics that one figure shows at most.
-pub const FIGURE_MAX: usize = 6;
+pub const FIGURE_MAX: usize = 9;
+/// Classes whose share of their entitlement stands in front of the other numbers.
+const SHARES_FIRST: usize = 2;
 
 /// Words for metrics where there is room for them, without unit and class.
-const LONG: [(&str, &str); 15] = [
+const LONG: [(&str, &str); 18] = [
     ("transfers_not_finished", "transfers not finished"),
     ("leechers_not_finished", "peers not finished"),
     ("completion_mean_s", "mean completion"),
@@ -22,9 +23,12 @@ const LONG: [(&str, &str); 15] = [
     ("completion_p99_s", "99th percentile of completion"),
     ("slowdown_mean", "mean slowdown"),
     ("slowdown_p99", "99th percentile of slowdown"),
-    ("jain_share", "Jain's index of shares"),
-    ("jain_download_rate", "Jain's index of download rates"),
-    ("jain_share_ratio", "Jain's index of up / down"),
+    ("share_over_entitlement_p50", "share / entitlement"),
+    ("share_over_entitlement_min", "least share / entitlement"),
+    ("share_over_entitlement_max", "greatest share / entitlement"),
+    ("rate_multiple", "rate / ordinary rate"),
+    ("floor_least_1s", "least second of the floor"),
+    ("completion_p95_s", "95th percentile of completion"),
     ("share_error_worst_pp", "worst share error"),
     ("makespan_s", "last completion"),
     ("makespan_over_bound", "last completion / least possible"),
@@ -56,6 +60,8 @@ pub struct Headline {
     pub scale: f64,
     /// Which way is better.
     pub direction: Direction,
+    /// Which centre of replications is shown.
+    pub centre: Centre,
 }
 
 /// Low, middle and high percentile of one quantity: how a strip is drawn.
@@ -106,64 +112,161 @@ pub fn classes(results: &Results) -> Vec<String> {
     found.into_iter().map(|(_, class)| class).collect()
 }
 
-/// The class that asks for most bytes in all, which fairness of shares is about; empty if
-/// there are no classes.
-fn heaviest<'a>(results: &Results, classes: &'a [String]) -> &'a str {
-    let total = |base: &str, class: &str| -> f64 {
-        let metric = results.metric(&format!("{base}.{class}"));
-        let cells = metric
-            .into_iter()
-            .flat_map(|at| results.cells.iter().map(move |c| (c, at)));
-        cells.flat_map(|(cell, at)| cell.values(at)).sum()
-    };
-    let bytes = |class: &str| total("size_mean_bytes", class) * total("transfers_started", class);
-    let heaviest = classes.iter().max_by(|a, b| bytes(a).total_cmp(&bytes(b)));
-    heaviest.map_or("", String::as_str)
+/// Metrics with the words of their titles, in the order in which they are shown.
+type Wanted = Vec<(String, [String; 2])>;
+
+fn wanted(name: impl Into<String>, title: [&str; 2]) -> (String, [String; 2]) {
+    (name.into(), title.map(str::to_owned))
 }
 
-/// The headline metrics of `results` that have a value, in the order in which they are shown.
+/// The headline metrics of `results` that have a value, in the order in which they are shown:
+/// what a terminal without room for all can do without comes last.
 #[must_use]
 pub fn headlines(results: &Results) -> Vec<Headline> {
-    let classes = classes(results);
-    let small = classes.first().map_or("", String::as_str);
-    let large = heaviest(results, &classes);
-    let wanted: Vec<(String, [&str; 2])> = match kind(results) {
-        Kind::Transfers => vec![
-            ("transfers_not_finished".into(), ["not", "finished"]),
-            (format!("completion_p50_s.{small}"), [small, "p50"]),
-            (format!("completion_p99_s.{small}"), [small, "p99"]),
-            (format!("slowdown_p99.{small}"), [small, "p99 slowdown"]),
-            (format!("completion_mean_s.{large}"), [large, "mean"]),
-            ("jain_share".into(), ["Jain,", "share"]),
-            ("share_error_worst_pp".into(), ["worst share", "error"]),
-            ("uplink_utilisation".into(), ["uplink", "used"]),
-        ],
-        Kind::Load => vec![
-            ("transfers_not_finished".into(), ["not", "finished"]),
-            ("completion_mean_s".into(), ["mean", "response"]),
-            ("completion_p99_s".into(), ["p99", "response"]),
-            ("slowdown_mean".into(), ["mean", "slowdown"]),
-            ("slowdown_p99".into(), ["p99", "slowdown"]),
-            ("jain_share".into(), ["Jain,", "share"]),
-            ("uplink_utilisation".into(), ["uplink", "used"]),
-        ],
-        Kind::Swarm => vec![
-            ("leechers_not_finished".into(), ["not", "finished"]),
-            ("makespan_s".into(), ["last", "completion"]),
-            ("makespan_over_bound".into(), ["over", "the bound"]),
-            ("peer_completion_mean_s".into(), ["mean", "completion"]),
-            ("jain_download_rate".into(), ["Jain,", "rate"]),
-            ("jain_share_ratio".into(), ["Jain,", "up/down"]),
-            ("share_ratio_p5".into(), ["p5 of", "up/down"]),
-            ("uplink_utilisation".into(), ["uplink", "used"]),
-        ],
+    let list = match kind(results) {
+        Kind::Transfers => of_transfers(results),
+        Kind::Load => of_load(results),
+        Kind::Swarm => of_swarm(results),
     };
-    let found = wanted
-        .into_iter()
-        .filter_map(|(name, title)| headline(results, &name, title));
+    let found = list.into_iter().filter_map(|(name, title)| {
+        headline(results, &name, [title[0].as_str(), title[1].as_str()])
+    });
     found
         .filter(|headline| !is_all_finished(results, headline))
         .collect()
+}
+
+/// What each class got of its entitlement, multiple or floor, what the small ones waited, and how
+/// even shares are. A class with a weight is read by its multiple, one with a floor by that.
+fn of_transfers(results: &Results) -> Wanted {
+    let classes = classes(results);
+    let (small, others) = classes.split_first().expect("transfers have classes");
+    let mut list = vec![wanted("transfers_not_finished", ["not", "finished"])];
+    let floor = |class: &str| floor_of(results, class);
+    let multiple = |class: &str| results.metric(&format!("rate_multiple.{class}"));
+    let plain = others
+        .iter()
+        .filter(|class| floor(class).is_none() && multiple(class).is_none());
+    let share = |class: &String| {
+        let name = format!("share_over_entitlement_p50.{class}");
+        wanted(name, [class.as_str(), "share"])
+    };
+    let mut shares: Vec<&String> = plain.collect();
+    shares.sort_by(|a, b| spread_of(results, b).total_cmp(&spread_of(results, a)));
+    let later = shares.split_off(shares.len().min(SHARES_FIRST));
+    list.extend(shares.into_iter().map(share));
+    for class in others {
+        if multiple(class).is_some() {
+            list.push(wanted(
+                format!("rate_multiple.{class}"),
+                [class, "multiple"],
+            ));
+        }
+        if let Some(name) = floor(class) {
+            list.push(wanted(name, [class, "floor"]));
+        }
+    }
+    list.push(wanted(format!("completion_p50_s.{small}"), [small, "p50"]));
+    list.push(wanted(format!("completion_p99_s.{small}"), [small, "p99"]));
+    list.extend(jain(results));
+    list.extend(later.into_iter().map(share));
+    for class in others {
+        list.push(wanted(
+            format!("completion_mean_s.{class}"),
+            [class, "mean"],
+        ));
+    }
+    list.push(wanted(
+        format!("slowdown_p99.{small}"),
+        [small, "p99 slowdown"],
+    ));
+    list.push(wanted("uplink_utilisation", ["uplink", "used"]));
+    list
+}
+
+fn of_load(results: &Results) -> Wanted {
+    let mut list = vec![
+        wanted("transfers_not_finished", ["not", "finished"]),
+        wanted("completion_mean_s", ["mean", "response"]),
+        wanted("completion_p99_s", ["p99", "response"]),
+        wanted("slowdown_mean", ["mean", "slowdown"]),
+        wanted("slowdown_p99", ["p99", "slowdown"]),
+        wanted("share_over_entitlement_p50", ["median", "share"]),
+    ];
+    list.extend(jain(results));
+    let classes = classes(results);
+    for class in classes.iter().filter(|_| classes.len() > 1) {
+        list.push(wanted(format!("completion_p99_s.{class}"), [class, "p99"]));
+        let name = format!("share_over_entitlement_p50.{class}");
+        list.push(wanted(name, [class, "share"]));
+    }
+    list.push(wanted("uplink_utilisation", ["uplink", "used"]));
+    list
+}
+
+fn of_swarm(results: &Results) -> Wanted {
+    let mut list = vec![
+        wanted("leechers_not_finished", ["not", "finished"]),
+        wanted("makespan_s", ["last", "completion"]),
+        wanted("makespan_over_bound", ["over", "the bound"]),
+        wanted("peer_completion_mean_s", ["mean", "completion"]),
+        wanted("share_ratio_p5", ["p5 of", "up/down"]),
+    ];
+    list.extend(jain(results));
+    let prefix = "peer_completion_mean_s.";
+    let names = results.metrics.iter();
+    let classes: Vec<&str> = names.filter_map(|name| name.strip_prefix(prefix)).collect();
+    for class in classes.iter().filter(|_| classes.len() > 1) {
+        list.push(wanted(format!("{prefix}{class}"), [class, "mean"]));
+    }
+    for class in self::classes(results) {
+        list.push(wanted(format!("completion_p50_s.{class}"), [&class, "p50"]));
+        list.push(wanted(format!("completion_p99_s.{class}"), [&class, "p99"]));
+    }
+    list.push(wanted("uplink_utilisation", ["uplink", "used"]));
+    list
+}
+
+/// Jain's index over the shortest windows of at least a second, or over the longest there are.
+fn jain(results: &Results) -> Option<(String, [String; 2])> {
+    let mut windows: Vec<(f64, &String)> = results
+        .metrics
+        .iter()
+        .filter(|name| results.has(name))
+        .filter_map(|name| Some((window_s(name)?, name)))
+        .collect();
+    windows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let long = windows.iter().find(|(length, _)| *length >= 1.0);
+    let (length, name) = long.or_else(|| windows.last())?;
+    Some(((*name).clone(), ["Jain,".to_owned(), format!("{length} s")]))
+}
+
+/// Length of the windows that the metric `name` is Jain's index over, in seconds.
+#[must_use]
+pub fn window_s(name: &str) -> Option<f64> {
+    let length = name.strip_prefix("jain_window_")?.strip_suffix('s')?;
+    length.parse().ok()
+}
+
+/// The metric of the floor of `class`, if it has one.
+fn floor_of<'a>(results: &'a Results, class: &str) -> Option<&'a str> {
+    let of_class = |name: &&String| {
+        let (base, own) = name.split_once('.').unwrap_or((name, ""));
+        base.starts_with("floor_least_") && own == class
+    };
+    results.metrics.iter().find(of_class).map(String::as_str)
+}
+
+/// How far apart the cells are in the share of `class`.
+fn spread_of(results: &Results, class: &str) -> f64 {
+    let Some(found) = of_metric(results, &format!("share_over_entitlement_p50.{class}")) else {
+        return 0.0;
+    };
+    let centres = results.cells.iter().filter_map(|cell| found.estimate(cell));
+    let (low, high) = centres.fold((f64::INFINITY, 0.0_f64), |(low, high), found| {
+        (low.min(found.value), high.max(found.value))
+    });
+    high - low
 }
 
 /// The metric `name` as a headline under its own name; none if no run has a value.
@@ -191,6 +294,7 @@ fn headline(results: &Results, name: &str, title: [&str; 2]) -> Option<Headline>
         unit,
         scale,
         direction: metrics::direction(name),
+        centre: Centre::of_metric(name),
     })
 }
 
@@ -235,7 +339,10 @@ pub fn spread(results: &Results) -> Option<Spread> {
 #[must_use]
 pub fn distance(results: &Results) -> Option<Headline> {
     match kind(results) {
-        Kind::Transfers => headline(results, "share_error_worst_pp", ["worst share", "error"]),
+        Kind::Transfers => match jain(results) {
+            Some((name, [index, window])) => headline(results, &name, [&index, &window]),
+            None => headline(results, "share_error_worst_pp", ["worst share", "error"]),
+        },
         Kind::Load => headline(results, "slowdown_mean", ["mean", "slowdown"]),
         Kind::Swarm => headline(
             results,
@@ -254,7 +361,7 @@ fn unit(results: &Results, metrics: &[usize]) -> (&'static str, f64) {
     if base.ends_with("_pp") {
         return ("pp", 1.0);
     }
-    if base == "uplink_utilisation" {
+    if base == "uplink_utilisation" || base.starts_with("floor_least_") {
         return ("%", 100.0);
     }
     if !base.ends_with("_s") {
@@ -274,10 +381,11 @@ fn unit(results: &Results, metrics: &[usize]) -> (&'static str, f64) {
 }
 
 impl Headline {
-    /// Mean and interval of the metric in `cell`, in the unit as shown.
+    /// Centre and interval of the metric in `cell`, in the unit as shown.
     #[must_use]
     pub fn estimate(&self, cell: &CellRuns) -> Option<Estimate> {
-        scaled(cell, self.metric, self.scale)
+        let values = cell.values(self.metric);
+        Some(self.centre.of(&values)?.scaled(self.scale))
     }
 
     /// Title and unit.
@@ -291,7 +399,11 @@ impl Headline {
     pub fn long_title(&self, name: &str) -> String {
         let (base, class) = name.split_once('.').unwrap_or((name, ""));
         let words = LONG.iter().find(|(known, _)| *known == base);
-        let words = words.map_or_else(|| base.replace('_', " "), |(_, words)| (*words).to_owned());
+        let words = match (words, window_s(name)) {
+            (Some((_, words)), _) => (*words).to_owned(),
+            (None, Some(length)) => format!("Jain's index in windows of {length} s"),
+            (None, None) => base.replace('_', " "),
+        };
         let words = with_unit(&words, self.unit);
         if class.is_empty() {
             words
@@ -299,49 +411,18 @@ impl Headline {
             format!("{class}: {words}")
         }
     }
-
-    /// Indices of the cells whose mean is best, or shown with the same digits as the best,
-    /// among those that differ in their policy alone. Where all are the same none is best.
-    #[must_use]
-    pub fn best(&self, results: &Results) -> Vec<usize> {
-        let groups = groups(results);
-        groups
-            .iter()
-            .flat_map(|group| self.best_of(results, group))
-            .collect()
-    }
-
-    fn best_of(&self, results: &Results, group: &[usize]) -> Vec<usize> {
-        let mean = |at: &usize| Some((*at, self.estimate(&results.cells[*at])?.mean));
-        let means: Vec<(usize, f64)> = group.iter().filter_map(mean).collect();
-        let known = means.iter().map(|(_, mean)| *mean);
-        let best = match self.direction {
-            Direction::Lower => known.min_by(f64::total_cmp),
-            Direction::Higher => known.max_by(f64::total_cmp),
-            Direction::Neither => None,
-        };
-        let Some(best) = best.map(significant) else {
-            return Vec::new();
-        };
-        let equal = means.iter().filter(|(_, mean)| significant(*mean) == best);
-        let found: Vec<usize> = equal.map(|(at, _)| *at).collect();
-        if found.len() == group.len() {
-            Vec::new()
-        } else {
-            found
-        }
-    }
 }
 
-/// The axis whose values are compared: the first that varies and is not a number, or the
-/// first that varies.
+/// The axis whose values are compared: the first that varies and is a policy, or is not a
+/// number, or just varies.
 #[must_use]
 pub fn policy_axis(results: &Results) -> Option<usize> {
     let varying = results.varying();
-    let named = varying
-        .iter()
-        .find(|at| results.axes[**at].numbers().is_none());
-    named.or_else(|| varying.first()).copied()
+    let policy = |at: &&usize| results.axes[**at].name.starts_with("policy");
+    let named = |at: &&usize| results.axes[**at].numbers().is_none();
+    let found = varying.iter().find(policy);
+    let found = found.or_else(|| varying.iter().find(named));
+    found.or_else(|| varying.first()).copied()
 }
 
 /// Cells that differ in their policy alone, group by group.
@@ -357,7 +438,8 @@ pub fn groups(results: &Results) -> Vec<Vec<usize>> {
         others.iter().map(|at| cell.params[*at].clone()).collect()
     };
     let mut found: Vec<(Vec<String>, Vec<usize>)> = Vec::new();
-    for (at, cell) in results.cells.iter().enumerate() {
+    let cells = results.cells.iter().enumerate();
+    for (at, cell) in cells.filter(|(_, cell)| !cell.is_alone) {
         let key = key(cell);
         if let Some((_, group)) = found.iter_mut().find(|(known, _)| *known == key) {
             group.push(at);
@@ -372,8 +454,8 @@ impl Spread {
     /// Mean of each percentile in `cell`, in the unit as shown.
     #[must_use]
     pub fn values(&self, cell: &CellRuns) -> Option<Vec<f64>> {
-        let of = |at: &usize| Some(scaled(cell, *at, self.scale)?.mean);
-        self.metrics.iter().map(of).collect()
+        let mean = |at: &usize| Some(stats::estimate(&cell.values(*at))?.value * self.scale);
+        self.metrics.iter().map(mean).collect()
     }
 
     /// Title and unit.
@@ -389,10 +471,6 @@ fn with_unit(title: &str, unit: &str) -> String {
     } else {
         format!("{title} ({unit})")
     }
-}
-
-fn scaled(cell: &CellRuns, metric: usize, scale: f64) -> Option<Estimate> {
-    Some(stats::estimate(&cell.values(metric))?.scaled(scale))
 }
 
 #[cfg(test)]

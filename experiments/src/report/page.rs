@@ -5,9 +5,10 @@
 
 use std::fmt::Write;
 
-use super::digits::{decimals, fixed, significant};
+use super::digits::{self, significant};
 use super::headline::{self, Headline};
-use crate::compare::{Comparison, Verdict};
+use super::words;
+use crate::compare::{self, Comparison, Verdict};
 use crate::output::{Manifest, Results};
 use crate::stats::Estimate;
 
@@ -37,7 +38,11 @@ pub(super) fn page(
     );
     body += &facts_line(manifest, results);
     body += "<h2>Summary</h2>\n";
+    for sentence in words::sentences(results) {
+        put(&mut body, format_args!("<p>{}</p>\n", escape(&sentence)));
+    }
     body += &summary(results, &headlines);
+    body += &classes(results);
     if let Some(comparison) = comparison {
         let (axis, baseline) = (escape(&comparison.axis), escape(&comparison.baseline));
         put(
@@ -112,16 +117,13 @@ fn table_head(results: &Results, headlines: &[Headline]) -> String {
 
 fn summary(results: &Results, headlines: &[Headline]) -> String {
     let mut out = table_head(results, headlines);
-    let best: Vec<Vec<usize>> = headlines
-        .iter()
-        .map(|headline| headline.best(results))
-        .collect();
+    let best = compare::best(results, headlines);
     for (row, cell) in results.cells.iter().enumerate() {
         put(
             &mut out,
             format_args!("<tr><th>{}</th>", escape(&results.label(cell))),
         );
-        for (headline, best) in headlines.iter().zip(&best) {
+        for (headline, best) in headlines.iter().zip(&best.cells) {
             let class = if best.contains(&row) {
                 " class=best"
             } else {
@@ -134,8 +136,64 @@ fn summary(results: &Results, headlines: &[Headline]) -> String {
         }
         out += "</tr>\n";
     }
-    out + "</tbody></table></div>\n<p class=note>Mean ± half of the 95 % confidence interval over \
-        replications. Bold: best mean among cells that differ in their policy alone.</p>\n"
+    let comparisons = best.comparisons;
+    out + &format!(
+        "</tbody></table></div>\n<p class=note>Mean ± half of the 95 % confidence interval over \
+         replications; of a least or a worst the median and its interval between order statistics, \
+         where there are enough. Bold: better than every other cell that differs in its policy \
+         alone, paired, by more than {} %, after Holm over {comparisons} comparisons.</p>\n",
+        significant(results.smallest_difference * 100.0)
+    )
+}
+
+/// Every class of transfers in every cell: what it waited, and what it got of its entitlement.
+fn classes(results: &Results) -> String {
+    const COLUMNS: [&str; 9] = [
+        "transfers_not_finished",
+        "completion_p50_s",
+        "completion_p99_s",
+        "slowdown_p50",
+        "slowdown_p99",
+        "share_over_entitlement_min",
+        "share_over_entitlement_p50",
+        "share_over_entitlement_max",
+        "transfers_started",
+    ];
+    let classes = headline::classes(results);
+    if classes.is_empty() {
+        return String::new();
+    }
+    let mut out = "<h2>Classes</h2>\n<div class=scroll><table>\n<thead><tr><th>class</th>\
+        <th>cell</th>"
+        .to_owned();
+    for column in COLUMNS {
+        let title = headline::of_metric(results, column);
+        let title = title.map_or_else(|| column.to_owned(), |found| found.long_title(column));
+        put(&mut out, format_args!("<th>{}</th>", escape(&title)));
+    }
+    out += "</tr></thead>\n<tbody>\n";
+    for class in &classes {
+        let found =
+            COLUMNS.map(|column| headline::of_metric(results, &format!("{column}.{class}")));
+        for cell in &results.cells {
+            let (class, label) = (escape(class), escape(&results.label(cell)));
+            put(
+                &mut out,
+                format_args!("<tr><th>{class}</th><td>{label}</td>"),
+            );
+            for headline in &found {
+                let value = headline.as_ref().and_then(|found| found.estimate(cell));
+                let unit = headline.as_ref().map_or("", |found| found.unit);
+                let shown = value.map_or_else(
+                    || "–".to_owned(),
+                    |found| format!("{} {unit}", estimate(&found, "")),
+                );
+                put(&mut out, format_args!("<td>{}</td>", shown.trim_end()));
+            }
+            out += "</tr>\n";
+        }
+    }
+    out + "</tbody></table></div>\n"
 }
 
 fn paired(results: &Results, comparison: &Comparison, headlines: &[Headline]) -> String {
@@ -157,7 +215,7 @@ fn paired(results: &Results, comparison: &Comparison, headlines: &[Headline]) ->
                 Verdict::Worse => "worse",
                 _ => "same",
             };
-            let sign = if row.difference.mean > 0.0 { "+" } else { "" };
+            let sign = if row.difference.value > 0.0 { "+" } else { "" };
             let shown = estimate(&row.difference.scaled(headline.scale), sign);
             let word = row.verdict.word();
             put(
@@ -167,20 +225,27 @@ fn paired(results: &Results, comparison: &Comparison, headlines: &[Headline]) ->
         }
         out += "</tr>\n";
     }
-    out + "</tbody></table></div>\n<p class=note>Replications share their random numbers, so each \
-        run is compared with its twin: mean difference ± half of its 95 % confidence interval. A \
-        verdict is given where the interval leaves out zero. With many metrics some verdicts are \
-        chance: about one in twenty of those that mean nothing.</p>\n"
+    let (count, level) = (comparison.headline, compare::LEVEL);
+    out + &format!(
+        "</tbody></table></div>\n<p class=note>Replications share their random numbers, so each run \
+         is compared with its twin: difference ± half of its 95 % confidence interval. A verdict \
+         is given where the interval leaves out zero, the difference is above {} % of the \
+         baseline, and its probability stands beside all {count} comparisons of the table (Holm): \
+         without that, chance alone would make {} of them differ.</p>\n",
+        significant(results.smallest_difference * 100.0),
+        significant(count as f64 * level)
+    )
 }
 
 fn estimate(found: &Estimate, sign: &str) -> String {
-    let half = found.half_width().map_or_else(String::new, |half| {
-        format!(
-            "<span class=half> ± {}</span>",
-            fixed(half, decimals(found.mean))
-        )
-    });
-    format!("{sign}{}{half}", significant(found.mean))
+    let value = significant(found.value);
+    let spread = match (found.half_width(), found.interval) {
+        _ if found.is_identical() => format!("identical in {} runs", found.n),
+        (Some(half), _) => format!("± {}", digits::half(half, found.value)),
+        (None, Some((low, high))) => format!("{} to {}", significant(low), significant(high)),
+        (None, None) => return format!("{sign}{value}"),
+    };
+    format!("{sign}{value}<span class=half> {spread}</span>")
 }
 
 fn provenance(manifest: &Manifest) -> String {
@@ -234,18 +299,21 @@ fn escape(text: &str) -> String {
 
 const HOW_TO_READ: &str = "<h2>How to read it</h2>\n<ul>\n\
     <li><b>Entitlement</b> is what weighted max-min sharing would have given a transfer at each \
-    moment, among those that had something to send, floors and caps included. <b>Share error</b> \
-    is the distance from it in percent points of all bytes.</li>\n\
-    <li><b>Jain's index</b> is 1 if all got the same part of what they were entitled to, and 1/n \
-    if one of n got all. It does not say who lost, so it never stands alone here.</li>\n\
-    <li><b>Slowdown</b> is the time that something took over the time that it would have taken \
-    alone. Percentiles are values that occurred.</li>\n\
+    moment, among those that had something to send, floors and caps included. A <b>share</b> is what \
+    it got over that: below 1 for who waited longer than it had to.</li>\n\
+    <li><b>Jain's index</b>, over windows of a length and among those that wanted something all \
+    through a window, is 1 if all got the same part of what they were entitled to, and 1/n if one \
+    of n got all. It does not say who lost, so it never stands alone here.</li>\n\
+    <li><b>Slowdown</b> is the time that something took over the time that it took in a run of \
+    its own, with the same links and nobody else; the row <b>alone</b> has those times. Percentiles \
+    are values that occurred.</li>\n\
     <li><b>The bound</b> of a swarm is the least time in which any policy could serve the last \
     peer (Kumar and Ross; Mundinger, Weber and Weiss for equal peers).</li>\n\
     <li><b>Up / down</b> is what a peer sent while it still wanted something over what it \
     received.</li>\n\
     <li>What did not finish is counted, never left out of a distribution.</li>\n\
-    <li>One replication is one observation. Intervals of means are Student's, 95 %.</li>\n</ul>\n";
+    <li>One replication is one observation. Intervals of means are Student's, 95 %; where all \
+    replications are the same there is none.</li>\n</ul>\n";
 
 const STYLE: &str = "\
 :root { color-scheme: light dark; --ink: #1c1c1c; --soft: #666; --page: #fff; --line: #ddd; \

@@ -21,6 +21,8 @@ const WINDOWS_MAX: usize = 150;
 struct Shown {
     cells: Vec<usize>,
     labels: Vec<String>,
+    /// The row of what is alone, if there is one.
+    alone: Option<usize>,
     common: String,
 }
 
@@ -58,7 +60,17 @@ fn shown(results: &Results) -> Shown {
             Some(format!("{} = {value}", results.axes[axis].name))
         })
         .collect();
+    let varying = results.varying();
+    let like = |at: &usize| {
+        let of_policy = |axis: &usize| Some(*axis) != policy;
+        let mut others = varying.iter().filter(|axis| of_policy(axis));
+        let first = cells.first().map(|first| &results.cells[*first].params);
+        let own = &results.cells[*at];
+        own.is_alone
+            && others.all(|axis| first.is_some_and(|first| first[*axis] == own.params[*axis]))
+    };
     Shown {
+        alone: (0..results.cells.len()).find(like),
         labels: cells.iter().map(label).collect(),
         cells,
         common: common.join(", "),
@@ -94,23 +106,29 @@ fn headlines(results: &Results, shown: &Shown) -> Option<Figure> {
 
 /// Values of `headline` a row; `None` if no cell has one.
 fn dots(results: &Results, shown: &Shown, headline: &Headline) -> Option<Panel> {
-    let rows: Vec<Dot> = shown
-        .cells
+    let dot = |(colour, (cell, label)): (usize, (&usize, &String))| {
+        let found = headline.estimate(&results.cells[*cell]);
+        Dot {
+            label: label.clone(),
+            colour,
+            mean: found.map(|found| found.value),
+            interval: found.and_then(|found| found.interval),
+        }
+    };
+    let cells = shown.cells.iter().zip(&shown.labels).enumerate();
+    // What is alone comes first where the metric is one that it has.
+    let alone = shown
+        .alone
         .iter()
-        .zip(&shown.labels)
-        .enumerate()
-        .map(|(colour, (cell, label))| {
-            let found = headline.estimate(&results.cells[*cell]);
-            Dot {
-                label: label.clone(),
-                colour,
-                mean: found.map(|found| found.mean),
-                interval: found.and_then(|found| found.interval),
-            }
-        })
-        .collect();
+        .map(|cell| (cell, &results.cells[*cell].cell));
+    let alone = alone.map(|row| dot((shown.cells.len(), row)));
+    let alone = alone.filter(|row| row.mean.is_some());
+    let rows: Vec<Dot> = alone.chain(cells.map(dot)).collect();
     let name = results.metrics[headline.metric].as_str();
-    let ideal = (name.starts_with("jain") || name.ends_with("over_bound")).then_some(1.0);
+    let ideal = (name.starts_with("jain")
+        || name.starts_with("share_over")
+        || name.ends_with("over_bound"))
+    .then_some(1.0);
     let means = rows.iter().filter_map(|row| row.mean);
     let ends = rows
         .iter()
@@ -243,10 +261,7 @@ fn windowed(results: &Results, shown: &Shown) -> Option<Figure> {
         .metrics
         .iter()
         .enumerate()
-        .filter_map(|(at, name)| {
-            let length = name.strip_prefix("jain_window_")?.strip_suffix('s')?;
-            Some((length.parse().ok()?, at))
-        })
+        .filter_map(|(at, name)| Some((headline::window_s(name)?, at)))
         .collect();
     let lines = shown.cells.iter().zip(&shown.labels).enumerate();
     let lines: Vec<Line> = lines
@@ -263,7 +278,7 @@ fn windowed(results: &Results, shown: &Shown) -> Option<Figure> {
                 colour,
                 points: found
                     .iter()
-                    .map(|(length, found)| (*length, found.mean))
+                    .map(|(length, found)| (*length, found.value))
                     .collect(),
                 intervals: found.iter().map(|(_, found)| found.interval).collect(),
                 marks: true,

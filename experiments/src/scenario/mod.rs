@@ -70,6 +70,17 @@ pub struct Plan {
     pub files: Vec<String>,
 }
 
+/// What tells the replications of a cell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replications {
+    /// Something in the file is drawn: times, sizes, capacities, places.
+    Differ,
+    /// Nothing in the file is drawn. Only nodes draw: neighbours, chunks, whom to unchoke.
+    DifferInNodes,
+    /// Nothing is drawn: all replications are the same run.
+    Identical,
+}
+
 /// One combination of the values of a sweep.
 #[derive(Clone, Debug)]
 pub struct Cell {
@@ -167,6 +178,29 @@ impl Scenario {
                 }
                 let index = u32::try_from(number).expect("sweeps have at most 10,000 cells");
                 self.cell(index, choice)
+            })
+            .collect()
+    }
+
+    /// Whether the replications of each cell can differ, in the order of [`Scenario::cells`].
+    ///
+    /// Compares the first two: what is drawn differs between any two but by chance of one in
+    /// 2^53, and what is not is the same in all.
+    ///
+    /// # Errors
+    ///
+    /// A fault that only some combination of values has.
+    pub fn replications(&self) -> Result<Vec<Replications>, BadInput> {
+        let cells = self.cells().into_iter();
+        cells
+            .map(|cell| {
+                let (first, mut second) = (cell.resolve(0)?, cell.resolve(1)?);
+                second.replication = first.replication;
+                Ok(match (first == second, first.contents.is_empty()) {
+                    (false, _) => Replications::Differ,
+                    (true, false) => Replications::DifferInNodes,
+                    (true, true) => Replications::Identical,
+                })
             })
             .collect()
     }
@@ -308,6 +342,36 @@ fn plan(cx: &Context, full: &Table, axes: &[Axis]) -> Result<Plan, BadInput> {
         replications: u32::try_from(replications).expect("at most 100,000"),
         baseline,
         files: check::files(&output.need("files")?)?,
+    })
+}
+
+/// What a person should know of the replications of `scenario`; none if all of them differ.
+///
+/// # Errors
+///
+/// A fault that only some combination of values has.
+pub fn note_on_replications(scenario: &Scenario) -> Result<Option<String>, BadInput> {
+    let found = scenario.replications()?;
+    let count = |kind| found.iter().filter(|own| **own == kind).count();
+    let of_all = |cells: usize| match cells == found.len() {
+        true => "of every cell".to_owned(),
+        false => format!("of {cells} of {} cells", found.len()),
+    };
+    let same = count(Replications::Identical);
+    let in_nodes = count(Replications::DifferInNodes);
+    Ok(if same > 0 {
+        let cells = of_all(same);
+        Some(format!(
+            "replications {cells} cannot differ: nothing is drawn there, so they are one run"
+        ))
+    } else if in_nodes > 0 {
+        let cells = of_all(in_nodes);
+        Some(format!(
+            "replications {cells} differ at most in what nodes draw (neighbours, chunks, whom to \
+             unchoke): nothing in the file is drawn there"
+        ))
+    } else {
+        None
     })
 }
 

@@ -113,7 +113,7 @@ fn case(at: &At<'_>) -> Result<Value, BadInput> {
     const ALLOWED: &str =
         "a table such as { name = \"small\", \"class.a.count\" = 10 }, or a dotted key";
     let row = at.row(ALLOWED)?;
-    let name = row.need("name")?.name()?.to_owned();
+    let name = case_name(&row.need("name")?)?;
     let mut settings = Vec::new();
     for entry in &row.table.entries {
         if entry.key == "name" {
@@ -132,6 +132,16 @@ fn case(at: &At<'_>) -> Result<Value, BadInput> {
         label: name,
         settings,
     })
+}
+
+/// What a case is called: a name, or that of a policy, of which one has a sign in it.
+fn case_name(at: &At<'_>) -> Result<String, BadInput> {
+    let text = at.text(NAME_ALLOWED)?;
+    if is_name(&text.replace(['+', '/'], "_")) {
+        Ok(text.to_owned())
+    } else {
+        at.name().map(str::to_owned)
+    }
 }
 
 /// What a value is called in a table of results: no commas, no quotes.

@@ -155,7 +155,7 @@ fn bars(headline: &Headline, results: &Results, width: usize) -> (String, Vec<St
     let means: Vec<Option<f64>> = results
         .cells
         .iter()
-        .map(|cell| Some(headline.estimate(cell)?.mean))
+        .map(|cell| Some(headline.estimate(cell)?.value))
         .collect();
     let most = means.iter().flatten().copied().fold(0.0, f64::max);
     let rows = means.iter().map(|mean| match mean {

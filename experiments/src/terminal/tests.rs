@@ -14,7 +14,7 @@ fn wide(width: usize) -> Style {
 fn small() -> Results {
     let text = "run,seed,replication,cell,uplink,trace_digest,size_mean_bytes.bulk,\
         size_mean_bytes.small,completion_p50_s.small,completion_p99_s.small,slowdown_p50.small,\
-        slowdown_p95.small,slowdown_p99.small,jain_share,share_error_worst_pp,\
+        slowdown_p95.small,slowdown_p99.small,jain_window_1s,share_error_worst_pp,\
         transfers_not_finished\n\
         a,1,0,c,fifo,ff,900,10,1,8,10,40,100,0.8,20,1\n\
         b,1,1,c,fifo,ff,900,10,3,12,10,40,100,0.8,20,1\n\
@@ -24,29 +24,38 @@ fn small() -> Results {
 }
 
 // Two disciplines, two replications: fifo takes 1 s and 3 s at the median, so 2 s with an
-// interval of 12.7 s to either side.
+// interval of 12.7 s to either side. What is the same in both runs says so, and nothing is best.
 #[test]
-fn a_table_has_means_half_widths_and_the_best() {
+fn a_table_has_means_half_widths_and_what_is_identical() {
     let table = table(&small(), wide(120));
     let lines: Vec<&str> = table.lines().collect();
-    let words = |line: &str| {
-        line.split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let first = [
-        "uplink", "not", "small", "small", "small", "Jain,", "worst", "share",
-    ];
-    assert_eq!(words(lines[0]), first);
-    let second = [
-        "finished", "p50", "s", "p99", "s", "p99", "slowdown", "share", "error", "pp",
-    ];
-    assert_eq!(words(lines[1]), second);
-    let fifo = "fifo 1.00 ±0 2.00 ±12.71 10.0 ±25.4 100 ±0 0.800 ±0 20.0 ±0";
-    assert_eq!(words(lines[2]).join(" "), fifo);
-    let drr = "drr 0 ±0* 0.100 ±0 * 0.400 ±0 * 10.0 ±0* 0.990 ±0* 5.00 ±0*";
-    assert_eq!(words(lines[3]).join(" "), drr);
-    assert!(lines[4].contains("over 2 replications"));
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(words(lines[0]), "uplink not small small Jain, small");
+    assert_eq!(words(lines[1]), "finished p50 s p99 s 1 s p99 slowdown");
+    assert_eq!(
+        words(lines[2]),
+        "fifo 1.00 ≡ 2.00 ±12.71 10.0 ±25.4 0.800 ≡ 100 ≡"
+    );
+    assert_eq!(words(lines[3]), "drr 0 ≡ 0.100 ≡ 0.400 ≡ 0.990 ≡ 10.0 ≡");
+    let legend = lines[4..].join(" ");
+    assert!(
+        legend.contains("means of 2 replications ± half of the 95 % interval"),
+        "{legend}"
+    );
+    assert!(legend.contains("≡ identical in 2 runs"), "{legend}");
+}
+
+#[test]
+fn a_result_without_any_difference_between_runs_says_so_instead_of_intervals() {
+    let text = "run,seed,replication,cell,uplink,trace_digest,leechers_joined,makespan_s\n\
+        a,1,0,c,x,ff,2,1177.2\nb,1,1,c,x,ff,2,1177.2\nc,1,0,c,y,ff,2,9\nd,1,1,c,y,ff,2,9\n";
+    let results = Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap();
+    let shown = table(&results, wide(100));
+    assert!(
+        shown.contains("every number identical in 2 runs"),
+        "{shown}"
+    );
+    assert!(!shown.contains('±'), "{shown}");
 }
 
 // A log axis from 1 to 100: ten is in its middle, and fifo starts where drr ends.
@@ -63,7 +72,7 @@ fn a_strip_goes_from_the_median_to_the_99th_percentile_on_a_log_axis() {
     let right = column(fifo, '┤').unwrap();
     assert!(middle.abs_diff(left + (right - left) / 2) <= 1, "{picture}");
     assert!(
-        fifo.ends_with("████████████████ 20.0") && drr.ends_with(" ████ 5.00"),
+        fifo.ends_with("████████████▉ 0.800") && drr.ends_with("████████████████ 0.990"),
         "{picture}"
     );
     assert!(lines[3].contains("╵1 ") && lines[3].contains("╵10 "));
@@ -80,11 +89,11 @@ fn no_line_of_values_is_wider_than_the_terminal() {
     for results in &all {
         for width in [60, 80, 100, 140] {
             let shown = table(results, wide(width)) + &picture(results, wide(width));
-            let talk = ["too narrow", "mean ±", "log scale"];
-            let rows = shown
+            let widest = shown
                 .lines()
-                .filter(|line| !talk.iter().any(|word| line.contains(word)));
-            let widest = rows.map(|line| line.chars().count()).max().unwrap();
+                .map(|line| line.chars().count())
+                .max()
+                .unwrap();
             assert!(widest <= width, "{width}: {widest}\n{shown}");
         }
     }
@@ -123,7 +132,71 @@ fn differences_say_which_way_they_go_and_whether_they_are_sure() {
     let shown = differences(&results, &comparison, wide(140));
     let row = shown.lines().nth(3).unwrap();
     let words: Vec<&str> = row.split_whitespace().collect();
-    assert_eq!(&words[..4], ["drr", "-1.00", "±0", "+"]);
+    assert_eq!(&words[..3], ["drr", "-1.00", "≡"]);
     assert!(row.contains("-1.90 ±12.71 ="), "{shown}");
-    assert!(row.contains("+0.190 ±0 +"), "{shown}");
+    assert!(row.contains("+0.190 ≡"), "{shown}");
+    assert!(
+        shown.contains("2 comparisons, of which chance alone would make 0.100 differ"),
+        "{shown}"
+    );
+}
+
+// Six classes at 80 columns: fairness, multiple, floor, waits and Jain stay, intervals go.
+#[test]
+fn eighty_columns_keep_what_fairness_is_read_by() {
+    let mut text = "run,seed,replication,cell,policy,trace_digest,".to_owned();
+    let names = [
+        "size_mean_bytes.small",
+        "size_mean_bytes.greedy",
+        "size_mean_bytes.ordinary",
+        "size_mean_bytes.paying",
+        "size_mean_bytes.lab",
+        "share_over_entitlement_p50.greedy",
+        "share_over_entitlement_p50.ordinary",
+        "rate_multiple.paying",
+        "floor_least_1s.lab",
+        "completion_p50_s.small",
+        "completion_p99_s.small",
+        "alone_p50_s.small",
+        "alone_p99_s.small",
+        "jain_window_1s",
+        "completion_mean_s.greedy",
+        "completion_mean_s.ordinary",
+        "slowdown_p99.small",
+        "uplink_utilisation",
+    ];
+    text += &names.join(",");
+    for (policy, greedy) in [("fifo", 15.3), ("drr/transfer", 10.2), ("drr", 1.01)] {
+        for replication in 0..10 {
+            let own = f64::from(replication * 3 % 7) * 0.01;
+            text += &format!(
+                "\nr,1,{replication},c,{policy},ff,1,2,3,4,5,{},{},{},{},{},{},0.18,0.75,{},9,9,9,0.98",
+                greedy + own,
+                1.05 + own,
+                3.0 - own,
+                0.97 + own,
+                0.3 + own,
+                1.1 + own,
+                0.9 + own
+            );
+        }
+    }
+    let results = Results::parse(Path::new("runs.csv"), text.as_bytes())
+        .unwrap()
+        .with_alone();
+    let shown = overview(&results, wide(80));
+    let lines: Vec<&str> = shown.lines().collect();
+    for word in ["greedy", "ordinary", "paying", "lab", "small", "Jain,"] {
+        assert!(lines[0].contains(word), "{word}\n{shown}");
+    }
+    assert!(
+        lines[2].starts_with("alone ") && lines[2].contains("180 ≡"),
+        "{shown}"
+    );
+    assert!(shown.contains("Shares: greedy got more than its entitlement under fifo (15.3 times)"));
+    assert!(shown.contains("under all"), "{shown}");
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
 }

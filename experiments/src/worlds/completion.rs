@@ -196,7 +196,7 @@ fn mean_error(quantity: &str, class: &str, pairs: &[Pair]) -> Option<Found> {
         unit: "s",
         simulated: Some(mean(pairs.iter().map(|pair| pair.simulated))),
         emulated: Some(mean(pairs.iter().map(|pair| pair.emulated))),
-        error: error.mean,
+        error: error.value,
         error_unit: "%",
         interval: error.interval,
         aim: AIM_COMPLETION_PCT,

@@ -176,8 +176,8 @@ fn classes(windows: &[&Shared]) -> Vec<Found> {
         let error = stats::estimate(&means(|sum| (sum.1 - sum.0) / sum.2))?;
         Some(Found {
             class: class.to_owned(),
-            simulated: Some(own.mean),
-            emulated: Some(other.mean),
+            simulated: Some(own.value),
+            emulated: Some(other.value),
             ..row("share".to_owned(), &error)
         })
     });
@@ -233,7 +233,7 @@ fn row(quantity: String, error: &stats::Estimate) -> Found {
         unit: "%",
         simulated: None,
         emulated: None,
-        error: error.mean,
+        error: error.value,
         error_unit: "points",
         interval: error.interval,
         aim: AIM_SHARE_POINTS,

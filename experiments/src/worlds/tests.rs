@@ -79,8 +79,8 @@ fn transfers_that_are_not_small_are_compared_by_name() {
     let mean = row(&worlds, "completion", "bulk");
     assert!(close(mean.error, 4.0) && mean.within(), "{mean:?}");
     assert_eq!((mean.n, mean.unit, mean.error_unit), (2, "s", "%"));
-    let (low, high) = mean.interval.unwrap();
-    assert!(close(low, 4.0) && close(high, 4.0));
+    // Both replications err by the same, which says nothing about a third.
+    assert_eq!(mean.interval, None);
     let size = row(&worlds, "completion_abs", "bulk");
     assert!(close(size.error, 6.0) && !size.within(), "{size:?}");
     let worst = row(&worlds, "completion_worst", "bulk");

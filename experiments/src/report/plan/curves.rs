@@ -1,7 +1,7 @@
 //! Curves: metrics against something that varies and is a number, a line a policy.
 
 use super::super::chart::{Axis, Figure, Line, LinePanel, Panel};
-use super::super::headline::{self, Headline, Kind};
+use super::super::headline::{self, Headline};
 use super::{ends, shown};
 use crate::output::Results;
 
@@ -11,18 +11,13 @@ pub(super) fn curves(results: &Results) -> Option<Figure> {
     let axis = results.varying().into_iter().find(|at| {
         Some(*at) != policy && results.axes[*at].numbers().is_some_and(|n| n.len() > 1)
     })?;
-    let wanted: &[&str] = match headline::kind(results) {
-        Kind::Swarm => &["makespan_over_bound", "peer_completion_mean_s"],
-        Kind::Load | Kind::Transfers => &["slowdown_mean", "slowdown_p99"],
-    };
+    // What the classes wait and get may change with the axis, so all headlines are drawn.
     let headlines = headline::headlines(results);
-    let chosen = headlines
-        .iter()
-        .filter(|headline| wanted.contains(&results.metrics[headline.metric].as_str()));
+    let chosen = headlines.iter().take(headline::FIGURE_MAX);
     let panels: Vec<Panel> = chosen
         .filter_map(|headline| curve(results, axis, policy?, headline))
         .collect();
-    let columns = panels.len();
+    let columns = panels.len().min(3);
     (columns > 0).then(|| Figure {
         name: "curves",
         heading: String::new(),
@@ -65,7 +60,7 @@ fn curve(results: &Results, axis: usize, policy: usize, headline: &Headline) -> 
             Line {
                 label: value.clone(),
                 colour,
-                points: points.iter().map(|(x, found)| (*x, found.mean)).collect(),
+                points: points.iter().map(|(x, found)| (*x, found.value)).collect(),
                 intervals: points.iter().map(|(_, found)| found.interval).collect(),
                 marks: true,
             }

@@ -1,0 +1,148 @@
+//! The row `alone` of a result: what each metric of time is in the lone runs.
+//!
+//! The times stand in every run beside the others (`alone_p50_s`), so the row needs no runs of its
+//! own and is paired with every cell by replication.
+
+use super::{CellRuns, Results, RunValues};
+use crate::report::headline;
+
+/// What the row is called, in the column of the cell and of the policy.
+const ALONE: &str = "alone";
+
+impl Results {
+    /// The same results with a cell `alone` in front of each group of cells that differ in their
+    /// policy only; unchanged if no run has times alone.
+    #[must_use]
+    pub fn with_alone(mut self) -> Self {
+        let policy = headline::policy_axis(&self);
+        let rows: Vec<(usize, CellRuns)> = headline::groups(&self)
+            .iter()
+            .filter_map(|group| {
+                let source = self.most_finished(group)?;
+                let first = *group.iter().min()?;
+                Some((first, self.alone(&self.cells[source], policy)?))
+            })
+            .collect();
+        for (first, row) in rows.into_iter().rev() {
+            self.cells.insert(first, row);
+        }
+        self
+    }
+
+    /// The cell of `group` in which most finished: what did not has no time alone.
+    fn most_finished(&self, group: &[usize]) -> Option<usize> {
+        let counts: Vec<usize> = ["transfers_not_finished", "leechers_not_finished"]
+            .iter()
+            .filter_map(|name| self.metric(name))
+            .collect();
+        let missing = |at: &usize| -> f64 {
+            let values = counts
+                .iter()
+                .flat_map(|metric| self.cells[*at].values(*metric));
+            values.sum()
+        };
+        let least = group
+            .iter()
+            .min_by(|a, b| missing(a).total_cmp(&missing(b)));
+        least.copied()
+    }
+
+    fn alone(&self, cell: &CellRuns, policy: Option<usize>) -> Option<CellRuns> {
+        let from: Vec<Option<Source>> = self.metrics.iter().map(|name| self.source(name)).collect();
+        let runs: Vec<RunValues> = cell
+            .runs
+            .iter()
+            .map(|run| RunValues {
+                run: String::new(),
+                replication: run.replication,
+                values: from
+                    .iter()
+                    .map(|from| {
+                        let from = from.as_ref()?;
+                        let time = (*run.values.get(from.metric)?)?;
+                        Some(if from.is_ratio { 1.0 } else { time })
+                    })
+                    .collect(),
+            })
+            .collect();
+        let mut params = cell.params.clone();
+        if let Some(axis) = policy {
+            ALONE.clone_into(&mut params[axis]);
+        }
+        let has_some = runs
+            .iter()
+            .any(|run| run.values.iter().any(Option::is_some));
+        has_some.then(|| CellRuns {
+            cell: ALONE.to_owned(),
+            params,
+            runs,
+            is_alone: true,
+        })
+    }
+
+    /// Where the value of the metric `name` alone comes from; none of metrics that need others.
+    fn source(&self, name: &str) -> Option<Source> {
+        let (base, class) = match name.split_once('.') {
+            Some((base, class)) => (base, format!(".{class}")),
+            None => (name, String::new()),
+        };
+        let (peer, base) = match base.strip_prefix("peer_") {
+            Some(rest) => ("peer_", rest),
+            None => ("", base),
+        };
+        let (of, is_ratio) = match base.split_once('_')? {
+            ("completion", of) => (of.to_owned(), false),
+            // Whatever is alone has a slowdown of 1.
+            ("slowdown", of) => (format!("{of}_s"), true),
+            _ => return None,
+        };
+        let metric = self.metric(&format!("{peer}alone_{of}{class}"))?;
+        Some(Source { metric, is_ratio })
+    }
+}
+
+/// The metric behind a value of the row.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    metric: usize,
+    is_ratio: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    // Two loads, two policies; at 0.9 fifo leaves one unfinished, so drr says what alone is.
+    #[test]
+    fn each_group_begins_with_what_its_transfers_take_alone() {
+        let text = "run,seed,replication,cell,policy.uplink,load,trace_digest,\
+            transfers_not_finished,completion_p50_s.x,alone_p50_s.x,slowdown_p50.x,jain_window_1s\n\
+            a,1,0,c,fifo,0.5,ff,0,4,2,2,1\nb,1,0,c,fifo,0.9,ff,1,8,1,4,1\n\
+            c,1,0,c,drr,0.5,ff,0,3,2,2,1\nd,1,0,c,drr,0.9,ff,0,4,2,2,1\n";
+        let results = Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap();
+        let found = results.clone().with_alone();
+        let labels: Vec<String> = found.cells.iter().map(|cell| found.label(cell)).collect();
+        let want = [
+            "alone 0.5",
+            "fifo 0.5",
+            "alone 0.9",
+            "fifo 0.9",
+            "drr 0.5",
+            "drr 0.9",
+        ];
+        assert_eq!(labels, want.map(str::to_owned));
+        let values = &found.cells[2].runs[0].values;
+        assert_eq!(values[..], [None, Some(2.0), None, Some(1.0), None]);
+        assert_eq!(found.axes, results.axes);
+    }
+
+    #[test]
+    fn results_without_times_alone_stay_as_they_are() {
+        let text = "run,seed,replication,cell,uplink,trace_digest,completion_p50_s\n\
+            a,1,0,c,fifo,ff,4\nb,1,0,c,drr,ff,3\n";
+        let results = Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap();
+        assert_eq!(results.clone().with_alone(), results);
+    }
+}

@@ -1,0 +1,190 @@
+//! What a result says in sentences, made from its numbers and their intervals by rule.
+//!
+//! At most three: which policy gave a class more than its entitlement, which kept a floor, what
+//! small transfers waited. Each is left out where the result has no such numbers.
+
+use super::digits::significant;
+use super::headline::{self, Headline};
+use crate::output::{CellRuns, Results};
+
+/// A share that is within this of its entitlement, for sure, counts as kept.
+const SHARE_WITHIN: f64 = 0.1;
+/// A floor counts as kept if its least second had this part of it: a block or two that end in the
+/// next second are no breach.
+const FLOOR_KEPT: f64 = 0.9;
+/// Policies that a sentence names in each of its lists; of more it gives the number.
+const NAMED_MAX: usize = 4;
+
+/// The sentences of `results`, about the last of its groups of cells that differ in their policy
+/// alone. None for a group of one.
+#[must_use]
+pub fn sentences(results: &Results) -> Vec<String> {
+    let group = headline::groups(results).pop().unwrap_or_default();
+    if group.len() < 2 {
+        return Vec::new();
+    }
+    let group = Group::new(results, &group);
+    let found = [group.shares(), group.floor(), group.waits()];
+    found.into_iter().flatten().collect()
+}
+
+/// Cells that are told apart by their policy.
+struct Group<'a> {
+    results: &'a Results,
+    cells: Vec<(&'a CellRuns, String)>,
+}
+
+impl<'a> Group<'a> {
+    fn new(results: &'a Results, group: &[usize]) -> Self {
+        let policy = headline::policy_axis(results);
+        let name = |cell: &CellRuns| match policy {
+            Some(axis) => cell.params[axis].clone(),
+            None => cell.cell.clone(),
+        };
+        let cells = group.iter().map(|at| &results.cells[*at]);
+        Self {
+            results,
+            cells: cells.map(|cell| (cell, name(cell))).collect(),
+        }
+    }
+
+    /// Metrics that begin with `base`, with their classes.
+    fn metrics(&self, base: &str) -> Vec<(Headline, &'a str)> {
+        let names = self.results.metrics.iter();
+        let found = names.filter_map(|name| {
+            let class = name.split_once('.')?.1;
+            let wanted = name.starts_with(base);
+            Some((
+                headline::of_metric(self.results, name).filter(|_| wanted)?,
+                class,
+            ))
+        });
+        found.collect()
+    }
+
+    /// Values of a metric with the names of policies, the greatest first.
+    fn values(&self, headline: &Headline) -> Vec<(f64, &str)> {
+        let cells = self.cells.iter();
+        let mut found: Vec<(f64, &str)> = cells
+            .filter_map(|(cell, name)| Some((headline.estimate(cell)?.value, name.as_str())))
+            .collect();
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        found
+    }
+
+    /// Who was given most beyond its entitlement, by whom, and who kept it in its bounds.
+    fn shares(&self) -> Option<String> {
+        let shares = self.metrics("share_over_entitlement_p50");
+        let small = headline::classes(self.results);
+        let small = small.first().map_or("", String::as_str);
+        let most = |of: &(Headline, &str)| self.values(&of.0).first().map_or(0.0, |top| top.0);
+        let others = shares.into_iter().filter(|(_, class)| *class != small);
+        let (headline, class) = others.max_by(|a, b| most(a).total_cmp(&most(b)))?;
+        let (mut above, mut kept) = (Vec::new(), Vec::new());
+        for (value, name) in self.values(&headline) {
+            let cell = self.cells.iter().find(|(_, own)| own == name)?.0;
+            let (low, high) = headline.estimate(cell)?.interval.unwrap_or((value, value));
+            if low > 1.0 + SHARE_WITHIN {
+                above.push(format!("{name} ({} times)", significant(value)));
+            } else if low >= 1.0 - SHARE_WITHIN && high <= 1.0 + SHARE_WITHIN {
+                kept.push(name.to_owned());
+            }
+        }
+        if above.is_empty() {
+            return None;
+        }
+        let mut text = format!(
+            "Shares: {class} got more than its entitlement under {}",
+            list(&above)
+        );
+        if !kept.is_empty() {
+            text += &format!(
+                "; within {} % of it under {}",
+                SHARE_WITHIN * 100.0,
+                list(&kept)
+            );
+        }
+        Some(text + ".")
+    }
+
+    /// Who kept the floor in every second of every run, and what the others left of it.
+    fn floor(&self) -> Option<String> {
+        let (headline, class) = self.metrics("floor_least_").into_iter().next()?;
+        let (mut kept, mut broken) = (Vec::new(), Vec::new());
+        for (cell, name) in &self.cells {
+            let values = cell.values(headline.metric);
+            let Some(least) = values.into_iter().min_by(f64::total_cmp) else {
+                continue;
+            };
+            if least >= FLOOR_KEPT {
+                kept.push((least, name.clone()));
+            } else {
+                broken.push((least, name));
+            }
+        }
+        broken.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let broken: Vec<String> = broken
+            .into_iter()
+            .map(|(least, name)| format!("{name} ({} %)", significant(least * 100.0)))
+            .collect();
+        let kept: Vec<String> = kept.into_iter().map(|(_, name)| name).collect();
+        let seconds = format!("every second of all runs to {} %", FLOOR_KEPT * 100.0);
+        Some(match (kept.is_empty(), broken.is_empty()) {
+            (true, true) => return None,
+            (false, true) => format!("Floor: {class} kept it in {seconds} under all."),
+            (true, false) => format!(
+                "Floor: nobody kept that of {class} in {seconds}; its least second was under {}.",
+                list(&broken)
+            ),
+            (false, false) => format!(
+                "Floor: {class} kept it in {seconds} under {}; not under {}, by the least second.",
+                list(&kept),
+                list(&broken)
+            ),
+        })
+    }
+
+    /// What the small ones waited, from alone to the worst.
+    fn waits(&self) -> Option<String> {
+        let classes = headline::classes(self.results);
+        let small = classes.first()?;
+        let metric = |p: &str| {
+            let name = format!("completion_{p}_s.{small}");
+            headline::of_metric(self.results, &name)
+        };
+        let (median, tail) = (metric("p50")?, metric("p99")?);
+        let both = |cell: &CellRuns| {
+            let shown = |headline: &Headline| {
+                let value = headline.estimate(cell)?.value;
+                Some(format!("{} {}", significant(value), headline.unit))
+            };
+            Some(format!("{} and {}", shown(&median)?, shown(&tail)?))
+        };
+        let all = self.values(&median);
+        let find = |name: &str| self.cells.iter().find(|(_, own)| own == name);
+        let (best, worst) = (find(all.last()?.1)?, find(all.first()?.1)?);
+        let alone = self.results.cells.iter().filter(|cell| cell.is_alone);
+        let alone = alone.last().and_then(both);
+        let alone = alone.map_or_else(String::new, |both| format!(", alone {both}"));
+        Some(format!(
+            "Waits: {small} took {} (p50 and p99) under {}, {} under {}{alone}.",
+            both(best.0)?,
+            best.1,
+            both(worst.0)?,
+            worst.1
+        ))
+    }
+}
+
+/// `a, b and c`; of more than are named their number.
+fn list(names: &[String]) -> String {
+    if names.len() > NAMED_MAX + 1 {
+        let more = names.len() - NAMED_MAX;
+        return format!("{} and {more} others", names[..NAMED_MAX].join(", "));
+    }
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+        None => String::new(),
+    }
+}
