@@ -163,8 +163,8 @@ impl<'a> Group<'a> {
         let all = self.values(&median);
         let find = |name: &str| self.cells.iter().find(|(_, own)| own == name);
         let (best, worst) = (find(all.last()?.1)?, find(all.first()?.1)?);
-        let alone = self.results.cells.iter().filter(|cell| cell.is_alone);
-        let alone = alone.last().and_then(both);
+        let mut alone = self.results.cells.iter().filter(|cell| cell.is_alone);
+        let alone = alone.next_back().and_then(both);
         let alone = alone.map_or_else(String::new, |both| format!(", alone {both}"));
         Some(format!(
             "Waits: {small} took {} (p50 and p99) under {}, {} under {}{alone}.",
