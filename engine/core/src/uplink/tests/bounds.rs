@@ -45,8 +45,11 @@ fn weights(count: usize) -> impl Strategy<Value = Vec<Weight>> {
     prop::collection::vec(weight, count)
 }
 
+/// Bytes per unit weight by which the service of two flows, named by their places, may differ.
+type Bound = fn(&Setting<'_>, usize, usize) -> u64;
+
 /// A discipline that is fair by weight, with its bound.
-fn fair() -> impl Strategy<Value = (&'static Row, fn(&Setting<'_>, usize, usize) -> u64)> {
+fn fair() -> impl Strategy<Value = (&'static Row, Bound)> {
     let rows: Vec<_> = sched::ALL
         .iter()
         .filter_map(|row| match row.claim {
