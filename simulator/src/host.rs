@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     pub(crate) generation: u32,
     /// The latest block that went into it from here.
     pub(crate) last: u64,
+    /// The block behind which a refusal waits, if one does.
+    pub(crate) refused: u64,
 }
 
 impl Host {
@@ -95,6 +97,7 @@ impl Host {
                 up: false,
                 generation: 0,
                 last: 0,
+                refused: 0,
             });
             next
         })

@@ -368,19 +368,22 @@ impl<'a> World<'a> {
         if !connection.up {
             return;
         }
-        // A stream keeps its order: the word that no more of a chunk comes is behind its blocks.
-        // All other messages are as right before a block as behind it.
-        let last = self.flights.get_mut(index(connection.last));
-        let is_ours = |flight: &&mut Flight| {
+        // A stream keeps its order: the word that no more of a chunk comes is behind its blocks,
+        // and what is said after that word behind it. Other messages are as right before a block.
+        let is_ours = |flight: &Flight| {
             flight.live
                 && (flight.from, flight.to) == (host, connection.host)
                 && flight.generation == connection.generation
         };
-        if matches!(message, Message::Reject { .. })
-            && let Some(last) = last.filter(is_ours)
-        {
-            last.then.push(message);
-            return;
+        let refuses = matches!(message, Message::Reject { .. });
+        for (id, takes) in [(connection.refused, false), (connection.last, refuses)] {
+            let flight = self.flights.get_mut(index(id));
+            let flight = flight.filter(|flight| is_ours(flight));
+            if let Some(flight) = flight.filter(|flight| takes || !flight.then.is_empty()) {
+                flight.then.push(message);
+                self.hosts[host as usize].links[peer.index()].refused = id;
+                return;
+            }
         }
         let at = self.now + self.delay(host, connection.host);
         self.arrive(host, connection, message, at);

@@ -251,56 +251,10 @@ fn whoever_lies_is_found_and_nobody_else_is_accused() {
         }
         let mut accused = Vec::new();
         for step in 0..40_000 {
-            let place = rng.below(senders.len());
-            let Some(sender) = senders.values_mut().nth(place) else {
-                break;
-            };
-            let Some((chunk, offset)) = sender.owes.first_mut() else {
-                continue;
-            };
             let now = at(step / 1_000);
-            // A quarter, or the refusal of the rest.
-            let said = if rng.below(4) == 0 {
-                let chunk = *chunk;
-                sender.owes.remove(0);
-                hear(&mut node, sender.peer, reject(chunk), now)
-            } else {
-                let block = Message::Block {
-                    transfer: TransferId(7),
-                    chunk: *chunk,
-                    offset: ByteCount::new(*offset),
-                    len: ByteCount::new(CHUNK / 4),
-                };
-                *offset += CHUNK / 4;
-                if *offset == CHUNK {
-                    sender.owes.remove(0);
-                }
-                hear(&mut node, sender.peer, block, now)
-            };
-            let mut said = judge(&mut node, said, &senders, now);
-            accused.extend(said.extract_if(.., |action| matches!(action, Action::Close { .. })));
-            for (peer, sender) in &mut senders {
-                let cancels = |chunk: u32| {
-                    let transfer = TransferId(1);
-                    said.contains(&send(*peer, Message::Cancel { transfer, chunk }))
-                };
-                sender.owes.retain(|(chunk, _)| !cancels(*chunk));
-                sender.owes.extend(wishes(&said, *peer));
-            }
-            // A refusal says that it lacks the chunk; it has it all the same.
-            for sender in senders.keys() {
-                for chunk in 0..chunks {
-                    let transfer = TransferId(7);
-                    let news = hear(&mut node, *sender, Message::Have { transfer, chunk }, now);
-                    said.extend(news);
-                }
-            }
-            for (peer, sender) in &mut senders {
-                let new: Vec<_> = wishes(&said, *peer).collect();
-                let fresh = new.into_iter().filter(|wish| !sender.owes.contains(wish));
-                let fresh: Vec<_> = fresh.collect();
-                sender.owes.extend(fresh);
-            }
+            let said = step_of(&mut node, (&mut senders, chunks), &mut rng, now);
+            let closes = |action: &Action| matches!(action, Action::Close { .. });
+            accused.extend(said.into_iter().filter(closes));
             if node.is_seed() {
                 break;
             }
@@ -320,6 +274,54 @@ fn whoever_lies_is_found_and_nobody_else_is_accused() {
             "seed {seed}: {found:?} of {liars} were found"
         );
     }
+}
+
+/// One of the senders, as chance has it, sends a quarter of a chunk or refuses the rest.
+fn step_of(
+    node: &mut Node,
+    (senders, chunks): (&mut BTreeMap<PeerId, Sender>, u32),
+    rng: &mut Rng,
+    now: Time,
+) -> Vec<Action> {
+    let place = rng.below(senders.len());
+    let sender = senders.values_mut().nth(place).expect("below their number");
+    let Some((chunk, offset)) = sender.owes.first_mut() else {
+        return Vec::new();
+    };
+    let chunk = *chunk;
+    let said = if rng.below(4) == 0 {
+        sender.owes.remove(0);
+        hear(node, sender.peer, reject(chunk), now)
+    } else {
+        let block = Message::Block {
+            transfer: TransferId(7),
+            chunk,
+            offset: ByteCount::new(*offset),
+            len: ByteCount::new(CHUNK / 4),
+        };
+        *offset += CHUNK / 4;
+        if *offset == CHUNK {
+            sender.owes.remove(0);
+        }
+        hear(node, sender.peer, block, now)
+    };
+    let mut said = judge(node, said, senders, now);
+    for peer in senders.keys() {
+        // A refusal says that it lacks the chunk; it has it all the same.
+        for chunk in 0..chunks {
+            let transfer = TransferId(7);
+            said.extend(hear(node, *peer, Message::Have { transfer, chunk }, now));
+        }
+    }
+    for (peer, sender) in senders {
+        let cancels = |chunk: u32| {
+            let transfer = TransferId(1);
+            said.contains(&send(*peer, Message::Cancel { transfer, chunk }))
+        };
+        sender.owes.retain(|(chunk, _)| !cancels(*chunk));
+        sender.owes.extend(wishes(&said, *peer));
+    }
+    said
 }
 
 /// What the shell says to the chunks that became whole: right if none of its senders lies.
