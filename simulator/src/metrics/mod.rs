@@ -7,6 +7,7 @@
 //! so that two machines give the same digits.
 
 mod classes;
+mod clustering;
 mod direction;
 mod indices;
 mod quantile;

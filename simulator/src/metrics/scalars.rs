@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{swarm, transfers, windowed};
+use super::{clustering, swarm, transfers, windowed};
 use crate::record::Record;
 use crate::setup::{FaultKind, Setup};
 
@@ -26,7 +26,7 @@ impl Scalar {
 
 /// Scalars in the making.
 #[derive(Debug, Default)]
-pub(super) struct Scalars(Vec<Scalar>);
+pub(super) struct Scalars(pub(super) Vec<Scalar>);
 
 impl IntoIterator for Scalars {
     type Item = Scalar;
@@ -54,6 +54,7 @@ pub fn scalars(setup: &Setup, record: &Record) -> Vec<Scalar> {
     let mut out = Scalars::default();
     transfers::add(setup, record, &mut out);
     swarm::add(setup, record, &mut out);
+    clustering::add(setup, record, &mut out);
     let windows = windowed::windowed_jain(setup, record);
     for found in &windows {
         let seconds = found.window.as_secs_f64();
