@@ -49,6 +49,55 @@ fn no_swarm_beats_the_least_time() {
 }
 
 #[test]
+fn tit_for_tat_rewards_as_its_mean_field_says() {
+    pass("O13.");
+}
+
+/// The shipped file with another text in each place of `from`.
+fn planted(from: &str, to: &str, id: &str) -> Result<Vec<Verdict>, String> {
+    let folder = TempDir::new().expect("a folder for the test");
+    let path = folder.path().join("o.toml");
+    let text = fs::read_to_string(FILE).expect("it is shipped");
+    assert!(text.contains(from));
+    fs::write(&path, text.replace(from, to)).expect("the folder is ours");
+    let suite = load(&path).map_err(|bad| bad.to_string())?;
+    Ok(suite
+        .filtered(|row| row == id)
+        .run(Size::Quick, &mut |_| ()))
+}
+
+/// Nodes that serve in turn, and a fluid that looks back four rounds.
+#[test]
+fn what_is_no_tit_for_tat_does_not_pass_for_it() {
+    let tit = "unchoke = \"tit-for-tat\"";
+    for (from, to, id) in [
+        (tit, "unchoke = \"round-robin\"", "O13.nodes"),
+        (tit, "unchoke = \"round-robin\"", "O13.nodes.own"),
+        ("memory = 1", "memory = 4", "O13.3.1"),
+    ] {
+        let verdicts = planted(from, to, id).unwrap();
+        assert!(!verdicts[0].pass, "{verdicts:?}");
+    }
+    for (from, to, line) in [
+        (
+            "phase = \"apart\"",
+            "phase = \"a part\"",
+            "phase: is not a choice",
+        ),
+        (
+            "read = \"rates\"",
+            "read = \"rate\"",
+            "read: is not a choice, did you mean",
+        ),
+        ("rounds = 360", "rounds = 1", "rounds: is out of range"),
+        ("regular = 3", "regular = 0", "regular: is out of range"),
+    ] {
+        let bad = planted(from, to, "O13.3.1").unwrap_err();
+        assert!(bad.contains(line), "{bad}");
+    }
+}
+
+#[test]
 fn a_swarm_grows_if_more_arrive_than_the_seed_sends_chunks() {
     pass("O10.");
 }

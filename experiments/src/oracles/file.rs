@@ -10,6 +10,7 @@ use fairhaul_core::units::{ByteCount, Rate};
 
 use super::server::{CONTROLS, Server, Sizes};
 use super::swarm::{Arrivals, Crowd, FlashCrowd, Least, Rules};
+use super::trade::{Fluid, Read, Trade, Traders};
 use super::{Oracle, Reading, Relation, Suite, Work, schedule::Shares};
 use crate::inputs::{self, Inputs};
 use crate::scenario::BadInput;
@@ -150,6 +151,49 @@ const KINDS: &[Kind] = &[
             "replications",
         ],
         read: growth,
+    },
+    Kind {
+        name: "trade-fluid",
+        keys: &[
+            "classes",
+            "rounds",
+            "read",
+            "regular",
+            "drawn",
+            "memory",
+            "phase",
+            "replications",
+        ],
+        read: |row, seed| {
+            let fluid = Fluid {
+                regular: count(row, "regular", 1, 1_000)?,
+                drawn: count(row, "drawn", 1, 1_000)?,
+                memory: count(row, "memory", 1, 1_000)?,
+                together: row.need("phase")?.choice(&["together", "apart"])? == "together",
+            };
+            trade(row, seed, Traders::Fluid(fluid))
+        },
+    },
+    Kind {
+        name: "trade-nodes",
+        keys: &[
+            "classes",
+            "rounds",
+            "read",
+            "chunk",
+            "discipline",
+            "picker",
+            "unchoke",
+            "seed-rule",
+            "slots",
+            "pipeline",
+            "block",
+            "replications",
+        ],
+        read: |row, seed| {
+            let (rules, chunk) = (rules(row)?, size(row, "chunk")?);
+            trade(row, seed, Traders::Nodes { rules, chunk })
+        },
     },
     Kind {
         name: "index",
@@ -353,7 +397,23 @@ fn growth(row: &Row<'_>, seed: u64) -> Result<(Work, Reading), BadInput> {
     Ok((work, reading))
 }
 
-fn crowd(row: &Row<'_>) -> Result<Crowd, BadInput> {
+fn trade(row: &Row<'_>, seed: u64, traders: Traders) -> Measured {
+    let read = match row.need("read")?.choice(&["rates", "own-class"])? {
+        "rates" => Read::Rates,
+        _ => Read::OwnClass,
+    };
+    let work = Work::Trade(Trade {
+        classes: classes(row)?,
+        rounds: count(row, "rounds", 2, 10_000)?,
+        traders,
+        read,
+        seed,
+    });
+    let runs = count(row, "replications", 1, 1_000)?;
+    Ok((work, Reading::Means { runs }))
+}
+
+fn classes(row: &Row<'_>) -> Result<Vec<(u32, Rate)>, BadInput> {
     let allowed = "a list of { count = N, up = \"RATE\" }";
     let mut classes = Vec::new();
     for at in row.need("classes")?.list(allowed)? {
@@ -362,9 +422,13 @@ fn crowd(row: &Row<'_>) -> Result<Crowd, BadInput> {
         let up = Rate::new(class.need("up")?.amount(Quantity::Rate)?);
         classes.push((count(&class, "count", 1, 10_000)?, up));
     }
+    Ok(classes)
+}
+
+fn crowd(row: &Row<'_>) -> Result<Crowd, BadInput> {
     Ok(Crowd {
         seed_up: Rate::new(row.need("seed-up")?.amount(Quantity::Rate)?),
-        classes,
+        classes: classes(row)?,
         bytes: size(row, "bytes")?,
         chunk: size(row, "chunk")?,
     })

@@ -21,6 +21,7 @@ mod server;
 mod setups;
 mod swarm;
 mod table;
+mod trade;
 
 pub use crate::scenario::BadInput;
 pub use file::{is_oracle_file, load};
@@ -30,6 +31,7 @@ use control::Mean;
 use schedule::Shares;
 use server::{CONTROLS, Server};
 use swarm::{Arrivals, Crowd, FlashCrowd};
+use trade::Trade;
 
 /// A tolerance is at least as many standard errors of what was measured.
 const ERRORS: f64 = 3.0;
@@ -134,6 +136,7 @@ enum Work {
     Mundinger(u32, u32),
     FlashCrowd(FlashCrowd),
     Growth(Arrivals),
+    Trade(Trade),
     Index(String, Vec<f64>),
 }
 
@@ -148,6 +151,8 @@ enum Reading {
         metric: usize,
         controls: Range<usize>,
     },
+    /// The mean of each value of the runs.
+    Means { runs: u32 },
     /// The least and the greatest of the runs.
     Extremes { runs: u32 },
 }
@@ -299,6 +304,7 @@ impl Work {
             Self::Mundinger(peers, chunks) => swarm::mundinger(*peers, *chunks),
             Self::FlashCrowd(crowd) => crowd.run(run),
             Self::Growth(arrivals) => arrivals.run(run),
+            Self::Trade(trade) => trade.run(run),
             Self::Index(name, values) => index::of(name, values),
         }
     }
@@ -312,8 +318,9 @@ impl Reading {
             (Self::Mean { runs, controls, .. }, Size::Quick) if controls.len() < CONTROLS => {
                 runs.div_ceil(2)
             }
+            (Self::Means { runs }, Size::Quick) => runs.div_ceil(2),
             (Self::Extremes { runs }, Size::Quick) => runs.div_ceil(QUICK),
-            (Self::Mean { runs, .. } | Self::Extremes { runs }, _) => *runs,
+            (Self::Mean { runs, .. } | Self::Means { runs } | Self::Extremes { runs }, _) => *runs,
         }
     }
 
@@ -330,6 +337,23 @@ impl Reading {
                 let rows: Vec<Vec<f64>> = rows.iter().map(picked).collect();
                 let Mean { value, error } = control::mean(&rows);
                 (vec![value], error)
+            }
+            Self::Means { .. } => {
+                let count = rows.len() as f64;
+                let width = rows.first().map_or(0, Vec::len);
+                let sum = |at: usize| rows.iter().map(|row| row[at]).sum::<f64>();
+                let square = |at: usize, mean: f64| {
+                    let squares = rows.iter().map(|row| (row[at] - mean) * (row[at] - mean));
+                    squares.sum::<f64>()
+                };
+                let means: Vec<f64> = (0..width).map(|at| sum(at) / count).collect();
+                // The error of the mean that is known worst stands for all.
+                let errors = means
+                    .iter()
+                    .enumerate()
+                    .map(|(at, mean)| (square(at, *mean) / (count * (count - 1.0))).sqrt());
+                let worst = errors.fold(0.0, f64::max);
+                (means, (rows.len() > 1).then_some(worst))
             }
             Self::Extremes { .. } => {
                 let all = || rows.iter().flatten().copied();

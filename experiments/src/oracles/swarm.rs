@@ -86,7 +86,7 @@ pub(super) struct Arrivals {
 }
 
 impl Rules {
-    fn policy(&self) -> PolicySetup {
+    pub(super) fn policy(&self) -> PolicySetup {
         PolicySetup {
             unchoke: self.unchoke.clone(),
             seed_rule: self.seed_rule.clone(),
