@@ -39,6 +39,7 @@ mod world;
 
 use std::path::{Path, PathBuf};
 
+use crate::emulate::Speed;
 use crate::output::{EmulatedFacts, OutputError, refresh_digests, write_whole};
 
 use world::{Twin, World};
@@ -292,7 +293,7 @@ fn doubts(facts: &EmulatedFacts) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if facts.speed > 1 {
+    if facts.speed != Speed::ONE {
         doubts.push(format!("time went {} times as fast", facts.speed));
     }
     if !facts.trustworthy {

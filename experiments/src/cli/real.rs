@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fairhaul_lab::emulate::Interrupt;
+use fairhaul_lab::emulate::{Interrupt, Speed};
 use fairhaul_lab::runner::{self, Emulated, Ground, Job, World};
 use fairhaul_lab::scenario::Scenario;
 
@@ -27,9 +27,9 @@ pub(super) struct RealArgs {
     /// Replications of each cell, from 0, instead of one.
     #[arg(long)]
     replications: Option<u32>,
-    /// So many times as fast: times divided, rates multiplied.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    speed: u32,
+    /// So many times as fast, 0.01 to 1000: times divided, rates multiplied.
+    #[arg(long, default_value_t)]
+    speed: Speed,
     /// Print the summary as JSON instead of the picture.
     #[arg(long)]
     json: bool,

@@ -20,6 +20,7 @@ use fairhaul_simulator::setup::{FaultKind, Setup};
 use fairhaul_simulator::yardstick;
 
 use super::journal::{Arrival, Journal};
+use super::speed::Speed;
 use super::units::Unit;
 
 /// What happened, in real time since the clock started.
@@ -135,8 +136,8 @@ impl Facts {
 }
 
 /// The record of a run that was played `speed` times as fast as `setup` says.
-pub(super) fn record(setup: &Setup, speed: u32, facts: &Facts, journal: &Journal) -> Record {
-    let clock = Clock(u64::from(speed));
+pub(super) fn record(setup: &Setup, speed: Speed, facts: &Facts, journal: &Journal) -> Record {
+    let clock = Clock(speed);
     let end = clock.time(facts.end);
     let mut peers = peers(clock, facts, journal);
     exchanges(facts, journal, &mut peers);
@@ -165,7 +166,7 @@ pub(super) fn record(setup: &Setup, speed: u32, facts: &Facts, journal: &Journal
 
 /// Real to scenario time.
 #[derive(Clone, Copy)]
-struct Clock(u64);
+struct Clock(Speed);
 
 impl Clock {
     fn time(self, at: Duration) -> Time {
@@ -173,8 +174,7 @@ impl Clock {
     }
 
     fn span(self, span: Duration) -> Span {
-        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        Span::from_nanos(nanos.saturating_mul(self.0))
+        self.0.told(span)
     }
 }
 

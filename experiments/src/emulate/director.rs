@@ -31,7 +31,7 @@ use super::journal::Journal;
 use super::parameters::{self, Files, Links};
 use super::place::{Place, PlaceError};
 use super::units::Unit;
-use super::{Interrupt, calls, contents, scale};
+use super::{Interrupt, Speed, calls, contents, scale};
 
 mod acting;
 
@@ -48,7 +48,7 @@ const NAMED: usize = 5;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How many times as fast; times are divided and rates multiplied. 0 and 1 are as it is.
-    pub speed: u32,
+    pub speed: Speed,
     /// Who keeps the rates of links.
     pub links: Links,
     /// How long nodes may take to find each other before the clock starts.
@@ -99,12 +99,7 @@ pub fn play(
     played?;
     let Director { facts, journal, .. } = director;
     let journal = lock(&journal);
-    Ok(account::record(
-        setup,
-        options.speed.max(1),
-        &facts,
-        &journal,
-    ))
+    Ok(account::record(setup, options.speed, &facts, &journal))
 }
 
 /// One run.
@@ -388,11 +383,9 @@ impl<'a> Director<'a> {
     }
 
     fn tell(&self, progress: &mut dyn FnMut(Progress), now: Duration) {
-        let speed = u64::from(self.options.speed.max(1));
-        let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         progress(Progress {
             phase: "",
-            now: Time::from_nanos(nanos.saturating_mul(speed)),
+            now: Time::ZERO + self.options.speed.told(now),
             delivered: ByteCount::new(lock(&self.journal).delivered()),
         });
     }
@@ -442,7 +435,7 @@ impl<'a> Director<'a> {
             if state.up
                 && let Err(PlaceError(last)) = self.place.alive(row)
             {
-                let seconds = self.now().as_secs_f64() * f64::from(self.options.speed.max(1));
+                let seconds = self.options.speed.told(self.now()).as_secs_f64();
                 return Err(EmulateError::Died {
                     peer: self.setup.peers[row as usize].name.clone(),
                     when: format!("at {seconds:.1} s"),

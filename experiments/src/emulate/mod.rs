@@ -20,6 +20,7 @@ pub mod parameters;
 pub mod place;
 mod process;
 mod scale;
+mod speed;
 pub mod stage;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub use director::{Options, Progress, play};
 pub use error::{EmulateError, Unsupported};
 pub use scale::scale;
+pub use speed::Speed;
 
 /// Whether a person wants everything to end; looked at wherever something takes long.
 #[derive(Clone, Debug, Default)]

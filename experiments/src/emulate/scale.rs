@@ -8,15 +8,16 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::{FaultKind, NewRate, Setup};
 
-/// `setup` as it is played `speed` times as fast; 0 and 1 change nothing.
+use super::speed::Speed;
+
+/// `setup` as it is played `speed` times as fast.
 #[must_use]
-pub fn scale(setup: &Setup, speed: u32) -> Setup {
+pub fn scale(setup: &Setup, speed: Speed) -> Setup {
     let mut scaled = setup.clone();
-    let speed = u64::from(speed.max(1));
-    let span = |span: &mut Span| *span = Span::from_nanos(span.as_nanos() / speed);
-    let time = |time: &mut Time| *time = Time::from_nanos(time.as_nanos() / speed);
+    let span = |span: &mut Span| *span = Span::from_nanos(speed.play(span.as_nanos()));
+    let time = |time: &mut Time| *time = Time::from_nanos(speed.play(time.as_nanos()));
     let rate = |rate: &mut Option<Rate>| {
-        *rate = rate.map(|rate| Rate::new(rate.get().saturating_mul(speed)));
+        *rate = rate.map(|rate| Rate::new(speed.rate(rate.get())));
     };
     scaled.latency.one_way.iter_mut().for_each(span);
     scaled
@@ -24,7 +25,7 @@ pub fn scale(setup: &Setup, speed: u32) -> Setup {
         .iter_mut()
         .for_each(|policy| span(&mut policy.rechoke));
     for link in &mut scaled.links {
-        link.capacity = Rate::new(link.capacity.get().saturating_mul(speed));
+        link.capacity = Rate::new(speed.rate(link.capacity.get()));
     }
     for group in &mut scaled.groups {
         rate(&mut group.cap);
@@ -83,13 +84,14 @@ mod tests {
         plain.transfers = vec![transfer("t", 1, 1_000)];
         plain.transfers[0].start = at(800);
         plain.transfers[0].cap = Some(Rate::new(7));
-        let fast = scale(&plain, 4);
+        let four = "4".parse().unwrap();
+        let fast = scale(&plain, four);
         assert_eq!(fast.peers[0].up, Some(Rate::new(400)));
         assert_eq!(fast.transfers[0].cap, Some(Rate::new(28)));
         assert_eq!(fast.transfers[0].start, at(200));
         assert_eq!(fast.transfers[0].bytes, plain.transfers[0].bytes);
         assert_eq!(fast.policies[0].rechoke, Span::from_millis(500));
         assert_eq!(fast.windows, [Span::from_millis(125)]);
-        assert_eq!(scale(&plain, 1).peers[0].up, plain.peers[0].up);
+        assert_eq!(scale(&plain, Speed::ONE).peers[0].up, plain.peers[0].up);
     }
 }

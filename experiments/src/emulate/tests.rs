@@ -108,16 +108,16 @@ pub(super) fn at(millis: u64) -> Time {
     Time::ZERO + Span::from_millis(millis)
 }
 
-fn options(speed: u32) -> Options {
+fn options(speed: &str) -> Options {
     Options {
-        speed,
+        speed: speed.parse().unwrap(),
         links: Links::Caps,
         meeting: Duration::from_secs(30),
         interrupt: Interrupt::default(),
     }
 }
 
-fn run(setup: &Setup, speed: u32) -> Option<Result<Record, EmulateError>> {
+fn run(setup: &Setup, speed: &str) -> Option<Result<Record, EmulateError>> {
     let engine = engine()?;
     let mut place = Loopback::new(setup.peers.len(), &engine, None, false).unwrap();
     let work = place.work().to_owned();
@@ -145,7 +145,9 @@ fn two_transfers_of_different_weight_end_with_every_byte_counted() {
         transfer("light", 2, 3_000_000),
     ];
     setup.transfers[0].weight = Weight::whole(3);
-    let Some(record) = run(&setup, 1) else { return };
+    let Some(record) = run(&setup, "1") else {
+        return;
+    };
     let record = record.unwrap();
     let ends: Vec<f64> = record
         .transfers
@@ -177,7 +179,9 @@ fn a_strict_node_serves_both_of_its_bands() {
         transfer("early", 2, 2_000_000),
     ];
     setup.transfers[0].band = 1;
-    let Some(record) = run(&setup, 1) else { return };
+    let Some(record) = run(&setup, "1") else {
+        return;
+    };
     let rows = record.unwrap().transfers;
     let took = |row: usize| secs(rows[row].end.unwrap());
     assert!(took(0).max(took(1)) >= 0.75, "{rows:?}");
@@ -202,7 +206,9 @@ fn a_transfer_survives_the_death_of_either_end() {
         fault(2_000, FaultKind::Crash { peer: 0 }),
         fault(2_300, FaultKind::Restart { peer: 0 }),
     ];
-    let Some(record) = run(&setup, 1) else { return };
+    let Some(record) = run(&setup, "1") else {
+        return;
+    };
     let record = record.unwrap();
     let row = &record.transfers[0];
     assert_eq!(row.received, ByteCount::new(6_000_000));
@@ -235,7 +241,9 @@ fn a_swarm_of_four_ends_with_everybody_served() {
         leechers: vec![1, 2, 3],
         start: Vec::new(),
     }];
-    let Some(record) = run(&setup, 1) else { return };
+    let Some(record) = run(&setup, "1") else {
+        return;
+    };
     let record = record.unwrap();
     assert_eq!(record.contents[0].completed, 3);
     assert!(record.contents[0].makespan.unwrap() > Span::from_millis(500));
@@ -259,7 +267,9 @@ fn a_run_ends_at_its_horizon_at_any_speed() {
     let mut setup = setup(vec![peer("source", 1_000_000), peer("sink", 1_000_000)]);
     setup.transfers = vec![transfer("t", 1, 20_000_000)];
     setup.horizon = at(4_000);
-    let Some(record) = run(&setup, 4) else { return };
+    let Some(record) = run(&setup, "4") else {
+        return;
+    };
     let record = record.unwrap();
     assert!(record.stopped_at_horizon);
     assert_eq!(record.end, at(4_000));
@@ -348,7 +358,7 @@ fn a_peer_that_dies_without_being_told_ends_the_run_by_its_name() {
         looks: 0,
         name: None,
     };
-    let error = play(&setup, &mut place, &options(1), &mut |_| {}).unwrap_err();
+    let error = play(&setup, &mut place, &options("1"), &mut |_| {}).unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, EmulateError::Died { .. }), "{text}");
     assert!(
@@ -373,7 +383,7 @@ fn a_name_that_does_not_resolve_is_told_before_the_clock_starts() {
     };
     let options = Options {
         meeting: Duration::from_secs(2),
-        ..options(1)
+        ..options("1")
     };
     let error = play(&setup, &mut place, &options, &mut |_| {}).unwrap_err();
     let text = error.to_string();
@@ -390,7 +400,7 @@ fn a_node_that_does_not_start_is_told_with_its_last_line() {
     let setup = setup(vec![peer("only", 100_000)]);
     let program = PathBuf::from("/bin/false");
     let mut place = Loopback::new(1, &program, None, false).unwrap();
-    let error = play(&setup, &mut place, &options(1), &mut |_| {}).unwrap_err();
+    let error = play(&setup, &mut place, &options("1"), &mut |_| {}).unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with("only: /"), "{text}");
     assert!(
@@ -412,7 +422,7 @@ fn who_interrupts_a_run_gets_everything_back() {
     setup.transfers = vec![transfer("t", 1, 20_000_000)];
     let mut place = Loopback::new(2, &engine, None, false).unwrap();
     let work = place.work().to_owned();
-    let options = options(1);
+    let options = options("1");
     let result = play(&setup, &mut place, &options, &mut |progress| {
         if progress.phase.is_empty() {
             options.interrupt.set();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::FILES;
 use super::{Machine, OutputError, write_whole};
+use crate::emulate::Speed;
 
 /// Name of the manifest.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -47,7 +48,7 @@ pub struct EmulatedFacts {
     /// caps on machines of their own, with the delays that those have.
     pub links: String,
     /// How many times as fast as the scenario says.
-    pub speed: u32,
+    pub speed: Speed,
     /// What a node may send, in percent of its link.
     pub node_share_of_link_pct: u64,
     /// Busy share of all processors of the busiest machine in the worst run, in percent.

@@ -19,7 +19,7 @@ use crate::emulate::loopback::Loopback;
 use crate::emulate::machines::{Fleet, FleetError, Machines};
 use crate::emulate::parameters::{self, Links};
 use crate::emulate::place::{Place, PlaceError};
-use crate::emulate::{EmulateError, Interrupt, Options, Unsupported, play, scale, stage};
+use crate::emulate::{EmulateError, Interrupt, Options, Speed, Unsupported, play, scale, stage};
 use crate::output::{EmulatedFacts, Results};
 use crate::scenario::Scenario;
 
@@ -30,7 +30,7 @@ pub const MACHINE_CPU: &str = "machine_cpu_pct";
 #[derive(Clone, Debug)]
 pub struct Emulated {
     /// How many times as fast as the scenario says.
-    pub speed: u32,
+    pub speed: Speed,
     /// Where.
     pub ground: Ground,
     /// Whether it should end.
@@ -171,7 +171,7 @@ impl Emulated {
             Ground::Here(_) => "links",
             Ground::Machines(_) => "machines",
         };
-        format!("emulated {links} speed {}\n", self.speed.max(1))
+        format!("emulated {links} speed {}\n", self.speed)
     }
 
     /// What the manifest calls the world.
@@ -303,7 +303,7 @@ pub(super) fn facts(emulated: &Emulated, results: &Results) -> EmulatedFacts {
     let worst = busiest(results).unwrap_or(0.0);
     EmulatedFacts {
         links: emulated.ground.links().to_owned(),
-        speed: emulated.speed.max(1),
+        speed: emulated.speed,
         node_share_of_link_pct: parameters::LINK_SHARE_PCT,
         machine_cpu_pct: format!("{worst:.1}"),
         trustworthy: worst <= TRUSTED_MAX_PCT,
@@ -314,14 +314,20 @@ pub(super) fn facts(emulated: &Emulated, results: &Results) -> EmulatedFacts {
 /// The command that repeats one run.
 pub(super) fn again(job: &Job, run: &Run) -> String {
     let (command, more) = match &job.world {
-        super::World::Emulated(Emulated { ground, .. }) => match ground {
-            Ground::Here(here) if here.loopback => ("emulate", " --loopback".to_owned()),
-            Ground::Here(_) => ("emulate", String::new()),
-            Ground::Machines(fleet) => {
-                let inventory = fleet.inventory().display();
-                ("deploy", format!(" --inventory {inventory}"))
+        super::World::Emulated(Emulated { ground, speed, .. }) => {
+            let (command, mut more) = match ground {
+                Ground::Here(here) if here.loopback => ("emulate", " --loopback".to_owned()),
+                Ground::Here(_) => ("emulate", String::new()),
+                Ground::Machines(fleet) => {
+                    let inventory = fleet.inventory().display();
+                    ("deploy", format!(" --inventory {inventory}"))
+                }
+            };
+            if *speed != Speed::ONE {
+                more.push_str(&format!(" --speed {speed}"));
             }
-        },
+            (command, more)
+        }
         super::World::Simulated => ("run", String::new()),
     };
     let file: &Path = &job.file;

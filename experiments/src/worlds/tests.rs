@@ -275,14 +275,14 @@ fn worlds_the_wrong_way_round_are_refused() {
 fn what_the_manifest_says_against_a_result_is_a_warning() {
     let good = EmulatedFacts {
         links: "shaped".to_owned(),
-        speed: 1,
+        speed: Speed::ONE,
         trustworthy: true,
         ..EmulatedFacts::default()
     };
     assert!(doubts(&good).is_empty());
     let bad = EmulatedFacts {
         links: "none".to_owned(),
-        speed: 10,
+        speed: "10".parse().unwrap(),
         machine_cpu_pct: "97.0".to_owned(),
         trustworthy: false,
         ..good
