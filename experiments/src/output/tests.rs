@@ -196,6 +196,20 @@ fn a_sweep_resumes_with_the_runs_it_has_and_only_of_the_same_plan() {
 }
 
 #[test]
+fn of_a_run_only_the_tables_that_are_wanted_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = ResultDir::begin(dir.path(), "plan", COMMAND, Existing::Refuse).unwrap();
+    let out = out.with_files(&["transfers".to_owned()]);
+    let keys = params("fifo", "0.5");
+    let (setup, record) = fixture::transfers(0, 9.0, 0.4);
+    out.write(&row("r0", &keys, &setup, &record)).unwrap();
+    let entries = fs::read_dir(dir.path().join(".runs/r0")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["runs.csv", "transfers.csv"]);
+}
+
+#[test]
 fn a_run_cannot_be_named_out_of_its_directory() {
     let dir = tempfile::tempdir().unwrap();
     let out =
