@@ -411,7 +411,8 @@ async fn other_protocols_are_refused() {
 /// Register: W12, W4. After an honest handshake; the caller is told what was wrong.
 #[tokio::test]
 async fn garbage_instead_of_a_greeting_is_refused_in_words() {
-    let version = [&[7, 0, 0, 0, 64, 2, 0][..], b"zzzz"].concat();
+    let other = (VERSION + 1).to_le_bytes();
+    let version = [&[7, 0, 0, 0, 64][..], &other, b"zzzz"].concat();
     for (bytes, code) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], RefusalCode::BadGreeting),
         (b"SSH-2.0-OpenSSH_9.9\r\n", RefusalCode::BadGreeting),

@@ -297,18 +297,22 @@ impl Wire {
                     }
                 }
                 Message::Request {
-                    transfer, chunk, ..
+                    transfer,
+                    chunk,
+                    offset,
                 } => {
                     let Some(&is_manifest) = theirs.get(&transfer) else {
                         continue;
                     };
-                    let bytes = content.chunk(is_manifest, chunk);
+                    // The node has what comes before, from whoever began it.
+                    let offset = offset.get();
+                    let bytes = content.chunk(is_manifest, chunk).split_off(offset as usize);
                     let answer = twist(Ask {
                         is_manifest,
                         chunk,
                         bytes,
                     });
-                    if !self.answer(is_manifest, chunk, answer).await {
+                    if !self.answer(is_manifest, chunk, offset, answer).await {
                         return Outcome::Over;
                     }
                 }
@@ -323,14 +327,14 @@ impl Wire {
     }
 
     /// False if the session is over with it.
-    async fn answer(&mut self, is_manifest: bool, chunk: u32, answer: Answer) -> bool {
+    async fn answer(&mut self, is_manifest: bool, chunk: u32, offset: u64, answer: Answer) -> bool {
         let transfer = if is_manifest { MANIFEST } else { DATA };
         match answer {
-            Answer::Bytes(bytes) => self.block(transfer, chunk, 0, &bytes).await,
+            Answer::Bytes(bytes) => self.block(transfer, chunk, offset, &bytes).await,
             Answer::Reject => self.say(&Message::Reject { transfer, chunk }).await,
             Answer::Silence => {}
             Answer::Last(bytes) => {
-                self.block(transfer, chunk, 0, &bytes).await;
+                self.block(transfer, chunk, offset, &bytes).await;
                 return false;
             }
         }
