@@ -26,9 +26,9 @@ On each machine all is in one folder, .fairlab-NAME, of the home of who logs in.
 run, also after ^C; what a killed run left, the next one removes. An installed fairhaul is not
 touched. Links are kept by the nodes' own caps, and delays are those of the machines.
 
-Exit codes: 2 more peers than machines, or a result is there; 3 bad file, full disk or too little room; 4 a machine
-cannot be reached; 5 it refuses the login, or its key is not known; 10 some runs failed, and
---resume runs those again; 130 interrupted.";
+Exit codes: 2 more peers than machines, or a result is there; 3 bad file, full disk or too little
+room; 4 a machine cannot be reached; 5 it refuses the login, or its key is not known; 10 some runs
+failed, and --resume runs those again; 130 interrupted.";
 
 /// What `deploy` takes.
 #[derive(Debug, Args)]
