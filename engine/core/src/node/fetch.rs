@@ -26,6 +26,20 @@ pub(super) struct Spot {
 }
 
 impl Node {
+    /// For a report that says who waits for what: the chunks asked of each peer, and whether
+    /// that peer chokes us.
+    pub fn waiting(&self) -> impl Iterator<Item = (PeerId, usize, bool)> {
+        let peers = self.peers.iter().enumerate();
+        peers.filter_map(|(at, peer)| {
+            let peer = peer.as_ref().filter(|peer| !peer.asked.is_empty())?;
+            Some((
+                PeerId(u32::try_from(at).ok()?),
+                peer.asked.len(),
+                peer.chokes_us,
+            ))
+        })
+    }
+
     /// Asks `peer` for as much as fits its pipeline.
     pub(super) fn ask(&mut self, peer: PeerId, now: Time) {
         while self.ask_one(peer, now).is_some() || self.relieve(peer, now).is_some() {}

@@ -225,20 +225,6 @@ impl Node {
             .collect()
     }
 
-    /// For a report that says who waits for what: the chunks asked of each peer, and whether
-    /// that peer chokes us.
-    pub fn waiting(&self) -> impl Iterator<Item = (PeerId, usize, bool)> {
-        let peers = self.peers.iter().enumerate();
-        peers.filter_map(|(at, peer)| {
-            let peer = peer.as_ref().filter(|peer| !peer.asked.is_empty())?;
-            Some((
-                PeerId(u32::try_from(at).ok()?),
-                peer.asked.len(),
-                peer.chokes_us,
-            ))
-        })
-    }
-
     fn message(&mut self, peer: PeerId, message: Message, now: Time) -> Result<(), Misbehaviour> {
         if !self.hears(peer, now)? {
             return Ok(());
