@@ -165,7 +165,7 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     if let World::Emulated(emulated) = &job.world {
         emulated::check(emulated, &runs)?;
     }
-    if let Some(outcome) = nothing_to_do(job, &key, &runs)? {
+    if let Some(outcome) = nothing_to_do(scenario, job, &key, &runs)? {
         return Ok(outcome);
     }
     let dir = ResultDir::begin(&job.out, &key, &job.command, job.existing)?;
@@ -214,7 +214,12 @@ fn key(scenario: &Scenario, job: &Job) -> String {
 }
 
 /// The finished result that is there, if every run of it that a job wants is.
-fn nothing_to_do(job: &Job, key: &str, runs: &[Run]) -> Result<Option<Outcome>, JobError> {
+fn nothing_to_do(
+    scenario: &Scenario,
+    job: &Job,
+    key: &str,
+    runs: &[Run],
+) -> Result<Option<Outcome>, JobError> {
     if job.existing != Existing::Resume {
         return Ok(None);
     }
@@ -227,7 +232,7 @@ fn nothing_to_do(job: &Job, key: &str, runs: &[Run]) -> Result<Option<Outcome>, 
     }
     eprintln!("nothing to do: all {} runs are there", runs.len());
     Ok(Some(Outcome {
-        results: Some(Results::read(&job.out)?),
+        results: Some(Results::read_judged(&job.out, &scenario.resolved_toml())?),
         failed: Vec::new(),
         kept: runs.len(),
         wanted: runs.len(),
@@ -385,7 +390,7 @@ fn finish(
         if failed == names.len() {
             return Ok(None);
         }
-        let results = Results::read(&path)?;
+        let results = Results::read_judged(&path, &scenario.resolved_toml())?;
         compare::write_summary(&path, &results)?;
         return Ok(Some(results));
     }

@@ -25,9 +25,7 @@ pub fn conclude<S: AsRef<str>>(
     baseline: Option<&str>,
 ) -> Result<(Results, Option<Comparison>), CompareError> {
     out.assemble(runs)?;
-    let results = Results::read(out.path())?
-        .judged_by(&facts.scenario)
-        .with_alone();
+    let results = Results::read_judged(out.path(), &facts.scenario)?;
     write_summary(out.path(), &results)?;
     let comparison = match baseline {
         Some(baseline) => {
@@ -54,9 +52,7 @@ pub fn compare_result(
     baseline: Option<&str>,
 ) -> Result<(Results, Comparison), CompareError> {
     let manifest = read_manifest(dir)?;
-    let results = Results::read(dir)?
-        .judged_by(&manifest.scenario)
-        .with_alone();
+    let results = Results::read_judged(dir, &manifest.scenario)?;
     let known = baselines(&results);
     let baseline = baseline.map(str::to_owned).or_else(|| manifest.baseline());
     let comparison = match baseline {

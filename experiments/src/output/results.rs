@@ -125,6 +125,16 @@ impl Results {
         self
     }
 
+    /// Reads the result in `dir` as it is shown: with its row `alone`, and judged as the text
+    /// `scenario` of its manifest says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Results::read`].
+    pub fn read_judged(dir: &Path, scenario: &str) -> Result<Self, OutputError> {
+        Ok(Self::read(dir)?.judged_by(scenario).with_alone())
+    }
+
     /// Reads a table of runs from memory; `path` is for messages.
     ///
     /// # Errors

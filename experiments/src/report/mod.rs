@@ -15,7 +15,7 @@ pub mod words;
 use std::path::{Path, PathBuf};
 
 use crate::compare::{self, Comparison};
-use crate::output::{Manifest, OutputError, Results, read_manifest, write_whole};
+use crate::output::{OutputError, Results, read_manifest, write_whole};
 
 /// Draws every figure that the result in `dir` has into `dir/figures`. Gives the files.
 ///
@@ -24,7 +24,7 @@ use crate::output::{Manifest, OutputError, Results, read_manifest, write_whole};
 /// [`OutputError`] if the result is unfinished or not a result, or a file cannot be written.
 pub fn write_figures(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
     let manifest = read_manifest(dir)?;
-    Ok(draw_all(dir, &judged(dir, &manifest)?)?.0)
+    Ok(draw_all(dir, &Results::read_judged(dir, &manifest.scenario)?)?.0)
 }
 
 /// Draws the figures as [`write_figures`] does, and writes `dir/report.html`. Gives the files,
@@ -35,7 +35,7 @@ pub fn write_figures(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
 /// As [`write_figures`].
 pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
     let manifest = read_manifest(dir)?;
-    let results = judged(dir, &manifest)?;
+    let results = Results::read_judged(dir, &manifest.scenario)?;
     let (mut files, shown) = draw_all(dir, &results)?;
     let comparison = earlier_comparison(dir, &results);
     let page = page::page(&manifest, &results, comparison.as_ref(), &shown);
@@ -43,12 +43,6 @@ pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
     write_whole(&path, page.as_bytes())?;
     files.push(path);
     Ok(files)
-}
-
-/// The result in `dir` with its row `alone`, judged as its scenario says.
-fn judged(dir: &Path, manifest: &Manifest) -> Result<Results, OutputError> {
-    let results = Results::read(dir)?;
-    Ok(results.judged_by(&manifest.scenario).with_alone())
 }
 
 fn draw_all(
