@@ -70,6 +70,9 @@ pub struct Row {
     pub slots: bool,
     /// Whether slots that are free between rounds are given at once to whoever asks.
     pub fills: bool,
+    /// Whether a chunk that was begun is sent to its end after a choke. Right where a slot is no
+    /// reward: half a chunk cannot be passed on, and a rare one may have no other holder.
+    pub finishes: bool,
     /// Whether it goes by who passes on what: then everybody is told who has got which chunk.
     pub watches: bool,
     /// Makes one.
@@ -84,6 +87,7 @@ pub static ALL: &[Row] = &[
         source: "no choking",
         slots: false,
         fills: true,
+        finishes: false,
         watches: false,
         make: || Box::new(none::Nobody),
     },
@@ -93,6 +97,7 @@ pub static ALL: &[Row] = &[
         source: "round robin over peers",
         slots: true,
         fills: true,
+        finishes: true,
         watches: false,
         make: || Box::new(round_robin::RoundRobin),
     },
@@ -102,6 +107,7 @@ pub static ALL: &[Row] = &[
         source: "B. Cohen, Incentives Build Robustness in BitTorrent, 2003; BEP 3",
         slots: true,
         fills: true,
+        finishes: false,
         watches: false,
         make: || Box::new(tit_for_tat::TitForTat::default()),
     },
@@ -111,6 +117,7 @@ pub static ALL: &[Row] = &[
         source: "J. J. D. Mol et al., Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems, 2008",
         slots: false,
         fills: true,
+        finishes: false,
         watches: true,
         make: || Box::new(give_to_get::GiveToGet::default()),
     },
@@ -120,6 +127,7 @@ pub static ALL: &[Row] = &[
         source: "the adversary that takes and never gives",
         slots: true,
         fills: false,
+        finishes: false,
         watches: false,
         make: || Box::new(refuse::Refuse),
     },

@@ -129,10 +129,10 @@ impl Node {
         interested.collect()
     }
 
-    /// Grants or takes back a slot, and says so. What waits is dropped, the rest of a chunk that
-    /// was begun too: its receiver can have that from others, and whoever gets a slot gets all of
-    /// it at once. A seed finishes what nobody else has: nobody else could, and nothing comes back
-    /// by which a slot is earned.
+    /// Grants or takes back a slot, and says so. What waits is dropped, and where a slot is a reward
+    /// the rest of a chunk that was begun too: its receiver can have that from others, and whoever
+    /// gets a slot gets all of it at once. A seed always finishes what nobody else has: nobody else
+    /// could, and nothing comes back by which a slot is earned.
     fn set_choked(&mut self, peer: PeerId, choke: bool) {
         let Some(state) = self.peer_mut(peer).filter(|state| state.choked != choke) else {
             return;
@@ -154,12 +154,14 @@ impl Node {
         );
         if choke {
             let is_seed = self.missing == 0;
+            let finishes = self.row().finishes;
             let transfers = &self.transfers;
             let is_out = |serving: &Serving| {
                 let transfer = transfers.get(serving.transfer);
                 transfer.is_none_or(|one| one.is_out(serving.chunk))
             };
-            let drops = |serving: &mut Serving| !(is_seed && serving.started) || is_out(serving);
+            let ends = |serving: &Serving| finishes || (is_seed && !is_out(serving));
+            let drops = |serving: &mut Serving| !(serving.started && ends(serving));
             let state = self.peers[peer.index()].as_mut().expect("looked up above");
             let dropped: Vec<Serving> = state.serving.extract_if(.., drops).collect();
             for serving in dropped {
