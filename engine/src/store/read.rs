@@ -101,7 +101,7 @@ impl Store {
             let starts = offset == ByteCount::ZERO;
             read_full_at_hand(file.as_ref(), part, piece.offset)
                 && matches!(
-                    self.is_as_known(piece.entry, file.as_ref(), starts),
+                    self.is_as_known((chunk, piece.entry), file.as_ref(), starts),
                     Ok(true)
                 )
         })
@@ -150,7 +150,7 @@ impl Store {
             rest = after;
             // Once for each chunk, whether the name still leads to the open file.
             let starts = offset == ByteCount::ZERO;
-            let read = self.read_piece(piece.entry, piece.offset, part, starts);
+            let read = self.read_piece((chunk, piece.entry), piece.offset, part, starts);
             if !read.map_err(|source| self.broken(piece.entry, source))? {
                 self.fds.close(piece.entry);
                 return Ok(false);
@@ -161,7 +161,7 @@ impl Store {
 
     fn read_piece(
         &self,
-        entry: usize,
+        (chunk, entry): (ChunkIndex, usize),
         offset: u64,
         buf: &mut [u8],
         by_name: bool,
@@ -172,18 +172,28 @@ impl Store {
         if !read_full(file.as_ref(), buf, offset)? {
             return Ok(false);
         }
-        self.is_as_known(entry, file.as_ref(), by_name)
+        self.is_as_known((chunk, entry), file.as_ref(), by_name)
     }
 
-    /// Whether a file from which bytes were read looks as it did when they were verified, and,
-    /// if asked for, whether its name still leads to it.
-    fn is_as_known(&self, entry: usize, file: &dyn DiskFile, by_name: bool) -> io::Result<bool> {
+    /// Whether a file from which bytes of `chunk` were read looks as it did when they were verified,
+    /// and, if asked for, whether its name still leads to it.
+    fn is_as_known(
+        &self,
+        (chunk, entry): (ChunkIndex, usize),
+        file: &dyn DiskFile,
+        by_name: bool,
+    ) -> io::Result<bool> {
         // Looked at after the bytes were read: what changed before that shows.
         let status = file.status()?;
         if by_name && !self.is_named(entry, status.stamp.inode)? {
             return Ok(false);
         }
         let book = self.book();
+        // Another reader may have hashed another chunk of a file that was changed meanwhile: the
+        // file looks as known then, and this chunk is in doubt.
+        if !book.verified.has(chunk) {
+            return Ok(false);
+        }
         if book.holds(entry, &status) {
             return Ok(true);
         }
