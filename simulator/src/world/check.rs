@@ -78,8 +78,8 @@ impl Checks {
     }
 }
 
-/// A block that will not leave, and what was said behind it.
-type Lost = (Block, Vec<Message>);
+/// A block that will not arrive, whether it had left, and what was said behind it.
+type Lost = (Block, bool, Vec<(Time, Message)>);
 
 impl World<'_> {
     /// Looks at whom this instant concerned, now that it is over.
@@ -131,9 +131,9 @@ impl World<'_> {
     }
 
     /// What is on its way of these blocks is gone: with one of its ends, or because nobody wants
-    /// it. Gives those that had not left, with what was said behind each.
+    /// it.
     pub(super) fn lose_all(&mut self, is_lost: impl Fn(&Flight) -> bool) -> Vec<Lost> {
-        let mut unsent = Vec::new();
+        let mut lost = Vec::new();
         for id in 0..self.flights.len() as u64 {
             let flight = &self.flights[super::index(id)];
             if !flight.live || !is_lost(flight) {
@@ -144,11 +144,10 @@ impl World<'_> {
             let then = self.release(id);
             if sent {
                 self.tally.wasted(to, block.len);
-            } else {
-                unsent.push((block, then));
             }
+            lost.push((block, sent, then));
         }
-        unsent
+        lost
     }
 
     /// At the end of a run: every byte that was handed out has arrived, is still on its way or

@@ -123,12 +123,14 @@ impl World<'_> {
         self.network.drop_flow(from, to, transfer.0, self.now);
         if self.tally.transfers[row as usize].end.is_none() {
             let lost = self.lose_all(|flight| flight.block.transfer == transfer);
-            let at = self.now + self.delay(source, destination);
-            for (Block { peer, len, .. }, then) in lost {
-                self.tell(source, Input::Sent { peer, len });
+            for (Block { peer, len, .. }, has_left, then) in lost {
+                if !has_left {
+                    self.tell(source, Input::Sent { peer, len });
+                }
                 let connection = self.hosts[source as usize].links[peer.index()];
-                for message in then {
-                    self.arrive(source, connection, message, at);
+                // What was said goes on without the block: it may concern other transfers.
+                for (at, message) in then {
+                    self.arrive(source, connection, message, at.max(self.now));
                 }
             }
         }

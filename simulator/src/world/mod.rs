@@ -104,7 +104,7 @@ struct Flight {
     sent: bool,
     live: bool,
     /// What was said on the connection since, and must not arrive before it.
-    then: Vec<Message>,
+    then: Vec<(Time, Message)>,
 }
 
 /// One run.
@@ -376,16 +376,16 @@ impl<'a> World<'a> {
                 && flight.generation == connection.generation
         };
         let refuses = matches!(message, Message::Reject { .. });
+        let at = self.now + self.delay(host, connection.host);
         for (id, takes) in [(connection.refused, false), (connection.last, refuses)] {
             let flight = self.flights.get_mut(index(id));
             let flight = flight.filter(|flight| is_ours(flight));
             if let Some(flight) = flight.filter(|flight| takes || !flight.then.is_empty()) {
-                flight.then.push(message);
+                flight.then.push((at, message));
                 self.hosts[host as usize].links[peer.index()].refused = id;
                 return;
             }
         }
-        let at = self.now + self.delay(host, connection.host);
         self.arrive(host, connection, message, at);
     }
 

@@ -193,6 +193,38 @@ fn a_slow_receiver_does_not_hold_up_the_others() {
     assert!((8.9..9.8).contains(&fast), "{fast}");
 }
 
+// Slots go round every second 50 ms away from a slow seed, and who is complete leaves. A refusal
+// that is heard before the choke that it follows, or after the next unchoke, says that its sender
+// has lost the chunk: then the last ones wait for a chunk that nobody offers.
+#[test]
+fn no_refusal_is_heard_before_the_choke_that_it_follows() {
+    for seed in 0..20 {
+        let mut setup = swarm(8, 2_000_000);
+        setup.rng_seed = seed;
+        setup.latency = Latency {
+            regions: vec!["one".into()],
+            one_way: vec![Span::from_millis(50)],
+        };
+        setup.contents[0].chunk = ByteCount::kib(64);
+        setup.policies[0] = PolicySetup {
+            seed_rule: "round-robin".into(),
+            slots: 2,
+            rechoke: Span::from_secs(1),
+            ..policy("drr", "tit-for-tat")
+        };
+        for peer in &mut setup.peers[1..] {
+            peer.linger = Some(Span::ZERO);
+        }
+        setup.peers[0].up = Some(Rate::new(30_000));
+        let record = run(&setup, &mut |_| {}).unwrap();
+        assert!(
+            record.peers[1..]
+                .iter()
+                .all(|peer| peer.completed.is_some())
+        );
+    }
+}
+
 /// Sixteen equal peers and a seed: no policy beats the bounds, and a good one comes close.
 #[test]
 fn a_swarm_of_equals_comes_close_to_the_bound() {

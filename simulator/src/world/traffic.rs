@@ -4,6 +4,7 @@
 
 use fairhaul_core::message::Message;
 use fairhaul_core::node::Input;
+use fairhaul_core::time::Time;
 use fairhaul_core::uplink::Block;
 
 use super::{Event, RunError, World, index};
@@ -78,14 +79,16 @@ impl World<'_> {
                 message,
             },
         );
-        for message in then {
-            self.arrive(flight.from, connection, message, self.now);
+        for (at, message) in then {
+            // The block may have left long before: no word is faster than the link's delay, or a
+            // refusal would be heard before the choke that it follows.
+            self.arrive(flight.from, connection, message, at.max(self.now));
         }
         Ok(())
     }
 
     /// A block is not on its way any more. Returns what was said behind it.
-    pub(super) fn release(&mut self, id: u64) -> Vec<Message> {
+    pub(super) fn release(&mut self, id: u64) -> Vec<(Time, Message)> {
         let flight = &mut self.flights[index(id)];
         flight.live = false;
         self.free.push(id);
