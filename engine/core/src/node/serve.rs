@@ -129,8 +129,8 @@ impl Node {
         interested.collect()
     }
 
-    /// Grants or takes back a slot, and says so. What waits is dropped, and where a slot is a reward
-    /// the rest of a chunk that was begun too: its receiver can have that from others, and whoever
+    /// Grants or takes back a slot, and says so. What waits is dropped. Where a slot is a reward so
+    /// is the rest of a chunk that was begun: its receiver can have that from others, and whoever
     /// gets a slot gets all of it at once. A seed always finishes what nobody else has: nobody else
     /// could, and nothing comes back by which a slot is earned.
     fn set_choked(&mut self, peer: PeerId, choke: bool) {
