@@ -175,8 +175,8 @@ impl Store {
         self.is_as_known((chunk, entry), file.as_ref(), by_name)
     }
 
-    /// Whether a file from which bytes of `chunk` were read looks as it did when they were verified,
-    /// and, if asked for, whether its name still leads to it.
+    /// Whether a file from which bytes of `chunk` were read looks as it did when they were
+    /// verified, and, if asked for, whether its name still leads to it.
     fn is_as_known(
         &self,
         (chunk, entry): (ChunkIndex, usize),
