@@ -199,6 +199,8 @@ pub(super) struct Dot {
     /// None where there is no value.
     pub(super) mean: Option<f64>,
     pub(super) interval: Option<(f64, f64)>,
+    /// What is written where there is no value.
+    pub(super) missing: &'static str,
 }
 
 /// What a panel shows.

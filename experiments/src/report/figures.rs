@@ -350,7 +350,7 @@ fn dots(scene: &mut Scene, panel: &DotPanel, cell: Frame, first: bool) {
             None => text(
                 scene,
                 (frame.left + 4.0, y + 4.0),
-                "none finished",
+                row.missing,
                 Look::tick(TextAnchor::Start),
             ),
         }

@@ -107,22 +107,28 @@ fn headlines(results: &Results, shown: &Shown) -> Option<Figure> {
 /// Values of `headline` a row; `None` if no cell has one.
 fn dots(results: &Results, shown: &Shown, headline: &Headline) -> Option<Panel> {
     let dot = |(colour, (cell, label)): (usize, (&usize, &String))| {
-        let found = headline.estimate(&results.cells[*cell]);
+        let cell = &results.cells[*cell];
+        let found = headline.estimate(cell);
         Dot {
             label: label.clone(),
+            missing: if cell.is_alone {
+                "–"
+            } else {
+                "none finished"
+            },
             colour,
             mean: found.map(|found| found.value),
             interval: found.and_then(|found| found.interval),
         }
     };
     let cells = shown.cells.iter().zip(&shown.labels).enumerate();
-    // What is alone comes first where the metric is one that it has.
+    // What is alone comes first, also where the metric is none that it has: the names of the rows
+    // stand beside the first panel only.
     let alone = shown
         .alone
         .iter()
         .map(|cell| (cell, &results.cells[*cell].cell));
     let alone = alone.map(|row| dot((shown.cells.len(), row)));
-    let alone = alone.filter(|row| row.mean.is_some());
     let rows: Vec<Dot> = alone.chain(cells.map(dot)).collect();
     let name = results.metrics[headline.metric].as_str();
     let ideal = (name.starts_with("jain")
