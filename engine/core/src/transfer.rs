@@ -335,8 +335,8 @@ impl Transfer {
         Some(ask.begun)
     }
 
-    /// Keeps the first bytes of a chunk for whoever sends the rest. Returns the chunk, of those
-    /// that are kept, for which there is no place any more, and how much there was of it.
+    /// Keeps the first bytes of a chunk until another peer sends the rest. If there is no room,
+    /// returns the incomplete chunk that was dropped and how many bytes of it there were.
     pub(crate) fn keep(
         &mut self,
         chunk: ChunkIndex,

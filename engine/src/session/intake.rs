@@ -3,6 +3,8 @@
 //! Decides which bytes belong to a chunk: one chunk of each transfer is begun here, until it is
 //! whole or given up; then what is there of it goes to the pool, from where the session goes on
 //! that brings the rest. Refuses to judge blocks: the core does.
+//!
+//! Longer than other files: its tests, which need its private state, are a third of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};

@@ -2,6 +2,8 @@
 //!
 //! Decides which keys each kind of measurement has; refuses the rest in one line with its
 //! place, as scenario files do.
+//!
+//! Longer than other files: it is one list, with the keys of every kind of measurement.
 
 use std::collections::BTreeMap;
 use std::path::Path;

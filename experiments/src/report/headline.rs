@@ -3,6 +3,8 @@
 //! Decides kinds, metrics, their order, words and units; the terminal, the figures and the
 //! page all read this table. Refuses to show a fairness index without the delay and the
 //! efficiency that it is paid with.
+//!
+//! Longer than other files: most of it is one table of metrics with their words.
 
 use fairhaul_simulator::metrics::{self, Direction};
 

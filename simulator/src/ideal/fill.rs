@@ -17,6 +17,8 @@
 //! The exact sharing of `crate::network::maxmin` knows neither classes nor floors. These
 //! numbers go into a report and order nothing, so they are floats, of `+ - * /` alone, which
 //! are the same on every machine.
+//!
+//! Longer than other files: one pass of filling reads and writes the same state throughout.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

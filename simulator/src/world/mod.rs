@@ -2,6 +2,8 @@
 //!
 //! Decides nothing that a core decides: it orders events by time, then by the order in which
 //! they were planned, and refuses to go on when a law is broken.
+//!
+//! Longer than other files: it has the state of a run and the order of its events.
 
 use std::collections::BTreeMap;
 

@@ -186,8 +186,8 @@ impl Node {
         }
     }
 
-    /// Nothing more comes of this request: the chunk is wanted again, and what came of it is kept
-    /// for whoever sends the rest.
+    /// Closes a request that will not be answered further. The chunk is wanted again, and its
+    /// first bytes are kept until another peer sends the rest.
     pub(super) fn give_up(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
         let Some(transfer) = self.transfers.get_mut(id) else {
             return;

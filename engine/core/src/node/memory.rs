@@ -30,7 +30,7 @@ pub(super) struct Memory {
     denied: bool,
 }
 
-/// The part of what may be held that the first bytes of chunks may take which nobody sends.
+/// Incomplete chunks that no peer is sending now may take one part in this many of the budget.
 const KEPT_PART: u64 = 4;
 
 /// What is held now, and how much may be.
@@ -38,7 +38,7 @@ const KEPT_PART: u64 = 4;
 pub(super) struct Held {
     /// Of chunks that come, or wait to be stored.
     now: ByteCount,
-    /// Of chunks that nobody sends.
+    /// Of incomplete chunks that no peer is sending now.
     kept: ByteCount,
     most: ByteCount,
 }
@@ -81,7 +81,7 @@ impl Node {
         self.moving() + self.kept()
     }
 
-    /// Memory of chunks of which the first bytes are kept for whoever sends the rest.
+    /// Memory of incomplete chunks that no peer is sending now.
     fn kept(&self) -> ByteCount {
         self.transfers.iter().map(|(_, one)| one.kept()).sum()
     }

@@ -129,10 +129,10 @@ impl Node {
         interested.collect()
     }
 
-    /// Grants or takes back a slot, and says so. What waits is dropped. Where a slot is a reward so
-    /// is the rest of a chunk that was begun: its receiver can have that from others, and whoever
-    /// gets a slot gets all of it at once. A seed always finishes what nobody else has: nobody else
-    /// could, and nothing comes back by which a slot is earned.
+    /// Chokes or unchokes a peer and tells it. A choke drops the requests that wait. If the choker
+    /// rewards with slots, it also drops the rest of a chunk that was begun: the receiver requests
+    /// it from another peer, and the next slot holder gets the uplink at once. A seed still sends
+    /// the rest of a chunk that no other peer has, because nobody else could finish it.
     fn set_choked(&mut self, peer: PeerId, choke: bool) {
         let Some(state) = self.peer_mut(peer).filter(|state| state.choked != choke) else {
             return;
