@@ -9,6 +9,7 @@ use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId};
 use crate::manifest::{ContentId, Manifest};
 use crate::misbehaviour::Misbehaviour;
+use crate::node::Turns;
 use crate::pick::{Choices, Picker};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -44,6 +45,8 @@ pub(crate) struct Transfer {
     pub(crate) manifest: Manifest,
     /// The only peer that may know of it; none for everybody.
     pub(crate) audience: Option<PeerId>,
+    /// Its place among the contents, and those of its peers, while requests wait for our cap.
+    pub(crate) turns: Turns,
     had: Bitfield,
     wanted: Bitfield,
     in_flight: BTreeMap<ChunkIndex, Vec<Asked>>,
@@ -111,6 +114,7 @@ impl Transfer {
             content,
             manifest,
             audience,
+            turns: Turns::default(),
             had,
             wanted,
             in_flight: BTreeMap::new(),

@@ -284,9 +284,7 @@ impl Node {
 
     /// What does not come counts for no cap: it is asked for once more.
     pub(super) fn not_fetched(&mut self, ask: &AskedChunk, now: Time) {
-        if let Some(bucket) = &mut self.download {
-            bucket.give_back(ask.len.saturating_sub(ask.came), now);
-        }
+        self.paced.give_back(ask.len.saturating_sub(ask.came), now);
     }
 
     /// Peers that owe us and are silent are asked for nothing more; others take over.

@@ -8,14 +8,8 @@ use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
 use crate::peer::{AskedChunk, Peer, Remote};
 use crate::time::{Span, Time};
-use crate::token_bucket::TokenBucket;
 use crate::transfer::Pick;
-use crate::units::{ByteCount, Rate};
-
-/// Depth of the bucket that paces requests: a second, and never less than one usual chunk.
-pub(super) fn burst(rate: Rate) -> ByteCount {
-    rate.bytes_in(Span::SECOND).max(ByteCount::mib(1))
-}
+use crate::units::ByteCount;
 
 /// A chunk by our names.
 #[derive(Clone, Copy, Debug)]
@@ -40,14 +34,17 @@ impl Node {
         })
     }
 
-    /// Asks `peer` for as much as fits its pipeline.
+    /// Asks `peer` for as much as fits its pipeline, unless it is somebody else's turn.
     pub(super) fn ask(&mut self, peer: PeerId, now: Time) {
-        while self.ask_one(peer, now).is_some() || self.relieve(peer, now).is_some() {}
+        if self.paced.at().is_some() {
+            return self.ask_in_turns(now);
+        }
+        while self.ask_one(peer, None, now).is_some() || self.relieve(peer, now).is_some() {}
     }
 
     /// A peer of whom we want something and ask for nothing takes over what stands in the queue
     /// of a slower one.
-    fn relieve(&mut self, peer: PeerId, now: Time) -> Option<()> {
+    pub(super) fn relieve(&mut self, peer: PeerId, now: Time) -> Option<()> {
         if !self.asking.moves {
             return None;
         }
@@ -72,7 +69,7 @@ impl Node {
         let (id, place, chunk, other) = found?;
         self.withdraw(other, id, chunk, now);
         self.transfers.at_mut(place).withdraw(other, chunk);
-        self.ask_one(peer, now)
+        self.ask_one(peer, None, now)
     }
 
     /// Asks every peer for as much as fits its pipeline.
@@ -83,7 +80,13 @@ impl Node {
         self.ask_all(self.peer_ids(), now);
     }
 
-    fn ask_one(&mut self, peer: PeerId, now: Time) -> Option<()> {
+    /// Asks `peer` for one chunk, of the content `only` if one is named.
+    pub(super) fn ask_one(
+        &mut self,
+        peer: PeerId,
+        only: Option<TransferId>,
+        now: Time,
+    ) -> Option<()> {
         let spared = self.left_to_others(peer, now);
         let guard = self.watch.guard;
         let held = self.held_for(peer);
@@ -94,13 +97,7 @@ impl Node {
             return None;
         }
         let owed = guard.map(|guard| (guard, state.owed()));
-        if let Some(at) = self
-            .download
-            .as_ref()
-            .map(|bucket| bucket.ready_at(ByteCount::new(1), now))
-            && at > now
-        {
-            self.download_at = Some(at);
+        if !self.paced.admits(now) {
             return None;
         }
         let (picker, rng) = (self.picker.as_mut(), &mut self.pick_rng);
@@ -118,13 +115,17 @@ impl Node {
             }
             let pick = transfer.ask((peer, &remote.has), mixes, (picker, rng), now)?;
             let rest = transfer.manifest.len_of(pick.chunk) - pick.offset;
-            Some((remote.ours, pick, rest))
+            Some((remote.ours, remote.place, pick, rest))
         };
-        let open = |remote: &&Remote| remote.has_room() && !spared.contains(&remote.ours);
+        let open = |remote: &&Remote| {
+            let named = only.is_none_or(|only| remote.ours == only);
+            named && remote.has_room() && !spared.contains(&remote.ours)
+        };
         let found = state.remotes.after(turn).filter(open).find_map(choose);
-        let (transfer, Pick { chunk, offset, of }, len) = found?;
-        if let Some(bucket) = &mut self.download {
-            bucket.spend(len, now);
+        let (transfer, place, Pick { chunk, offset, of }, len) = found?;
+        if let Some(remote) = state.remotes.get_mut(transfer) {
+            let turns = (&mut transfers.at_mut(place).turns, &mut remote.turns);
+            self.paced.spend(turns, len, now);
         }
         state.ask(AskedChunk {
             transfer,
@@ -150,20 +151,6 @@ impl Node {
         };
         self.actions.push_back(Action::Send { peer, message });
         Some(())
-    }
-
-    /// Changes the rate of requests. What was asked for before is still owed to the new one.
-    pub(super) fn set_download(&mut self, rate: Option<Rate>, now: Time) {
-        self.download = match (rate, self.download) {
-            (None, _) => None,
-            (Some(rate), None) => Some(TokenBucket::empty(rate, burst(rate), now)),
-            (Some(rate), Some(mut bucket)) => {
-                bucket.set_rate(rate, burst(rate), now);
-                Some(bucket)
-            }
-        };
-        self.download_at = None;
-        self.ask_everybody(now);
     }
 
     /// Whether `peer` takes part in `transfer` too.

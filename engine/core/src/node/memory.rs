@@ -44,6 +44,16 @@ pub(super) struct Held {
 }
 
 impl Memory {
+    /// A look at all peers begins.
+    pub(super) const fn look(&mut self) {
+        self.denied = false;
+    }
+
+    /// A look at all peers is over: nobody waits but those who had to.
+    pub(super) const fn looked(&mut self) {
+        self.pressed = self.denied;
+    }
+
     /// Whether one more chunk of a content, of at most `len` bytes, may be asked of a peer.
     pub(super) fn admits(&mut self, held: Option<Held>, remote: &Remote, len: ByteCount) -> bool {
         let Some(held) = held else {
@@ -120,11 +130,14 @@ impl Node {
 
     /// Asks all of them, in this order, and finds out whether somebody still waits.
     pub(super) fn ask_all(&mut self, peers: impl Iterator<Item = PeerId>, now: Time) {
-        self.memory.denied = false;
+        self.memory.look();
         for peer in peers {
+            if self.paced.at().is_some() {
+                return self.ask_in_turns(now);
+            }
             self.ask(peer, now);
         }
-        self.memory.pressed = self.memory.denied;
+        self.memory.looked();
     }
 
     /// While others wait for memory, `peer` may not keep a chunk begun for ever: whoever drips

@@ -16,15 +16,15 @@ use crate::peer::Peer;
 use crate::pick::Picker;
 use crate::rng::Rng;
 use crate::time::{Span, Time};
-use crate::token_bucket::TokenBucket;
 use crate::transfer::Transfer;
-use crate::units::{ByteCount, Rate};
+use crate::units::ByteCount;
 use crate::uplink::{Hold, Uplink};
 
 mod answers;
 mod fetch;
 mod members;
 mod memory;
+mod paced;
 mod serve;
 mod talk;
 #[cfg(test)]
@@ -34,9 +34,11 @@ mod verbs;
 mod watch;
 
 use memory::Memory;
+use paced::Paced;
 use transfers::Transfers;
 use watch::Watch;
 
+pub(crate) use paced::Turns;
 pub(crate) use transfers::Place;
 pub use verbs::{Action, Asking, Config, Event, Input};
 pub use watch::Guard;
@@ -57,8 +59,7 @@ pub struct Node {
     granted: usize,
     picker: Box<dyn Picker>,
     pick_rng: Rng,
-    download: Option<TokenBucket>,
-    download_at: Option<Time>,
+    paced: Paced,
     pipeline: Option<u32>,
     asking: Asking,
     unchoke: (&'static choke::Row, Box<dyn Choker>),
@@ -82,7 +83,6 @@ impl Node {
             .max(1);
         // Nodes that start together do not hold their rounds together.
         let phase = Span::from_nanos(choke_rng.below(period) as u64);
-        let bucket = |rate: Rate| TokenBucket::full(rate, fetch::burst(rate), now);
         Self {
             transfers: Transfers::default(),
             contents: BTreeMap::new(),
@@ -95,8 +95,7 @@ impl Node {
             granted: 0,
             picker: (config.picker.make)(),
             pick_rng: rng.fork("pick"),
-            download: config.download.map(bucket),
-            download_at: None,
+            paced: Paced::new(config.download, now),
             pipeline: config.pipeline,
             asking: config.asking,
             unchoke: (config.unchoke, (config.unchoke.make)()),
@@ -178,7 +177,7 @@ impl Node {
     pub fn deadline(&self, now: Time) -> Option<Time> {
         let round = self.needs_rounds().then_some(self.round_at);
         let watch = self.watch.at();
-        [round, watch, self.download_at, self.uplink.ready_at(now)]
+        [round, watch, self.paced.at(), self.uplink.ready_at(now)]
             .into_iter()
             .flatten()
             .min()
@@ -260,9 +259,8 @@ impl Node {
     }
 
     fn tick(&mut self, now: Time) {
-        if self.download_at.is_some_and(|at| at <= now) {
-            self.download_at = None;
-            self.ask_everybody(now);
+        if self.paced.at().is_some_and(|at| at <= now) {
+            self.ask_in_turns(now);
         }
         if now >= self.round_at {
             self.round(now);

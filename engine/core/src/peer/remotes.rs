@@ -5,7 +5,7 @@
 
 use crate::bitfield::Bitfield;
 use crate::id::TransferId;
-use crate::node::Place;
+use crate::node::{Place, Turns};
 use crate::time::Time;
 use crate::units::ByteCount;
 
@@ -34,10 +34,12 @@ pub(crate) struct Remote {
     pub(super) ahead: u32,
     /// When that was made less last.
     pub(super) narrowed: Time,
+    /// Its place among the peers of the content while requests wait for our cap.
+    pub(crate) turns: Turns,
 }
 
 impl Remote {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         (ours, place): (TransferId, Place),
         theirs: TransferId,
         has: Bitfield,
@@ -55,6 +57,7 @@ impl Remote {
             chunk,
             ahead: 0,
             narrowed: Time::ZERO,
+            turns: Turns::default(),
         }
     }
 
@@ -120,13 +123,14 @@ impl Remotes {
     pub(crate) fn set(&mut self, remote: Remote) -> Option<()> {
         if let Some(known) = self.get_mut(remote.ours) {
             let (asked, whole, since) = (known.asked, known.whole, known.since);
-            let (ahead, narrowed) = (known.ahead, known.narrowed);
+            let (ahead, narrowed, turns) = (known.ahead, known.narrowed, known.turns);
             *known = Remote {
                 asked,
                 whole,
                 since,
                 ahead,
                 narrowed,
+                turns,
                 ..remote
             };
             return Some(());

@@ -17,6 +17,7 @@ mod chaos;
 mod guard;
 mod memory;
 mod order;
+mod paced;
 mod rest;
 mod riders;
 mod room;

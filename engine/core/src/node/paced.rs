@@ -1,0 +1,153 @@
+//! A node's own cap on what it fetches: when a request may leave, and whose turn it is.
+//!
+//! Decides whom to ask next while requests wait for the cap: contents in turns of bytes, and the
+//! peers of a content in turns of bytes, both by start tags as in start-time fair queueing (Goyal,
+//! Vin and Cheng 1996). Whoever has no room in its pipeline leaves its turn to the others.
+
+use super::Node;
+use crate::id::{PeerId, TransferId};
+use crate::time::{Span, Time};
+use crate::token_bucket::TokenBucket;
+use crate::units::{ByteCount, Rate};
+
+/// Depth of the bucket that paces requests: a second, and never less than one usual chunk.
+fn burst(rate: Rate) -> ByteCount {
+    rate.bytes_in(Span::SECOND).max(ByteCount::mib(1))
+}
+
+/// The cap of a node on what it fetches, if it has one.
+#[derive(Debug)]
+pub(super) struct Paced {
+    bucket: Option<TokenBucket>,
+    /// When the bucket lets the next request go, if one waits for it.
+    at: Option<Time>,
+    /// The order of the contents.
+    turns: Turns,
+}
+
+/// A place in an order by start tags, and the order of those below it. Tags count bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Turns {
+    /// Where its next request starts, unless the order went past it meanwhile.
+    next: u64,
+    /// The start tag of the latest request of those below it.
+    latest: u64,
+}
+
+impl Turns {
+    /// The start tag of the next request of `one`, which is below this.
+    const fn start_of(&self, one: &Self) -> u64 {
+        if one.next > self.latest {
+            one.next
+        } else {
+            self.latest
+        }
+    }
+
+    /// `one`, which is below this, asks for `len`.
+    fn take(&mut self, one: &mut Self, len: ByteCount) {
+        self.latest = self.start_of(one);
+        one.next = self.latest.saturating_add(len.get());
+    }
+}
+
+impl Paced {
+    pub(super) fn new(rate: Option<Rate>, now: Time) -> Self {
+        Self {
+            bucket: rate.map(|rate| TokenBucket::full(rate, burst(rate), now)),
+            at: None,
+            turns: Turns::default(),
+        }
+    }
+
+    /// When somebody who waits may be asked, if anybody waits.
+    pub(super) const fn at(&self) -> Option<Time> {
+        self.at
+    }
+
+    /// Whether the cap lets a request go now. If not, somebody waits from now on.
+    pub(super) fn admits(&mut self, now: Time) -> bool {
+        let one = ByteCount::new(1);
+        let ready = self.bucket.as_ref().map(|bucket| bucket.ready_at(one, now));
+        self.at = ready.filter(|at| *at > now);
+        self.at.is_none()
+    }
+
+    /// What does not come counts for no cap: it is asked for once more.
+    pub(super) fn give_back(&mut self, len: ByteCount, now: Time) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.give_back(len, now);
+        }
+    }
+
+    /// A request for `len` of a content leaves, to one of its peers.
+    pub(super) fn spend(
+        &mut self,
+        (content, peer): (&mut Turns, &mut Turns),
+        len: ByteCount,
+        now: Time,
+    ) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.spend(len, now);
+            self.turns.take(content, len);
+            content.take(peer, len);
+        }
+    }
+}
+
+impl Node {
+    /// Changes the rate of requests. What was asked for before is still owed to the new one.
+    pub(super) fn set_download(&mut self, rate: Option<Rate>, now: Time) {
+        let bucket = match (rate, self.paced.bucket) {
+            (None, _) => None,
+            (Some(rate), None) => Some(TokenBucket::empty(rate, burst(rate), now)),
+            (Some(rate), Some(mut bucket)) => {
+                bucket.set_rate(rate, burst(rate), now);
+                Some(bucket)
+            }
+        };
+        self.paced.bucket = bucket;
+        self.ask_everybody(now);
+    }
+
+    /// Asks whoever waits for the cap, in turns, for as much as the cap lets go.
+    pub(super) fn ask_in_turns(&mut self, now: Time) {
+        loop {
+            if !self.paced.admits(now) {
+                return;
+            }
+            self.memory.look();
+            let turns = self.turns();
+            let mut asked = turns.into_iter();
+            if !asked.any(|(_, peer, id)| self.ask_one(peer, Some(id), now).is_some()) {
+                break;
+            }
+        }
+        // Nobody waits: each has as much to send as it may have, or nothing more.
+        self.memory.looked();
+        for peer in self.peer_ids() {
+            while self.relieve(peer, now).is_some() {}
+        }
+    }
+
+    /// Who has room for a request, whoever is next first.
+    fn turns(&self) -> Vec<((u64, u64), PeerId, TransferId)> {
+        let mut turns = Vec::new();
+        for (at, peer) in self.peers.iter().enumerate() {
+            let Some(peer) = peer.as_ref().filter(|peer| peer.may_be_asked()) else {
+                continue;
+            };
+            let id = PeerId(u32::try_from(at).expect("ids are u32"));
+            for remote in peer.remotes.iter().filter(|remote| remote.has_room()) {
+                let content = &self.transfers.at(remote.place).turns;
+                let tags = (
+                    self.paced.turns.start_of(content),
+                    content.start_of(&remote.turns),
+                );
+                turns.push((tags, id, remote.ours));
+            }
+        }
+        turns.sort_unstable();
+        turns
+    }
+}
