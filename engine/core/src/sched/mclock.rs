@@ -341,6 +341,53 @@ mod tests {
         assert!(served.abs_diff(3_000) <= 2, "{served}");
     }
 
+    /// Blocks of flow 0 among `blocks` that leave one a millisecond from second `from` on.
+    fn served_of_first(mclock: &mut Mclock, from: u64, blocks: u64) -> u64 {
+        let mut served = 0;
+        for millis in 0..blocks {
+            let now = Time::ZERO + Span::from_secs(from) + Span::from_millis(millis);
+            let ticket = mclock.dequeue(now).unwrap();
+            served += u64::from(ticket.flow == FlowId(0));
+            mclock.enqueue(ticket, now);
+            mclock.sent(ticket.flow);
+        }
+        served
+    }
+
+    /// Flow 0 with a floor of 200 kB/s on 1 MB/s, and nine others: a share would be 100 kB/s.
+    fn ten_of_whom_one_has_a_floor(first: u32) -> impl Iterator<Item = Ticket> {
+        (first..10).map(|flow| ticket(flow, if flow == 0 { 200_000 } else { 0 }, 0))
+    }
+
+    // For ten seconds it asks for nothing: its floor has not gathered meanwhile.
+    #[test]
+    fn a_floor_saves_nothing_up_while_its_flow_is_idle() {
+        let mut mclock = mclock();
+        for ticket in ten_of_whom_one_has_a_floor(1) {
+            mclock.enqueue(ticket, Time::ZERO);
+        }
+        assert_eq!(served_of_first(&mut mclock, 0, 10_000), 0);
+        let begins = Time::ZERO + Span::from_secs(10);
+        mclock.enqueue(ten_of_whom_one_has_a_floor(0).next().unwrap(), begins);
+        let served = served_of_first(&mut mclock, 10, 1_000);
+        assert!(served.abs_diff(200) <= 2, "{served}");
+    }
+
+    // Alone it has the whole link for ten seconds, by its share. That pays for no floor: when the
+    // others come, the floor is kept at once.
+    #[test]
+    fn what_a_flow_has_by_its_share_is_not_charged_to_its_floor() {
+        let mut mclock = mclock();
+        mclock.enqueue(ten_of_whom_one_has_a_floor(0).next().unwrap(), Time::ZERO);
+        assert_eq!(served_of_first(&mut mclock, 0, 10_000), 10_000);
+        let come = Time::ZERO + Span::from_secs(10);
+        for ticket in ten_of_whom_one_has_a_floor(1) {
+            mclock.enqueue(ticket, come);
+        }
+        let served = served_of_first(&mut mclock, 10, 1_000);
+        assert!((198..=202).contains(&served), "{served}");
+    }
+
     // Floors of 12 and 8 MB/s on a link of 10 MB/s, for a minute: 6 and 4.
     #[test]
     fn floors_that_do_not_fit_are_scaled_in_proportion() {

@@ -22,8 +22,12 @@ struct Fetch {
 impl Fetch {
     /// Contents 1, 2 and so on have chunks of these lengths, and these peers have them.
     fn new(contents: &[(u64, &[PeerId])], silent: Option<PeerId>) -> Self {
+        Self::with(Some(Rate::new(CHUNK)), contents, silent)
+    }
+
+    fn with(cap: Option<Rate>, contents: &[(u64, &[PeerId])], silent: Option<PeerId>) -> Self {
         let mut config = config(1, "even");
-        config.download = Some(Rate::new(CHUNK));
+        config.download = cap;
         config.pipeline = Some(2);
         let mut fetch = Self {
             node: Node::new(config, at(0)),
@@ -44,30 +48,35 @@ impl Fetch {
             fetch.hear(Input::Message { peer, message }, 0);
         }
         for (content, (chunk, peers)) in (1..).zip(contents) {
-            let manifest =
-                Manifest::new(ByteCount::new(8 * SAVED), ByteCount::new(*chunk)).unwrap();
-            let chunks = manifest.chunks();
-            fetch.manifests.push(manifest);
-            let add = Input::Add {
-                transfer: TransferId(content),
-                content: ContentId([u8::try_from(content).unwrap(); 32]),
-                manifest,
-                have: Bitfield::empty(chunks),
-                audience: None,
-            };
-            fetch.hear(add, 0);
-            for &peer in *peers {
-                let join = Join {
-                    content: ContentId([u8::try_from(content).unwrap(); 32]),
-                    transfer: TransferId(10 + content),
-                    have: Bitfield::full(chunks),
-                    reply: false,
-                };
-                let message = Message::Join(Box::new(join));
-                fetch.hear(Input::Message { peer, message }, 0);
-            }
+            fetch.add(content, *chunk, peers, 0);
         }
         fetch
+    }
+
+    /// A content that these peers have becomes known.
+    fn add(&mut self, number: u32, chunk: u64, peers: &[PeerId], now: u64) {
+        let content = ContentId([u8::try_from(number).unwrap(); 32]);
+        let manifest = Manifest::new(ByteCount::new(8 * SAVED), ByteCount::new(chunk)).unwrap();
+        let chunks = manifest.chunks();
+        self.manifests.push(manifest);
+        let add = Input::Add {
+            transfer: TransferId(number),
+            content,
+            manifest,
+            have: Bitfield::empty(chunks),
+            audience: None,
+        };
+        self.hear(add, now);
+        for &peer in peers {
+            let join = Join {
+                content,
+                transfer: TransferId(10 + number),
+                have: Bitfield::full(chunks),
+                reply: false,
+            };
+            let message = Message::Join(Box::new(join));
+            self.hear(Input::Message { peer, message }, now);
+        }
     }
 
     fn hear(&mut self, input: Input, now: u64) {
@@ -176,4 +185,19 @@ fn a_silent_peer_leaves_its_turns_to_the_others() {
     assert_eq!(asked[&(1, B)], 0);
     assert_eq!(asked[&(1, A)], 20 * CHUNK);
     assert_eq!(asked[&(1, C)], 20 * CHUNK);
+}
+
+/// A cap that is set later has saved nothing up, and neither has one that is lifted and set
+/// again.
+#[test]
+fn a_new_download_cap_starts_empty() {
+    let rate = Some(Rate::new(CHUNK));
+    let mut fetch = Fetch::with(None, &[], None);
+    for second in [0, 10] {
+        fetch.hear(Input::Download { rate: None }, second);
+        fetch.hear(Input::Download { rate }, second);
+    }
+    fetch.add(1, CHUNK, &[A], 10);
+    fetch.run(10, 30);
+    assert_eq!(fetch.asked[&(1, A)], 20 * CHUNK);
 }

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Plants the faults of scripts/faults.toml one after the other and runs the test that must fail.
+
+Usage: scripts/faults.py [--check] [--out FILE] [--sample N] [NAME...]
+
+  --check     plants nothing: looks whether each fault still fits the code and its test exists
+  --out FILE  the table, as CSV [default: results/faults/faults.csv for a run over all faults]
+  --sample N  only N of them, drawn by the commit
+  NAME...     only these
+
+Works on a copy of the commit that is checked out, in target/faults, and builds there. The first
+fault takes some minutes, each of the others about one.
+Exit codes: 0 each test failed as it should, 1 one did not, 2 usage or a fault that does not fit.
+"""
+
+import argparse
+import csv
+import os
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import time
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FILE = ROOT / "scripts" / "faults.toml"
+KEYS = {"name", "shows", "file", "find", "put", "package", "target", "test"}
+PATIENCE = 600
+
+
+class Misfit(Exception):
+    """A fault that cannot be planted."""
+
+
+def load(path=FILE):
+    """The faults of the file, each with all of its keys."""
+    with open(path, "rb") as file:
+        faults = tomllib.load(file)["fault"]
+    names = set()
+    for fault in faults:
+        name = fault.get("name", "?")
+        wrong = KEYS.symmetric_difference(fault)
+        if wrong:
+            raise Misfit(f"{name}: keys missing or unknown: {', '.join(sorted(wrong))}")
+        if name in names:
+            raise Misfit(f"{name}: twice")
+        names.add(name)
+    return faults
+
+
+def planted(fault, root=ROOT):
+    """The text of the fault's file with the fault in it."""
+    path = root / fault["file"]
+    if not path.is_file():
+        raise Misfit(f"{fault['name']}: no file {fault['file']}")
+    text = path.read_text(encoding="utf-8")
+    count = text.count(fault["find"])
+    if count != 1:
+        raise Misfit(f"{fault['name']}: {fault['file']} has its text {count} times, wanted once")
+    return text.replace(fault["find"], fault["put"])
+
+
+def fits(fault, root=ROOT):
+    """Whether the fault can be planted and its test is there."""
+    planted(fault, root)
+    function = fault["test"].rsplit("::", 1)[-1]
+    wanted = re.compile(rf"\bfn {re.escape(function)}\(")
+    sources = (root / crate for crate in ("engine", "simulator", "experiments"))
+    for source in sources:
+        for path in source.rglob("*.rs"):
+            if wanted.search(path.read_text(encoding="utf-8")):
+                return
+    raise Misfit(f"{fault['name']}: no test {fault['test']}")
+
+
+def command(fault):
+    """The command that runs the fault's test alone."""
+    target = fault["target"].split()
+    target = [f"--{target[0]}", *target[1:]]
+    return ["cargo", "test", "--quiet", "--locked", "-p", fault["package"], *target, "--",
+            "--exact", "--include-ignored", fault["test"]]
+
+
+def verdict(fault, tree, env):
+    """What the fault's test says with the fault in the tree."""
+    path = tree / fault["file"]
+    sound = path.read_text(encoding="utf-8")
+    path.write_text(planted(fault, tree), encoding="utf-8")
+    try:
+        run = subprocess.run(command(fault), cwd=tree, env=env, timeout=PATIENCE, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return "caught", "does not end"
+    finally:
+        path.write_text(sound, encoding="utf-8")
+    if "could not compile" in run.stdout:
+        raise Misfit(f"{fault['name']}: does not compile:\n{run.stdout}")
+    if re.search(r"test result: FAILED\. 0 passed; 1 failed", run.stdout):
+        said = re.search(r"panicked at [^\n]*\n([^\n]*)", run.stdout)
+        return "caught", said.group(1) if said else ""
+    if "test result: ok. 1 passed" in run.stdout:
+        return "LIVES", ""
+    raise Misfit(f"{fault['name']}: the test did not run:\n{run.stdout[-2000:]}")
+
+
+def main():
+    """Runs what the command line says."""
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    faults = load()
+    known = {fault["name"] for fault in faults}
+    for name in options.names:
+        if name not in known:
+            raise Misfit(f"no fault {name}; there are {', '.join(sorted(known))}")
+    for fault in faults:
+        fits(fault)
+    if options.check:
+        print(f"{len(faults)} faults fit")
+        return 0
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+    if options.names:
+        faults = [fault for fault in faults if fault["name"] in options.names]
+    if options.sample is not None:
+        faults = random.Random(commit).sample(faults, min(options.sample, len(faults)))
+    out = options.out
+    if out is None and not options.names and options.sample is None:
+        out = ROOT / "results" / "faults" / "faults.csv"
+
+    work = ROOT / "target" / "faults"
+    tree = work / "tree"
+    subprocess.run([*git, "worktree", "prune"], check=True)
+    if tree.exists():
+        subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=True)
+    subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(tree), commit], check=True)
+    env = {**os.environ, "CARGO_TARGET_DIR": str(work / "build")}
+    rows = []
+    try:
+        for fault in faults:
+            begun = time.monotonic()
+            what, said = verdict(fault, tree, env)
+            took = time.monotonic() - begun
+            print(f"{what:7} {fault['name']:45} {took:5.0f} s  {said[:60]}", flush=True)
+            rows.append([fault["name"], " ".join(fault["shows"]), fault["file"], fault["test"],
+                         what])
+    finally:
+        subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=False)
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with open(out, "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["fault", "register", "file", "test", "verdict"])
+            table.writerows(rows)
+    lives = sum(row[-1] != "caught" for row in rows)
+    print(f"{len(rows) - lives} of {len(rows)} faults were caught (commit {commit[:12]})")
+    return 1 if lives else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Misfit as misfit:
+        print(f"faults.py: {misfit}", file=sys.stderr)
+        sys.exit(2)
