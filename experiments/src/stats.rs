@@ -394,6 +394,23 @@ mod tests {
         assert!(median_covered >= 950, "{median_covered}");
     }
 
+    // The rank is rounded up: 2.5 of five is the third, 28.5 of thirty the twenty-ninth.
+    #[test]
+    fn a_percentile_is_the_least_value_that_so_many_are_not_above() {
+        let first = |n: u32| (1..=n).map(f64::from).collect::<Vec<_>>();
+        for (n, per_mille, want) in [
+            (5, 500, 3.0),
+            (30, 950, 29.0),
+            (30, 990, 30.0),
+            (100, 990, 99.0),
+            (101, 990, 100.0),
+            (1, 10, 1.0),
+        ] {
+            let found = percentile(&first(n), per_mille).unwrap();
+            assert_eq!(found.value, want, "{per_mille} of {n}");
+        }
+    }
+
     // The median of 30 lies between the 10th and the 21st value with 95.7 %.
     #[test]
     fn the_median_of_thirty_lies_between_the_tenth_and_the_twenty_first() {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::store::beneath::Beneath;
+use crate::store::disk::{Disk, Open};
 
 fn origin() -> Origin {
     Origin::new(
@@ -332,4 +334,27 @@ fn a_file_that_changed_before_it_was_named_is_mended_first() {
         store.finish().unwrap();
         assert!(origin.is_at(&scene.into), "change {number}");
     }
+}
+
+/// Register: M4. A link is not followed even where it leads to something beneath the target.
+#[test]
+fn a_link_that_stays_inside_is_not_followed_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir(at("real")).unwrap();
+    fs::write(at("real/file"), "own").unwrap();
+    symlink("real", at("link")).unwrap();
+    symlink("real/file", at("alias")).unwrap();
+    let held = Beneath::hold(dir.path()).unwrap();
+    for name in ["link/file", "alias", "link/new"] {
+        for how in [Open::Read, Open::Write(0o600)] {
+            assert!(held.open(name, how).is_err(), "{name} {how:?}");
+        }
+    }
+    assert!(held.make_dir("link/dir", 0o700).is_err());
+    assert!(held.rename_file("real/file", "link/moved", true).is_err());
+    assert!(held.remove_file("link/file").is_err());
+    assert!(held.sync_dir("link").is_err());
+    assert_eq!(fs::read(at("real/file")).unwrap(), b"own");
+    assert_eq!(fs::read_dir(at("real")).unwrap().count(), 1);
 }
