@@ -92,6 +92,21 @@ fn refusal_at(name: &str, folder: &Path) -> String {
     message.replace(&format!("{}/", folder.display()), "")
 }
 
+/// Register: I11.
+#[test]
+fn no_scenario_includes_another() {
+    for key in ["include", "includes", "import", "extends"] {
+        let text = format!("{key} = \"other.toml\"\n");
+        let files = [("s.toml".to_owned(), text.into_bytes())];
+        let said = refusal("I11", &files);
+        assert!(
+            said.starts_with(&format!("s.toml:1:{key}: unknown key")),
+            "{said}"
+        );
+    }
+}
+
+/// Register: I1, I2, I3, I4.
 #[test]
 fn every_bad_input_is_refused_with_its_golden_line() {
     let cases = cases(include_str!("bad_input/cases.txt"));
@@ -151,7 +166,7 @@ fn a_million_and_one_rows_are_refused() {
     );
 }
 
-// L12: a byte too many, of a scenario and of a table. The files are holes on disk.
+/// Limit: L12. A byte too many, of a scenario and of a table. The files are holes on disk.
 #[test]
 fn a_file_over_its_limit_is_refused_without_being_read() {
     let folder = TempDir::new().unwrap();

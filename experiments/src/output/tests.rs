@@ -157,6 +157,7 @@ fn what_is_not_a_result_is_never_overwritten() {
     assert_eq!(read(dir.path(), "thesis.tex"), "years of work");
 }
 
+/// Register: I10.
 #[test]
 fn a_path_that_cannot_be_written_is_an_error_before_any_run() {
     let dir = tempfile::tempdir().unwrap();

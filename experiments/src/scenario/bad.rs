@@ -175,6 +175,7 @@ mod tests {
         );
     }
 
+    /// Register: I3.
     #[test]
     fn the_nearest_name_ignores_case_and_forgives_two_letters() {
         assert_eq!(nearest("conut", ["count", "name"]), Some("count"));

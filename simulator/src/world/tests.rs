@@ -248,6 +248,7 @@ fn a_swarm_of_equals_comes_close_to_the_bound() {
     }
 }
 
+/// Register: I8.
 #[test]
 fn the_same_setup_has_the_same_digest_and_another_seed_another() {
     let setup = Setup {

@@ -263,6 +263,7 @@ fn eight_hours_asleep_earn_one_burst() {
     assert_eq!(bucket.available(Time::MAX), ByteCount::new(4_096));
 }
 
+/// Register: T3.
 #[test]
 fn a_clock_that_stands_still_or_steps_back_earns_nothing() {
     let mut bucket = bucket(1_000, 1_000);
@@ -277,6 +278,7 @@ fn a_clock_that_stands_still_or_steps_back_earns_nothing() {
     );
 }
 
+/// Register: I6.
 #[test]
 fn the_extremes_neither_overflow_nor_divide_by_zero() {
     let mut never = bucket(0, 1);

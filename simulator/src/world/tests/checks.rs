@@ -55,6 +55,7 @@ fn a_lost_block_is_missed_at_the_end_of_a_run() {
     assert!(matches!(error, RunError::Conservation { .. }), "{error}");
 }
 
+/// Register: I7.
 /// Limit L13.
 #[test]
 fn a_network_that_stops_the_clock_is_a_livelock() {

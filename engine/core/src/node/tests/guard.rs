@@ -418,6 +418,7 @@ fn a_node_that_slept_blames_nobody() {
     assert_eq!(first(&done, closes(A)), None);
 }
 
+/// Register: P11.
 /// A whole chunk waits for our disk for two minutes: its sender is not to blame.
 #[test]
 fn a_slow_disk_of_ours_is_nobodys_stall() {

@@ -22,6 +22,7 @@ mod rest;
 mod riders;
 mod room;
 mod talk;
+mod two;
 
 const CHUNK: u64 = 4_096;
 const A: PeerId = PeerId(0);

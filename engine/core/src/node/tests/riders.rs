@@ -63,7 +63,7 @@ fn where_nobody_was_seen_to_pass_on_nobody_is_choked() {
     }
 }
 
-/// A passes on to C. From then on B, who was given as much, has to wait until A wants nothing, or
+/// Register: D6. A passes on to C. From then on B, who was given as much, has to wait until A wants nothing, or
 /// until it passes on as well.
 #[test]
 fn whoever_keeps_waits_for_those_who_pass_on() {
