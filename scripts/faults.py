@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Plants the faults of scripts/faults.toml one after the other and runs the test that must fail.
 
-Usage: scripts/faults.py [--check] [--out FILE] [--sample N] [NAME...]
+Usage: scripts/faults.py [--check] [--out FILE] [--sample N] [--package P] [NAME...]
 
   --check     plants nothing: looks whether each fault still fits the code and its test exists
   --out FILE  the table, as CSV [default: results/faults/faults.csv for a run over all faults]
   --sample N  only N of them, drawn by the commit
+  --package P only those whose test is in this package
   NAME...     only these
 
-Works on a copy of the commit that is checked out, in target/faults, and builds there. The first
-fault takes some minutes, each of the others about one.
+Works on a copy of the commit that is checked out, in target/faults. The first fault of a package
+takes some minutes, each of the others about one.
 Exit codes: 0 each test failed as it should, 1 one did not, 2 usage or a fault that does not fit.
 """
 
@@ -111,6 +112,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--sample", type=int)
+    parser.add_argument("--package")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     faults = load()
@@ -127,10 +129,12 @@ def main():
     commit = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
     if options.names:
         faults = [fault for fault in faults if fault["name"] in options.names]
+    if options.package:
+        faults = [fault for fault in faults if fault["package"] == options.package]
     if options.sample is not None:
         faults = random.Random(commit).sample(faults, min(options.sample, len(faults)))
     out = options.out
-    if out is None and not options.names and options.sample is None:
+    if out is None and len(faults) == len(known):
         out = ROOT / "results" / "faults" / "faults.csv"
 
     work = ROOT / "target" / "faults"
@@ -139,7 +143,7 @@ def main():
     if tree.exists():
         subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=True)
     subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(tree), commit], check=True)
-    env = {**os.environ, "CARGO_TARGET_DIR": str(work / "build")}
+    env = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target")}
     rows = []
     try:
         for fault in faults:
