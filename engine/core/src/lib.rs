@@ -11,6 +11,7 @@ pub mod choke;
 pub mod door;
 pub mod event_limit;
 pub mod id;
+pub mod library;
 pub mod manifest;
 pub mod message;
 pub mod misbehaviour;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bitfield::Bitfield;
 use crate::id::ChunkIndex;
 use crate::units::ByteCount;
 
@@ -81,6 +82,16 @@ impl Manifest {
         (position < self.chunks()).then_some(ChunkIndex(position))
     }
 
+    /// Length of the chunks of `set` together.
+    #[must_use]
+    pub fn bytes_of(&self, set: &Bitfield) -> ByteCount {
+        let last = self.chunks().checked_sub(1).map(ChunkIndex);
+        let short = last.filter(|last| set.has(*last));
+        let lacks = short.map_or(0, |last| self.chunk.get() - self.len_of(last).get());
+        let whole = u64::from(set.count()).saturating_mul(self.chunk.get());
+        ByteCount::new(whole.saturating_sub(lacks))
+    }
+
     /// Length of `chunk`.
     #[must_use]
     pub fn len_of(&self, chunk: ChunkIndex) -> ByteCount {
@@ -119,6 +130,12 @@ mod tests {
             .map(|at| manifest.len_of(manifest.index(at).unwrap()).get())
             .collect();
         assert_eq!(lens, [4, 4, 2]);
+        let mut set = Bitfield::full(3);
+        assert_eq!(manifest.bytes_of(&set).get(), 10);
+        set.remove(ChunkIndex(0));
+        assert_eq!(manifest.bytes_of(&set).get(), 6);
+        set.remove(ChunkIndex(2));
+        assert_eq!(manifest.bytes_of(&set).get(), 4);
         assert_eq!(manifest.index(3), None);
     }
 

@@ -146,6 +146,10 @@ pub enum Verdict {
     Done,
     /// It could not be fetched or stored.
     Failed,
+    /// Something else has a name there that it needs.
+    Exists,
+    /// The receiver's disk has no room for it, or cannot be used.
+    Storage,
 }
 
 /// Why a connection ends.
@@ -177,14 +181,22 @@ pub struct Known {
 
 impl Verdict {
     /// Every verdict; its position is its number on the wire.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Accepted,
         Self::NotAccepted,
         Self::Quota,
         Self::Busy,
         Self::Done,
         Self::Failed,
+        Self::Exists,
+        Self::Storage,
     ];
+
+    /// Whether it is the receiver's last word on an offer.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Accepted | Self::Busy)
+    }
 }
 
 impl From<Misbehaviour> for CloseCode {

@@ -20,9 +20,10 @@ pub enum Misbehaviour {
     BlockLength,
     /// A chunk whose hash is not the one in the manifest.
     WrongHash,
-    /// A message about a transfer that was never joined.
+    /// A message about a transfer that was never joined. Said by earlier versions: whoever has
+    /// just left a transfer hears of it for a while.
     UnknownTransfer,
-    /// More joined contents than a peer may name.
+    /// More joined contents than a peer may name. Said by earlier versions: now the newest waits.
     TooManyContents,
     /// More control messages than the limit, for longer than the grace.
     Flood,
@@ -90,6 +91,7 @@ impl Misbehaviour {
             self,
             Self::Flood
                 | Self::UnknownTransfer
+                | Self::TooManyContents
                 | Self::UnknownFrame
                 | Self::UnknownCode
                 | Self::BadState
@@ -101,6 +103,13 @@ impl Misbehaviour {
 }
 
 impl Misbehaviour {
+    /// Whether it only says that a connection came to nothing: whoever is at its other end may be
+    /// honest and its link dead.
+    #[must_use]
+    pub const fn is_timeout(self) -> bool {
+        matches!(self, Self::Stalled | Self::Silent)
+    }
+
     /// Its name, for people and counters.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -2,6 +2,8 @@
 //!
 //! Decides how much to ask ahead. Knows no address and no key.
 
+use std::collections::BTreeSet;
+
 use crate::choke::Candidate;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::{CHUNKS_MAX, ContentId};
@@ -60,6 +62,8 @@ pub(crate) struct Peer {
     /// When it was found silent.
     snubbed_at: Time,
     offers: Vec<Join>,
+    /// Our transfers that it named when it had named as many as it may.
+    pub(crate) waiting: BTreeSet<TransferId>,
     fixed_ahead: Option<u32>,
     asking: Asking,
     /// The shortest time from a request to the first block of its answer: how far it is away.
@@ -124,6 +128,7 @@ impl Peer {
             last_asked: None,
             snubbed_at: now,
             offers: Vec::new(),
+            waiting: BTreeSet::new(),
             fixed_ahead,
             asking,
             away: None,
@@ -169,10 +174,15 @@ impl Peer {
         self.offers.retain(|kept| kept.transfer != theirs);
     }
 
-    /// Replaces or adds what it says of one content. None if it names too many.
-    pub(crate) fn set_remote(&mut self, mut remote: Remote) -> Option<()> {
+    /// Whether it may name our transfer `ours`, beside those that it has named.
+    pub(crate) fn has_place_for(&self, ours: TransferId) -> bool {
+        self.remotes.has(ours) || self.remotes.has_room()
+    }
+
+    /// Replaces or adds what it says of one content, for which there is a place.
+    pub(crate) fn set_remote(&mut self, mut remote: Remote) {
         remote.ahead = self.fixed_ahead.unwrap_or(PIPELINE.0);
-        self.remotes.set(remote)
+        self.remotes.set(remote);
     }
 
     /// Whether it would serve us, as far as we know, and may be asked.
@@ -248,7 +258,7 @@ impl Peer {
         let at = self.asked.iter().position(place)?;
         let ask = self.asked.remove(at);
         if answered.is_none() {
-            self.conduct.may_be_late(ask.len.saturating_sub(ask.came));
+            self.conduct.may_be_late(ask.len);
         }
         let Some(remote) = self.remotes.get_mut(transfer) else {
             return Some(ask);

@@ -1,7 +1,7 @@
 //! One content moving: which chunks are had, wanted and in flight.
 //!
-//! Decides which chunk may be asked of whom. A chunk is in exactly one of had, wanted and in
-//! flight; `Transfer::check` says so after every change in tests.
+//! Decides which chunk may be asked of whom. A chunk is in exactly one of had, wanted, in flight
+//! and unwanted; `Transfer::check` says so after every change in tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,13 +49,15 @@ pub(crate) struct Transfer {
     pub(crate) turns: Turns,
     had: Bitfield,
     wanted: Bitfield,
+    /// Chunks that we had, can no longer give, and do not fetch again.
+    unwanted: Bitfield,
     in_flight: BTreeMap<ChunkIndex, Vec<Asked>>,
     kept: Kept,
     holders: Vec<u16>,
     /// Chunks that nobody had when we gave them to one peer, and that nobody else has yet.
     sole: BTreeMap<ChunkIndex, PeerId>,
-    /// Requests that were withdrawn, of chunks that are not stored: answers may still come.
-    withdrawn: BTreeSet<(ChunkIndex, PeerId)>,
+    /// Chunks that are not stored and whose request was moved from one peer to another once.
+    moved: BTreeSet<ChunkIndex>,
     /// Usual time from a request to its chunk.
     usual: Option<Span>,
 }
@@ -87,6 +89,17 @@ pub(crate) struct Pick {
     pub(crate) of: Option<PeerId>,
 }
 
+/// Chunks of a transfer that are still to be fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Asked for, or waiting for the disk.
+    pub coming: u32,
+    /// Not asked for, and a connected peer has them.
+    pub held: u32,
+    /// Not asked for, and no connected peer has them.
+    pub alone: u32,
+}
+
 /// What a block did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -110,6 +123,7 @@ impl Transfer {
             wanted.remove(chunk);
         }
         let holders = vec![0; manifest.chunks() as usize];
+        let unwanted = Bitfield::empty(manifest.chunks());
         Self {
             content,
             manifest,
@@ -117,11 +131,12 @@ impl Transfer {
             turns: Turns::default(),
             had,
             wanted,
+            unwanted,
             in_flight: BTreeMap::new(),
             kept: Kept::default(),
             holders,
             sole: BTreeMap::new(),
-            withdrawn: BTreeSet::new(),
+            moved: BTreeSet::new(),
             usual: None,
         }
     }
@@ -130,8 +145,38 @@ impl Transfer {
         &self.had
     }
 
+    /// Whether nothing is left to fetch.
     pub(crate) fn is_complete(&self) -> bool {
-        self.had.is_full()
+        self.had.count() + self.unwanted.count() == self.manifest.chunks()
+    }
+
+    /// Whether a chunk is still to be fetched.
+    pub(crate) fn lacks(&self, chunk: ChunkIndex) -> bool {
+        !self.had.has(chunk) && !self.unwanted.has(chunk)
+    }
+
+    /// How many chunks of `theirs` are still to be fetched.
+    pub(crate) fn count_useful(&self, theirs: &Bitfield) -> u32 {
+        let beyond = theirs.count_beyond(&self.had);
+        if self.unwanted.count() == 0 {
+            return beyond;
+        }
+        let spare = self.unwanted.iter().filter(|chunk| theirs.has(*chunk));
+        beyond - u32::try_from(spare.count()).expect("a part of all chunks")
+    }
+
+    /// What is still to be fetched.
+    pub(crate) fn missing(&self) -> Missing {
+        let held = self
+            .wanted
+            .iter()
+            .filter(|chunk| self.holders[chunk.index()] > 0);
+        let held = u32::try_from(held.count()).expect("a part of all chunks");
+        Missing {
+            coming: u32::try_from(self.in_flight.len()).expect("a part of all chunks"),
+            held,
+            alone: self.wanted.count() - held,
+        }
     }
 
     /// Bytes of the content that a peer with `theirs` still lacks, as far as we know.
@@ -249,14 +294,22 @@ impl Transfer {
             .map(|(chunk, _)| *chunk)
     }
 
-    /// A block of `chunk` came from `peer`.
+    /// A block of `chunk` came from `peer`: what it did, and how many bytes that had come before
+    /// are of no use with it. `late` says whether blocks of a request that was given up may still
+    /// come from that peer.
+    ///
+    /// # Errors
+    ///
+    /// [`Misbehaviour::BlockLength`] for a block that no chunk of this geometry has, and
+    /// [`Misbehaviour::BlockOutOfOrder`] for one that does not continue its chunk although every
+    /// request of that peer that was given up has been accounted for.
     pub(crate) fn block(
         &mut self,
         peer: PeerId,
         chunk: ChunkIndex,
-        offset: ByteCount,
-        len: ByteCount,
-    ) -> Result<Progress, Misbehaviour> {
+        (offset, len): (ByteCount, ByteCount),
+        late: bool,
+    ) -> Result<(Progress, ByteCount), Misbehaviour> {
         let whole = self.manifest.len_of(chunk);
         if len == ByteCount::ZERO || offset > whole || len > whole - offset {
             return Err(Misbehaviour::BlockLength);
@@ -264,26 +317,30 @@ impl Transfer {
         let asked = self.in_flight.get_mut(&chunk);
         let ask = asked.and_then(|asked| asked.iter_mut().find(|ask| ask.peer == peer));
         let Some(ask) = ask.filter(|ask| !ask.whole) else {
-            return Ok(Progress::Late);
+            return Ok((Progress::Late, ByteCount::ZERO));
         };
+        let mut vain = ByteCount::ZERO;
         if ask.begun.received != offset {
-            if !self.withdrawn.contains(&(chunk, peer)) {
+            if !late {
                 return Err(Misbehaviour::BlockOutOfOrder);
             }
-            // What was on its way when the first request was withdrawn; the second is answered
-            // from where it begins.
+            // An earlier request for the same chunk was given up while its blocks were on their
+            // way. They may fit by chance and be counted, until the answer to this request begins,
+            // which is where it was asked to begin.
             if offset != ask.start {
-                return Ok(Progress::Late);
+                return Ok((Progress::Late, ByteCount::ZERO));
             }
+            vain = ask.came();
             ask.begun.shrink(offset);
         }
         ask.begun.grow(peer, len);
         ask.whole = ask.begun.received == whole;
-        Ok(if ask.whole {
+        let progress = if ask.whole {
             Progress::Whole
         } else {
             Progress::Partial
-        })
+        };
+        Ok((progress, vain))
     }
 
     /// `chunk` is verified and stored. Returns who else was asked for it, and how much of it came
@@ -297,11 +354,7 @@ impl Transfer {
         if let Some(answered) = asked.iter().find(|ask| ask.whole) {
             self.count_answer(now.since(answered.at));
         }
-        let all = (chunk, PeerId(0))..=(chunk, PeerId(u32::MAX));
-        let gone: Vec<_> = self.withdrawn.range(all).copied().collect();
-        for one in gone {
-            self.withdrawn.remove(&one);
-        }
+        self.moved.remove(&chunk);
         self.wanted.remove(chunk);
         self.had.insert(chunk);
         let others = asked.iter().filter(|ask| !ask.whole);
@@ -319,10 +372,15 @@ impl Transfer {
         self.usual = Some(Span::from_nanos(usual));
     }
 
-    /// We had `chunk` and have it no longer: it is wanted again.
-    pub(crate) fn lost(&mut self, chunk: ChunkIndex) {
+    /// We had `chunk` and have it no longer. It is wanted again, or not.
+    pub(crate) fn lost(&mut self, chunk: ChunkIndex, again: bool) {
         if self.had.remove(chunk) {
-            self.wanted.insert(chunk);
+            let place = if again {
+                &mut self.wanted
+            } else {
+                &mut self.unwanted
+            };
+            place.insert(chunk);
         }
     }
 
@@ -392,7 +450,7 @@ impl Transfer {
     /// No longer asks `peer` for `chunk`, which may be on its way all the same.
     pub(crate) fn withdraw(&mut self, peer: PeerId, chunk: ChunkIndex) {
         if self.release(peer, chunk).is_some() {
-            self.withdrawn.insert((chunk, peer));
+            self.moved.insert(chunk);
         }
     }
 
@@ -427,8 +485,7 @@ impl Transfer {
             };
             let stands =
                 ask.came() == ByteCount::ZERO && now.since(ask.at) >= waits(ask.peer).max(usual);
-            let all = (chunk, PeerId(0))..=(chunk, PeerId(u32::MAX));
-            let stands = stands && self.withdrawn.range(all).next().is_none();
+            let stands = stands && !self.moved.contains(&chunk);
             (stands && ask.peer != peer && theirs.has(chunk)).then_some((ask.at, chunk, ask.peer))
         });
         let (_, chunk, other) = stuck.min()?;
@@ -452,6 +509,7 @@ impl Transfer {
                 .expect("below the number of chunks");
             let places = u32::from(self.had.has(chunk))
                 + u32::from(self.wanted.has(chunk))
+                + u32::from(self.unwanted.has(chunk))
                 + u32::from(self.in_flight.contains_key(&chunk));
             assert_eq!(places, 1, "chunk {position} is in {places} places");
         }

@@ -83,7 +83,8 @@ impl Ledger {
             | Input::Rejected {
                 transfer, chunk, ..
             }
-            | Input::Lost { transfer, chunk } => this.has_chunk(*transfer, *chunk)?,
+            | Input::Lost { transfer, chunk }
+            | Input::Withdraw { transfer, chunk } => this.has_chunk(*transfer, *chunk)?,
             Input::Add {
                 transfer,
                 content,

@@ -33,10 +33,9 @@ pub struct Inbox {
 pub enum Here {
     /// Nothing.
     Nothing,
-    /// It is being fetched for the same peer.
+    /// It is in the folder of that peer, or on its way there. Whether it is whole is looked at
+    /// before anybody is told so.
     Coming,
-    /// It is whole and verified, in the folder of the same peer.
-    Whole,
 }
 
 /// What to answer.
@@ -47,10 +46,8 @@ pub fn judge(offer: &Offer, inbox: &Inbox) -> Verdict {
     if !inbox.accepts || too_long || !manifest || !is_name(&offer.name) {
         return Verdict::NotAccepted;
     }
-    match inbox.here {
-        Here::Whole => return Verdict::Done,
-        Here::Coming => return Verdict::Accepted,
-        Here::Nothing => {}
+    if inbox.here == Here::Coming {
+        return Verdict::Accepted;
     }
     let cost = offer.bytes.checked_add(offer.manifest_bytes);
     match cost {
@@ -112,7 +109,7 @@ mod tests {
     /// Register: H2.
     #[test]
     fn whoever_has_no_right_learns_nothing() {
-        for here in [Here::Nothing, Here::Coming, Here::Whole] {
+        for here in [Here::Nothing, Here::Coming] {
             for quota_left in [0, 1_000] {
                 let inbox = Inbox {
                     accepts: false,
@@ -134,7 +131,6 @@ mod tests {
             ..ROOM
         };
         let of = |here| judge(&offer(1), &Inbox { here, ..full });
-        assert_eq!(of(Here::Whole), Verdict::Done);
         assert_eq!(of(Here::Coming), Verdict::Accepted);
         assert_eq!(of(Here::Nothing), Verdict::Quota);
     }

@@ -26,8 +26,12 @@ impl Node {
         let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, chunk)? else {
             return self.wasted(peer, len);
         };
+        let late = self.peer(peer).is_some_and(|one| one.conduct.is_late());
         let transfer = self.transfers.at_mut(place);
-        let progress = transfer.block(peer, chunk, offset, len)?;
+        let (progress, vain) = transfer.block(peer, chunk, (offset, len), late)?;
+        if vain > ByteCount::ZERO {
+            self.wasted(peer, vain)?;
+        }
         let state = self.peer_mut(peer).expect("spot found it");
         state.count_received(len, now);
         if progress != Progress::Late {
@@ -109,8 +113,8 @@ impl Node {
         }
     }
 
-    /// A chunk that we had is gone: take it back from everybody and fetch it again.
-    pub(super) fn lost(&mut self, id: TransferId, chunk: ChunkIndex, now: Time) {
+    /// A chunk that we had is gone: take it back from everybody, and fetch it `again` or not.
+    pub(super) fn lost(&mut self, id: TransferId, chunk: ChunkIndex, again: bool, now: Time) {
         let Some(transfer) = self.transfers.get_mut(id) else {
             return;
         };
@@ -122,21 +126,24 @@ impl Node {
             }
             return self.ask_everybody(now);
         }
-        self.missing += usize::from(transfer.is_complete());
-        transfer.lost(chunk);
+        self.missing += usize::from(again && transfer.is_complete());
+        transfer.lost(chunk, again);
         for peer in self.peer_ids() {
             let state = self.peers[peer.index()].as_mut();
             let Some(remote) = state.and_then(|state| state.remotes.get_mut(id)) else {
                 continue;
             };
-            remote.useful += u32::from(remote.has.has(chunk));
-            self.send(
-                peer,
-                Message::Lost {
-                    transfer: id,
-                    chunk: chunk.get(),
-                },
-            );
+            remote.useful += u32::from(again && remote.has.has(chunk));
+            let (transfer, position) = (id, chunk.get());
+            let lost = Message::Lost {
+                transfer,
+                chunk: position,
+            };
+            self.send(peer, lost);
+            // What waits of it in the uplink could not be read either.
+            self.stop_serving(peer, |serving| {
+                (serving.transfer, serving.chunk) == (id, chunk)
+            });
             self.update_interest(peer);
         }
         self.ask_everybody(now);
@@ -153,9 +160,13 @@ impl Node {
         let position = chunk;
         if let Some(Spot { ours, chunk, .. }) = self.spot(peer, theirs, chunk)? {
             // Whoever does not choke us refuses what it does not have. Without this it would be
-            // asked again at once.
-            if self.peer(peer).is_some_and(|state| !state.chokes_us) {
-                self.count_broken(peer, ours, chunk, now);
+            // asked again at once. It broke a promise unless it had taken that back before.
+            let state = self.peer_mut(peer).filter(|state| !state.chokes_us);
+            let remote = state.and_then(|state| state.remotes.get_mut(ours));
+            if let Some(claimed) = remote.map(|remote| remote.has.has(chunk)) {
+                if claimed {
+                    self.count_broken(peer, ours, chunk, now);
+                }
                 self.has_lost(peer, theirs, position)?;
             }
             self.give_up(peer, ours, chunk, now);

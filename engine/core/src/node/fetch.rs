@@ -8,7 +8,7 @@ use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
 use crate::peer::{AskedChunk, Peer, Remote};
 use crate::time::{Span, Time};
-use crate::transfer::Pick;
+use crate::transfer::{Missing, Pick, Transfer};
 use crate::units::ByteCount;
 
 /// A chunk by our names.
@@ -173,6 +173,22 @@ impl Node {
         (bytes, state.chokes_us)
     }
 
+    /// Bytes of `transfer` that `peer` says it has; none if it takes no part in it.
+    #[must_use]
+    pub fn has_of(&self, peer: PeerId, transfer: TransferId) -> Option<ByteCount> {
+        let mut remotes = self.peer(peer)?.remotes.iter();
+        let remote = remotes.find(|remote| remote.ours == transfer)?;
+        let manifest = &self.transfers.at(remote.place).manifest;
+        Some(manifest.bytes_of(&remote.has))
+    }
+
+    /// What is still to be fetched of `transfer`.
+    #[must_use]
+    pub fn missing(&self, transfer: TransferId) -> Missing {
+        let transfer = self.transfers.get(transfer);
+        transfer.map_or_else(Missing::default, Transfer::missing)
+    }
+
     /// Tells `peer` whether we want something of it, if that changed.
     pub(super) fn update_interest(&mut self, peer: PeerId) {
         let Some(state) = self.peer_mut(peer) else {
@@ -219,7 +235,7 @@ impl Node {
         }
         transfer.count_holder(chunk, true);
         let passed_on = transfer.appears(peer, chunk);
-        if transfer.had().has(chunk) {
+        if !transfer.lacks(chunk) {
             if let Some((giver, len)) = passed_on {
                 self.passes_on(giver, len);
             }
@@ -275,7 +291,7 @@ impl Node {
         let remote = state.remotes.get_mut(ours).expect("spot found it");
         if remote.has.remove(chunk) {
             transfer.count_holder(chunk, false);
-            remote.useful -= u32::from(!transfer.had().has(chunk));
+            remote.useful -= u32::from(transfer.lacks(chunk));
             self.update_interest(peer);
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! Who is connected, which contents move, and who takes part in which.
 //!
 //! Decides who is told of a content: its audience, or else everybody. Refuses a peer whose
-//! bitfield does not fit the content.
+//! bitfield does not fit the content, and what a peer names beyond the bound of contents, which
+//! it hears of again when there is room.
 
 use super::{Action, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
@@ -99,12 +100,13 @@ impl Node {
             let Some(state) = self.peers[peer.index()].as_mut() else {
                 continue;
             };
+            state.waiting.remove(&id);
             if state.remotes.remove(id).is_none() {
                 continue;
             }
             let gone = state.asked.extract_if(.., |ask| ask.transfer == id);
             let gone: Vec<AskedChunk> = gone.collect();
-            let late = gone.iter().map(|ask| ask.len.saturating_sub(ask.came));
+            let late = gone.iter().map(|ask| ask.len);
             state.conduct.may_be_late(late.sum());
             state.serving.retain(|serving| serving.transfer != id);
             self.asked -= gone.len();
@@ -112,6 +114,7 @@ impl Node {
                 self.not_fetched(ask, now);
             }
             self.send(peer, Message::Leave { transfer: id });
+            self.take_up(peer);
             self.update_interest(peer);
         }
         self.ask_everybody(now);
@@ -144,13 +147,18 @@ impl Node {
         if let Some(before) = known.remotes.get_mut(id) {
             transfer.drop_holder(&before.has);
         }
-        let useful = join.have.count_beyond(transfer.had());
+        let useful = transfer.count_useful(&join.have);
         let answer = join.reply.then(|| self::join(id, transfer, false));
         let chunk = transfer.manifest.chunk();
+        if !known.has_place_for(id) {
+            // The newest has to wait. Both sides forget that they met in it, so that neither asks
+            // for what the other will not give.
+            known.waiting.insert(id);
+            self.send(peer, Message::Leave { transfer: id });
+            return Ok(());
+        }
         let remote = Remote::new((id, place), join.transfer, join.have, (useful, chunk));
-        known
-            .set_remote(remote)
-            .ok_or(Misbehaviour::TooManyContents)?;
+        known.set_remote(remote);
         let remote = known.remotes.get_mut(id).expect("it was set");
         transfer.add_holder(&remote.has);
         if let Some(answer) = answer {
@@ -159,6 +167,19 @@ impl Node {
         self.update_interest(peer);
         self.ask(peer, now);
         Ok(())
+    }
+
+    /// There is room for one more content that `peer` takes part in: the first of those that had
+    /// to wait. If it takes part in it no longer, it does not answer.
+    fn take_up(&mut self, peer: PeerId) {
+        let state = self.peers.get_mut(peer.index()).and_then(Option::as_mut);
+        let waiting = state.and_then(|state| state.waiting.pop_first());
+        let Some((id, transfer)) = waiting.and_then(|id| Some((id, self.transfers.get(id)?)))
+        else {
+            return;
+        };
+        let message = join(id, transfer, true);
+        self.send(peer, Message::Join(Box::new(message)));
     }
 
     pub(super) fn left(&mut self, peer: PeerId, theirs: TransferId, now: Time) {
@@ -176,11 +197,16 @@ impl Node {
             .map(|ask| ask.chunk)
             .collect();
         let remote = state.remotes.remove(ours).expect("it was found above");
-        state.serving.retain(|serving| serving.transfer != ours);
+        let waiting = state.serving.extract_if(.., |one| one.transfer == ours);
+        for serving in waiting.collect::<Vec<_>>() {
+            // Nobody waits for these any more, and the peer may come back and ask again.
+            self.uplink.cancel(peer, ours, serving.chunk);
+        }
         self.transfers.at_mut(remote.place).drop_holder(&remote.has);
         for chunk in gone {
             self.give_up(peer, ours, chunk, now);
         }
+        self.take_up(peer);
         self.update_interest(peer);
     }
 }

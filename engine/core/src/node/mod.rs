@@ -38,6 +38,7 @@ use paced::Paced;
 use transfers::Transfers;
 use watch::Watch;
 
+pub use crate::transfer::Missing;
 pub(crate) use paced::Turns;
 pub(crate) use transfers::Place;
 pub use verbs::{Action, Asking, Config, Event, Input};
@@ -134,7 +135,8 @@ impl Node {
                 chunk,
                 from,
             } => self.rejected(transfer, chunk, from, now),
-            Input::Lost { transfer, chunk } => self.lost(transfer, chunk, now),
+            Input::Lost { transfer, chunk } => self.lost(transfer, chunk, true, now),
+            Input::Withdraw { transfer, chunk } => self.lost(transfer, chunk, false, now),
             Input::Add {
                 transfer,
                 content,

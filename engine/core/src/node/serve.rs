@@ -161,19 +161,31 @@ impl Node {
                 transfer.is_none_or(|one| one.is_out(serving.chunk))
             };
             let ends = |serving: &Serving| finishes || (is_seed && !is_out(serving));
-            let drops = |serving: &mut Serving| !(serving.started && ends(serving));
+            let drops = |serving: &Serving| !(serving.started && ends(serving));
             let state = self.peers[peer.index()].as_mut().expect("looked up above");
-            let dropped: Vec<Serving> = state.serving.extract_if(.., drops).collect();
-            for serving in dropped {
-                self.uplink.cancel(peer, serving.transfer, serving.chunk);
-                self.send(
-                    peer,
-                    Message::Reject {
-                        transfer: serving.transfer,
-                        chunk: serving.chunk.get(),
-                    },
-                );
-            }
+            let dropped: Vec<Serving> = state
+                .serving
+                .extract_if(.., |serving| drops(serving))
+                .collect();
+            self.refuse_rest(peer, dropped);
+        }
+    }
+
+    /// Serves no more of what `drops` says to a peer that waits for it.
+    pub(super) fn stop_serving(&mut self, peer: PeerId, drops: impl Fn(&Serving) -> bool) {
+        let Some(state) = self.peer_mut(peer) else {
+            return;
+        };
+        let dropped = state.serving.extract_if(.., |serving| drops(serving));
+        let dropped = dropped.collect();
+        self.refuse_rest(peer, dropped);
+    }
+
+    fn refuse_rest(&mut self, peer: PeerId, dropped: Vec<Serving>) {
+        for serving in dropped {
+            self.uplink.cancel(peer, serving.transfer, serving.chunk);
+            let (transfer, chunk) = (serving.transfer, serving.chunk.get());
+            self.send(peer, Message::Reject { transfer, chunk });
         }
     }
 
@@ -186,7 +198,9 @@ impl Node {
         now: Time,
     ) -> Result<(), Misbehaviour> {
         let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, position)? else {
-            return Err(Misbehaviour::UnknownTransfer);
+            // We have left it, and the word of that crossed the request: it says what becomes of
+            // everything that was asked.
+            return self.charge(peer, now);
         };
         let transfer = self.transfers.at(place);
         let len = transfer.manifest.len_of(chunk);

@@ -130,8 +130,16 @@ pub enum Input {
         from: PeerId,
     },
     /// A chunk that we had is no longer there, or one that came whole is not to be stored and
-    /// nobody is to blame.
+    /// nobody is to blame. It is fetched again.
     Lost {
+        /// Of which transfer.
+        transfer: TransferId,
+        /// Which.
+        chunk: ChunkIndex,
+    },
+    /// A chunk that we had can no longer be given, and is not fetched again: nobody asked for the
+    /// files that held it to be repaired.
+    Withdraw {
         /// Of which transfer.
         transfer: TransferId,
         /// Which.

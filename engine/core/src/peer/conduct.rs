@@ -61,7 +61,9 @@ pub(crate) struct Conduct {
     passed_on: u64,
     lost: u64,
     unwanted: u64,
-    /// Bytes that it may still send although we no longer want them.
+    /// Bytes that it may still send although we no longer want them: the lengths of all requests
+    /// that were given up, less what came in vain. An honest peer answers each request once, so
+    /// this is never less than what is on its way, whatever the order in which it comes.
     late: u64,
 }
 
@@ -195,6 +197,11 @@ impl Conduct {
     /// We no longer want `len` bytes that we asked it for: they may be on their way.
     pub(crate) fn may_be_late(&mut self, len: ByteCount) {
         self.late = self.late.saturating_add(len.get());
+    }
+
+    /// Whether bytes of requests that were given up may still come.
+    pub(crate) const fn is_late(&self) -> bool {
+        self.late > 0
     }
 
     /// It sent bytes that nobody waits for. Late ones are free.

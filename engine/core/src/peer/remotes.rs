@@ -3,14 +3,16 @@
 //! Decides nothing. Nearly always there is one, which is kept in place: most messages are news
 //! of a chunk, and each way from one piece of memory to the next costs more than the rest.
 
+use std::collections::BTreeMap;
+
 use crate::bitfield::Bitfield;
 use crate::id::TransferId;
 use crate::node::{Place, Turns};
 use crate::time::Time;
 use crate::units::ByteCount;
 
-/// Contents that one peer may name.
-const CONTENTS_MAX: usize = 1_024;
+/// Contents that one peer may name at the same time; manifests count as contents.
+const CONTENTS_MAX: usize = 4_096;
 
 /// What a peer says of one content that we take part in too.
 #[derive(Debug)]
@@ -84,6 +86,8 @@ impl Remote {
 pub(crate) struct Remotes {
     first: Option<Remote>,
     rest: Vec<Remote>,
+    /// Our ids of those in `rest` by theirs: a peer names them in every message.
+    names: BTreeMap<TransferId, TransferId>,
 }
 
 impl Remotes {
@@ -116,12 +120,26 @@ impl Remotes {
 
     /// What it says under its own id `theirs`.
     pub(crate) fn named(&self, theirs: TransferId) -> Option<&Remote> {
-        self.iter().find(|remote| remote.theirs == theirs)
+        let first = self.first.as_ref()?;
+        if first.theirs == theirs {
+            return Some(first);
+        }
+        let at = find(&self.rest, *self.names.get(&theirs)?).ok()?;
+        Some(&self.rest[at])
     }
 
-    /// Replaces or adds what it says of one content. None if it names too many.
-    pub(crate) fn set(&mut self, remote: Remote) -> Option<()> {
+    /// Whether it may name one more content.
+    pub(crate) fn has_room(&self) -> bool {
+        self.rest.len() + 1 < CONTENTS_MAX
+    }
+
+    /// Replaces or adds what it says of one content.
+    pub(crate) fn set(&mut self, remote: Remote) {
+        if self.has(remote.ours) {
+            self.unname(remote.ours);
+        }
         if let Some(known) = self.get_mut(remote.ours) {
+            let (ours, theirs) = (remote.ours, remote.theirs);
             let (asked, whole, since) = (known.asked, known.whole, known.since);
             let (ahead, narrowed, turns) = (known.ahead, known.narrowed, known.turns);
             *known = Remote {
@@ -133,31 +151,56 @@ impl Remotes {
                 turns,
                 ..remote
             };
-            return Some(());
+            self.name(ours, theirs);
+            return;
         }
         let Some(first) = &mut self.first else {
             self.first = Some(remote);
-            return Some(());
+            return;
         };
-        if self.rest.len() + 1 == CONTENTS_MAX {
-            return None;
-        }
+        assert!(
+            self.rest.len() + 1 < CONTENTS_MAX,
+            "who adds one looks for room first"
+        );
         let later = if remote.ours < first.ours {
             std::mem::replace(first, remote)
         } else {
             remote
         };
-        let at = find(&self.rest, later.ours).unwrap_or_else(|at| at);
+        let (ours, theirs) = (later.ours, later.theirs);
+        let at = find(&self.rest, ours).unwrap_or_else(|at| at);
         self.rest.insert(at, later);
-        Some(())
+        self.name(ours, theirs);
+    }
+
+    /// One in `rest` has that name.
+    fn name(&mut self, ours: TransferId, theirs: TransferId) {
+        if find(&self.rest, ours).is_ok() {
+            self.names.insert(theirs, ours);
+        }
+    }
+
+    /// One in `rest` is gone, or has another name. A peer that gave two the same name has lost it
+    /// for the first one already.
+    fn unname(&mut self, ours: TransferId) {
+        let theirs = find(&self.rest, ours).map(|at| self.rest[at].theirs);
+        if let Ok(theirs) = theirs
+            && self.names.get(&theirs) == Some(&ours)
+        {
+            self.names.remove(&theirs);
+        }
     }
 
     /// Forgets what it says of our transfer `ours`.
     pub(crate) fn remove(&mut self, ours: TransferId) -> Option<Remote> {
         if self.first.as_ref()?.ours == ours {
+            if let Some(next) = self.rest.first() {
+                self.unname(next.ours);
+            }
             let next = (!self.rest.is_empty()).then(|| self.rest.remove(0));
             return std::mem::replace(&mut self.first, next);
         }
+        self.unname(ours);
         let at = find(&self.rest, ours).ok()?;
         Some(self.rest.remove(at))
     }
@@ -185,7 +228,7 @@ mod tests {
     fn they_stay_in_order_whatever_comes_and_goes() {
         let mut remotes = Remotes::default();
         for ours in [5, 9, 2, 7, 5] {
-            assert_eq!(remotes.set(remote(ours)), Some(()));
+            remotes.set(remote(ours));
         }
         assert_eq!(ids(&remotes), [2, 5, 7, 9]);
         assert_eq!(remotes.named(TransferId(107)).unwrap().ours, TransferId(7));
@@ -201,13 +244,42 @@ mod tests {
         assert_eq!(ids(&remotes), []);
     }
 
+    /// Whatever comes and goes, each is found by the name that its peer gave it last.
+    #[test]
+    fn each_is_found_by_its_name() {
+        let mut remotes = Remotes::default();
+        for ours in [5, 9, 2, 7] {
+            remotes.set(remote(ours));
+        }
+        let mut other = remote(7);
+        other.theirs = TransferId(300);
+        remotes.set(other);
+        let named = |remotes: &Remotes, theirs| {
+            let found = remotes.named(TransferId(theirs));
+            found.map(|remote| remote.ours.0)
+        };
+        assert_eq!(named(&remotes, 107), None);
+        for _ in 0..4 {
+            for ours in ids(&remotes) {
+                let theirs = if ours == 7 { 300 } else { ours + 100 };
+                assert_eq!(named(&remotes, theirs), Some(ours));
+            }
+            let first = ids(&remotes)[0];
+            assert!(remotes.remove(TransferId(first)).is_some());
+            assert_eq!(named(&remotes, first + 100), None);
+        }
+    }
+
     #[test]
     fn a_peer_names_no_more_contents_than_the_bound() {
         let mut remotes = Remotes::default();
-        for ours in 0..1_024 {
-            assert_eq!(remotes.set(remote(ours)), Some(()));
+        for ours in 0..4_096 {
+            assert!(remotes.has_room());
+            remotes.set(remote(ours));
         }
-        assert_eq!(remotes.set(remote(1_024)), None);
-        assert_eq!(remotes.set(remote(3)), Some(()));
+        assert!(!remotes.has_room());
+        remotes.set(remote(3));
+        assert!(remotes.remove(TransferId(0)).is_some());
+        assert!(remotes.has_room());
     }
 }

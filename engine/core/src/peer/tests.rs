@@ -7,7 +7,7 @@ const TRANSFER: TransferId = TransferId(1);
 /// A peer that has all of a content of which we have nothing.
 fn seed(fixed_ahead: Option<u32>) -> Peer {
     let mut peer = Peer::new(fixed_ahead, Asking::default(), Time::ZERO);
-    peer.set_remote(remote(TRANSFER)).unwrap();
+    peer.set_remote(remote(TRANSFER));
     peer
 }
 
@@ -110,7 +110,7 @@ fn a_fixed_pipeline_does_not_adapt() {
 #[test]
 fn one_transfer_does_not_use_up_the_room_of_another() {
     let mut peer = seed(None);
-    peer.set_remote(remote(TransferId(2))).unwrap();
+    peer.set_remote(remote(TransferId(2)));
     ask(&mut peer);
     ask(&mut peer);
     assert!(!is_open(&mut peer, TRANSFER));

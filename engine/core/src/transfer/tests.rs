@@ -63,7 +63,9 @@ fn what_stands_in_the_queue_of_another_can_be_taken_over() {
         Some((first, PeerId(1)))
     );
     let (zero, one) = (ByteCount::ZERO, ByteCount::new(1));
-    transfer.block(PeerId(1), first, zero, one).unwrap();
+    transfer
+        .block(PeerId(1), first, (zero, one), false)
+        .unwrap();
     assert_eq!(
         stuck(&transfer, 2, &theirs, at(3)),
         Some((second, PeerId(1)))
@@ -80,30 +82,61 @@ fn what_stands_in_the_queue_of_another_can_be_taken_over() {
     assert_eq!(stuck(&transfer, 2, &theirs, at(9)), None);
 }
 
-/// A request was withdrawn while its answer was on its way, and made again.
+/// A request was given up while its answer was on its way, and made again. What comes of the first
+/// answer may fit, until the second one begins; of a peer that owes no such answer it is a lie.
 ///
 /// Register: D3, D8.
 #[test]
-fn an_answer_to_what_was_withdrawn_is_no_offence() {
+fn an_answer_to_what_was_given_up_is_no_offence() {
     let mut transfer = transfer(1);
     let (peer, chunk) = (PeerId(1), ChunkIndex(0));
-    let half = ByteCount::new(2);
+    let (zero, half) = (ByteCount::ZERO, ByteCount::new(2));
     ask(&mut transfer, 1, Time::ZERO);
-    let begun = transfer.block(peer, chunk, ByteCount::ZERO, half);
-    assert_eq!(begun, Ok(Progress::Partial));
-    transfer.withdraw(peer, chunk);
+    let begun = transfer.block(peer, chunk, (zero, half), false);
+    assert_eq!(begun, Ok((Progress::Partial, zero)));
+    transfer.release(peer, chunk);
     ask(&mut transfer, 1, Time::ZERO);
-    assert_eq!(transfer.block(peer, chunk, half, half), Ok(Progress::Late));
     for (offset, progress) in [
-        (0, Progress::Partial),
-        (0, Progress::Partial),
-        (2, Progress::Whole),
+        (2, (Progress::Late, zero)),
+        (0, (Progress::Partial, zero)),
+        (0, (Progress::Partial, half)),
+        (2, (Progress::Whole, zero)),
     ] {
-        let offset = ByteCount::new(offset);
-        assert_eq!(transfer.block(peer, chunk, offset, half), Ok(progress));
+        let place = (ByteCount::new(offset), half);
+        let honest = progress != (Progress::Late, zero) && progress.1 == zero;
+        if !honest {
+            let lie = transfer.block(peer, chunk, place, false);
+            assert_eq!(lie, Err(Misbehaviour::BlockOutOfOrder));
+        }
+        assert_eq!(transfer.block(peer, chunk, place, true), Ok(progress));
     }
-    transfer.stored(chunk, Time::ZERO);
-    assert!(transfer.withdrawn.is_empty());
+}
+
+/// Two chunks are had; one can no longer be given and is not fetched again, the other is.
+#[test]
+fn what_is_not_fetched_again_is_not_lacked() {
+    let mut transfer = transfer(2);
+    for chunk in [ChunkIndex(0), ChunkIndex(1)] {
+        transfer.stored(chunk, Time::ZERO);
+    }
+    transfer.lost(ChunkIndex(0), false);
+    transfer.check();
+    assert!(transfer.is_complete() && !transfer.lacks(ChunkIndex(0)));
+    assert_eq!(transfer.count_useful(&Bitfield::full(2)), 0);
+    transfer.lost(ChunkIndex(1), true);
+    transfer.check();
+    assert!(!transfer.is_complete() && transfer.lacks(ChunkIndex(1)));
+    assert_eq!(transfer.count_useful(&Bitfield::full(2)), 1);
+    let missing = |coming, held, alone| Missing {
+        coming,
+        held,
+        alone,
+    };
+    assert_eq!(transfer.missing(), missing(0, 0, 1));
+    transfer.count_holder(ChunkIndex(1), true);
+    assert_eq!(transfer.missing(), missing(0, 1, 0));
+    ask(&mut transfer, 1, Time::ZERO);
+    assert_eq!(transfer.missing(), missing(1, 0, 0));
 }
 
 #[test]
@@ -111,14 +144,10 @@ fn a_chunk_goes_from_wanted_to_in_flight_to_had() {
     let mut transfer = transfer(1);
     let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
     let (two, zero) = (ByteCount::new(2), ByteCount::ZERO);
-    assert_eq!(
-        transfer.block(PeerId(1), chunk, zero, two),
-        Ok(Progress::Partial)
-    );
-    assert_eq!(
-        transfer.block(PeerId(1), chunk, two, two),
-        Ok(Progress::Whole)
-    );
+    for (offset, progress) in [(zero, Progress::Partial), (two, Progress::Whole)] {
+        let said = transfer.block(PeerId(1), chunk, (offset, two), false);
+        assert_eq!(said, Ok((progress, zero)));
+    }
     assert_eq!(transfer.stored(chunk, Time::ZERO), (Vec::new(), None));
     transfer.check();
     assert!(transfer.is_complete());
@@ -144,7 +173,7 @@ fn where_answers_take_long_the_endgame_waits_for_twice_as_long() {
     let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
     let four = ByteCount::new(4);
     transfer
-        .block(PeerId(1), chunk, ByteCount::ZERO, four)
+        .block(PeerId(1), chunk, (ByteCount::ZERO, four), false)
         .unwrap();
     transfer.stored(chunk, Time::ZERO + Span::from_secs(5));
     let at = |secs| Time::ZERO + Span::from_secs(secs);
@@ -173,12 +202,12 @@ fn blocks_that_lie_about_their_place_are_offences_and_late_ones_are_not() {
     let mut transfer = transfer(2);
     let chunk = ask(&mut transfer, 1, Time::ZERO).unwrap();
     let (one, four) = (ByteCount::new(1), ByteCount::new(4));
-    let out_of_order = transfer.block(PeerId(1), chunk, one, one);
+    let out_of_order = transfer.block(PeerId(1), chunk, (one, one), false);
     assert_eq!(out_of_order, Err(Misbehaviour::BlockOutOfOrder));
-    let too_long = transfer.block(PeerId(1), chunk, one, four);
+    let too_long = transfer.block(PeerId(1), chunk, (one, four), true);
     assert_eq!(too_long, Err(Misbehaviour::BlockLength));
-    let far = transfer.block(PeerId(1), chunk, ByteCount::MAX, four);
+    let far = transfer.block(PeerId(1), chunk, (ByteCount::MAX, four), true);
     assert_eq!(far, Err(Misbehaviour::BlockLength));
-    let late = transfer.block(PeerId(9), chunk, ByteCount::ZERO, four);
-    assert_eq!(late, Ok(Progress::Late));
+    let late = transfer.block(PeerId(9), chunk, (ByteCount::ZERO, four), false);
+    assert_eq!(late, Ok((Progress::Late, ByteCount::ZERO)));
 }

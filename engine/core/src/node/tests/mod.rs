@@ -15,6 +15,7 @@ mod alone;
 mod answers;
 mod chaos;
 mod guard;
+mod honest;
 mod memory;
 mod order;
 mod paced;

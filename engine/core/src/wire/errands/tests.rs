@@ -180,7 +180,7 @@ fn unknown_codes_and_second_spellings_are_refused() {
     );
     for verdict in 0..=u8::MAX {
         let got = read(VERDICT, &[&[0; 32][..], &[verdict]].concat());
-        assert_eq!(got.is_ok(), verdict < 6, "{verdict}");
+        assert_eq!(got.is_ok(), verdict < 8, "{verdict}");
     }
     let order = list(&[(2, b"a:1"), (1, b"a:1")]);
     assert_eq!(read(ADDRESSES, &order), Err(Misbehaviour::AddressOrder));
