@@ -197,25 +197,17 @@ fn peers(clock: Clock, facts: &Facts, journal: &Journal) -> Vec<PeerRecord> {
 
 /// What peers sent and received, by whether they wanted something then.
 fn exchanges(facts: &Facts, journal: &Journal, peers: &mut [PeerRecord]) {
-    let wants = |row: u32, at: Duration| {
-        let peer = &facts.peers[row as usize];
-        peer.wanted && peer.completed.is_none_or(|completed| completed >= at)
-    };
     let mut exchanged = vec![(0_u64, 0_u64); peers.len()];
     for arrival in in_order(journal) {
         let (from, to) = (arrival.sender as usize, arrival.receiver as usize);
-        let gives = wants(arrival.sender, arrival.at);
-        let len = ByteCount::new(arrival.stored);
-        if gives {
-            peers[from].up_as_leecher += len;
-            peers[to].down_from_leechers += len;
-        } else {
-            peers[from].up_as_seed += len;
-            peers[to].down_from_seeds += len;
-        }
-        if gives && matches!(arrival.unit, Unit::Content(_)) {
-            exchanged[from].0 += arrival.stored;
-            exchanged[to].1 += arrival.stored;
+        let given = given(&facts.peers[from], &arrival);
+        peers[from].up_as_leecher += ByteCount::new(given);
+        peers[to].down_from_leechers += ByteCount::new(given);
+        peers[from].up_as_seed += ByteCount::new(arrival.stored - given);
+        peers[to].down_from_seeds += ByteCount::new(arrival.stored - given);
+        if given > 0 && matches!(arrival.unit, Unit::Content(_)) {
+            exchanged[from].0 += given;
+            exchanged[to].1 += given;
             for row in [from, to] {
                 let (sent, received) = exchanged[row];
                 let error = ByteCount::new(sent.saturating_sub(received));
@@ -223,6 +215,26 @@ fn exchanges(facts: &Facts, journal: &Journal, peers: &mut [PeerRecord]) {
             }
         }
     }
+}
+
+/// Bytes of an arrival that left while their sender still wanted something: those of the time
+/// between two looks are taken to have come evenly.
+fn given(sender: &PeerFacts, arrival: &Arrival) -> u64 {
+    if !sender.wanted {
+        return 0;
+    }
+    let whole = arrival.at.saturating_sub(arrival.since);
+    let wanted = sender.completed.map_or(whole, |completed| {
+        completed.saturating_sub(arrival.since).min(whole)
+    });
+    if whole.is_zero() {
+        let over = sender
+            .completed
+            .is_some_and(|completed| completed < arrival.at);
+        return if over { 0 } else { arrival.stored };
+    }
+    let part = u128::from(arrival.stored) * wanted.as_nanos() / whole.as_nanos();
+    u64::try_from(part).expect("at most all")
 }
 
 fn in_order(journal: &Journal) -> Vec<Arrival> {
@@ -443,4 +455,48 @@ fn digest(record: &Record) -> [u8; 32] {
     } = record;
     let text = format!("{peers:?}{transfers:?}{windows:?}{pairs:?}{contents:?}");
     *blake3::hash(text.as_bytes()).as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1,000 bytes between seconds 10 and 15, of a sender that wants nothing from 14 on.
+    #[test]
+    fn what_a_peer_sends_after_its_end_is_sent_as_a_seed() {
+        let second = Duration::from_secs;
+        let arrival = Arrival {
+            since: second(10),
+            at: second(15),
+            receiver: 1,
+            sender: 0,
+            unit: Unit::Content(0),
+            bytes: 1_000,
+            stored: 1_000,
+        };
+        let sender = |completed| PeerFacts {
+            wanted: true,
+            completed,
+            ..PeerFacts::default()
+        };
+        for (completed, want) in [
+            (None, 1_000),
+            (Some(14), 800),
+            (Some(9), 0),
+            (Some(20), 1_000),
+        ] {
+            assert_eq!(
+                given(&sender(completed.map(second)), &arrival),
+                want,
+                "{completed:?}"
+            );
+        }
+        assert_eq!(given(&PeerFacts::default(), &arrival), 0, "a seed");
+        let at_once = Arrival {
+            since: second(15),
+            ..arrival
+        };
+        assert_eq!(given(&sender(Some(second(15))), &at_once), 1_000);
+        assert_eq!(given(&sender(Some(second(14))), &at_once), 0);
+    }
 }

@@ -21,6 +21,8 @@ pub(super) struct Journal {
     last: BTreeMap<(u32, Unit, u32), (u64, u64)>,
     /// Bytes come in vain, by receiver: in its life, and in its lives before.
     wasted: BTreeMap<u32, (u64, u64)>,
+    /// When each receiver was looked at last.
+    looked: BTreeMap<u32, Duration>,
     pub(super) arrivals: Vec<Arrival>,
     delivered: u64,
     /// Who has trouble with what, and why; the first of them.
@@ -30,7 +32,8 @@ pub(super) struct Journal {
 /// Bytes that came between two looks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
-    /// When it was looked, since the start of the run.
+    /// When it was looked before and now, since the start of the run.
+    pub(super) since: Duration,
     pub(super) at: Duration,
     pub(super) receiver: u32,
     pub(super) sender: u32,
@@ -52,6 +55,7 @@ impl Journal {
 
     /// What `receiver` has counted at `at`.
     pub(super) fn look(&mut self, receiver: u32, at: Duration, moves: &Moves) {
+        let since = self.looked.insert(receiver, at).unwrap_or_default();
         for row in &moves.moved {
             let unit = self.units.get(&row.content);
             let (Some(unit), Some(sender)) = (unit, self.names.get(&row.peer)) else {
@@ -66,6 +70,7 @@ impl Journal {
             if bytes > 0 || stored > 0 {
                 self.delivered += bytes;
                 self.arrivals.push(Arrival {
+                    since,
                     at,
                     receiver,
                     sender,

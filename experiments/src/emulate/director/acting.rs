@@ -159,7 +159,7 @@ impl Director<'_> {
         self.peers[peer as usize].getting.insert(unit, task);
     }
 
-    /// Looks at the counts of a node at the end of each window.
+    /// Looks at the counts of a node at the end of each window, and every second.
     fn watch(&mut self, peer: u32) {
         let units = Unit::all(self.setup);
         if !units
@@ -170,9 +170,7 @@ impl Director<'_> {
         }
         let lengths = self.setup.windows.iter().map(|span| span.as_nanos());
         let mut lengths: Vec<u64> = lengths.filter(|nanos| *nanos > 0).collect();
-        if lengths.is_empty() {
-            lengths.push(u64::try_from(LOOK_EVERY.as_nanos()).expect("a second"));
-        }
+        lengths.push(u64::try_from(LOOK_EVERY.as_nanos()).expect("a second"));
         let (control, clock) = (self.place.control(peer), self.clock);
         let journal = Arc::clone(&self.journal);
         self.peers[peer as usize].looking = Some(tokio::spawn(async move {
