@@ -25,7 +25,7 @@ pub(crate) struct Inbox {
 /// Whose turn it is.
 enum Turn {
     Peers,
-    People(Happening),
+    People,
     Time,
     /// Nobody is left who could say anything.
     Over,
@@ -43,7 +43,7 @@ impl Inbox {
         }
     }
 
-    /// Waits for the next turn. Happenings of peers are put into `batch`, which is empty.
+    /// Waits for the next turn. What happened is put into `batch`, which is empty.
     async fn next(&mut self, batch: &mut Vec<Happening>, deadline: Option<Instant>) -> Turn {
         // Without a deadline this one is never polled.
         let time = sleep_until(deadline.unwrap_or_else(Instant::now));
@@ -52,7 +52,10 @@ impl Inbox {
         let turn = if self.heard {
             tokio::select! {
                 biased;
-                Some(one) = people.recv() => Turn::People(one),
+                Some(one) = people.recv() => {
+                    batch.push(one);
+                    Turn::People
+                }
                 () = time, if timed => Turn::Time,
                 count = peers.recv_many(batch, BATCH) => Turn::of(count),
             }
@@ -60,7 +63,10 @@ impl Inbox {
             tokio::select! {
                 biased;
                 count = peers.recv_many(batch, BATCH) => Turn::of(count),
-                Some(one) = people.recv() => Turn::People(one),
+                Some(one) = people.recv() => {
+                    batch.push(one);
+                    Turn::People
+                }
                 () = time, if timed => Turn::Time,
             }
         };
@@ -83,8 +89,7 @@ pub(crate) async fn drive(host: &mut Host, inbox: &mut Inbox) {
         let deadline = host.deadline();
         let deadline = deadline.map(|at| Instant::from_std(host.clock.instant(at)));
         match inbox.next(&mut batch, deadline).await {
-            Turn::Peers => {}
-            Turn::People(one) => batch.push(one),
+            Turn::Peers | Turn::People => {}
             Turn::Time => host.tick(),
             Turn::Over => return,
         }
@@ -115,7 +120,7 @@ mod tests {
             while calls.try_send(Happening::Reload).is_ok() {}
             turns.push(match inbox.next(&mut batch, past).await {
                 Turn::Peers => 'm',
-                Turn::People(_) => 'p',
+                Turn::People => 'p',
                 Turn::Time => 't',
                 Turn::Over => 'o',
             });

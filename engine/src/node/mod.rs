@@ -166,7 +166,7 @@ fn descriptors(connections: u32) -> Shares {
     let had = getrlimit(Resource::Nofile);
     let wanted = Rlimit {
         current: had.maximum,
-        ..had.clone()
+        ..had
     };
     let limit = match setrlimit(Resource::Nofile, wanted) {
         Ok(()) => had.maximum,

@@ -75,7 +75,7 @@ impl Host {
                 *last = Some(verdict);
             }
             if verdict == Verdict::Busy {
-                push.again.get_or_insert(now.saturating_add(BUSY));
+                push.again.get_or_insert_with(|| now.saturating_add(BUSY));
             }
         }
     }
