@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fairhaul::content::{Entry, Kind, Tree, chunk_size, hash_chunk};
-use fairhaul::store::{Receive, Store};
+use fairhaul::store::{OpenFiles, Receive, Store};
 use fairhaul_core::units::ByteCount;
 
 fn main() -> anyhow::Result<()> {
@@ -53,7 +53,8 @@ fn measure(name: &str, entries: Vec<Entry>, into: &Path) -> anyhow::Result<()> {
     let tree = Arc::new(Tree::new(entries, ByteCount::new(chunk as u64), hashes)?);
     let state = into.join("state");
     let start = Instant::now();
-    let (store, _) = Store::receive(Arc::clone(&tree), into, &state, Receive::default(), &|_| {})?;
+    let (options, files) = (Receive::default(), OpenFiles::new(256));
+    let (store, _) = Store::receive(Arc::clone(&tree), into, &state, options, &files, &|_| {})?;
     let started = start.elapsed();
     let geometry = tree.geometry();
     for at in (0..geometry.chunks()).filter_map(|at| geometry.index(at)) {

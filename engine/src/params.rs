@@ -24,6 +24,7 @@ mod bad;
 mod floors;
 mod grammar;
 mod kind;
+mod own;
 mod range;
 mod row;
 mod schema;
@@ -88,6 +89,7 @@ impl Params {
         let params = Self { sections };
         params.check_names(&source)?;
         floors::check(&source, &params)?;
+        own::check(&source, &params)?;
         Ok(params)
     }
 

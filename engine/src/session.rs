@@ -2,13 +2,14 @@
 //!
 //! Decides nothing about who is served. One task decodes what comes and hands it over in
 //! batches, with the bytes of a chunk once they are whole; the other writes what it is given,
-//! in that order, and says when the last byte of a block has left. Refuses to read on while
-//! too much waits for the disk.
+//! in that order, and says when the last byte of a block has left. It reads on while the peer has
+//! room in the books of what is held of it.
 
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
+use fairhaul_core::door::memory::Kind;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::message::Message;
 use fairhaul_core::misbehaviour::Misbehaviour;
@@ -23,13 +24,16 @@ use crate::node::Happening;
 use crate::store::ReadError;
 use crate::transport::{ReadError as StreamError, Reader};
 
+/// Messages that the driver hears in one go: it has other things to do in between.
+const BATCH: usize = 256;
+
 /// Bytes in front of a block: length, type, transfer, chunk, offset.
 pub(crate) const HEAD: usize = 4 + 1 + 4 + 4 + 8;
 
 use intake::Intake;
 pub(crate) use intake::Partial;
 pub(crate) use outlet::write;
-pub(crate) use shared::{Backlog, Pool, Shared};
+pub(crate) use shared::{Budget, Held, Pool, Shared};
 
 mod intake;
 mod outlet;
@@ -45,8 +49,8 @@ pub(crate) struct Seat {
 /// What a session tells the driver.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// The peer said these things, in this order.
-    Heard(Vec<Heard>),
+    /// The peer said these things, in this order; they take so much memory.
+    Heard(Vec<Heard>, Held),
     /// The last byte of a block has left, and `beside` bytes that belong to no block.
     Sent {
         transfer: TransferId,
@@ -79,6 +83,8 @@ pub(crate) enum Heard {
 pub(crate) struct Arrival {
     pub(crate) bytes: Vec<u8>,
     pub(crate) hash: ChunkHash,
+    /// Its place in the books, until it is written or dropped.
+    pub(crate) held: Held,
 }
 
 /// Why a session is over.
@@ -95,7 +101,8 @@ pub(crate) enum End {
 /// One thing to write.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    Message(Message),
+    /// What it takes is held as long as it waits, unless it is said unasked.
+    Message(Message, Option<Held>),
     /// A block: its place, and its bytes behind room for the head.
     Block {
         transfer: TransferId,
@@ -117,7 +124,7 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
 ) {
     let mut intake = Intake::new(Arc::clone(&shared), Decoder::new());
     let end = loop {
-        shared.backlog.room().await;
+        shared.turn().await;
         let mut offence = None;
         // An offence is kept apart: to the stream it would be a fault, and a stream with a fault
         // cannot carry the word that tells the peer why it ends.
@@ -128,14 +135,10 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
             Ok::<_, Infallible>(())
         };
         let more = reader.read(&mut sink).await;
-        let heard = std::mem::take(&mut intake.heard);
-        if !heard.is_empty()
-            && news
-                .send(Happening::Session(seat, News::Heard(heard)))
-                .await
-                .is_err()
-        {
-            return;
+        for told in batches(std::mem::take(&mut intake.heard), &shared) {
+            if news.send(Happening::Session(seat, told)).await.is_err() {
+                return;
+            }
         }
         if let Some(offence) = offence {
             break End::Offence(offence);
@@ -151,11 +154,46 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let _ = news.send(Happening::Session(seat, News::Ended(end))).await;
 }
 
-/// What a message counts while it waits: its frame, roughly; only a Join is large.
-pub(crate) fn cost(message: &Message) -> usize {
+/// What was heard, in pieces that keep the driver from nothing else for long. All of it is in the
+/// books before the first piece has to wait.
+fn batches(heard: Vec<Heard>, shared: &Shared) -> Vec<News> {
+    let mut batches = Vec::with_capacity(heard.len().div_ceil(BATCH));
+    let mut rest = heard;
+    while !rest.is_empty() {
+        let after = rest.split_off(rest.len().min(BATCH));
+        let bytes = rest.iter().map(Heard::cost).sum();
+        let held = shared.budget.hold(shared.peer, Kind::Passing, bytes);
+        batches.push(News::Heard(std::mem::replace(&mut rest, after), held));
+    }
+    batches
+}
+
+impl Heard {
+    /// Bytes that it takes while it waits, without those of a chunk, which are counted apart.
+    fn cost(&self) -> u64 {
+        let inside = match self {
+            Self::Message(message) | Self::Chunk(message, _) => weight(message),
+            Self::Skipped => 0,
+        };
+        (size_of::<Self>() + inside) as u64
+    }
+}
+
+/// Bytes that a message takes while it waits to be written.
+pub(crate) fn cost(message: &Message) -> u64 {
+    (size_of::<Outgoing>() + weight(message)) as u64
+}
+
+/// What a message takes beside itself.
+fn weight(message: &Message) -> usize {
     match message {
-        Message::Join(join) => 64 + join.have.len() as usize / 8,
-        Message::Text(text) => 64 + text.len(),
-        _ => 64,
+        Message::Join(join) => size_of_val(&**join) + join.have.len() as usize / 8,
+        Message::Text(text) | Message::Close { text, .. } => text.len(),
+        Message::Offer(offer) => size_of_val(&**offer) + offer.name.len(),
+        Message::Addresses(known) => {
+            let texts = known.iter().map(|known| known.address.len());
+            size_of_val(&**known) + texts.sum::<usize>()
+        }
+        _ => 0,
     }
 }

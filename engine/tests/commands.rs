@@ -18,7 +18,7 @@ use fairhaul::control::api::{
     TransferState, TransferStatus,
 };
 use fairhaul::control::metrics::Metrics;
-use fairhaul::control::serve::{Control, Handles};
+use fairhaul::control::serve::{Control, Handles, Places};
 use fairhaul::params::ControlParams;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -57,7 +57,9 @@ impl Rote {
             http: None,
             token: folder.path().join("token"),
         };
-        let control = runtime.block_on(Control::open(&params, handles)).unwrap();
+        let control = runtime
+            .block_on(Control::open(&params, handles, Places::default()))
+            .unwrap();
         runtime.spawn(control.run(std::future::pending()));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);

@@ -14,6 +14,7 @@ use fairhaul::control::api::Failure;
 use fairhaul::identity::Identity;
 use fairhaul::params::Params;
 use fairhaul::printable;
+use fairhaul_core::door::descriptors::Shares;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
@@ -22,8 +23,6 @@ use super::{End, load, print};
 
 /// The first moment of 2025: a clock before it was never set.
 const CLOCK_MIN_MS: u64 = 1_735_689_600_000;
-/// Descriptors besides connections (limit L3): the reserve, and files that are open.
-const DESCRIPTORS: u64 = 64 + 64;
 /// Free space below which a node is soon in trouble, in bytes.
 const SPACE_MIN: u64 = 1 << 30;
 /// Unsent bytes that a socket may hold, to try whether that can be said.
@@ -69,6 +68,7 @@ pub(super) fn run(config: Option<&Path>, json: bool) -> Result<(), End> {
     let connections = params
         .as_ref()
         .map_or(256, |params| params.limits().connections);
+    let connections = connections as usize;
     let mut checks = vec![clock(), descriptors(connections), openat2(), send_queue()];
     if let Some(params) = &params {
         checks.extend(of_file(params));
@@ -105,7 +105,7 @@ fn line(check: &Check) -> String {
 fn of_file(params: &Params) -> Vec<Check> {
     let (node, control) = (params.node(), params.control());
     let running = UnixStream::connect(&control.socket).is_ok();
-    let mut checks = vec![data(&node.data), key(&node.key)];
+    let mut checks = vec![data(&node.data), key(&node.key), places(params)];
     checks.push(port("listen", &node.listen, running));
     if let Some(http) = &control.http {
         checks.push(port("control http", http, running));
@@ -135,16 +135,34 @@ fn clock() -> Check {
     Check::ok("clock", found)
 }
 
-fn descriptors(connections: u32) -> Check {
-    let need = u64::from(connections) + DESCRIPTORS;
-    match getrlimit(Resource::Nofile).current {
-        Some(limit) if limit < need => {
-            let found = format!("{limit} allowed; {connections} connections need {need}");
-            Check::new("descriptors", Grade::Warning, found)
-        }
-        Some(limit) => Check::ok("descriptors", format!("{limit} allowed, {need} needed")),
-        None => Check::ok("descriptors", format!("no limit, {need} needed")),
+/// How a node divides its descriptors. It raises its own limit as far as the system lets.
+fn descriptors(connections: usize) -> Check {
+    let limit = getrlimit(Resource::Nofile).maximum;
+    let limit = limit.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    });
+    let shares = Shares::of(limit, connections);
+    let found = format!(
+        "{limit} allowed: {} connections, {} handshakes, {} open files, {} callers",
+        shares.sessions, shares.pending, shares.files, shares.callers
+    );
+    if shares.sessions < connections {
+        let needed = Shares::needed_for(connections);
+        let found = format!("{found}; {connections} connections need {needed}");
+        return Check::new("descriptors", Grade::Warning, found);
     }
+    Check::ok("descriptors", found)
+}
+
+/// Whether every peer of the file finds a place.
+fn places(params: &Params) -> Check {
+    let (peers, most) = (params.peers().len(), params.limits().connections as usize);
+    let found = format!("{peers} peers are listed, {most} may be connected at once");
+    if peers > most {
+        let found = format!("{found}: the others are refused; raise limits.connections");
+        return Check::new("connections", Grade::Warning, found);
+    }
+    Check::ok("connections", found)
 }
 
 /// Without it nothing can be opened that is sure to lie beneath a folder.

@@ -14,6 +14,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::lobby::Visitor;
 use super::metrics::Metrics;
 use super::token::Token;
 
@@ -91,6 +92,16 @@ impl Guard {
         }
     }
 
+    /// Whether the request may pass; its connection has a place of its own from then on.
+    fn admit(&self, request: &Request) -> Result<(), Refusal> {
+        self.check(request)?;
+        let visitor = request.extensions().get::<Arc<Visitor>>();
+        if visitor.is_some_and(|visitor| !visitor.prove()) {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, "too many callers"));
+        }
+        Ok(())
+    }
+
     /// Whether `host` names this node: the address of the parameter file or a loopback one,
     /// with our port. Where we listen on every address, each address is ours: what turns a
     /// foreign name to us never has an address for a name.
@@ -124,7 +135,7 @@ pub(crate) async fn pass(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match guard.check(&request) {
+    let mut response = match guard.admit(&request) {
         Ok(()) => next.run(request).await,
         Err((status, what)) => {
             guard.metrics.refused(what);

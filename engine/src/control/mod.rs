@@ -6,6 +6,7 @@ pub mod api;
 pub mod ask;
 mod guard;
 mod listen;
+mod lobby;
 pub mod metrics;
 pub mod serve;
 #[cfg(test)]

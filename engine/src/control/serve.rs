@@ -15,13 +15,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use hyper::body::{Body as HttpBody, Frame};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -34,12 +34,12 @@ use tokio::time::timeout;
 use super::api::{Call, Event, Failure, Happening, Nothing, Reply, Request};
 use super::guard::{Guard, pass};
 use super::listen::{Bound, SocketError, listen};
+use super::lobby::Lobby;
+pub use super::lobby::Places;
 use super::metrics::Metrics;
 use super::token::Token;
 use crate::params::ControlParams;
 
-/// Callers at once, on the socket and over HTTP each.
-const CALLERS_MAX: usize = 64;
 /// Longest body of a request, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
 /// How long a request may take to arrive.
@@ -73,6 +73,7 @@ pub struct Control {
     local: UnixListener,
     http: Option<(TcpListener, Arc<Guard>)>,
     handles: Handles,
+    places: Places,
 }
 
 /// Why the control cannot listen.
@@ -121,7 +122,11 @@ impl Control {
     /// # Errors
     ///
     /// The first place that cannot be listened at, or the token file. Nothing listens then.
-    pub async fn open(params: &ControlParams, handles: Handles) -> Result<Self, ControlError> {
+    pub async fn open(
+        params: &ControlParams,
+        handles: Handles,
+        places: Places,
+    ) -> Result<Self, ControlError> {
         let http = match &params.http {
             None => None,
             Some(address) => {
@@ -150,6 +155,7 @@ impl Control {
             local,
             http,
             handles,
+            places,
         })
     }
 
@@ -167,12 +173,11 @@ impl Control {
         let routes = routes(self.handles, stopping.clone());
         if let Some((listener, guard)) = self.http {
             let routes = routes.clone().layer(from_fn_with_state(guard, pass));
-            let accept = async move || listener.accept().await.map(|(stream, _)| stream);
-            tasks.spawn(callers(accept, routes, stopping.clone()));
+            let lobby = Lobby::new(self.places);
+            tasks.spawn(visitors(listener, routes, lobby, stopping.clone()));
         }
-        let local = self.local;
-        let accept = async move || local.accept().await.map(|(stream, _)| stream);
-        tasks.spawn(callers(accept, routes, stopping));
+        let places = self.places.callers;
+        tasks.spawn(callers(self.local, routes, places, stopping));
         stop.await;
         drop(self.bound);
         sender.send_replace(true);
@@ -180,25 +185,58 @@ impl Control {
     }
 }
 
-/// Serves who calls, until the node stops.
-async fn callers<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    accept: impl AsyncFn() -> io::Result<S>,
+/// Serves who calls over HTTP, until the node stops.
+async fn visitors(
+    listener: TcpListener,
     routes: Router,
+    lobby: Arc<Lobby>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(CALLERS_MAX));
+    let mut open = JoinSet::new();
+    loop {
+        let next = tokio::select! {
+            next = listener.accept() => next,
+            Some(_) = open.join_next() => continue,
+            () = stop(&mut stopping) => break,
+        };
+        let Ok((stream, _)) = next else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let visitor = lobby.visitor();
+        let routes = routes.clone().layer(Extension(Arc::clone(&visitor)));
+        let (who, stopping) = (Arc::clone(&visitor), stopping.clone());
+        let task = open.spawn(async move {
+            tokio::select! {
+                () = caller(stream, routes, stopping) => {}
+                () = who.is_late() => {}
+            }
+        });
+        lobby.enter(&visitor, task);
+    }
+    farewell(open).await;
+}
+
+/// Serves who calls on the local socket, until the node stops.
+async fn callers(
+    listener: UnixListener,
+    routes: Router,
+    places: usize,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(places));
     let mut open = JoinSet::new();
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await;
-            (accept().await, place)
+            (listener.accept().await, place)
         };
         let (stream, place) = tokio::select! {
             next = next => next,
             Some(_) = open.join_next() => continue,
             () = stop(&mut stopping) => break,
         };
-        let Ok(stream) = stream else {
+        let Ok((stream, _)) = stream else {
             // Out of descriptors, or gone before it was accepted: others may call.
             tokio::time::sleep(PAUSE).await;
             continue;
@@ -209,6 +247,11 @@ async fn callers<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             drop(place);
         });
     }
+    farewell(open).await;
+}
+
+/// Waits for those that still read replies.
+async fn farewell(mut open: JoinSet<()>) {
     let all_gone = async { while open.join_next().await.is_some() {} };
     // Who has not read its replies by then is cut off with the set.
     let _ = timeout(FAREWELL, all_gone).await;

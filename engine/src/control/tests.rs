@@ -15,7 +15,7 @@ use super::api::{
 };
 use super::ask::{ask, follow};
 use super::metrics::Metrics;
-use super::serve::{Control, Handles};
+use super::serve::{Control, ControlError, Handles, Places};
 use crate::params::ControlParams;
 
 /// A control with a node behind it.
@@ -44,7 +44,9 @@ impl Room {
             http: http.then(|| "127.0.0.1:0".to_owned()),
             token: folder.path().join("token"),
         };
-        let control = Control::open(&params, handles.clone()).await.unwrap();
+        let control = Control::open(&params, handles.clone(), Places::default())
+            .await
+            .unwrap();
         let http = control.http().map(|address| address.port());
         let (stop, stopped) = oneshot::channel::<()>();
         let control = tokio::spawn(control.run(async { drop(stopped.await) }));
@@ -389,6 +391,10 @@ fn the_page_fetches_nothing_from_anywhere_else_and_makes_no_markup_of_texts() {
     }
 }
 
+async fn open(params: &ControlParams, room: &Room) -> Result<Control, ControlError> {
+    Control::open(params, room.handles.clone(), Places::default()).await
+}
+
 #[tokio::test]
 async fn a_control_that_cannot_listen_says_where() {
     let room = Room::new(true).await;
@@ -397,7 +403,7 @@ async fn a_control_that_cannot_listen_says_where() {
         http: Some(http.to_owned()),
         token: room.folder.path().join("token"),
     };
-    let taken = Control::open(&params("127.0.0.1:0"), room.handles.clone()).await;
+    let taken = open(&params("127.0.0.1:0"), &room).await;
     let failure = Failure::from(taken.unwrap_err());
     assert_eq!(failure.code, Failure::STORAGE);
     assert!(
@@ -406,7 +412,7 @@ async fn a_control_that_cannot_listen_says_where() {
             .ends_with("control.sock: control socket: another node answers there")
     );
     let port = room.http.unwrap();
-    let taken = Control::open(&params(&format!("127.0.0.1:{port}")), room.handles.clone()).await;
+    let taken = open(&params(&format!("127.0.0.1:{port}")), &room).await;
     let failure = Failure::from(taken.unwrap_err());
     assert_eq!(failure.code, Failure::ERROR);
     assert!(

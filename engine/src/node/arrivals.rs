@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
-use fairhaul_core::door::admission::Entry;
+use fairhaul_core::door::admission::{Entry, HandshakeId};
 use fairhaul_core::door::reach::Standing;
-use fairhaul_core::door::sessions::Arrival;
+use fairhaul_core::door::sessions::{Arrival, Refusal as Doubled};
 use fairhaul_core::door::source::Source;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::message::{CloseCode, Message};
@@ -22,13 +22,13 @@ use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use super::Happening;
-use super::doors::{Met, name_of};
+use super::doors::{By, Met, name_of, short};
 use super::host::Host;
 use super::peers::{Link, Trouble};
 use crate::control::api::Reached;
 use crate::identity::PublicKey;
 use crate::session::{self, Seat, Shared};
-use crate::transport::{DEADLINE, GreetError, Secure};
+use crate::transport::{DEADLINE, GreetError, Secure, TransportError};
 
 /// Bytes that a socket may hold unsent: the queue is kept where the discipline orders it.
 const UNSENT_MAX: u32 = 64 * 1024;
@@ -37,21 +37,27 @@ impl Host {
     /// Somebody called. Costs nothing until it is admitted.
     pub(super) fn knocked(&mut self, stream: TcpStream, remote: SocketAddr) {
         let now = self.clock.now();
-        let source = Source::of(remote.ip());
-        let banned = self.doors.bans.source_left(&source, now).is_some();
-        let entry = self.doors.admission.knock(source, now);
-        if banned {
-            if entry == Entry::Admit {
-                self.doors.admission.fail(source);
+        self.doors.handshakes += 1;
+        let id = self.doors.handshakes;
+        match self.doors.admission.knock(id, Source::of(remote.ip()), now) {
+            Entry::Refuse(refusal) => self.no_room(remote, &refusal.to_string()),
+            Entry::Admit { instead_of } => {
+                if let Some(other) = instead_of.and_then(|id| self.doors.greeting.remove(&id)) {
+                    other.abort();
+                    self.watch.metrics.refused("gave way");
+                }
+                self.greet(id, stream, remote);
             }
-            self.watch.metrics.refused("banned source");
-        } else if let Entry::Refuse(refusal) = entry {
-            debug!(%remote, ?refusal, "turned away");
-            self.watch.metrics.refused("no room");
-        } else {
-            self.greet(stream, remote);
         }
         self.make_room();
+    }
+
+    /// Somebody is not let in because there is no place, which is said here and, once there is a
+    /// stream, there.
+    fn no_room(&self, remote: SocketAddr, why: &str) {
+        warn!(%remote, why, "turned away");
+        self.watch
+            .refused(remote.to_string(), "no room", why.to_owned());
     }
 
     fn make_room(&self) {
@@ -60,12 +66,12 @@ impl Host {
         }
     }
 
-    fn greet(&self, stream: TcpStream, remote: SocketAddr) {
+    fn greet(&mut self, id: HandshakeId, stream: TcpStream, remote: SocketAddr) {
         self.watch.metrics.handshakes.inc();
         let endpoint = self.doors.endpoint.clone();
         let happenings = self.happenings.clone();
         let guests = Arc::clone(&self.doors.guests);
-        tokio::spawn(async move {
+        let greeting = tokio::spawn(async move {
             set_up(&stream);
             let local = stream.local_addr().ok();
             let judge = |key: &PublicKey, hello: &Hello| {
@@ -76,55 +82,77 @@ impl Host {
             };
             let result = endpoint.welcome(stream, DEADLINE, judge).await;
             let met = Met {
-                called: None,
+                by: By::Them(id),
                 remote,
                 local,
                 result: result.map(|(secure, hello)| (secure, hello.name)),
             };
             let _ = happenings.send(Happening::Met(Box::new(met))).await;
         });
+        self.doors.greeting.insert(id, greeting.abort_handle());
     }
 
     /// A handshake is over.
     pub(super) fn met(&mut self, met: Met) {
         let Met {
-            called,
+            by,
             remote,
             local,
             result,
         } = met;
         let now = self.clock.now();
         let source = Source::of(remote.ip());
-        let place = match (&called, &result) {
-            (None, Ok(_)) => self.doors.admission.pass(source),
-            (Some(_), Ok(_)) => self.doors.admission.join(source),
-            (None, Err(_)) => {
-                self.doors.admission.fail(source);
-                Ok(())
+        let listed = result
+            .as_ref()
+            .is_ok_and(|(secure, _)| self.is_listed(&secure.peer));
+        let admission = &mut self.doors.admission;
+        let (place, called) = match by {
+            By::Us(key) if result.is_ok() => (admission.join(source, listed, now), Some(key)),
+            By::Us(key) => (Ok(()), Some(key)),
+            By::Them(id) => {
+                self.doors.greeting.remove(&id);
+                let place = if result.is_ok() {
+                    admission.pass(id, source, listed, now)
+                } else {
+                    admission.fail(id);
+                    Ok(())
+                };
+                (place, None)
             }
-            (Some(_), Err(_)) => Ok(()),
         };
         let told = called
             .and_then(|key| self.doors.calling.remove(&key))
             .flatten();
-        match result {
-            Ok((secure, name)) if place.is_ok() => {
+        if called.is_some() && told.is_none() && !remote.ip().is_unspecified() {
+            // Its name in the parameter file leads here: it may call from here as well.
+            self.doors.admission.expect(source);
+        }
+        match (result, place) {
+            (Ok((secure, name)), Ok(())) => {
                 if let Some(at) = told {
                     self.doors
                         .addresses
                         .worked(*secure.peer.as_bytes(), at, now);
                 }
-                self.arrived(called.is_some(), (local, remote), secure, &name);
+                self.arrived(called.is_some(), (local, remote, listed), secure, &name);
             }
-            Ok((secure, _)) => {
-                self.watch.metrics.refused("no room");
+            (Ok((secure, _)), Err(refusal)) => {
+                let why = refusal.to_string();
+                self.no_room(remote, &why);
                 if called.is_some() {
                     self.doors.dialer.failed(secure.peer.as_bytes(), now);
                 }
+                turn_away(secure, CloseCode::Overload, &why);
             }
-            Err(error) => self.unmet(called, remote, told, &error),
+            (Err(error), _) => self.unmet(called, remote, told, &error),
         }
         self.make_room();
+    }
+
+    /// Whether the parameter file lists a key.
+    fn is_listed(&self, key: &PublicKey) -> bool {
+        let found = self.peers.find(key);
+        found.is_some_and(|peer| self.peers.at(peer).params.is_some())
     }
 
     /// A handshake failed.
@@ -156,7 +184,7 @@ impl Host {
             return;
         }
         let word = match error {
-            GreetError::Deadline(_) => "late",
+            GreetError::Deadline(_) | GreetError::Transport(TransportError::Late(_)) => "late",
             GreetError::Refuses { refusal, .. } if refusal.code == RefusalCode::KeyChanged => {
                 "key changed"
             }
@@ -165,9 +193,12 @@ impl Host {
             GreetError::Bad(_) | GreetError::WrongPart => "bad greeting",
             _ => "handshake",
         };
-        if let GreetError::FalseKey { proved, .. } = error {
+        // A stranger has no right that a ban could take away.
+        if let GreetError::FalseKey { proved, .. } = error
+            && (self.trust_first_use || self.is_listed(proved))
+        {
             self.doors.bans.ban(*proved.as_bytes(), now);
-            self.doors.keep_bans(now);
+            self.keep_bans();
             self.allow();
         }
         if let GreetError::Refuses {
@@ -201,7 +232,7 @@ impl Host {
     fn arrived(
         &mut self,
         dialled: bool,
-        (local, remote): (Option<SocketAddr>, SocketAddr),
+        (local, remote, listed): (Option<SocketAddr>, SocketAddr, bool),
         secure: Secure<TcpStream>,
         name: &str,
     ) {
@@ -211,12 +242,12 @@ impl Host {
         let id = match self.recognise(secure.peer, name, remote) {
             Ok(id) => id,
             Err(refusal) => {
-                self.doors.admission.leave(source);
+                self.doors.admission.leave(source, listed);
                 if refusal.code == RefusalCode::KeyChanged {
                     self.watch.metrics.refused("key changed");
                     self.claimed(&secure.peer, name, &refusal);
                 }
-                return turn_away(secure, &refusal);
+                return turn_away(secure, CloseCode::Revoked, &refusal.text);
             }
         };
         let serial = self.peers.next_serial();
@@ -231,14 +262,32 @@ impl Host {
                 self.drain();
             }
             Arrival::Refuse(refusal) => {
-                debug!(%remote, ?refusal, "refused");
-                self.watch.metrics.refused("one session each");
-                self.doors.admission.leave(source);
-                return;
+                self.doors.admission.leave(source, listed);
+                return self.one_each(id, secure, &refusal);
             }
         }
         self.doors.dialer.connected(&key, now);
-        self.seat(id, serial, dialled, (local, remote), secure);
+        self.seat(id, serial, dialled, (local, remote, listed), secure);
+    }
+
+    /// An identity has its session already, or comes too often. It hears which.
+    fn one_each(&self, peer: PeerId, secure: Secure<TcpStream>, refusal: &Doubled) {
+        self.watch.metrics.refused("one session each");
+        // Of two connections made at once one goes, and both sides know which.
+        if *refusal == Doubled::Simultaneous {
+            return;
+        }
+        let name = &self.peers.at(peer).name;
+        let wait = match refusal {
+            Doubled::TooOften(at) => at.since(self.clock.now()).as_secs_f64().ceil(),
+            _ => 0.0,
+        };
+        let mut why = refusal.to_string();
+        if wait > 0.0 {
+            why.push_str(&format!("; it may come again in {wait} s"));
+        }
+        warn!(peer = %name, why, "turned away");
+        turn_away(secure, CloseCode::Overload, &why);
     }
 
     /// The id of a caller: listed, or trusted from now on if that was asked for.
@@ -268,11 +317,11 @@ impl Host {
         id: PeerId,
         serial: u64,
         dialled: bool,
-        (local, remote): (Option<SocketAddr>, SocketAddr),
+        (local, remote, listed): (Option<SocketAddr>, SocketAddr, bool),
         secure: Secure<TcpStream>,
     ) {
         let seat = Seat { peer: id, serial };
-        let shared = Shared::new(id, Arc::clone(&self.pool), Arc::clone(&self.backlog));
+        let shared = Shared::new(id, Arc::clone(&self.pool), Arc::clone(&self.budget));
         let shared = Arc::new(shared);
         let (outgoing, queue) = mpsc::unbounded_channel();
         let Secure { reader, writer, .. } = secure;
@@ -289,6 +338,7 @@ impl Host {
             serial,
             since,
             dialled,
+            listed,
             local,
             remote,
             outgoing,
@@ -322,7 +372,8 @@ impl Host {
         if self.doors.sessions.end(&key, link.serial) {
             self.doors.dialer.disconnected(&key, now);
         }
-        self.doors.admission.leave(Source::of(link.remote.ip()));
+        let source = Source::of(link.remote.ip());
+        self.doors.admission.leave(source, link.listed);
         self.peers.at_mut(peer).present += now.since(link.since).as_nanos();
         self.unoffer(peer);
         self.make_room();
@@ -331,6 +382,11 @@ impl Host {
     /// Who may come in has changed.
     pub(super) fn allow(&mut self) {
         let now = self.clock.now();
+        let sources = self.peers.iter().filter_map(|(_, row)| {
+            let address: SocketAddr = row.params.as_ref()?.address.as_ref()?.parse().ok()?;
+            Some(Source::of(address.ip()))
+        });
+        self.doors.admission.set_listed(sources);
         let listed = self.peers.iter().filter(|(_, row)| row.allowed);
         let keys: Vec<PublicKey> = listed.map(|(_, row)| row.key).collect();
         let bytes = keys.iter().map(|key| *key.as_bytes());
@@ -356,9 +412,15 @@ impl Host {
         let key = *self.peers.at(peer).key.as_bytes();
         if self.doors.bans.judge(key, why, now) {
             self.doors.dialer.remove(&key);
-            self.doors.keep_bans(now);
+            self.keep_bans();
             self.allow();
         }
+    }
+
+    /// Writes down who is banned, beside the driver.
+    fn keep_bans(&self) {
+        let text = self.doors.bans_text(self.clock.now());
+        self.contents.write(self.doors.bans_file.clone(), text);
     }
 
     /// Closes a peer for what only the shell can see.
@@ -370,11 +432,9 @@ impl Host {
 
 /// Ends a session before it is one, with a word of why. The greeting had welcomed the caller: what
 /// speaks against it came up since.
-fn turn_away(secure: Secure<TcpStream>, refusal: &Refusal) {
-    let close = Message::Close {
-        code: CloseCode::Revoked,
-        text: refusal.text.clone(),
-    };
+fn turn_away(secure: Secure<TcpStream>, code: CloseCode, why: &str) {
+    let text = short(why);
+    let close = Message::Close { code, text };
     let mut bytes = Vec::new();
     wire::encode(&close, &mut bytes);
     let mut writer = secure.writer;

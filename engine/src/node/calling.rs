@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fairhaul_core::door::dialer::Dial;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::Happening;
 use super::arrivals::set_up;
-use super::doors::Met;
+use super::doors::{By, Met};
 use super::host::Host;
 use crate::identity::PublicKey;
 use crate::transport::{DEADLINE, GreetError};
@@ -43,8 +43,14 @@ impl Host {
             let mut local = None;
             let call = async {
                 let late = |_| GreetError::Deadline(CONNECT);
-                let stream = timeout(CONNECT, TcpStream::connect(&*dial.address)).await;
-                let stream = stream.map_err(late)??;
+                let connect = async {
+                    let found = lookup_host(&*dial.address).await?;
+                    let found: Vec<SocketAddr> = found.collect();
+                    // Where it is expected, also if nobody answers there.
+                    remote = found.first().copied().unwrap_or(remote);
+                    TcpStream::connect(&*found).await
+                };
+                let stream = timeout(CONNECT, connect).await.map_err(late)??;
                 remote = stream.peer_addr()?;
                 local = stream.local_addr().ok();
                 set_up(&stream);
@@ -53,7 +59,7 @@ impl Host {
             };
             let result = call.await;
             let met = Met {
-                called: Some(key),
+                by: By::Us(key),
                 remote,
                 local,
                 result,

@@ -191,7 +191,7 @@ impl Host {
                 let stamps = settled(scanned.stamps, unix_ms());
                 let role = Role::Shared { root, stamps };
                 let kept = Kept::new(name, manifest.len() as u64, role);
-                let shelf = ManifestShelf::full(manifest);
+                let shelf = ManifestShelf::full(&manifest);
                 let content = self.contents.add(id, kept, shelf, self.clock.now());
                 let number = content.number;
                 self.prepare(number, Arc::clone(&tree));
@@ -206,6 +206,7 @@ impl Host {
                 call,
                 number,
                 since: self.clock.now(),
+                again: None,
                 peers,
             });
             return self.push();

@@ -20,6 +20,7 @@ use super::shelf::{ManifestShelf, Shelf};
 use crate::content::scan::Stamp;
 use crate::content::{Tree, manifest_id};
 use crate::control::api::Call;
+use crate::session::Held;
 use crate::store::Store;
 
 /// The form of the files that are kept; another one is not read.
@@ -78,6 +79,10 @@ pub(crate) struct Content {
     pub(crate) stopped: Time,
     /// Who sent chunks of the manifest.
     pub(crate) tellers: Tellers,
+    /// When something of it came last.
+    pub(crate) fed: Time,
+    /// Memory that it takes because a peer pushed it.
+    pub(crate) held: Option<Held>,
 }
 
 /// Where a content stands.
@@ -110,7 +115,7 @@ pub(crate) struct Kept {
     /// The key of the peer that pushed it.
     #[serde(default)]
     pub(crate) from: Option<String>,
-    /// How long that peer said it was, in bytes.
+    /// How long that peer said it was, in bytes, until its manifest says what it takes.
     #[serde(default)]
     pub(crate) offered: u64,
 }
@@ -156,6 +161,11 @@ impl Content {
         self.bytes()
             .max(self.kept.offered)
             .saturating_sub(self.here)
+    }
+
+    /// Whether a peer pushed it and it is not whole.
+    pub(crate) fn is_coming_push(&self) -> bool {
+        self.kept.from.is_some() && !matches!(self.stage, Stage::Whole | Stage::Finishing)
     }
 
     pub(crate) fn is_fetch(&self) -> bool {
@@ -214,6 +224,8 @@ impl Contents {
             trouble: None,
             stopped: now,
             tellers: Tellers::default(),
+            fed: now,
+            held: None,
         })
     }
 
@@ -272,6 +284,11 @@ impl Contents {
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Content> {
         self.rows.values_mut()
+    }
+
+    /// Replaces the file at `path` soon.
+    pub(crate) fn write(&self, path: PathBuf, text: Vec<u8>) {
+        self.keeper.write(path, text);
     }
 
     /// Forgets a content and what is kept of it. Its files stay.

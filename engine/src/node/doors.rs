@@ -11,8 +11,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use fairhaul_core::door::addresses::{Addresses, Range};
-use fairhaul_core::door::admission::{Admission, Limits as Places};
+use fairhaul_core::door::admission::{Admission, HandshakeId, Limits as Places};
 use fairhaul_core::door::bans::{Bans, Saved};
+use fairhaul_core::door::descriptors::Shares;
 use fairhaul_core::door::dialer::Dialer;
 use fairhaul_core::door::first_use::{Distrust, FirstUse};
 use fairhaul_core::door::sessions::Sessions;
@@ -22,13 +23,14 @@ use fairhaul_core::wire::CLOSE_TEXT_MAX;
 use fairhaul_core::wire::greeting::{Refusal, RefusalCode, VERSION, Welcome};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::Happening;
-use super::keeper::replace;
 use crate::identity::{Identity, PublicKey};
 use crate::params::is_name;
+use crate::store::is_out;
 use crate::transport::{Endpoint, GreetError, Secure};
 
 /// Pause after an accept that failed, for descriptors to come back.
@@ -41,6 +43,9 @@ pub(crate) struct Doors {
     pub(super) listening: SocketAddr,
     pub(super) name: String,
     pub(super) admission: Admission,
+    /// How many handshakes callers have begun, which numbers them, and those under way.
+    pub(super) handshakes: HandshakeId,
+    pub(super) greeting: BTreeMap<HandshakeId, AbortHandle>,
     pub(super) bans: Bans,
     pub(super) sessions: Sessions,
     pub(super) dialer: Dialer,
@@ -68,10 +73,19 @@ pub(super) struct Guests {
     pub(super) stopping: bool,
 }
 
+/// Who began a handshake.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By {
+    /// We did: we called this key.
+    Us(PublicKey),
+    /// A caller did.
+    Them(HandshakeId),
+}
+
 /// How a handshake ended.
 pub(crate) struct Met {
-    /// Who was called; none for a caller.
-    pub(super) called: Option<PublicKey>,
+    /// Which one it was.
+    pub(super) by: By,
     pub(super) remote: SocketAddr,
     /// The address of this end, if the system says.
     pub(super) local: Option<SocketAddr>,
@@ -83,18 +97,17 @@ impl Doors {
         identity: &Identity,
         listening: SocketAddr,
         (name, rng): (&str, &Rng),
-        (exchange, ranges, connections): (bool, Vec<Range>, u32),
+        (exchange, ranges): (bool, Vec<Range>),
+        shares: Shares,
         bans_file: PathBuf,
         now: Time,
     ) -> Result<Self, String> {
         let public = identity.public();
         let key = *public.as_bytes();
-        let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let descriptors = descriptors.map_or(usize::MAX, |most| {
-            usize::try_from(most).unwrap_or(usize::MAX)
-        });
         let places = Places {
-            sessions: connections as usize,
+            pending: shares.pending,
+            pending_known: shares.pending / 4,
+            sessions: shares.sessions,
             ..Places::default()
         };
         let saved: Option<Saved> = fs::read(&bans_file)
@@ -111,7 +124,9 @@ impl Doors {
             public,
             listening,
             name: name.to_owned(),
-            admission: Admission::new(places.within(descriptors, crate::store::OPEN_MAX)),
+            admission: Admission::new(places),
+            handshakes: 0,
+            greeting: BTreeMap::new(),
             bans,
             sessions: Sessions::new(key),
             dialer: Dialer::new(rng),
@@ -155,11 +170,9 @@ impl Doors {
         SocketAddr::new(ip, self.listening.port()).to_string()
     }
 
-    pub(super) fn keep_bans(&self, now: Time) {
-        let text = serde_json::to_vec(&self.bans.save(now)).expect("bans are plain values");
-        if let Err(error) = replace(&self.bans_file, &text) {
-            warn!(%error, "bans cannot be kept for the next run");
-        }
+    /// Who is banned, as the next run reads it.
+    pub(super) fn bans_text(&self, now: Time) -> Vec<u8> {
+        serde_json::to_vec(&self.bans.save(now)).expect("bans are plain values")
     }
 
     /// Nobody new comes in.
@@ -235,17 +248,18 @@ pub(super) async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
-                if happenings
-                    .send(Happening::Knock(stream, from))
-                    .await
-                    .is_err()
-                {
+                let knock = Happening::Knock(Some((stream, from)));
+                if happenings.send(knock).await.is_err() {
                     return;
                 }
                 room.notified().await;
             }
             Err(error) => {
                 debug!(%error, "accept");
+                // Of those that files keep open some are closed for it.
+                if is_out(&error) && happenings.send(Happening::Knock(None)).await.is_err() {
+                    return;
+                }
                 sleep(PAUSE).await;
             }
         }

@@ -17,6 +17,11 @@ impl Host {
             Ok(ticket) => ticket,
             Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),
         };
+        if get.dir.exists()
+            && let Err(why) = self.not_our_own(&get.dir)
+        {
+            return call.fail(Failure::storage(why));
+        }
         if let Some(number) = self
             .contents
             .find(&ticket.content())

@@ -4,6 +4,7 @@
 //! core does not have.
 
 use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::manifest::ContentId;
 use fairhaul_core::message::{CloseCode, Message};
 use fairhaul_core::node::{Event, Input};
 use fairhaul_core::units::ByteCount;
@@ -20,13 +21,13 @@ impl Host {
     pub(super) fn news(&mut self, seat: Seat, news: News) {
         let link = self.peers.link(seat.peer);
         if link.is_none_or(|link| link.serial != seat.serial) {
-            if let News::Heard(heard) = news {
+            if let News::Heard(heard, _) = news {
                 heard.into_iter().for_each(|one| self.discard(one));
             }
             return;
         }
         match news {
-            News::Heard(heard) => {
+            News::Heard(heard, _held) => {
                 for one in heard {
                     // An offence among these ends the session: the rest counts no longer.
                     if self.peers.link(seat.peer).is_none() {
@@ -35,6 +36,7 @@ impl Host {
                     }
                     self.heard(seat.peer, one);
                 }
+                self.hush(seat.peer);
             }
             News::Sent {
                 transfer,
@@ -78,8 +80,15 @@ impl Host {
     }
 
     fn drop_arrival(&self, arrival: Arrival) {
-        self.backlog.done(arrival.bytes.len() as u64);
         self.pool.put(arrival.bytes);
+    }
+
+    /// A peer that says too much is not read for a while (limit L6).
+    fn hush(&self, peer: PeerId) {
+        if let (Some(link), Some(until)) = (self.peers.link(peer), self.core.lull(peer)) {
+            let until = self.clock.instant(until);
+            link.shared.hush(tokio::time::Instant::from_std(until));
+        }
     }
 
     fn heard(&mut self, peer: PeerId, heard: Heard) {
@@ -105,8 +114,9 @@ impl Host {
             Message::Block { len, transfer, .. } => {
                 self.peers.at_mut(peer).traffic.down += len.get();
                 let names = self.peers.link(peer).map(|link| &link.names);
-                let content = names.and_then(|names| names.get(transfer));
-                let number = content.and_then(|id| self.contents.find(id));
+                let content = names.and_then(|names| names.get(transfer)).copied();
+                self.feed(content);
+                let number = content.as_ref().and_then(|id| self.contents.find(id));
                 if let Some(number) = number.map(|content| content.number) {
                     self.watch.moved(peer, number, 0, len.get());
                     if let Some(content) = self.contents.at_mut(number) {
@@ -123,6 +133,15 @@ impl Host {
         // A chunk that nobody waited for.
         if let Some(arrival) = self.arrival.take() {
             self.drop_arrival(arrival);
+        }
+    }
+
+    /// Something of a content or of its manifest came.
+    fn feed(&mut self, content: Option<ContentId>) {
+        let now = self.clock.now();
+        let transfer = content.and_then(|id| self.contents.transfer_of(&id));
+        if let Some((content, _)) = transfer.and_then(|ours| self.contents.of_mut(ours)) {
+            content.fed = now;
         }
     }
 

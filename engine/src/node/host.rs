@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::message::{CloseCode, Message, Offer};
@@ -32,10 +31,8 @@ use super::watch::Watch;
 use super::{Happening, doors};
 use crate::clock::Clock;
 use crate::record::Recorder;
-use crate::session::{Arrival, Backlog, Outgoing, Pool};
-
-/// Bytes of control messages that may wait for one peer (limit L5).
-const QUEUED_MAX: usize = 16 * 1024 * 1024;
+use crate::session::{Arrival, Budget, Outgoing, Pool};
+use crate::store::{OpenFiles, StoreError, patiently};
 
 /// A core with its tables.
 pub(crate) struct Host {
@@ -50,7 +47,10 @@ pub(crate) struct Host {
     pub(crate) doors: Doors,
     pub(crate) watch: Watch,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) backlog: Arc<Backlog>,
+    /// What peers make this node hold.
+    pub(crate) budget: Arc<Budget>,
+    /// Files and folders of contents that stay open.
+    pub(crate) files: Arc<OpenFiles>,
     pub(crate) happenings: mpsc::Sender<Happening>,
     /// Inputs that came up while actions were carried out.
     pub(crate) later: VecDeque<Input>,
@@ -75,7 +75,8 @@ impl Host {
     pub(crate) fn handle(&mut self, happening: Happening) {
         match happening {
             Happening::Session(seat, news) => self.news(seat, news),
-            Happening::Knock(stream, from) => self.knocked(stream, from),
+            Happening::Knock(Some((stream, from))) => self.knocked(stream, from),
+            Happening::Knock(None) => self.files.make_room(),
             Happening::Met(met) => self.met(*met),
             Happening::Wrote {
                 transfer,
@@ -84,6 +85,7 @@ impl Host {
                 parts,
                 result,
             } => self.wrote((transfer, chunk), from, &parts, result),
+            Happening::Described(number, shelf, tree) => self.read(number, &shelf, tree),
             Happening::Prepared(number, result) => self.prepared(number, result),
             Happening::Finished(number, result) => self.finished(number, result),
             Happening::Synced(number, result) => self.synced(number, result),
@@ -210,8 +212,8 @@ impl Host {
         {
             link.give_up(content, chunk);
         }
-        link.say(message);
-        if link.shared.queued.load(Ordering::Relaxed) > QUEUED_MAX {
+        link.say(peer, message);
+        if self.budget.books().is_deaf(peer) {
             self.part(peer, CloseCode::Overload, "too much waits to be read");
         }
     }
@@ -264,9 +266,7 @@ impl Host {
             self.later.push_back(Input::Lost { transfer, chunk });
             return;
         };
-        let len = arrival.bytes.len() as u64;
         if !shelf.expects(chunk, &arrival.hash) {
-            self.backlog.done(len);
             self.watch.metrics.chunks_rejected.inc();
             self.pool.put(arrival.bytes);
             self.later.push_back(Input::Rejected {
@@ -285,12 +285,13 @@ impl Host {
                 }
             }
         }
-        let (pool, backlog) = (Arc::clone(&self.pool), Arc::clone(&self.backlog));
+        let pool = Arc::clone(&self.pool);
         let happenings = self.happenings.clone();
         spawn_blocking(move || {
-            let result = shelf.write(chunk, &arrival.bytes);
+            let write = || shelf.write(chunk, &arrival.bytes);
+            let result = patiently(write, StoreError::is_out);
             pool.put(arrival.bytes);
-            backlog.done(len);
+            drop(arrival.held);
             let wrote = Happening::Wrote {
                 transfer,
                 chunk,

@@ -1,4 +1,4 @@
-//! The keeper: a thread that writes down what the next run has to know of contents.
+//! The keeper: a thread that writes down what the next run has to know.
 //!
 //! Decides nothing. Syncing to disk takes milliseconds, in which the driver would decide
 //! nothing for anybody. What is asked for happens in the order of asking; what is still to be
@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,6 +16,7 @@ use std::thread::{self, JoinHandle};
 use tracing::warn;
 
 use super::shelf::ManifestShelf;
+use crate::store::{is_out, patiently};
 
 /// One thing to do for one content.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ enum Errand {
     },
     /// Forget it.
     Forget(PathBuf),
+    /// Write another file of the node's state.
+    Write(PathBuf, Vec<u8>),
 }
 
 /// The thread, and the way to it.
@@ -61,6 +65,11 @@ impl Keeper {
         self.send(Errand::Forget(base));
     }
 
+    /// Replaces the file at `path`.
+    pub(super) fn write(&self, path: PathBuf, text: Vec<u8>) {
+        self.send(Errand::Write(path, text));
+    }
+
     fn send(&self, errand: Errand) {
         let errands = self.errands.as_ref().expect("there until it is dropped");
         // The thread ends only when nobody can send.
@@ -79,14 +88,25 @@ impl Drop for Keeper {
 
 fn work(queue: &Receiver<Errand>) {
     let mut described = BTreeSet::new();
-    for errand in queue {
+    let mut next = queue.recv().ok();
+    while let Some(errand) = next {
+        next = queue.try_recv().ok();
         match errand {
+            // A newer text is there already: this one would be written for nothing.
+            Errand::Write(path, _) if matches!(&next, Some(Errand::Write(newer, _)) if *newer == path) =>
+                {}
+            Errand::Write(path, text) => {
+                if let Err(error) = patiently(|| replace(&path, &text), is_out) {
+                    warn!(path = %path.display(), %error, "cannot be kept for the next run");
+                }
+            }
             Errand::Keep {
                 base,
                 json,
                 manifest,
             } => {
-                let result = keep(&base, &json, manifest.as_deref(), &mut described);
+                let mut work = || keep(&base, &json, manifest.as_deref(), &mut described);
+                let result = patiently(&mut work, is_out);
                 if let Err(error) = result {
                     let path = base.display();
                     warn!(%path, %error, "a content cannot be kept for the next run");
@@ -100,6 +120,7 @@ fn work(queue: &Receiver<Errand>) {
                 }
             }
         }
+        next = next.or_else(|| queue.recv().ok());
     }
 }
 
@@ -116,10 +137,14 @@ fn keep(
     replace(&base.with_extension("json"), json)
 }
 
-/// Replaces the file at `path` at once: after a crash it is the old one or the new one.
+/// Replaces the file at `path` at once: after a crash it is the old one or the new one. It is for
+/// this user alone, whatever the mask and the old one's mode are.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = path.with_extension("part");
-    let mut file = fs::File::create(&part)?;
+    let mut open = fs::OpenOptions::new();
+    open.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = open.open(&part)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&part, path)?;
@@ -137,7 +162,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let base = |name: &str| folder.path().join(name);
         let keeper = Keeper::start().unwrap();
-        let manifest = Arc::new(ManifestShelf::full(b"manifest".to_vec()));
+        let manifest = Arc::new(ManifestShelf::full(b"manifest"));
         for number in 0..20_u8 {
             keeper.keep(base("a"), vec![number], Some(Arc::clone(&manifest)));
             keeper.keep(base("b"), vec![number], None);
@@ -152,6 +177,27 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, ["a.json", "a.manifest"]);
+    }
+
+    /// Of many texts for one file the last is there in the end; the file is for its user alone,
+    /// also if it was not before.
+    #[test]
+    fn the_last_text_of_a_file_is_kept_for_its_user_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bans.json");
+        fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(path.with_extension("part"), b"left by a crash").unwrap();
+        let keeper = Keeper::start().unwrap();
+        for number in 0..1_000_u32 {
+            keeper.write(path.clone(), number.to_string().into_bytes());
+        }
+        drop(keeper);
+        assert_eq!(fs::read(&path).unwrap(), b"999");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fairhaul_core::door::descriptors::Shares;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::message::CloseCode;
 use fairhaul_core::node::{Input, Node};
@@ -31,6 +32,7 @@ use crate::control::metrics::Metrics;
 use crate::identity::{Identity, PublicKey};
 use crate::params::{Params, PeerParams};
 use crate::record::Recorder;
+use crate::store::OpenFiles;
 
 impl Host {
     pub(super) fn new(
@@ -39,9 +41,10 @@ impl Host {
         listener: &TcpListener,
         (metrics, events): (Arc<Metrics>, broadcast::Sender<Event>),
         happenings: mpsc::Sender<Happening>,
+        shares: Shares,
     ) -> Result<Self, Failure> {
         let clock = Clock::new();
-        let folder = options.params.node().data.join("contents");
+        let folder = options.params.node().data.join(super::STATE);
         let settings = Settings::new(options.params);
         let mut seed = [0; 32];
         aws_lc_rs::rand::fill(&mut seed)
@@ -51,13 +54,13 @@ impl Host {
         let node = settings.params.node();
         let ranges = node.private_addresses.iter().map(ToString::to_string);
         let ranges = ranges.filter_map(|range| range.parse().ok()).collect();
-        let connections = settings.params.limits().connections;
         let rng = Rng::from_seed(seed).fork("doors");
         let doors = Doors::new(
             identity,
             listening,
             (&node.name, &rng),
-            (node.exchange, ranges, connections),
+            (node.exchange, ranges),
+            shares,
             node.data.join("bans.json"),
             clock.now(),
         );
@@ -92,7 +95,8 @@ impl Host {
             tables,
             watch: Watch::new(metrics, events),
             pool: Arc::default(),
-            backlog: Arc::default(),
+            budget: Arc::default(),
+            files: OpenFiles::new(shares.files),
             happenings,
             later: std::collections::VecDeque::new(),
             arrival: None,

@@ -4,14 +4,17 @@
 //! directory and its address; once it runs, trouble with one peer or one content stays there.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fairhaul_core::bitfield::Bitfield;
+use fairhaul_core::door::descriptors::Shares;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::units::ByteCount;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -22,8 +25,8 @@ use crate::content::Tree;
 use crate::content::scan::Scanned;
 use crate::control::api::{Call, Failure};
 use crate::control::metrics::Metrics;
-use crate::control::serve::{Control, Handles};
-use crate::driver;
+use crate::control::serve::{Control, Handles, Places};
+use crate::driver::{self, Inbox};
 use crate::identity::{self, Identity};
 use crate::params::Params;
 use crate::session::{News, Seat};
@@ -59,8 +62,16 @@ mod status;
 mod trust;
 mod watch;
 
-/// Happenings that may wait for the driver; sessions stop reading when they are that many.
+/// Happenings of peers and disks that may wait for the driver; sessions stop reading when they are
+/// that many.
 const HAPPENINGS_MAX: usize = 1_024;
+/// What people want and the clock says, apart from them.
+const PEOPLE_MAX: usize = 64;
+
+/// Threads that may wait for disks, however few descriptors there are.
+const BLOCKING_MIN: usize = 32;
+/// The folder of the node's own state in its data.
+pub(crate) const STATE: &str = "contents";
 
 /// What `fairhaul run` was told.
 #[derive(Debug)]
@@ -81,8 +92,8 @@ pub struct RunOptions {
 pub(crate) enum Happening {
     /// On a session.
     Session(Seat, News),
-    /// Somebody called.
-    Knock(TcpStream, SocketAddr),
+    /// Somebody called, or could not be accepted for want of descriptors.
+    Knock(Option<(TcpStream, SocketAddr)>),
     /// A handshake is over.
     Met(Box<doors::Met>),
     /// A chunk was written, or not.
@@ -94,6 +105,12 @@ pub(crate) enum Happening {
         parts: Vec<(PeerId, ByteCount)>,
         result: Result<(), StoreError>,
     },
+    /// The manifest of a content was read, if it is the right one.
+    Described(
+        u32,
+        Arc<shelf::ManifestShelf>,
+        Option<Result<Arc<Tree>, String>>,
+    ),
     /// What is on disk of a content is known.
     Prepared(u32, Result<(Arc<Store>, Arc<Tree>, Bitfield), StoreError>),
     /// A content has its final names, or not.
@@ -121,18 +138,20 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     if let Err(error) = identity::no_core_dumps() {
         warn!(%error, "core dumps cannot be switched off");
     }
+    let shares = descriptors(options.params.limits().connections);
     // Half of the cores: the other half is for the disk and for whoever sends. More threads for
     // the same sessions wake each other, for fewer bytes per second and core.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.div_ceil(2))
+        .max_blocking_threads(shares.brief.max(BLOCKING_MIN))
         .enable_all()
         .thread_name("fairhaul")
         .build()
         .map_err(|error| Failure::error(format!("threads: {error}")))?;
     // On a worker like the sessions, and not on this thread: there every word between it and them
     // would wake a thread, and a transfer says two for each block.
-    let result = runtime.block_on(runtime.spawn(live(options)));
+    let result = runtime.block_on(runtime.spawn(live(options, shares)));
     let result = result.unwrap_or_else(|ended| match ended.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
         Err(ended) => Err(Failure::error(format!("the node: {ended}"))),
@@ -142,19 +161,46 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     result
 }
 
-async fn live(options: RunOptions) -> Result<(), Failure> {
+/// The descriptors of this process, shared out. As many are asked for as may be had.
+fn descriptors(connections: u32) -> Shares {
+    let had = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: had.maximum,
+        ..had
+    };
+    let limit = match setrlimit(Resource::Nofile, wanted) {
+        Ok(()) => had.maximum,
+        Err(_) => had.current,
+    };
+    let limit = limit.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    });
+    let shares = Shares::of(limit, connections as usize);
+    if shares.sessions < connections as usize {
+        let (sessions, needed) = (shares.sessions, Shares::needed_for(connections as usize));
+        warn!(
+            limit,
+            sessions, needed, "descriptors for fewer connections than the file allows"
+        );
+    }
+    shares
+}
+
+async fn live(options: RunOptions, shares: Shares) -> Result<(), Failure> {
     let node = options.params.node();
     let data = node.data.clone();
     let storage = |what: &str, error: &dyn std::fmt::Display| {
         Failure::storage(format!("{}: {what}: {error}", data.display()))
     };
-    std::fs::create_dir_all(data.join("contents")).map_err(|error| storage("data", &error))?;
+    own_folder(&data).map_err(|error| storage("data", &error))?;
     let lock = DataLock::take(&data).map_err(|error| Failure::storage(error.to_string()))?;
     let identity = own_identity(&node.key)?;
     let listener = TcpListener::bind(&node.listen).await;
     let listener = listener
         .map_err(|error| Failure::error(format!("{}: cannot listen: {error}", node.listen)))?;
-    let (sender, mut happenings) = mpsc::channel(HAPPENINGS_MAX);
+    let (sender, happenings) = mpsc::channel(HAPPENINGS_MAX);
+    let (people, called) = mpsc::channel(PEOPLE_MAX);
+    let mut inbox = Inbox::new(happenings, called);
     let metrics = Arc::new(Metrics::new());
     let (events, _) = broadcast::channel(1_024);
     let (calls, mut called) = mpsc::channel(64);
@@ -163,13 +209,17 @@ async fn live(options: RunOptions) -> Result<(), Failure> {
         events: events.clone(),
         metrics: Arc::clone(&metrics),
     };
-    let control = Control::open(&options.params.control(), handles).await?;
+    let places = Places {
+        callers: shares.callers,
+        unproved: shares.unproved,
+    };
+    let control = Control::open(&options.params.control(), handles, places).await?;
     let (stop_control, stopping) = oneshot::channel::<()>();
     let control = tokio::spawn(control.run(async {
         // Without its sender there is no node any more.
         let _ = stopping.await;
     }));
-    let calling = sender.clone();
+    let calling = people.clone();
     let calling = tokio::spawn(async move {
         while let Some(call) = called.recv().await {
             if calling.send(Happening::Call(call)).await.is_err() {
@@ -183,15 +233,16 @@ async fn live(options: RunOptions) -> Result<(), Failure> {
         &listener,
         (metrics, events),
         sender.clone(),
+        shares,
     )?;
-    let accepting = tokio::spawn(doors::accept(listener, host.doors.room(), sender.clone()));
-    let watching = tokio::spawn(signals(sender.clone()));
-    let ticking = tokio::spawn(seconds(sender));
+    let accepting = tokio::spawn(doors::accept(listener, host.doors.room(), sender));
+    let watching = tokio::spawn(signals(people.clone()));
+    let ticking = tokio::spawn(seconds(people));
     host.start();
     info!(name = %node.name, key = %identity.public(), listen = %host.doors.listening(), "ready");
     // Where no service manager started it, there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    driver::drive(&mut host, &mut happenings).await;
+    driver::drive(&mut host, &mut inbox).await;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     for task in [accepting, watching, ticking, calling] {
         task.abort();
@@ -201,6 +252,16 @@ async fn live(options: RunOptions) -> Result<(), Failure> {
     let _ = control.await;
     drop(lock);
     ended
+}
+
+/// Makes the folder of the data, and in it that of the node's own state, for this user alone. The
+/// first stays as it is if it is there: inboxes are in it, and others may read those.
+fn own_folder(data: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(data)?;
+    let contents = data.join(STATE);
+    builder.create(&contents)?;
+    std::fs::set_permissions(contents, std::fs::Permissions::from_mode(0o700))
 }
 
 /// The node's key, made if there is none.

@@ -25,7 +25,7 @@ use crate::content::manifest::content_id;
 use crate::content::scan::Stamp;
 use crate::content::{Tree, manifest_id};
 use crate::control::api::{Call, Direction, Failure, Got};
-use crate::store::{Receive, Store, StoreError};
+use crate::store::{Receive, Store, StoreError, patiently};
 
 impl Host {
     /// Takes part in the manifest of a content, and in its bytes if they are at hand.
@@ -78,7 +78,7 @@ impl Host {
     pub(super) fn fetch(&mut self, id: ContentId, kept: Kept, manifest: Option<&[u8]>) -> u32 {
         let tree = manifest.and_then(|bytes| Some((bytes, Tree::decode(bytes).ok()?)));
         let shelf = match &tree {
-            Some((bytes, _)) => ManifestShelf::full(bytes.to_vec()),
+            Some((bytes, _)) => ManifestShelf::full(bytes),
             None => ManifestShelf::empty(kept.manifest_bytes),
         };
         let content = self.contents.add(id, kept, shelf, self.clock.now());
@@ -101,7 +101,7 @@ impl Host {
             fits.then(|| Tree::decode(bytes).ok()).flatten()
         });
         let shelf = match manifest.filter(|_| tree.is_some()) {
-            Some(bytes) => ManifestShelf::full(bytes),
+            Some(bytes) => ManifestShelf::full(&bytes),
             None => ManifestShelf::empty(kept.manifest_bytes),
         };
         let (paused, begun) = (kept.paused, matches!(kept.role, Role::Fetched { .. }));
@@ -133,20 +133,43 @@ impl Host {
 
     /// A manifest is whole: is it the right one?
     fn described(&mut self, number: u32) {
-        let now = self.clock.now();
         let Some(content) = self.contents.at_mut(number) else {
             return;
         };
         if content.files.is_some() || content.stage != Stage::Describing {
             return;
         }
-        let bytes = content.manifest.bytes();
-        if content_id(&bytes) == content.id {
-            match Tree::decode(&bytes) {
-                Ok(tree) => self.prepare(number, Arc::new(tree)),
-                Err(error) => self.fail(number, Failure::INTEGRITY, &error.to_string()),
-            }
+        let (id, shelf) = (content.id, Arc::clone(&content.manifest));
+        let happenings = self.happenings.clone();
+        // A long one takes seconds.
+        spawn_blocking(move || {
+            let bytes = shelf.bytes();
+            let right = content_id(&bytes) == id;
+            let tree = right.then(|| Tree::decode(&bytes));
+            let tree = tree.map(|tree| tree.map(Arc::new).map_err(|error| error.to_string()));
+            let _ = happenings.blocking_send(Happening::Described(number, shelf, tree));
+        });
+    }
+
+    /// A manifest that is whole was read: none is not the right one.
+    pub(super) fn read(
+        &mut self,
+        number: u32,
+        shelf: &Arc<ManifestShelf>,
+        tree: Option<Result<Arc<Tree>, String>>,
+    ) {
+        let now = self.clock.now();
+        let Some(content) = self.contents.at_mut(number) else {
             return;
+        };
+        let same = Arc::ptr_eq(&content.manifest, shelf);
+        if !same || content.files.is_some() || content.stage != Stage::Describing {
+            return;
+        }
+        match tree {
+            Some(Ok(tree)) => return self.admit(number, tree),
+            Some(Err(why)) => return self.fail(number, Failure::INTEGRITY, &why),
+            None => {}
         }
         let wrong = content.tellers.wrong(now);
         warn!(
@@ -205,15 +228,17 @@ impl Host {
         let state = self
             .contents
             .path(&self.contents.at(number).expect("found above").id, "state");
-        let happenings = self.happenings.clone();
+        let (happenings, files) = (self.happenings.clone(), Arc::clone(&self.files));
         spawn_blocking(move || {
             let chunks = tree.geometry().chunks();
-            let result = match role {
-                Role::Shared { root, stamps } => Store::share(Arc::clone(&tree), &root, &stamps)
-                    .map(|store| (store, Bitfield::full(chunks))),
+            let prepare = || match &role {
+                Role::Shared { root, stamps } => {
+                    Store::share(Arc::clone(&tree), root, stamps, &files)
+                        .map(|store| (store, Bitfield::full(chunks)))
+                }
                 Role::Fetched {
                     into, whole: true, ..
-                } => Store::share(Arc::clone(&tree), &into, &unknown(&tree))
+                } => Store::share(Arc::clone(&tree), into, &unknown(&tree), &files)
                     .map(|store| (store, Bitfield::full(chunks))),
                 Role::Fetched {
                     into,
@@ -222,14 +247,15 @@ impl Host {
                     ..
                 } => {
                     let options = Receive {
-                        overwrite,
-                        force_dangerous_target: force,
+                        overwrite: *overwrite,
+                        force_dangerous_target: *force,
                         ..Receive::default()
                     };
                     let progress = |_| {};
-                    Store::receive(Arc::clone(&tree), &into, &state, options, &progress)
+                    Store::receive(Arc::clone(&tree), into, &state, options, &files, &progress)
                 }
             };
+            let result = patiently(prepare, StoreError::is_out);
             let result = result.map(|(store, have)| (Arc::new(store), tree, have));
             let _ = happenings.blocking_send(Happening::Prepared(number, result));
         });
@@ -324,7 +350,7 @@ impl Host {
         content.stage = Stage::Finishing;
         let happenings = self.happenings.clone();
         spawn_blocking(move || {
-            let result = store.finish();
+            let result = patiently(|| store.finish(), StoreError::is_out);
             let _ = happenings.blocking_send(Happening::Finished(number, result));
         });
     }

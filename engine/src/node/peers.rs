@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use fairhaul_core::door::memory::Kind;
 use fairhaul_core::door::reach::Standing;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
@@ -119,6 +120,8 @@ pub(crate) struct Link {
     pub(crate) serial: u64,
     pub(crate) since: Time,
     pub(crate) dialled: bool,
+    /// Whether the parameter file listed its key when it began.
+    pub(crate) listed: bool,
     /// The address of this end, if the system says.
     pub(crate) local: Option<SocketAddr>,
     /// The address of the other end.
@@ -131,13 +134,16 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Queues a message.
-    pub(crate) fn say(&self, message: Message) {
-        let bytes = cost(&message);
-        let queued = &self.shared.queued;
-        queued.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+    /// Queues a message. What the peer makes us say, and what it is told of each chunk, is held
+    /// of it until it reads; what we take part in is our own doing.
+    pub(crate) fn say(&self, peer: PeerId, message: Message) {
+        let unasked = matches!(&message, Message::Join(join) if join.reply);
+        let held = (!unasked).then(|| {
+            let budget = &self.shared.budget;
+            budget.hold(peer, Kind::Unread, cost(&message))
+        });
         // If its task has ended, the news of that is on its way.
-        let _ = self.outgoing.send(Outgoing::Message(message));
+        let _ = self.outgoing.send(Outgoing::Message(message, held));
     }
 
     /// The peer calls `content`, whose geometry may be known, `theirs`.

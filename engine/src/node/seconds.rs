@@ -11,6 +11,7 @@ use super::Happening;
 use super::contents::Stage;
 use super::host::Host;
 use crate::params::limit_at;
+use crate::store::{StoreError, patiently};
 use fairhaul_core::uplink::Target;
 
 impl Host {
@@ -39,6 +40,7 @@ impl Host {
         self.push();
         self.review_waiting();
         self.review_gets();
+        self.review_coming_pushes();
         self.review_manifests();
         self.sync_due();
         self.retry();
@@ -59,7 +61,7 @@ impl Host {
             let (store, number) = (Arc::clone(store), content.number);
             let happenings = self.happenings.clone();
             spawn_blocking(move || {
-                let result = store.sync();
+                let result = patiently(|| store.sync(), StoreError::is_out);
                 let _ = happenings.blocking_send(Happening::Synced(number, result));
             });
         }

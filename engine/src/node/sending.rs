@@ -7,11 +7,14 @@ use fairhaul_core::door::reach::{Outlook, Standing, outlook};
 use fairhaul_core::id::PeerId;
 use fairhaul_core::message::{Message, Offer, Verdict};
 use fairhaul_core::node::Input;
-use fairhaul_core::time::Time;
+use fairhaul_core::time::{Span, Time};
 
 use super::contents::Stage;
 use super::host::Host;
 use crate::control::api::{Call, Failure, Phase, Progress, Sent};
+
+/// A peer that had no room for an offer is asked again after this.
+const BUSY: Span = Span::from_secs(10);
 
 /// A content that is pushed.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(super) struct Push {
     pub(super) call: Call,
     pub(super) number: u32,
     pub(super) since: Time,
+    /// When those that were busy are asked again.
+    pub(super) again: Option<Time>,
     /// Each peer, whether it was offered, and its last word.
     pub(super) peers: Vec<(PeerId, bool, Option<Verdict>)>,
 }
@@ -60,6 +65,7 @@ impl Host {
         content: fairhaul_core::manifest::ContentId,
         verdict: Verdict,
     ) {
+        let now = self.clock.now();
         let number = self.contents.find(&content).map(|content| content.number);
         for push in &mut self.waiting.pushes {
             if Some(push.number) != number {
@@ -67,6 +73,9 @@ impl Host {
             }
             for (_, _, last) in push.peers.iter_mut().filter(|(of, _, _)| *of == peer) {
                 *last = Some(verdict);
+            }
+            if verdict == Verdict::Busy {
+                push.again.get_or_insert_with(|| now.saturating_add(BUSY));
             }
         }
     }
@@ -85,6 +94,12 @@ impl Host {
     /// Ends the pushes that are over, and says how far the others are.
     pub(super) fn review_pushes(&mut self, now: Time) {
         for mut push in std::mem::take(&mut self.waiting.pushes) {
+            if push.again.is_some_and(|again| again <= now) {
+                push.again = None;
+                let busy = push.peers.iter_mut();
+                let busy = busy.filter(|(_, _, last)| *last == Some(Verdict::Busy));
+                busy.for_each(|(_, offered, last)| (*offered, *last) = (false, None));
+            }
             for (peer, offered, last) in &mut push.peers {
                 let standing = self.peers.at(*peer).standing();
                 let ends = outlook([standing], push.since, now) != Outlook::Wait;

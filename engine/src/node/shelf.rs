@@ -5,7 +5,8 @@
 //!
 //! [`manifest_id`]: crate::content::manifest_id
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::manifest::Manifest;
@@ -15,7 +16,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::content::{ChunkHash, Tree};
 use crate::session::{HEAD, Pool};
-use crate::store::{ReadError, Store, StoreError};
+use crate::store::{ReadError, Store, StoreError, patiently};
 
 /// Length of a chunk of a manifest: nearly every manifest is one chunk.
 const MANIFEST_CHUNK: ByteCount = ByteCount::mib(1);
@@ -29,11 +30,12 @@ pub(crate) enum Shelf {
     Manifest(Arc<ManifestShelf>),
 }
 
-/// A manifest, whole or on its way.
+/// A manifest, whole or on its way. It takes as much memory as has come of it, whichever chunks
+/// those are.
 #[derive(Debug)]
 pub(crate) struct ManifestShelf {
     geometry: Manifest,
-    bytes: Mutex<Vec<u8>>,
+    chunks: Mutex<BTreeMap<ChunkIndex, Vec<u8>>>,
 }
 
 impl ManifestShelf {
@@ -42,15 +44,19 @@ impl ManifestShelf {
         let geometry = Manifest::new(ByteCount::new(len), MANIFEST_CHUNK);
         Self {
             geometry: geometry.expect("a manifest has far fewer chunks than a content"),
-            bytes: Mutex::new(Vec::new()),
+            chunks: Mutex::default(),
         }
     }
 
     /// A manifest that is whole.
-    pub(crate) fn full(bytes: Vec<u8>) -> Self {
+    pub(crate) fn full(bytes: &[u8]) -> Self {
+        let shelf = Self::empty(bytes.len() as u64);
+        let len = usize::try_from(MANIFEST_CHUNK.get()).expect("a mebibyte");
+        let chunks = (0..).map_while(|at| shelf.geometry.index(at));
+        let chunks = chunks.zip(bytes.chunks(len).map(<[u8]>::to_vec));
         Self {
-            bytes: Mutex::new(bytes.clone()),
-            ..Self::empty(bytes.len() as u64)
+            chunks: Mutex::new(chunks.collect()),
+            ..shelf
         }
     }
 
@@ -60,18 +66,18 @@ impl ManifestShelf {
 
     /// Whether all of it came.
     pub(crate) fn is_whole(&self) -> bool {
-        self.bytes.lock().expect("nobody panics with it").len() as u64
-            == self.geometry.bytes().get()
+        self.chunks().len() == self.geometry.chunks() as usize
     }
 
-    /// A copy of what is there.
+    /// A copy of what is there; what is missing in between is left out.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.bytes.lock().expect("nobody panics with it").clone()
+        let chunks = self.chunks();
+        let parts: Vec<&[u8]> = chunks.values().map(Vec::as_slice).collect();
+        parts.concat()
     }
 
-    fn range(&self, chunk: ChunkIndex, offset: ByteCount) -> usize {
-        let start = u64::from(chunk.get()) * self.geometry.chunk().get() + offset.get();
-        usize::try_from(start).expect("a manifest fits the memory")
+    fn chunks(&self) -> MutexGuard<'_, BTreeMap<ChunkIndex, Vec<u8>>> {
+        self.chunks.lock().expect("nobody panics with it")
     }
 }
 
@@ -93,9 +99,10 @@ impl Shelf {
         match self {
             Self::Files(store, _) => store.read(chunk, offset, out),
             Self::Manifest(shelf) => {
-                let bytes = shelf.bytes.lock().expect("nobody panics with it");
-                let from = shelf.range(chunk, offset);
-                let there = bytes.get(from..from + out.len());
+                let chunks = shelf.chunks();
+                let from = usize::try_from(offset.get()).unwrap_or(usize::MAX);
+                let to = from.saturating_add(out.len());
+                let there = chunks.get(&chunk).and_then(|bytes| bytes.get(from..to));
                 out.copy_from_slice(there.ok_or_else(|| ReadError::Absent(chunk.get()))?);
                 Ok(())
             }
@@ -127,7 +134,8 @@ impl Shelf {
             return Ok(Ok(buffer));
         }
         let reading = spawn_blocking(move || {
-            self.read(chunk, offset, &mut buffer[HEAD..])?;
+            let mut read = || self.read(chunk, offset, &mut buffer[HEAD..]);
+            patiently(&mut read, ReadError::is_out)?;
             Ok(buffer)
         });
         reading.await
@@ -146,14 +154,52 @@ impl Shelf {
         match self {
             Self::Files(store, _) => store.write(chunk, bytes),
             Self::Manifest(shelf) => {
-                let from = shelf.range(chunk, ByteCount::ZERO);
-                let mut kept = shelf.bytes.lock().expect("nobody panics with it");
-                if kept.len() < from + bytes.len() {
-                    kept.resize(from + bytes.len(), 0);
-                }
-                kept[from..from + bytes.len()].copy_from_slice(bytes);
+                shelf.chunks().insert(chunk, bytes.to_vec());
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of 64 MiB the last chunk comes, and no other.
+    ///
+    /// Limit: L4, L8.
+    #[test]
+    fn a_manifest_takes_what_has_come_of_it() {
+        let len = 64 * MANIFEST_CHUNK.get();
+        let empty = Arc::new(ManifestShelf::empty(len));
+        let shelf = Shelf::Manifest(Arc::clone(&empty));
+        let last = shelf.geometry().index(63).unwrap();
+        shelf.write(last, &[7; 100]).unwrap();
+        let held: usize = empty.chunks().values().map(Vec::capacity).sum();
+        assert_eq!((held, empty.is_whole()), (100, false));
+    }
+
+    #[test]
+    fn chunks_in_any_order_make_the_manifest_and_are_read_again() {
+        let bytes: Vec<u8> = (0..2_500_000_u32).map(|at| (at % 251) as u8).collect();
+        let full = ManifestShelf::full(&bytes);
+        assert!(full.is_whole() && full.bytes() == bytes);
+        let empty = Arc::new(ManifestShelf::empty(bytes.len() as u64));
+        let shelf = Shelf::Manifest(Arc::clone(&empty));
+        let geometry = shelf.geometry();
+        for chunk in [2, 0, 1].map(|at| geometry.index(at).unwrap()) {
+            let mut part = vec![0; usize::try_from(geometry.len_of(chunk).get()).unwrap()];
+            let full = Shelf::Manifest(Arc::new(ManifestShelf::full(&bytes)));
+            assert!(shelf.read(chunk, ByteCount::ZERO, &mut part).is_err());
+            full.read(chunk, ByteCount::ZERO, &mut part).unwrap();
+            shelf.write(chunk, &part).unwrap();
+        }
+        assert!(empty.is_whole() && empty.bytes() == bytes);
+        let mut some = [0; 10];
+        let chunk = geometry.index(1).unwrap();
+        shelf.read(chunk, ByteCount::new(5), &mut some).unwrap();
+        assert_eq!(some, bytes[1_048_581..1_048_591]);
+        let end = ByteCount::new(1_048_570);
+        assert!(shelf.read(chunk, end, &mut some).is_err());
     }
 }

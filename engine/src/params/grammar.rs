@@ -177,7 +177,8 @@ static PEER: [Field; 9] = [
         "accept",
         Kind::Folder,
         Absent("\"inbox\""),
-        "It may push to us, into this folder of the data; without one it may not.",
+        "It may push to us, into this folder of the data, where the node keeps nothing of its own; \
+         without one it may not.",
     ),
     field(
         "quota",

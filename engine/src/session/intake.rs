@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 
+use fairhaul_core::door::memory::Kind;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;
@@ -16,7 +17,7 @@ use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::units::ByteCount;
 use fairhaul_core::wire::{Decoder, Frame};
 
-use super::{Arrival, Heard, Pool, Shared};
+use super::{Arrival, Heard, Held, Pool, Shared};
 use crate::content::tree::chunk_hasher;
 
 /// Bytes of chunks begun on one session: one of each transfer is the most an honest peer has.
@@ -49,6 +50,7 @@ impl Intake {
         let mut begun = shared.begun();
         loop {
             let Some(frame) = self.decoder.next(&mut bytes)? else {
+                begun.count(&shared);
                 return Ok(());
             };
             match frame {
@@ -97,6 +99,8 @@ pub(crate) struct Begun {
     /// What is to be continued, before the first block has come.
     ready: BTreeMap<(TransferId, u32), Partial>,
     held: usize,
+    /// The same in the books of the node.
+    counted: Option<Held>,
 }
 
 /// The first bytes of a chunk.
@@ -152,11 +156,12 @@ impl Partial {
         }
     }
 
-    fn finish(mut self) -> Arrival {
+    fn finish(mut self, held: Held) -> Arrival {
         self.hasher.update(&self.bytes[self.hashed..]);
         Arrival {
             hash: *self.hasher.finalize().as_bytes(),
             bytes: self.bytes,
+            held,
         }
     }
 }
@@ -252,8 +257,9 @@ impl Begun {
         }
         let partial = self.partial.remove(&transfer).expect("looked up above");
         self.held -= partial.bytes.len();
-        shared.backlog.add(partial.bytes.len() as u64);
-        Heard::Chunk(head, partial.finish())
+        let len = partial.bytes.len() as u64;
+        let held = shared.budget.hold(shared.peer, Kind::Passing, len);
+        Heard::Chunk(head, partial.finish(held))
     }
 
     /// What the peer says may end a chunk that it began.
@@ -285,7 +291,17 @@ impl Begun {
         for partial in ready.chain(std::mem::take(&mut self.partial).into_values()) {
             pool.keep(partial);
         }
-        self.held = 0;
+        (self.held, self.counted) = (0, None);
+    }
+
+    /// Brings the books of the node in line.
+    fn count(&mut self, shared: &Shared) {
+        let held = self.held as u64;
+        let counted = self.counted.get_or_insert_with(|| {
+            let kind = Kind::Standing;
+            shared.budget.hold(shared.peer, kind, 0)
+        });
+        counted.resize(held);
     }
 
     /// Bytes that are held.

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use fairhaul_core::id::{ChunkIndex, TransferId};
 use fairhaul_core::message::Message;
@@ -14,7 +13,7 @@ use fairhaul_core::wire;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
-use super::{End, HEAD, News, Outgoing, Seat, Shared, cost};
+use super::{End, HEAD, News, Outgoing, Seat, Shared};
 use crate::node::Happening;
 use crate::transport::Writer;
 
@@ -71,14 +70,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Outlet<S> {
     /// False after the last thing to write.
     async fn carry(&mut self, item: Outgoing) -> io::Result<bool> {
         match item {
-            Outgoing::Message(message) => {
-                let before = self.batch.len();
+            Outgoing::Message(message, held) => {
                 wire::encode(&message, &mut self.batch);
-                let len = self.batch.len() - before;
-                self.shared
-                    .queued
-                    .fetch_sub(cost(&message), Ordering::Relaxed);
-                debug_assert!(len > 0, "a frame has a head");
+                drop(held);
                 if self.batch.len() >= BATCH {
                     self.flush().await?;
                 }

@@ -1,20 +1,17 @@
-//! What sessions share with the driver and with each other.
-//!
-//! Decides how much may wait for the disk before reading stops, how many buffers are kept, and how
-//! much of chunks that nobody sends.
+//! What sessions share with the driver and with each other: the books of what peers make the node
+//! hold, buffers that are used again, and the beginnings of chunks that nobody sends.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use fairhaul_core::door::memory::{Kind, Memory};
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use super::intake::{Begun, Partial};
 
-/// Chunk bytes that may wait for the disk before reading stops (limit L4).
-const WRITE_BEHIND: u64 = 64 * 1024 * 1024;
 /// Buffers kept for the next chunk, in bytes.
 const POOL_MAX: usize = 64 * 1024 * 1024;
 
@@ -98,31 +95,68 @@ impl Pool {
     }
 }
 
-/// What waits for the disk, over all sessions.
+/// Memory that peers make this node hold, for its sessions and its driver together.
 #[derive(Debug, Default)]
-pub(crate) struct Backlog {
-    bytes: AtomicU64,
+pub(crate) struct Budget {
+    books: Mutex<Memory>,
     less: Notify,
 }
 
-impl Backlog {
-    pub(crate) fn add(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+/// Bytes that are held of a peer. They are given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    budget: Arc<Budget>,
+    peer: PeerId,
+    kind: Kind,
+    bytes: u64,
+}
+
+impl Budget {
+    /// `bytes` are held of `peer`.
+    pub(crate) fn hold(self: &Arc<Self>, peer: PeerId, kind: Kind, bytes: u64) -> Held {
+        self.books().hold(peer, kind, bytes);
+        Held {
+            budget: Arc::clone(self),
+            peer,
+            kind,
+            bytes,
+        }
     }
 
-    pub(crate) fn done(&self, bytes: u64) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.less.notify_waiters();
-    }
-
-    pub(super) async fn room(&self) {
+    /// Waits until more is to be read from `peer`.
+    pub(super) async fn room(&self, peer: PeerId) {
         loop {
             let less = self.less.notified();
-            if self.bytes.load(Ordering::Relaxed) < WRITE_BEHIND {
+            if self.books().reads(peer) {
                 return;
             }
             less.await;
         }
+    }
+
+    /// What the books say.
+    pub(crate) fn books(&self) -> MutexGuard<'_, Memory> {
+        self.books.lock().expect("nobody panics with the books")
+    }
+}
+
+impl Held {
+    /// Other than before, so many bytes are held.
+    pub(super) fn resize(&mut self, bytes: u64) {
+        let mut books = self.budget.books();
+        if bytes > self.bytes {
+            books.hold(self.peer, self.kind, bytes - self.bytes);
+        } else {
+            books.give_back(self.peer, self.kind, self.bytes - bytes);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.resize(0);
+        self.budget.less.notify_waiters();
     }
 }
 
@@ -133,24 +167,38 @@ pub(crate) struct Shared {
     pub(super) peer: PeerId,
     /// Geometry of the contents that the peer takes part in, by its own ids.
     geometry: Mutex<BTreeMap<TransferId, (ContentId, Manifest)>>,
-    /// Bytes of control messages that were not written yet (limit L5).
-    pub(crate) queued: AtomicUsize,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) backlog: Arc<Backlog>,
+    pub(crate) budget: Arc<Budget>,
+    /// Until when nothing is read of it, because it said too much.
+    lull: Mutex<Option<Instant>>,
     /// Chunks that the peer began to send.
     pub(super) begun: Mutex<Begun>,
 }
 
 impl Shared {
-    pub(crate) fn new(peer: PeerId, pool: Arc<Pool>, backlog: Arc<Backlog>) -> Self {
+    pub(crate) fn new(peer: PeerId, pool: Arc<Pool>, budget: Arc<Budget>) -> Self {
         Self {
             peer,
             geometry: Mutex::default(),
-            queued: AtomicUsize::default(),
             pool,
-            backlog,
+            budget,
+            lull: Mutex::default(),
             begun: Mutex::default(),
         }
+    }
+
+    /// Nothing more is to be read before `until`.
+    pub(crate) fn hush(&self, until: Instant) {
+        *self.lull.lock().expect("nobody panics with a time") = Some(until);
+    }
+
+    /// Waits until more is to be read.
+    pub(super) async fn turn(&self) {
+        let lull = self.lull.lock().expect("nobody panics with a time").take();
+        if let Some(until) = lull {
+            sleep_until(until).await;
+        }
+        self.budget.room(self.peer).await;
     }
 
     /// The peer calls this content `theirs`.

@@ -1,25 +1,25 @@
-//! A real directory, held open, and what is beneath it.
+//! A real directory, and what is beneath it.
 //!
-//! Decides how a name is resolved: by the kernel, from the directory held, never upwards and
-//! never through a symbolic link, however often the path is changed in between. Refuses to
-//! open anything but regular files for data, so that a planted pipe cannot hang a reader.
+//! Names are resolved by the kernel, from the directory held, never upwards and never through a
+//! symbolic link, however often the path is changed in between. Nothing but regular files is
+//! opened for data, so that a planted pipe cannot hang a reader. Directories are among the files
+//! that the node keeps open together: one that was closed for others is opened again by its path,
+//! and has to be the same one.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::disk::{Disk, DiskFile, Open, SETTLED_S, Status, What};
+use super::fds::{Fds, OpenFiles};
 use crate::content::scan::Stamp;
-
-/// Directories that stay open between calls: enough for both ends of a rename.
-const PARENTS_OPEN: usize = 4;
 
 /// Times that the kernel may say that a path changed under its feet.
 const RACES: u32 = 64;
@@ -27,12 +27,17 @@ const RACES: u32 = 64;
 /// What `statfs` calls a file system in memory (linux/magic.h).
 const TMPFS: fs::FsWord = 0x0102_1994;
 
-/// A directory held open.
+/// The directory held, in the table of open ones.
+const ROOT: &str = "";
+
+/// A directory that is held.
 #[derive(Debug)]
 pub(crate) struct Beneath {
-    root: OwnedFd,
-    /// Directories used last, newest at the end.
-    parents: Mutex<Vec<(String, Arc<OwnedFd>)>>,
+    path: PathBuf,
+    /// Its device and inode.
+    identity: (u64, u64),
+    /// Those of its directories that are open.
+    open: Fds,
 }
 
 /// A regular file.
@@ -45,28 +50,42 @@ struct RealFile {
 
 impl Beneath {
     /// Holds `path`, which the user chose and which may itself lead through links.
-    pub(crate) fn hold(path: &Path) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = fs::open(path, flags, Mode::empty())?;
+    pub(crate) fn hold(path: &Path, files: &Arc<OpenFiles>) -> io::Result<Self> {
+        let open = Fds::of(files);
+        let root = open.with_room(|| open_root(path))?;
+        let identity = identity_of(&root)?;
+        open.put_folder(ROOT, Arc::new(root));
         Ok(Self {
-            root,
-            parents: Mutex::new(Vec::new()),
+            path: std::path::absolute(path)?,
+            identity,
+            open,
         })
     }
 
-    /// Device and inode of the directory held.
-    pub(crate) fn identity(&self) -> io::Result<(u64, u64)> {
-        let stat = fs::fstat(&self.root)?;
-        Ok((stat.st_dev, stat.st_ino))
+    /// The directory held, open.
+    fn root(&self) -> io::Result<Arc<OwnedFd>> {
+        if let Some(root) = self.open.folder(ROOT) {
+            return Ok(root);
+        }
+        let root = self.open.with_room(|| open_root(&self.path))?;
+        // Another one under its path is not the one that was chosen.
+        if identity_of(&root)? != self.identity {
+            return Err(Errno::NOENT.into());
+        }
+        let root = Arc::new(root);
+        self.open.put_folder(ROOT, Arc::clone(&root));
+        Ok(root)
     }
 
     /// Opens `path` from the directory held.
     fn resolve(&self, path: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let rules = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let path = if path.is_empty() { "." } else { path };
+        let root = self.root()?;
         let mut races = 0;
+        let open = || fs::openat2(&root, path, flags | OFlags::CLOEXEC, mode, rules);
         loop {
-            match fs::openat2(&self.root, path, flags | OFlags::CLOEXEC, mode, rules) {
+            match self.open.with_room(open) {
                 Err(Errno::AGAIN | Errno::INTR) if races < RACES => races += 1,
                 answer => return Ok(answer?),
             }
@@ -75,31 +94,31 @@ impl Beneath {
 
     /// The directory that holds the last name of `path`, open, and that name.
     fn parent<'a>(&self, path: &'a str) -> io::Result<(Arc<OwnedFd>, &'a str)> {
-        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let (above, name) = path.rsplit_once('/').unwrap_or((ROOT, path));
         if name.is_empty() || name == "." || name == ".." {
             return Err(Errno::INVAL.into());
         }
-        let mut open = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = open.iter().position(|(path, _)| path == above) {
-            let found = open.remove(at);
-            let directory = Arc::clone(&found.1);
-            open.push(found);
+        if above == ROOT {
+            return Ok((self.root()?, name));
+        }
+        if let Some(directory) = self.open.folder(above) {
             return Ok((directory, name));
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
         let directory = Arc::new(self.resolve(above, flags, Mode::empty())?);
-        if open.len() == PARENTS_OPEN {
-            open.remove(0);
-        }
-        open.push((above.to_owned(), Arc::clone(&directory)));
+        self.open.put_folder(above, Arc::clone(&directory));
         Ok((directory, name))
     }
+}
 
-    /// Forgets open directories: after this, paths mean what they mean now.
-    fn forget(&self) {
-        let mut open = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
-        open.clear();
-    }
+fn open_root(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    fs::open(path, flags, Mode::empty())
+}
+
+fn identity_of(directory: &OwnedFd) -> io::Result<(u64, u64)> {
+    let stat = fs::fstat(directory)?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 impl Disk for Beneath {
@@ -152,7 +171,8 @@ impl Disk for Beneath {
 
     fn rename_dir(&self, from: &str, to: &str) -> io::Result<()> {
         let ((old, from), (new, to)) = (self.parent(from)?, self.parent(to)?);
-        self.forget();
+        // After this, paths mean what they mean then.
+        self.open.close_all();
         Ok(fs::renameat_with(
             old,
             from,
@@ -169,7 +189,8 @@ impl Disk for Beneath {
 
     fn remove_dir(&self, path: &str) -> io::Result<()> {
         let (directory, name) = self.parent(path)?;
-        self.forget();
+        // After this, paths mean what they mean then.
+        self.open.close_all();
         Ok(fs::unlinkat(directory, name, AtFlags::REMOVEDIR)?)
     }
 
@@ -179,11 +200,11 @@ impl Disk for Beneath {
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        Ok(fs::syncfs(&self.root)?)
+        Ok(fs::syncfs(self.root()?)?)
     }
 
     fn space(&self) -> io::Result<u64> {
-        let found = fs::fstatvfs(&self.root)?;
+        let found = fs::fstatvfs(self.root()?)?;
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 }

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::standstill::Cause;
 
+use super::is_out;
+
 /// Why the store could not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -194,6 +196,16 @@ impl StoreError {
         }
     }
 
+    /// Whether the system had no descriptor left, so that the same call may be made again.
+    pub(crate) fn is_out(&self) -> bool {
+        match self {
+            Self::Target { source, .. }
+            | Self::SyncFailed { source, .. }
+            | Self::Io { source, .. } => is_out(source),
+            _ => false,
+        }
+    }
+
     /// Whether the cause is a full disk or quota, so that waiting may cure it.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -202,6 +214,13 @@ impl StoreError {
             Self::SyncFailed { source, .. } => is_full(source),
             _ => false,
         }
+    }
+}
+
+impl ReadError {
+    /// Whether the system had no descriptor left, so that the chunk may be read again.
+    pub(crate) fn is_out(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_out(source))
     }
 }
 

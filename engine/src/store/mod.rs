@@ -35,7 +35,8 @@ use fairhaul_core::bitfield::Bitfield;
 
 pub(crate) use disk::SETTLED_S;
 pub use error::{ReadError, StoreError};
-pub(crate) use fds::OPEN_MAX;
+pub use fds::OpenFiles;
+pub(crate) use fds::{is_out, patiently};
 pub use lock::DataLock;
 pub use receive::Receive;
 pub use state::{Saved, read_state};
@@ -79,24 +80,31 @@ struct Receiving {
 impl Store {
     /// Serves a tree that is there, in place. `root` is the directory that holds the first
     /// component of its paths, `stamps` what the scan that hashed it noted of each entry.
-    /// Chunks count as verified as long as the files look like their stamps.
+    /// Chunks count as verified as long as the files look like their stamps. What stays open of
+    /// it is among `files`, which the contents of a node share.
     ///
     /// # Errors
     ///
     /// [`StoreError::Target`] if `root` cannot be opened as a directory, [`StoreError::Stamps`]
     /// if there is not one stamp for each entry.
-    pub fn share(tree: Arc<Tree>, root: &Path, stamps: &[Stamp]) -> Result<Self, StoreError> {
-        let disk = Beneath::hold(root).map_err(|source| StoreError::Target {
+    pub fn share(
+        tree: Arc<Tree>,
+        root: &Path,
+        stamps: &[Stamp],
+        files: &Arc<OpenFiles>,
+    ) -> Result<Self, StoreError> {
+        let disk = Beneath::hold(root, files).map_err(|source| StoreError::Target {
             path: root.to_owned(),
             source,
         })?;
-        Self::share_on(tree, Arc::new(disk), stamps)
+        Self::share_on(tree, Arc::new(disk), stamps, files)
     }
 
     fn share_on(
         tree: Arc<Tree>,
         disk: Arc<dyn Disk>,
         stamps: &[Stamp],
+        files: &Arc<OpenFiles>,
     ) -> Result<Self, StoreError> {
         if stamps.len() != tree.entries().len() {
             return Err(StoreError::Stamps {
@@ -111,7 +119,7 @@ impl Store {
         }
         book.have = Bitfield::full(tree.geometry().chunks());
         book.verified = book.have.clone();
-        Ok(Self::over(tree, disk, None, book))
+        Ok(Self::over(tree, disk, None, book, files))
     }
 
     fn over(
@@ -119,12 +127,13 @@ impl Store {
         disk: Arc<dyn Disk>,
         receiving: Option<Receiving>,
         book: Book,
+        files: &Arc<OpenFiles>,
     ) -> Self {
         Self {
             tree,
             disk,
             receiving,
-            fds: Fds::default(),
+            fds: Fds::of(files),
             book: Mutex::new(book),
             naming: RwLock::new(()),
             syncing: Mutex::new(()),

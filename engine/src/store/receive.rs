@@ -17,7 +17,7 @@ use super::disk::{Disk, Status, What};
 use super::read::Verdict;
 use super::state::StateFile;
 use super::write::is_file_of;
-use super::{Receiving, Store, StoreError};
+use super::{OpenFiles, Receiving, Store, StoreError};
 use crate::content::{Kind, Tree};
 
 /// Threads that hash what is there, at most.
@@ -54,6 +54,7 @@ impl Default for Receive {
 impl Store {
     /// Receives `tree` into the directory `into`, or goes on where an earlier run stopped. The
     /// progress is kept in the file `state` and beside it in `state.alt` and `state.new`.
+    /// What stays open of it is among `files`, which the contents of a node share.
     /// Returns the chunks that are there and verified; `progress` is told how many bytes of
     /// them were hashed so far.
     ///
@@ -70,15 +71,16 @@ impl Store {
         into: &Path,
         state: &Path,
         options: Receive,
+        files: &Arc<OpenFiles>,
         progress: &dyn Fn(u64),
     ) -> Result<(Self, Bitfield), StoreError> {
         let target = |path: &Path, source| StoreError::Target {
             path: path.to_owned(),
             source,
         };
-        let disk = Beneath::hold(into).map_err(|source| target(into, source))?;
+        let disk = Beneath::hold(into, files).map_err(|source| target(into, source))?;
         if !options.force_dangerous_target {
-            refuse_dangerous(&disk, into, std::env::home_dir().as_deref())?;
+            refuse_dangerous(into, std::env::home_dir().as_deref())?;
         }
         let name = state.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| target(state, rustix::io::Errno::INVAL.into()))?;
@@ -86,9 +88,10 @@ impl Store {
             Some(above) if above != Path::new("") => above,
             _ => Path::new("."),
         };
-        let kept = Beneath::hold(above).map_err(|source| target(above, source))?;
+        let kept = Beneath::hold(above, files).map_err(|source| target(above, source))?;
         let state = StateFile::new(Arc::new(kept), name, tree.id(), tree.geometry());
-        let started = Self::receive_on(tree, Arc::new(disk), into, state, options, progress);
+        let disk = Arc::new(disk);
+        let started = Self::receive_on(tree, disk, into, state, options, (files, progress));
         started.map_err(|error| match error {
             StoreError::Space {
                 needed, available, ..
@@ -107,7 +110,7 @@ impl Store {
         into: &Path,
         state: StateFile,
         options: Receive,
-        progress: &dyn Fn(u64),
+        (files, progress): (&Arc<OpenFiles>, &dyn Fn(u64)),
     ) -> Result<(Self, Bitfield), StoreError> {
         let options = Receive {
             mode_mask: options.mode_mask & 0o755,
@@ -131,7 +134,7 @@ impl Store {
             state,
             options,
         };
-        let store = Self::over(tree, disk, Some(receiving), book);
+        let store = Self::over(tree, disk, Some(receiving), book, files);
         let needed = store.locate(resumed)?;
         let available = store
             .disk
@@ -357,12 +360,13 @@ fn hold_temp(disk: &dyn Disk, temp: &str, into: &Path) -> Result<bool, StoreErro
 }
 
 /// Refuses `/` and the home directory as targets, by whatever path they are named.
-fn refuse_dangerous(disk: &Beneath, into: &Path, home: Option<&Path>) -> Result<(), StoreError> {
-    let here = disk.identity().ok();
-    let same = |path: &Path| {
-        let other = Beneath::hold(path).and_then(|other| other.identity()).ok();
-        here.is_none() || other == here
+fn refuse_dangerous(into: &Path, home: Option<&Path>) -> Result<(), StoreError> {
+    let identity = |path: &Path| {
+        let stat = rustix::fs::stat(path).ok()?;
+        Some((stat.st_dev, stat.st_ino))
     };
+    let here = identity(into);
+    let same = |path: &Path| here.is_none() || identity(path) == here;
     let which = if same(Path::new("/")) {
         "the root directory"
     } else if home.is_some_and(same) {

@@ -14,7 +14,7 @@ use fairhaul_core::units::ByteCount;
 use super::book::{Pending, Place};
 use super::disk::{Disk, DiskFile, Open, Status, What, make_dirs, parent, read_full, write_full};
 use super::state::Saved;
-use super::{Receiving, Store, StoreError};
+use super::{Receiving, Store, StoreError, is_out, patiently};
 use crate::content::{Kind, Piece};
 
 /// A crash costs at most what was written since the last sync: this much …
@@ -273,10 +273,11 @@ impl Store {
         for entry in &pending.entries {
             let file = match self.fds.get(*entry, false) {
                 Some(file) => file,
-                None => Arc::from(
-                    self.disk
-                        .open(&self.path(*entry, Place::Temp), Open::Read)?,
-                ),
+                None => {
+                    let path = self.path(*entry, Place::Temp);
+                    // Without this a want of descriptors would count as a sync that failed.
+                    Arc::from(patiently(|| self.disk.open(&path, Open::Read), is_out)?)
+                }
             };
             file.sync()?;
         }
@@ -317,7 +318,7 @@ pub(super) fn sync_dirs<'a>(
     directories: impl Iterator<Item = &'a String>,
 ) -> io::Result<()> {
     for directory in directories {
-        match disk.sync_dir(directory) {
+        match patiently(|| disk.sync_dir(directory), is_out) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }

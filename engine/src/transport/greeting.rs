@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
+use fairhaul_core::door::admission;
 use fairhaul_core::wire::greeting::{
     self, GREETING_MAX, Greeting, GreetingError, Hello, Refusal, RefusalCode, VERSION, Welcome,
 };
@@ -19,7 +20,10 @@ use super::{Endpoint, ReadError, Secure, TransportError};
 use crate::identity::PublicKey;
 
 /// Time from the first byte of a connection to its Welcome (limit L2).
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_nanos(admission::HANDSHAKE.as_nanos());
+
+/// Time until all of a caller's first flight has come, which it sends unasked.
+pub const FIRST_FLIGHT: Duration = Duration::from_nanos(admission::FIRST_FLIGHT.as_nanos());
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +93,7 @@ impl Endpoint {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let call = async {
-            let mut secure = self.meet(stream, Some(expected)).await?;
+            let mut secure = self.meet(stream, Some(expected), None).await?;
             let welcome = greet_as_dialler(&mut secure, hello).await?;
             Ok((secure, welcome))
         };
@@ -112,7 +116,7 @@ impl Endpoint {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let welcome = async {
-            let mut secure = self.meet(stream, None).await?;
+            let mut secure = self.meet(stream, None, Some(FIRST_FLIGHT)).await?;
             let hello = greet_as_acceptor(&mut secure, judge).await?;
             Ok((secure, hello))
         };

@@ -9,15 +9,17 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::time::{Instant, timeout_at};
 
 use crate::identity::{Identity, PublicKey, PublicKeyError};
 use stream::{Incoming, halves};
 use tls::{Configs, Outgoing, RecordError, Standing, Tls};
 use verify::WrongKey;
 
-pub use greeting::{DEADLINE, GreetError, greet_as_acceptor, greet_as_dialler};
+pub use greeting::{DEADLINE, FIRST_FLIGHT, GreetError, greet_as_acceptor, greet_as_dialler};
 pub use stream::{ReadError, Reader, Writer};
 pub use tls::PROTOCOL;
 
@@ -55,6 +57,9 @@ pub enum TransportError {
     /// The peer ended the stream before it was one.
     #[error("the peer hung up in the handshake")]
     HungUp,
+    /// The first flight of a caller did not come in time.
+    #[error("no ClientHello within {0:?}")]
+    Late(Duration),
     /// The handshake is longer than any honest one.
     #[error("more than {0} bytes of handshake")]
     TooMuch(usize),
@@ -104,7 +109,7 @@ impl Endpoint {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let mut secure = self.meet(stream, Some(expected)).await?;
+        let mut secure = self.meet(stream, Some(expected), None).await?;
         secure.reader.unbound();
         Ok(secure)
     }
@@ -119,17 +124,19 @@ impl Endpoint {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let mut secure = self.meet(stream, None).await?;
+        let mut secure = self.meet(stream, None, None).await?;
         secure.reader.unbound();
         Ok(secure)
     }
 
-    /// The handshake of a dialler that expects a key, or of an acceptor. Of what the peer sends,
-    /// [`GREETING_BYTES`] are taken until the reader is told otherwise.
+    /// The handshake of a dialler that expects a key, or of an acceptor, which may wait only so
+    /// long for the first flight. Of what the peer sends, [`GREETING_BYTES`] are taken until the
+    /// reader is told otherwise.
     async fn meet<S>(
         &self,
         stream: S,
         expected: Option<PublicKey>,
+        first: Option<Duration>,
     ) -> Result<Secure<S>, TransportError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -138,15 +145,20 @@ impl Endpoint {
             Some(expected) => self.configs.dial(expected),
             None => self.configs.accept(),
         };
-        handshake(stream, tls.map_err(TransportError::Tls)?).await
+        handshake(stream, tls.map_err(TransportError::Tls)?, first).await
     }
 }
 
 /// Runs the handshake to its end, or to the first fault, which the peer is told.
-async fn handshake<S>(stream: S, mut tls: Tls) -> Result<Secure<S>, TransportError>
+async fn handshake<S>(
+    stream: S,
+    mut tls: Tls,
+    first: Option<Duration>,
+) -> Result<Secure<S>, TransportError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let begun = Instant::now();
     let (mut read, mut write) = tokio::io::split(stream);
     let mut incoming = Incoming::bounded(GREETING_BYTES);
     let mut out = Outgoing::default();
@@ -160,7 +172,15 @@ where
         });
         if let Ok((used, Standing::Handshake)) = taken {
             incoming.used(used);
-            written += exchange(&mut read, &mut incoming, &mut write, &mut out).await?;
+            let unheard = written == 0 && out.waiting().is_empty();
+            let exchange = exchange(&mut read, &mut incoming, &mut write, &mut out);
+            written += match first.filter(|_| unheard) {
+                // An acceptor has nothing to say before it has heard all of the first flight.
+                Some(first) => timeout_at(begun + first, exchange)
+                    .await
+                    .map_err(|_| TransportError::Late(first))??,
+                None => exchange.await?,
+            };
             continue;
         }
         // The last words of either side wait for no answer.

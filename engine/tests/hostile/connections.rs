@@ -33,7 +33,7 @@ fn dawdlers(rig: &Rig, count: u32, from: u8) -> JoinSet<()> {
     (0..count).map(dawdle).collect()
 }
 
-/// Four handshakes of one source are under way at most, for ten seconds each; whoever comes from
+/// Four handshakes of one source are under way at most, for three seconds each; whoever comes from
 /// elsewhere is let in meanwhile.
 ///
 /// Register: C1.
@@ -47,8 +47,8 @@ async fn an_honest_peer_is_in_while_five_hundred_dawdle() {
     rig.refuses("no room", 100).await;
     let mut wire = honest.enter(&rig).await;
     assert!(wire.is_alive().await);
-    // Where these 500 took longer than ten seconds, others had their turn.
-    let most = since.at_most(4, 1) + 1;
+    // Where these 500 took longer than three seconds, others had their turn.
+    let most = since.at_most(4, 2) + 1;
     let begun = rig.metric("fairhaul_handshakes_total").await;
     assert!(begun <= most, "{begun} of {most}");
     rig.refuses("no room", 500_u64.saturating_sub(most)).await;
@@ -57,8 +57,7 @@ async fn an_honest_peer_is_in_while_five_hundred_dawdle() {
 /// Register: C1, H15.
 /// Limit: L2.
 #[tokio::test]
-#[ignore = "takes 11 s; the gate runs it"]
-async fn a_handshake_of_a_byte_a_second_is_over_after_ten_seconds_and_not_before() {
+async fn a_handshake_of_a_byte_a_second_is_over_after_three_seconds_and_not_before() {
     let rig = Rig::new().start().await;
     let since = Since::now();
     let mut stream = connect(&rig, 2).await.unwrap();
@@ -72,7 +71,7 @@ async fn a_handshake_of_a_byte_a_second_is_over_after_ten_seconds_and_not_before
         }
     }
     rig.refuses("late", 1).await;
-    assert!(since.is_over(Duration::from_secs(10)));
+    assert!(since.is_over(Duration::from_secs(3)));
 }
 
 /// Connections come and vanish while a peer fetches, and until three hundred have: it gets all
@@ -132,7 +131,7 @@ async fn a_node_keeps_descriptors_for_those_that_are_in() {
     for from in 2..22 {
         held.push(dawdlers(&rig, 10, from));
     }
-    // A quarter of the 192 that are not kept for files and the rest of the node.
+    // Those of strangers: an eighth of what the node does not need for itself, less a quarter.
     let taken = async || (rig.metric("fairhaul_handshakes_total").await > 48).then_some(());
     rig.until("all places of handshakes are taken", taken).await;
     let open = fs::read_dir(format!("/proc/{}/fd", rig.pid()))
@@ -152,8 +151,9 @@ async fn a_node_keeps_descriptors_for_those_that_are_in() {
     rig.until("it takes callers again", enters).await;
 }
 
-/// A hundred and twenty connections with one valid key, as fast as they can be made.
-/// A source begins 64 handshakes at once and ten a second.
+/// A hundred and twenty connections with one valid key, as fast as they can be made. It is listed,
+/// so that its source may begin more handshakes than one of strangers; all but one of them hear
+/// why they are not let in.
 ///
 /// Register: C4, C5.
 /// Limit: L3.
@@ -166,21 +166,24 @@ async fn a_storm_of_one_key_gets_one_session_and_few_handshakes() {
     let rig = rig.start().await;
     let mut stays = other.enter(&rig).await;
     let mut wires = Vec::new();
-    let since = Since::now();
     for _ in 0..120 {
         if let Ok(wire) = storm.call_from(&rig, 2).await {
             wires.push(wire);
         }
     }
     rig.refuses("one session each", 31).await;
-    let begun = rig.metric("fairhaul_handshakes_total").await;
-    let most = since.at_most(64 + 1, 10);
-    assert!(begun <= most, "{begun} of {most}");
-    let mut alive = 0;
+    let (mut alive, mut told) = (0, 0);
     for wire in &mut wires {
-        alive += u32::from(wire.is_alive().await);
+        // What it hears before the answer to a ping is why it is none.
+        wire.say(&Message::Ping(77)).await;
+        match wire.last_word().await {
+            None => alive += 1,
+            Some(code) => told += u32::from(code == CloseCode::Overload),
+        }
     }
     assert_eq!(alive, 1);
+    assert!(told >= 31, "{told}");
+    assert!(rig.log().contains("comes too often"), "{}", rig.log());
     rig.has_peers(2).await;
     assert!(stays.is_alive().await);
 }

@@ -223,6 +223,19 @@ impl Wire {
         }
     }
 
+    /// What the node said last before it ended the session; none if it answers a ping.
+    pub(crate) async fn last_word(&mut self) -> Option<CloseCode> {
+        let mut code = CloseCode::Shutdown;
+        while let Some(heard) = self.hear().await {
+            match heard {
+                Heard::Said(Message::Pong(77)) => return None,
+                Heard::Said(Message::Close { code: said, .. }) => code = said,
+                _ => {}
+            }
+        }
+        Some(code)
+    }
+
     /// Whether the node answers.
     pub(crate) async fn is_alive(&mut self) -> bool {
         self.say(&Message::Ping(77)).await;

@@ -80,7 +80,7 @@ async fn of_two_nodes_with_one_key_the_newest_wins_once_a_minute() {
     assert_eq!(first.end().await, Some(CloseCode::Replaced));
     assert!(second.is_alive().await);
     let mut third = evil.enter(&rig).await;
-    assert_eq!(third.end().await, None);
+    assert_eq!(third.end().await, Some(CloseCode::Overload));
     assert!(second.is_alive().await);
     assert_eq!(rig.refused("one session each").await, 1);
     assert_eq!(rig.connected().await, 1);

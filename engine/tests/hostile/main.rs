@@ -13,6 +13,7 @@
     reason = "the sizes and times of a test are small"
 )]
 
+mod budgets;
 mod connections;
 mod content;
 mod data;

@@ -190,7 +190,16 @@ impl Rig {
                 namespace.arg(self.target()).arg(program);
                 namespace
             }
-            None => Command::new(program),
+            None => match std::env::var_os("FAIRHAUL_TEST_CGROUP") {
+                None => Command::new(program),
+                // A group with a limit of memory: `scripts/engine/memory.sh`.
+                Some(group) => {
+                    let mut shell = Command::new("sh");
+                    shell.args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""]);
+                    shell.arg(group).arg(program);
+                    shell
+                }
+            },
             Some(most) => {
                 let mut shell = Command::new("sh");
                 shell.args([

@@ -1,33 +1,44 @@
-//! Who may begin a handshake, and who may stay.
+//! Who may begin a handshake, and who may stay (limits L2 and L3).
 //!
-//! Decides by counting (limits L2 and L3): handshakes and sessions, in all and for each source,
-//! and how often a source comes. Refuses a source that takes too much before it costs a
-//! handshake; when nothing is left for anybody, it says to stop accepting, so that no descriptor
-//! is spent and the others wait in the kernel's queue.
+//! Handshakes are counted by source and by network, and a source that comes too often is refused
+//! before it costs a handshake. Sources from which listed peers come have places of their own, so
+//! that strangers cannot take those. When strangers fill theirs, a newcomer takes the place of the
+//! oldest handshake of the network that has most (longest queue drop: B. Suter, T. Lakshman,
+//! D. Stiliadis, A. Choudhury, "Design considerations for supporting TCP with per-flow queueing",
+//! INFOCOM 1998): whoever finishes its handshake at once is hardly ever the oldest, whoever dawdles
+//! always is. Of sessions, only those of keys that the parameter file does not list are counted by
+//! source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroU32;
 
 use super::recent::Recent;
-use super::source::Source;
+use super::source::{Neighbourhood, Source};
 use crate::event_limit::EventLimit;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
 /// From accept to the acknowledgement, in all (limit L2).
 pub const HANDSHAKE: Span = Span::from_secs(10);
+/// From accept until the first flight of the caller has come: an honest one sends it unasked.
+pub const FIRST_FLIGHT: Span = Span::from_secs(3);
 /// Bytes that may come before the acknowledgement (limit L2).
 pub const HANDSHAKE_BYTES: ByteCount = ByteCount::kib(16);
-/// Descriptors kept for files, the control socket and the log (limit L3).
-pub const RESERVED: usize = 64;
 
-/// Handshakes that one source may begin in a second, and at once: all its sessions, twice. A
-/// storm of a hundred a second costs a tenth of its handshakes (register C5).
-const KNOCKS: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
-const KNOCKS_BURST: NonZeroU32 = NonZeroU32::new(64).expect("not zero");
+/// Handshakes that one source may begin in a second, and at once. A storm of a hundred a second
+/// costs a tenth of its handshakes (register C5).
+const KNOCKS: (NonZeroU32, NonZeroU32) = (
+    NonZeroU32::new(10).expect("not zero"),
+    NonZeroU32::new(64).expect("not zero"),
+);
+/// The same for a source of listed peers: a rack behind one address starts together.
+const KNOCKS_KNOWN: (NonZeroU32, NonZeroU32) = (
+    NonZeroU32::new(100).expect("not zero"),
+    NonZeroU32::new(512).expect("not zero"),
+);
 
-/// Sources whose knocks are counted.
+/// Sources whose knocks are counted, and sources from which listed peers have come.
 const SOURCES_MAX: usize = 4_096;
 
 /// How many may be there at once.
@@ -35,11 +46,15 @@ const SOURCES_MAX: usize = 4_096;
 pub struct Limits {
     /// Handshakes in all.
     pub pending: usize,
-    /// Handshakes of one source.
+    /// Those of them that strangers never get.
+    pub pending_known: usize,
+    /// Handshakes of one source of strangers.
     pub pending_source: usize,
+    /// Handshakes of one network of strangers.
+    pub pending_network: usize,
     /// Sessions in all.
     pub sessions: usize,
-    /// Sessions and handshakes of one source.
+    /// Sessions of one source with keys that are not listed.
     pub source: usize,
 }
 
@@ -48,34 +63,26 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             pending: 64,
+            pending_known: 16,
             pending_source: 4,
+            pending_network: 16,
             sessions: 256,
             source: 32,
         }
     }
 }
 
-impl Limits {
-    /// The same within what the process may open: `descriptors` in all, of which `files` are in
-    /// use for contents. A quarter of the rest is for handshakes, so that sessions do not leave
-    /// the door to whoever dawdles there; one handshake is always possible.
-    #[must_use]
-    pub fn within(self, descriptors: usize, files: usize) -> Self {
-        let left = descriptors.saturating_sub(RESERVED.saturating_add(files));
-        let pending = self.pending.min(left / 4).max(1);
-        Self {
-            sessions: self.sessions.min(left.saturating_sub(pending)).max(1),
-            pending,
-            ..self
-        }
-    }
-}
+/// The shell's name for a handshake; never used twice.
+pub type HandshakeId = u64;
 
 /// What to do with a connection that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// Begin the handshake; say later [`Admission::pass`] or [`Admission::fail`].
-    Admit,
+    Admit {
+        /// Another one, which is to be ended for it and is not counted any more.
+        instead_of: Option<HandshakeId>,
+    },
     /// Close it.
     Refuse(Refusal),
 }
@@ -99,16 +106,23 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,
-    pending: usize,
+    pending: BTreeMap<HandshakeId, Pending>,
     sessions: usize,
-    sources: BTreeMap<Source, Count>,
-    knocks: Recent<Source, EventLimit>,
+    /// Sessions with keys that are not listed, by source.
+    guests: BTreeMap<Source, usize>,
+    /// What each source has left of its handshakes, as a stranger and as a known one.
+    knocks: Recent<(Source, bool), EventLimit>,
+    /// Sources that the parameter file names.
+    listed: BTreeSet<Source>,
+    /// Sources from which a listed key had a session.
+    proved: Recent<Source, ()>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    pending: usize,
-    sessions: usize,
+/// A handshake. Ids grow, so the least is the oldest.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    source: Source,
+    known: bool,
 }
 
 impl Admission {
@@ -117,10 +131,12 @@ impl Admission {
     pub const fn new(limits: Limits) -> Self {
         Self {
             limits,
-            pending: 0,
+            pending: BTreeMap::new(),
             sessions: 0,
-            sources: BTreeMap::new(),
+            guests: BTreeMap::new(),
             knocks: Recent::new(SOURCES_MAX),
+            listed: BTreeSet::new(),
+            proved: Recent::new(SOURCES_MAX),
         }
     }
 
@@ -129,59 +145,106 @@ impl Admission {
         self.limits = limits;
     }
 
-    /// Whether to accept at all; if not, ask again after [`Self::fail`] or [`Self::leave`].
-    #[must_use]
-    pub const fn accepts(&self) -> bool {
-        self.pending < self.limits.pending && self.sessions < self.limits.sessions
+    /// Listed peers are expected from these sources, and from no others that were named before.
+    pub fn set_listed(&mut self, sources: impl IntoIterator<Item = Source>) {
+        self.listed = sources.into_iter().collect();
     }
 
-    /// A connection was accepted.
-    pub fn knock(&mut self, source: Source, now: Time) -> Entry {
-        let count = self.sources.get(&source).copied().unwrap_or_default();
-        let limits = self.limits;
-        let refusal = if self.pending >= limits.pending {
-            Some(Refusal::Handshakes)
-        } else if self.sessions >= limits.sessions {
-            Some(Refusal::Sessions)
-        } else if count.pending >= limits.pending_source {
-            Some(Refusal::SourceHandshakes)
-        } else if count.pending + count.sessions >= limits.source {
-            Some(Refusal::SourceSessions)
-        } else {
-            let new = || EventLimit::new(KNOCKS, KNOCKS_BURST);
-            let knocks = self.knocks.touch(source, now, new);
-            knocks.check(now).is_err().then_some(Refusal::TooOften)
-        };
-        if let Some(refusal) = refusal {
-            return Entry::Refuse(refusal);
+    /// A listed peer is expected from `source` too.
+    pub fn expect(&mut self, source: Source) {
+        if self.listed.len() < SOURCES_MAX {
+            self.listed.insert(source);
         }
-        self.pending += 1;
-        self.sources.entry(source).or_default().pending += 1;
-        Entry::Admit
+    }
+
+    /// Whether to accept at all; if not, ask again after [`Self::fail`] or [`Self::pass`].
+    #[must_use]
+    pub fn accepts(&self) -> bool {
+        self.pending.len() < self.limits.pending
+    }
+
+    /// A connection was accepted. `id` is larger than every one before.
+    pub fn knock(&mut self, id: HandshakeId, source: Source, now: Time) -> Entry {
+        let known = self.listed.contains(&source) || self.proved.get(&source).is_some();
+        let instead_of = match self.place(source, known) {
+            Ok(instead_of) => instead_of,
+            Err(refusal) => return Entry::Refuse(refusal),
+        };
+        // A refused one costs its source nothing of what it may begin.
+        let (rate, burst) = if known { KNOCKS_KNOWN } else { KNOCKS };
+        let knocks = self
+            .knocks
+            .touch((source, known), now, || EventLimit::new(rate, burst));
+        if knocks.check(now).is_err() {
+            return Entry::Refuse(Refusal::TooOften);
+        }
+        if let Some(other) = instead_of {
+            self.pending.remove(&other);
+        }
+        self.pending.insert(id, Pending { source, known });
+        Entry::Admit { instead_of }
+    }
+
+    /// Whether there is a place, and which handshake has to go for it.
+    fn place(&self, source: Source, known: bool) -> Result<Option<HandshakeId>, Refusal> {
+        let limits = self.limits;
+        if known {
+            let room = self.pending.len() < limits.pending;
+            // Strangers may have taken what is left beyond those that are kept.
+            let longest = || self.longest().map(Some).ok_or(Refusal::Handshakes);
+            return if room { Ok(None) } else { longest() };
+        }
+        let strangers = || self.pending.iter().filter(|(_, one)| !one.known);
+        let of_source = strangers().filter(|(_, one)| one.source == source);
+        if of_source.count() >= limits.pending_source {
+            return Err(Refusal::SourceHandshakes);
+        }
+        let near = Neighbourhood::of(source);
+        let mut of_network = strangers().filter(|(_, one)| Neighbourhood::of(one.source) == near);
+        if of_network.clone().count() >= limits.pending_network {
+            return Ok(of_network.next().map(|(id, _)| *id));
+        }
+        let most = limits.pending.saturating_sub(limits.pending_known).max(1);
+        if strangers().count() < most && self.pending.len() < limits.pending {
+            return Ok(None);
+        }
+        self.longest().map(Some).ok_or(Refusal::Handshakes)
+    }
+
+    /// The oldest handshake of the network of strangers that has most; of several, of the one
+    /// whose oldest is the oldest.
+    fn longest(&self) -> Option<HandshakeId> {
+        let mut networks: BTreeMap<Neighbourhood, (usize, HandshakeId)> = BTreeMap::new();
+        for (id, one) in self.pending.iter().filter(|(_, one)| !one.known) {
+            let network = networks.entry(Neighbourhood::of(one.source));
+            network.or_insert((0, *id)).0 += 1;
+        }
+        let longest = networks
+            .into_values()
+            .max_by_key(|&(count, oldest)| (count, std::cmp::Reverse(oldest)));
+        longest.map(|(_, oldest)| oldest)
     }
 
     /// The handshake of an admitted connection failed or took too long.
-    pub fn fail(&mut self, source: Source) {
-        let Some(count) = self
-            .sources
-            .get_mut(&source)
-            .filter(|count| count.pending > 0)
-        else {
-            return;
-        };
-        count.pending -= 1;
-        self.pending -= 1;
-        self.tidy(source);
+    pub fn fail(&mut self, id: HandshakeId) {
+        self.pending.remove(&id);
     }
 
-    /// The handshake of an admitted connection is done: it is a session from now on.
+    /// The handshake of an admitted connection is done: it is a session from now on, with a key
+    /// that the parameter file lists or does not.
     ///
     /// # Errors
     ///
     /// The others took the last place meanwhile. The connection is no longer counted.
-    pub fn pass(&mut self, source: Source) -> Result<(), Refusal> {
-        self.fail(source);
-        self.join(source)
+    pub fn pass(
+        &mut self,
+        id: HandshakeId,
+        source: Source,
+        listed: bool,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        self.pending.remove(&id);
+        self.join(source, listed, now)
     }
 
     /// A connection that we dialled is a session from now on.
@@ -189,44 +252,42 @@ impl Admission {
     /// # Errors
     ///
     /// There is no place for it. It is not counted.
-    pub fn join(&mut self, source: Source) -> Result<(), Refusal> {
+    pub fn join(&mut self, source: Source, listed: bool, now: Time) -> Result<(), Refusal> {
+        if listed {
+            self.proved.touch(source, now, || ());
+        }
         if self.sessions >= self.limits.sessions {
             return Err(Refusal::Sessions);
         }
-        let count = self.sources.entry(source).or_default();
-        if count.sessions >= self.limits.source {
-            return Err(Refusal::SourceSessions);
+        if !listed {
+            let guests = self.guests.entry(source).or_default();
+            if *guests >= self.limits.source {
+                return Err(Refusal::SourceSessions);
+            }
+            *guests += 1;
         }
-        count.sessions += 1;
         self.sessions += 1;
         Ok(())
     }
 
-    /// A session has ended.
-    pub fn leave(&mut self, source: Source) {
-        let Some(count) = self
-            .sources
-            .get_mut(&source)
-            .filter(|count| count.sessions > 0)
-        else {
-            return;
-        };
-        count.sessions -= 1;
-        self.sessions -= 1;
-        self.tidy(source);
+    /// A session has ended that was counted as `listed`.
+    pub fn leave(&mut self, source: Source, listed: bool) {
+        if !listed {
+            let Some(guests) = self.guests.get_mut(&source) else {
+                return;
+            };
+            *guests -= 1;
+            if *guests == 0 {
+                self.guests.remove(&source);
+            }
+        }
+        self.sessions = self.sessions.saturating_sub(1);
     }
 
     /// Handshakes and sessions now.
     #[must_use]
-    pub const fn counts(&self) -> (usize, usize) {
-        (self.pending, self.sessions)
-    }
-
-    fn tidy(&mut self, source: Source) {
-        let count = self.sources.get(&source);
-        if count.is_some_and(|count| count.pending + count.sessions == 0) {
-            self.sources.remove(&source);
-        }
+    pub fn counts(&self) -> (usize, usize) {
+        (self.pending.len(), self.sessions)
     }
 }
 
@@ -234,9 +295,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Handshakes => "too many handshakes",
-            Self::Sessions => "too many sessions",
+            Self::Sessions => "as many sessions as the node may have",
             Self::SourceHandshakes => "too many handshakes of one source",
-            Self::SourceSessions => "too many sessions of one source",
+            Self::SourceSessions => "too many sessions of one source with keys that are not listed",
             Self::TooOften => "too many connections of one source in a short time",
         })
     }
@@ -245,115 +306,4 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 #[cfg(test)]
-mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
-    use super::*;
-
-    fn source(number: u32) -> Source {
-        Source::of(IpAddr::V4(Ipv4Addr::from_bits(0xc000_0000 + number)))
-    }
-
-    fn at(secs: u64) -> Time {
-        Time::ZERO + Span::from_secs(secs)
-    }
-
-    /// Five hundred sockets of one source that never finish: four are borne with, and another
-    /// source comes in meanwhile.
-    ///
-    /// Register: C1, C2.
-    #[test]
-    fn one_source_takes_four_handshakes_and_leaves_room_for_the_others() {
-        let mut door = Admission::new(Limits::default());
-        let admitted = (0..500).filter(|_| door.knock(source(1), at(0)) == Entry::Admit);
-        assert_eq!(admitted.count(), 4);
-        assert!(door.accepts());
-        assert_eq!(door.knock(source(2), at(0)), Entry::Admit);
-        assert_eq!(door.pass(source(2)), Ok(()));
-        // Their ten seconds are over.
-        (0..4).for_each(|_| door.fail(source(1)));
-        assert_eq!(door.counts(), (0, 1));
-        assert!(door.sources.len() == 1);
-    }
-
-    /// Register: C2, C3.
-    #[test]
-    fn when_all_handshakes_are_taken_accepting_stops_and_recovers() {
-        let mut door = Admission::new(Limits::default());
-        for number in 0..64 {
-            assert!(door.accepts());
-            assert_eq!(door.knock(source(number), at(0)), Entry::Admit);
-        }
-        assert!(!door.accepts());
-        let late = door.knock(source(99), at(0));
-        assert_eq!(late, Entry::Refuse(Refusal::Handshakes));
-        door.fail(source(7));
-        assert!(door.accepts());
-    }
-
-    /// 256 descriptors, of which 100 are files: 92 are left, 23 of them for handshakes.
-    ///
-    /// Register: C3.
-    #[test]
-    fn the_total_stays_within_what_the_process_may_open() {
-        let limits = Limits::default().within(256, 100);
-        assert_eq!((limits.sessions, limits.pending), (69, 23));
-        assert!(limits.sessions + limits.pending + RESERVED + 100 <= 256);
-        let limits = Limits::default().within(100_000, 100);
-        assert_eq!(limits, Limits::default());
-        let limits = Limits::default().within(10, 100);
-        assert_eq!((limits.sessions, limits.pending), (1, 1));
-        let mut door = Admission::new(Limits::default().within(256, 100));
-        for number in 0..69 {
-            assert_eq!(door.knock(source(number), at(0)), Entry::Admit);
-            assert_eq!(door.pass(source(number)), Ok(()));
-        }
-        assert!(!door.accepts());
-        door.leave(source(3));
-        assert!(door.accepts());
-    }
-
-    /// Register: C4.
-    #[test]
-    fn one_source_holds_no_more_sessions_than_its_part() {
-        let mut door = Admission::new(Limits::default());
-        let mut passed = 0;
-        for secs in 0..100 {
-            if door.knock(source(1), at(secs)) == Entry::Admit {
-                passed += u32::from(door.pass(source(1)).is_ok());
-            }
-        }
-        assert_eq!(passed, 32);
-        let dialled = door.join(source(1));
-        assert_eq!(dialled, Err(Refusal::SourceSessions));
-        door.leave(source(1));
-        assert_eq!(door.join(source(1)), Ok(()));
-    }
-
-    /// A hundred connections a second for a minute, each of which ends at once.
-    ///
-    /// Register: C5.
-    #[test]
-    fn a_storm_of_one_source_costs_ten_handshakes_a_second() {
-        let mut door = Admission::new(Limits::default());
-        let mut begun = 0;
-        for tick in 0..6_000 {
-            let now = Time::ZERO + Span::from_millis(10 * tick);
-            if door.knock(source(1), now) == Entry::Admit {
-                begun += 1;
-                door.fail(source(1));
-            }
-        }
-        assert!((600..=664).contains(&begun), "{begun}");
-        let late = door.knock(source(1), at(3_600));
-        assert_eq!(late, Entry::Admit);
-    }
-
-    #[test]
-    fn ends_that_never_began_change_nothing() {
-        let mut door = Admission::new(Limits::default());
-        door.fail(source(1));
-        door.leave(source(1));
-        assert_eq!(door.counts(), (0, 0));
-    }
-}
+mod tests;

@@ -9,8 +9,10 @@
 pub mod addresses;
 pub mod admission;
 pub mod bans;
+pub mod descriptors;
 pub mod dialer;
 pub mod first_use;
+pub mod memory;
 pub mod push;
 pub mod reach;
 mod recent;

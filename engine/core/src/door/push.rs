@@ -1,12 +1,24 @@
-//! Whether to take what a peer offers.
+//! Whether to take what a peer offers, and how long to wait for it.
 //!
-//! Decides from what the parameter file grants the sender, and what is left of it. Refuses before
-//! it looks anything up: a peer without the right learns nothing of what is here.
+//! The answer hangs on what the parameter file grants the sender, and what is left of it. A peer
+//! without the right is refused before anything is looked up: it learns nothing of what is here.
+//! An offer says how long a content is; what it takes is charged again once its manifest is known,
+//! by the block, because a million empty files are not nothing.
 
 use crate::message::{Offer, Verdict};
+use crate::time::{Span, Time};
 
 /// Longest manifest that is taken (limit L8).
 pub const MANIFEST_MAX: u64 = 64 * 1024 * 1024;
+
+/// What a file or a folder takes of a disk at least, and in what steps it grows: the block of
+/// nearly all file systems.
+const DISK_BLOCK: u64 = 4_096;
+
+/// A push of which nothing comes ends after so long, if nobody who offered it is connected, ...
+const UNFED_ALONE: Span = Span::from_secs(60);
+/// ... and if somebody is, who may have others to serve first.
+const UNFED: Span = Span::from_secs(600);
 
 /// What is there for one peer's offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +36,8 @@ pub struct Inbox {
     pub active: usize,
     /// The most of them.
     pub active_max: usize,
+    /// Whether there is memory for its manifest.
+    pub memory: bool,
     /// What is here of the content.
     pub here: Here,
 }
@@ -55,11 +69,27 @@ pub fn judge(offer: &Offer, inbox: &Inbox) -> Verdict {
         _ => return Verdict::Quota,
     }
     // The quota was granted; that the disk is full may pass.
-    let fits = cost.is_some_and(|cost| cost <= inbox.disk_left);
+    let fits = inbox.memory && cost.is_some_and(|cost| cost <= inbox.disk_left);
     if !fits || inbox.active >= inbox.active_max {
         return Verdict::Busy;
     }
     Verdict::Accepted
+}
+
+/// What files and empty folders of these lengths take of a disk, in bytes.
+#[must_use]
+pub fn space(lens: impl IntoIterator<Item = u64>) -> u64 {
+    let blocks = |len: u64| len.max(1).div_ceil(DISK_BLOCK);
+    let all = lens.into_iter().map(blocks);
+    all.fold(0, u64::saturating_add).saturating_mul(DISK_BLOCK)
+}
+
+/// Whether a push ends because nobody feeds it: of which something came last at `fed`, and of
+/// those who offered it somebody `is_here` or nobody.
+#[must_use]
+pub fn is_unfed(is_here: bool, fed: Time, now: Time) -> bool {
+    let patience = if is_here { UNFED } else { UNFED_ALONE };
+    now.since(fed) >= patience
 }
 
 /// Whether a name can be that of a file or folder anywhere: the store looks closer.
@@ -90,6 +120,7 @@ mod tests {
         bytes_max: None,
         active: 1,
         active_max: 2,
+        memory: true,
         here: Here::Nothing,
     };
 
@@ -144,6 +175,26 @@ mod tests {
         let active = 2;
         let crowd = Inbox { active, ..ROOM };
         assert_eq!(judge(&offer(1), &crowd), Verdict::Busy);
+        let memory = false;
+        let full = Inbox { memory, ..ROOM };
+        assert_eq!(judge(&offer(1), &full), Verdict::Busy);
+    }
+
+    /// A million empty files are four gigabytes, and a folder is a block.
+    #[test]
+    fn every_file_takes_a_block_at_least_and_whole_ones() {
+        assert_eq!(space([]), 0);
+        assert_eq!(space([0]), 4_096);
+        assert_eq!(space([1, 4_096, 4_097]), 4 * 4_096);
+        assert_eq!(space(std::iter::repeat_n(0, 1_000_000)), 4_096_000_000);
+        assert!(space([u64::MAX, u64::MAX]) >= u64::MAX - 4_096);
+    }
+
+    #[test]
+    fn a_push_that_nobody_feeds_ends_sooner_when_its_sender_has_gone() {
+        let at = |secs| Time::ZERO + Span::from_secs(secs);
+        assert!(!is_unfed(false, at(5), at(64)) && is_unfed(false, at(5), at(65)));
+        assert!(!is_unfed(true, at(5), at(604)) && is_unfed(true, at(5), at(605)));
     }
 
     /// Register: M1, M2, M5, M9.

@@ -181,7 +181,7 @@ impl fmt::Display for Refusal {
                 f,
                 "another connection of the same key is newer than a minute"
             ),
-            Self::TooOften(at) => write!(f, "the key comes too often, next at {at}"),
+            Self::TooOften(_) => write!(f, "the key comes too often"),
         }
     }
 }

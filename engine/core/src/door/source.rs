@@ -16,11 +16,23 @@ pub struct Source(IpAddr);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network(IpAddr);
 
+/// An IPv4 network of 24 bits or an IPv6 network of 48: what one party may have many sources in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Neighbourhood(IpAddr);
+
 impl Source {
     /// The source of an address. IPv4 inside IPv6 counts as IPv4.
     #[must_use]
     pub fn of(ip: IpAddr) -> Self {
         Self(cut(ip, 32, 64))
+    }
+}
+
+impl Neighbourhood {
+    /// The neighbourhood of a source.
+    #[must_use]
+    pub fn of(source: Source) -> Self {
+        Self(cut(source.0, 24, 48))
     }
 }
 
@@ -78,6 +90,16 @@ mod tests {
         assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
         assert_eq!(source("192.0.2.1"), source("::ffff:192.0.2.1"));
         assert_eq!(source("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
+    }
+
+    /// Register: C2.
+    #[test]
+    fn neighbours_share_twenty_four_or_forty_eight_bits() {
+        let near = |text| Neighbourhood::of(Source::of(ip(text)));
+        assert_eq!(near("192.0.2.1"), near("192.0.2.254"));
+        assert_ne!(near("192.0.2.1"), near("192.0.3.1"));
+        assert_eq!(near("2001:db8:1:2::1"), near("2001:db8:1:ffff::1"));
+        assert_ne!(near("2001:db8:1::1"), near("2001:db8:2::1"));
     }
 
     #[test]

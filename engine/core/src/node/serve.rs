@@ -215,7 +215,7 @@ impl Node {
             .iter()
             .any(|serving| serving.transfer == ours && serving.chunk == chunk);
         if again {
-            return Ok(());
+            return self.charge(peer, now);
         }
         let theirs = &state.remotes.get_mut(ours).expect("spot found it").has;
         let request = Request {

@@ -28,6 +28,13 @@ impl Node {
         }
     }
 
+    /// Until when nothing should be read from `peer`, because it talked more than it may (limit
+    /// L6); that time may be over. None if it never did.
+    #[must_use]
+    pub fn lull(&self, peer: PeerId) -> Option<Time> {
+        self.peer(peer)?.conduct.lull()
+    }
+
     /// A frame came that nobody reads.
     pub(super) fn skipped(&mut self, peer: PeerId, now: Time) {
         let done = self.hears(peer, now).and_then(|hears| match hears {

@@ -13,6 +13,11 @@ use crate::units::ByteCount;
 /// A peer that talks more than the limit allows is borne with for this long (limit L6).
 const TALK_GRACE: Span = Span::from_secs(10);
 
+/// A peer that talks more than the limit allows is not read for this long: what it says in one
+/// reading costs us milliseconds, so a flood costs a few of a hundred. So short that an honest one
+/// which names ten thousand contents at once has said it within the grace.
+const LULL: Span = Span::from_millis(250);
+
 /// After keeping to the limit for this long a peer has the whole grace again.
 const TALK_PAUSE: Span = Span::SECOND;
 
@@ -73,6 +78,8 @@ struct Talk {
     limit: EventLimit,
     /// When it first and last was over the limit, in one go.
     over: Option<(Time, Time)>,
+    /// When it was to be read again, the last time that it was over the limit.
+    lull: Option<Time>,
 }
 
 impl Conduct {
@@ -121,7 +128,11 @@ impl Conduct {
     pub(crate) fn talks(&mut self, now: Time) -> Result<(), Misbehaviour> {
         let talk = self.talk.get_or_insert_with(|| {
             let limit = EventLimit::control_frames();
-            Box::new(Talk { limit, over: None })
+            Box::new(Talk {
+                limit,
+                over: None,
+                lull: None,
+            })
         });
         if talk.limit.check(now).is_ok() {
             return Ok(());
@@ -132,10 +143,16 @@ impl Conduct {
             None => now,
         };
         talk.over = Some((since, now));
+        talk.lull = Some(now.saturating_add(LULL));
         if now.since(since) >= TALK_GRACE {
             return Err(Misbehaviour::Flood);
         }
         Ok(())
+    }
+
+    /// Until when it should not be read, because it talked too much; that may be over.
+    pub(crate) fn lull(&self) -> Option<Time> {
+        self.talk.as_ref()?.lull
     }
 
     /// It changed its mind about interest or service. What follows from our own news is free:

@@ -95,9 +95,16 @@ impl Case {
             ..Receive::default()
         };
         let into = Arc::new(into.clone());
-        Store::receive_on(tree, into, Path::new(""), state, options, &|_| {})
-            .unwrap()
-            .0
+        Store::receive_on(
+            tree,
+            into,
+            Path::new(""),
+            state,
+            options,
+            (&files(), &|_| {}),
+        )
+        .unwrap()
+        .0
     }
 
     /// Receives the content to its end; returns what was kept at the start.

@@ -17,7 +17,9 @@ fn start(origin: &Origin, into: &SimDisk, state: &SimDisk) -> Result<Store, Stor
     let state = StateFile::new(Arc::new(state.clone()), "s", tree.id(), tree.geometry());
     let into = Arc::new(into.clone());
     let options = Receive::default();
-    Ok(Store::receive_on(tree, into, Path::new(""), state, options, &|_| {})?.0)
+    let progress: &dyn Fn(u64) = &|_| {};
+    let with = (&files(), progress);
+    Ok(Store::receive_on(tree, into, Path::new(""), state, options, with)?.0)
 }
 
 /// What is not kept, not open or not there is for a thread that may wait.
@@ -190,7 +192,14 @@ fn a_petabyte_is_refused_on_a_real_disk() {
     let hashes = vec![[0; 32]; usize::try_from(bytes / chunk.get()).unwrap()];
     let tree = Arc::new(Tree::new(vec![entry], chunk, hashes).unwrap());
     let state = dir.path().join(".state");
-    let refused = Store::receive(tree, dir.path(), &state, Receive::default(), &|_| {});
+    let refused = Store::receive(
+        tree,
+        dir.path(),
+        &state,
+        Receive::default(),
+        &files(),
+        &|_| {},
+    );
     let refused = refused.unwrap_err();
     assert!(matches!(&refused, StoreError::Space { .. }), "{refused}");
     assert!(
@@ -245,7 +254,7 @@ fn a_target_that_cannot_be_used_is_refused_first() {
     for target in [dir.path().join("missing"), file, "/proc/self".into()] {
         let state = dir.path().join("state");
         let tree = Arc::clone(&origin.tree);
-        let refused = Store::receive(tree, &target, &state, Receive::default(), &|_| {});
+        let refused = Store::receive(tree, &target, &state, Receive::default(), &files(), &|_| {});
         let refused = refused.unwrap_err();
         assert!(matches!(&refused, StoreError::Target { .. }), "{refused}");
         assert!(
@@ -256,7 +265,14 @@ fn a_target_that_cannot_be_used_is_refused_first() {
     }
     let tree = Arc::clone(&origin.tree);
     let state = dir.path().join("none").join("state");
-    let refused = Store::receive(tree, dir.path(), &state, Receive::default(), &|_| {});
+    let refused = Store::receive(
+        tree,
+        dir.path(),
+        &state,
+        Receive::default(),
+        &files(),
+        &|_| {},
+    );
     assert!(matches!(refused, Err(StoreError::Target { .. })));
 }
 

@@ -13,9 +13,14 @@ use std::sync::Arc;
 use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::units::ByteCount;
 
-use super::{Receive, Store, StoreError};
+use super::{OpenFiles, Receive, Store, StoreError};
 use crate::content::scan::Stamp;
 use crate::content::{Entry, Kind, Tree, hash_chunk};
+
+/// So few places that most of what a test opens is closed in between.
+pub(crate) fn files() -> Arc<OpenFiles> {
+    OpenFiles::new(4)
+}
 
 /// A tree and its bytes.
 pub(crate) struct Origin {
@@ -85,7 +90,7 @@ impl Origin {
     pub(crate) fn receive_with(&self, into: &Path, options: Receive) -> Result<Store, StoreError> {
         let state = into.join(".state");
         let tree = Arc::clone(&self.tree);
-        Ok(Store::receive(tree, into, &state, options, &|_| {})?.0)
+        Ok(Store::receive(tree, into, &state, options, &files(), &|_| {})?.0)
     }
 
     /// Writes the chunks that `store` lacks.
@@ -110,7 +115,7 @@ impl Origin {
             stamp(&path)
         });
         let stamps: Vec<Stamp> = stamps.collect();
-        Store::share(Arc::clone(&self.tree), root, &stamps).unwrap()
+        Store::share(Arc::clone(&self.tree), root, &stamps, &files()).unwrap()
     }
 
     /// Whether all of it is beneath `root`.

@@ -64,7 +64,7 @@ fn a_reader_overtaken_by_another_gets_no_changed_bytes() {
         let file = disk.open("f", Open::Write(0o644)).unwrap();
         assert_eq!(file.write_at(&origin.bytes, 0).unwrap(), 2_000);
         let (tree, stamps) = (Arc::clone(&origin.tree), [file.status().unwrap().stamp]);
-        let store = Arc::new(Store::share_on(tree, Arc::new(disk), &stamps).unwrap());
+        let store = Arc::new(Store::share_on(tree, Arc::new(disk), &stamps, &files()).unwrap());
         let file = Arc::new(Overtaken(file, Arc::downgrade(&store), false.into()));
         store.fds.put(0, Arc::clone(&file) as _, false);
         let chunk = origin.chunks()[0];

@@ -276,7 +276,7 @@ fn home_and_root_are_refused_by_whatever_name() {
     let state = dir.path().join("state");
     for target in [home, "/".into(), "/usr/..".into(), dir.path().join("link")] {
         let tree = Arc::clone(&origin.tree);
-        let refused = Store::receive(tree, &target, &state, Receive::default(), &|_| {});
+        let refused = Store::receive(tree, &target, &state, Receive::default(), &files(), &|_| {});
         assert!(
             matches!(refused, Err(StoreError::Dangerous { .. })),
             "{target:?}"

@@ -167,7 +167,7 @@ fn whatever_does_no_work_is_a_flood_if_there_is_too_much_of_it() {
 ///
 /// Register: F5, W6.
 #[test]
-fn requests_that_are_refused_are_charged_and_those_that_are_served_are_not() {
+fn requests_that_are_refused_or_repeated_are_charged() {
     let seed = || {
         let mut node = with_guard();
         tell(&mut node, add(1, 9, Bitfield::full(4), None), Time::ZERO);
@@ -175,10 +175,8 @@ fn requests_that_are_refused_are_charged_and_those_that_are_served_are_not() {
         hear(&mut node, A, join(9, Bitfield::empty(4)), Time::ZERO);
         node
     };
-    assert!(
-        flood(&mut seed(), &[from_a(request(1))], 1).is_none(),
-        "asked twice is no refusal"
-    );
+    let at = flood(&mut seed(), &[from_a(request(1))], 1);
+    assert!((10_000..15_000).contains(&at.unwrap()), "repeated: {at:?}");
     let mut node = seed();
     hear(&mut node, A, Message::Interested, Time::ZERO);
     let (transfer, chunk) = (TransferId(1), ChunkIndex(1));
@@ -195,6 +193,37 @@ fn requests_that_are_refused_are_charged_and_those_that_are_served_are_not() {
     hear(&mut node, A, Message::Interested, Time::ZERO);
     hear(&mut node, A, request(0), Time::ZERO);
     assert!(flood(&mut node, &churn, 1).is_some());
+}
+
+/// An honest node names twenty thousand contents that we do not know, as fast as it is read, and
+/// it is not read while it has said too much. It has named them within the grace, and is closed
+/// for nothing.
+///
+/// Register: W6. Limit: L6.
+#[test]
+fn who_names_many_contents_is_read_more_slowly_and_not_closed() {
+    let mut node = with_guard();
+    meet(&mut node, A);
+    let (mut now, mut lulls) = (Time::ZERO, 0);
+    for number in 0..20_000_u32 {
+        let mut content = [3; 32];
+        content[..4].copy_from_slice(&number.to_le_bytes());
+        let join = Join {
+            content: ContentId(content),
+            transfer: TransferId(number),
+            have: Bitfield::empty(1),
+            reply: true,
+        };
+        let said = hear(&mut node, A, Message::Join(Box::new(join)), now);
+        assert_eq!(closed(&said), [], "{number}");
+        // A reading of 256 KiB is over.
+        if number % 5_000 == 4_999 {
+            let until = node.lull(A).filter(|until| *until > now);
+            now = until.expect("it has said too much");
+            lulls += 1;
+        }
+    }
+    assert_eq!((lulls, now), (4, millis(1_000)));
 }
 
 /// News of ten thousand chunks in one second, and interest that comes and goes with chunks that

@@ -1,0 +1,223 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::*;
+
+/// An address of a network of its own.
+fn source(number: u32) -> Source {
+    near(number, 1)
+}
+
+/// The address `host` of a network.
+fn near(network: u32, host: u32) -> Source {
+    let bits = 0x2000_0000 + network * 256 + host;
+    Source::of(IpAddr::V4(Ipv4Addr::from_bits(bits)))
+}
+
+fn at(secs: u64) -> Time {
+    Time::ZERO + Span::from_secs(secs)
+}
+
+const ADMITTED: Entry = Entry::Admit { instead_of: None };
+
+/// Five hundred sockets of one source that never finish: four are borne with, and another
+/// source comes in meanwhile.
+///
+/// Register: C1, C2.
+#[test]
+fn one_source_takes_four_handshakes_and_leaves_room_for_the_others() {
+    let mut door = Admission::new(Limits::default());
+    let admitted = (0..500).filter(|id| door.knock(*id, source(1), at(0)) == ADMITTED);
+    assert_eq!(admitted.count(), 4);
+    assert!(door.accepts());
+    assert_eq!(door.knock(500, source(2), at(0)), ADMITTED);
+    assert_eq!(door.pass(500, source(2), false, at(0)), Ok(()));
+    // Their time is over.
+    (0..500).for_each(|id| door.fail(id));
+    assert_eq!(door.counts(), (0, 1));
+}
+
+/// Sixty-four addresses with four connections each, all of which dawdle. Whoever finishes its
+/// handshake in a moment is in at its first try, from wherever it comes.
+///
+/// Register: C1, C2.
+#[test]
+fn dawdlers_of_many_addresses_lock_nobody_out() {
+    let mut door = Admission::new(Limits::default());
+    let mut id = 0;
+    for round in 0..4 {
+        for number in 0..64 {
+            door.knock(id, source(number), at(round));
+            id += 1;
+        }
+    }
+    assert_eq!(door.counts().0, 48, "the others are not for strangers");
+    let Entry::Admit { instead_of } = door.knock(id, source(99), at(4)) else {
+        panic!("a newcomer is refused");
+    };
+    assert!(instead_of.is_some());
+    // Two hundred a second come, and it needs a fifth of one.
+    for late in 1..=40 {
+        door.knock(id + late, source(100 + u32::try_from(late).unwrap()), at(4));
+    }
+    assert_eq!(door.pass(id, source(99), true, at(4)), Ok(()));
+    assert_eq!(door.counts(), (47, 1));
+}
+
+/// A network whose addresses are free to whoever has it, and one with a single caller: the caller
+/// keeps its place.
+///
+/// Register: C2.
+#[test]
+fn the_addresses_of_a_network_count_together() {
+    let mut door = Admission::new(Limits::default());
+    assert_eq!(door.knock(0, source(7), at(0)), ADMITTED);
+    for host in 0..200_u32 {
+        let entry = door.knock(u64::from(host) + 1, near(8, host), at(0));
+        let most = host >= 16;
+        let instead_of = most.then(|| u64::from(host) - 15);
+        assert_eq!(entry, Entry::Admit { instead_of });
+    }
+    assert_eq!(door.counts().0, 17);
+    assert_eq!(door.pass(0, source(7), true, at(0)), Ok(()));
+}
+
+/// Whoever the parameter file names, and whoever was here with a listed key, has places that
+/// strangers cannot take, and more of them than one stranger.
+///
+/// Register: C1.
+#[test]
+fn sources_of_listed_peers_have_places_of_their_own() {
+    let mut door = Admission::new(Limits::default());
+    door.set_listed([source(1)]);
+    door.join(source(2), true, at(0)).unwrap();
+    let mut id = 0;
+    for number in 10..100 {
+        door.knock(id, source(number), at(0));
+        id += 1;
+    }
+    for number in [1, 2].repeat(8) {
+        assert_eq!(door.knock(id, source(number), at(0)), ADMITTED);
+        id += 1;
+    }
+    assert!(!door.accepts());
+    // And then those of strangers.
+    let next = door.knock(id, source(1), at(0));
+    assert!(
+        matches!(
+            next,
+            Entry::Admit {
+                instead_of: Some(_)
+            }
+        ),
+        "{next:?}"
+    );
+}
+
+/// A rack of two hundred listed peers behind one address starts at once: none is refused for that.
+/// Of keys that are not listed, thirty-two are let in.
+///
+/// Register: C4.
+#[test]
+fn listed_peers_are_not_counted_by_source_and_strangers_are() {
+    let mut door = Admission::new(Limits::default());
+    for id in 0..200 {
+        let secs = id / 4;
+        assert_eq!(door.knock(id, source(1), at(secs)), ADMITTED);
+        assert_eq!(door.pass(id, source(1), true, at(secs)), Ok(()));
+    }
+    let mut guests = 0;
+    for id in 200..300 {
+        door.knock(id, source(1), at(id));
+        guests += u32::from(door.pass(id, source(1), false, at(id)).is_ok());
+    }
+    assert_eq!(guests, 32);
+    let dialled = door.join(source(1), false, at(300));
+    assert_eq!(dialled, Err(Refusal::SourceSessions));
+    door.leave(source(1), false);
+    assert_eq!(door.join(source(1), false, at(300)), Ok(()));
+    assert_eq!(door.join(source(1), true, at(300)), Ok(()));
+}
+
+/// The session of one that leaves is there for the next.
+///
+/// Register: C3.
+#[test]
+fn no_more_sessions_are_let_in_than_there_may_be() {
+    let sessions = 3;
+    let mut door = Admission::new(Limits {
+        sessions,
+        ..Limits::default()
+    });
+    for number in 0..3 {
+        assert_eq!(door.join(source(number), true, at(0)), Ok(()));
+    }
+    door.knock(9, source(9), at(0));
+    assert_eq!(door.pass(9, source(9), true, at(0)), Err(Refusal::Sessions));
+    assert_eq!(door.counts(), (0, 3));
+    door.leave(source(1), true);
+    assert_eq!(door.join(source(9), true, at(0)), Ok(()));
+}
+
+/// A hundred connections a second for a minute, each of which ends at once.
+///
+/// Register: C5.
+#[test]
+fn a_storm_of_one_source_costs_ten_handshakes_a_second() {
+    let mut door = Admission::new(Limits::default());
+    let mut begun = 0;
+    for tick in 0..6_000 {
+        let now = Time::ZERO + Span::from_millis(10 * tick);
+        if door.knock(tick, source(1), now) == ADMITTED {
+            begun += 1;
+            door.fail(tick);
+        }
+    }
+    assert!((600..=664).contains(&begun), "{begun}");
+    let late = door.knock(6_000, source(1), at(3_600));
+    assert_eq!(late, ADMITTED);
+}
+
+/// Ten thousand handshakes a minute from a thousand addresses, in networks of their own, none of
+/// which ends by itself. A listed peer from an address that nobody named comes in between, and
+/// needs a quarter of a second. However often it comes, it is in at the first try.
+///
+/// Register: C1, C2.
+#[test]
+fn a_listed_peer_comes_in_under_ten_thousand_handshakes_a_minute() {
+    let mut door = Admission::new(Limits::default());
+    let mut id = 0;
+    let mut honest = None;
+    let mut passed = 0;
+    for tick in 0..10_000_u64 {
+        let now = Time::ZERO + Span::from_millis(6 * tick);
+        door.knock(id, source(u32::try_from(tick % 1_000).unwrap()), now);
+        id += 1;
+        if tick % 100 == 0 {
+            let entry = door.knock(id, source(5_000), now);
+            assert!(matches!(entry, Entry::Admit { .. }), "{entry:?} at {now}");
+            honest = Some(id);
+            id += 1;
+        }
+        if tick % 100 == 41 {
+            let mine = honest.take().unwrap();
+            assert!(
+                door.pending.contains_key(&mine),
+                "it lost its place at {now}"
+            );
+            // Not as a listed one: its source would have places of its own from then on.
+            door.pass(mine, source(5_000), false, now).unwrap();
+            door.leave(source(5_000), false);
+            passed += 1;
+        }
+    }
+    assert_eq!(passed, 100);
+    assert!(door.counts().0 <= 48);
+}
+
+#[test]
+fn ends_that_never_began_change_nothing() {
+    let mut door = Admission::new(Limits::default());
+    door.fail(1);
+    door.leave(source(1), false);
+    assert_eq!(door.counts(), (0, 0));
+}
