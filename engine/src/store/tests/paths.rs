@@ -345,7 +345,7 @@ fn a_link_that_stays_inside_is_not_followed_either() {
     fs::write(at("real/file"), "own").unwrap();
     symlink("real", at("link")).unwrap();
     symlink("real/file", at("alias")).unwrap();
-    let held = Beneath::hold(dir.path()).unwrap();
+    let held = Beneath::hold(dir.path(), &files()).unwrap();
     for name in ["link/file", "alias", "link/new"] {
         for how in [Open::Read, Open::Write(0o600)] {
             assert!(held.open(name, how).is_err(), "{name} {how:?}");
