@@ -54,10 +54,19 @@ impl Host {
 
     /// Somebody is not let in because there is no place, which is said here and, once there is a
     /// stream, there.
-    fn no_room(&self, remote: SocketAddr, why: &str) {
-        warn!(%remote, why, "turned away");
+    fn no_room(&mut self, remote: SocketAddr, why: &str) {
+        if self.complains() {
+            warn!(%remote, why, "turned away");
+        }
         self.watch
             .refused(remote.to_string(), "no room", why.to_owned());
+    }
+
+    /// Whether one more line of the log about who is turned away is not one too many: a flood of
+    /// callers is no flood of lines.
+    fn complains(&mut self) -> bool {
+        let now = self.clock.now();
+        self.doors.complaints.check(now).is_ok()
     }
 
     fn make_room(&self) {
@@ -271,13 +280,12 @@ impl Host {
     }
 
     /// An identity has its session already, or comes too often. It hears which.
-    fn one_each(&self, peer: PeerId, secure: Secure<TcpStream>, refusal: &Doubled) {
+    fn one_each(&mut self, peer: PeerId, secure: Secure<TcpStream>, refusal: &Doubled) {
         self.watch.metrics.refused("one session each");
         // Of two connections made at once one goes, and both sides know which.
         if *refusal == Doubled::Simultaneous {
             return;
         }
-        let name = &self.peers.at(peer).name;
         let wait = match refusal {
             Doubled::TooOften(at) => at.since(self.clock.now()).as_secs_f64().ceil(),
             _ => 0.0,
@@ -286,7 +294,9 @@ impl Host {
         if wait > 0.0 {
             why.push_str(&format!("; it may come again in {wait} s"));
         }
-        warn!(peer = %name, why, "turned away");
+        if self.complains() {
+            warn!(peer = %self.peers.at(peer).name, why, "turned away");
+        }
         turn_away(secure, CloseCode::Overload, &why);
     }
 
@@ -379,14 +389,19 @@ impl Host {
         self.make_room();
     }
 
-    /// Who may come in has changed.
-    pub(super) fn allow(&mut self) {
-        let now = self.clock.now();
+    /// Peers are expected from the addresses of the parameter file; names are resolved when they
+    /// are called.
+    pub(super) fn expect_listed(&mut self) {
         let sources = self.peers.iter().filter_map(|(_, row)| {
             let address: SocketAddr = row.params.as_ref()?.address.as_ref()?.parse().ok()?;
             Some(Source::of(address.ip()))
         });
         self.doors.admission.set_listed(sources);
+    }
+
+    /// Who may come in has changed.
+    pub(super) fn allow(&mut self) {
+        let now = self.clock.now();
         let listed = self.peers.iter().filter(|(_, row)| row.allowed);
         let keys: Vec<PublicKey> = listed.map(|(_, row)| row.key).collect();
         let bytes = keys.iter().map(|key| *key.as_bytes());

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use fairhaul_core::door::descriptors::Shares;
 use fairhaul_core::door::dialer::Dialer;
 use fairhaul_core::door::first_use::{Distrust, FirstUse};
 use fairhaul_core::door::sessions::Sessions;
+use fairhaul_core::event_limit::EventLimit;
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::Time;
 use fairhaul_core::wire::CLOSE_TEXT_MAX;
@@ -33,6 +35,10 @@ use crate::params::is_name;
 use crate::store::is_out;
 use crate::transport::{Endpoint, GreetError, Secure};
 
+/// Lines of the log about callers that are turned away, in a second and at once.
+const COMPLAINTS: (NonZeroU32, NonZeroU32) =
+    (NonZeroU32::MIN, NonZeroU32::new(10).expect("not zero"));
+
 /// Pause after an accept that failed, for descriptors to come back.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -47,6 +53,8 @@ pub(crate) struct Doors {
     pub(super) handshakes: HandshakeId,
     pub(super) greeting: BTreeMap<HandshakeId, AbortHandle>,
     pub(super) bans: Bans,
+    /// Lines of the log about callers that are turned away.
+    pub(super) complaints: EventLimit,
     pub(super) sessions: Sessions,
     pub(super) dialer: Dialer,
     pub(super) addresses: Addresses,
@@ -128,6 +136,7 @@ impl Doors {
             handshakes: 0,
             greeting: BTreeMap::new(),
             bans,
+            complaints: EventLimit::new(COMPLAINTS.0, COMPLAINTS.1),
             sessions: Sessions::new(key),
             dialer: Dialer::new(rng),
             addresses: Addresses::new(key, ranges),

@@ -148,6 +148,7 @@ impl Host {
         for (key, params) in listed {
             self.list(key, params);
         }
+        self.expect_listed();
         self.allow();
         let zero = fairhaul_core::units::Rate::new(0);
         let weight = fairhaul_core::units::Weight::ONE;

@@ -137,11 +137,16 @@ impl Link {
     /// Queues a message. What the peer makes us say, and what it is told of each chunk, is held
     /// of it until it reads; what we take part in is our own doing.
     pub(crate) fn say(&self, peer: PeerId, message: Message) {
-        let unasked = matches!(&message, Message::Join(join) if join.reply);
-        let held = (!unasked).then(|| {
-            let budget = &self.shared.budget;
-            budget.hold(peer, Kind::Unread, cost(&message))
-        });
+        let kind = match &message {
+            Message::Join(join) if join.reply => None,
+            Message::Join(_)
+            | Message::Reject { .. }
+            | Message::Pong(_)
+            | Message::Verdict { .. }
+            | Message::Addresses(_) => Some(Kind::Reply),
+            _ => Some(Kind::News),
+        };
+        let held = kind.map(|kind| self.shared.budget.hold(peer, kind, cost(&message)));
         // If its task has ended, the news of that is on its way.
         let _ = self.outgoing.send(Outgoing::Message(message, held));
     }

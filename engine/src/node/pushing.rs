@@ -64,7 +64,9 @@ impl Host {
         let number = self.fetch(id, kept, None);
         if let Some(content) = self.contents.at_mut(number) {
             // Charged before a byte of it comes, and given back when it is read or given up.
-            let held = self.budget.hold(peer, Kind::Standing, offer.manifest_bytes);
+            let held = self
+                .budget
+                .hold(peer, Kind::Announced, offer.manifest_bytes);
             content.held = Some(held);
         }
         self.wants_to_know(number, peer);
@@ -168,7 +170,7 @@ impl Host {
         content.kept.offered = push::space(lens);
         // It stays in memory, whoever is connected.
         let bytes = content.kept.manifest_bytes.saturating_mul(READ_MANIFEST);
-        content.held = Some(self.budget.hold(NOBODY, Kind::Standing, bytes));
+        content.held = Some(self.budget.hold(NOBODY, Kind::Announced, bytes));
         if pusher.is_some_and(|peer| self.is_over_quota(peer)) {
             return self.end_push(number, Verdict::Quota);
         }

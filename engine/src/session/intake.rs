@@ -298,7 +298,7 @@ impl Begun {
     fn count(&mut self, shared: &Shared) {
         let held = self.held as u64;
         let counted = self.counted.get_or_insert_with(|| {
-            let kind = Kind::Standing;
+            let kind = Kind::Begun;
             shared.budget.hold(shared.peer, kind, 0)
         });
         counted.resize(held);

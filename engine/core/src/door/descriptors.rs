@@ -8,7 +8,7 @@ const OWN: usize = 32;
 
 /// Sizes of the shares that more descriptors do not increase.
 const FILES_MAX: usize = 1_024;
-const BRIEF_MAX: usize = 256;
+const BRIEF_MAX: usize = 512;
 const CALLERS_MAX: usize = 64;
 const UNPROVED_MAX: usize = 16;
 const PENDING_MAX: usize = 64;

@@ -1,9 +1,7 @@
 //! Memory that peers make a node hold (limit L4): what each one may, and all together.
 //!
-//! What is held is of two kinds. Passing bytes are given back without another word of the peer:
-//! messages that wait for the driver, chunks that wait for a disk. Standing bytes are given back
-//! only when the peer sends more, reads, or leaves: manifests that are coming, beginnings of
-//! chunks, messages that it does not read. A peer above its part is read no further while anything
+//! Some of it passes: it is given back without another word of the peer. The rest stands until the
+//! peer sends more, reads, or leaves. A peer above its part is read no further while anything
 //! passing is held of it; were it not read because of what stands, nothing would ever be given
 //! back.
 
@@ -20,15 +18,45 @@ pub const NODE_MAX: u64 = 1024 * 1024 * 1024;
 /// Passing bytes of all peers before each has to wait for its own.
 pub const PASSING_MAX: u64 = 64 * 1024 * 1024;
 
-/// What becomes of bytes that are held.
+/// Messages of our own that wait for one peer to read them: news of a hundred thousand chunks.
+const NEWS_MAX: u64 = 16 * 1024 * 1024;
+
+/// What bytes that are held are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// We give them back.
+    /// Messages that wait for the driver, chunks that wait for a disk: we give them back.
     Passing,
-    /// The peer has to send more, or leave.
-    Standing,
-    /// The peer has to read.
-    Unread,
+    /// Beginnings of chunks, which the peer goes on with.
+    Begun,
+    /// Manifests that the peer announced.
+    Announced,
+    /// Answers that the peer does not read.
+    Reply,
+    /// What we say by ourselves and the peer does not read.
+    News,
+}
+
+/// How much of each kind is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Part([u64; 5]);
+
+impl Part {
+    const fn of(&self, kind: Kind) -> u64 {
+        self.0[kind as usize]
+    }
+
+    const fn of_mut(&mut self, kind: Kind) -> &mut u64 {
+        &mut self.0[kind as usize]
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.iter().fold(0, |sum, held| sum.saturating_add(*held))
+    }
+
+    /// What the peer makes us hold, unlike news of our own.
+    fn charged(&self) -> u64 {
+        self.sum() - self.of(Kind::News)
+    }
 }
 
 /// The books.
@@ -38,33 +66,11 @@ pub struct Memory {
     peers: BTreeMap<PeerId, Part>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Part {
-    passing: u64,
-    standing: u64,
-    unread: u64,
-}
-
-impl Part {
-    const fn of(&mut self, kind: Kind) -> &mut u64 {
-        match kind {
-            Kind::Passing => &mut self.passing,
-            Kind::Standing => &mut self.standing,
-            Kind::Unread => &mut self.unread,
-        }
-    }
-
-    const fn sum(&self) -> u64 {
-        let waits = self.standing.saturating_add(self.unread);
-        self.passing.saturating_add(waits)
-    }
-}
-
 impl Memory {
     /// `bytes` more are held of `peer`.
     pub fn hold(&mut self, peer: PeerId, kind: Kind, bytes: u64) {
         for part in [&mut self.all, self.peers.entry(peer).or_default()] {
-            let held = part.of(kind);
+            let held = part.of_mut(kind);
             *held = held.saturating_add(bytes);
         }
     }
@@ -75,7 +81,7 @@ impl Memory {
             return;
         };
         for part in [&mut self.all, part] {
-            let held = part.of(kind);
+            let held = part.of_mut(kind);
             *held = held.saturating_sub(bytes);
         }
         if self.peers.get(&peer).is_some_and(|part| part.sum() == 0) {
@@ -87,17 +93,18 @@ impl Memory {
     #[must_use]
     pub fn reads(&self, peer: PeerId) -> bool {
         let part = self.part(peer);
-        let room =
-            part.sum() < PEER_MAX && self.all.passing < PASSING_MAX && self.all.sum() < NODE_MAX;
-        room || part.passing == 0
+        let room = part.charged() < PEER_MAX
+            && self.all.of(Kind::Passing) < PASSING_MAX
+            && self.all.sum() < NODE_MAX;
+        room || part.of(Kind::Passing) == 0
     }
 
-    /// Whether `bytes` more may stand, which `peer` announces. The first of any length may, as far
-    /// as there is room in all.
+    /// Whether a manifest of `bytes` more may come, which `peer` announces. The first of any length
+    /// may, as far as there is room in all.
     #[must_use]
     pub fn admits(&self, peer: PeerId, bytes: u64) -> bool {
-        let standing = self.part(peer).standing;
-        let fits = standing == 0 || standing.saturating_add(bytes) <= PEER_MAX;
+        let announced = self.part(peer).of(Kind::Announced);
+        let fits = announced == 0 || announced.saturating_add(bytes) <= PEER_MAX;
         fits && self.all.sum().saturating_add(bytes) <= NODE_MAX
     }
 
@@ -105,13 +112,15 @@ impl Memory {
     /// node's part is used up, a sixteenth of that is enough.
     #[must_use]
     pub fn is_deaf(&self, peer: PeerId) -> bool {
-        let unread = self.part(peer).unread;
-        unread > PEER_MAX || (self.all.sum() > NODE_MAX && unread > PEER_MAX / 16)
+        let part = self.part(peer);
+        let (replies, news) = (part.of(Kind::Reply), part.of(Kind::News));
+        let over = replies > PEER_MAX || news > NEWS_MAX;
+        over || (self.all.sum() > NODE_MAX && replies + news > PEER_MAX / 16)
     }
 
     /// Bytes that are held of all peers.
     #[must_use]
-    pub const fn held(&self) -> u64 {
+    pub fn held(&self) -> u64 {
         self.all.sum()
     }
 
@@ -123,7 +132,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Kind::{Passing, Standing, Unread};
+    use Kind::{Announced, Begun, News, Passing, Reply};
 
     const A: PeerId = PeerId(1);
     const B: PeerId = PeerId(2);
@@ -148,7 +157,8 @@ mod tests {
     #[test]
     fn a_peer_of_which_much_stands_is_read_as_long_as_nothing_passes() {
         let mut memory = Memory::default();
-        memory.hold(A, Standing, 64 * MIB);
+        memory.hold(A, Announced, 60 * MIB);
+        memory.hold(A, Begun, 4 * MIB);
         assert!(memory.reads(A));
         memory.hold(A, Passing, 1);
         assert!(!memory.reads(A));
@@ -189,7 +199,7 @@ mod tests {
         let announce = |memory: &mut Memory, peer, bytes| {
             let admits = memory.admits(peer, bytes);
             if admits {
-                memory.hold(peer, Standing, bytes);
+                memory.hold(peer, Announced, bytes);
             }
             admits
         };
@@ -198,7 +208,9 @@ mod tests {
         let taken = (0..100).filter(|_| announce(&mut memory, B, MIB / 10));
         assert_eq!(taken.count(), 40);
         // A crowd of peers cannot take more than there is.
-        let crowd = (10..100).filter(|peer| announce(&mut memory, PeerId(*peer), 64 * MIB));
+        // One that sends something else meanwhile may announce all the same.
+        memory.hold(PeerId(9), Begun, 3 * MIB);
+        let crowd = (9..100).filter(|peer| announce(&mut memory, PeerId(*peer), 64 * MIB));
         assert_eq!(crowd.count(), 14);
         assert!(memory.held() <= NODE_MAX);
     }
@@ -207,24 +219,30 @@ mod tests {
     #[test]
     fn who_does_not_read_is_closed_at_its_part_and_sooner_where_there_is_none_left() {
         let mut memory = Memory::default();
-        memory.hold(A, Unread, 4 * MIB);
-        memory.hold(B, Unread, MIB / 2);
+        memory.hold(A, Reply, 4 * MIB);
+        memory.hold(B, News, 16 * MIB);
         assert!(
             !memory.is_deaf(A) && memory.reads(A),
             "what it says is heard"
         );
-        memory.hold(A, Unread, 1);
+        memory.hold(B, Passing, 1);
+        assert!(memory.reads(B), "our news are no charge of its");
+        memory.hold(A, Reply, 1);
         assert!(memory.is_deaf(A) && !memory.is_deaf(B));
-        memory.hold(PeerId(3), Standing, NODE_MAX);
+        memory.hold(B, News, 1);
+        assert!(memory.is_deaf(B));
+        memory.give_back(B, News, 15 * MIB);
+        assert!(!memory.is_deaf(B));
+        memory.hold(PeerId(3), Begun, NODE_MAX);
         assert!(memory.is_deaf(B));
     }
 
     #[test]
     fn what_was_never_held_gives_nothing_back() {
         let mut memory = Memory::default();
-        memory.give_back(A, Standing, 5);
+        memory.give_back(A, Begun, 5);
         memory.hold(A, Passing, 1);
-        memory.give_back(A, Standing, 5);
+        memory.give_back(A, Begun, 5);
         memory.give_back(A, Passing, 1);
         assert_eq!((memory.held(), memory.peers.len()), (0, 0));
     }
