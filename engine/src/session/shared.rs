@@ -219,3 +219,55 @@ impl Shared {
         known.get(&theirs).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{interval, timeout};
+
+    use super::*;
+
+    fn shared(peer: u32, budget: &Arc<Budget>) -> Shared {
+        Shared::new(PeerId(peer), Arc::default(), Arc::clone(budget))
+    }
+
+    async fn has_turn(shared: &Shared) -> bool {
+        let moment = Duration::from_millis(1);
+        timeout(moment, shared.turn()).await.is_ok()
+    }
+
+    /// A disk stands still with four chunks of a mebibyte of one peer: that one is not read before
+    /// one of them is written, and the other one is.
+    ///
+    /// Register: P11. Limit: L4.
+    #[tokio::test(start_paused = true)]
+    async fn reading_stops_while_too_much_of_a_peer_waits_for_a_disk() {
+        let budget: Arc<Budget> = Arc::default();
+        let (slow, other) = (shared(1, &budget), shared(2, &budget));
+        let chunk = || budget.hold(PeerId(1), Kind::Passing, 1024 * 1024);
+        let mut waiting: Vec<Held> = (0..3).map(|_| chunk()).collect();
+        assert!(has_turn(&slow).await);
+        waiting.push(chunk());
+        assert!(!has_turn(&slow).await && has_turn(&other).await);
+        let turn = slow.turn();
+        waiting.pop();
+        turn.await;
+        drop(waiting);
+        assert_eq!(budget.books().held(), 0, "all is given back");
+    }
+
+    /// Limit: L6.
+    #[tokio::test(start_paused = true)]
+    async fn who_said_too_much_is_read_when_its_lull_is_over_and_not_before() {
+        let budget: Arc<Budget> = Arc::default();
+        let shared = shared(1, &budget);
+        let mut ticks = interval(Duration::from_millis(250));
+        ticks.tick().await;
+        shared.hush(ticks.tick().await + Duration::from_millis(250));
+        assert!(!has_turn(&shared).await, "it is too early");
+        // The wait was given up; another one is told.
+        shared.hush(ticks.tick().await);
+        assert!(has_turn(&shared).await);
+    }
+}

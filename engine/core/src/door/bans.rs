@@ -1,29 +1,25 @@
 //! Who may not come in, and for how long (limit L9).
 //!
-//! Decides what is banned: an identity that lied, for a day; a source that abused us before it
-//! had an identity, for ten minutes. Refuses to ban for anything that can befall an honest peer,
-//! see [`Misbehaviour::is_lie`].
+//! An identity that lied is banned for a day, and for nothing that can befall an honest peer, see
+//! [`Misbehaviour::is_lie`]. Addresses are never banned: who has no key yet has no right that a ban
+//! could take away, and whoever shares its address would be banned with it.
 
 use serde::{Deserialize, Serialize};
 
 use super::Key;
 use super::recent::Recent;
-use super::source::Source;
 use crate::misbehaviour::Misbehaviour;
 use crate::time::{Span, Time};
 
 /// How long an identity is banned that sent wrong bytes or broke the protocol.
 pub const IDENTITY_BAN: Span = Span::from_secs(24 * 3_600);
-/// How long a source is banned that abused us before its handshake was done.
-pub const SOURCE_BAN: Span = Span::from_secs(600);
-/// Bans of each kind; the oldest goes. Sources cannot push out identities.
+/// Bans that are kept; the oldest goes.
 pub const BANS_MAX: usize = 100_000;
 
 /// Everybody who is banned.
 #[derive(Debug)]
 pub struct Bans {
     identities: Recent<Key, Time>,
-    sources: Recent<Source, Time>,
 }
 
 /// The bans in a form that outlives a process: how much of each is left. The clock stands still
@@ -32,15 +28,12 @@ pub struct Bans {
 pub struct Saved {
     /// Identities and what is left of their bans.
     pub identities: Vec<(Key, Span)>,
-    /// Sources and what is left of their bans.
-    pub sources: Vec<(Source, Span)>,
 }
 
 impl Default for Bans {
     fn default() -> Self {
         Self {
             identities: Recent::new(BANS_MAX),
-            sources: Recent::new(BANS_MAX),
         }
     }
 }
@@ -51,17 +44,11 @@ impl Bans {
     pub fn restore(saved: Saved, now: Time) -> Self {
         let mut bans = Self::default();
         let mut identities = saved.identities;
-        let mut sources = saved.sources;
         // Those with the least left are the oldest.
         identities.sort_by_key(|&(key, left)| (left, key));
-        sources.sort_by_key(|&(source, left)| (left, source));
         for (key, left) in identities {
             let until = now.saturating_add(left.min(IDENTITY_BAN));
             *bans.identities.touch(key, now, || until) = until;
-        }
-        for (source, left) in sources {
-            let until = now.saturating_add(left.min(SOURCE_BAN));
-            *bans.sources.touch(source, now, || until) = until;
         }
         bans
     }
@@ -71,13 +58,9 @@ impl Bans {
     pub fn save(&self, now: Time) -> Saved {
         let left = |until: &Time| Some(until.since(now)).filter(|left| *left > Span::ZERO);
         let identities = self.identities.iter();
-        let sources = self.sources.iter();
         Saved {
             identities: identities
                 .filter_map(|(key, until)| Some((*key, left(until)?)))
-                .collect(),
-            sources: sources
-                .filter_map(|(source, until)| Some((*source, left(until)?)))
                 .collect(),
         }
     }
@@ -97,13 +80,6 @@ impl Bans {
         *self.identities.touch(key, now, || until) = until;
     }
 
-    /// Bans a source from `now` on.
-    pub fn ban_source(&mut self, source: Source, now: Time) {
-        self.sources.forget_while(|_, until| *until <= now);
-        let until = now.saturating_add(SOURCE_BAN);
-        *self.sources.touch(source, now, || until) = until;
-    }
-
     /// Lifts the ban of an identity, if there was one.
     pub fn pardon(&mut self, key: &Key) -> bool {
         self.identities.remove(key).is_some()
@@ -116,34 +92,21 @@ impl Bans {
         (*until > now).then(|| until.since(now))
     }
 
-    /// What is left of a source's ban; none if it is welcome.
+    /// How many there are, expired ones included.
     #[must_use]
-    pub fn source_left(&self, source: &Source, now: Time) -> Option<Span> {
-        let until = self.sources.get(source)?;
-        (*until > now).then(|| until.since(now))
-    }
-
-    /// Bans of identities and of sources, expired ones included.
-    #[must_use]
-    pub fn counts(&self) -> (usize, usize) {
-        (self.identities.len(), self.sources.len())
+    pub fn count(&self) -> usize {
+        self.identities.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
     use super::*;
 
     fn key(number: u32) -> Key {
         let mut key = [0; 32];
         key[..4].copy_from_slice(&number.to_le_bytes());
         key
-    }
-
-    fn source(number: u32) -> Source {
-        Source::of(IpAddr::V4(Ipv4Addr::from_bits(number)))
     }
 
     fn at(secs: u64) -> Time {
@@ -164,33 +127,30 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_banned_for_ten_minutes_from_the_last_time() {
+    fn a_ban_lasts_from_the_last_time_and_can_be_lifted() {
         let mut bans = Bans::default();
-        bans.ban_source(source(1), at(0));
-        bans.ban_source(source(1), at(300));
-        let left = bans.source_left(&source(1), at(899));
-        assert_eq!(left, Some(Span::SECOND));
-        assert_eq!(bans.source_left(&source(1), at(900)), None);
         bans.ban(key(1), at(0));
+        bans.ban(key(1), at(300));
+        let left = bans.left(&key(1), at(24 * 3_600 + 299));
+        assert_eq!(left, Some(Span::SECOND));
         assert!(bans.pardon(&key(1)));
         assert!(!bans.pardon(&key(1)));
+        assert_eq!(bans.left(&key(1), at(301)), None);
     }
 
     /// Register: J14.
     #[test]
-    fn the_oldest_goes_when_the_table_is_full_and_sources_push_out_no_identity() {
+    fn the_oldest_goes_when_the_table_is_full() {
         let mut bans = Bans::default();
-        bans.ban(key(u32::MAX), at(0));
         for number in 0..100_001 {
-            bans.ban_source(source(number), at(1));
+            bans.ban(key(number), at(1));
         }
-        assert_eq!(bans.counts(), (1, BANS_MAX));
-        assert!(bans.left(&key(u32::MAX), at(1)).is_some());
-        assert!(bans.source_left(&source(0), at(1)).is_none());
-        assert!(bans.source_left(&source(100_000), at(1)).is_some());
+        assert_eq!(bans.count(), BANS_MAX);
+        assert!(bans.left(&key(0), at(1)).is_none());
+        assert!(bans.left(&key(100_000), at(1)).is_some());
         // What is over makes room without a look.
-        bans.ban_source(source(5), at(700));
-        assert_eq!(bans.counts(), (1, 1));
+        bans.ban(key(5), at(24 * 3_600 + 1));
+        assert_eq!(bans.count(), 1);
     }
 
     /// A ban of a day, an hour of which is over, has 23 hours left in the next run, whose time
@@ -202,10 +162,7 @@ mod tests {
         let mut bans = Bans::default();
         bans.ban(key(1), at(0));
         bans.ban(key(2), at(3_000));
-        bans.ban_source(source(1), at(3_300));
-        bans.ban_source(source(2), at(2_000));
         let saved = bans.save(at(3_600));
-        assert_eq!(saved.sources, [(source(1), Span::from_secs(300))]);
         let again = Bans::restore(saved.clone(), at(0));
         assert_eq!(again.save(at(0)), saved);
         assert!(again.left(&key(1), at(23 * 3_600 - 1)).is_some());
@@ -217,10 +174,8 @@ mod tests {
     fn a_saved_ban_is_no_longer_than_a_new_one() {
         let saved = Saved {
             identities: vec![(key(1), Span::from_nanos(u64::MAX))],
-            sources: vec![(source(1), Span::from_nanos(u64::MAX))],
         };
         let bans = Bans::restore(saved, at(9));
         assert_eq!(bans.left(&key(1), at(9)), Some(IDENTITY_BAN));
-        assert_eq!(bans.source_left(&source(1), at(9)), Some(SOURCE_BAN));
     }
 }
