@@ -34,10 +34,12 @@ use intake::Intake;
 pub(crate) use intake::Partial;
 pub(crate) use outlet::write;
 pub(crate) use shared::{Budget, Held, Pool, Shared};
+pub(crate) use watched::watched;
 
 mod intake;
 mod outlet;
 mod shared;
+mod watched;
 
 /// Which session of which peer: what an older one still says counts no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use super::host::Host;
 use super::peers::{Link, Trouble};
 use crate::control::api::Reached;
 use crate::identity::PublicKey;
-use crate::session::{self, Seat, Shared};
+use crate::session::{self, End, News, Seat, Shared};
 use crate::transport::{DEADLINE, GreetError, Secure, TransportError};
 
 /// Bytes that a socket may hold unsent: the queue is kept where the discipline orders it.
@@ -80,7 +80,16 @@ impl Host {
         let endpoint = self.doors.endpoint.clone();
         let happenings = self.happenings.clone();
         let guests = Arc::clone(&self.doors.guests);
-        let greeting = tokio::spawn(async move {
+        let over = move |error| {
+            Happening::Met(Box::new(Met {
+                by: By::Them(id),
+                remote,
+                local: None,
+                result: Err(GreetError::Io(error)),
+            }))
+        };
+        let news = happenings.clone();
+        let greeting = async move {
             set_up(&stream);
             let local = stream.local_addr().ok();
             let judge = |key: &PublicKey, hello: &Hello| {
@@ -97,8 +106,9 @@ impl Host {
                 result: result.map(|(secure, hello)| (secure, hello.name)),
             };
             let _ = happenings.send(Happening::Met(Box::new(met))).await;
-        });
-        self.doors.greeting.insert(id, greeting.abort_handle());
+        };
+        let greeting = session::watched(greeting, news, over);
+        self.doors.greeting.insert(id, greeting);
     }
 
     /// A handshake is over.
@@ -338,8 +348,9 @@ impl Host {
         let happenings = &self.happenings;
         let reading = session::read(reader, Arc::clone(&shared), seat, happenings.clone());
         let writing = session::write(writer, Arc::clone(&shared), seat, queue, happenings.clone());
-        let reader = tokio::spawn(reading);
-        tokio::spawn(writing);
+        let broken = move |error| Happening::Session(seat, News::Ended(End::Broken(error)));
+        let reader = session::watched(reading, happenings.clone(), broken);
+        session::watched(writing, happenings.clone(), broken);
         let since = self.clock.now();
         let row = self.peers.at_mut(id);
         row.trouble = None;

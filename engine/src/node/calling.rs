@@ -14,6 +14,7 @@ use super::arrivals::set_up;
 use super::doors::{By, Met};
 use super::host::Host;
 use crate::identity::PublicKey;
+use crate::session;
 use crate::transport::{DEADLINE, GreetError};
 
 /// How long a host may take to answer the first packet of a call.
@@ -38,8 +39,18 @@ impl Host {
         let endpoint = self.doors.endpoint.clone();
         let happenings = self.happenings.clone();
         let hello = endpoint.hello(&self.doors.name, Some(self.doors.listening.port()));
-        tokio::spawn(async move {
-            let mut remote = SocketAddr::from(([0, 0, 0, 0], 0));
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let over = move |error| {
+            Happening::Met(Box::new(Met {
+                by: By::Us(key),
+                remote: nowhere,
+                local: None,
+                result: Err(GreetError::Io(error)),
+            }))
+        };
+        let news = happenings.clone();
+        let calling = async move {
+            let mut remote = nowhere;
             let mut local = None;
             let call = async {
                 let late = |_| GreetError::Deadline(CONNECT);
@@ -65,7 +76,8 @@ impl Host {
                 result,
             };
             let _ = happenings.send(Happening::Met(Box::new(met))).await;
-        });
+        };
+        session::watched(calling, news, over);
     }
 
     /// A peer of the file can be called at `address`.

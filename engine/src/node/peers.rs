@@ -14,7 +14,7 @@ use fairhaul_core::message::Message;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::wire::greeting::RefusalCode;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
 use crate::control::metrics::PeerMetrics;
 use crate::identity::PublicKey;
@@ -128,7 +128,7 @@ pub(crate) struct Link {
     pub(crate) remote: SocketAddr,
     pub(crate) outgoing: mpsc::UnboundedSender<Outgoing>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) reader: JoinHandle<()>,
+    pub(crate) reader: AbortHandle,
     /// What the peer calls the contents it takes part in.
     pub(crate) names: BTreeMap<TransferId, ContentId>,
 }
