@@ -5,7 +5,7 @@
 use fairhaul_core::node::Input;
 use fairhaul_core::quantity::Quantity;
 use fairhaul_core::units::{Rate, Weight};
-use fairhaul_core::uplink::{Over, Promises, Target};
+use fairhaul_core::uplink::{Over, Target};
 
 use super::host::Host;
 use crate::control::api::{self, Direction, Failure};
@@ -85,13 +85,8 @@ impl Host {
         Ok(())
     }
 
-    /// Refuses a floor that cannot be kept beside those that are in force. One that is not
-    /// raised is never refused: the node may have become slower since.
+    /// Refuses a floor that cannot be kept beside those that are in force.
     fn check_floor(&self, target: Target, floor: Rate) -> Result<(), Failure> {
-        if floor <= self.limits.of(target).floor.unwrap_or(Rate::new(0)) {
-            return Ok(());
-        }
-        let mut promises = Promises::new(self.limits.of(Target::Node).cap);
         let group_of = |target| match target {
             Target::Peer(peer) => {
                 let name = self.peers.at(peer).params.as_ref()?.group.as_deref()?;
@@ -99,20 +94,8 @@ impl Host {
             }
             _ => None,
         };
-        let mut promise = |target, floor: Rate| {
-            let cap = self.limits.of(target).cap;
-            match target {
-                Target::Node => Ok(()),
-                Target::Group(group) => promises.group(group, floor, cap),
-                _ => promises.member(floor, cap, group_of(target)),
-            }
-        };
-        let others = self.limits.floors().filter(|(other, _)| *other != target);
-        for (other, floor) in others {
-            // Those in force were promised, whatever has become of the node since.
-            let _ = promise(other, floor);
-        }
-        promise(target, floor).map_err(|unkept| {
+        let kept = self.limits.keep_floor(target, floor, group_of);
+        kept.map_err(|unkept| {
             let text = |rate: Rate| Quantity::Rate.text(rate.get());
             let (sum, cap) = (text(unkept.sum), text(unkept.capacity));
             let what = match unkept.over {

@@ -21,6 +21,7 @@ mod arrivals;
 mod census;
 mod contents;
 mod faults;
+mod floors;
 mod fluid;
 mod guarantees;
 mod peers;
@@ -75,12 +76,14 @@ pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Se
     let peers = peers::peers(&mut build, &mut who)?;
     let contents = contents::contents(&build, &who)?;
     let mut transfers = transfers::transfers(&mut build, &who, &peers)?;
+    let listed = transfers.len();
     workloads::workloads(&mut build, &who, &peers, &mut transfers)?;
     let faults = faults::faults(&build, &who, &transfers)?;
     check_weights(&build.weights)?;
     // Links may be drawn. A sweep is not ended in its middle because one of them is narrow.
     if replication == 0 {
         guarantees::check(&build, &who, &peers)?;
+        floors::check(&build, &who, &peers, (&transfers, listed))?;
     }
     let windows = section(cx, full, "output").need("windows")?;
     let setup = Setup {

@@ -1,0 +1,194 @@
+//! Sums of floors that can be kept, by the core's rule, at every peer that sends.
+//!
+//! All that the file lists may be under way at once, and one transfer of each workload from each
+//! of its sources: nobody knows how many. A peer or a group is promised its floor by everybody who
+//! sends to it. In a swarm a floor holds as far as the uplink of who serves allows, and is scaled
+//! in proportion beyond; each floor by itself is held against the links by `guarantees`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fairhaul_core::id::GroupId;
+use fairhaul_core::quantity::Quantity;
+use fairhaul_core::units::Rate;
+use fairhaul_core::uplink::{Over, Promises, Unkept};
+use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
+
+use super::super::bad::BadInput;
+use super::super::reader::At;
+use super::who::Who;
+use super::{Build, section};
+
+/// The floor of who has none.
+const NOTHING: Rate = Rate::new(0);
+
+/// What one source promises one destination.
+#[derive(Clone, Copy, Debug, Default)]
+struct Promised<'a> {
+    /// The floors of transfers to it that are in no other group.
+    transfers: u64,
+    /// The last of them.
+    last: Option<&'a TransferSetup>,
+}
+
+/// Refuses the first floor that cannot be kept beside those before it. The first `listed`
+/// transfers are those that the file lists.
+pub(super) fn check(
+    build: &Build<'_>,
+    who: &Who,
+    peers: &[PeerSetup],
+    (transfers, listed): (&[TransferSetup], usize),
+) -> Result<(), BadInput> {
+    let (listed, drawn) = transfers.split_at(listed);
+    let mut workloads = BTreeSet::new();
+    let first_of_each = drawn.iter().filter(|transfer| {
+        let workload = transfer.name.rsplit_once('.').map(|(name, _)| name);
+        workloads.insert((workload, transfer.source))
+    });
+    let at_once: Vec<&TransferSetup> = listed.iter().chain(first_of_each).collect();
+    let mut by_source: BTreeMap<u32, Vec<&TransferSetup>> = BTreeMap::new();
+    for transfer in &at_once {
+        by_source.entry(transfer.source).or_default().push(transfer);
+    }
+    for (source, transfers) in &by_source {
+        at_source(build, who, (peers, &peers[*source as usize]), transfers)?;
+    }
+    at_destinations(build, peers, &at_once)
+}
+
+fn at_source(
+    build: &Build<'_>,
+    who: &Who,
+    (peers, source): (&[PeerSetup], &PeerSetup),
+    transfers: &[&TransferSetup],
+) -> Result<(), BadInput> {
+    let mut promises = Promises::new(least(source.up, source.upload_cap));
+    let is_apart = |transfer: &TransferSetup| {
+        let own = peers[transfer.destination as usize].group;
+        transfer.group.is_some_and(|group| Some(group) != own)
+    };
+    let mut groups = BTreeSet::new();
+    let mut to: BTreeMap<u32, Promised<'_>> = BTreeMap::new();
+    for &transfer in transfers {
+        groups.extend(
+            [peers[transfer.destination as usize].group, transfer.group]
+                .into_iter()
+                .flatten(),
+        );
+        let promised = to.entry(transfer.destination).or_default();
+        if let Some(floor) = transfer.floor.filter(|_| !is_apart(transfer)) {
+            promised.transfers = promised.transfers.saturating_add(floor.get());
+            promised.last = Some(transfer);
+        }
+    }
+    for group in groups {
+        let row = &build.groups[group as usize];
+        let kept = promises.group(GroupId(group), row.floor.unwrap_or(NOTHING), row.cap);
+        kept.map_err(|unkept| refused(&of_group(build, &row.name), &source.name, unkept))?;
+    }
+    for (peer, promised) in to {
+        let setup = &peers[peer as usize];
+        let own = setup.floor.unwrap_or(NOTHING);
+        let floor = own.max(Rate::new(promised.transfers));
+        let kept = promises.member(floor, setup.cap, setup.group.map(GroupId));
+        kept.map_err(|unkept| {
+            let at = match promised.last.filter(|_| floor > own) {
+                Some(transfer) => of_transfer(build, transfer),
+                None => of_peer(build, who, peer),
+            };
+            refused(&at, &source.name, unkept)
+        })?;
+    }
+    for transfer in transfers.iter().filter(|transfer| is_apart(transfer)) {
+        let (floor, group) = (
+            transfer.floor.unwrap_or(NOTHING),
+            transfer.group.map(GroupId),
+        );
+        let kept = promises.member(floor, transfer.cap, group);
+        kept.map_err(|unkept| refused(&of_transfer(build, transfer), &source.name, unkept))?;
+    }
+    Ok(())
+}
+
+/// Refuses the first transfer whose floor brings the sum of those to one peer above what that may
+/// receive.
+fn at_destinations(
+    build: &Build<'_>,
+    peers: &[PeerSetup],
+    transfers: &[&TransferSetup],
+) -> Result<(), BadInput> {
+    let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
+    for transfer in transfers {
+        let peer = &peers[transfer.destination as usize];
+        let sum = sums.entry(transfer.destination).or_default();
+        *sum = sum.saturating_add(transfer.floor.unwrap_or(NOTHING).get());
+        if let Some(most) = least(peer.down, peer.download_cap)
+            && *sum > most.get()
+        {
+            let what = format!(
+                "brings the sum of floors above what {:?} may receive",
+                peer.name
+            );
+            let at = of_transfer(build, transfer);
+            return Err(bad(&at, what, Rate::new(*sum), most));
+        }
+    }
+    Ok(())
+}
+
+fn refused(at: &At<'_>, source: &str, unkept: Unkept) -> BadInput {
+    let what = match unkept.over {
+        Over::Own => "brings the sum of floors at one peer above its cap".to_owned(),
+        Over::Group(_) => {
+            "brings the sum of floors in its group above the group's upload".to_owned()
+        }
+        Over::Node => format!("brings the sum of floors above what {source:?} may send"),
+    };
+    bad(at, what, unkept.sum, unkept.capacity)
+}
+
+fn bad(at: &At<'_>, what: String, sum: Rate, most: Rate) -> BadInput {
+    let text = |rate: Rate| Quantity::Rate.text(rate.get());
+    at.bad_got(what, &text(sum), format!("at most {}", text(most)))
+}
+
+/// The key `floor` of the row that a transfer was made of: that of its name, or of what is before
+/// a number in it.
+fn of_transfer<'a>(build: &Build<'a>, transfer: &TransferSetup) -> At<'a> {
+    let rows = ["transfer", "workload"]
+        .into_iter()
+        .flat_map(|section| build.rows(section));
+    let before = transfer.name.rsplit_once('.').map(|(before, _)| before);
+    let named = rows.filter(|row| {
+        let name = row.need("name").and_then(|at| at.name());
+        name.is_ok_and(|name| name == transfer.name || Some(name) == before)
+    });
+    // Of t and t.1 the longer one is meant.
+    let longest = named.max_by_key(|row| row.path.len());
+    longest
+        .and_then(|row| row.get("floor"))
+        .expect("each transfer has a row")
+}
+
+fn of_peer<'a>(build: &Build<'a>, who: &Who, peer: u32) -> At<'a> {
+    let mut rows = ["peer", "class"]
+        .into_iter()
+        .flat_map(|section| build.rows(section));
+    let own = rows.find(|row| {
+        let name = row.need("name").and_then(|at| at.name());
+        name.is_ok_and(|name| who.find(name).is_some_and(|peers| peers.contains(&peer)))
+    });
+    own.and_then(|row| row.get("floor"))
+        .expect("each peer has a row")
+}
+
+fn of_group<'a>(build: &Build<'a>, name: &str) -> At<'a> {
+    let groups = section(build.cx, build.full, "group");
+    let row = groups.need(name).and_then(|at| at.row("[group.NAME]"));
+    row.ok()
+        .and_then(|row| row.get("floor"))
+        .expect("each group has a row")
+}
+
+fn least(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {
+    [one, other].into_iter().flatten().min()
+}
