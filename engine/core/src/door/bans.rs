@@ -4,6 +4,9 @@
 //! had an identity, for ten minutes. Refuses to ban for anything that can befall an honest peer,
 //! see [`Misbehaviour::is_lie`].
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Key;
@@ -19,19 +22,46 @@ pub const SOURCE_BAN: Span = Span::from_secs(600);
 /// Bans of each kind; the oldest goes. Sources cannot push out identities.
 pub const BANS_MAX: usize = 100_000;
 
+/// What an identity is banned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It did what no honest peer does.
+    Misbehaviour(Misbehaviour),
+    /// It said that it was another key than the one that it proved.
+    FalseKey,
+    /// An earlier version, which kept no reasons, banned it.
+    Unknown,
+}
+
+/// One banned identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// Who.
+    pub key: Key,
+    /// Why.
+    pub reason: Reason,
+    /// How much longer.
+    pub left: Span,
+}
+
 /// Everybody who is banned.
 #[derive(Debug)]
 pub struct Bans {
-    identities: Recent<Key, Time>,
+    identities: Recent<Key, (Time, Reason)>,
     sources: Recent<Source, Time>,
 }
 
 /// The bans in a form that outlives a process: how much of each is left. The clock stands still
 /// between two runs, so that a ban never ends early, whatever the wall clock says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Saved {
     /// Identities and what is left of their bans.
     pub identities: Vec<(Key, Span)>,
+    /// What these were banned for; one that is not named was banned by an earlier version.
+    #[serde(default)]
+    pub reasons: Vec<(Key, Reason)>,
     /// Sources and what is left of their bans.
     pub sources: Vec<(Source, Span)>,
 }
@@ -55,9 +85,11 @@ impl Bans {
         // Those with the least left are the oldest.
         identities.sort_by_key(|&(key, left)| (left, key));
         sources.sort_by_key(|&(source, left)| (left, source));
+        let reasons: BTreeMap<Key, Reason> = saved.reasons.into_iter().collect();
         for (key, left) in identities {
             let until = now.saturating_add(left.min(IDENTITY_BAN));
-            *bans.identities.touch(key, now, || until) = until;
+            let reason = reasons.get(&key).copied().unwrap_or(Reason::Unknown);
+            *bans.identities.touch(key, now, || (until, reason)) = (until, reason);
         }
         for (source, left) in sources {
             let until = now.saturating_add(left.min(SOURCE_BAN));
@@ -70,12 +102,11 @@ impl Bans {
     #[must_use]
     pub fn save(&self, now: Time) -> Saved {
         let left = |until: &Time| Some(until.since(now)).filter(|left| *left > Span::ZERO);
-        let identities = self.identities.iter();
         let sources = self.sources.iter();
+        let identities = || self.list(now);
         Saved {
-            identities: identities
-                .filter_map(|(key, until)| Some((*key, left(until)?)))
-                .collect(),
+            identities: identities().map(|ban| (ban.key, ban.left)).collect(),
+            reasons: identities().map(|ban| (ban.key, ban.reason)).collect(),
             sources: sources
                 .filter_map(|(source, until)| Some((*source, left(until)?)))
                 .collect(),
@@ -85,16 +116,44 @@ impl Bans {
     /// `key` did something wrong. True if it is banned for it.
     pub fn judge(&mut self, key: Key, why: Misbehaviour, now: Time) -> bool {
         if why.is_lie() {
-            self.ban(key, now);
+            self.ban(key, Reason::Misbehaviour(why), now);
         }
         why.is_lie()
     }
 
     /// Bans an identity from `now` on.
-    pub fn ban(&mut self, key: Key, now: Time) {
-        self.identities.forget_while(|_, until| *until <= now);
-        let until = now.saturating_add(IDENTITY_BAN);
-        *self.identities.touch(key, now, || until) = until;
+    pub fn ban(&mut self, key: Key, reason: Reason, now: Time) {
+        let ban = (now.saturating_add(IDENTITY_BAN), reason);
+        *self.identities.touch(key, now, || ban) = ban;
+    }
+
+    /// Every identity that is banned at `now`, in order of their keys.
+    pub fn list(&self, now: Time) -> impl Iterator<Item = Ban> {
+        let bans = self
+            .identities
+            .iter()
+            .map(move |(key, (until, reason))| Ban {
+                key: *key,
+                reason: *reason,
+                left: until.since(now),
+            });
+        bans.filter(|ban| ban.left > Span::ZERO)
+    }
+
+    /// The ban of an identity; none if it is welcome.
+    #[must_use]
+    pub fn of(&self, key: &Key, now: Time) -> Option<Ban> {
+        let (until, reason) = *self.identities.get(key)?;
+        (until > now).then(|| Ban {
+            key: *key,
+            reason,
+            left: until.since(now),
+        })
+    }
+
+    /// Forgets bans that are over, and says whose: these may be let in and called again.
+    pub fn expire(&mut self, now: Time) -> Vec<Key> {
+        self.identities.forget_while(|_, (until, _)| *until <= now)
     }
 
     /// Bans a source from `now` on.
@@ -112,8 +171,7 @@ impl Bans {
     /// What is left of an identity's ban; none if it is welcome.
     #[must_use]
     pub fn left(&self, key: &Key, now: Time) -> Option<Span> {
-        let until = self.identities.get(key)?;
-        (*until > now).then(|| until.since(now))
+        self.of(key, now).map(|ban| ban.left)
     }
 
     /// What is left of a source's ban; none if it is welcome.
@@ -127,6 +185,16 @@ impl Bans {
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         (self.identities.len(), self.sources.len())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misbehaviour(why) => why.fmt(f),
+            Self::FalseKey => f.write_str("claimed another key than its own"),
+            Self::Unknown => f.write_str("banned by an earlier version"),
+        }
     }
 }
 
@@ -171,7 +239,7 @@ mod tests {
         let left = bans.source_left(&source(1), at(899));
         assert_eq!(left, Some(Span::SECOND));
         assert_eq!(bans.source_left(&source(1), at(900)), None);
-        bans.ban(key(1), at(0));
+        bans.ban(key(1), Reason::FalseKey, at(0));
         assert!(bans.pardon(&key(1)));
         assert!(!bans.pardon(&key(1)));
     }
@@ -180,7 +248,7 @@ mod tests {
     #[test]
     fn the_oldest_goes_when_the_table_is_full_and_sources_push_out_no_identity() {
         let mut bans = Bans::default();
-        bans.ban(key(u32::MAX), at(0));
+        bans.ban(key(u32::MAX), Reason::FalseKey, at(0));
         for number in 0..100_001 {
             bans.ban_source(source(number), at(1));
         }
@@ -200,14 +268,17 @@ mod tests {
     #[test]
     fn bans_outlive_the_process() {
         let mut bans = Bans::default();
-        bans.ban(key(1), at(0));
-        bans.ban(key(2), at(3_000));
+        let lie = Reason::Misbehaviour(Misbehaviour::WrongHash);
+        bans.ban(key(1), lie, at(0));
+        bans.ban(key(2), Reason::FalseKey, at(3_000));
         bans.ban_source(source(1), at(3_300));
         bans.ban_source(source(2), at(2_000));
         let saved = bans.save(at(3_600));
         assert_eq!(saved.sources, [(source(1), Span::from_secs(300))]);
         let again = Bans::restore(saved.clone(), at(0));
         assert_eq!(again.save(at(0)), saved);
+        let reasons: Vec<Reason> = again.list(at(0)).map(|ban| ban.reason).collect();
+        assert_eq!(reasons, [lie, Reason::FalseKey]);
         assert!(again.left(&key(1), at(23 * 3_600 - 1)).is_some());
         assert!(again.left(&key(1), at(23 * 3_600)).is_none());
     }
@@ -217,10 +288,27 @@ mod tests {
     fn a_saved_ban_is_no_longer_than_a_new_one() {
         let saved = Saved {
             identities: vec![(key(1), Span::from_nanos(u64::MAX))],
+            reasons: Vec::new(),
             sources: vec![(source(1), Span::from_nanos(u64::MAX))],
         };
         let bans = Bans::restore(saved, at(9));
         assert_eq!(bans.left(&key(1), at(9)), Some(IDENTITY_BAN));
         assert_eq!(bans.source_left(&source(1), at(9)), Some(SOURCE_BAN));
+        let reason = bans.of(&key(1), at(9)).map(|ban| ban.reason);
+        assert_eq!(reason, Some(Reason::Unknown));
+    }
+
+    /// Whoever is let in again because its time is over is named once.
+    #[test]
+    fn a_ban_that_is_over_is_told_once() {
+        let mut bans = Bans::default();
+        for number in 0..3 {
+            bans.ban(key(number), Reason::FalseKey, at(u64::from(number)));
+        }
+        let day = 24 * 3_600;
+        assert!(bans.expire(at(day - 1)).is_empty());
+        assert_eq!(bans.expire(at(day + 1)), [key(0), key(1)]);
+        assert!(bans.expire(at(day + 1)).is_empty());
+        assert_eq!(bans.list(at(day + 1)).count(), 1);
     }
 }
