@@ -33,8 +33,8 @@ mod typed;
 
 use bad::{Fault, ask};
 use grammar::{Form, SECTIONS, Section};
-pub(crate) use kind::is_name;
-use kind::{Kind, key_bytes, literal, noun, quoted, shown};
+use kind::{Kind, literal, noun, quoted, shown};
+pub(crate) use kind::{is_name, key_bytes};
 use row::{Row, Source, join};
 
 /// Longest parameter file. Limit L12 allows 64 MiB; nobody writes this much by hand.

@@ -56,6 +56,7 @@ listen = "0.0.0.0:7440"
 data = "/var/lib/fairhaul"
 exchange = true
 private-addresses = []
+patience = "2 min"
 
 [[peer]]
 name = "vm-2"
@@ -165,7 +166,7 @@ fn a_bad_file_ends_with_one_line_and_code_3() {
     .unwrap();
     for arguments in [&["check", "n.toml"][..], &["check", "n.toml", "--json"]] {
         let line = "n.toml:3:node.lissen: unknown key, did you mean \"listen\"; got lissen; \
-                    allowed name, listen, data, key, exchange, private-addresses\n";
+                    allowed name, listen, data, key, exchange, private-addresses, patience\n";
         let expected = (3, String::new(), line.to_owned());
         assert_eq!(said(folder.path(), arguments), expected);
     }

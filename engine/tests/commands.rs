@@ -13,9 +13,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use fairhaul::control::api::{
-    Call, Direction, Event, Failure, FlowStatus, Got, Happening, Hold, LimitStatus, NodeStatus,
-    Nothing, PeerStatus, Phase, Pong, Progress, Reached, Reloaded, Request, Sent, Shared, Status,
-    TransferState, TransferStatus,
+    BanStatus, Call, Direction, Event, Failure, FlowStatus, Got, Happening, Hold, Lifted,
+    LimitStatus, NodeStatus, Nothing, PeerStatus, Phase, Pong, Progress, Reached, Reloaded,
+    Request, Sent, Shared, Status, TransferState, TransferStatus,
 };
 use fairhaul::control::metrics::Metrics;
 use fairhaul::control::serve::{Control, Handles, Places};
@@ -153,6 +153,10 @@ fn answer(call: Call) -> Option<Call> {
             rtt_us: vec![1_234, 56],
         }),
         Request::Peers(_) => call.done(&[peer()]),
+        Request::Bans(_) => call.done(&[ban()]),
+        Request::Lift(lift) => call.done(&Lifted {
+            keys: vec![lift.whose.clone()],
+        }),
         Request::Status(_) => call.done(&status()),
         Request::Reload(_) => call.done(&Reloaded {
             changed: vec!["limits.upload".to_owned()],
@@ -181,6 +185,18 @@ fn peer() -> PeerStatus {
         floor_bytes_s: 0,
         group: None,
         trouble: Some(HOSTILE.to_owned()),
+        ban: None,
+    }
+}
+
+fn ban() -> BanStatus {
+    BanStatus {
+        key: "ab".repeat(32),
+        peer: Some("vm-2".to_owned()),
+        reason: HOSTILE.to_owned(),
+        since_unix_ms: 0,
+        until_unix_ms: 86_400_000,
+        left_s: 80_000,
     }
 }
 
@@ -222,6 +238,7 @@ fn status() -> Status {
                 down_bytes_s: 0,
                 queued_bytes: 9,
                 asked_bytes: 0,
+                has_bytes: 40,
                 hold: Hold::PeerCap,
                 waiting_for: None,
             }],
@@ -288,6 +305,11 @@ fn each_command_that_moves_contents_asks_what_was_typed_and_prints_what_is_data(
             "ping vm-2",
             json!({ "command": "ping", "peer": "vm-2" }),
             "1.234 ms\n0.056 ms\n",
+        ),
+        (
+            "bans lift vm-2",
+            json!({ "command": "lift", "whose": "vm-2" }),
+            "vm-2\n",
         ),
     ];
     typed(&node, cases);
@@ -398,6 +420,25 @@ fn a_status_says_who_waits_for_what_and_escapes_names() {
 }
 
 /// Register: O2.
+#[test]
+fn bans_are_listed_with_whom_and_what_for_and_how_long() {
+    let node = Rote::new();
+    let (code, table, _) = node.said(&["bans"]);
+    assert_eq!(code, 0);
+    let row = table.lines().nth(1).unwrap();
+    for part in [
+        &*"ab".repeat(32),
+        "vm-2",
+        "1970-01-01T00:00:00Z",
+        "22 h",
+        ESCAPED,
+    ] {
+        assert!(row.contains(part), "{part}: {row}");
+    }
+    let (_, json, _) = node.said(&["bans", "--json"]);
+    assert!(json.contains("\"left_s\": 80000"), "{json}");
+}
+
 #[test]
 fn peers_are_listed_with_how_and_where_and_their_keys() {
     let node = Rote::new();

@@ -21,6 +21,9 @@ const CONTROL_FRAMES: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 /// Control frames of one identity at once (limit L6).
 const CONTROL_BURST: NonZeroU32 = NonZeroU32::new(500).expect("not zero");
 
+/// The same where all that was said in two minutes may come at once.
+const CONTROL_HELD_BACK: NonZeroU32 = NonZeroU32::new(500 + 120 * 100).expect("not zero");
+
 /// At most a number of events per second, and a burst.
 ///
 /// ```
@@ -53,10 +56,21 @@ impl EventLimit {
         }
     }
 
+    /// Transfers that one peer is told of unasked: half as many as it may be told of anything.
+    pub(crate) fn announcements() -> Self {
+        let half = |limit: NonZeroU32| NonZeroU32::new(limit.get() / 2).unwrap_or(limit);
+        Self::new(half(CONTROL_FRAMES), half(CONTROL_BURST))
+    }
+
     /// The control frames of one identity: 100 per second, 500 at once.
     #[must_use]
     pub fn control_frames() -> Self {
         Self::new(CONTROL_FRAMES, CONTROL_BURST)
+    }
+
+    /// The same rate, for frames that a path may have held back for up to two minutes.
+    pub(crate) fn control_frames_held_back() -> Self {
+        Self::new(CONTROL_FRAMES, CONTROL_HELD_BACK)
     }
 
     /// Counts an event at `now`.

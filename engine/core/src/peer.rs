@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::choke::Candidate;
+use crate::event_limit::EventLimit;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::{CHUNKS_MAX, ContentId};
 use crate::message::Join;
@@ -62,6 +63,9 @@ pub(crate) struct Peer {
     /// When it was found silent.
     snubbed_at: Time,
     offers: Vec<Join>,
+    /// Our transfers that it is still to be told of, and how fast it may be told.
+    pub(crate) unannounced: BTreeSet<TransferId>,
+    announcements: EventLimit,
     /// Our transfers that it named when it had named as many as it may.
     pub(crate) waiting: BTreeSet<TransferId>,
     fixed_ahead: Option<u32>,
@@ -128,6 +132,8 @@ impl Peer {
             last_asked: None,
             snubbed_at: now,
             offers: Vec::new(),
+            unannounced: BTreeSet::new(),
+            announcements: EventLimit::announcements(),
             waiting: BTreeSet::new(),
             fixed_ahead,
             asking,
@@ -140,6 +146,23 @@ impl Peer {
             waited: 0,
             rounds: 0,
         }
+    }
+
+    /// Whether it is told of our transfer `id` now; else later.
+    pub(crate) fn may_announce(&mut self, id: TransferId, now: Time) -> bool {
+        let may = self.unannounced.is_empty() && self.announcements.check(now).is_ok();
+        if !may {
+            self.unannounced.insert(id);
+        }
+        may
+    }
+
+    /// The next of our transfers that it is to be told of now.
+    pub(crate) fn take_unannounced(&mut self, now: Time) -> Option<TransferId> {
+        let next = *self.unannounced.first()?;
+        self.announcements.check(now).ok()?;
+        self.unannounced.remove(&next);
+        Some(next)
     }
 
     /// Keeps what it offers until we take part in it too.

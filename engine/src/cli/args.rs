@@ -139,6 +139,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         asking: Asking,
     },
+    /// Who is banned, for what and until when; or lifts bans.
+    ///
+    /// A peer is banned for a day that sends wrong bytes or breaks the protocol in a way that no
+    /// fault of a network, disk or clock explains.
+    Bans {
+        #[command(subcommand)]
+        verb: Option<BansVerb>,
+        #[command(flatten)]
+        asking: Asking,
+    },
     /// Transfers, rates, who waits and for what.
     Status {
         /// Every second, until interrupted.
@@ -258,6 +268,19 @@ pub(crate) enum IdentityVerb {
     New,
     /// Show the public key.
     Show,
+}
+
+/// The verbs of `bans`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BansVerb {
+    /// Lift a ban, or all; prints the keys that may come in again.
+    Lift {
+        /// The key or the name of a peer, or "all".
+        #[arg(value_name = "KEY|all")]
+        whose: String,
+        #[command(flatten)]
+        asking: Asking,
+    },
 }
 
 /// `run`.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fairhaul::control::api::{
-    Direction, Failure, Floor, Get, Got, Limit, Nothing, PeerStatus, Ping, Pong, Reloaded, Request,
-    Send, Sent, Share, Shared, Status, Text, Transfer, Weight,
+    BanStatus, Direction, Failure, Floor, Get, Got, Lift, Lifted, Limit, Nothing, PeerStatus, Ping,
+    Pong, Reloaded, Request, Send, Sent, Share, Shared, Status, Text, Transfer, Weight,
 };
 use fairhaul::control::ask::{ask, follow};
 use fairhaul::printable;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{Asking, Command, Id, Node};
+use super::args::{Asking, BansVerb, Command, Id, Node};
 use super::progress::Display;
 use super::{End, absolute, print, show, socket};
 
@@ -44,6 +44,20 @@ async fn call(command: Command) -> Result<(), End> {
             let request = Request::Peers(Nothing {});
             shown(&asking, &request, |peers: &Vec<PeerStatus>| {
                 show::peers(peers)
+            })
+            .await
+        }
+        Command::Bans { verb: None, asking } => {
+            let request = Request::Bans(Nothing {});
+            shown(&asking, &request, |bans: &Vec<BanStatus>| show::bans(bans)).await
+        }
+        Command::Bans {
+            verb: Some(BansVerb::Lift { whose, asking }),
+            ..
+        } => {
+            let request = Request::Lift(Lift { whose });
+            shown(&asking, &request, |lifted: &Lifted| {
+                show::names(&lifted.keys)
             })
             .await
         }

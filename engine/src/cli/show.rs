@@ -7,8 +7,8 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use fairhaul::control::api::{
-    Direction, Event, Happening, PeerStatus, Pong, Reached, Reloaded, Status, TransferState,
-    TransferStatus,
+    BanStatus, Direction, Event, Happening, PeerStatus, Pong, Reached, Reloaded, Status,
+    TransferState, TransferStatus,
 };
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_core::quantity::Quantity;
@@ -103,14 +103,17 @@ fn rows(transfer: &TransferStatus) -> Vec<Vec<String>> {
         TransferState::Serving => "serving",
         TransferState::Stopped => "stopped",
     };
-    let done = u128::from(transfer.done_bytes) * 100;
-    let done = done.checked_div(u128::from(transfer.bytes)).unwrap_or(100);
+    let percent = |bytes: u64| {
+        let part = u128::from(bytes) * 100;
+        let part = part.checked_div(u128::from(transfer.bytes)).unwrap_or(100);
+        format!("{part} %")
+    };
     let trouble = transfer.trouble.as_deref().map(name).unwrap_or_default();
     let mut rows = vec![vec![
         transfer.id.to_string(),
         name(&transfer.name),
         state.to_owned(),
-        format!("{done} %"),
+        percent(transfer.done_bytes),
         rate(transfer.rate_bytes_s),
         transfer.eta_s.map(seconds).unwrap_or_default(),
         String::new(),
@@ -125,8 +128,15 @@ fn rows(transfer: &TransferStatus) -> Vec<Vec<String>> {
             Some(who) => format!("{}, waiting for {}", flow.hold.text(), name(who)),
             None => flow.hold.text().to_owned(),
         };
-        let mut row = vec![String::new(); 4];
-        row.extend([rate(moved), String::new(), name(&flow.peer), held]);
+        // What that peer has of it: who sends wants to know.
+        let mut row = vec![String::new(); 3];
+        row.extend([
+            percent(flow.has_bytes),
+            rate(moved),
+            String::new(),
+            name(&flow.peer),
+            held,
+        ]);
         rows.push(row);
     }
     rows
@@ -155,9 +165,14 @@ pub(super) fn peers(peers: &[PeerStatus]) -> String {
             Reached::Listed => "listed",
             Reached::Told => "told of",
         };
-        let how = match &peer.trouble {
-            Some(why) => format!("{how}: {}", name(why)),
-            None => how.to_owned(),
+        let how = match (&peer.ban, &peer.trouble) {
+            (Some(ban), _) => format!(
+                "{how}: banned for {} more: {}",
+                seconds(ban.left_s),
+                name(&ban.reason)
+            ),
+            (None, Some(why)) => format!("{how}: {}", name(why)),
+            (None, None) => how.to_owned(),
         };
         table.rows.push(vec![
             name(&peer.name),
@@ -171,6 +186,29 @@ pub(super) fn peers(peers: &[PeerStatus]) -> String {
         ]);
     }
     table.text()
+}
+
+/// Who is banned, as text.
+pub(super) fn bans(bans: &[BanStatus]) -> String {
+    if bans.is_empty() {
+        return "no bans\n".to_owned();
+    }
+    let mut table = Table::new(&["KEY", "PEER", "SINCE", "LEFT", "FOR"], &[3]);
+    for ban in bans {
+        table.rows.push(vec![
+            name(&ban.key),
+            ban.peer.as_deref().map(name).unwrap_or_default(),
+            format!("{:.0}", moment(ban.since_unix_ms)),
+            seconds(ban.left_s),
+            name(&ban.reason),
+        ]);
+    }
+    table.text()
+}
+
+fn moment(unix_ms: u64) -> jiff::Timestamp {
+    let millis = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
 }
 
 /// Round-trip times, one on a line.
@@ -234,9 +272,7 @@ pub(super) fn event(event: &Event) -> String {
         Happening::Refused { from, reason } => format!("{} refused: {}", name(from), name(reason)),
         Happening::Missed { events } => format!("{events} events missed"),
     };
-    let millis = i64::try_from(event.unix_ms).unwrap_or(i64::MAX);
-    let when = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-    format!("{when:.3} {what}\n")
+    format!("{:.3} {what}\n", moment(event.unix_ms))
 }
 
 /// A path on one line.

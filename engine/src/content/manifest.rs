@@ -46,12 +46,20 @@ const HASH: usize = size_of::<ChunkHash>();
 const CONTENT_CONTEXT: &str = "fairhaul 1 content";
 
 /// What the identity of a manifest that is itself moved is derived with.
-const MANIFEST_CONTEXT: &str = "fairhaul 1 manifest as content";
+const MANIFEST_CONTEXT: &str = "fairhaul 2 manifest as content";
 
-/// The identity under which the manifest of `content` is moved as a content of its own.
+/// The identity under which the manifest of `content`, which is said to have so many bytes, is
+/// moved as a content of its own.
+///
+/// Nothing proves that length before the manifest is whole. It is a part of the identity, so that
+/// those who were told different lengths are not members of one swarm: a geometry that one of them
+/// was told wrong would make liars of the others.
 #[must_use]
-pub fn manifest_id(content: ContentId) -> ContentId {
-    derive(MANIFEST_CONTEXT, &content.0)
+pub fn manifest_id(content: ContentId, bytes: u64) -> ContentId {
+    derive(
+        MANIFEST_CONTEXT,
+        &[&content.0[..], &bytes.to_le_bytes()].concat(),
+    )
 }
 
 /// The identity of the content whose manifest is `encoding`. Whoever wants that content knows

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub use call::{Call, Failure, Phase, Progress, REPLIES_MAX, Reply};
 pub use moves::{Moved, Moves, Stopped};
 pub use status::{
-    Direction, Event, FlowStatus, Happening, Hold, LimitStatus, NodeStatus, PeerStatus, Reached,
-    Status, TransferState, TransferStatus,
+    BanStatus, Direction, Event, FlowStatus, Happening, Hold, LimitStatus, NodeStatus, PeerStatus,
+    Reached, Status, TransferState, TransferStatus,
 };
 
 mod call;
@@ -43,6 +43,10 @@ pub enum Request {
     Ping(Ping),
     /// Who is known. Ends with a list of [`PeerStatus`].
     Peers(Nothing),
+    /// Who is banned, for what and until when. Ends with a list of [`BanStatus`].
+    Bans(Nothing),
+    /// Lift bans. Ends with [`Lifted`].
+    Lift(Lift),
     /// What goes on. Ends with [`Status`].
     Status(Nothing),
     /// Bytes that moved, for who measures. Ends with [`Moves`].
@@ -132,6 +136,21 @@ pub struct Text {
 pub struct Ping {
     /// The name of the peer.
     pub peer: String,
+}
+
+/// [`Request::Lift`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lift {
+    /// A public key, the name of a peer, or `all`.
+    pub whose: String,
+}
+
+/// How [`Request::Lift`] ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifted {
+    /// Keys that were banned and are no longer, as 64 hexadecimal digits each.
+    pub keys: Vec<String>,
 }
 
 /// [`Request::Limit`].

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use fairhaul_core::door::admission::{Entry, HandshakeId};
+use fairhaul_core::door::bans::Reason;
 use fairhaul_core::door::reach::Standing;
 use fairhaul_core::door::sessions::{Arrival, Refusal as Doubled};
 use fairhaul_core::door::source::Source;
@@ -216,7 +217,8 @@ impl Host {
         if let GreetError::FalseKey { proved, .. } = error
             && (self.trust_first_use || self.is_listed(proved))
         {
-            self.doors.bans.ban(*proved.as_bytes(), now);
+            let key = *proved.as_bytes();
+            self.doors.bans.ban(key, Reason::FalseKey, now);
             self.keep_bans();
             self.allow();
         }
@@ -444,7 +446,7 @@ impl Host {
     }
 
     /// Writes down who is banned, beside the driver.
-    fn keep_bans(&self) {
+    pub(super) fn keep_bans(&self) {
         let text = self.doors.bans_text(self.clock.now());
         self.contents.write(self.doors.bans_file.clone(), text);
     }

@@ -47,6 +47,11 @@ impl Host {
             Request::Get(get) => return self.get(call, &get),
             Request::Ping(ping) => return self.ping(call, &ping.peer),
             Request::Peers(_) => return call.done(&self.peer_status()),
+            Request::Bans(_) => return call.done(&self.bans()),
+            Request::Lift(lift) => match self.lift(&lift) {
+                Ok(lifted) => return call.done(&lifted),
+                Err(failure) => Err(failure),
+            },
             Request::Status(_) => return call.done(&self.status()),
             Request::Moves(_) => return call.done(&self.moves()),
             Request::Reload(_) => match self.reload() {
@@ -183,7 +188,12 @@ impl Host {
         let tree = Arc::new(scanned.tree);
         let id = tree.id();
         let number = match self.contents.find(&id) {
-            Some(content) => content.number,
+            Some(content) => {
+                let number = content.number;
+                let stamps = settled(scanned.stamps, unix_ms());
+                self.lies_in(number, scanned.base, stamps);
+                number
+            }
             None => {
                 let manifest = tree.encode();
                 let root = scanned.base;

@@ -3,13 +3,14 @@
 //! Decides nothing about service. Each content is two transfers of the core: its bytes, and
 //! its manifest, which is moved like a content of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::library::Drought;
 use fairhaul_core::manifest::ContentId;
 use fairhaul_core::tellers::Tellers;
 use fairhaul_core::time::Time;
@@ -25,6 +26,9 @@ use crate::store::Store;
 
 /// The form of the files that are kept; another one is not read.
 const VERSION: u32 = 1;
+
+/// Lengths that the manifest of one content may be said to have: all but one are lies.
+const LENGTHS_MAX: usize = 8;
 
 /// All of them, by number.
 #[derive(Debug)]
@@ -47,7 +51,16 @@ pub(crate) struct Content {
     pub(crate) id: ContentId,
     pub(crate) stage: Stage,
     pub(crate) manifest: Arc<ManifestShelf>,
+    /// Where it is filled, or was last, and read first.
     pub(crate) files: Option<(Arc<Store>, Arc<Tree>)>,
+    /// Other folders in which it is whole, as far as is known: it is read from them, too.
+    pub(crate) others: Vec<(PathBuf, Arc<Store>)>,
+    /// Wishes for it in other folders, which wait for their turn.
+    pub(crate) wishes: VecDeque<Wish>,
+    /// Files of its that were found changed, each told once.
+    pub(crate) changed: BTreeSet<String>,
+    /// For how long nobody has had what is missing.
+    pub(crate) drought: Drought,
     /// Commands that wait for its end.
     pub(crate) watchers: Vec<Call>,
     /// Peers that offered it and want to know what becomes of it.
@@ -83,6 +96,8 @@ pub(crate) struct Content {
     pub(crate) fed: Time,
     /// Memory that it takes because a peer pushed it.
     pub(crate) held: Option<Held>,
+    /// Other lengths that its manifest is said to have.
+    pub(crate) lengths: VecDeque<u64>,
 }
 
 /// Where a content stands.
@@ -118,6 +133,26 @@ pub(crate) struct Kept {
     /// How long that peer said it was, in bytes, until its manifest says what it takes.
     #[serde(default)]
     pub(crate) offered: u64,
+    /// Other folders in which it is whole.
+    #[serde(default)]
+    pub(crate) places: Vec<Placed>,
+}
+
+/// A folder in which a content is whole, beside the one that was filled last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Placed {
+    pub(crate) role: Role,
+    /// The key of the peer that pushed it there, and how long it said that it was.
+    pub(crate) from: Option<String>,
+    pub(crate) offered: u64,
+}
+
+/// The wish to have a content in a folder, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) place: Placed,
+    pub(crate) watchers: Vec<Call>,
+    pub(crate) offered: Vec<PeerId>,
 }
 
 /// Why it is here.
@@ -150,6 +185,19 @@ impl Content {
         TransferId(self.number * 2 + 1)
     }
 
+    /// The identity under which its manifest moves.
+    pub(crate) fn description_id(&self) -> ContentId {
+        manifest_id(self.id, self.manifest.geometry().bytes().get())
+    }
+
+    /// Somebody says that its manifest has another length than the one that is being fetched.
+    pub(crate) fn hear_length(&mut self, bytes: u64) {
+        let known = self.manifest.geometry().bytes().get() == bytes;
+        if !known && !self.lengths.contains(&bytes) && self.lengths.len() < LENGTHS_MAX {
+            self.lengths.push_back(bytes);
+        }
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.files
             .as_ref()
@@ -171,6 +219,75 @@ impl Content {
     pub(crate) fn is_fetch(&self) -> bool {
         matches!(self.kept.role, Role::Fetched { .. })
     }
+
+    /// The stores that it is read from, the one that was filled last first.
+    pub(crate) fn stores(&self) -> Vec<Arc<Store>> {
+        let first = self.files.iter().map(|(store, _)| store);
+        let others = self.others.iter().map(|(_, store)| store);
+        first.chain(others).cloned().collect()
+    }
+
+    /// Whether it is in that folder, or on its way to it.
+    pub(crate) fn goes_to(&self, folder: &Path) -> bool {
+        let waiting = self.wishes.iter().map(|wish| &wish.place.role);
+        let whole = self.kept.places.iter().map(|place| &place.role);
+        let mut all = waiting.chain(whole).chain([&self.kept.role]);
+        all.any(|role| role.folder() == folder)
+    }
+
+    /// Bytes that the peer with that key has pushed of it, in all folders together.
+    pub(crate) fn charged_to(&self, key: &str) -> u64 {
+        let last = (&self.kept.from, self.kept.offered);
+        let others = self.kept.places.iter();
+        let others = others.map(|place| (&place.from, place.offered));
+        let waiting = self.wishes.iter();
+        let waiting = waiting.map(|wish| (&wish.place.from, wish.place.offered));
+        let all = std::iter::once(last).chain(others).chain(waiting);
+        let pushed = all.filter(|(from, _)| from.as_deref() == Some(key));
+        // What is not described yet counts with what was offered, everything else with what its
+        // manifest says that it takes.
+        let bytes = pushed.map(|(_, offered)| offered.saturating_add(self.kept.manifest_bytes));
+        bytes.fold(0, u64::saturating_add)
+    }
+}
+
+impl Role {
+    /// The folder in which its files lie, or will.
+    pub(crate) fn folder(&self) -> &Path {
+        match self {
+            Self::Shared { root, .. } => root,
+            Self::Fetched { into, .. } => into,
+        }
+    }
+
+    /// Whether all of it is there, as far as is known.
+    pub(crate) const fn is_whole(&self) -> bool {
+        matches!(
+            self,
+            Self::Shared { .. } | Self::Fetched { whole: true, .. }
+        )
+    }
+}
+
+impl Wish {
+    /// That it be in the folder `into`, for nobody yet.
+    pub(crate) const fn new(into: PathBuf, overwrite: bool, force: bool) -> Self {
+        let role = Role::Fetched {
+            into,
+            overwrite,
+            force,
+            whole: false,
+        };
+        Self {
+            place: Placed {
+                role,
+                from: None,
+                offered: 0,
+            },
+            watchers: Vec::new(),
+            offered: Vec::new(),
+        }
+    }
 }
 
 impl Contents {
@@ -186,6 +303,17 @@ impl Contents {
         })
     }
 
+    /// The manifest of a content is fetched anew, of `bytes` bytes.
+    pub(crate) fn describe_as(&mut self, number: u32, bytes: u64) {
+        let Some(content) = self.rows.get_mut(&number) else {
+            return;
+        };
+        self.descriptions.remove(&content.description_id());
+        content.manifest = Arc::new(ManifestShelf::empty(bytes));
+        content.kept.manifest_bytes = bytes;
+        self.descriptions.insert(content.description_id(), number);
+    }
+
     /// Takes a new one up. Its number, which is new too.
     pub(crate) fn add(
         &mut self,
@@ -197,7 +325,8 @@ impl Contents {
         let number = self.next;
         self.next += 1;
         self.numbers.insert(id, number);
-        self.descriptions.insert(manifest_id(id), number);
+        let bytes = manifest.geometry().bytes().get();
+        self.descriptions.insert(manifest_id(id, bytes), number);
         self.rows.entry(number).or_insert(Content {
             number,
             kept,
@@ -205,6 +334,10 @@ impl Contents {
             stage: Stage::Describing,
             manifest: Arc::new(manifest),
             files: None,
+            others: Vec::new(),
+            wishes: VecDeque::new(),
+            changed: BTreeSet::new(),
+            drought: Drought::default(),
             watchers: Vec::new(),
             offered: Vec::new(),
             started: now,
@@ -226,6 +359,7 @@ impl Contents {
             tellers: Tellers::default(),
             fed: now,
             held: None,
+            lengths: VecDeque::new(),
         })
     }
 
@@ -258,7 +392,7 @@ impl Contents {
     pub(crate) fn moved_as(&self, transfer: TransferId) -> Option<ContentId> {
         let (content, is_manifest) = self.of(transfer)?;
         Some(if is_manifest {
-            manifest_id(content.id)
+            content.description_id()
         } else {
             content.id
         })
@@ -274,8 +408,8 @@ impl Contents {
         if is_manifest {
             return Some(Shelf::Manifest(Arc::clone(&content.manifest)));
         }
-        let (store, tree) = content.files.as_ref()?;
-        Some(Shelf::Files(Arc::clone(store), Arc::clone(tree)))
+        let (_, tree) = content.files.as_ref()?;
+        Some(Shelf::Files(content.stores().into(), Arc::clone(tree)))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Content> {
@@ -295,9 +429,9 @@ impl Contents {
     pub(crate) fn remove(&mut self, number: u32) -> Option<Content> {
         let content = self.rows.remove(&number)?;
         self.numbers.remove(&content.id);
-        self.descriptions.remove(&manifest_id(content.id));
-        // What is not there need not go. The rest goes after what is still to be written.
-        let _ = fs::remove_file(self.path(&content.id, "state"));
+        self.descriptions.remove(&content.description_id());
+        // The rest goes after what is still to be written.
+        self.forget_state(&content.id);
         self.keeper.forget(self.path(&content.id, ""));
         Some(content)
     }
@@ -306,6 +440,15 @@ impl Contents {
     pub(crate) fn path(&self, id: &ContentId, kind: &str) -> PathBuf {
         let name = data_encoding::HEXLOWER.encode(&id.0);
         self.folder.join(name).with_extension(kind)
+    }
+
+    /// Forgets how far a folder was filled: another one is filled from now on. What is in the
+    /// former is looked at again if its turn comes back.
+    pub(crate) fn forget_state(&self, id: &ContentId) {
+        for kind in ["state", "state.alt", "state.new"] {
+            // What is not there need not go.
+            let _ = fs::remove_file(self.path(id, kind));
+        }
     }
 
     /// Keeps what is known of a content for the next run, soon.
@@ -365,6 +508,7 @@ impl Kept {
             paused: false,
             from: None,
             offered: 0,
+            places: Vec::new(),
         }
     }
 }

@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -107,8 +108,7 @@ impl Doors {
         (name, rng): (&str, &Rng),
         (exchange, ranges): (bool, Vec<Range>),
         shares: Shares,
-        bans_file: PathBuf,
-        now: Time,
+        (bans, bans_file): (Bans, PathBuf),
     ) -> Result<Self, String> {
         let public = identity.public();
         let key = *public.as_bytes();
@@ -118,10 +118,6 @@ impl Doors {
             sessions: shares.sessions,
             ..Places::default()
         };
-        let saved: Option<Saved> = fs::read(&bans_file)
-            .ok()
-            .and_then(|text| serde_json::from_slice(&text).ok());
-        let bans = saved.map_or_else(Bans::default, |saved| Bans::restore(saved, now));
         let guests = Guests {
             name: name.to_owned(),
             own: Some(public),
@@ -192,6 +188,30 @@ impl Doors {
     pub(super) fn guests_mut(&self) -> std::sync::RwLockWriteGuard<'_, Guests> {
         self.guests.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The bans of earlier runs; none if there was no such run.
+///
+/// # Errors
+///
+/// One line about a file that cannot be read, or is none of bans. Whoever it bans would be let in
+/// if that were taken for a file without bans.
+pub(super) fn kept_bans(file: &Path, now: Time) -> Result<Bans, String> {
+    let text = match fs::read(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Bans::default()),
+        Err(error) => return Err(format!("{}: cannot be read: {error}", file.display())),
+    };
+    let saved: Saved = serde_json::from_slice(&text).map_err(|error| {
+        format!(
+            "{}:{}: is no file of bans: {error}; got {} bytes; allowed is what a node wrote: to \
+             start with nobody banned, remove it",
+            file.display(),
+            error.line().max(1),
+            text.len()
+        )
+    })?;
+    Ok(Bans::restore(saved, now))
 }
 
 impl Guests {

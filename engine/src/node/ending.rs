@@ -12,29 +12,35 @@ use tracing::warn;
 
 use super::contents::{Content, Stage};
 use super::host::Host;
+use super::placing;
 use crate::content::Tree;
 use crate::content::manifest::content_id;
 use crate::control::api::Failure;
 use crate::store::StoreError;
 
 impl Host {
-    /// A content cannot go on by itself.
-    pub(super) fn fail(&mut self, number: u32, code: u8, why: &str) {
+    /// A content cannot go on by itself in the folder that is filled. Who waits for that is told;
+    /// other folders do not notice.
+    pub(super) fn fail(&mut self, number: u32, code: u8, verdict: Verdict, why: &str) {
         let Some(content) = self.contents.at_mut(number) else {
             return;
         };
-        warn!(content = %content.kept.name, why, "cannot go on");
+        let folder = content.kept.role.folder().display();
+        warn!(content = %content.kept.name, %folder, why, "cannot go on");
         content.stage = Stage::Failed(why.to_owned());
         let name = content.kept.name.clone();
         let transfers = [content.data(), content.description()];
         for call in std::mem::take(&mut content.watchers) {
             call.fail(Failure::new(code, why));
         }
+        self.watch.failed(number, name, why.to_owned());
+        self.judge(number, verdict);
+        if self.go_on(number, false) {
+            return;
+        }
         for transfer in transfers {
             self.tell(Input::Remove { transfer });
         }
-        self.watch.failed(number, name, why.to_owned());
-        self.judge(number, Verdict::Failed);
     }
 
     /// The disk does not let a content go on. Nothing is lost; what may pass is tried again from
@@ -50,7 +56,7 @@ impl Host {
         let why = error.to_string();
         let verdict = standstill::judge(error.cause(), content.begun);
         if verdict == Standstill::Fail {
-            return self.fail(number, Failure::STORAGE, &why);
+            return self.fail(number, Failure::STORAGE, placing::verdict(error), &why);
         }
         if content.trouble.as_ref() != Some(&why) {
             warn!(content = %content.kept.name, why, "paused");
@@ -125,6 +131,14 @@ impl Host {
             return;
         }
         content.files = None;
+        self.take_up(number);
+    }
+
+    /// Looks at what is on disk of a content, or fetches its manifest first.
+    pub(super) fn take_up(&mut self, number: u32) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
         let bytes = content.manifest.bytes();
         let tree = (content_id(&bytes) == content.id)
             .then(|| Tree::decode(&bytes).ok())
@@ -141,15 +155,19 @@ impl Host {
     /// Ends a content. What arrived stays on disk for a later one.
     pub(super) fn cancel(&mut self, number: u32) -> Result<(), Failure> {
         let unknown = || Failure::error(format!("transfer {number} is unknown"));
-        let content = self.contents.at(number).ok_or_else(unknown)?;
+        let content = self.contents.at_mut(number).ok_or_else(unknown)?;
         let transfers = [content.data(), content.description()];
+        let waiting = content.wishes.iter_mut();
+        let waiting = waiting.flat_map(|wish| std::mem::take(&mut wish.offered));
+        content.offered.extend(waiting.collect::<Vec<_>>());
         self.judge(number, Verdict::Failed);
         for transfer in transfers {
             self.tell(Input::Remove { transfer });
         }
         let content = self.contents.remove(number).ok_or_else(unknown)?;
         self.watch.forget(number);
-        for call in content.watchers {
+        let waiting = content.wishes.into_iter().flat_map(|wish| wish.watchers);
+        for call in content.watchers.into_iter().chain(waiting) {
             call.fail(Failure::new(Failure::ERROR, "the transfer was cancelled"));
         }
         Ok(())

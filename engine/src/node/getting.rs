@@ -3,13 +3,17 @@
 //! Decides nothing about service; refuses tickets of which no peer is known.
 
 use fairhaul_core::door::reach::{Outlook, Standing, outlook};
+use fairhaul_core::id::ChunkIndex;
+use fairhaul_core::units::ByteCount;
 
-use super::contents::{Kept, Role, Stage};
+use super::contents::{Content, Kept, Stage, Wish};
 use super::host::Host;
-use super::moving;
 use crate::content::ticket::Ticket;
 use crate::control::api::{self, Call, Failure};
 use crate::identity::PublicKey;
+
+/// Files that an error names.
+const FILES_TOLD: usize = 3;
 
 impl Host {
     pub(super) fn get(&mut self, call: Call, get: &api::Get) {
@@ -27,23 +31,11 @@ impl Host {
             .find(&ticket.content())
             .map(|found| found.number)
         {
-            let stopped = self.contents.at_mut(number).is_some_and(|content| {
-                if let Role::Fetched {
-                    overwrite, force, ..
-                } = &mut content.kept.role
-                {
-                    *overwrite |= get.overwrite;
-                    *force |= get.force;
-                }
-                matches!(content.stage, Stage::Failed(_) | Stage::Paused(_))
-            });
-            if stopped {
-                self.restart(number);
-            }
-            if let Some(content) = self.contents.at_mut(number) {
-                moving::watch(content, call);
-            }
-            return;
+            // As for a content that is new, the last folder of the path is made.
+            let _ = std::fs::create_dir(&get.dir);
+            let mut wish = Wish::new(get.dir.clone(), get.overwrite, get.force);
+            wish.watchers.push(call);
+            return self.place(number, wish, ticket.manifest_bytes());
         }
         if !self.introduce(&ticket) && self.peers.linked().next().is_none() {
             let keys = ticket.peers().iter();
@@ -57,18 +49,13 @@ impl Host {
         // As other tools do, the last folder of the path is made; what is above it must be there,
         // and what is wrong with it is said when it is held.
         let _ = std::fs::create_dir(&get.dir);
-        let role = Role::Fetched {
-            into: get.dir.clone(),
-            overwrite: get.overwrite,
-            force: get.force,
-            whole: false,
-        };
+        let wish = Wish::new(get.dir.clone(), get.overwrite, get.force);
         let id = ticket.content();
         let name = data_encoding::HEXLOWER.encode(&id.0[..6]);
-        let kept = Kept::new(name, ticket.manifest_bytes(), role);
+        let kept = Kept::new(name, ticket.manifest_bytes(), wish.place.role);
         let number = self.fetch(id, kept, ticket.manifest());
         if let Some(content) = self.contents.at_mut(number) {
-            moving::watch(content, call);
+            content.watchers.push(call);
         }
     }
 
@@ -95,6 +82,7 @@ impl Host {
     /// Ends the waiting of those whose peers cannot be reached. What they wait for goes on when
     /// one comes.
     pub(super) fn review_gets(&mut self) {
+        self.review_droughts();
         let now = self.clock.now();
         let allowed = || self.peers.iter().filter(|(_, row)| row.allowed);
         let standings: Vec<Standing> = allowed().map(|(_, row)| row.standing()).collect();
@@ -121,6 +109,66 @@ impl Host {
             for call in std::mem::take(&mut content.watchers) {
                 call.fail(failure.clone());
             }
+        }
+    }
+
+    /// Ends the waiting for what no connected peer has had for a while. It goes on when one has.
+    fn review_droughts(&mut self) {
+        let (now, patience) = (self.clock.now(), self.settings.params.node().patience);
+        let mut over = Vec::new();
+        for content in self.contents.iter_mut() {
+            let transfer = match content.stage {
+                Stage::Describing => content.description(),
+                Stage::Moving => content.data(),
+                _ => continue,
+            };
+            let missing = self.core.missing(transfer);
+            let comes = missing.coming > 0 || content.writing > 0;
+            let drought = &mut content.drought;
+            if drought.is_over(comes, missing.held > 0, patience, now) {
+                over.push(content.number);
+            }
+        }
+        for number in over {
+            let Some(content) = self.contents.at(number) else {
+                continue;
+            };
+            let failure = self.what_is_missing(content);
+            if let Some(content) = self.contents.at_mut(number) {
+                for call in std::mem::take(&mut content.watchers) {
+                    call.fail(failure.clone());
+                }
+            }
+        }
+    }
+
+    /// What of a content nobody has who is connected.
+    fn what_is_missing(&self, content: &Content) -> Failure {
+        let goes_on = "no connected peer has it; the transfer goes on when one has";
+        let had = self.core.had(content.data());
+        let (Some(had), Some((_, tree))) = (had, &content.files) else {
+            return Failure::unreachable(format!("the manifest is missing: {goes_on}"));
+        };
+        let geometry = tree.geometry();
+        let all = (0..geometry.chunks()).filter_map(|position| geometry.index(position));
+        let missing: Vec<ChunkIndex> = all.filter(|chunk| !had.has(*chunk)).collect();
+        let mut files: Vec<&str> = Vec::new();
+        for chunk in &missing {
+            for piece in tree.pieces(*chunk, ByteCount::ZERO, geometry.len_of(*chunk)) {
+                let path = &*tree.entries()[piece.entry].path;
+                if files.len() <= FILES_TOLD && !files.contains(&path) {
+                    files.push(path);
+                }
+            }
+        }
+        let more = files.len() > FILES_TOLD;
+        files.truncate(FILES_TOLD);
+        let (count, chunks) = (missing.len(), geometry.chunks());
+        let (files, more) = (files.join(", "), if more { " and more" } else { "" });
+        let text = format!("{count} of {chunks} chunks are missing, of {files}{more}: {goes_on}");
+        match content.here {
+            0 => Failure::unreachable(text),
+            _ => Failure::new(Failure::PART, text),
         }
     }
 }

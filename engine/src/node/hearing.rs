@@ -10,11 +10,14 @@ use fairhaul_core::node::{Event, Input};
 use fairhaul_core::units::ByteCount;
 use tracing::{debug, info, warn};
 
-use super::contents::{Role, Stage};
+use super::contents::Stage;
 use super::host::Host;
 use crate::content::path::shown;
 use crate::session::{Arrival, End, Heard, News, Seat};
 use crate::store::ReadError;
+
+/// Files of one content whose changes are told in the log.
+const CHANGED_MAX: usize = 1_000;
 
 impl Host {
     /// News of a session; of one that is over it counts no longer.
@@ -65,8 +68,12 @@ impl Host {
             } => {
                 let peer = seat.peer;
                 self.tell(Input::Sent { peer, len });
-                self.unreadable(transfer, &why);
-                self.tell(Input::Lost { transfer, chunk });
+                let input = if self.unreadable(transfer, &why) {
+                    Input::Lost { transfer, chunk }
+                } else {
+                    Input::Withdraw { transfer, chunk }
+                };
+                self.tell(input);
             }
             News::Ended(end) => self.ended(seat.peer, end),
         }
@@ -158,18 +165,28 @@ impl Host {
         }
     }
 
-    /// A chunk that we have cannot be read, or is no longer what it was.
-    fn unreadable(&mut self, transfer: TransferId, why: &ReadError) {
-        let Some((content, _)) = self.contents.of_mut(transfer) else {
-            return;
+    /// A chunk that we have cannot be read, or is no longer what it was. Whether it is fetched
+    /// again: only into a folder that is being filled, for what lies in the others belongs to who
+    /// put it there.
+    fn unreadable(&mut self, transfer: TransferId, why: &ReadError) -> bool {
+        let Some((content, is_manifest)) = self.contents.of_mut(transfer) else {
+            return true;
         };
-        warn!(content = %content.kept.name, %why, "a chunk is withdrawn");
-        let number = content.number;
-        if let (Role::Fetched { .. }, Stage::Whole) = (&content.kept.role, &content.stage) {
-            // It is fetched again, under its temporary name.
-            content.stage = Stage::Moving;
+        let file = match why {
+            ReadError::Changed { path, .. } | ReadError::Io { path, .. } => path.as_str(),
+            // It was told when the chunk was found missing.
+            ReadError::Absent(_) | ReadError::Range { .. } => "",
+        };
+        // One line a file, however many chunks it has.
+        let is_news =
+            content.changed.len() < CHANGED_MAX && content.changed.insert(file.to_owned());
+        let again = is_manifest || content.stage == Stage::Moving;
+        if is_news && !file.is_empty() {
+            warn!(content = %content.kept.name, %why, "chunks are withdrawn");
+            let number = content.number;
+            self.watch.trouble(number, why.to_string());
         }
-        self.watch.trouble(number, why.to_string());
+        again
     }
 
     /// A session is over, and not because we ended it.

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use super::contents::Contents;
-use super::doors::Doors;
+use super::doors::{Doors, kept_bans};
 use super::host::Host;
 use super::limits::Limits;
 use super::paths::Paths;
@@ -55,14 +55,15 @@ impl Host {
         let ranges = node.private_addresses.iter().map(ToString::to_string);
         let ranges = ranges.filter_map(|range| range.parse().ok()).collect();
         let rng = Rng::from_seed(seed).fork("doors");
+        let bans_file = node.data.join("bans.json");
+        let bans = kept_bans(&bans_file, clock.now()).map_err(Failure::storage)?;
         let doors = Doors::new(
             identity,
             listening,
             (&node.name, &rng),
             (node.exchange, ranges),
             shares,
-            node.data.join("bans.json"),
-            clock.now(),
+            (bans, bans_file),
         );
         let setup = settings.setup(seed);
         let recorder = match &options.record {

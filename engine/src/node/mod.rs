@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::door::descriptors::Shares;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::units::ByteCount;
@@ -30,11 +29,12 @@ use crate::driver::{self, Inbox};
 use crate::identity::{self, Identity};
 use crate::params::Params;
 use crate::session::{News, Seat};
-use crate::store::{DataLock, Store, StoreError};
+use crate::store::{DataLock, StoreError};
 
 pub(crate) use host::Host;
 
 mod arrivals;
+mod bans;
 mod calling;
 mod changing;
 mod commands;
@@ -51,6 +51,7 @@ mod limits;
 mod moving;
 mod paths;
 mod peers;
+mod placing;
 mod probe;
 mod pushing;
 mod records;
@@ -112,7 +113,7 @@ pub(crate) enum Happening {
         Option<Result<Arc<Tree>, String>>,
     ),
     /// What is on disk of a content is known.
-    Prepared(u32, Result<(Arc<Store>, Arc<Tree>, Bitfield), StoreError>),
+    Prepared(u32, Result<placing::Prepared, StoreError>),
     /// A content has its final names, or not.
     Finished(u32, Result<Vec<PathBuf>, StoreError>),
     /// Chunks are durable, or not.

@@ -20,12 +20,12 @@ use tracing::{info, warn};
 use super::Happening;
 use super::contents::{Content, Kept, Remembered, Role, Stage};
 use super::host::Host;
+use super::placing::{Opening, Prepared};
 use super::shelf::ManifestShelf;
+use crate::content::Tree;
 use crate::content::manifest::content_id;
-use crate::content::scan::Stamp;
-use crate::content::{Tree, manifest_id};
-use crate::control::api::{Call, Direction, Failure, Got};
-use crate::store::{Receive, Store, StoreError, patiently};
+use crate::control::api::{Direction, Failure, Got};
+use crate::store::{StoreError, patiently};
 
 impl Host {
     /// Takes part in the manifest of a content, and in its bytes if they are at hand.
@@ -34,7 +34,7 @@ impl Host {
             return;
         };
         let (description, geometry) = (content.description(), content.manifest.geometry());
-        let id = manifest_id(content.id);
+        let id = content.description_id();
         let whole = content.manifest.is_whole();
         if self.core.had(description).is_none() {
             let chunks = geometry.chunks();
@@ -48,7 +48,8 @@ impl Host {
         let Some(content) = self.contents.at(number) else {
             return;
         };
-        if let (Some((_, tree)), Some(have)) = (&content.files, have) {
+        let is_told = self.core.had(content.data()).is_some();
+        if let (Some((_, tree)), Some(have)) = (&content.files, have.filter(|_| !is_told)) {
             let (transfer, id, geometry) = (content.data(), content.id, tree.geometry());
             self.take_part(transfer, id, geometry, have, None);
         }
@@ -168,7 +169,9 @@ impl Host {
         }
         match tree {
             Some(Ok(tree)) => return self.admit(number, tree),
-            Some(Err(why)) => return self.fail(number, Failure::INTEGRITY, &why),
+            Some(Err(why)) => {
+                return self.fail(number, Failure::INTEGRITY, Verdict::Failed, &why);
+            }
             None => {}
         }
         let wrong = content.tellers.wrong(now);
@@ -188,10 +191,21 @@ impl Host {
         let Some(content) = self.contents.at_mut(number) else {
             return;
         };
-        let geometry = content.manifest.geometry();
         content.stale = content.writing;
-        content.manifest = Arc::new(ManifestShelf::empty(geometry.bytes().get()));
-        let (transfer, id) = (content.description(), manifest_id(content.id));
+        // Whoever sent a wrong one may have said a wrong length, too: others have their turn.
+        let last = content.manifest.geometry().bytes().get();
+        let bytes = content.lengths.pop_front().unwrap_or(last);
+        if bytes != last {
+            content.lengths.push_back(last);
+        }
+        self.contents.describe_as(number, bytes);
+        let Some(content) = self.contents.at(number) else {
+            return;
+        };
+        let (transfer, id) = (content.description(), content.description_id());
+        let geometry = content.manifest.geometry();
+        let audience = audience.filter(|_| bytes == last);
+        self.keep(number);
         self.tell(Input::Remove { transfer });
         let have = Bitfield::empty(geometry.chunks());
         self.take_part(transfer, id, geometry, have, audience);
@@ -202,75 +216,69 @@ impl Host {
         let now = self.clock.now();
         let peers = &self.peers;
         let here = |peer| peers.link(peer).is_some();
-        let again: Vec<u32> = self
-            .contents
-            .iter_mut()
-            .filter(|content| content.stage == Stage::Describing)
-            .filter_map(|content| {
-                content
-                    .tellers
-                    .gives_up(here, now)
-                    .then_some(content.number)
-            })
-            .collect();
+        let mut again = Vec::new();
+        for content in self.contents.iter_mut() {
+            if content.stage != Stage::Describing {
+                continue;
+            }
+            // Where another length is known, one that nobody who is here has is not waited for.
+            let missing = self.core.missing(content.description());
+            let nobody = missing.coming + missing.held == 0 && !content.lengths.is_empty();
+            if content.tellers.gives_up(here, now) || nobody && content.writing == 0 {
+                again.push(content.number);
+            }
+        }
         for number in again {
             self.describe_again(number, None);
         }
     }
 
-    /// Finds out what is there already, beside the driver.
+    /// Finds out what is there already, beside the driver, and copies what is missing from other
+    /// folders in which the content is whole.
     pub(super) fn prepare(&mut self, number: u32, tree: Arc<Tree>) {
         let Some(content) = self.contents.at_mut(number) else {
             return;
         };
         content.stage = Stage::Checking;
-        let role = content.kept.role.clone();
-        let state = self
-            .contents
-            .path(&self.contents.at(number).expect("found above").id, "state");
-        let (happenings, files) = (self.happenings.clone(), Arc::clone(&self.files));
+        let opening = Opening {
+            role: content.kept.role.clone(),
+            places: content
+                .kept
+                .places
+                .iter()
+                .map(|one| one.role.clone())
+                .collect(),
+            last: content.files.as_ref().map(|(store, _)| Arc::clone(store)),
+            others: content.others.clone(),
+            state: PathBuf::new(),
+            tree,
+            files: Arc::clone(&self.files),
+        };
+        let id = content.id;
+        let state = self.contents.path(&id, "state");
+        let opening = Opening { state, ..opening };
+        let happenings = self.happenings.clone();
         spawn_blocking(move || {
-            let chunks = tree.geometry().chunks();
-            let prepare = || match &role {
-                Role::Shared { root, stamps } => {
-                    Store::share(Arc::clone(&tree), root, stamps, &files)
-                        .map(|store| (store, Bitfield::full(chunks)))
-                }
-                Role::Fetched {
-                    into, whole: true, ..
-                } => Store::share(Arc::clone(&tree), into, &unknown(&tree), &files)
-                    .map(|store| (store, Bitfield::full(chunks))),
-                Role::Fetched {
-                    into,
-                    overwrite,
-                    force,
-                    ..
-                } => {
-                    let options = Receive {
-                        overwrite: *overwrite,
-                        force_dangerous_target: *force,
-                        ..Receive::default()
-                    };
-                    let progress = |_| {};
-                    Store::receive(Arc::clone(&tree), into, &state, options, &files, &progress)
-                }
-            };
-            let result = patiently(prepare, StoreError::is_out);
-            let result = result.map(|(store, have)| (Arc::new(store), tree, have));
+            let result = opening.open();
             let _ = happenings.blocking_send(Happening::Prepared(number, result));
         });
     }
 
     /// What is there is known: fetch the rest.
-    pub(super) fn prepared(
-        &mut self,
-        number: u32,
-        result: Result<(Arc<Store>, Arc<Tree>, Bitfield), StoreError>,
-    ) {
+    pub(super) fn prepared(&mut self, number: u32, result: Result<Prepared, StoreError>) {
         let Some(content) = self.contents.at_mut(number) else {
             return;
         };
-        let (store, tree, have) = match result {
+        if content.stage != Stage::Checking {
+            // It was paused meanwhile: what is there is looked at again when it goes on.
+            return;
+        }
+        let Prepared {
+            store,
+            tree,
+            have,
+            others,
+        } = match result {
             Ok(ready) => ready,
             Err(error) => return self.stop_for(number, &error),
         };
@@ -281,20 +289,27 @@ impl Host {
         content.here = held(&tree, &have);
         content.resumed = content.here;
         content.files = Some((store, tree));
+        content.others = others;
+        content.changed.clear();
         let is_whole = have.is_full();
-        let fetched_whole = match content.kept.role {
-            Role::Fetched { whole, .. } => whole,
-            Role::Shared { .. } => true,
-        };
+        let fetched_whole = content.kept.role.is_whole();
         content.stage = if fetched_whole {
+            content.settle_places();
             Stage::Whole
         } else {
             Stage::Moving
         };
+        let transfer = content.data();
         self.keep(number);
+        // Where it was served from other folders all the while, nobody notices.
+        if self.core.had(transfer).is_some_and(|had| *had != have) {
+            self.tell(Input::Remove { transfer });
+        }
         self.join(number, Some(have));
         if is_whole && !fetched_whole {
             self.finish(number);
+        } else if fetched_whole {
+            self.push();
         }
     }
 
@@ -365,8 +380,9 @@ impl Host {
                 if let Role::Fetched { whole, .. } = &mut content.kept.role {
                     *whole = true;
                 }
+                content.settle_places();
                 let took = self.clock.now().since(content.started);
-                let got = got(content, paths, took.as_secs_f64());
+                let got = got(content, &paths, took.as_secs_f64());
                 let (name, bytes) = (content.kept.name.clone(), content.bytes());
                 for call in std::mem::take(&mut content.watchers) {
                     call.done(&got);
@@ -376,6 +392,7 @@ impl Host {
                 self.note_transfer(number);
                 self.watch.complete(number, name, Direction::Down, bytes);
                 self.judge(number, Verdict::Done);
+                self.go_on(number, true);
             }
             // A file was changed under its temporary name: what is missing comes again.
             Err(StoreError::Unfinished { .. }) => self.step_back(number),
@@ -402,18 +419,6 @@ impl Host {
     }
 }
 
-/// Stamps that no file has: every chunk is verified before it is served.
-fn unknown(tree: &Tree) -> Vec<Stamp> {
-    let none = Stamp {
-        bytes: u64::MAX,
-        mtime_s: 0,
-        mtime_ns: 0,
-        inode: 0,
-        device: 0,
-    };
-    vec![none; tree.entries().len()]
-}
-
 /// Bytes of a content that are in the chunks of `have`.
 fn held(tree: &Tree, have: &Bitfield) -> u64 {
     let geometry = tree.geometry();
@@ -421,15 +426,11 @@ fn held(tree: &Tree, have: &Bitfield) -> u64 {
     lens.sum::<ByteCount>().get()
 }
 
-fn got(content: &Content, paths: Vec<PathBuf>, seconds: f64) -> Got {
+fn got(content: &Content, paths: &[PathBuf], seconds: f64) -> Got {
     let tree = content.files.as_ref().map(|(_, tree)| tree);
-    let folder = match &content.kept.role {
-        Role::Fetched { into, .. } => into.clone(),
-        Role::Shared { root, .. } => root.clone(),
-    };
-    let path = match paths.as_slice() {
+    let path = match paths {
         [path] => path.clone(),
-        _ => folder,
+        _ => content.kept.role.folder().to_owned(),
     };
     Got {
         path,
@@ -441,19 +442,5 @@ fn got(content: &Content, paths: Vec<PathBuf>, seconds: f64) -> Got {
             .first_byte
             .map(|at| at.since(content.started).as_secs_f64()),
         seconds,
-    }
-}
-
-/// What a `get` of a content that is whole already is told.
-pub(super) fn already(content: &Content) -> Got {
-    got(content, Vec::new(), 0.0)
-}
-
-/// Answers a call that waits for a content.
-pub(super) fn watch(content: &mut Content, call: Call) {
-    match &content.stage {
-        Stage::Whole => call.done(&already(content)),
-        Stage::Failed(why) => call.fail(Failure::error(why.clone())),
-        _ => content.watchers.push(call),
     }
 }

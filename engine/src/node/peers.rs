@@ -153,8 +153,15 @@ impl Link {
 
     /// The peer calls `content`, whose geometry may be known, `theirs`.
     pub(crate) fn name(&mut self, theirs: TransferId, content: ContentId, known: Option<Manifest>) {
-        if self.names.len() >= NAMES_MAX {
-            return;
+        if self.names.len() >= NAMES_MAX && !self.names.contains_key(&theirs) {
+            // The oldest of those in which we take no part: the core forgets what it heard of it
+            // sooner, and asks again.
+            let mut names = self.names.keys();
+            let spare = names.find(|one| !self.shared.knows(**one)).copied();
+            let Some(spare) = spare else {
+                return;
+            };
+            self.names.remove(&spare);
         }
         self.names.insert(theirs, content);
         if let Some(known) = known {

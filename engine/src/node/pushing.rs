@@ -14,7 +14,7 @@ use fairhaul_core::node::Input;
 use tracing::warn;
 
 use super::STATE;
-use super::contents::{Content, Contents, Kept, Role, Stage};
+use super::contents::{Content, Kept, Stage, Wish};
 use super::host::Host;
 use super::shelf::ManifestShelf;
 use crate::content::path::shown;
@@ -36,49 +36,38 @@ impl Host {
         let params = self.peers.at(peer).params.as_ref();
         let may_push = params.is_some_and(|params| params.accept.is_some());
         // Who may not push learns nothing of what is here (H2).
-        if let Some(content) = self.contents.find(&id).filter(|_| may_push) {
-            let (number, stage) = (content.number, content.stage.clone());
-            if stage == Stage::Whole {
-                return self.answer(peer, id, Verdict::Done);
-            }
-            self.wants_to_know(number, peer);
-            if let (Stage::Failed(_), true) = (stage, content_is_pushed(&self.contents, number)) {
-                // It was given up because nobody fed it: what has come of it is on disk.
-                self.restart(number);
-            }
-            return self.answer(peer, id, Verdict::Accepted);
-        }
-        let (verdict, folder) = self.allowance(peer, offer);
+        let known = self.contents.find(&id).filter(|_| may_push);
+        let number = known.map(|content| content.number);
+        // What is here says itself how long it is, whatever the offer says.
+        let tree = known.and_then(|content| content.files.as_ref().map(|(_, tree)| tree));
+        let bytes = tree.map_or(offer.bytes, |tree| space_of(tree));
+        let offer = &Offer {
+            bytes,
+            ..offer.clone()
+        };
+        let (verdict, folder) = self.allowance(peer, offer, number);
         if verdict != Verdict::Accepted {
             return self.answer(peer, id, verdict);
         }
-        let role = Role::Fetched {
-            into: folder,
-            overwrite: false,
-            force: false,
-            whole: false,
-        };
-        let mut kept = Kept::new(offer.name.to_string(), offer.manifest_bytes, role);
-        kept.from = Some(self.peers.at(peer).key.to_string());
-        kept.offered = offer.bytes;
+        let key = self.peers.at(peer).key.to_string();
+        let mut wish = Wish::new(folder, false, false);
+        (wish.place.from, wish.place.offered) = (Some(key), bytes);
+        wish.offered.push(peer);
+        self.answer(peer, id, Verdict::Accepted);
+        if let Some(number) = number {
+            return self.place(number, wish, offer.manifest_bytes);
+        }
+        let place = wish.place;
+        let mut kept = Kept::new(offer.name.to_string(), offer.manifest_bytes, place.role);
+        (kept.from, kept.offered) = (place.from, place.offered);
         let number = self.fetch(id, kept, None);
+        let now = self.clock.now();
         if let Some(content) = self.contents.at_mut(number) {
             // Charged before a byte of it comes, and given back when it is read or given up.
             let held = self
                 .budget
                 .hold(peer, Kind::Announced, offer.manifest_bytes);
             content.held = Some(held);
-        }
-        self.wants_to_know(number, peer);
-        self.answer(peer, id, Verdict::Accepted);
-    }
-
-    /// `peer` is told what becomes of a content that it offered.
-    fn wants_to_know(&mut self, number: u32, peer: PeerId) {
-        let now = self.clock.now();
-        if let Some(content) = self.contents.at_mut(number)
-            && !content.offered.contains(&peer)
-        {
             content.offered.push(peer);
             content.fed = now;
         }
@@ -90,18 +79,21 @@ impl Host {
     }
 
     /// What becomes of an offer, and where the content goes.
-    fn allowance(&self, peer: PeerId, offer: &Offer) -> (Verdict, PathBuf) {
+    fn allowance(&self, peer: PeerId, offer: &Offer, known: Option<u32>) -> (Verdict, PathBuf) {
         let row = self.peers.at(peer);
         let folder = row
             .params
             .as_ref()
             .and_then(|params| params.accept.as_ref());
         let data = self.settings.params.node().data;
-        let key = Some(row.key.to_string());
-        let pushed = || {
-            self.contents
-                .iter()
-                .filter(|content| content.kept.from == key)
+        let key = row.key.to_string();
+        let charged = |content: &&Content| content.charged_to(&key) > 0;
+        let target = folder.map_or_else(PathBuf::new, |folder| data.join(folder));
+        // What is in that folder already, or on its way to it, costs no more room.
+        let known = known.and_then(|number| self.contents.at(number));
+        let here = match known {
+            Some(content) if content.goes_to(&target) => Here::Coming,
+            _ => Here::Nothing,
         };
         let underway = |content: &&Content| content.stage != Stage::Whole;
         // One that was given up takes of the quota, and no place.
@@ -123,19 +115,19 @@ impl Host {
                 .map_or(u64::MAX, |(quota, used)| quota.saturating_sub(used)),
             disk_left: free.saturating_sub(coming),
             bytes_max: None,
-            active: pushed().filter(active).count(),
+            active: self.contents.iter().filter(charged).filter(active).count(),
             active_max: PUSHES_MAX,
             memory: self.budget.books().admits(peer, offer.manifest_bytes),
-            here: Here::Nothing,
+            here,
         };
         let verdict = push::judge(offer, &inbox);
-        let folder = folder.map_or_else(PathBuf::new, |folder| data.join(folder));
+        let folder = target;
         if verdict == Verdict::Accepted {
             let made = std::fs::create_dir_all(&folder).map_err(|error| error.to_string());
             let made = made.and_then(|()| self.not_our_own(&folder));
             if let Err(error) = made {
                 warn!(folder = %folder.display(), %error, "the inbox cannot be used");
-                return (Verdict::Failed, folder);
+                return (Verdict::Storage, folder);
             }
         }
         (verdict, folder)
@@ -145,11 +137,8 @@ impl Host {
     fn quota(&self, peer: PeerId) -> Option<(u64, u64)> {
         let row = self.peers.at(peer);
         let quota = row.params.as_ref()?.quota?;
-        let key = Some(row.key.to_string());
-        let pushed = self.contents.iter().filter(|one| one.kept.from == key);
-        // What is not described yet counts with what was offered, everything else with what its
-        // manifest says that it takes.
-        let used = pushed.map(|one| one.kept.offered.saturating_add(one.kept.manifest_bytes));
+        let key = row.key.to_string();
+        let used = self.contents.iter().map(|one| one.charged_to(&key));
         Some((quota.get(), used.fold(0, u64::saturating_add)))
     }
 
@@ -163,11 +152,7 @@ impl Host {
         if content.kept.from.is_none() {
             return self.prepare(number, tree);
         }
-        let lens = tree.entries().iter().map(|entry| match entry.kind {
-            EntryKind::File { bytes, .. } => bytes,
-            EntryKind::EmptyDirectory => 0,
-        });
-        content.kept.offered = push::space(lens);
+        content.kept.offered = space_of(&tree);
         // It stays in memory, whoever is connected.
         let bytes = content.kept.manifest_bytes.saturating_mul(READ_MANIFEST);
         content.held = Some(self.budget.hold(NOBODY, Kind::Announced, bytes));
@@ -193,6 +178,10 @@ impl Host {
             return;
         };
         warn!(content = %shown(&content.kept.name), ?verdict, "a push ends");
+        if !content.kept.places.is_empty() || !content.wishes.is_empty() {
+            // It is wanted in other folders, too.
+            return self.fail(number, Failure::ERROR, verdict, "a push of it has ended");
+        }
         self.judge(number, verdict);
         // Nobody waits for it any more.
         let _ = self.cancel(number);
@@ -225,8 +214,10 @@ impl Host {
 
     /// A push of which something is on disk waits there until it is offered again.
     fn set_aside(&mut self, number: u32) {
-        self.fail(number, Failure::UNREACHABLE, "nobody sends the rest");
-        if let Some(content) = self.contents.at_mut(number) {
+        let why = "nobody sends the rest";
+        self.fail(number, Failure::UNREACHABLE, Verdict::Failed, why);
+        let given_up = |content: &&mut Content| matches!(content.stage, Stage::Failed(_));
+        if let Some(content) = self.contents.at_mut(number).filter(given_up) {
             content.manifest = Arc::new(ManifestShelf::empty(content.kept.manifest_bytes));
             (content.files, content.held) = (None, None);
         }
@@ -257,9 +248,11 @@ impl Host {
     }
 }
 
-/// Whether a peer pushed a content.
-fn content_is_pushed(contents: &Contents, number: u32) -> bool {
-    contents
-        .at(number)
-        .is_some_and(|content| content.kept.from.is_some())
+/// What a content takes on disk.
+fn space_of(tree: &Tree) -> u64 {
+    let lens = tree.entries().iter().map(|entry| match entry.kind {
+        EntryKind::File { bytes, .. } => bytes,
+        EntryKind::EmptyDirectory => 0,
+    });
+    push::space(lens)
 }

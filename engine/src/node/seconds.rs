@@ -36,6 +36,7 @@ impl Host {
             self.report(content);
         }
         self.note_windows();
+        self.expire_bans();
         self.dial();
         self.push();
         self.review_waiting();
@@ -44,6 +45,7 @@ impl Host {
         self.review_manifests();
         self.sync_due();
         self.retry();
+        self.review_wishes();
         self.timetable();
     }
 

@@ -8,8 +8,9 @@ use fairhaul_core::id::PeerId;
 use fairhaul_core::message::{Message, Offer, Verdict};
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::ByteCount;
 
-use super::contents::Stage;
+use super::contents::{Content, Stage};
 use super::host::Host;
 use crate::control::api::{Call, Failure, Phase, Progress, Sent};
 
@@ -84,7 +85,7 @@ impl Host {
     pub(super) fn unoffer(&mut self, peer: PeerId) {
         for push in &mut self.waiting.pushes {
             for (of, offered, last) in &mut push.peers {
-                if *of == peer && matches!(last, None | Some(Verdict::Accepted | Verdict::Busy)) {
+                if *of == peer && !is_over(*last) {
                     *offered = false;
                 }
             }
@@ -107,10 +108,7 @@ impl Host {
                     *last = Some(Verdict::Failed);
                 }
             }
-            let is_over = |last: &Option<Verdict>| {
-                !matches!(last, None | Some(Verdict::Accepted | Verdict::Busy))
-            };
-            if push.peers.iter().all(|(_, _, last)| is_over(last)) {
+            if push.peers.iter().all(|(_, _, last)| is_over(*last)) {
                 self.pushed(push);
             } else {
                 self.report_push(&push);
@@ -119,14 +117,23 @@ impl Host {
         }
     }
 
+    /// Bytes of a content that a peer says it has.
+    pub(super) fn has_bytes(&self, peer: PeerId, content: &Content) -> u64 {
+        let has = self.core.has_of(peer, content.data());
+        has.map_or(0, ByteCount::get)
+    }
+
     fn report_push(&self, push: &Push) {
         let Some(content) = self.contents.at(push.number) else {
             return;
         };
-        let waits = push
-            .peers
-            .iter()
-            .filter(|(_, _, last)| *last != Some(Verdict::Done));
+        // What the receivers say that they have, not what has left here.
+        let has = |(peer, _, last): &(PeerId, bool, Option<Verdict>)| match last {
+            Some(Verdict::Done) => content.bytes(),
+            _ => self.has_bytes(*peer, content),
+        };
+        let done: u64 = push.peers.iter().map(has).sum();
+        let waits = push.peers.iter().filter(|(_, _, last)| !is_over(*last));
         let names: Vec<&str> = waits
             .map(|(peer, ..)| self.peers.at(*peer).name.as_str())
             .collect();
@@ -134,12 +141,10 @@ impl Host {
         push.call.progress(Progress {
             phase: Phase::Moving,
             transfer: Some(push.number),
-            done_bytes: content.sent.min(total),
+            done_bytes: done,
             total_bytes: Some(total),
             rate_bytes_s: content.up_rate,
-            eta_s: total
-                .saturating_sub(content.sent)
-                .checked_div(content.up_rate),
+            eta_s: total.saturating_sub(done).checked_div(content.up_rate),
             waiting_for: Some(names.join(", ")),
         });
     }
@@ -154,7 +159,11 @@ impl Host {
             .map(|(peer, offered, last)| {
                 let why = match last {
                     Some(Verdict::NotAccepted) => "does not accept pushes from this node",
-                    Some(Verdict::Quota) => "has no room left for what this node pushes",
+                    Some(Verdict::Quota) => "has no quota left for what this node pushes",
+                    Some(Verdict::Exists) => {
+                        "does not take it: something else has its name there already"
+                    }
+                    Some(Verdict::Storage) => "does not take it: its disk has no room or fails",
                     Some(Verdict::Failed) if !offered => "cannot be reached",
                     _ => "could not fetch or store it",
                 };
@@ -184,9 +193,13 @@ impl Host {
         let code = match (of(true).count(), reached) {
             (0, false) if refused => Failure::IDENTITY,
             (0, false) => Failure::UNREACHABLE,
-            (0, true) if push.peers.len() == 1 => Failure::ERROR,
             _ => Failure::PART,
         };
         push.call.fail(Failure::new(code, failed.join("; ")));
     }
+}
+
+/// Whether a peer has said its last word on what it was offered.
+const fn is_over(last: Option<Verdict>) -> bool {
+    matches!(last, Some(verdict) if verdict.is_final())
 }

@@ -24,8 +24,8 @@ const MANIFEST_CHUNK: ByteCount = ByteCount::mib(1);
 /// Where the chunks of one transfer are.
 #[derive(Clone, Debug)]
 pub(crate) enum Shelf {
-    /// On disk.
-    Files(Arc<Store>, Arc<Tree>),
+    /// On disk: at the place that was filled last, and at others where the same content lies.
+    Files(Arc<[Arc<Store>]>, Arc<Tree>),
     /// In memory.
     Manifest(Arc<ManifestShelf>),
 }
@@ -97,7 +97,15 @@ impl Shelf {
         out: &mut [u8],
     ) -> Result<(), ReadError> {
         match self {
-            Self::Files(store, _) => store.read(chunk, offset, out),
+            Self::Files(stores, _) => {
+                let (first, others) = stores.split_first().expect("a content lies somewhere");
+                let read = first.read(chunk, offset, out);
+                let mut others = others.iter();
+                if read.is_err() && others.any(|other| other.read(chunk, offset, out).is_ok()) {
+                    return Ok(());
+                }
+                read
+            }
             Self::Manifest(shelf) => {
                 let chunks = shelf.chunks();
                 let from = usize::try_from(offset.get()).unwrap_or(usize::MAX);
@@ -112,7 +120,7 @@ impl Shelf {
     /// Fills `out` as [`Shelf::read`] does if nothing has to be waited for; whether it did.
     fn read_at_hand(&self, chunk: ChunkIndex, offset: ByteCount, out: &mut [u8]) -> bool {
         match self {
-            Self::Files(store, _) => store.read_at_hand(chunk, offset, out),
+            Self::Files(stores, _) => stores[0].read_at_hand(chunk, offset, out),
             Self::Manifest(_) => self.read(chunk, offset, out).is_ok(),
         }
     }
@@ -152,7 +160,7 @@ impl Shelf {
     /// Keeps a chunk that was verified.
     pub(crate) fn write(&self, chunk: ChunkIndex, bytes: &[u8]) -> Result<(), StoreError> {
         match self {
-            Self::Files(store, _) => store.write(chunk, bytes),
+            Self::Files(stores, _) => stores[0].write(chunk, bytes),
             Self::Manifest(shelf) => {
                 shelf.chunks().insert(chunk, bytes.to_vec());
                 Ok(())

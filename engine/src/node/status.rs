@@ -137,6 +137,7 @@ impl Host {
                     down_bytes_s: down,
                     queued_bytes: waiting.get(),
                     asked_bytes: asked.get(),
+                    has_bytes: self.has_bytes(peer, content),
                     hold,
                     waiting_for,
                 },
@@ -198,6 +199,11 @@ impl Host {
                 floor_bytes_s: limit.floor.map_or(0, fairhaul_core::units::Rate::get),
                 group: row.params.as_ref().and_then(|params| params.group.clone()),
                 trouble: row.trouble.as_ref().map(|trouble| trouble.text.clone()),
+                ban: self
+                    .doors
+                    .bans
+                    .of(row.key.as_bytes(), now)
+                    .map(|ban| self.ban_status(&ban)),
             }
         };
         rows.map(status).collect()
@@ -217,7 +223,14 @@ impl Host {
                 .collect();
             match (names.is_empty(), &content.stage) {
                 (_, Stage::Paused(Some(why))) => why.clone(),
-                (true, Stage::Describing | Stage::Moving) => "a peer that has it".to_owned(),
+                (true, Stage::Describing) => "a peer that has it".to_owned(),
+                (true, Stage::Moving) => {
+                    let missing = self.core.missing(content.data());
+                    match missing.alone {
+                        0 => "a peer that has it".to_owned(),
+                        alone => format!("{alone} chunks that no connected peer has"),
+                    }
+                }
                 _ => names.join(", "),
             }
         };

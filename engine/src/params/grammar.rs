@@ -95,7 +95,7 @@ pub(crate) static SECTIONS: [Section; 6] = [
     },
 ];
 
-static NODE: [Field; 6] = [
+static NODE: [Field; 7] = [
     field(
         "name",
         Kind::Name,
@@ -132,6 +132,13 @@ static NODE: [Field; 6] = [
         Is("[]"),
         "Private ranges in which an address that a peer tells of may be dialled; public ones \
          always may.",
+    ),
+    field(
+        "patience",
+        Kind::Burst,
+        Is("\"2 min\""),
+        "How long a `get` waits for chunks that no connected peer has, before it ends with what is \
+         missing; the transfer itself goes on.",
     ),
 ];
 

@@ -30,6 +30,8 @@ pub struct NodeParams {
     pub exchange: bool,
     /// Private ranges in which an address that a peer tells of may be dialled.
     pub private_addresses: Vec<AddressRange>,
+    /// How long a `get` waits for chunks that no connected peer has: 1 ms to 1 h.
+    pub patience: Span,
 }
 
 /// One `[[peer]]`.
@@ -160,6 +162,10 @@ impl Params {
             private_addresses: match row.get("private-addresses") {
                 Some(Value::Ranges(ranges)) => ranges.clone(),
                 other => unlike("private-addresses", other),
+            },
+            patience: match row.get("patience") {
+                Some(Value::Span(span)) => *span,
+                other => unlike("patience", other),
             },
         }
     }

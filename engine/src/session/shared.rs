@@ -214,6 +214,11 @@ impl Shared {
         known.remove(&theirs);
     }
 
+    /// Whether we take part in what the peer calls `theirs`.
+    pub(crate) fn knows(&self, theirs: TransferId) -> bool {
+        self.geometry(theirs).is_some()
+    }
+
     pub(super) fn geometry(&self, theirs: TransferId) -> Option<(ContentId, Manifest)> {
         let known = self.geometry.lock().expect("nobody panics with the table");
         known.get(&theirs).copied()

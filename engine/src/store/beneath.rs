@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
-use super::disk::{Disk, DiskFile, Open, SETTLED_S, Status, What};
+use super::disk::{Disk, DiskFile, Open, SETTLED_S, Status, What, copy};
 use super::fds::{Fds, OpenFiles};
 use crate::content::scan::Stamp;
 
@@ -250,6 +250,29 @@ impl DiskFile for RealFile {
 
     fn status(&self) -> io::Result<Status> {
         Ok(status_of(&fs::fstat(self.file.as_fd())?))
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
+    }
+
+    /// In the system, which shares the blocks where the file system can (reflink).
+    fn copy_from(&self, from: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+        let mut at = 0;
+        while let Some(source) = from.descriptor().filter(|_| at < bytes) {
+            let (mut read, mut written) = (at, at);
+            let rest = usize::try_from(bytes - at).unwrap_or(usize::MAX);
+            let (source, target) = ((source, &mut read), (&self.file, &mut written));
+            match fs::copy_file_range(source.0, Some(source.1), target.0, Some(target.1), rest) {
+                Ok(0) => return Ok(()),
+                Ok(copied) => at += copied as u64,
+                Err(Errno::INTR) => {}
+                // Two file systems, or one that does not know the call.
+                Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        copy(self, from, (at, bytes))
     }
 }
 

@@ -7,11 +7,15 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::BorrowedFd;
 
 use crate::content::scan::Stamp;
 
 /// Tries of a read or write that fails with EIO.
 const TRIES: u32 = 3;
+
+/// Bytes copied at once.
+const COPIED: usize = 1 << 20;
 
 /// What has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +96,31 @@ pub(crate) trait DiskFile: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// What is known of it.
     fn status(&self) -> io::Result<Status>;
+    /// Its descriptor, where the system may copy from one file to another; none for a file that is
+    /// not the system's.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+    /// Copies the first `bytes` bytes of another file, or all that it has of them.
+    fn copy_from(&self, from: &dyn DiskFile, bytes: u64) -> io::Result<()>;
+}
+
+/// Copies the bytes of a file from `at` to `end` by reading and writing, or those that are there.
+pub(crate) fn copy(
+    to: &dyn DiskFile,
+    from: &dyn DiskFile,
+    (mut at, end): (u64, u64),
+) -> io::Result<()> {
+    let mut buf = vec![0; COPIED];
+    while at < end {
+        let len = usize::try_from(end - at).unwrap_or(COPIED).min(COPIED);
+        if !read_full(from, &mut buf[..len], at)? {
+            break;
+        }
+        write_full(to, &buf[..len], at)?;
+        at += len as u64;
+    }
+    Ok(())
 }
 
 /// Fills `buf` from `offset`; false if the file ends before.
@@ -218,6 +247,10 @@ mod tests {
 
         fn status(&self) -> io::Result<Status> {
             Err(Errno::IO.into())
+        }
+
+        fn copy_from(&self, from: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+            copy(self, from, (0, bytes))
         }
     }
 

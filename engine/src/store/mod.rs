@@ -19,6 +19,7 @@ mod book;
 mod disk;
 mod error;
 mod fds;
+mod fill;
 mod finish;
 mod lock;
 mod read;
@@ -145,6 +146,12 @@ impl Store {
     #[must_use]
     pub const fn tree(&self) -> &Arc<Tree> {
         &self.tree
+    }
+
+    /// Whether it receives into that directory.
+    pub(crate) fn is_at(&self, folder: &Path) -> bool {
+        let receiving = self.receiving.as_ref();
+        receiving.is_some_and(|receiving| receiving.into == folder)
     }
 
     /// The chunks that are kept now.

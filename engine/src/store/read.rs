@@ -218,7 +218,7 @@ impl Store {
     }
 
     /// The file of `entry`, open for reading; none if it is gone or no file any more.
-    fn file(&self, entry: usize) -> io::Result<Option<Arc<dyn DiskFile>>> {
+    pub(super) fn file(&self, entry: usize) -> io::Result<Option<Arc<dyn DiskFile>>> {
         if let Some(file) = self.fds.get(entry, false) {
             return Ok(Some(file));
         }

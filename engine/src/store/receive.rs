@@ -10,6 +10,7 @@ use std::sync::{Arc, mpsc};
 
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::ChunkIndex;
+use fairhaul_core::units::ByteCount;
 
 use super::beneath::Beneath;
 use super::book::{Book, Place};
@@ -263,7 +264,7 @@ impl Store {
     }
 
     /// Hashes the chunks of `claimed` and keeps those that are right.
-    fn verify(&self, claimed: &Bitfield, progress: &dyn Fn(u64)) {
+    pub(super) fn verify(&self, claimed: &Bitfield, progress: &dyn Fn(u64)) {
         let chunks: Vec<ChunkIndex> = claimed.iter().collect();
         let geometry = self.tree.geometry();
         let bytes: u64 = chunks
@@ -316,7 +317,15 @@ impl Store {
             return Ok(());
         }
         for (entry, known) in book.known.iter().enumerate() {
-            let whole = book.chunks_of(entry).all(|chunk| book.have.has(chunk));
+            // Of a chunk that it shares with a file that is not there nothing is known yet. When
+            // that comes, the file is compared before any name is given.
+            let unknown = |chunk: ChunkIndex| {
+                let len = self.tree.geometry().len_of(chunk);
+                let mut pieces = self.tree.pieces(chunk, ByteCount::ZERO, len);
+                pieces.any(|piece| book.known[piece.entry].place == Place::Absent)
+            };
+            let mut chunks = book.chunks_of(entry);
+            let whole = chunks.all(|chunk| book.have.has(chunk) || unknown(chunk));
             if known.place == Place::Final && !whole {
                 let path = self.tree.entries()[entry].path.to_string();
                 return Err(StoreError::Exists { path });

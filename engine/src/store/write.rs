@@ -12,7 +12,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 
 use super::book::{Pending, Place};
-use super::disk::{Disk, DiskFile, Open, Status, What, make_dirs, parent, read_full, write_full};
+use super::disk::{Disk, DiskFile, Open, Status, What, make_dirs, parent, write_full};
 use super::state::Saved;
 use super::{Receiving, Store, StoreError, is_out, patiently};
 use crate::content::{Kind, Piece};
@@ -22,9 +22,6 @@ const UNSYNCED_MAX: ByteCount = ByteCount::mib(64);
 
 /// … or this long, whichever is less.
 const UNSYNCED_FOR_MAX: Span = Span::from_secs(5);
-
-/// Bytes copied at once when a file is copied back.
-const COPY: usize = 1 << 20;
 
 /// Permission bits of directories, before the mask.
 pub(crate) const DIRECTORY_MODE: u32 = 0o755;
@@ -181,17 +178,8 @@ impl Store {
                 .open(&self.path(entry, Place::Final), Open::Read)?;
             let to = self.create(receiving, entry, &path)?;
             let length = self.book().bytes_of(entry);
-            let mut buf = vec![0; COPY];
-            let mut at = 0;
-            while at < length {
-                let len = usize::try_from(length - at).unwrap_or(COPY).min(COPY);
-                // What is missing at the end stays a hole, and its chunks stay wrong.
-                if !read_full(from.as_ref(), &mut buf[..len], at)? {
-                    break;
-                }
-                write_full(to.as_ref(), &buf[..len], at)?;
-                at += len as u64;
-            }
+            // What is missing at the end stays a hole, and its chunks stay wrong.
+            to.copy_from(from.as_ref(), length)?;
             to.set_len(length)
         })();
         copied.map_err(|source| StoreError::of("copy back", &path, source))?;

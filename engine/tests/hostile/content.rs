@@ -56,7 +56,7 @@ impl Content {
     }
 
     pub(crate) fn manifest_id(&self) -> ContentId {
-        manifest_id(self.id)
+        manifest_id(self.id, self.manifest.len() as u64)
     }
 
     /// Chunks of its manifest, or of itself.

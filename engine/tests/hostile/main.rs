@@ -23,6 +23,7 @@ mod greed;
 mod handshake;
 mod life;
 mod paths;
+mod promises;
 mod rig;
 mod secrets;
 mod wire;

@@ -158,7 +158,7 @@ async fn nothing_is_written_through_a_link_in_the_target() {
         Content::file("direct", 2 * CHUNK, 2),
     ];
     let outcomes = push(&rig, &evil, &contents).await;
-    assert_eq!(outcomes, [Outcome::Verdict(Verdict::Failed); 2]);
+    assert_eq!(outcomes, [Outcome::Verdict(Verdict::Exists); 2]);
     assert_eq!(everything(&outside), Vec::<PathBuf>::new());
     assert!(rig.inbox().join("dir").is_symlink());
 }
@@ -172,7 +172,7 @@ async fn a_file_that_is_there_already_is_neither_replaced_nor_cut() {
     fs::write(&mine, b"mine").unwrap();
     let content = Content::file("f", 4 * CHUNK, 3);
     let outcomes = push(&rig, &evil, &[content]).await;
-    assert_eq!(outcomes, [Outcome::Verdict(Verdict::Failed)]);
+    assert_eq!(outcomes, [Outcome::Verdict(Verdict::Exists)]);
     assert_eq!(fs::read(&mine).unwrap(), b"mine");
     assert!(rig.log().contains("cannot go on"), "{}", rig.log());
 }

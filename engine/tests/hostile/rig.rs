@@ -79,6 +79,8 @@ pub(crate) struct Rig {
     peers: String,
     /// Further sections of the parameter file.
     pub(crate) more: String,
+    /// How long its `get` waits for what nobody has.
+    pub(crate) patience: &'static str,
     /// Descriptors that the process may open; none sets no limit.
     pub(crate) descriptors: Option<u32>,
     /// Whether the folder for what a person fetches is a disk of its own, which only the process
@@ -102,6 +104,7 @@ impl Rig {
             key: key.public(),
             peers: String::new(),
             more: String::new(),
+            patience: "2 min",
             descriptors: None,
             own_disk: false,
             logs_all: false,
@@ -167,7 +170,8 @@ impl Rig {
         let (at, data, key) = (self.listens(), self.data(), self.path("key"));
         let text = format!(
             "[node]\nname = \"rig\"\nlisten = \"{at}\"\ndata = {data:?}\n\
-             key = {key:?}\nexchange = false\n[control]\nsocket = {:?}\n{}\n{}",
+             key = {key:?}\nexchange = false\npatience = {:?}\n[control]\nsocket = {:?}\n{}\n{}",
+            self.patience,
             self.socket(),
             self.more,
             self.peers

@@ -4,6 +4,9 @@
 //! [`Misbehaviour::is_lie`]. Addresses are never banned: who has no key yet has no right that a ban
 //! could take away, and whoever shares its address would be banned with it.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Key;
@@ -16,18 +19,45 @@ pub const IDENTITY_BAN: Span = Span::from_secs(24 * 3_600);
 /// Bans that are kept; the oldest goes.
 pub const BANS_MAX: usize = 100_000;
 
+/// What an identity is banned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It did what no honest peer does.
+    Misbehaviour(Misbehaviour),
+    /// It said that it was another key than the one that it proved.
+    FalseKey,
+    /// An earlier version, which kept no reasons, banned it.
+    Unknown,
+}
+
+/// One banned identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// Who.
+    pub key: Key,
+    /// Why.
+    pub reason: Reason,
+    /// How much longer.
+    pub left: Span,
+}
+
 /// Everybody who is banned.
 #[derive(Debug)]
 pub struct Bans {
-    identities: Recent<Key, Time>,
+    identities: Recent<Key, (Time, Reason)>,
 }
 
 /// The bans in a form that outlives a process: how much of each is left. The clock stands still
 /// between two runs, so that a ban never ends early, whatever the wall clock says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Saved {
     /// Identities and what is left of their bans.
     pub identities: Vec<(Key, Span)>,
+    /// What these were banned for; one that is not named was banned by an earlier version.
+    #[serde(default)]
+    pub reasons: Vec<(Key, Reason)>,
 }
 
 impl Default for Bans {
@@ -46,9 +76,11 @@ impl Bans {
         let mut identities = saved.identities;
         // Those with the least left are the oldest.
         identities.sort_by_key(|&(key, left)| (left, key));
+        let reasons: BTreeMap<Key, Reason> = saved.reasons.into_iter().collect();
         for (key, left) in identities {
             let until = now.saturating_add(left.min(IDENTITY_BAN));
-            *bans.identities.touch(key, now, || until) = until;
+            let reason = reasons.get(&key).copied().unwrap_or(Reason::Unknown);
+            *bans.identities.touch(key, now, || (until, reason)) = (until, reason);
         }
         bans
     }
@@ -56,28 +88,54 @@ impl Bans {
     /// What is left of every ban.
     #[must_use]
     pub fn save(&self, now: Time) -> Saved {
-        let left = |until: &Time| Some(until.since(now)).filter(|left| *left > Span::ZERO);
-        let identities = self.identities.iter();
+        let identities = || self.list(now);
         Saved {
-            identities: identities
-                .filter_map(|(key, until)| Some((*key, left(until)?)))
-                .collect(),
+            identities: identities().map(|ban| (ban.key, ban.left)).collect(),
+            reasons: identities().map(|ban| (ban.key, ban.reason)).collect(),
         }
     }
 
     /// `key` did something wrong. True if it is banned for it.
     pub fn judge(&mut self, key: Key, why: Misbehaviour, now: Time) -> bool {
         if why.is_lie() {
-            self.ban(key, now);
+            self.ban(key, Reason::Misbehaviour(why), now);
         }
         why.is_lie()
     }
 
     /// Bans an identity from `now` on.
-    pub fn ban(&mut self, key: Key, now: Time) {
-        self.identities.forget_while(|_, until| *until <= now);
-        let until = now.saturating_add(IDENTITY_BAN);
-        *self.identities.touch(key, now, || until) = until;
+    pub fn ban(&mut self, key: Key, reason: Reason, now: Time) {
+        let ban = (now.saturating_add(IDENTITY_BAN), reason);
+        *self.identities.touch(key, now, || ban) = ban;
+    }
+
+    /// Every identity that is banned at `now`, in order of their keys.
+    pub fn list(&self, now: Time) -> impl Iterator<Item = Ban> {
+        let bans = self
+            .identities
+            .iter()
+            .map(move |(key, (until, reason))| Ban {
+                key: *key,
+                reason: *reason,
+                left: until.since(now),
+            });
+        bans.filter(|ban| ban.left > Span::ZERO)
+    }
+
+    /// The ban of an identity; none if it is welcome.
+    #[must_use]
+    pub fn of(&self, key: &Key, now: Time) -> Option<Ban> {
+        let (until, reason) = *self.identities.get(key)?;
+        (until > now).then(|| Ban {
+            key: *key,
+            reason,
+            left: until.since(now),
+        })
+    }
+
+    /// Forgets bans that are over, and says whose: these may be let in and called again.
+    pub fn expire(&mut self, now: Time) -> Vec<Key> {
+        self.identities.forget_while(|_, (until, _)| *until <= now)
     }
 
     /// Lifts the ban of an identity, if there was one.
@@ -88,14 +146,23 @@ impl Bans {
     /// What is left of an identity's ban; none if it is welcome.
     #[must_use]
     pub fn left(&self, key: &Key, now: Time) -> Option<Span> {
-        let until = self.identities.get(key)?;
-        (*until > now).then(|| until.since(now))
+        self.of(key, now).map(|ban| ban.left)
     }
 
     /// How many there are, expired ones included.
     #[must_use]
     pub fn count(&self) -> usize {
         self.identities.len()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misbehaviour(why) => why.fmt(f),
+            Self::FalseKey => f.write_str("claimed another key than its own"),
+            Self::Unknown => f.write_str("banned by an earlier version"),
+        }
     }
 }
 
@@ -129,8 +196,8 @@ mod tests {
     #[test]
     fn a_ban_lasts_from_the_last_time_and_can_be_lifted() {
         let mut bans = Bans::default();
-        bans.ban(key(1), at(0));
-        bans.ban(key(1), at(300));
+        bans.ban(key(1), Reason::FalseKey, at(0));
+        bans.ban(key(1), Reason::FalseKey, at(300));
         let left = bans.left(&key(1), at(24 * 3_600 + 299));
         assert_eq!(left, Some(Span::SECOND));
         assert!(bans.pardon(&key(1)));
@@ -143,14 +210,14 @@ mod tests {
     fn the_oldest_goes_when_the_table_is_full() {
         let mut bans = Bans::default();
         for number in 0..100_001 {
-            bans.ban(key(number), at(1));
+            bans.ban(key(number), Reason::FalseKey, at(1));
         }
         assert_eq!(bans.count(), BANS_MAX);
         assert!(bans.left(&key(0), at(1)).is_none());
         assert!(bans.left(&key(100_000), at(1)).is_some());
-        // What is over makes room without a look.
-        bans.ban(key(5), at(24 * 3_600 + 1));
-        assert_eq!(bans.count(), 1);
+        // What is over makes room.
+        assert_eq!(bans.expire(at(24 * 3_600 + 1)).len(), BANS_MAX);
+        assert_eq!(bans.count(), 0);
     }
 
     /// A ban of a day, an hour of which is over, has 23 hours left in the next run, whose time
@@ -160,11 +227,14 @@ mod tests {
     #[test]
     fn bans_outlive_the_process() {
         let mut bans = Bans::default();
-        bans.ban(key(1), at(0));
-        bans.ban(key(2), at(3_000));
+        let lie = Reason::Misbehaviour(Misbehaviour::WrongHash);
+        bans.ban(key(1), lie, at(0));
+        bans.ban(key(2), Reason::FalseKey, at(3_000));
         let saved = bans.save(at(3_600));
         let again = Bans::restore(saved.clone(), at(0));
         assert_eq!(again.save(at(0)), saved);
+        let reasons: Vec<Reason> = again.list(at(0)).map(|ban| ban.reason).collect();
+        assert_eq!(reasons, [lie, Reason::FalseKey]);
         assert!(again.left(&key(1), at(23 * 3_600 - 1)).is_some());
         assert!(again.left(&key(1), at(23 * 3_600)).is_none());
     }
@@ -174,8 +244,25 @@ mod tests {
     fn a_saved_ban_is_no_longer_than_a_new_one() {
         let saved = Saved {
             identities: vec![(key(1), Span::from_nanos(u64::MAX))],
+            reasons: Vec::new(),
         };
         let bans = Bans::restore(saved, at(9));
         assert_eq!(bans.left(&key(1), at(9)), Some(IDENTITY_BAN));
+        let reason = bans.of(&key(1), at(9)).map(|ban| ban.reason);
+        assert_eq!(reason, Some(Reason::Unknown));
+    }
+
+    /// Whoever is let in again because its time is over is named once.
+    #[test]
+    fn a_ban_that_is_over_is_told_once() {
+        let mut bans = Bans::default();
+        for number in 0..3 {
+            bans.ban(key(number), Reason::FalseKey, at(u64::from(number)));
+        }
+        let day = 24 * 3_600;
+        assert!(bans.expire(at(day - 1)).is_empty());
+        assert_eq!(bans.expire(at(day + 1)), [key(0), key(1)]);
+        assert!(bans.expire(at(day + 1)).is_empty());
+        assert_eq!(bans.list(at(day + 1)).count(), 1);
     }
 }

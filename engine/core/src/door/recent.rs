@@ -56,15 +56,18 @@ impl<K: Ord + Copy, V> Recent<K, V> {
         Some(value)
     }
 
-    /// Forgets the oldest rows as long as `gone` holds of them.
-    pub(super) fn forget_while(&mut self, gone: impl Fn(Time, &V) -> bool) {
+    /// Forgets the oldest rows as long as `gone` holds of them. Their keys.
+    pub(super) fn forget_while(&mut self, gone: impl Fn(Time, &V) -> bool) -> Vec<K> {
+        let mut forgotten = Vec::new();
         while let Some(&(at, key)) = self.order.first() {
             let row = self.rows.get(&key);
             if row.is_some_and(|(_, value)| !gone(at, value)) {
-                return;
+                break;
             }
             self.remove(&key);
+            forgotten.push(key);
         }
+        forgotten
     }
 }
 

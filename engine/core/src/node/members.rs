@@ -4,11 +4,11 @@
 //! bitfield does not fit the content, and what a peer names beyond the bound of contents, which
 //! it hears of again when there is room.
 
-use super::{Action, Node};
+use super::Node;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::{Join, Message};
 use crate::misbehaviour::Misbehaviour;
-use crate::peer::{AskedChunk, Peer, Remote};
+use crate::peer::{AskedChunk, Peer, REQUESTS_MAX, Remote};
 use crate::time::Time;
 use crate::transfer::Transfer;
 
@@ -26,9 +26,37 @@ impl Node {
                 .audience
                 .map_or(outbound, |audience| audience == peer)
         });
-        for (transfer, state) in told {
-            let message = Message::Join(Box::new(join(transfer, state, true)));
-            self.actions.push_back(Action::Send { peer, message });
+        let told: Vec<TransferId> = told.map(|(id, _)| id).collect();
+        for id in told {
+            self.announce_transfer(peer, id, true, now);
+        }
+    }
+
+    /// Tells `peer` that we take part in a transfer: at once if we want something of it, and else
+    /// no faster than any peer hears it, so that many contents are no flood.
+    fn announce_transfer(&mut self, peer: PeerId, id: TransferId, reply: bool, now: Time) {
+        let guarded = self.watch.guard.is_some();
+        let state = self.peers.get_mut(peer.index()).and_then(Option::as_mut);
+        let (Some(transfer), Some(state)) = (self.transfers.get(id), state) else {
+            return;
+        };
+        if guarded && transfer.is_complete() && !state.may_announce(id, now) {
+            return;
+        }
+        let message = join(id, transfer, reply);
+        self.send(peer, Message::Join(Box::new(message)));
+    }
+
+    /// Tells `peer` of transfers that had to wait.
+    pub(super) fn announce_waiting(&mut self, peer: PeerId, now: Time) {
+        while let Some(id) = self
+            .peer_mut(peer)
+            .and_then(|state| state.take_unannounced(now))
+        {
+            if let Some(transfer) = self.transfers.get(id) {
+                let message = join(id, transfer, true);
+                self.send(peer, Message::Join(Box::new(message)));
+            }
         }
     }
 
@@ -75,8 +103,12 @@ impl Node {
             // everything is as good as new.
             let is_complete = |offer: &Join| offer.have.is_full();
             let reply = !offer.as_ref().is_some_and(is_complete);
-            let message = join(id, self.transfers.at(place), reply);
-            self.send(peer, Message::Join(Box::new(message)));
+            if offer.is_some() {
+                let message = join(id, self.transfers.at(place), reply);
+                self.send(peer, Message::Join(Box::new(message)));
+            } else {
+                self.announce_transfer(peer, id, reply, now);
+            }
             if let Some(offer) = offer {
                 let done = self.joined(peer, offer, now);
                 self.judge(peer, done);
@@ -101,6 +133,7 @@ impl Node {
                 continue;
             };
             state.waiting.remove(&id);
+            state.unannounced.remove(&id);
             if state.remotes.remove(id).is_none() {
                 continue;
             }
@@ -108,6 +141,7 @@ impl Node {
             let gone: Vec<AskedChunk> = gone.collect();
             let late = gone.iter().map(|ask| ask.len);
             state.conduct.may_be_late(late.sum());
+            state.conduct.may_stray(strays(&transfer));
             state.serving.retain(|serving| serving.transfer != id);
             self.asked -= gone.len();
             for ask in &gone {
@@ -154,6 +188,7 @@ impl Node {
             // The newest has to wait. Both sides forget that they met in it, so that neither asks
             // for what the other will not give.
             known.waiting.insert(id);
+            known.conduct.may_stray(strays(transfer));
             self.send(peer, Message::Leave { transfer: id });
             return Ok(());
         }
@@ -209,6 +244,13 @@ impl Node {
         self.take_up(peer);
         self.update_interest(peer);
     }
+}
+
+/// Messages about a transfer that a peer may still say before it hears that we have left it: news of
+/// each chunk, the requests that may wait, and what it thinks of us.
+fn strays(transfer: &Transfer) -> u64 {
+    let chunks = u64::from(transfer.manifest.chunks());
+    chunks.saturating_mul(2) + 2 * REQUESTS_MAX as u64 + 4
 }
 
 fn join(id: TransferId, transfer: &Transfer, reply: bool) -> Join {

@@ -7,7 +7,7 @@ use super::{Action, Event, Node};
 use crate::id::PeerId;
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
-use crate::peer::Ending;
+use crate::peer::{Ending, Remote};
 use crate::time::Time;
 
 /// The number of our own pings. Its answer is for nobody.
@@ -115,9 +115,16 @@ impl Node {
                 let state = self.peer_mut(peer);
                 state.map_or(Ok(()), |state| state.conduct.talks(now))
             }
+            // A changed file is taken back chunk by chunk, and a request moves once.
+            Message::Lost { transfer, .. } | Message::Cancel { transfer, .. } => {
+                let state = self.peer_mut(peer);
+                let remote = state.and_then(|state| state.remotes.named_mut(*transfer));
+                if remote.is_some_and(Remote::may_take_back) {
+                    return Ok(());
+                }
+                self.charge(peer, now)
+            }
             Message::Leave { .. }
-            | Message::Lost { .. }
-            | Message::Cancel { .. }
             | Message::Pong(_)
             | Message::Offer(_)
             | Message::Verdict { .. }

@@ -148,19 +148,28 @@ impl Node {
             return;
         }
         self.watch.at = now.saturating_add(LOOK);
-        let slept = now.since(at) >= SLEPT;
+        // While our own disk stands still, we may not have read what a peer said.
+        let slept = now.since(at) >= SLEPT || self.waits_for_disk(now);
         for peer in self.peer_ids() {
             let Some(state) = self.peer_mut(peer) else {
                 continue;
             };
             if slept {
                 state.forgive(now);
+                self.announce_waiting(peer, now);
             } else if state.ending == Ending::Open {
                 self.look_at(peer, &guard, now);
             }
         }
         // Who is asked last may be the only one left to ask.
         self.ask_everybody(now);
+    }
+
+    /// Whether a chunk has waited for our disk for long and none has come since.
+    fn waits_for_disk(&self, now: Time) -> bool {
+        let peers = self.peers.iter().flatten();
+        let mut remotes = peers.flat_map(|peer| peer.remotes.iter());
+        remotes.any(|remote| remote.waits_for_disk(SLEPT, now))
     }
 
     fn look_at(&mut self, peer: PeerId, guard: &Guard, now: Time) {
@@ -193,6 +202,7 @@ impl Node {
             self.reassign(peer, now);
         }
         self.crowd_out(peer, guard.stalled, now);
+        self.announce_waiting(peer, now);
     }
 
     /// The peer is to be closed. Under a guard it is not asked or heard any more: what else came

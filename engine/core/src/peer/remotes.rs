@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::bitfield::Bitfield;
 use crate::id::TransferId;
 use crate::node::{Place, Turns};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
 /// Contents that one peer may name at the same time; manifests count as contents.
@@ -38,6 +38,9 @@ pub(crate) struct Remote {
     pub(super) narrowed: Time,
     /// Its place among the peers of the content while requests wait for our cap.
     pub(crate) turns: Turns,
+    /// Chunks that it may take back, and requests that it may withdraw, before that is talk: one
+    /// of each for every chunk, however often it joins.
+    spare: u32,
 }
 
 impl Remote {
@@ -47,11 +50,13 @@ impl Remote {
         has: Bitfield,
         (useful, chunk): (u32, ByteCount),
     ) -> Self {
+        let spare = has.len().saturating_mul(2);
         Self {
             ours,
             place,
             theirs,
             has,
+            spare,
             useful,
             asked: 0,
             whole: 0,
@@ -66,6 +71,18 @@ impl Remote {
     /// Whether it has something that we lack and have room to ask for.
     pub(crate) const fn has_room(&self) -> bool {
         self.useful > 0 && self.asked < self.ahead
+    }
+
+    /// Whether one more chunk may be taken back, or request withdrawn, without it being talk.
+    pub(crate) fn may_take_back(&mut self) -> bool {
+        let left = self.spare.checked_sub(1);
+        self.spare = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// Whether one of its chunks has waited for our disk for `after`, and none has come since.
+    pub(crate) fn waits_for_disk(&self, after: Span, now: Time) -> bool {
+        self.whole > 0 && now.since(self.since) >= after
     }
 
     /// Whether nothing that we asked for is still to come.
@@ -128,6 +145,12 @@ impl Remotes {
         Some(&self.rest[at])
     }
 
+    /// The same, to be changed.
+    pub(crate) fn named_mut(&mut self, theirs: TransferId) -> Option<&mut Remote> {
+        let ours = self.named(theirs)?.ours;
+        self.get_mut(ours)
+    }
+
     /// Whether it may name one more content.
     pub(crate) fn has_room(&self) -> bool {
         self.rest.len() + 1 < CONTENTS_MAX
@@ -142,6 +165,7 @@ impl Remotes {
             let (ours, theirs) = (remote.ours, remote.theirs);
             let (asked, whole, since) = (known.asked, known.whole, known.since);
             let (ahead, narrowed, turns) = (known.ahead, known.narrowed, known.turns);
+            let spare = known.spare;
             *known = Remote {
                 asked,
                 whole,
@@ -149,6 +173,7 @@ impl Remotes {
                 ahead,
                 narrowed,
                 turns,
+                spare,
                 ..remote
             };
             self.name(ours, theirs);

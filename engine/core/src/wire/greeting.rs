@@ -19,7 +19,7 @@
 use std::fmt;
 
 /// The version of the protocol that this node speaks.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Most bytes of a frame with its length (limit L1).
 pub const GREETING_MAX: usize = 1024;
 /// Most bytes of a node's name.

@@ -72,7 +72,8 @@ fn every_part_of_a_tree_is_in_its_identity() {
     let mut changed = hashes.clone();
     changed[1][31] ^= 1;
     assert_ne!(other(entries, changed), id);
-    assert_ne!(manifest_id(id), id);
+    assert_ne!(manifest_id(id, 9), id);
+    assert_ne!(manifest_id(id, 9), manifest_id(id, 10));
 }
 
 /// Register: M3.

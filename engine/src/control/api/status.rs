@@ -135,6 +135,9 @@ pub struct FlowStatus {
     pub queued_bytes: u64,
     /// Bytes that we asked it for and that have not come.
     pub asked_bytes: u64,
+    /// Bytes of the transfer that it says it has.
+    #[serde(default)]
+    pub has_bytes: u64,
     /// Which limit or turn holds what waits.
     pub hold: Hold,
     /// Who or what this flow waits for, for people; none if nothing.
@@ -206,6 +209,27 @@ pub struct PeerStatus {
     pub group: Option<String>,
     /// Why it is not connected, for people; none if it is, or was never tried.
     pub trouble: Option<String>,
+    /// Its ban by this node; none if it is welcome.
+    #[serde(default)]
+    pub ban: Option<BanStatus>,
+}
+
+/// A ban of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanStatus {
+    /// The public key: 64 hexadecimal digits.
+    pub key: String,
+    /// The name of the peer with that key; none if no peer has it.
+    pub peer: Option<String>,
+    /// What it did, for people.
+    pub reason: String,
+    /// When it was banned, in milliseconds since 1970 (UTC), if the node has run since.
+    pub since_unix_ms: u64,
+    /// When the ban ends, in milliseconds since 1970 (UTC), if the node runs until then: the time
+    /// for which it does not run does not count.
+    pub until_unix_ms: u64,
+    /// Seconds that are left of it.
+    pub left_s: u64,
 }
 
 /// How a peer is connected, or is known.

@@ -1,6 +1,7 @@
 mod basics;
 mod crash;
 mod faults;
+mod fill;
 mod overtaken;
 mod paths;
 mod serve;

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::ReadError;
-use super::super::disk::{Disk, DiskFile, Open, Status};
+use super::super::disk::{Disk, DiskFile, Open, Status, copy};
 use super::sim::{SimDisk, World};
 use super::*;
 
@@ -27,6 +27,10 @@ impl Overtaken {
 }
 
 impl DiskFile for Overtaken {
+    fn copy_from(&self, from: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+        copy(self, from, (0, bytes))
+    }
+
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.overtake();
         self.0.read_at(buf, offset)

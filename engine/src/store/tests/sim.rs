@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::io::Errno;
 
-use super::super::disk::{Disk, DiskFile, Open, Status, What};
+use super::super::disk::{Disk, DiskFile, Open, Status, What, copy};
 use crate::content::scan::Stamp;
 
 /// The directory that content is received into.
@@ -463,6 +463,10 @@ impl Disk for SimDisk {
 }
 
 impl DiskFile for SimFile {
+    fn copy_from(&self, from: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+        copy(self, from, (0, bytes))
+    }
+
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let world = self.world.lock().unwrap();
         let data = world.data(self.node)?;

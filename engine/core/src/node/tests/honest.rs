@@ -568,92 +568,95 @@ fn no_schedule_makes_an_honest_nodes_offence() {
     }
 }
 
-/// Two nodes have more contents in common than one may name to the other. The newest wait and have
-/// their turn when others are gone; nobody is closed.
-#[test]
-fn more_contents_than_a_peer_may_name_wait_for_room() {
-    const MANY: u32 = 4_100;
-    let mut nodes = [with_guard(), with_guard()];
-    let mut said: VecDeque<(usize, Message)> = VecDeque::new();
-    let mut give = |nodes: &mut [Node; 2], inputs: Vec<(usize, Input)>| {
-        let mut inputs = VecDeque::from(inputs);
+/// Two nodes whose messages arrive at once, in order.
+struct Pair {
+    nodes: [Node; 2],
+    said: VecDeque<(usize, Message)>,
+}
+
+impl Pair {
+    /// All of this happens, and then all that follows.
+    fn give(&mut self, inputs: impl IntoIterator<Item = (usize, Input)>) {
+        let mut inputs: VecDeque<(usize, Input)> = inputs.into_iter().collect();
         while let Some((at, input)) = inputs.pop_front() {
-            for action in tell(&mut nodes[at], input, Time::ZERO) {
-                match action {
-                    Action::Send { message, .. } => said.push_back((1 - at, message)),
-                    Action::Upload(Block {
-                        peer,
-                        transfer,
-                        chunk,
-                        offset,
-                        len,
-                        ..
-                    }) => {
-                        inputs.push_back((at, Input::Sent { peer, len }));
-                        let chunk = chunk.get();
-                        said.push_back((
-                            1 - at,
-                            Message::Block {
-                                transfer,
-                                chunk,
-                                offset,
-                                len,
-                            },
-                        ));
-                    }
-                    Action::Store {
-                        transfer,
-                        chunk,
-                        from,
-                        ..
-                    } => inputs.push_back((
-                        at,
-                        Input::Stored {
-                            transfer,
-                            chunk,
-                            from,
-                        },
-                    )),
-                    Action::Close { why, .. } => panic!("{at}: {why}"),
-                    _ => {}
-                }
+            for action in tell(&mut self.nodes[at], input, Time::ZERO) {
+                inputs.extend(self.act(at, action).map(|input| (at, input)));
             }
             if inputs.is_empty()
-                && let Some((to, message)) = said.pop_front()
+                && let Some((to, message)) = self.said.pop_front()
             {
                 let peer = peer(1 - to);
                 inputs.push_back((to, Input::Message { peer, message }));
             }
         }
+    }
+
+    fn act(&mut self, at: usize, action: Action) -> Option<Input> {
+        match action {
+            Action::Send { message, .. } => self.said.push_back((1 - at, message)),
+            Action::Upload(block) => {
+                let message = Message::Block {
+                    transfer: block.transfer,
+                    chunk: block.chunk.get(),
+                    offset: block.offset,
+                    len: block.len,
+                };
+                self.said.push_back((1 - at, message));
+                let Block { peer, len, .. } = block;
+                return Some(Input::Sent { peer, len });
+            }
+            Action::Store {
+                transfer,
+                chunk,
+                from,
+                ..
+            } => {
+                return Some(Input::Stored {
+                    transfer,
+                    chunk,
+                    from,
+                });
+            }
+            Action::Close { why, .. } => panic!("{at}: {why}"),
+            _ => {}
+        }
+        None
+    }
+}
+
+/// Two nodes have more contents in common than one may name to the other. The newest wait and have
+/// their turn when others are gone; nobody is closed.
+#[test]
+fn more_contents_than_a_peer_may_name_wait_for_room() {
+    const MANY: u32 = 4_100;
+    let mut pair = Pair {
+        nodes: [with_guard(), with_guard()],
+        said: VecDeque::new(),
     };
-    let connected = [0, 1].map(|at| {
+    pair.give([0, 1].map(|at| {
         let (peer, outbound) = (peer(1 - at), at == 0);
         (at, Input::Connected { peer, outbound })
-    });
-    give(&mut nodes, connected.into());
+    }));
     for number in 0..MANY {
         let mut content = [0; 32];
         content[..4].copy_from_slice(&number.to_le_bytes());
-        for at in [0, 1] {
-            let have = [Bitfield::full(1), Bitfield::empty(1)][at].clone();
+        pair.give([0, 1].map(|at| {
             let add = Input::Add {
                 transfer: TransferId(number),
                 content: ContentId(content),
                 manifest: manifest(1),
-                have,
+                have: [Bitfield::full(1), Bitfield::empty(1)][at].clone(),
                 audience: None,
             };
-            give(&mut nodes, vec![(at, add)]);
-        }
+            (at, add)
+        }));
     }
-    let held = nodes[1].holdings();
+    let held = pair.nodes[1].holdings();
     let whole = held.iter().filter(|(_, have)| have.is_full());
     assert_eq!(whole.count(), 4_096);
     for number in 0..4 {
         let transfer = TransferId(number);
-        for at in [0, 1] {
-            give(&mut nodes, vec![(at, Input::Remove { transfer })]);
-        }
+        pair.give([0, 1].map(|at| (at, Input::Remove { transfer })));
     }
-    assert!(nodes[1].is_seed());
+    assert!(pair.nodes[1].is_seed());
 }
