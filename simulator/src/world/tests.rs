@@ -1,6 +1,7 @@
 mod bent;
 mod checks;
 mod fluid;
+mod hierarchy;
 mod shares;
 
 use fairhaul_core::time::{Span, Time};
