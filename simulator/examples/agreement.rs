@@ -27,6 +27,8 @@ const FAIR: [&str; 5] = ["drr", "sparse-drr", "sfq", "wf2q+", "mclock"];
 const SHARES: [&str; 3] = ["peer", "group", "transfer"];
 /// Shares are taken over this long.
 const WINDOW: Span = Span::from_secs(20);
+/// The largest block of the uplinks drawn here.
+const BLOCK: f64 = 32_768.0;
 /// Greatest differences allowed, in percent.
 const SHARE_MAX: f64 = 2.0;
 const COMPLETION_MAX: f64 = 3.0;
@@ -95,7 +97,10 @@ fn against_blocks(setup: &Setup) -> Result<[f64; 2], Box<dyn Error>> {
         world::run(&with(NetworkModel::Fluid), &mut |_| ())?,
         world::run(&with(block), &mut |_| ())?,
     );
-    let shares = worst(&shares(setup, &fluid), &shares(setup, &block));
+    let shares = worst(
+        &near(&shares(setup, &fluid), &shares(setup, &block)),
+        &shares(setup, &block),
+    );
     Ok([shares, worst(&took(setup, &fluid), &took(setup, &block))])
 }
 
@@ -126,6 +131,14 @@ fn shares(setup: &Setup, record: &Record) -> Vec<f64> {
     shares
 }
 
+/// `one`, a block nearer to `other`: which of two windows a block falls into is no share.
+fn near(one: &[f64], other: &[f64]) -> Vec<f64> {
+    let pairs = one.iter().zip(other);
+    pairs
+        .map(|(one, other)| one + (other - one).clamp(-BLOCK, BLOCK))
+        .collect()
+}
+
 /// Seconds that each transfer took; infinite if it did not end.
 fn took(setup: &Setup, record: &Record) -> Vec<f64> {
     let rows = record.transfers.iter().zip(&setup.transfers);
@@ -152,7 +165,7 @@ fn worst(one: &[f64], other: &[f64]) -> f64 {
 
 /// One uplink of 5 to 15 MB/s and four to twelve peers, 0 to 60 ms away, with one to three
 /// transfers each, none of which can end within 40 s. Weights differ; some peers and groups have
-/// a floor or a cap, some peers with one transfer a narrow downlink.
+/// a floor or a cap, some peers a narrow downlink.
 fn random_uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
     let up = (5 + below(rng, 11)) * MB;
     let mut setup = empty(uplink, share);
@@ -166,7 +179,7 @@ fn random_uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
         setup.groups.push(GroupSetup {
             name: format!("group.{group}"),
             weight: Weight::whole(1 + small(rng, 4)),
-            cap: None,
+            cap: (below(rng, 3) == 0).then(|| Rate::new(up / 6)),
             floor: (group == 0).then(|| Rate::new(up / 8)),
         });
     }
@@ -174,18 +187,11 @@ fn random_uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
     let peers = 4 + small(rng, 9);
     for row in 1..=peers {
         let group = (below(rng, 2) == 0).then(|| small(rng, 3));
-        // A group that weighs as its members do is given too much by the core while one of them is
-        // held at a cap or by its connection: nobody there is.
-        let is_free = group.is_some() && share != "group";
         let row = PeerSetup {
             region: small(rng, 3),
             weight: Weight::whole(1 + small(rng, 4)),
-            down: Some(Rate::new(if below(rng, 4) == 0 && !is_free {
-                up / 20
-            } else {
-                4 * up
-            })),
-            cap: (below(rng, 5) == 0 && !is_free).then(|| Rate::new(up / 25)),
+            down: Some(Rate::new(if below(rng, 4) == 0 { up / 20 } else { 4 * up })),
+            cap: (below(rng, 5) == 0).then(|| Rate::new(up / 25)),
             floor: (below(rng, 8) == 0).then(|| Rate::new(up / 50)),
             group,
             ..peer(format!("peer.{row}"), None)
@@ -193,9 +199,7 @@ fn random_uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
         setup.peers.push(row);
     }
     for destination in 1..=peers {
-        // Several transfers through one narrow downlink are shared among by no uplink.
-        let is_narrow = setup.peers[destination as usize].down < Some(Rate::new(up));
-        for _ in 0..=below(rng, if is_narrow { 1 } else { 3 }) {
+        for _ in 0..=below(rng, 3) {
             let row = TransferSetup {
                 destination,
                 weight: Weight::whole(1 + small(rng, 4)),

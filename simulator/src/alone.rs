@@ -21,9 +21,9 @@ use crate::world;
 
 /// Times alone that were measured already, for all runs of a sweep together.
 ///
-/// A lone run is found again by all that it was given. Its discipline counts only under a cap,
-/// which a discipline may keep in its own way; else all send the one flow's next block at once,
-/// because all are work-conserving. So what the cells of a sweep have in common is measured once.
+/// A lone run is found again by all that it was given but its discipline: all of them send the one
+/// flow's next block at once, because all are work-conserving, and no discipline keeps a cap. So
+/// what the cells of a sweep have in common is measured once.
 #[derive(Debug, Default)]
 pub struct Alone(Mutex<BTreeMap<[u8; 32], Option<Span>>>);
 
@@ -254,24 +254,15 @@ fn to_the_beginning(lone: &mut Setup) {
     }
 }
 
-/// Names one discipline for all where none of them has a cap to keep.
+/// Names one discipline for all: a flow without company has every turn.
 fn under_any_discipline(lone: &mut Setup) {
-    let caps = lone.peers.iter().map(|peer| peer.cap);
-    let caps = caps.chain(lone.transfers.iter().map(|transfer| transfer.cap));
-    if caps
-        .chain(lone.groups.iter().map(|group| group.cap))
-        .flatten()
-        .next()
-        .is_none()
-    {
-        // A fluid without orders has less to do.
-        let any = match lone.network {
-            NetworkModel::Block { .. } => "fifo",
-            NetworkModel::Fluid => "drr",
-        };
-        for policy in &mut lone.policies {
-            any.clone_into(&mut policy.uplink);
-        }
+    // A fluid without orders has less to do.
+    let any = match lone.network {
+        NetworkModel::Block { .. } => "fifo",
+        NetworkModel::Fluid => "drr",
+    };
+    for policy in &mut lone.policies {
+        any.clone_into(&mut policy.uplink);
     }
 }
 

@@ -15,6 +15,7 @@
 
 pub(crate) mod class;
 mod fill;
+mod floors;
 pub mod oracle;
 mod orders;
 pub(crate) mod sharing;

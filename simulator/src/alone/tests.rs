@@ -66,10 +66,6 @@ fn one_transfer(draws: &mut Rng, discipline: &str) -> Setup {
             window: ByteCount::new(window),
         },
     };
-    if found.network == NetworkModel::Fluid {
-        (found.peers[1].upload_cap, found.peers[2].cap) = (None, None);
-        found.groups[0].cap = None;
-    }
     found.transfers = vec![TransferSetup {
         source: 1,
         chunk: ByteCount::kib(4 << draws.below(7)),

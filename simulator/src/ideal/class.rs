@@ -49,8 +49,6 @@ pub(crate) struct Class {
     /// weight, else the root.
     pub(super) kin: u32,
     pub(super) weight: f64,
-    /// It weighs as much as its children that rise.
-    pub(super) sums: bool,
     pub(super) order: Order,
     pub(super) rank: Rank,
     /// Flows and classes below it that are known; what it was served is forgotten with the last.
@@ -63,9 +61,8 @@ pub(crate) struct Class {
 /// What a class is while rates are found.
 #[derive(Debug, Default)]
 pub(super) struct ClassState {
-    /// Children that rise, and what they weigh.
+    /// Children that rise.
     pub(super) rising: u32,
-    total: f64,
     /// Children that rise, by their turn; all in the first where no order decides.
     turns: Vec<Turn>,
     /// Whose turn it is.
@@ -156,7 +153,6 @@ impl Class {
             parent,
             kin,
             weight: number(weight),
-            sums: false,
             order,
             rank: Rank::default(),
             members: 0,
@@ -171,15 +167,6 @@ impl Class {
             Order::Remaining => self.state.remaining,
             Order::Age => self.state.arrival,
             _ => self.rank.key(order),
-        }
-    }
-
-    /// Its weight among its siblings.
-    pub(super) fn standing(&self) -> f64 {
-        if self.sums {
-            self.state.total
-        } else {
-            self.weight
         }
     }
 
@@ -201,7 +188,7 @@ impl Class {
 impl ClassState {
     /// Nothing rises.
     pub(super) fn clear(&mut self) {
-        (self.rising, self.total) = (0, 0.0);
+        self.rising = 0;
         self.turns.clear();
         self.first = 0;
         self.waiting.clear();
@@ -229,7 +216,6 @@ impl ClassState {
 
     /// The turn of a child that rises is `turn`.
     pub(super) fn raise(&mut self, turn: u32, weight: f64, order: Order) {
-        self.total += weight;
         let turn = turn as usize;
         if self.turns.len() <= turn {
             self.turns.resize(turn + 1, Turn::default());
@@ -241,7 +227,6 @@ impl ClassState {
     /// A child stops.
     pub(super) fn lower(&mut self, turn: u32, weight: f64, order: Order) {
         self.rising -= 1;
-        self.total -= weight;
         let entry = &mut self.turns[turn as usize];
         entry.rising -= 1;
         entry.weight -= order.weight(weight);

@@ -8,26 +8,19 @@
 //!           what they get among their members that still rise; [`super::oracle`] is that, slow.
 //! Orders:   a class in which an order decides lets only its first child rise; the next one
 //!           begins, from nothing, when that one has stopped.
-//! Floors:   a flow, peer or group whose share falls below its floor is given the floor before
-//!           the others share the rest, narrow targets before wide ones, until nobody is
-//!           below. Floors that do not fit together are scaled in proportion, as the core's
-//!           uplink does on a link that has become too slow for them.
+//! Floors:   see [`super::floors`]: who is kept at one is fixed before the others rise.
 //! Cost:     O(F log F) for F flows with a few limits each, times the floors that bind.
 //!
 //! The exact sharing of `crate::network::maxmin` knows neither classes nor floors. These
 //! numbers go into a report and order nothing, so they are floats, of `+ - * /` alone, which
 //! are the same on every machine.
-//!
-//! Longer than other files: one pass of filling reads and writes the same state throughout.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::class::Child;
+use super::floors::Kept;
 use super::sharing::{Flow, Part, Sharing};
-
-/// Less than its floor by more than rounding.
-const SHORT: f64 = 1.0 - 1e-9;
 
 /// A sum of rates that grows: what is left of a limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,17 +30,17 @@ pub(super) struct LinkState {
     level: f64,
     rising: u32,
     /// What it bounds now: its capacity, or its floor while that is filled.
-    bound: f64,
+    pub(super) bound: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FlowState {
-    ceiling: f64,
-    speed: f64,
+    pub(super) ceiling: f64,
+    pub(super) speed: f64,
     level: f64,
-    rising: bool,
+    pub(super) rising: bool,
     /// Its rate is that of a floor.
-    fixed: bool,
+    pub(super) fixed: bool,
     /// Its turn in its class.
     turn: u32,
 }
@@ -57,14 +50,6 @@ impl FlowState {
     pub(super) const fn is_fixed(&self) -> bool {
         self.fixed
     }
-}
-
-/// The flows that are kept at a floor of their own, and the limits whose members are kept at
-/// one together, narrow ones first.
-#[derive(Debug, Default)]
-struct Kept {
-    flows: Vec<u32>,
-    links: Vec<u32>,
 }
 
 /// What ends next as the level rises: a level as the bits of a float that is never negative,
@@ -99,49 +84,6 @@ impl Sharing {
         }
     }
 
-    /// Adds those that are below a floor to those that are kept at one, narrow targets before
-    /// wide ones. False if there are none.
-    fn find_short(&self, part: &Part, kept: &mut Kept) -> bool {
-        let below = |entry: &Flow| {
-            let floor = entry.floor.min(entry.limit.unwrap_or(u64::MAX)) as f64 * entry.yields;
-            !entry.state.fixed && entry.limit.is_some() && entry.rate < floor * SHORT
-        };
-        let flows = part.flows.iter().copied();
-        let short = flows.filter(|flow| below(&self.flows[*flow as usize]));
-        let before = kept.flows.len();
-        kept.flows.extend(short);
-        if kept.flows.len() > before {
-            return true;
-        }
-        for rank in [1, 2] {
-            let links = part.links.iter().copied();
-            let is_free = |flow: &u32| !self.flows[*flow as usize].state.fixed;
-            let short: Vec<u32> = links
-                .filter(|link| self.link(*link).rank == rank && self.is_below(*link))
-                .filter(|link| self.link(*link).flows.iter().any(is_free))
-                .filter(|link| !kept.links.contains(link))
-                .collect();
-            if !short.is_empty() {
-                kept.links.extend(short);
-                let rank_of = |link: &u32| self.link(*link).rank;
-                kept.links.sort_by_key(rank_of);
-                return true;
-            }
-        }
-        false
-    }
-
-    fn is_below(&self, link: u32) -> bool {
-        let entry = self.link(link);
-        let sum: f64 = entry
-            .flows
-            .iter()
-            .map(|flow| &self.flows[*flow as usize])
-            .map(|flow| flow.rate / flow.yields)
-            .sum();
-        sum < entry.floor as f64 * SHORT
-    }
-
     /// Rates of those that are not fixed, in what the fixed ones leave.
     fn fill_shares(&mut self, part: &Part) {
         self.prepare(part);
@@ -150,7 +92,7 @@ impl Sharing {
             let class = &mut self.classes[payer as usize];
             if class.state.given > 0.0 && !class.state.is_late && class.state.rising > 0 {
                 class.state.is_late = true;
-                let level = class.state.given / class.standing();
+                let level = class.state.given / class.weight;
                 self.agenda
                     .push(Reverse((level.to_bits(), Item::Late(payer))));
             }
@@ -162,7 +104,7 @@ impl Sharing {
     }
 
     /// Lets everything rise from nothing that is not fixed.
-    fn prepare(&mut self, part: &Part) {
+    pub(super) fn prepare(&mut self, part: &Part) {
         self.agenda.clear();
         for &link in &part.links {
             let entry = &mut self.links[link as usize];
@@ -262,63 +204,9 @@ impl Sharing {
         }
     }
 
-    /// Fixes those that are kept at a floor at the rates that all these floors together give
-    /// them: in proportion to the floors, until they are met or something stops them. One after
-    /// the other would give the first its floor and leave the last what remains.
-    fn reserve(&mut self, part: &Part, kept: &Kept) {
-        for &flow in &part.flows {
-            self.flows[flow as usize].state.fixed = false;
-        }
-        self.prepare(part);
-        // Whom an order lets wait has a part in a floor all the same.
-        let parts = part.flows.iter().map(|flow| match self.speed(*flow) {
-            0.0 => self.flows[*flow as usize].weight,
-            speed => speed,
-        });
-        let parts: Vec<f64> = parts.collect();
-        for (&flow, part) in part.flows.iter().zip(parts) {
-            let state = &mut self.flows[flow as usize].state;
-            state.rising = false;
-            state.speed = part;
-        }
-        let mut members = kept.flows.clone();
-        for &flow in &kept.flows {
-            let entry = &mut self.flows[flow as usize];
-            entry.state.rising = true;
-            entry.state.speed = entry.floor as f64 * entry.yields;
-            entry.state.ceiling = entry.state.ceiling.min(entry.state.speed);
-        }
-        for &link in &kept.links {
-            let flows = self.link(link).flows.clone();
-            // Who has no limit takes part in no sharing.
-            let limited = flows
-                .into_iter()
-                .filter(|flow| self.flows[*flow as usize].limit.is_some());
-            let (given, rest): (Vec<u32>, Vec<u32>) =
-                limited.partition(|flow| self.flows[*flow as usize].state.rising);
-            let sum = |flows: &[u32]| -> f64 {
-                let flows = flows.iter().map(|flow| &self.flows[*flow as usize]);
-                flows.map(|flow| flow.state.speed / flow.yields).sum()
-            };
-            let (given, total) = (sum(&given), sum(&rest));
-            let floor = self.link(link).floor as f64;
-            self.links[link as usize].state.bound = floor.max(given);
-            for &flow in &rest {
-                let state = &mut self.flows[flow as usize].state;
-                state.rising = true;
-                state.speed *= (floor - given).max(0.0) / total;
-            }
-            members.extend(rest);
-        }
-        self.rise(part, false);
-        for flow in members {
-            self.flows[flow as usize].state.fixed = true;
-        }
-    }
-
     /// Raises the level until nothing rises any more. With `moves`, what stops leaves its part
     /// to its siblings.
-    fn rise(&mut self, part: &Part, moves: bool) {
+    pub(super) fn rise(&mut self, part: &Part, moves: bool) {
         for &link in &part.links {
             let mut state = LinkState {
                 bound: self.link(link).state.bound,
@@ -436,7 +324,7 @@ impl Sharing {
     }
 
     /// How fast a flow's rate rises with the level.
-    fn speed(&self, flow: u32) -> f64 {
+    pub(super) fn speed(&self, flow: u32) -> f64 {
         let entry = &self.flows[flow as usize];
         if !entry.state.rising {
             return 0.0;
@@ -449,7 +337,7 @@ impl Sharing {
                 return 0.0;
             }
             speed *= class.part(turn, weight);
-            (turn, weight) = (class.state.turn, class.standing());
+            (turn, weight) = (class.state.turn, class.weight);
         }
         speed
     }
@@ -485,7 +373,7 @@ impl Sharing {
         }
     }
 
-    fn link(&self, link: u32) -> &super::sharing::Link {
+    pub(super) fn link(&self, link: u32) -> &super::sharing::Link {
         &self.links[link as usize]
     }
 }

@@ -192,8 +192,7 @@ impl Table {
         own.unwrap_or(&policy(setup, demand).share)
     }
 
-    /// The class of a flow, and the one whose share pays for its floor. A group whose members
-    /// weigh for themselves is no class where weights alone decide.
+    /// The class of a flow, and the one whose share pays for its floor.
     fn classes(&mut self, setup: &Setup, sharing: &mut Sharing, demand: &Demand) -> (u32, u32) {
         let (source, peer) = (demand.source, demand.destination);
         let who = &setup.peers[peer as usize];
@@ -206,29 +205,21 @@ impl Table {
         let by_peer = (Upper::Peer(peer), who.weight, 0);
         let by_transfer = (Upper::Transfer(demand.transfer), demand.weight, demand.band);
         let (group, (upper, weight, band)) = match share {
-            "transfer" => (demand.group, by_transfer),
+            "transfer" => (None, by_transfer),
             "group" => (who.group.or(demand.group), by_peer),
-            _ => (who.group, by_peer),
+            _ => (None, by_peer),
         };
-        let sums = share != "group";
-        let is_plain = [outer, inner] == [Order::Weights; 2];
-        let group = group.filter(|_| !(sums && is_plain));
         let root = self.class(sharing, Key::Root(source), None, Weight::ONE, outer);
         let mut parent = root;
         if let Some(group) = group {
             let weight = setup.groups[group as usize].weight;
             let key = Key::Group(source, group);
             parent = self.class(sharing, key, Some(root), weight, inner);
-            sharing.classes[parent as usize].sums = sums;
         }
         let key = Key::Upper(source, group, upper);
         let class = self.class(sharing, key, Some(parent), weight, inner);
         sharing.classes[class as usize].rank.band = band;
-        let payer = if parent == root || sums {
-            class
-        } else {
-            parent
-        };
+        let payer = if parent == root { class } else { parent };
         (class, payer)
     }
 

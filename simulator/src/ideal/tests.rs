@@ -286,3 +286,94 @@ fn agrees_with_the_oracle(setup: &Setup, rng: &mut Rng) {
         }
     }
 }
+
+/// One uplink, up to three groups, two to eight peers with one to three transfers each; weights,
+/// caps and floors of all that are classes of the tree, and floors that fit.
+fn tree_with_floors(rng: &mut Rng, share: &str) -> Setup {
+    let up = 1_000_000;
+    let mut below = |end: usize| rng.below(end) as u64;
+    let mut setup = setup(vec![peer("source", up)]);
+    setup.policies[0].share = share.into();
+    let peers = 2 + u32::try_from(below(7)).unwrap();
+    // Floors take nine tenths of the link at most, and no cap is below the floors beneath it.
+    let mut left = up * 9 / 10;
+    let mut floor = |below: &mut dyn FnMut(usize) -> u64| {
+        let rate = (below(3) == 0).then(|| left * (1 + below(3)) / 8);
+        left -= rate.unwrap_or(0);
+        rate.map(Rate::new)
+    };
+    let cap = |below: &mut dyn FnMut(usize) -> u64| {
+        (below(3) == 0).then(|| Rate::new(up * 9 / 10 + 1_000 * below(100)))
+    };
+    let narrow = |below: &mut dyn FnMut(usize) -> u64, floor: Option<Rate>| {
+        let least = floor.map_or(0, Rate::get);
+        (below(3) == 0).then(|| Rate::new(least + 1_000 * (1 + below(200))))
+    };
+    let weight =
+        |below: &mut dyn FnMut(usize) -> u64| Weight::whole(1 + u32::try_from(below(5)).unwrap());
+    if share == "group" {
+        for _ in 0..1 + below(3) {
+            setup.groups.push(GroupSetup {
+                weight: weight(&mut below),
+                floor: floor(&mut below),
+                cap: cap(&mut below),
+                ..GroupSetup::default()
+            });
+        }
+    }
+    for row in 1..=peers {
+        let group = u32::try_from(below(setup.groups.len() + 1)).unwrap();
+        let mut row = crate::setup::PeerSetup {
+            group: (group > 0).then(|| group - 1),
+            weight: weight(&mut below),
+            ..peer(&format!("peer.{row}"), 1)
+        };
+        if share != "transfer" {
+            row.floor = floor(&mut below);
+            row.cap = cap(&mut below);
+        }
+        setup.peers.push(row);
+    }
+    for destination in 1..=peers {
+        for _ in 0..1 + below(3) {
+            // Under `share = "group"` the floor of a transfer is paid by the group and not by its peer.
+            let floor = floor(&mut below).filter(|_| share != "group");
+            setup.transfers.push(TransferSetup {
+                destination,
+                weight: weight(&mut below),
+                floor,
+                cap: narrow(&mut below, floor),
+                ..transfer("t", destination, u64::MAX >> 8)
+            });
+        }
+    }
+    setup
+}
+
+/// A floor of a class, of its members, of both; below caps and beside them.
+#[test]
+fn floors_at_every_level_of_a_tree_clamp_its_shares() {
+    let mut rng = Rng::from_seed([8; 32]);
+    let mut bound = 0;
+    for case in 0..1_500 {
+        let share = ["peer", "group", "transfer"][case % 3];
+        let setup = tree_with_floors(&mut rng, share);
+        let expected = oracle::clamped(&setup, 0);
+        let mut ideal = Ideal::new(&setup);
+        for (row, transfer) in (0..).zip(&setup.transfers) {
+            ideal.begin(row, transfer.bytes, Time::ZERO);
+        }
+        ideal.advance(at(1));
+        for (row, expected) in (0..).zip(&expected) {
+            let rate = ideal.sharing.rate(row).unwrap();
+            assert!(
+                (rate - expected).abs() <= 1e-6 * expected + 1e-3,
+                "{case}, {share}: {row} has {rate}, not {expected} of {expected:?}: {setup:?}"
+            );
+        }
+        let floors = setup.transfers.iter().filter_map(|transfer| transfer.floor);
+        let kept = floors.filter(|floor| expected.contains(&(floor.get() as f64)));
+        bound += kept.count();
+    }
+    assert!(bound > 500, "{bound} floors of transfers bind");
+}

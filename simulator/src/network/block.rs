@@ -6,8 +6,9 @@
 //! idle path a block takes the time of its slowest link, not the sum.
 //!
 //! Window:    a connection has at most [`BlockNetwork::window`] bytes between the start of
-//!            their service and their acknowledgement, one delay after delivery. What does not
-//!            fit waits beside the uplink, which serves others meanwhile, and returns to its
+//!            their service and their acknowledgement, one delay after delivery, and no more than
+//!            keep the narrowest link of its path busy for a round trip and [`QUEUE`]. What does
+//!            not fit waits beside the uplink, which serves others meanwhile, and returns to its
 //!            place in the order of sending.
 //! Dropped:   what is in service gives the link free at once; what a link had carried of it
 //!            stays carried, and is not counted in [`Carried`].
@@ -19,7 +20,7 @@ mod station;
 mod tests;
 mod window;
 
-use fairhaul_core::time::Time;
+use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 
 use self::slots::{Place, Slot, Slots};
@@ -34,6 +35,11 @@ use crate::event_queue::EventQueue;
 
 /// Window of a connection unless another is given: what 1 Gbit/s needs over 32 ms.
 pub const WINDOW: ByteCount = ByteCount::mib(4);
+
+/// How long a connection's queue at its narrowest link lasts at most, besides two transmissions:
+/// what a managed queue keeps. A window in bytes alone would be seconds of a slow link: all that a
+/// receiver has asked for would stand there, where no discipline orders it.
+pub const QUEUE: Span = Span::from_millis(20);
 
 /// Links that serve one transmission at a time. See the module.
 #[derive(Debug)]
@@ -264,8 +270,6 @@ impl Network for BlockNetwork {
         self.live += 1;
         let order = self.next_order;
         self.next_order += 1;
-        let admitted =
-            connection.first_waiting().is_none() && connection.admit(bytes, self.window, now);
         let entry = Slot {
             id,
             from,
@@ -280,6 +284,9 @@ impl Network for BlockNetwork {
             at: Place::Window,
             first: now,
         };
+        let window = self.window_of(&entry);
+        let connection = self.connections.get_mut(index);
+        let admitted = connection.first_waiting().is_none() && connection.admit(bytes, window, now);
         let slot = self.slots.insert(entry);
         if admitted {
             self.admit(slot, now);
@@ -288,6 +295,11 @@ impl Network for BlockNetwork {
             self.watch(index);
         }
         admitted
+    }
+
+    fn is_full(&self, from: NodeIndex, to: NodeIndex) -> bool {
+        let index = self.connections.find(from, to);
+        index.is_some_and(|index| self.connections.get(index).first_waiting().is_some())
     }
 
     fn drop_node(&mut self, node: NodeIndex, now: Time) {

@@ -184,6 +184,11 @@ pub trait Network: Debug + Send {
     /// If it is to its sender, or larger than [`BYTES_MAX`].
     fn send(&mut self, transmission: Transmission, now: Time) -> bool;
 
+    /// Whether something from `from` to `to` waits for the window of that connection.
+    fn is_full(&self, _from: NodeIndex, _to: NodeIndex) -> bool {
+        false
+    }
+
     /// Forgets everything from and to `node`, without outcomes. The node may send again.
     fn drop_node(&mut self, node: NodeIndex, now: Time);
 

@@ -44,6 +44,11 @@ impl Server {
         }
     }
 
+    /// Bytes per second; none if it is unlimited.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        self.rate
+    }
+
     /// Begins the service of `bytes`, the first of which came at `first` and the last at or
     /// before `now`. Gives its end; none if that is beyond the horizon at this rate.
     pub(super) fn begin(&mut self, bytes: ByteCount, first: Time, now: Time) -> Option<Time> {

@@ -1,6 +1,7 @@
 mod bent;
 mod checks;
 mod fluid;
+mod hierarchy;
 mod honest;
 mod shares;
 

@@ -8,7 +8,7 @@ use fairhaul_core::time::Time;
 use fairhaul_core::uplink::Block;
 
 use super::{Event, RunError, World, index};
-use crate::network::Outcome;
+use crate::network::{NodeIndex, Outcome};
 
 impl World<'_> {
     /// Takes what the network has to say now.
@@ -54,6 +54,11 @@ impl World<'_> {
                 self.ideal.sent(row, len, self.now);
             }
             self.tell(flight.from, Input::Sent { peer, len });
+            // What was given to it later may still wait for its window.
+            let ends = [flight.from, flight.to].map(NodeIndex);
+            if self.network.is_full(ends[0], ends[1]) {
+                self.tell(flight.from, Input::Stalled { peer });
+            }
             return Ok(());
         }
         self.checks.arrived(flight.to, &flight.block);

@@ -6,6 +6,8 @@
 //! negative: that is a debt, made by service out of turn. A million flows of 256 KiB blocks
 //! need 58 bits of it at most; beyond 63 it saturates.
 
+use std::collections::BTreeMap;
+
 use crate::id::FlowId;
 use crate::sched::Ticket;
 use crate::sched::queues::Queues;
@@ -83,6 +85,8 @@ pub(super) struct Book {
     period: u32,
     /// Blocks on the link.
     on_link: u32,
+    /// Flows that a limit holds back, and what the first block of each costs.
+    held: BTreeMap<FlowId, i64>,
 }
 
 impl Book {
@@ -100,6 +104,7 @@ impl Book {
             basis: (0, 0),
             period: 0,
             on_link: 0,
+            held: BTreeMap::new(),
         }
     }
 
@@ -127,12 +132,38 @@ impl Book {
     }
 
     /// Takes a flow off its list, which has nothing queued.
-    pub(super) fn unlist(&mut self, flow: FlowId) {
-        self.forfeit(flow);
+    fn unlist(&mut self, flow: FlowId) {
         let account = &mut self.accounts[flow.index()];
         self.listed -= 1;
         self.weights -= u64::from(account.weight);
         account.weight = 0;
+    }
+
+    /// Takes a flow off its list that has nothing queued, at its turn. One that a limit holds back
+    /// keeps the credit of the turn that it misses, and no more of turns before than if it could
+    /// not cover the first of its blocks.
+    pub(super) fn miss(&mut self, flow: FlowId) {
+        let account = &mut self.accounts[flow.index()];
+        if let Some(cost) = self.held.get(&flow) {
+            let worth = self.quantum.saturating_mul(i64::from(account.weight));
+            account.credit = account.credit.min(cost - 1).saturating_add(worth);
+        }
+        self.end_turn(flow);
+        self.unlist(flow);
+    }
+
+    /// A limit holds back a flow that has something queued: that is taken out.
+    pub(super) fn hold(&mut self, flow: FlowId) {
+        if let Some((head, ())) = self.queues.head(flow) {
+            self.held.insert(flow, self.price.cost(head));
+            self.queues.clear(flow);
+        }
+    }
+
+    /// Whether a limit has held `flow` back until now.
+    #[inline]
+    pub(super) fn let_go(&mut self, flow: FlowId) -> bool {
+        !self.held.is_empty() && self.held.remove(&flow).is_some()
     }
 
     pub(super) const fn backlog(&self) -> usize {
@@ -220,12 +251,20 @@ impl Book {
         self.pop(flow)
     }
 
-    /// The turn of `flow` is over: an empty queue forfeits its credit, not its debt.
+    /// Whether the credit of `flow` covers its first block.
+    pub(super) fn is_covered(&self, flow: FlowId) -> bool {
+        let credit = self.accounts[flow.index()].credit;
+        let head = self.queues.head(flow);
+        head.is_some_and(|(head, ())| self.price.cost(head) <= credit)
+    }
+
+    /// The turn of `flow` is over: an empty queue forfeits its credit, not its debt, unless it is
+    /// empty because a limit holds the flow back.
     ///
     /// Not before: a flow whose last block is on the link is backlogged until that has left, and
     /// what it asks for meanwhile is still of this turn.
-    pub(super) fn forfeit(&mut self, flow: FlowId) {
-        if self.queues.is_empty(flow) {
+    pub(super) fn end_turn(&mut self, flow: FlowId) {
+        if self.queues.is_empty(flow) && !self.held.contains_key(&flow) {
             let account = &mut self.accounts[flow.index()];
             account.credit = account.credit.min(0);
         }
@@ -258,11 +297,13 @@ impl Book {
         self.queues.pop(flow)
     }
 
-    /// Forgets what `flow` has queued.
+    /// Forgets what `flow` has queued, and if it was held back what it has kept.
     pub(super) fn purge(&mut self, flow: FlowId) {
-        if self.queues.clear(flow) {
-            self.rest();
+        if self.held.remove(&flow).is_some() {
+            self.end_turn(flow);
         }
+        self.queues.clear(flow);
+        self.rest();
     }
 
     /// Forgets `flow` for good, with what it owes.
@@ -301,9 +342,10 @@ impl Book {
         Some(lacking.max(1).saturating_add(worth - 1) / worth)
     }
 
-    /// Ends the busy period, and all debts with it, if nothing is queued and nothing on the link.
+    /// Ends the busy period, and all debts with it, if nothing is queued, nothing on the link and
+    /// nobody held back: what is due to those they have still to get.
     fn rest(&mut self) {
-        if self.queues.len() == 0 && self.on_link == 0 {
+        if self.queues.len() == 0 && self.on_link == 0 && self.held.is_empty() {
             self.period = self.period.wrapping_add(1);
         }
     }

@@ -19,7 +19,9 @@
 //!            active flow starts with no credit at the end of the ring, and one that was
 //!            emptied keeps its turn until its last block has left or another flow is chosen,
 //!            and its place until its next turn. Service out of turn leaves a debt, which later
-//!            turns pay; it ends when nothing is queued and nothing on the link.
+//!            turns pay; it ends when nothing is queued and nothing on the link. Who is held back
+//!            by a limit keeps its turn, and one that it misses, for when it comes back: one Q more
+//!            between it and another flow.
 
 use crate::id::FlowId;
 use crate::sched::book::Price;
@@ -35,7 +37,11 @@ impl Drr {
     /// An empty ring, with a quantum as `params` say.
     #[must_use]
     pub fn new(params: &Params) -> Self {
-        Self(Rounds::new(Price::Bytes(params.quantum), params.largest))
+        Self(Rounds::new(
+            Price::Bytes(params.quantum),
+            params.largest,
+            false,
+        ))
     }
 }
 
@@ -49,7 +55,7 @@ impl Discipline for Drr {
     }
 
     fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.0.book.charge(flow)
+        self.0.take(flow)
     }
 
     fn sent(&mut self, _flow: FlowId) {
@@ -57,15 +63,19 @@ impl Discipline for Drr {
     }
 
     fn purge(&mut self, flow: FlowId) {
-        self.0.book.purge(flow);
+        self.0.purge(flow);
+    }
+
+    fn hold(&mut self, flow: FlowId) {
+        self.0.hold(flow);
     }
 
     fn retire(&mut self, flow: FlowId) {
-        self.0.book.retire(flow);
+        self.0.retire(flow);
     }
 
     fn ready_at(&self, now: Time) -> Option<Time> {
-        (self.0.book.backlog() > 0).then_some(now)
+        (self.0.backlog() > 0).then_some(now)
     }
 }
 

@@ -97,6 +97,13 @@ pub trait Discipline: Debug + Send {
     /// Forgets all that `flow` has queued. It earns no credit by coming back.
     fn purge(&mut self, flow: FlowId);
 
+    /// A limit holds `flow` back, which has something queued: that is taken out, and comes back
+    /// with [`Discipline::enqueue`] when the limit lets it go, unless a purge says that it never
+    /// will. It is no idle flow: what its turn has left is not forfeited.
+    fn hold(&mut self, flow: FlowId) {
+        self.purge(flow);
+    }
+
     /// Forgets `flow` for good: its number may come back as another flow's, which must not
     /// inherit what this one was served, or owes. Its blocks have left the link.
     fn retire(&mut self, flow: FlowId);

@@ -5,10 +5,13 @@
 
 use crate::id::FlowId;
 
+/// No flow.
+const NONE: FlowId = FlowId(u32::MAX);
+
 /// Flows in a circle with a first and a last; none is in it twice.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
-    /// The flow after each flow.
+    /// The flow after each flow; [`NONE`] of one that is not in the ring.
     next: Vec<FlowId>,
     last: Option<FlowId>,
     len: usize,
@@ -24,6 +27,12 @@ impl Ring {
         self.last.map(|last| self.next[last.index()])
     }
 
+    pub(super) fn contains(&self, flow: FlowId) -> bool {
+        self.next
+            .get(flow.index())
+            .is_some_and(|next| *next != NONE)
+    }
+
     /// Makes the first flow the last.
     #[inline]
     pub(super) fn turn(&mut self) {
@@ -33,7 +42,7 @@ impl Ring {
     /// Puts a flow that is not in the ring at its end.
     pub(super) fn append(&mut self, flow: FlowId) {
         if flow.index() >= self.next.len() {
-            self.next.resize(flow.index() + 1, FlowId(0));
+            self.next.resize(flow.index() + 1, NONE);
         }
         let first = self.first().unwrap_or(flow);
         if let Some(last) = self.last {
@@ -53,6 +62,7 @@ impl Ring {
         } else {
             self.next[last.index()] = self.next[first.index()];
         }
+        self.next[first.index()] = NONE;
         self.len -= 1;
         Some(first)
     }
@@ -86,6 +96,9 @@ mod tests {
                         ring.turn();
                         list.rotate_left(1.min(list.len()));
                     }
+                }
+                for flow in (0..12).map(FlowId) {
+                    prop_assert_eq!(ring.contains(flow), list.contains(&flow));
                 }
                 prop_assert_eq!(ring.first(), list.front().copied());
                 prop_assert_eq!(ring.len(), list.len());

@@ -26,7 +26,7 @@ impl RoundRobin {
     /// An empty ring.
     #[must_use]
     pub fn new() -> Self {
-        Self(Rounds::new(Price::Turns, ByteCount::ZERO))
+        Self(Rounds::new(Price::Turns, ByteCount::ZERO, false))
     }
 }
 
@@ -46,7 +46,7 @@ impl Discipline for RoundRobin {
     }
 
     fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.0.book.charge(flow)
+        self.0.take(flow)
     }
 
     fn sent(&mut self, _flow: FlowId) {
@@ -54,15 +54,19 @@ impl Discipline for RoundRobin {
     }
 
     fn purge(&mut self, flow: FlowId) {
-        self.0.book.purge(flow);
+        self.0.purge(flow);
+    }
+
+    fn hold(&mut self, flow: FlowId) {
+        self.0.hold(flow);
     }
 
     fn retire(&mut self, flow: FlowId) {
-        self.0.book.retire(flow);
+        self.0.retire(flow);
     }
 
     fn ready_at(&self, now: Time) -> Option<Time> {
-        (self.0.book.backlog() > 0).then_some(now)
+        (self.0.backlog() > 0).then_some(now)
     }
 }
 

@@ -14,8 +14,6 @@
 //!            new flow becomes old when its quantum is used up or its queue is empty, and has
 //!            to wait for one visit as an old flow before it can be new again.
 
-use std::collections::VecDeque;
-
 use crate::id::FlowId;
 use crate::sched::book::Price;
 use crate::sched::rounds::Rounds;
@@ -24,90 +22,48 @@ use crate::time::Time;
 
 /// Deficit round robin in which a new flow has one turn before the old ones.
 #[derive(Debug)]
-pub struct SparseDrr {
-    old: Rounds,
-    new: VecDeque<FlowId>,
-    /// The first new flow has had its credit and is being served.
-    visiting: bool,
-}
+pub struct SparseDrr(Rounds);
 
 impl SparseDrr {
     /// Empty lists, with a quantum as `params` say.
     #[must_use]
     pub fn new(params: &Params) -> Self {
-        Self {
-            old: Rounds::new(Price::Bytes(params.quantum), params.largest),
-            new: VecDeque::new(),
-            visiting: false,
-        }
-    }
-
-    /// Serves the first new flow while its credit covers its head, then the next new one.
-    fn dequeue_new(&mut self) -> Option<Ticket> {
-        while let Some(&flow) = self.new.front() {
-            let book = &mut self.old.book;
-            if !self.visiting && !book.is_empty(flow) {
-                book.grant_early(flow);
-                self.visiting = true;
-            }
-            if let Some(served) = book.serve(flow) {
-                self.old.note_service();
-                return Some(served);
-            }
-            self.pass(flow);
-        }
-        None
-    }
-
-    /// Ends the turn of the first new flow, which is an old one from now on.
-    fn pass(&mut self, flow: FlowId) {
-        self.old.book.forfeit(flow);
-        self.new.pop_front();
-        self.old.append(flow);
-        self.visiting = false;
+        let price = Price::Bytes(params.quantum);
+        Self(Rounds::new(price, params.largest, true))
     }
 }
 
 impl Discipline for SparseDrr {
     fn enqueue(&mut self, ticket: Ticket, _now: Time) {
-        let idle = self.old.book.backlog() == 0;
-        if self.old.book.enqueue(ticket) {
-            self.new.push_back(ticket.flow);
-        }
-        if idle {
-            self.old.book.begin_round();
-        }
+        self.0.enqueue(ticket);
     }
 
     fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
-        if self.old.book.backlog() == 0 {
-            return None;
-        }
-        self.dequeue_new().or_else(|| self.old.dequeue())
+        self.0.dequeue()
     }
 
     fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.old.book.charge(flow)
+        self.0.take(flow)
     }
 
     fn sent(&mut self, _flow: FlowId) {
-        self.old.sent();
-        let visited = self.new.front().copied().filter(|_| self.visiting);
-        if let Some(flow) = visited.filter(|&flow| self.old.book.has_left(flow)) {
-            self.pass(flow);
-        }
+        self.0.sent();
     }
 
     fn purge(&mut self, flow: FlowId) {
-        self.old.book.purge(flow);
+        self.0.purge(flow);
+    }
+
+    fn hold(&mut self, flow: FlowId) {
+        self.0.hold(flow);
     }
 
     fn retire(&mut self, flow: FlowId) {
-        self.old.book.retire(flow);
+        self.0.retire(flow);
     }
 
     fn ready_at(&self, now: Time) -> Option<Time> {
-        (self.old.book.backlog() > 0).then_some(now)
+        (self.0.backlog() > 0).then_some(now)
     }
 }
 

@@ -13,7 +13,7 @@
 //! Drawbacks: twice the work of start-time fair queueing, and a wider bound between two flows.
 //! Departs:   the rates that the virtual time divides by are weights over the sum of the
 //!            weights of all flows seen since the link was last idle and not purged, backlogged
-//!            or not. The virtual time stands while a block is on the link, see `admit`. Ties go
+//!            or held back by a limit or not. The virtual time stands while a block is on the link, see `admit`. Ties go
 //!            to the block that was enqueued earlier.
 
 use crate::id::FlowId;
@@ -209,6 +209,15 @@ impl Discipline for Wf2qPlus {
         if self.on_link == 0 {
             self.chosen = None;
         }
+        self.rest();
+    }
+
+    fn hold(&mut self, flow: FlowId) {
+        // Its weight goes on counting: the others are served at the rates that it leaves them, and
+        // a clock that ran faster than they do would leave it behind them when it comes back.
+        self.queues.clear(flow);
+        self.waiting.remove(flow);
+        self.eligible.remove(flow);
         self.rest();
     }
 

@@ -5,63 +5,93 @@
 //! compete than it holds blocks for, those that have had least by weight, each for a block:
 //! if all came back at once, the order of their numbers would decide, block after block, and
 //! the last would starve. But if nobody else has anything to send, all may.
+//!
+//! The window of a peer that is shared by transfer is such a limit too: what its connection takes
+//! goes block by block to the class of its that has had least.
 
+use crate::sched::Claim;
 use crate::time::Time;
 use crate::units::{ByteCount, Weight};
 
+use super::class::Class;
 use super::leaf::{Leaf, Served};
-use super::meter::PATIENCE;
+use super::meter::{Limit, Meter, PATIENCE};
 use super::tree::ROOT;
 use super::{Share, Target, Uplink, reason};
 
 impl Uplink {
     /// Counts a block for the member of `slot` that got it, if there are others.
     pub(super) fn count_service(&mut self, slot: u32, served: &Served) {
-        let entity = self.entities.at(slot);
-        let Some(meter) = entity.meter.as_ref().filter(|_| entity.members.len() > 1) else {
+        if !self.is_shared(slot) {
             return;
-        };
-        let clock = meter.clock;
-        let member = self.member_of(slot, served.leaf);
+        }
         let weight = u64::from(self.weight_of(served.leaf).hundredths());
         let cost = served.facts.cost;
         let cost = cost.saturating_mul(u64::from(Weight::ONE.hundredths())) / weight;
-        let start = self.tree.class(member).service;
-        self.tree.add_service(member, cost);
-        if let Some(meter) = &mut self.entities.at_mut(slot).meter {
-            meter.clock = clock.max(start);
-        }
+        let member = self.member_of(slot, served.leaf);
+        self.entities.at_mut(slot).count_service(member, cost);
     }
 
-    /// A leaf that was idle comes back level with those it shares caps and floors with.
+    /// A leaf that was idle comes back level with those it shares caps, floors and windows with.
     pub(super) fn level(&mut self, leaf: u32) {
         let Leaf { peer, transfer, .. } = *self.tree.leaf(leaf);
         for slot in self.entities.concerned(peer, transfer).slots() {
-            if let Some(meter) = &self.entities.at(slot).meter {
-                let clock = meter.clock;
-                self.tree.raise_service(self.member_of(slot, leaf), clock);
+            if self.is_shared(slot) {
+                let member = self.member_of(slot, leaf);
+                self.entities.at_mut(slot).level(member);
             }
         }
+    }
+
+    /// Whether several classes wait for one limit: a cap, a floor, or a peer's window.
+    fn is_shared(&self, slot: u32) -> bool {
+        let entity = self.entities.at(slot);
+        let is_limited = entity.meter.is_some() || matches!(entity.target, Target::Peer(_));
+        is_limited && entity.members.len() > 1
     }
 
     /// Charges a block to the cap of `slot`.
     pub(super) fn pay_cap(&mut self, slot: u32, served: &Served, now: Time) {
         let entity = self.entities.at_mut(slot);
-        let reason = reason_of(entity.target);
         let shared = entity.members.len() > 1;
         let Some(meter) = entity.meter.as_mut() else {
             return;
         };
-        let Some(cap) = &mut meter.cap else {
-            return;
-        };
-        cap.spend(ByteCount::new(served.len), now);
+        meter.spend(ByteCount::new(served.len), now);
         if meter.is_holding && shared {
             // It competed for a block and has it; the next one goes to who has had least.
             let member = self.member_of(slot, served.leaf);
-            self.tree.hold(member, reason);
+            if let Some(member) = self.entities.at(slot).member(member) {
+                self.tree.hold(member.class, member.reason);
+            }
         }
         self.review(slot, now);
+    }
+
+    /// The window of the peer at `slot` opens: the end of the hold for `reason`.
+    pub(super) fn reopen(&mut self, slot: u32, reason: u8) {
+        let (largest, now) = (self.settings.largest, self.now);
+        let entity = self.entities.at_mut(slot);
+        if entity.members.len() > 1 {
+            let meter = entity
+                .meter
+                .get_or_insert_with(|| Box::new(Meter::new(largest)));
+            meter.narrow(now);
+            self.hold(slot, reason::CAP);
+            self.review(slot, now);
+        }
+        self.release(slot, reason);
+    }
+
+    /// Forgets of whom nothing was told that its window was narrow.
+    pub(super) fn forget_window(&mut self, slot: u32) {
+        let entity = self.entities.at(slot);
+        let meter = entity.meter.as_ref();
+        let is_told = meter.is_none_or(|meter| meter.limit != Limit::default());
+        if entity.members.len() <= 1 && !is_told {
+            self.let_go(slot);
+            self.entities.at_mut(slot).meter = None;
+        }
     }
 
     /// Lets go who was held by a bucket that has earned enough since.
@@ -78,7 +108,6 @@ impl Uplink {
     pub(super) fn review(&mut self, slot: u32, now: Time) {
         self.forget_wake(slot);
         let entity = self.entities.at_mut(slot);
-        let reason = reason_of(entity.target);
         let Some(meter) = entity.meter.as_mut() else {
             return;
         };
@@ -86,7 +115,7 @@ impl Uplink {
         if ready > now {
             meter.is_holding = true;
             self.partial.remove(&slot);
-            self.hold(slot, reason);
+            self.hold(slot, reason::CAP);
             self.set_wake(slot, ready);
         } else if meter.is_holding {
             self.grant(slot, now);
@@ -95,7 +124,7 @@ impl Uplink {
 
     /// A leaf that has something again and is held: perhaps its caps let it go.
     pub(super) fn ask_for_grants(&mut self, leaf: u32) {
-        if self.tree.class(leaf).held & !reason::WINDOW == 0 {
+        if self.reasons(leaf) & !reason::WINDOW == 0 {
             return;
         }
         let leaf = self.tree.leaf(leaf);
@@ -120,65 +149,94 @@ impl Uplink {
     pub(super) fn let_go(&mut self, slot: u32) {
         self.forget_wake(slot);
         self.partial.remove(&slot);
-        let entity = self.entities.at_mut(slot);
-        let reason = reason_of(entity.target);
-        if let Some(meter) = &mut entity.meter {
+        if let Some(meter) = &mut self.entities.at_mut(slot).meter {
             meter.is_holding = false;
         }
-        self.release(slot, reason);
+        self.release(slot, reason::CAP);
     }
 
-    /// Lets as many members of `slot` go as its bucket holds blocks for, who has had least
-    /// first; all if it holds enough.
+    /// Lets as many members of `slot` go as its bucket holds blocks for, who has had least first;
+    /// all if it is full: then it is not what limits them.
     fn grant(&mut self, slot: u32, now: Time) {
         let entity = self.entities.at(slot);
-        let reason = reason_of(entity.target);
         let meter = entity.meter.as_ref().expect("only a meter holds");
-        let blocks = meter.blocks(now);
-        let (mut competing, clock) = (0, meter.clock);
-        let mut waiting = Vec::new();
-        for &member in &entity.members {
-            let class = self.tree.class(member);
+        let (blocks, is_full) = (meter.blocks(now), meter.is_full(now));
+        let is_narrow = meter.is_narrow(now);
+        let (mut competing, mut reserved, mut least) = (0, 0, u64::MAX);
+        let (mut waiting, mut is_elsewhere) = (Vec::new(), false);
+        for member in &entity.members {
+            let class = self.tree.class(member.class);
+            let service = entity.service(member);
             if class.is_posted() {
                 competing += 1;
-            } else if class.is_backlogged() && class.held & reason != 0 {
-                waiting.push((class.service.max(clock), member));
+                least = least.min(service);
+            } else if class.is_backlogged() && class.held & member.reason == 0 {
+                reserved = 1;
+            } else if is_narrow && class.held & !(member.reason | reason::OPENING) != 0 {
+                // Its turn at the window would pass unused.
+                is_elsewhere = true;
+            } else if class.is_backlogged() {
+                waiting.push((self.band(class), service, *member));
+                // Who waits for something else besides does not keep its arrears.
+                if class.held == member.reason {
+                    least = least.min(service);
+                }
             }
         }
-        if waiting.len() as u64 + competing <= blocks {
+        if least < u64::MAX {
+            self.entities.at_mut(slot).at_least(least);
+        }
+        // A rule that ranks blocks by what they are has its order whoever comes back; one that
+        // shares takes those that come back together for level.
+        let is_ranked = matches!(self.settings.outer.claim, Claim::None);
+        let is_free = is_full || self.entities.at(slot).members.len() == 1;
+        let is_enough = is_free && waiting.len() as u64 + competing <= blocks;
+        if is_ranked || is_enough {
             return self.let_go(slot);
         }
-        waiting.sort_unstable();
+        waiting.sort_unstable_by_key(|&(band, service, member)| (band, service, member.class));
+        // One block is kept for those that were let go and wait for another limit: two limits that
+        // let the same member go at different times, and never together, would starve it.
+        if !is_narrow {
+            competing += reserved;
+        }
         let room = usize::try_from(blocks.saturating_sub(competing)).unwrap_or(usize::MAX);
-        let someone_stays = room < waiting.len();
-        let mut clock = clock;
-        for (service, member) in waiting.into_iter().take(room) {
+        let someone_stays = is_elsewhere || room < waiting.len();
+        for (_, _, member) in waiting.into_iter().take(room) {
             competing += 1;
-            clock = service;
-            self.tree.raise_service(member, service);
-            self.tree.release(member, reason, now);
+            self.tree.release(member.class, member.reason, now);
         }
         self.partial.insert(slot);
-        let meter = self.entities.at_mut(slot).meter.as_mut();
-        let meter = meter.expect("it was there above");
-        meter.clock = clock;
         if someone_stays {
             // Those who compete may be held by other limits: look again even if the bucket
             // will not hold more.
-            let next = meter.ready_for(competing + 1, now);
+            let meter = self.entities.at(slot).meter.as_ref();
+            let next = meter.and_then(|meter| meter.ready_for(competing + 1, now));
             self.set_wake(slot, next.unwrap_or_else(|| now.saturating_add(PATIENCE)));
         }
     }
 
-    pub(super) fn hold(&mut self, slot: u32, reason: u8) {
-        for &member in &self.entities.at(slot).members {
-            self.tree.hold(member, reason);
+    /// The band that a class waits in, where bands count.
+    const fn band(&self, class: &Class) -> u8 {
+        match self.settings.outer.claim {
+            Claim::Banded(_) => class.standing.band,
+            _ => 0,
         }
     }
 
+    /// Holds all members of `slot`; for [`reason::CAP`] each for its own reason.
+    pub(super) fn hold(&mut self, slot: u32, reason: u8) {
+        for member in &self.entities.at(slot).members {
+            self.tree.hold(member.class, member.bit(reason));
+        }
+    }
+
+    /// Ends a hold. Those who have had least are back first: disciplines that take all who come
+    /// back together for level serve them in this order.
     pub(super) fn release(&mut self, slot: u32, reason: u8) {
-        for &member in &self.entities.at(slot).members {
-            self.tree.release(member, reason, self.now);
+        for member in self.entities.at(slot).by_service() {
+            self.tree
+                .release(member.class, member.bit(reason), self.now);
         }
     }
 
@@ -199,20 +257,21 @@ impl Uplink {
         }
     }
 
-    /// The class that stands for `slot` above `leaf`, or the leaf itself.
+    /// The member of `slot` that `leaf` is, or is below.
     fn member_of(&self, slot: u32, leaf: u32) -> u32 {
+        let entity = self.entities.at(slot);
         let mut id = leaf;
-        while id != ROOT {
-            if self.tree.class(id).entity == slot {
-                return id;
-            }
+        while id != ROOT && entity.member(id).is_none() {
             id = self.tree.class(id).parent;
         }
-        leaf
+        id
     }
 
     /// The weight of a leaf in what the uplink is shared by.
     fn weight_of(&self, leaf: u32) -> Weight {
+        if matches!(self.settings.outer.claim, Claim::Turns) {
+            return Weight::ONE;
+        }
         let leaf = self.tree.leaf(leaf);
         let slot = match self.settings.share {
             Share::Peer | Share::Group => leaf.peer,
@@ -220,15 +279,5 @@ impl Uplink {
         };
         let meter = self.entities.at(slot).meter.as_ref();
         meter.map_or(Weight::ONE, |meter| meter.limit.weight)
-    }
-}
-
-/// The reason for which the cap of `target` holds.
-pub(super) const fn reason_of(target: Target) -> u8 {
-    match target {
-        Target::Group(_) => reason::GROUP,
-        Target::Peer(_) => reason::PEER,
-        Target::Transfer(_) => reason::TRANSFER,
-        Target::Node => unreachable!(),
     }
 }

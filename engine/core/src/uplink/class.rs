@@ -14,9 +14,6 @@ pub(super) struct Standing {
     pub(super) weight: Weight,
     pub(super) band: u8,
     pub(super) floor: Rate,
-    pub(super) cap: Rate,
-    /// It weighs as much as its backlogged children do.
-    pub(super) sums: bool,
 }
 
 /// What a ticket says of the block that it stands for.
@@ -37,8 +34,6 @@ pub(super) struct Inner {
     pub(super) vacant: Vec<u32>,
     /// Tickets in the discipline.
     pub(super) waiting: u32,
-    /// Weights of the children that have some, in hundredths.
-    pub(super) weight: u64,
     /// What the next ticket of this class says: the block served last, or the one that ended
     /// its idleness.
     pub(super) guess: Facts,
@@ -62,8 +57,6 @@ pub(super) struct Class {
     /// Why it is not in its parent's discipline, a bit for each reason.
     pub(super) held: u8,
     pub(super) posted: u8,
-    /// Bytes served per unit weight, for the caps that it shares with others.
-    pub(super) service: u64,
     pub(super) standing: Standing,
     /// Bytes served less bytes charged, corrections of the posted tickets already counted.
     pub(super) owed: i64,
@@ -81,7 +74,6 @@ impl Class {
             entity,
             held: 0,
             posted: 0,
-            service: 0,
             standing,
             owed: 0,
             fixes: [0; POSTED_MAX as usize],
@@ -140,8 +132,6 @@ impl Standing {
             weight: Weight::ONE,
             band: 0,
             floor: Rate::new(0),
-            cap: Rate::new(0),
-            sums: false,
         }
     }
 }
@@ -153,15 +143,7 @@ impl Inner {
             children: Vec::new(),
             vacant: Vec::new(),
             waiting: 0,
-            weight: 0,
             guess: Facts::default(),
         })
-    }
-
-    /// The weight of the children that wait, within what a weight can be.
-    pub(super) fn total_weight(&self) -> Weight {
-        let hundredths = u32::try_from(self.weight).unwrap_or(u32::MAX);
-        Weight::from_hundredths(hundredths.clamp(1, Weight::MAX.hundredths()))
-            .expect("clamped to the range")
     }
 }

@@ -11,15 +11,15 @@ use crate::id::{GroupId, PeerId, TransferId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Share {
-    /// To peers, however many transfers each has; within a peer to its transfers. A group
-    /// of peers weighs as much as its backlogged members, so it can be capped as one and
-    /// its members still get what they would get without it.
+    /// To peers, however many transfers each has; within a peer to its transfers. A group is no
+    /// class here: it can be capped, or lifted, as one, and its members share with all others as
+    /// they would without it.
     #[default]
     Peer,
     /// To groups by their own weight; a peer without a group is a top class of its own.
     Group,
-    /// To transfers, however many peers each serves; within a transfer to its peers. A group
-    /// of transfers weighs as much as its backlogged members.
+    /// To transfers, however many peers each serves; within a transfer to its peers. A group is
+    /// no class here either.
     Transfer,
 }
 
@@ -39,7 +39,7 @@ pub enum Target {
 /// The classes of a request from the root down, the root left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path {
-    /// The group above the rest, if there is one.
+    /// The group above the rest, where groups are what is shared by.
     pub group: Option<GroupId>,
     /// The class among which the uplink, or the group's part of it, is shared.
     pub upper: Target,
@@ -49,9 +49,9 @@ pub struct Path {
 
 /// The path of a request of `peer` for `transfer`, either with its group if it has one.
 ///
-/// The group is the one of the side that is shared by: a peer is then in one place only, and
-/// does not get two shares by asking for the contents of two groups. Only where groups are
-/// what is shared by does a peer without a group wait in that of its transfer.
+/// Where groups are what is shared by, a peer without a group waits in that of its transfer. A peer
+/// with one is in one place only: it does not get two shares by asking for the contents of two
+/// groups.
 #[must_use]
 pub fn classify(
     share: Share,
@@ -61,9 +61,9 @@ pub fn classify(
     let peer = Target::Peer(peer);
     let transfer = Target::Transfer(transfer);
     let (group, upper, lower) = match share {
-        Share::Peer => (peer_group, peer, transfer),
+        Share::Peer => (None, peer, transfer),
         Share::Group => (peer_group.or(transfer_group), peer, transfer),
-        Share::Transfer => (transfer_group, transfer, peer),
+        Share::Transfer => (None, transfer, peer),
     };
     Path {
         group,
@@ -82,17 +82,16 @@ mod tests {
     const OFFICE: Option<GroupId> = Some(GroupId(4));
 
     #[test]
-    fn the_group_is_that_of_the_side_that_is_shared_by() {
+    fn a_group_is_a_class_only_where_groups_are_shared_by() {
         let group = |share| classify(share, (PEER, LAB), (TRANSFER, OFFICE)).group;
-        assert_eq!(group(Share::Peer), LAB);
+        assert_eq!(group(Share::Peer), None);
         assert_eq!(group(Share::Group), LAB);
-        assert_eq!(group(Share::Transfer), OFFICE);
+        assert_eq!(group(Share::Transfer), None);
     }
 
     #[test]
-    fn a_transfer_lends_its_group_only_where_groups_are_shared_by() {
+    fn a_peer_without_a_group_waits_in_that_of_its_transfer() {
         let group = |share| classify(share, (PEER, None), (TRANSFER, OFFICE)).group;
-        assert_eq!(group(Share::Peer), None);
         assert_eq!(group(Share::Group), OFFICE);
     }
 

@@ -5,11 +5,31 @@
 
 use std::collections::BTreeMap;
 
-use super::Target;
 use super::drain::Drain;
 use super::meter::Meter;
 use super::on_link::OnLink;
 use super::tree::NONE;
+use super::{Target, reason};
+
+/// A class that is held when an entity may not be served.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) class: u32,
+    /// The reason for which the entity's cap holds it.
+    pub(super) reason: u8,
+    /// Bytes that it was served per unit weight.
+    service: u64,
+}
+
+impl Member {
+    /// The bit of `reason` for this member: [`reason::CAP`] is another one for each.
+    pub(super) const fn bit(&self, reason: u8) -> u8 {
+        match reason {
+            reason::CAP => self.reason,
+            other => other,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Entity {
@@ -18,8 +38,11 @@ pub(super) struct Entity {
     pub(super) group: u32,
     /// Limits, for who has some.
     pub(super) meter: Option<Box<Meter>>,
-    /// The classes that are held when it may not be served: its own, or leaves of others.
-    pub(super) members: Vec<u32>,
+    /// The classes that are held when it may not be served, by number: its own, or those of its
+    /// members, or leaves of others.
+    pub(super) members: Vec<Member>,
+    /// Service of the members that are served now: who comes anew has had as much.
+    clock: u64,
     /// Requests that wait.
     pub(super) requests: u32,
     /// Leaves that belong to it.
@@ -45,6 +68,7 @@ impl Entity {
             group: NONE,
             meter: None,
             members: Vec::new(),
+            clock: 0,
             requests: 0,
             leaves: 0,
             queued: 0,
@@ -59,6 +83,84 @@ impl Entity {
     /// Its window, which is never wider than `widest`.
     pub(super) fn window(&self, widest: u64) -> u64 {
         self.drain.as_ref().map_or(widest, |drain| drain.window)
+    }
+
+    /// The member that is the class numbered `class`.
+    pub(super) fn member(&self, class: u32) -> Option<&Member> {
+        let place = self.members.binary_search_by_key(&class, |one| one.class);
+        place.ok().map(|place| &self.members[place])
+    }
+
+    /// Adds a class, which is held for `reason` by a cap of this entity.
+    pub(super) fn add_member(&mut self, class: u32, reason: u8) {
+        let place = self.members.partition_point(|one| one.class < class);
+        let service = self.clock;
+        let member = Member {
+            class,
+            reason,
+            service,
+        };
+        self.members.insert(place, member);
+    }
+
+    pub(super) fn remove_member(&mut self, class: u32) {
+        self.members.retain(|one| one.class != class);
+    }
+
+    /// The class `to` takes the place of the class `from`.
+    pub(super) fn replace_member(&mut self, from: u32, to: u32) {
+        for member in &mut self.members {
+            if member.class == from {
+                member.class = to;
+            }
+        }
+        self.members.sort_unstable_by_key(|one| one.class);
+    }
+
+    /// What a member was served; one that has had less than those who are served now is level with
+    /// them.
+    pub(super) fn service(&self, member: &Member) -> u64 {
+        member.service.max(self.clock)
+    }
+
+    /// A member is served, `amount` bytes per unit weight.
+    pub(super) fn count_service(&mut self, class: u32, amount: u64) {
+        let Ok(place) = self.members.binary_search_by_key(&class, |one| one.class) else {
+            return;
+        };
+        let is_holding = self.meter.as_ref().is_some_and(|meter| meter.is_holding);
+        let start = if is_holding {
+            // Those whom a limit lets go one by one are not served in the order in which they were
+            // let go: what all have had is known there, see `at_least`.
+            self.service(&self.members[place])
+        } else {
+            self.at_least(self.members[place].service);
+            self.members[place].service
+        };
+        self.members[place].service = start.saturating_add(amount);
+    }
+
+    /// Everybody who is served now has had this much.
+    pub(super) fn at_least(&mut self, service: u64) {
+        self.clock = self.clock.max(service);
+    }
+
+    /// A member that was idle comes back: it is level at least with those who are served now.
+    pub(super) fn level(&mut self, class: u32) {
+        if let Ok(place) = self.members.binary_search_by_key(&class, |one| one.class) {
+            let clock = self.clock;
+            let service = &mut self.members[place].service;
+            *service = clock.max(*service);
+        }
+    }
+
+    /// The classes of all members, those first that have had least.
+    pub(super) fn by_service(&self) -> Vec<Member> {
+        let mut members = self.members.clone();
+        if members.len() > 1 {
+            members.sort_by_key(|one| self.service(one));
+        }
+        members
     }
 
     fn is_on_link(&self) -> bool {

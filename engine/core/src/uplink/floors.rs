@@ -114,11 +114,10 @@ impl Uplink {
 
     fn member_behind(&self, slot: u32) -> Option<u32> {
         let entity = self.entities.at(slot);
-        let clock = entity.meter.as_ref().map_or(0, |meter| meter.clock);
-        let members = entity.members.iter().copied();
-        members
-            .filter(|&member| self.tree.is_reachable(member))
-            .min_by_key(|&member| self.tree.class(member).service.max(clock))
+        let members = entity.members.iter();
+        let reachable = members.filter(|member| self.tree.is_reachable(member.class));
+        let least = reachable.min_by_key(|&member| entity.service(member));
+        least.map(|member| member.class)
     }
 
     /// Charges what the turn cost to the floor of `slot`, so that a floor does not make tiny

@@ -51,12 +51,12 @@ pub(super) struct Meter {
     pub(super) floor: Option<TokenBucket>,
     /// What the cap has saved up at most when somebody asks who was idle.
     saved: ByteCount,
+    /// Until when the connection of its target, a peer, counts as what limits it.
+    narrow_until: Time,
     /// The cap holds some members back.
     pub(super) is_holding: bool,
     /// When the cap may let more of them go; its key among the wakes.
     pub(super) wake: Option<Time>,
-    /// Service by weight of the members that are served now: who comes anew has had as much.
-    pub(super) clock: u64,
     /// Where its floor stands among those of the backlogged.
     pub(super) standing: Standing,
 }
@@ -75,9 +75,9 @@ impl Meter {
             cap: None,
             floor: None,
             saved: ByteCount::ZERO,
+            narrow_until: Time::ZERO,
             is_holding: false,
             wake: None,
-            clock: 0,
             standing: Standing::new(),
         }
     }
@@ -123,15 +123,35 @@ impl Meter {
             .map_or(now, |bucket| bucket.ready_at(self.block, now))
     }
 
-    /// Blocks that the cap lets pass at `now`.
+    /// Blocks that the cap, and a window that was full a moment ago, let pass at `now`.
     pub(super) fn blocks(&self, now: Time) -> u64 {
-        self.cap.as_ref().map_or(u64::MAX, |bucket| {
+        let blocks = self.cap.as_ref().map_or(u64::MAX, |bucket| {
             bucket.available(now).get() / self.block.get().max(1)
-        })
+        });
+        blocks.min(if self.is_narrow(now) { 1 } else { u64::MAX })
     }
 
-    /// When the cap lets `blocks` pass; none if that is never.
+    /// Whether neither cap nor window holds anybody up: a bucket that is full loses what it earns.
+    pub(super) fn is_full(&self, now: Time) -> bool {
+        let is_full = |bucket: &TokenBucket| bucket.available(now) >= bucket.burst();
+        !self.is_narrow(now) && self.cap.as_ref().is_none_or(is_full)
+    }
+
+    /// The window of its target was full, and several members wait for it.
+    pub(super) fn narrow(&mut self, now: Time) {
+        self.narrow_until = now.saturating_add(PATIENCE);
+        self.is_holding = true;
+    }
+
+    pub(super) fn is_narrow(&self, now: Time) -> bool {
+        now < self.narrow_until
+    }
+
+    /// When the cap lets `blocks` pass; none if that is not known.
     pub(super) fn ready_for(&self, blocks: u64, now: Time) -> Option<Time> {
+        if self.is_narrow(now) {
+            return None;
+        }
         let bucket = self.cap.as_ref()?;
         let bytes = ByteCount::new(self.block.get().saturating_mul(blocks));
         (bytes <= bucket.burst()).then(|| bucket.ready_at(bytes, now))

@@ -67,11 +67,18 @@ const OUT_OF_TURN_MAX: u8 = 31;
 
 /// Why a class is not in its parent's discipline, a bit each.
 mod reason {
+    /// The cap of the group on the side that is shared by.
     pub(super) const GROUP: u8 = 1;
     pub(super) const PEER: u8 = 2;
     pub(super) const TRANSFER: u8 = 4;
     pub(super) const WINDOW: u8 = 8;
     pub(super) const STALL: u8 = 16;
+    /// What ends when a peer's window opens.
+    pub(super) const OPENING: u8 = WINDOW | STALL;
+    /// The cap of a group on the other side: a class may be held by one of each.
+    pub(super) const ACROSS: u8 = 32;
+    /// The cap of whom the members of an entity belong to, which is one of the above for each.
+    pub(super) const CAP: u8 = 0;
 }
 
 /// What an uplink is made with.
@@ -308,10 +315,10 @@ impl Uplink {
         let entity = self.entities.at_mut(slot);
         if entity.is_full && entity.in_flight < entity.window(widest) {
             entity.is_full = false;
-            self.release(slot, reason::WINDOW);
+            self.reopen(slot, reason::WINDOW);
         }
         if stalled {
-            self.release(slot, reason::STALL);
+            self.reopen(slot, reason::STALL);
         }
         // After the release: who waited for nothing but this window has never been idle.
         self.leave_link(slot, len);
@@ -345,11 +352,7 @@ impl Uplink {
         }
         let now = now.max(self.now);
         let wake = self.wakes.first().map(|&(time, _)| time);
-        let turn = match self.tree.ready_at(now) {
-            Some(_) if self.behind_floor(now).is_some() => Some(now),
-            None if !self.partial.is_empty() => Some(now),
-            turn => turn,
-        };
+        let turn = (self.tree.is_ready() || !self.partial.is_empty()).then_some(now);
         let at = match (wake, turn) {
             (Some(wake), Some(turn)) => wake.min(turn),
             (one, other) => one.or(other)?,
@@ -375,8 +378,8 @@ impl Uplink {
         self.in_flight += served.len;
         self.discount(peer, transfer, served.len, u32::from(served.last));
         for slot in self.entities.concerned(peer, transfer).slots() {
+            self.count_service(slot, served);
             if self.entities.at(slot).meter.is_some() {
-                self.count_service(slot, served);
                 self.pay_floor(slot, served, now);
                 self.pay_cap(slot, served, now);
             }

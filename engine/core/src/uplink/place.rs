@@ -9,7 +9,6 @@ use crate::time::Time;
 use crate::units::{ByteCount, Rate};
 
 use super::auto::PathSample;
-use super::caps::reason_of;
 use super::class::Standing;
 use super::leaf::{Leaf, Pending};
 use super::meter::{Limit, Meter};
@@ -44,8 +43,8 @@ impl Uplink {
                 self.entities.at_mut(slot).meter = None;
             }
             self.review(slot, now);
-            for (class, sums) in self.tree.classes_of(slot) {
-                self.tree.set_standing(class, self.standing(slot, sums));
+            for class in self.tree.classes_of(slot) {
+                self.tree.set_standing(class, self.standing(slot));
             }
             self.entities.forget(slot);
         }
@@ -197,6 +196,8 @@ impl Uplink {
             (transfer, self.group_of(transfer_slot)),
         );
         let id = self.insert(&path, peer_slot, transfer_slot);
+        let top = self.top(id);
+        let side = self.side_group(self.tree.class(top).entity);
         for slot in self.entities.concerned(peer_slot, transfer_slot).slots() {
             self.entities.at_mut(slot).leaves += 1;
             let target = self.entities.at(slot).target;
@@ -204,8 +205,17 @@ impl Uplink {
                 target == path.upper || path.group.map(Target::Group) == Some(target);
             // A group's class is a member already; so is an upper class, or this leaf in its
             // place.
-            if !has_own_class {
-                self.enrol(slot, id);
+            if has_own_class {
+                continue;
+            }
+            let (member, reason) = match target {
+                Target::Group(_) if slot == side => (top, reason::GROUP),
+                Target::Group(_) => (id, reason::ACROSS),
+                Target::Transfer(_) => (id, reason::TRANSFER),
+                Target::Peer(_) | Target::Node => (id, reason::PEER),
+            };
+            if self.entities.at(slot).member(member).is_none() {
+                self.enrol(slot, member, reason);
             }
         }
         self.leaves.insert((peer, transfer), id);
@@ -216,29 +226,26 @@ impl Uplink {
         let top = path.group.map_or(ROOT, |group| {
             let slot = self.entities.find_or_add(Target::Group(group));
             self.child(ROOT, slot).unwrap_or_else(|| {
-                let sums = self.settings.share != Share::Group;
-                let id = self
-                    .tree
-                    .insert(ROOT, slot, self.standing(slot, sums), None);
-                self.enrol(slot, id);
+                let id = self.tree.insert(ROOT, slot, self.standing(slot), None);
+                self.enrol(slot, id, reason::GROUP);
                 id
             })
         });
-        let (upper, lower) = match path.upper {
-            Target::Transfer(_) => (transfer, peer),
-            _ => (peer, transfer),
+        let (upper, lower, reason) = match path.upper {
+            Target::Transfer(_) => (transfer, peer, reason::TRANSFER),
+            _ => (peer, transfer, reason::PEER),
         };
         let leaf = Leaf::new(peer, transfer, self.block(peer, transfer));
         match self.child(top, upper) {
             None => {
-                let standing = self.standing(upper, false);
+                let standing = self.standing(upper);
                 let id = self.tree.insert(top, upper, standing, Some(leaf));
-                self.enrol(upper, id);
+                self.enrol(upper, id, reason);
                 id
             }
             Some(above) => {
                 let above = self.with_children(above);
-                let standing = self.standing(lower, false);
+                let standing = self.standing(lower);
                 self.tree.insert(above, lower, standing, Some(leaf))
             }
         }
@@ -255,31 +262,51 @@ impl Uplink {
         } else {
             (leaf.peer, reason::TRANSFER)
         };
-        let standing = self.standing(lower, false);
+        let (moves, side) = (moves | reason::GROUP, self.side_group(upper));
+        let standing = self.standing(lower);
         let above = self.tree.split(id, lower, standing, !moves, self.now);
-        for member in &mut self.entities.at_mut(upper).members {
-            if *member == id {
-                *member = above;
+        for slot in [upper, side] {
+            if slot != NONE {
+                self.entities.at_mut(slot).replace_member(id, above);
             }
         }
         above
     }
 
+    /// The class right below the root that `id` is, or is below.
+    fn top(&self, mut id: u32) -> u32 {
+        while self.tree.class(id).parent != ROOT {
+            id = self.tree.class(id).parent;
+        }
+        id
+    }
+
+    /// The group of which the class of `upper` is a member, if there is one: where groups are what
+    /// is shared by they have classes of their own.
+    fn side_group(&self, upper: u32) -> u32 {
+        match self.settings.share {
+            Share::Group => NONE,
+            Share::Peer | Share::Transfer => self.entities.at(upper).group,
+        }
+    }
+
     /// The class below `parent` that stands for the entity `slot`.
     fn child(&self, parent: u32, slot: u32) -> Option<u32> {
-        let mut members = self.entities.at(slot).members.iter().copied();
-        members.find(|&id| {
+        let members = self.entities.at(slot).members.iter();
+        let mut classes = members.map(|member| member.class);
+        classes.find(|&id| {
             let class = self.tree.class(id);
             class.parent == parent && class.entity == slot
         })
     }
 
-    /// Makes the class `id` one of those that are held when `slot` may not be served.
-    fn enrol(&mut self, slot: u32, id: u32) {
+    /// Makes the class `id` one of those that are held when `slot` may not be served, for `reason`
+    /// by its cap.
+    fn enrol(&mut self, slot: u32, id: u32, reason: u8) {
         let entity = self.entities.at_mut(slot);
-        entity.members.push(id);
+        entity.add_member(id, reason);
         if entity.meter.as_ref().is_some_and(|meter| meter.is_holding) {
-            self.tree.hold(id, reason_of(entity.target));
+            self.tree.hold(id, reason);
         }
         let (is_full, is_stalled) = (entity.is_full, entity.is_stalled);
         if is_full {
@@ -307,15 +334,17 @@ impl Uplink {
         for slot in concerned.slots() {
             let entity = self.entities.at_mut(slot);
             entity.leaves -= 1;
-            entity.members.retain(|&member| member != id);
+            entity.remove_member(id);
         }
-        for (class, slot) in self.tree.remove(id) {
-            self.entities
-                .at_mut(slot)
-                .members
-                .retain(|&member| member != class);
+        for (class, entity) in self.tree.remove(id) {
+            for slot in [entity, self.side_group(entity)] {
+                if slot != NONE {
+                    self.entities.at_mut(slot).remove_member(class);
+                }
+            }
         }
         for slot in concerned.slots() {
+            self.forget_window(slot);
             self.entities.forget(slot);
         }
         (queue, remaining)
@@ -329,15 +358,13 @@ impl Uplink {
         })
     }
 
-    fn standing(&self, slot: u32, sums: bool) -> Standing {
+    fn standing(&self, slot: u32) -> Standing {
         let meter = self.entities.at(slot).meter.as_ref();
         let limit = meter.map_or_else(Limit::default, |meter| meter.limit);
         Standing {
             weight: limit.weight,
             band: limit.band,
             floor: limit.floor.unwrap_or(Rate::new(0)),
-            cap: limit.cap.unwrap_or(Rate::new(0)),
-            sums,
         }
     }
 

@@ -73,7 +73,7 @@ impl Uplink {
         }
         let reasons = self.reasons(id);
         let held = [
-            (reason::GROUP, Hold::GroupCap),
+            (reason::GROUP | reason::ACROSS, Hold::GroupCap),
             (reason::PEER, Hold::PeerCap),
             (reason::TRANSFER, Hold::TransferCap),
             (reason::WINDOW, Hold::Window),
@@ -103,7 +103,7 @@ impl Uplink {
     }
 
     /// The reasons that hold `id` or a class above it.
-    fn reasons(&self, mut id: u32) -> u8 {
+    pub(super) fn reasons(&self, mut id: u32) -> u8 {
         let mut reasons = 0;
         while id != ROOT {
             reasons |= self.tree.class(id).held;

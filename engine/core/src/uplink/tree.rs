@@ -138,6 +138,7 @@ impl Tree {
             above.children[flow as usize] = NONE;
             above.vacant.push(flow);
             if above.vacant.len() < above.children.len() {
+                self.give_up(parent);
                 break;
             }
             id = parent;
@@ -145,49 +146,30 @@ impl Tree {
         removed
     }
 
-    /// Changes weight, band and rates of a class, from its next ticket on.
+    /// Changes weight, band and floor of a class, from its next ticket on.
     pub(super) fn set_standing(&mut self, id: u32, standing: Standing) {
-        let class = self.class_mut(id);
-        let before = class.standing;
-        class.standing = standing;
-        let parent = class.parent;
-        if class.is_posted() {
-            let above = self.class_mut(parent).inner_mut();
-            above.weight -= u64::from(before.weight.hundredths());
-            above.weight += u64::from(standing.weight.hundredths());
-        }
+        self.class_mut(id).standing = standing;
     }
 
     /// Classes in use that stand for `entity`.
-    pub(super) fn classes_of(&self, entity: u32) -> Vec<(u32, bool)> {
+    pub(super) fn classes_of(&self, entity: u32) -> Vec<u32> {
         let used = self.classes.iter().zip(0_u32..);
         used.filter(|(class, _)| class.entity == entity && !matches!(class.body, Body::Vacant))
-            .map(|(class, id)| (id, class.standing.sums))
+            .map(|(_, id)| id)
             .collect()
     }
 
-    /// Takes a class out of its parent's discipline until `reason` is over.
+    /// Takes a class out of its parent's discipline until `reason` is over. It keeps its place
+    /// there, since it is a limit that holds it back and not that it has nothing to send.
     pub(super) fn hold(&mut self, id: u32, reason: u8) {
         self.class_mut(id).held |= reason;
-        self.withdraw(id);
+        self.take_back(id, |discipline, flow| discipline.hold(flow));
     }
 
     /// `reason` is over; a class with no other reason takes its place again.
     pub(super) fn release(&mut self, id: u32, reason: u8, now: Time) {
         self.class_mut(id).held &= !reason;
         self.post(id, now);
-    }
-
-    /// Counts service against the class `id`.
-    pub(super) fn add_service(&mut self, id: u32, amount: u64) {
-        let class = self.class_mut(id);
-        class.service = class.service.saturating_add(amount);
-    }
-
-    /// The class `id` has had at least as much service as `least`.
-    pub(super) fn raise_service(&mut self, id: u32, least: u64) {
-        let class = self.class_mut(id);
-        class.service = class.service.max(least);
     }
 
     /// Whether a walk from the root can reach `id`.
@@ -201,12 +183,9 @@ impl Tree {
         true
     }
 
-    /// When the discipline of the root gives a block.
-    pub(super) fn ready_at(&self, now: Time) -> Option<Time> {
-        match &self.class(ROOT).body {
-            Body::Inner(inner) if inner.waiting > 0 => inner.discipline.ready_at(now),
-            _ => None,
-        }
+    /// Whether the discipline of the root has a block to give.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(&self.class(ROOT).body, Body::Inner(inner) if inner.waiting > 0)
     }
 
     /// Classes in use besides the root.

@@ -10,7 +10,7 @@
 //! same way it gets back what it was charged for service out of turn.
 
 use crate::id::FlowId;
-use crate::sched::Ticket;
+use crate::sched::{Discipline, Ticket};
 use crate::time::Time;
 use crate::units::{ByteCount, Rate};
 
@@ -26,6 +26,9 @@ impl Tree {
     pub(super) fn settle(&mut self, id: u32, now: Time) {
         if self.class(id).available() == 0 {
             self.withdraw(id);
+            if self.class(id).held != 0 {
+                self.give_up(id);
+            }
         } else {
             self.post(id, now);
         }
@@ -55,7 +58,7 @@ impl Tree {
                 inner
                     .discipline
                     .dequeue(now)
-                    .expect("only the root's children carry caps")
+                    .expect("a class that was chosen has something to serve")
             };
             at = self.class_mut(at).inner_mut().children[ticket.flow.index()];
             path[depth] = (at, self.consume(at, ticket.len.get()));
@@ -107,13 +110,8 @@ impl Tree {
         let guess = len.saturating_add_signed(class.fixes[0].saturating_neg());
         class.fixes = [class.fixes[1], 0];
         class.posted -= 1;
-        let (parent, drained) = (class.parent, class.posted == 0);
-        let weight = u64::from(class.standing.weight.hundredths());
-        let above = self.class_mut(parent).inner_mut();
-        above.waiting -= 1;
-        if drained {
-            above.weight -= weight;
-        }
+        let parent = class.parent;
+        self.class_mut(parent).inner_mut().waiting -= 1;
         guess
     }
 
@@ -126,7 +124,6 @@ impl Tree {
                 return;
             }
             let parent = class.parent;
-            let weight = u64::from(class.standing.weight.hundredths());
             for place in from..to {
                 let ticket = self.ticket(id, place);
                 let above = self.class_mut(parent).inner_mut();
@@ -140,27 +137,40 @@ impl Tree {
                 above.discipline.enqueue(ticket, now);
                 above.waiting += 1;
             }
-            if from == 0 {
-                self.class_mut(parent).inner_mut().weight += weight;
-            }
             self.class_mut(id).posted = to;
             id = parent;
         }
     }
 
-    /// Takes all tickets of `id` back, and those of the classes above it that have no other.
-    pub(super) fn withdraw(&mut self, mut id: u32) {
+    /// Takes all tickets of `id` back, which has nothing to serve, and those of the classes above
+    /// it that have no other.
+    pub(super) fn withdraw(&mut self, id: u32) {
+        self.take_back(id, |discipline, flow| discipline.purge(flow));
+    }
+
+    /// `id` was held back and has nothing to serve any more: it loses its place in its parent, and
+    /// so do the classes above it that have no tickets either.
+    pub(super) fn give_up(&mut self, mut id: u32) {
+        while id != ROOT && !self.class(id).is_posted() {
+            let (parent, flow) = (self.class(id).parent, self.class(id).flow);
+            let above = self.class_mut(parent).inner_mut();
+            above.discipline.purge(FlowId(flow));
+            id = parent;
+        }
+    }
+
+    /// Takes all tickets of `id` back, and those of the classes above it that have no other; `tell`
+    /// says to each discipline why.
+    pub(super) fn take_back(&mut self, mut id: u32, tell: fn(&mut dyn Discipline, FlowId)) {
         while id != ROOT && self.class(id).is_posted() {
             let class = self.class_mut(id);
             let (parent, flow, posted) = (class.parent, class.flow, class.posted);
-            let weight = u64::from(class.standing.weight.hundredths());
             class.owed += class.fixes[0] + class.fixes[1];
             class.fixes = [0; POSTED_MAX as usize];
             class.posted = 0;
             let above = self.class_mut(parent).inner_mut();
-            above.discipline.purge(FlowId(flow));
+            tell(above.discipline.as_mut(), FlowId(flow));
             above.waiting -= u32::from(posted);
-            above.weight -= weight;
             if above.waiting > 0 {
                 return;
             }
@@ -185,26 +195,23 @@ impl Tree {
         class.owed -= fix;
         class.fixes[usize::from(place)] = fix;
         let standing = class.standing;
-        let weight = match &class.body {
-            Body::Inner(inner) if standing.sums => inner.total_weight(),
-            _ => standing.weight,
-        };
-        // Rates are told to the root's discipline only: a walk that has begun must end at a leaf,
-        // and below the root a target may have several classes, none entitled to all its floor.
-        let (floor, cap) = if class.parent == ROOT {
-            (standing.floor, standing.cap)
+        // Floors are told to the root's discipline only: below the root a target may have several
+        // classes, none entitled to all its floor. Caps are told to none: they count true bytes,
+        // and a ticket has what the block costs.
+        let floor = if class.parent == ROOT {
+            standing.floor
         } else {
-            (Rate::new(0), Rate::new(0))
+            Rate::new(0)
         };
         Ticket {
             flow: FlowId(class.flow),
-            weight,
+            weight: standing.weight,
             len: ByteCount::new(len),
             arrival: facts.arrival,
             remaining: ByteCount::new(facts.remaining),
             band: standing.band,
             floor,
-            cap,
+            cap: Rate::new(0),
         }
     }
 }

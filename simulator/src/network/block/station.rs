@@ -34,6 +34,10 @@ impl Station {
         }
     }
 
+    pub(super) fn rate(&self) -> Option<Rate> {
+        self.server.rate()
+    }
+
     pub(super) fn enqueue(&mut self, order: u64, slot: u32) {
         self.queue.push(Reverse((order, slot)));
     }

@@ -3,10 +3,12 @@
 //! Decides when what waits beside an uplink is let in, and what is left of a connection that is
 //! dropped; refuses to look at links that the connection cannot be on.
 
-use fairhaul_core::time::Time;
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::ByteCount;
 
 use super::super::connection::ConnectionIndex;
-use super::{BlockNetwork, Event};
+use super::slots::Slot;
+use super::{BlockNetwork, Event, QUEUE};
 
 impl BlockNetwork {
     /// Asks to be woken if something waits for this connection's window.
@@ -24,11 +26,26 @@ impl BlockNetwork {
         }
     }
 
+    /// The window of the connection of `entry`, as its path is now: two transmissions at least, so
+    /// that one is under way while the other is acknowledged.
+    pub(super) fn window_of(&self, entry: &Slot) -> ByteCount {
+        let links = entry.path.links().iter();
+        let rates = links.filter_map(|link| self.stations[*link as usize].rate());
+        let Some(narrowest) = rates.min() else {
+            return self.window;
+        };
+        let round_trip = entry.delay.as_nanos().saturating_mul(2);
+        let span = Span::from_nanos(round_trip.saturating_add(QUEUE.as_nanos()));
+        let two = entry.bytes.saturating_add(entry.bytes);
+        self.window
+            .min(narrowest.bytes_in(span).saturating_add(two))
+    }
+
     /// Admits what the window of a connection has room for.
     pub(super) fn open(&mut self, index: ConnectionIndex, now: Time) {
-        let window = self.window;
         while let Some(slot) = self.connections.get(index).first_waiting() {
-            let bytes = self.slots.get(slot).bytes;
+            let entry = self.slots.get(slot);
+            let (bytes, window) = (entry.bytes, self.window_of(entry));
             let connection = self.connections.get_mut(index);
             if !connection.admit(bytes, window, now) {
                 break;

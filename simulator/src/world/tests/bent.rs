@@ -122,6 +122,10 @@ impl Network for Bent {
         self.inner.drop_node(node, now);
     }
 
+    fn is_full(&self, from: NodeIndex, to: NodeIndex) -> bool {
+        self.inner.is_full(from, to)
+    }
+
     fn drop_pair(&mut self, from: NodeIndex, to: NodeIndex, now: Time) {
         self.inner.drop_pair(from, to, now);
     }

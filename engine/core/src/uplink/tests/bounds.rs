@@ -108,6 +108,10 @@ impl Discipline for Counting {
         self.0.purge(flow);
     }
 
+    fn hold(&mut self, flow: FlowId) {
+        self.0.hold(flow);
+    }
+
     fn retire(&mut self, flow: FlowId) {
         self.0.retire(flow);
     }

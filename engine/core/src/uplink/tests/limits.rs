@@ -402,3 +402,28 @@ fn the_window_of_a_slow_connection_narrows_to_ten_milliseconds() {
     }
     assert_eq!(first, Some(ByteCount::kib(256)));
 }
+
+// Transfer 9 is capped with its group, 1, and peer 5 by itself; both caps have other members that
+// could use all of them. Group 1 has 1.2 MB/s for weights 1, 1 and 1 (transfers 1, 2 and 9), peer 5
+// 0.3 MB/s for two transfers, 8 and 9: 0.15 MB/s each, less what 9 loses because it keeps no arrears
+// at one limit while the other holds it.
+#[test]
+fn who_waits_for_two_caps_at_once_is_not_starved() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Transfer, 8 * MB);
+        rig.limit(group(1), cap(12 * MB / 10));
+        rig.limit(peer(5), cap(3 * MB / 10));
+        for id in [1, 2, 9] {
+            rig.join(transfer(id), Some(1));
+        }
+        for (id, of) in [(1, 1), (2, 2), (3, 3), (5, 8), (5, 9)] {
+            rig.hungry(id, of, 64 * KIB);
+        }
+        rig.run(Span::from_secs(21));
+        let got = rig.by_both(secs(1));
+        assert_near(got[&(5, 8)] + got[&(5, 9)], 6 * MB, 100 * KIB);
+        assert!(got[&(5, 9)] > 2 * MB, "{discipline}: {got:?}");
+        let in_group = got[&(1, 1)] + got[&(2, 2)] + got[&(5, 9)];
+        assert_near(in_group, 24 * MB, 200 * KIB);
+    }
+}
