@@ -46,6 +46,7 @@ pub(super) fn peer(name: String, up: Option<Rate>) -> PeerSetup {
         join: Time::ZERO,
         leave: None,
         linger: None,
+        band: 0,
         policy: 0,
         group: None,
         weight: Weight::ONE,

@@ -122,10 +122,13 @@ fn way(setup: &Setup, row: u32) -> Vec<Step> {
         weight: weight.map(|weight| f64::from(weight.hundredths())),
         band,
     };
-    let peer = step('p', transfer.destination, Some(who.weight), 0);
+    let peer = step('p', transfer.destination, Some(who.weight), who.band);
     let own = step('t', row, Some(transfer.weight), transfer.band);
-    let sum = |group: u32| step('g', group, None, 0);
-    let group = |group: u32| step('g', group, Some(setup.groups[group as usize].weight), 0);
+    let grouped = |row: u32, is_weighed: bool| {
+        let group = &setup.groups[row as usize];
+        step('g', row, is_weighed.then_some(group.weight), group.band)
+    };
+    let (sum, group) = (|row| grouped(row, false), |row| grouped(row, true));
     let (group, below) = match policy(setup, row).share.as_str() {
         "transfer" => (transfer.group.map(sum), [own, peer]),
         "group" => (who.group.or(transfer.group).map(group), [peer, own]),
