@@ -3,6 +3,8 @@
 //! Decides layout, never numbers. Colour only marks what a sign marks already, and only on a
 //! terminal that does not refuse it.
 
+mod columns;
+mod layout;
 mod picture;
 mod worlds;
 
@@ -10,12 +12,14 @@ use std::io::IsTerminal;
 
 use crate::compare::{self, Comparison, Verdict};
 use crate::output::Results;
-use crate::report::digits::{self, significant};
+use crate::report::digits::significant;
 use crate::report::headline::{self, Headline};
 use crate::report::words;
 use crate::runner;
 use crate::stats::{Centre, Estimate};
 
+use columns::{Column, fit, grid};
+use layout::{clip, width_of, wrap};
 pub use picture::picture;
 pub use worlds::worlds;
 
@@ -126,54 +130,28 @@ pub fn table(results: &Results, style: Style) -> String {
     let rows: Vec<(usize, &String)> = labels.iter().enumerate().collect();
     let mut out = grid(&axis_title(results), left, &rows, &shown, style);
     let mut legend = reading(results, &headlines, halves);
-    legend += &format!(
-        "* better than every other row, after Holm over {} comparisons",
-        best.comparisons
-    );
-    legend += &left_out(&dropped);
-    out += &style.dim(&wrap(&legend, style.width));
+    if best.comparisons > 0 {
+        legend.push(format!(
+            "* better than every other row, after Holm over {} comparisons",
+            best.comparisons
+        ));
+    }
+    out += &foot(&legend, &dropped, style);
     out
 }
 
-/// Titles, then a line for each of `rows`: its place in the columns, and its label.
-fn grid(
-    title: &str,
-    left: usize,
-    rows: &[(usize, &String)],
-    shown: &[Column],
-    style: Style,
-) -> String {
-    let mut out = String::new();
-    for line in 0..2 {
-        let title = if line == 0 { title } else { "" };
-        let mut text = pad_right(title, left);
-        for column in shown {
-            text += "  ";
-            text += &pad_left(&column.title[line], column.width);
-        }
-        out += text.trim_end();
-        out.push('\n');
-    }
-    for (row, label) in rows {
-        let mut text = pad_right(label, left);
-        for column in shown {
-            let (cell, good) = &column.cells[*row];
-            let cell = pad_left(cell, column.width);
-            text += "  ";
-            text += &if *good { style.best(&cell) } else { cell };
-        }
-        out += text.trim_end();
-        out.push('\n');
-    }
-    out
+/// What stands under a table: how to read it, and what had no room.
+fn foot(legend: &[String], dropped: &[String], style: Style) -> String {
+    let text = legend.join(" · ") + &left_out(dropped);
+    style.dim(&wrap(text.trim_start(), style.width))
 }
 
 /// How the numbers of a table are to be read.
-fn reading(results: &Results, headlines: &[Headline], halves: bool) -> String {
+fn reading(results: &Results, headlines: &[Headline], halves: bool) -> Vec<String> {
     let runs = results.cells.iter().map(|cell| cell.runs.len());
     let most = runs.max().unwrap_or(0);
     if most < 2 {
-        return String::new();
+        return Vec::new();
     }
     let all = headlines.iter().flat_map(|headline| {
         let cells = results.cells.iter().filter(|cell| !cell.is_alone);
@@ -181,21 +159,23 @@ fn reading(results: &Results, headlines: &[Headline], halves: bool) -> String {
     });
     let (same, other): (Vec<Estimate>, Vec<Estimate>) = all.partition(Estimate::is_identical);
     if other.is_empty() {
-        return format!("every number identical in {most} runs, which do not differ · ");
+        return vec![format!(
+            "every number identical in {most} runs, which do not differ"
+        )];
     }
-    let mut text = format!("means of {most} replications");
-    text += if halves {
+    let intervals = if halves {
         " ± half of the 95 % interval"
     } else {
         ", intervals in summary.csv"
     };
+    let mut legend = vec![format!("means of {most} replications{intervals}")];
     if other.iter().any(|found| found.centre == Centre::Median) {
-        text += " · least, worst: medians, no ±";
+        legend.push("least, worst: medians, no ±".to_owned());
     }
     if !same.is_empty() {
-        text += &format!(" · {IDENTICAL} identical in {most} runs");
+        legend.push(format!("{IDENTICAL} identical in {most} runs"));
     }
-    text + " · "
+    legend
 }
 
 fn left_out(dropped: &[String]) -> String {
@@ -208,92 +188,6 @@ fn left_out(dropped: &[String]) -> String {
             count - NAMED_MAX
         ),
     }
-}
-
-/// One metric, ready to print.
-struct Column {
-    title: [String; 2],
-    cells: Vec<(String, bool)>,
-    width: usize,
-}
-
-impl Column {
-    fn of(headline: &Headline, results: &Results, best: &[usize], halves: bool) -> Self {
-        let values = results.cells.iter().enumerate().map(|(row, cell)| {
-            let found = headline.estimate(cell)?;
-            let mark = if best.contains(&row) { "*" } else { " " };
-            Some((found, "", mark))
-        });
-        Self::new(headline, values.collect(), "*", halves)
-    }
-
-    /// Values with their half width, a sign in front and a mark behind; `good` is the mark that is
-    /// coloured.
-    fn new(
-        headline: &Headline,
-        values: Vec<Option<(Estimate, &str, &str)>>,
-        good: &str,
-        halves: bool,
-    ) -> Self {
-        let half = |found: &Estimate| {
-            if found.is_identical() {
-                return Some(format!(" {IDENTICAL}"));
-            }
-            let half = found.half_width().filter(|_| halves)?;
-            Some(format!(" ±{}", digits::half(half, found.value)))
-        };
-        let halves = values
-            .iter()
-            .flatten()
-            .filter_map(|(found, ..)| half(found));
-        let half_width = halves.map(|half| half.chars().count()).max().unwrap_or(0);
-        let cells: Vec<(String, bool)> = values
-            .into_iter()
-            .map(|value| {
-                let Some((found, sign, mark)) = value else {
-                    return ("- ".to_owned(), false);
-                };
-                let half = pad_right(&half(&found).unwrap_or_default(), half_width);
-                let text = format!("{sign}{}{half}{mark}", significant(found.value));
-                (text, mark.trim() == good)
-            })
-            .collect();
-        let second = format!("{} {}", headline.title[1], headline.unit);
-        // Values end in a mark or a space, so titles do too.
-        let title = [
-            format!("{} ", headline.title[0]),
-            format!("{} ", second.trim_end()),
-        ];
-        let longest = cells
-            .iter()
-            .map(|(cell, _)| cell.chars().count())
-            .max()
-            .unwrap_or(0);
-        let width = longest.max(width_of(&title));
-        Self {
-            title,
-            cells,
-            width,
-        }
-    }
-
-    fn name(&self) -> String {
-        format!("{}{}", self.title[0], self.title[1].trim_end())
-    }
-}
-
-/// The columns that fit, and the titles of those that do not.
-fn fit(columns: Vec<Column>, mut room: usize) -> (Vec<Column>, Vec<String>) {
-    let (mut shown, mut dropped) = (Vec::new(), Vec::new());
-    for column in columns {
-        if column.width + 2 <= room {
-            room -= column.width + 2;
-            shown.push(column);
-        } else {
-            dropped.push(column.name());
-        }
-    }
-    (shown, dropped)
 }
 
 /// Headline metrics of every cell against the baseline: `+` better, `-` worse, `=` the same.
@@ -312,10 +206,10 @@ pub fn differences(results: &Results, comparison: &Comparison, style: Style) -> 
             .collect()
     };
     let (mut shown, mut dropped) = fit(columns(true), room);
-    let mut legend = "paired by replication, ± half of the 95 % interval".to_owned();
+    let mut intervals = "± half of the 95 % interval";
     if !dropped.is_empty() {
         (shown, dropped) = fit(columns(false), room);
-        legend = "paired by replication, intervals in paired.csv".to_owned();
+        intervals = "intervals in paired.csv";
     }
     let mut out = format!(
         "difference from {}={}\n",
@@ -323,24 +217,25 @@ pub fn differences(results: &Results, comparison: &Comparison, style: Style) -> 
     );
     let rows = cells.iter().map(|cell| &labels[*cell]).enumerate();
     out += &grid("", left, &rows.collect::<Vec<_>>(), &shown, style);
-    legend += &format!(
-        " · + better, - worse, ! other, ~ below {} %, = no difference, {IDENTICAL} identical runs, \
-         ? too few · {}",
-        percent(results.smallest_difference),
-        chance(comparison.headline)
-    );
-    legend += &left_out(&dropped);
-    out += &style.dim(&wrap(&legend, style.width));
+    let mut legend = vec![
+        format!("paired by replication, {intervals}"),
+        format!(
+            "+ better, - worse, ! other, ~ below {} %, = no difference, {IDENTICAL} identical \
+             runs, ? too few",
+            percent(results.smallest_difference)
+        ),
+    ];
+    // What chance would do without a correction, and that there is one.
+    if comparison.headline > 0 {
+        legend.push(format!(
+            "{} comparisons, of which chance alone would make {} differ at 5 %; verdicts are \
+             after Holm",
+            comparison.headline,
+            significant(comparison.headline as f64 * compare::LEVEL)
+        ));
+    }
+    out += &foot(&legend, &dropped, style);
     out
-}
-
-/// What chance would do without a correction, and that there is one.
-fn chance(comparisons: usize) -> String {
-    format!(
-        "{comparisons} comparisons, of which chance alone would make {} differ at 5 %; verdicts \
-         are after Holm",
-        significant(comparisons as f64 * compare::LEVEL)
-    )
 }
 
 /// A part in percent, as it was written.
@@ -395,57 +290,6 @@ fn labels(results: &Results) -> Vec<String> {
 
 fn shorten(label: &str) -> String {
     clip(label, LABEL_MAX)
-}
-
-fn clip(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
-}
-
-/// `text` in lines of at most `width` columns, each ended.
-fn wrap(text: &str, width: usize) -> String {
-    let mut out = String::new();
-    for line in text.lines() {
-        let mut room = width;
-        for (at, word) in line.split(' ').enumerate() {
-            let length = word.chars().count() + 1;
-            if at > 0 && length > room {
-                out.push('\n');
-                room = width;
-            } else if at > 0 {
-                out.push(' ');
-            }
-            out += word;
-            room = room.saturating_sub(length);
-        }
-        out.push('\n');
-    }
-    out
-}
-
-fn width_of(texts: &[String]) -> usize {
-    texts
-        .iter()
-        .map(|text| text.chars().count())
-        .max()
-        .unwrap_or(0)
-}
-
-fn pad_right(text: &str, width: usize) -> String {
-    format!(
-        "{text}{}",
-        " ".repeat(width.saturating_sub(text.chars().count()))
-    )
-}
-
-fn pad_left(text: &str, width: usize) -> String {
-    format!(
-        "{}{text}",
-        " ".repeat(width.saturating_sub(text.chars().count()))
-    )
 }
 
 #[cfg(test)]

@@ -53,50 +53,6 @@ fn tit_for_tat_rewards_as_its_mean_field_says() {
     pass("O13.");
 }
 
-/// The shipped file with another text in each place of `from`.
-fn planted(from: &str, to: &str, id: &str) -> Result<Vec<Verdict>, String> {
-    let folder = TempDir::new().expect("a folder for the test");
-    let path = folder.path().join("o.toml");
-    let text = fs::read_to_string(FILE).expect("it is shipped");
-    assert!(text.contains(from));
-    fs::write(&path, text.replace(from, to)).expect("the folder is ours");
-    let suite = load(&path).map_err(|bad| bad.to_string())?;
-    Ok(suite
-        .filtered(|row| row == id)
-        .run(Size::Quick, &mut |_| ()))
-}
-
-/// Nodes that serve in turn, and a fluid that looks back four rounds.
-#[test]
-fn what_is_no_tit_for_tat_does_not_pass_for_it() {
-    let tit = "unchoke = \"tit-for-tat\"";
-    for (from, to, id) in [
-        (tit, "unchoke = \"round-robin\"", "O13.nodes"),
-        (tit, "unchoke = \"round-robin\"", "O13.nodes.own"),
-        ("memory = 1", "memory = 4", "O13.3.1"),
-    ] {
-        let verdicts = planted(from, to, id).unwrap();
-        assert!(!verdicts[0].pass, "{verdicts:?}");
-    }
-    for (from, to, line) in [
-        (
-            "phase = \"apart\"",
-            "phase = \"a part\"",
-            "phase: is not a choice",
-        ),
-        (
-            "read = \"rates\"",
-            "read = \"rate\"",
-            "read: is not a choice, did you mean",
-        ),
-        ("rounds = 360", "rounds = 1", "rounds: is out of range"),
-        ("regular = 3", "regular = 0", "regular: is out of range"),
-    ] {
-        let bad = planted(from, to, "O13.3.1").unwrap_err();
-        assert!(bad.contains(line), "{bad}");
-    }
-}
-
 #[test]
 fn a_swarm_grows_if_more_arrive_than_the_seed_sends_chunks() {
     pass("O10.");
@@ -127,12 +83,12 @@ tolerance = 0.001
 unit = "index"
 "#;
 
-/// What becomes of the file after `from` in it is `to`.
-fn changed(from: &str, to: &str) -> Result<Vec<Verdict>, String> {
+/// What becomes of the file `text` after `from` in it is `to`.
+fn changed(text: &str, from: &str, to: &str) -> Result<Vec<Verdict>, String> {
     let folder = TempDir::new().expect("a folder for the test");
     let path = folder.path().join("o.toml");
-    assert!(ROW.contains(from));
-    fs::write(&path, ROW.replace(from, to)).expect("the folder is ours");
+    assert!(text.contains(from));
+    fs::write(&path, text.replace(from, to)).expect("the folder is ours");
     assert!(is_oracle_file(&path));
     let suite = load(&path).map_err(|bad| {
         let text = bad.to_string();
@@ -144,23 +100,60 @@ fn changed(from: &str, to: &str) -> Result<Vec<Verdict>, String> {
 
 #[test]
 fn a_wrong_number_does_not_pass() {
-    assert!(changed("expected = 1", "expected = 1").unwrap()[0].pass);
-    assert!(!changed("expected = 1", "expected = 0.9").unwrap()[0].pass);
-    assert!(!changed("expected = 1", "expected = [1, 1]").unwrap()[0].pass);
-    let table = table(&changed("expected = 1", "expected = 0.9").unwrap());
+    assert!(changed(ROW, "expected = 1", "expected = 1").unwrap()[0].pass);
+    assert!(!changed(ROW, "expected = 1", "expected = 0.9").unwrap()[0].pass);
+    assert!(!changed(ROW, "expected = 1", "expected = [1, 1]").unwrap()[0].pass);
+    let table = table(&changed(ROW, "expected = 1", "expected = 0.9").unwrap());
     assert!(table.ends_with("0 of 1 pass\n"), "{table}");
 }
 
 #[test]
+fn a_row_with_a_key_that_is_wrong_is_refused_with_its_place() {
+    let shipped = fs::read_to_string(FILE).expect("it is shipped");
+    for (from, to, line) in [
+        (
+            "phase = \"apart\"",
+            "phase = \"a part\"",
+            "phase: is not a choice",
+        ),
+        (
+            "read = \"rates\"",
+            "read = \"rate\"",
+            "read: is not a choice, did you mean",
+        ),
+        ("rounds = 360", "rounds = 1", "rounds: is out of range"),
+        ("regular = 3", "regular = 0", "regular: is out of range"),
+        (
+            "of = \"gaps\"",
+            "of = \"gap\"",
+            "of: is not a choice, did you mean \"gaps\"",
+        ),
+        (
+            "statistic = \"mean\"",
+            "statistic = \"median\"",
+            "statistic: is not a choice",
+        ),
+        (
+            "statistic = \"mean\"",
+            "statistic = \"mean\"\nmargin = 1",
+            "margin: unknown key",
+        ),
+    ] {
+        let bad = changed(&shipped, from, to).unwrap_err();
+        assert!(bad.contains(line), "{bad}");
+    }
+}
+
+#[test]
 fn unknown_keys_and_kinds_are_refused_with_their_place() {
-    let bad = changed("index = \"jain\"", "index = \"jain\"\nload = 1").unwrap_err();
+    let bad = changed(ROW, "index = \"jain\"", "index = \"jain\"\nload = 1").unwrap_err();
     assert!(bad.starts_with(":10:oracle[1].load: unknown key"), "{bad}");
-    let bad = changed("kind = \"index\"", "kind = \"indx\"").unwrap_err();
+    let bad = changed(ROW, "kind = \"index\"", "kind = \"indx\"").unwrap_err();
     assert!(
         bad.starts_with(":8:oracle[1].kind: is not a choice, did you mean \"index\""),
         "{bad}"
     );
-    let bad = changed("tolerance = 0.001", "tolerance = -1").unwrap_err();
+    let bad = changed(ROW, "tolerance = 0.001", "tolerance = -1").unwrap_err();
     assert!(
         bad.starts_with(":12:oracle[1].tolerance: is out of range"),
         "{bad}"

@@ -295,6 +295,31 @@ fn a_result_has_the_tables_that_its_scenario_wants_and_no_others_are_written() {
     assert!(wanted("files = [\"pairs\"]").contains(&"pairs.csv".to_owned()));
 }
 
+// By weight 3 : 1, by the floor of 10 of 100 Mbit/s among eleven, and last of all at the floor.
+#[test]
+fn the_example_of_the_readme_shows_what_is_said_of_it() {
+    let readme = include_str!("../../README.md");
+    let mut blocks = readme.split("```toml\n").skip(1);
+    let example = blocks
+        .find(|block| block.contains("name = \"two\""))
+        .unwrap();
+    let lab = Lab::new(example.split_once("```").unwrap().0);
+    let rows = lab.json("run s.toml --json");
+    let multiple = |uplink: &str| {
+        let mut rows = rows.iter();
+        let row = rows
+            .find(|row| row["policy.uplink"] == uplink && row["metric"] == "rate_multiple.paid");
+        row.unwrap()["mean"].as_f64().unwrap()
+    };
+    assert!((multiple("drr") - 3.0).abs() < 0.1, "{}", multiple("drr"));
+    assert!(
+        (0.95..1.3).contains(&multiple("fifo")),
+        "{}",
+        multiple("fifo")
+    );
+    assert!(multiple("srpt") < 0.9, "{}", multiple("srpt"));
+}
+
 #[test]
 fn a_comparison_takes_the_baseline_of_the_scenario() {
     let lab = Lab::new(SCENARIO);

@@ -178,6 +178,7 @@ fn random_uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
     for group in 0..3 {
         setup.groups.push(GroupSetup {
             name: format!("group.{group}"),
+            band: 0,
             weight: Weight::whole(1 + small(rng, 4)),
             cap: (below(rng, 3) == 0).then(|| Rate::new(up / 6)),
             floor: (group == 0).then(|| Rate::new(up / 8)),
@@ -318,6 +319,7 @@ fn peer(name: String, up: Option<u64>) -> PeerSetup {
         join: Time::ZERO,
         leave: None,
         linger: None,
+        band: 0,
         policy: 0,
         group: None,
         weight: Weight::ONE,

@@ -131,6 +131,8 @@ pub struct GroupSetup {
     pub name: String,
     /// Its right to a proportion, where shares are per group.
     pub weight: Weight,
+    /// Strict priority band, 0 first, of its members together.
+    pub band: u8,
     /// Rate that its members together never exceed at one uplink.
     pub cap: Option<Rate>,
     /// Rate that its members together are guaranteed at one uplink while they have demand.
@@ -168,6 +170,8 @@ pub struct PeerSetup {
     pub group: Option<u32>,
     /// Its weight at the uplinks of others.
     pub weight: Weight,
+    /// Strict priority band at the uplinks of others, 0 first.
+    pub band: u8,
     /// Rate at which any one node serves it at most.
     pub cap: Option<Rate>,
     /// Rate at which any one node serves it at least, while it has demand.

@@ -115,6 +115,12 @@ pub(super) async fn grant(socket: &Path, id: u32, setup: &TransferSetup) -> Resu
     Ok(())
 }
 
+/// Gives a peer or a group its strict priority band at a node.
+pub(super) async fn band(socket: &Path, target: Target, band: u8) -> Result<(), Failure> {
+    let Nothing {} = soon(socket, &Request::Band(Band { target, band })).await?;
+    Ok(())
+}
+
 fn cap_request(target: Target, cap: Option<Rate>) -> Request {
     Request::Limit(Limit {
         target,

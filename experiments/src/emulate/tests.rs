@@ -44,6 +44,7 @@ pub(super) fn peer(name: &str, up: u64) -> PeerSetup {
         join: Time::ZERO,
         leave: None,
         linger: None,
+        band: 0,
         policy: 0,
         group: None,
         weight: Weight::ONE,
@@ -179,6 +180,7 @@ fn a_strict_node_serves_both_of_its_bands() {
         transfer("early", 2, 2_000_000),
     ];
     setup.transfers[0].band = 1;
+    setup.peers[1].band = 2;
     let Some(record) = run(&setup, "1") else {
         return;
     };

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use fairhaul_core::units::{ByteCount, Rate};
 
+use super::draws::{self, Draws};
 use super::server::{CONTROLS, Server, Sizes};
 use super::swarm::{Arrivals, Crowd, FlashCrowd, Least, Rules};
 use super::trade::{Fluid, Read, Trade, Traders};
@@ -42,11 +43,12 @@ type Measured = Result<(Work, Reading), BadInput>;
 /// What a kind of measurement is called, which keys it has, and how it is read.
 struct Kind {
     name: &'static str,
-    keys: &'static [&'static str],
+    keys: &'static [&'static [&'static str]],
     read: fn(&Row<'_>, u64) -> Measured,
 }
 
-const SERVER_KEYS: &[&str] = &[
+/// Keys of a queue.
+const SERVER: &[&str] = &[
     "discipline",
     "load",
     "sizes",
@@ -56,20 +58,37 @@ const SERVER_KEYS: &[&str] = &[
     "replications",
 ];
 
+/// Keys of a flash crowd.
+const CROWD: &[&str] = &["seed-up", "classes", "bytes", "chunk"];
+
+/// Keys of what the nodes of a swarm do.
+const RULES: &[&str] = &[
+    "discipline",
+    "picker",
+    "unchoke",
+    "seed-rule",
+    "slots",
+    "pipeline",
+    "block",
+];
+
+/// Keys of peers that trade.
+const TRADE: &[&str] = &["classes", "rounds", "read", "replications"];
+
 const KINDS: &[Kind] = &[
     Kind {
         name: "golden-order",
-        keys: &["discipline"],
+        keys: &[&["discipline"]],
         read: |row, _| Ok((Work::Order(discipline(row)?), Reading::All)),
     },
     Kind {
         name: "spread",
-        keys: &["discipline", "quantum"],
+        keys: &[&["discipline", "quantum"]],
         read: |row, _| Ok((Work::Spread(discipline(row)?, quantum(row)?), Reading::All)),
     },
     Kind {
         name: "spread-of-bound",
-        keys: &["discipline", "quantum"],
+        keys: &[&["discipline", "quantum"]],
         read: |row, _| {
             let work = Work::SpreadOfBound(discipline(row)?, quantum(row)?);
             Ok((work, Reading::All))
@@ -77,7 +96,7 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "max-delay",
-        keys: &["discipline", "weight"],
+        keys: &[&["discipline", "weight"]],
         read: |row, _| {
             let weight = count(row, "weight", 1, 1_000)?;
             Ok((Work::Delay(discipline(row)?, weight), Reading::All))
@@ -90,27 +109,32 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "node-shares",
-        keys: &["discipline", "floors", "weights", "caps"],
+        keys: &[&["discipline", "floors", "weights", "caps"]],
         read: node_shares,
     },
     Kind {
         name: "mean-response",
-        keys: SERVER_KEYS,
+        keys: &[SERVER],
         read: |row, seed| server(row, seed, 0),
     },
     Kind {
         name: "mean-slowdown",
-        keys: SERVER_KEYS,
+        keys: &[SERVER],
         read: |row, seed| server(row, seed, 1),
     },
     Kind {
+        name: "draws",
+        keys: &[&["of", "statistic", "load", "sizes", "jobs", "replications"]],
+        read: draws_of_queue,
+    },
+    Kind {
         name: "kumar-ross",
-        keys: &["seed-up", "classes", "bytes", "chunk"],
+        keys: &[CROWD],
         read: |row, _| Ok((Work::KumarRoss(crowd(row)?), Reading::All)),
     },
     Kind {
         name: "mundinger",
-        keys: &["peers", "chunks"],
+        keys: &[&["peers", "chunks"]],
         read: |row, _| {
             let peers = count(row, "peers", 1, 1_000_000)?;
             let chunks = count(row, "chunks", 1, 1_000_000)?;
@@ -119,53 +143,20 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "flash-crowd",
-        keys: &[
-            "seed-up",
-            "classes",
-            "bytes",
-            "chunk",
-            "discipline",
-            "picker",
-            "unchoke",
-            "seed-rule",
-            "slots",
-            "pipeline",
-            "block",
-            "least",
-            "replications",
-        ],
+        keys: &[CROWD, RULES, &["least", "replications"]],
         read: flash_crowd,
     },
     Kind {
         name: "growth",
         keys: &[
-            "load",
-            "chunks",
-            "peer-up",
-            "length",
-            "discipline",
-            "picker",
-            "unchoke",
-            "seed-rule",
-            "slots",
-            "pipeline",
-            "block",
-            "replications",
+            RULES,
+            &["load", "chunks", "peer-up", "length", "replications"],
         ],
         read: growth,
     },
     Kind {
         name: "trade-fluid",
-        keys: &[
-            "classes",
-            "rounds",
-            "read",
-            "regular",
-            "drawn",
-            "memory",
-            "phase",
-            "replications",
-        ],
+        keys: &[TRADE, &["regular", "drawn", "memory", "phase"]],
         read: |row, seed| {
             let fluid = Fluid {
                 regular: count(row, "regular", 1, 1_000)?,
@@ -178,20 +169,7 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "trade-nodes",
-        keys: &[
-            "classes",
-            "rounds",
-            "read",
-            "chunk",
-            "discipline",
-            "picker",
-            "unchoke",
-            "seed-rule",
-            "slots",
-            "pipeline",
-            "block",
-            "replications",
-        ],
+        keys: &[TRADE, RULES, &["chunk"]],
         read: |row, seed| {
             let (rules, chunk) = (rules(row)?, size(row, "chunk")?);
             trade(row, seed, Traders::Nodes { rules, chunk })
@@ -199,7 +177,7 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "index",
-        keys: &["index", "values"],
+        keys: &[&["index", "values"]],
         read: |row, _| {
             let index = row.need("index")?.choice(&super::index::NAMES)?.to_owned();
             let values = reals(&row.need("values")?, 0.0, 1e12)?;
@@ -269,7 +247,7 @@ fn oracle(row: &Row<'_>, seed: u64) -> Result<Oracle, BadInput> {
     let name = row.need("kind")?.choice(&names)?;
     let kind = KINDS.iter().find(|kind| kind.name == name);
     let kind = kind.expect("choice() passed");
-    row.only(&[&COMMON, kind.keys].concat())?;
+    row.only(&[&COMMON, &*kind.keys.concat()].concat())?;
     let (work, reading) = (kind.read)(row, seed)?;
     let relations: Vec<&str> = Relation::ALL
         .iter()
@@ -346,6 +324,32 @@ fn server(row: &Row<'_>, seed: u64, metric: usize) -> Result<(Work, Reading), Ba
             controls,
         },
     ))
+}
+
+/// The draws of a queue, of the same streams as its runs have.
+fn draws_of_queue(row: &Row<'_>, seed: u64) -> Measured {
+    let of = match row.need("of")?.choice(&["gaps", "sizes"])? {
+        "gaps" => draws::Of::Gaps,
+        _ => draws::Of::Sizes,
+    };
+    let statistic = row.need("statistic")?.choice(&draws::STATISTICS)?;
+    let metric = draws::STATISTICS.iter().position(|name| *name == statistic);
+    let server = Server {
+        discipline: "fifo".to_owned(),
+        load: row.need("load")?.real(0.001, 0.999)?,
+        sizes: sizes(&row.need("sizes")?)?,
+        jobs: count(row, "jobs", 100, 10_000_000)?,
+        margin: 0,
+        blocks: 1,
+        seed,
+    };
+    let runs = count(row, "replications", 1, 10_000)?;
+    let reading = Reading::Mean {
+        runs: 1,
+        metric: metric.expect("choice() passed"),
+        controls: 0..0,
+    };
+    Ok((Work::Draws(Draws { server, of, runs }), reading))
 }
 
 fn sizes(at: &At<'_>) -> Result<Sizes, BadInput> {

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use crate::output as value;
 
 mod control;
+mod draws;
 mod file;
 mod index;
 mod schedule;
@@ -28,9 +29,10 @@ pub use file::{is_oracle_file, load};
 pub use table::table;
 
 use control::Mean;
-use schedule::Shares;
+use draws::Draws;
+use schedule::{Shares, row};
 use server::{CONTROLS, Server};
-use swarm::{Arrivals, Crowd, FlashCrowd};
+use swarm::{Arrivals, Crowd, FlashCrowd, Least};
 use trade::Trade;
 
 /// A tolerance is at least as many standard errors of what was measured.
@@ -132,6 +134,7 @@ enum Work {
     Clamp,
     Shares(Shares),
     Server(Server),
+    Draws(Draws),
     KumarRoss(Crowd),
     Mundinger(u32, u32),
     FlashCrowd(FlashCrowd),
@@ -195,6 +198,16 @@ impl Suite {
     /// the file. The numbers do not depend on the number of cores. `progress` is called after
     /// each run, from any thread.
     pub fn run(&self, size: Size, progress: &mut (dyn FnMut(Progress) + Send)) -> Vec<Verdict> {
+        self.judge(size, progress, &Work::run)
+    }
+
+    /// Verdicts on what `measure` gives for each work and run.
+    fn judge(
+        &self,
+        size: Size,
+        progress: &mut (dyn FnMut(Progress) + Send),
+        measure: &(dyn Fn(&Work, u32) -> Found + Sync),
+    ) -> Vec<Verdict> {
         let mut jobs: Vec<Job> = Vec::new();
         let mut places = Vec::new();
         for oracle in &self.oracles {
@@ -215,7 +228,7 @@ impl Suite {
         let total = runs.len();
         let shown = Mutex::new((0, progress));
         let measure = |&(place, run): &(usize, u32)| {
-            let found = jobs[place].work.run(run);
+            let found = measure(&jobs[place].work, run);
             if let Ok(mut shown) = shown.lock() {
                 shown.0 += 1;
                 let done = shown.0;
@@ -291,19 +304,23 @@ impl Work {
 
     fn run(&self, run: u32) -> Found {
         match self {
-            Self::Order(discipline) => Ok(schedule::order(discipline)),
-            Self::Spread(discipline, quantum) => Ok(schedule::spread(discipline, *quantum)),
+            Self::Order(discipline) => Ok(schedule::order(row(discipline))),
+            Self::Spread(discipline, quantum) => Ok(schedule::spread(row(discipline), *quantum)),
             Self::SpreadOfBound(discipline, quantum) => {
-                Ok(schedule::spread_of_bound(discipline, *quantum))
+                Ok(schedule::spread_of_bound(row(discipline), *quantum))
             }
-            Self::Delay(discipline, weight) => Ok(schedule::delay(discipline, *weight)),
-            Self::Clamp => Ok(schedule::clamp()),
-            Self::Shares(shares) => shares.run(),
-            Self::Server(server) => server.run(run),
-            Self::KumarRoss(crowd) => crowd.kumar_ross(),
+            Self::Delay(discipline, weight) => Ok(schedule::delay(row(discipline), *weight)),
+            Self::Clamp => Ok(schedule::clamp(row("mclock"))),
+            Self::Shares(shares) => schedule::shares(&shares.setup()),
+            Self::Server(server) => {
+                let jobs = server.draw(run);
+                server.measure(&jobs, &server.setup(&jobs, run))
+            }
+            Self::Draws(draws) => Ok(draws.measure(&draws.jobs())),
+            Self::KumarRoss(crowd) => Ok(vec![crowd.least(Least::KumarRoss)?]),
             Self::Mundinger(peers, chunks) => swarm::mundinger(*peers, *chunks),
-            Self::FlashCrowd(crowd) => crowd.run(run),
-            Self::Growth(arrivals) => arrivals.run(run),
+            Self::FlashCrowd(crowd) => crowd.measure(&crowd.setup(run)),
+            Self::Growth(arrivals) => arrivals.measure(&arrivals.setup(run)),
             Self::Trade(trade) => trade.run(run),
             Self::Index(name, values) => index::of(name, values),
         }

@@ -6,7 +6,7 @@ use fairhaul_core::sched::oracle::{byte_fairness, golden_order, max_delay, mcloc
 use fairhaul_core::sched::{self, Row};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
-use fairhaul_simulator::world;
+use fairhaul_simulator::setup::Setup;
 
 use super::setups;
 
@@ -34,9 +34,9 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// What each transfer gets, in thousandths of the uplink.
-    pub(super) fn run(&self) -> Result<Vec<f64>, String> {
-        let count = u32::try_from(self.weights.len()).map_err(|error| error.to_string())?;
+    /// Who shares, from the start to the end of the measurement.
+    pub(super) fn setup(&self) -> Setup {
+        let count = u32::try_from(self.weights.len()).expect("a list of the file is short");
         let names = (1..=count).map(|row| (format!("peer.{row}"), None));
         let server = ("server".to_owned(), Some(LINK));
         let peers = [server].into_iter().chain(names);
@@ -58,46 +58,47 @@ impl Shares {
             transfer.cap = thousandths(*cap);
             setup.transfers.push(transfer);
         }
-        let record = world::run(&setup, &mut |_| ()).map_err(|error| error.to_string())?;
-        let part = |bytes: ByteCount| bytes.get() as f64 * 1_000.0 / all.get() as f64;
-        Ok(record
-            .transfers
-            .iter()
-            .map(|found| part(found.received))
-            .collect())
+        setup
     }
 }
 
+/// What each transfer of [`Shares`] gets, in thousandths of the uplink.
+pub(super) fn shares(setup: &Setup) -> Result<Vec<f64>, String> {
+    let record = setups::run(setup)?;
+    let all = LINK.bytes_in(LENGTH);
+    let part = |bytes: ByteCount| bytes.get() as f64 * 1_000.0 / all.get() as f64;
+    let received = record.transfers.iter().map(|found| found.received);
+    Ok(received.map(part).collect())
+}
+
 /// The flows in the order in which the discipline serves the example of Bennett and Zhang.
-pub(super) fn order(discipline: &str) -> Vec<f64> {
-    golden_order(row(discipline))
-        .into_iter()
-        .map(f64::from)
-        .collect()
+pub(super) fn order(row: &Row) -> Vec<f64> {
+    golden_order(row).into_iter().map(f64::from).collect()
 }
 
 /// How far two flows get apart at most, in bytes per unit weight.
-pub(super) fn spread(discipline: &str, quantum: Option<u64>) -> Vec<f64> {
-    let fairness = byte_fairness(row(discipline), quantum.map(ByteCount::new));
+pub(super) fn spread(row: &Row, quantum: Option<u64>) -> Vec<f64> {
+    let fairness = byte_fairness(row, quantum.map(ByteCount::new));
     vec![fairness.worst as f64]
 }
 
 /// The most of its bound on that which a discipline uses, 0 to 1 if it keeps the bound.
-pub(super) fn spread_of_bound(discipline: &str, quantum: Option<u64>) -> Vec<f64> {
-    let fairness = byte_fairness(row(discipline), quantum.map(ByteCount::new));
+pub(super) fn spread_of_bound(row: &Row, quantum: Option<u64>) -> Vec<f64> {
+    let fairness = byte_fairness(row, quantum.map(ByteCount::new));
     vec![fairness.permille_of_bound as f64 / 1_000.0]
 }
 
 /// The longest that a block of a flow within its share takes, in milliseconds.
-pub(super) fn delay(discipline: &str, weight: u32) -> Vec<f64> {
-    vec![max_delay(row(discipline), weight).max.as_secs_f64() * 1_000.0]
+pub(super) fn delay(row: &Row, weight: u32) -> Vec<f64> {
+    vec![max_delay(row, weight).max.as_secs_f64() * 1_000.0]
 }
 
 /// What three flows get of an mClock server, in thousandths.
-pub(super) fn clamp() -> Vec<f64> {
-    mclock_shares().map(|part| part as f64).to_vec()
+pub(super) fn clamp(row: &Row) -> Vec<f64> {
+    mclock_shares(row).map(|part| part as f64).to_vec()
 }
 
-fn row(discipline: &str) -> &'static Row {
+/// The discipline of that name.
+pub(super) fn row(discipline: &str) -> &'static Row {
     sched::find(discipline).expect("the name was checked when it was read")
 }

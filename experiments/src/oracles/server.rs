@@ -10,7 +10,6 @@ use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::dist::{Distribution, Shape, to_integer};
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::setup::Setup;
-use fairhaul_simulator::world;
 
 use super::setups;
 
@@ -29,7 +28,7 @@ const DESTINATIONS: u32 = 32;
 /// is on the link already adds a multiple of 1/x to its slowdown, and the mean of 1/x does not
 /// exist for exponential sizes: without a least size a few jobs decide the mean of a run. It
 /// touches one job in a hundred and moves no expected slowdown by more than a thousandth.
-const SMALLEST: u64 = 100;
+pub(super) const SMALLEST: u64 = 100;
 
 /// Known facts of the draws that a run reports besides response and slowdown.
 pub(super) const CONTROLS: usize = 3;
@@ -65,9 +64,9 @@ pub(super) struct Server {
 
 /// A job: when it arrives and how large it is.
 #[derive(Clone, Copy, Debug)]
-struct Job {
-    at: Time,
-    bytes: ByteCount,
+pub(super) struct Job {
+    pub(super) at: Time,
+    pub(super) bytes: ByteCount,
 }
 
 impl Sizes {
@@ -83,18 +82,18 @@ impl Sizes {
         Distribution::new(self.shape(), 1.0).map(drop)
     }
 
-    /// Mean of the square.
-    fn second_moment(self) -> f64 {
+    /// The mean of the sizes to the `power`, which is 1 or 2.
+    pub(super) fn moment(self, power: f64) -> f64 {
         match self {
-            Self::Exponential(mean) => 2.0 * mean * mean,
+            Self::Exponential(mean) => libm::tgamma(power + 1.0) * libm::pow(mean, power),
             Self::BoundedPareto(alpha, low, high) => {
                 let tail = 1.0 - libm::pow(low / high, alpha);
                 let density = alpha * libm::pow(low, alpha) / tail;
-                if (alpha - 2.0).abs() < 1e-9 {
+                let over = power - alpha;
+                if over.abs() < 1e-9 {
                     density * libm::log(high / low)
                 } else {
-                    density * (libm::pow(high, 2.0 - alpha) - libm::pow(low, 2.0 - alpha))
-                        / (2.0 - alpha)
+                    density * (libm::pow(high, over) - libm::pow(low, over)) / over
                 }
             }
         }
@@ -105,10 +104,8 @@ impl Server {
     /// Mean response, mean slowdown, and the controls: by how much the mean wait in order of
     /// arrival, the share of jobs that wait there, and the mean size differ from what they
     /// are known to be. In units of work.
-    pub(super) fn run(&self, replication: u32) -> Result<Vec<f64>, String> {
-        let jobs = self.draw(replication);
-        let setup = self.setup(&jobs, replication);
-        let record = world::run(&setup, &mut |_| ()).map_err(|error| error.to_string())?;
+    pub(super) fn measure(&self, jobs: &[Job], setup: &Setup) -> Result<Vec<f64>, String> {
+        let record = setups::run(setup)?;
         let counted = self.margin as usize..jobs.len() - self.margin as usize;
         let mut sums = [0.0; 2];
         for (job, found) in jobs.iter().zip(&record.transfers).take(counted.end) {
@@ -122,11 +119,12 @@ impl Server {
         }
         let count = counted.len() as f64;
         let mut observation = sums.map(|sum| sum / count).to_vec();
-        observation.extend(self.controls(&jobs, counted));
+        observation.extend(self.controls(jobs, counted));
         Ok(observation)
     }
 
-    fn draw(&self, replication: u32) -> Vec<Job> {
+    /// The jobs of a run.
+    pub(super) fn draw(&self, replication: u32) -> Vec<Job> {
         let streams = Streams::new(self.seed, replication);
         let mut gaps = streams.stream("jobs", "gap");
         let mut sizes = streams.stream("jobs", "size");
@@ -149,7 +147,7 @@ impl Server {
             .collect()
     }
 
-    fn setup(&self, jobs: &[Job], replication: u32) -> Setup {
+    pub(super) fn setup(&self, jobs: &[Job], replication: u32) -> Setup {
         let mut policy = setups::policy(&self.discipline, "transfer", BLOCK);
         policy.pipeline = Some(256);
         policy.rechoke = Span::from_secs(1_000);
@@ -170,11 +168,11 @@ impl Server {
     }
 
     /// Bytes of a unit of work.
-    fn unit(&self) -> ByteCount {
+    pub(super) fn unit(&self) -> ByteCount {
         ByteCount::new(BLOCK.get() * u64::from(self.blocks))
     }
 
-    fn work(&self, bytes: ByteCount) -> f64 {
+    pub(super) fn work(&self, bytes: ByteCount) -> f64 {
         bytes.get() as f64 / self.unit().get() as f64
     }
 
@@ -195,16 +193,15 @@ impl Server {
                 sums[2] += self.work(job.bytes);
             }
         }
-        let mean_size = Distribution::new(self.sizes.shape(), 1.0)
-            .expect("checked when it was read")
-            .mean();
-        let busy = self.load / mean_size * self.sizes.second_moment();
+        let mean_size = self.sizes.moment(1.0);
+        let busy = self.load / mean_size * self.sizes.moment(2.0);
         let known = [busy / (2.0 * (1.0 - self.load)), self.load, mean_size];
         let count = counted.len() as f64;
         std::array::from_fn(|control| sums[control] / count - known[control])
     }
 }
 
-fn in_units(span: Span) -> f64 {
+/// In services of a job of size 1.
+pub(super) fn in_units(span: Span) -> f64 {
     span.as_nanos() as f64 / UNIT.as_nanos() as f64
 }

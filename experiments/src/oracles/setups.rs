@@ -4,9 +4,11 @@
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
     Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, PolicySetup, Setup, TransferSetup,
 };
+use fairhaul_simulator::world;
 
 /// Where a run ends that does not end by itself: far beyond what any oracle needs.
 const HORIZON: Span = Span::from_secs(10_000_000);
@@ -44,6 +46,7 @@ pub(super) fn peer(name: String, up: Option<Rate>) -> PeerSetup {
         join: Time::ZERO,
         leave: None,
         linger: None,
+        band: 0,
         policy: 0,
         group: None,
         weight: Weight::ONE,
@@ -87,6 +90,11 @@ pub(super) fn content(bytes: ByteCount, chunk: ByteCount, leechers: u32) -> Cont
         leechers: (1..=leechers).collect(),
         start: Vec::new(),
     }
+}
+
+/// Runs a setup to its end.
+pub(super) fn run(setup: &Setup) -> Result<Record, String> {
+    world::run(setup, &mut |_| ()).map_err(|error| error.to_string())
 }
 
 /// Replication `replication` of `peers` under one `policy`, on links that serve blocks.

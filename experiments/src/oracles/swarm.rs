@@ -10,7 +10,6 @@ use fairhaul_simulator::dist::{Distribution, Shape};
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::record::PeerRecord;
 use fairhaul_simulator::setup::{PeerSetup, PolicySetup, Setup};
-use fairhaul_simulator::world;
 
 use super::setups;
 
@@ -108,15 +107,33 @@ impl Crowd {
         classes.flat_map(|(count, up)| std::iter::repeat_n(*up, *count as usize))
     }
 
-    /// Least seconds until the last peer has all, as a fluid.
-    pub(super) fn kumar_ross(&self) -> Result<Vec<f64>, String> {
+    /// Least time until the last peer has all, as a fluid.
+    fn kumar_ross(&self) -> Option<Span> {
         let access = |up| Access {
             up: Some(up),
             down: None,
         };
         let peers: Vec<Access> = self.ups().map(access).collect();
-        let least = bounds::kumar_ross(self.bytes, Some(self.seed_up), &peers);
-        Ok(vec![least.ok_or("nobody can finish")?.as_secs_f64()])
+        bounds::kumar_ross(self.bytes, Some(self.seed_up), &peers)
+    }
+
+    /// The same in whole chunks; none if peers or chunks are unequal.
+    fn mundinger(&self) -> Option<Span> {
+        let is_equal = self.ups().all(|up| up == self.seed_up);
+        let chunks = self.bytes.get() / self.chunk.get();
+        let chunks = u32::try_from(chunks).ok().filter(|_| is_equal);
+        let chunks = chunks.filter(|_| self.bytes.get().is_multiple_of(self.chunk.get()));
+        bounds::mundinger(self.bytes, chunks?, self.count(), self.seed_up)
+    }
+
+    /// Least seconds until the last peer has all, by a theorem.
+    pub(super) fn least(&self, least: Least) -> Result<f64, String> {
+        let found = match least {
+            Least::KumarRoss => self.kumar_ross(),
+            Least::Mundinger => self.mundinger(),
+        };
+        let found = found.ok_or("the theorem does not apply to this swarm")?;
+        Ok(found.as_secs_f64())
     }
 
     fn setup(&self, rules: &Rules, seed: u64, replication: u32) -> Setup {
@@ -140,18 +157,16 @@ pub(super) fn mundinger(peers: u32, chunks: u32) -> Result<Vec<f64>, String> {
 }
 
 impl FlashCrowd {
-    /// The time until the last peer has all, over the least possible.
-    pub(super) fn run(&self, replication: u32) -> Result<Vec<f64>, String> {
-        let setup = self.crowd.setup(&self.rules, self.seed, replication);
-        let record = world::run(&setup, &mut |_| ()).map_err(|error| error.to_string())?;
-        let found = &record.contents[0];
-        let least = match self.least {
-            Least::KumarRoss => found.kumar_ross,
-            Least::Mundinger => found.mundinger,
-        };
-        let least = least.ok_or("the theorem does not apply to this swarm")?;
-        let makespan = found.makespan.ok_or("a peer did not finish")?;
-        Ok(vec![makespan.as_secs_f64() / least.as_secs_f64()])
+    /// The time until the last peer of `setup` has all, over the least possible for the crowd.
+    pub(super) fn measure(&self, setup: &Setup) -> Result<Vec<f64>, String> {
+        let record = setups::run(setup)?;
+        let makespan = record.contents[0].makespan;
+        let makespan = makespan.ok_or("a peer did not finish")?.as_secs_f64();
+        Ok(vec![makespan / self.crowd.least(self.least)?])
+    }
+
+    pub(super) fn setup(&self, replication: u32) -> Setup {
+        self.crowd.setup(&self.rules, self.seed, replication)
     }
 }
 
@@ -159,9 +174,8 @@ impl Arrivals {
     /// Peers gained per chunk-time of the seed over the second half: the slope of the least
     /// squares line through their number. And a control: by how much the same slope of those
     /// that have arrived differs from the mean that it is drawn with.
-    pub(super) fn run(&self, replication: u32) -> Result<Vec<f64>, String> {
-        let setup = self.setup(replication);
-        let record = world::run(&setup, &mut |_| ()).map_err(|error| error.to_string())?;
+    pub(super) fn measure(&self, setup: &Setup) -> Result<Vec<f64>, String> {
+        let record = setups::run(setup)?;
         let times = self.length / 2..self.length;
         let slope = |number: &dyn Fn(Time) -> usize| {
             let middle = f64::from(times.start + times.end - 1) / 2.0;
@@ -183,7 +197,7 @@ impl Arrivals {
         Ok(vec![gained, drawn - self.load])
     }
 
-    fn setup(&self, replication: u32) -> Setup {
+    pub(super) fn setup(&self, replication: u32) -> Setup {
         let streams = Streams::new(self.seed, replication);
         let mut draws = streams.stream("peers", "gap");
         let mean = CHUNK_TIME.as_nanos() as f64 / self.load;

@@ -1,5 +1,7 @@
 use super::*;
 
+mod faults;
+
 #[test]
 fn a_relation_allows_its_side_of_the_expected_number_and_no_other() {
     // Measured 0.8, 0.95, 1, 1.05 and 1.2 where 1 is expected and 0.1 tolerated.

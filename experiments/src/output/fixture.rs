@@ -49,6 +49,7 @@ pub(crate) fn peer(name: &str, class: &str, up: u64) -> PeerSetup {
         join: Time::ZERO,
         leave: None,
         linger: None,
+        band: 0,
         policy: 0,
         group: None,
         weight: Weight::ONE,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use csv::{Reader, StringRecord};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::OutputError;
 
@@ -95,20 +95,14 @@ fn value(kind: Kind, cell: &str) -> Value {
     found.unwrap_or_else(|| cell.into())
 }
 
-/// A number as tables write it: JSON has the same digits, and no word for what is none.
+/// A number as tables write it, which JSON writes alike. A name such as 007 is none.
 fn number(cell: &str) -> Option<Value> {
-    let digits = cell.strip_prefix('-').unwrap_or(cell);
-    let plain = digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    // A name such as 007 would lose what makes it one.
-    let padded = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    if !plain || padded {
-        return None;
+    let number: Number = cell.parse().ok()?;
+    if number.is_f64() {
+        // The standard library reads a fraction to its last digit; serde_json may miss that.
+        return cell.parse::<f64>().ok().map(Value::from);
     }
-    let whole = cell.parse::<u64>().ok().map(Value::from);
-    let whole = whole.or_else(|| cell.parse::<i64>().ok().map(Value::from));
-    whole.or_else(|| cell.parse::<f64>().ok().map(Value::from))
+    Some(Value::Number(number))
 }
 
 #[cfg(test)]

@@ -136,14 +136,18 @@ fn summary(results: &Results, headlines: &[Headline]) -> String {
         }
         out += "</tr>\n";
     }
-    let comparisons = best.comparisons;
-    out + &format!(
-        "</tbody></table></div>\n<p class=note>Mean ± half of the 95 % confidence interval over \
-         replications; of a least or a worst the median and its interval between order statistics, \
-         where there are enough. Bold: better than every other cell that differs in its policy \
-         alone, paired, by more than {} %, after Holm over {comparisons} comparisons.</p>\n",
-        significant(results.smallest_difference * 100.0)
-    )
+    let mut note = "Mean ± half of the 95 % confidence interval over replications; of a least or \
+        a worst the median and its interval between order statistics, where there are enough."
+        .to_owned();
+    if best.comparisons > 0 {
+        note += &format!(
+            " Bold: better than every other cell that differs in its policy alone, paired, by more \
+             than {} %, after Holm over {} comparisons.",
+            significant(results.smallest_difference * 100.0),
+            best.comparisons
+        );
+    }
+    out + &format!("</tbody></table></div>\n<p class=note>{note}</p>\n")
 }
 
 /// Every class of transfers in every cell: what it waited, and what it got of its entitlement.
@@ -225,16 +229,20 @@ fn paired(results: &Results, comparison: &Comparison, headlines: &[Headline]) ->
         }
         out += "</tr>\n";
     }
-    let (count, level) = (comparison.headline, compare::LEVEL);
-    out + &format!(
-        "</tbody></table></div>\n<p class=note>Replications share their random numbers, so each run \
-         is compared with its twin: difference ± half of its 95 % confidence interval. A verdict \
-         is given where the interval leaves out zero, the difference is above {} % of the \
-         baseline, and its probability stands beside all {count} comparisons of the table (Holm): \
-         without that, chance alone would make {} of them differ.</p>\n",
-        significant(results.smallest_difference * 100.0),
-        significant(count as f64 * level)
-    )
+    let mut note = "Replications share their random numbers, so each run is compared with its \
+        twin: difference ± half of its 95 % confidence interval."
+        .to_owned();
+    let count = comparison.headline;
+    if count > 0 {
+        note += &format!(
+            " A verdict is given where the interval leaves out zero, the difference is above {} % \
+             of the baseline, and its probability stands beside all {count} comparisons of the \
+             table (Holm): without that, chance alone would make {} of them differ.",
+            significant(results.smallest_difference * 100.0),
+            significant(count as f64 * compare::LEVEL)
+        );
+    }
+    out + &format!("</tbody></table></div>\n<p class=note>{note}</p>\n")
 }
 
 fn estimate(found: &Estimate, sign: &str) -> String {

@@ -131,7 +131,11 @@ impl<'a> Group<'a> {
         let seconds = format!("every second of all runs to {} %", FLOOR_KEPT * 100.0);
         Some(match (kept.is_empty(), broken.is_empty()) {
             (true, true) => return None,
-            (false, true) => format!("Floor: {class} kept it in {seconds} under all."),
+            // So it is by design: that all keep it says nothing about any of them.
+            (false, true) => format!(
+                "Floor: {class} kept it in {seconds} under all: an uplink keeps floors before it \
+                 asks its discipline, so they tell no policies apart."
+            ),
             (true, false) => format!(
                 "Floor: nobody kept that of {class} in {seconds}; its least second was under {}.",
                 list(&broken)

@@ -1,6 +1,7 @@
 //! Strips and bars in characters: where the values lie, for those who do not read tables.
 
-use super::{Style, clip, labels, pad_right, width_of};
+use super::layout::{clip, pad_right, width_of};
+use super::{Style, labels};
 use crate::output::{CellRuns, Results};
 use crate::report::digits::significant;
 use crate::report::headline::{self, Headline, Spread};

@@ -56,6 +56,24 @@ fn a_result_without_any_difference_between_runs_says_so_instead_of_intervals() {
         "{shown}"
     );
     assert!(!shown.contains('±'), "{shown}");
+    // Nothing was compared, so nothing is said of comparisons.
+    assert!(!shown.contains("Holm") && !shown.contains('*'), "{shown}");
+    let comparison = compare::compare(&results, "x").unwrap();
+    let shown = differences(&results, &comparison, wide(100));
+    assert!(
+        shown.contains("identical runs") && !shown.contains("Holm"),
+        "{shown}"
+    );
+}
+
+// One replication has neither intervals nor comparisons: the table stands without a legend.
+#[test]
+fn a_single_run_of_each_cell_has_no_legend() {
+    let text = "run,seed,replication,cell,uplink,trace_digest,leechers_joined,makespan_s\n\
+        a,1,0,c,x,ff,2,1177.2\nc,1,0,c,y,ff,2,9\n";
+    let results = Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap();
+    let shown = table(&results, wide(100));
+    assert_eq!(shown.lines().count(), 4, "{shown}");
 }
 
 // A log axis from 1 to 100: ten is in its middle, and fifo starts where drr ends.
@@ -194,7 +212,8 @@ fn eighty_columns_keep_what_fairness_is_read_by() {
         "{shown}"
     );
     assert!(shown.contains("Shares: greedy got more than its entitlement under fifo (15.3 times)"));
-    assert!(shown.contains("under all"), "{shown}");
+    let floor = "under all: an uplink keeps floors before it asks its discipline";
+    assert!(shown.replace('\n', " ").contains(floor), "{shown}");
     assert!(
         lines.iter().all(|line| line.chars().count() <= 80),
         "{shown}"

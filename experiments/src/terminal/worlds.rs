@@ -1,6 +1,7 @@
 //! Two worlds beside each other, for a person.
 
-use super::{Style, clip, pad_left, pad_right, width_of};
+use super::Style;
+use super::layout::{clip, pad_left, pad_right, width_of};
 use crate::report::digits::{decimals, fixed, significant};
 use crate::worlds::{Found, Row, Worlds};
 

@@ -109,6 +109,7 @@ fn setup(links: &[(Option<Rate>, Option<Rate>)], delay_ms: u64) -> Setup {
         join: Time::ZERO,
         leave: None,
         linger: None,
+        band: 0,
         policy: 0,
         group: None,
         weight: Weight::ONE,

@@ -252,9 +252,12 @@ fn way(setup: &Setup, row: u32) -> Vec<Step> {
         weight: f64::from(weight.hundredths()),
         band,
     };
-    let peer = step('p', transfer.destination, who.weight, 0);
+    let peer = step('p', transfer.destination, who.weight, who.band);
     let own = step('t', row, transfer.weight, transfer.band);
-    let group = |group: u32| step('g', group, setup.groups[group as usize].weight, 0);
+    let group = |row: u32| {
+        let group = &setup.groups[row as usize];
+        step('g', row, group.weight, group.band)
+    };
     let (group, below) = match policy(setup, row).share.as_str() {
         "transfer" => (None, [own, peer]),
         "group" => (who.group.or(transfer.group).map(group), [peer, own]),

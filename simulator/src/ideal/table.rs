@@ -10,7 +10,7 @@ use fairhaul_core::uplink::REQUEST_COST_MIN;
 
 use super::class::{Class, Order, number};
 use super::sharing::{Flow, Link, Sharing};
-use crate::setup::{NetworkModel, PeerSetup, PolicySetup, Setup};
+use crate::setup::{GroupSetup, NetworkModel, PeerSetup, PolicySetup, Setup};
 use crate::world::largest_block;
 
 /// Who is capped or guaranteed something at a source.
@@ -177,7 +177,7 @@ impl Table {
         let by_peer = self.share(setup, demand) != "transfer";
         let who = &setup.peers[ends[1] as usize];
         flow.weight = number(if by_peer { demand.weight } else { who.weight });
-        flow.rank.band = if by_peer { demand.band } else { 0 };
+        flow.rank.band = if by_peer { demand.band } else { who.band };
         flow.floor = demand.floor.map_or(0, Rate::get);
         flow.cap = demand.cap.map(Rate::get);
         flow.yields = yields(setup, demand);
@@ -202,7 +202,7 @@ impl Table {
             Disciplines::Fair => [Order::Weights; 2],
             Disciplines::Policies => policy.orders(),
         };
-        let by_peer = (Upper::Peer(peer), who.weight, 0);
+        let by_peer = (Upper::Peer(peer), who.weight, who.band);
         let by_transfer = (Upper::Transfer(demand.transfer), demand.weight, demand.band);
         let (group, (upper, weight, band)) = match share {
             "transfer" => (None, by_transfer),
@@ -212,9 +212,10 @@ impl Table {
         let root = self.class(sharing, Key::Root(source), None, Weight::ONE, outer);
         let mut parent = root;
         if let Some(group) = group {
-            let weight = setup.groups[group as usize].weight;
+            let GroupSetup { weight, band, .. } = setup.groups[group as usize];
             let key = Key::Group(source, group);
             parent = self.class(sharing, key, Some(root), weight, inner);
+            sharing.classes[parent as usize].rank.band = band;
         }
         let key = Key::Upper(source, group, upper);
         let class = self.class(sharing, key, Some(parent), weight, inner);

@@ -19,6 +19,7 @@ pub(crate) fn peer(name: &str) -> PeerSetup {
         join: Time::ZERO,
         leave: None,
         linger: None,
+        band: 0,
         policy: 0,
         group: None,
         weight: Weight::ONE,

@@ -150,6 +150,7 @@ pub(super) fn peer_limit(peer: &PeerSetup) -> Limit {
         cap: peer.cap,
         floor: peer.floor,
         weight: peer.weight,
+        band: peer.band,
         ..Limit::default()
     }
 }
@@ -160,6 +161,7 @@ pub(super) fn group_limit(group: &GroupSetup) -> Limit {
         cap: group.cap,
         floor: group.floor,
         weight: group.weight,
+        band: group.band,
         ..Limit::default()
     }
 }

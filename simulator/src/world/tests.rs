@@ -43,6 +43,7 @@ pub(crate) fn peer(name: &str, up: u64) -> PeerSetup {
         join: Time::ZERO,
         leave: None,
         linger: None,
+        band: 0,
         policy: 0,
         group: None,
         weight: Weight::ONE,

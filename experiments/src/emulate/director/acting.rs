@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fairhaul::control::api::Target;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::FaultKind;
@@ -82,8 +83,25 @@ impl Director<'_> {
         }
     }
 
+    /// Tells a node the bands of peers and groups that it knows: a parameter file has no key for them.
+    async fn tell_bands(&self, peer: u32) -> Result<(), EmulateError> {
+        let peers = self.files.known(peer).iter().map(|other| {
+            let name = self.files.name(*other).to_owned();
+            (Target::Peer(name), self.setup.peers[*other as usize].band)
+        });
+        let groups = self.setup.groups.iter().enumerate();
+        let groups = groups.map(|(at, group)| (Target::Group(format!("g{at}")), group.band));
+        let ranked: Vec<(Target, u8)> = peers.chain(groups).filter(|to| to.1 > 0).collect();
+        for (target, band) in ranked {
+            let told = calls::band(&self.place.control(peer), target, band).await;
+            told.map_err(|failure| self.failed(peer, "band", failure))?;
+        }
+        Ok(())
+    }
+
     /// Makes known what a peer has, with what is granted to it.
     pub(super) async fn share_all(&mut self, peer: u32) -> Result<(), EmulateError> {
+        self.tell_bands(peer).await?;
         let control = self.place.control(peer);
         for unit in Unit::all(self.setup) {
             let over = matches!(unit, Unit::Transfer(row) if self.transfers[row as usize].over);

@@ -72,6 +72,12 @@ pub(super) const PEER: &[Field] = &[
         Is("1"),
         "its right to a proportion at the uplinks of others",
     ),
+    field(
+        "band",
+        Kind::Count(0, 7),
+        Is("0"),
+        "strict priority band at the uplinks of others, 0 first",
+    ),
     field("group", Kind::Name, Absent, "group it belongs to"),
     field(
         "cap",
@@ -189,6 +195,12 @@ pub(super) const CLASS: &[Field] = &[
         Kind::Weight,
         Is("1"),
         "right of each to a proportion at the uplinks of others",
+    ),
+    field(
+        "band",
+        Kind::Count(0, 7),
+        Is("0"),
+        "strict priority band of each at the uplinks of others, 0 first",
     ),
     field("group", Kind::Name, Absent, "group they belong to"),
     field(

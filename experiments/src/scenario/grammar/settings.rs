@@ -77,6 +77,12 @@ pub(super) const GROUP: &[Field] = &[
         "its right to a proportion where shares are per group",
     ),
     field(
+        "band",
+        Kind::Count(0, 7),
+        Is("0"),
+        "strict priority band of its members together, 0 first",
+    ),
+    field(
         "upload",
         Kind::Limit,
         Is("\"unlimited\""),

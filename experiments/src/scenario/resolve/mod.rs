@@ -216,6 +216,7 @@ fn groups(build: &mut Build<'_>) -> Result<Vec<GroupSetup>, BadInput> {
         groups.push(GroupSetup {
             name: entry.key.clone(),
             weight: build.weight(&row, "group")?,
+            band: band(&row)?,
             cap,
             floor,
         });
@@ -351,6 +352,12 @@ impl<'a> Build<'a> {
         });
         Ok(weight(hundredths))
     }
+}
+
+/// The strict priority band of a peer, a group or a transfer.
+fn band(row: &Row<'_>) -> Result<u8, BadInput> {
+    let band = row.need("band")?.count(0, 7)?;
+    Ok(u8::try_from(band).expect("at most 7"))
 }
 
 /// A weight in hundredths, where 0 is best effort.

@@ -15,7 +15,7 @@ use super::super::quantity::Quantity;
 use super::super::reader::Row;
 use super::arrivals::joins;
 use super::who::Who;
-use super::{Build, cap_and_floor, small};
+use super::{Build, band, cap_and_floor, small};
 
 /// Every node, and the names of all in `who`.
 pub(super) fn peers(build: &mut Build<'_>, who: &mut Who) -> Result<Vec<PeerSetup>, BadInput> {
@@ -61,6 +61,7 @@ fn common(build: &mut Build<'_>, row: &Row<'_>) -> Result<PeerSetup, BadInput> {
         policy: build.policy(row)?,
         group: build.group(row)?,
         weight: build.weight(row, "peer")?,
+        band: band(row)?,
         cap,
         floor,
         neighbours: small(row.need("neighbours")?.count(1, 100_000)?),

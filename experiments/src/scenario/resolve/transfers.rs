@@ -12,7 +12,7 @@ use super::super::drawn;
 use super::super::quantity::Quantity;
 use super::super::reader::Row;
 use super::who::Who;
-use super::{Build, cap_and_floor};
+use super::{Build, band, cap_and_floor};
 
 /// Every transfer of `[[transfer]]`.
 pub(super) fn transfers(
@@ -74,7 +74,6 @@ pub(super) fn pattern(
     weight: Weight,
 ) -> Result<TransferSetup, BadInput> {
     let (cap, floor) = cap_and_floor(row, "cap")?;
-    let band = row.need("band")?.count(0, 7)?;
     Ok(TransferSetup {
         name: row.need("name")?.name()?.to_owned(),
         class: class.to_owned(),
@@ -87,7 +86,7 @@ pub(super) fn pattern(
         cap,
         floor,
         group: build.group(row)?,
-        band: u8::try_from(band).expect("at most 7"),
+        band: band(row)?,
     })
 }
 

@@ -67,6 +67,7 @@ fn network(rng: &mut Rng, share: &str, uplink: &str) -> Setup {
     for weight in 1..=3 {
         setup.groups.push(GroupSetup {
             name: "group".into(),
+            band: 0,
             weight: Weight::whole(weight),
             cap: (rng.below(2) == 0).then(|| Rate::new(MB + below(rng, MB))),
             floor: None,
@@ -204,6 +205,24 @@ fn strict_gives_the_next_band_what_the_first_cannot_use() {
     setup.transfers[1].band = 1;
     // 8 MB/s until 30 MB are had, at 3.75 s.
     assert_ends(&setup, &[5.0, 3.75], "strict");
+}
+
+/// Bands of peers where the policy is fair to them: who is in the second waits for the others.
+#[test]
+fn strict_serves_peers_by_their_bands_and_is_fair_within_one() {
+    let mut setup = star("strict", "peer", &[10 * MB; 3]);
+    setup.peers[1].band = 1;
+    assert_ends(&setup, &[3.0, 2.0, 2.0], "strict");
+    // A group stands among the peers with a band of its own, not with its members'.
+    setup.groups.push(GroupSetup {
+        name: "late".into(),
+        weight: Weight::ONE,
+        band: 2,
+        cap: None,
+        floor: None,
+    });
+    setup.peers[2].group = Some(0);
+    assert_ends(&setup, &[2.0, 3.0, 1.0], "a group");
 }
 
 /// The shortest first, one that comes with less left than the one in service before it.

@@ -158,23 +158,28 @@ fn groups_share_by_weight_and_their_peers_below_them() {
     }
 }
 
-/// Strict priority gives the second band nothing: it has rows of its own all the same, with
-/// what it would be entitled to.
+/// Strict priority gives the second band nothing, be it that of a transfer or of a peer: it has
+/// rows of its own all the same, with what it would be entitled to.
 #[test]
 fn a_starved_flow_has_windows_without_bytes() {
-    let mut setup = star(1_000_000, "strict", "transfer", 20 << 20, destinations(2));
-    setup.transfers[1].band = 1;
-    setup.windows = vec![Span::SECOND];
-    setup.horizon = Time::ZERO + Span::from_secs(5);
-    let record = go(&setup);
-    let starved: Vec<_> = whole_windows(&record, 1).collect();
-    assert_eq!(starved.len(), 4);
-    for window in starved {
-        assert_eq!(window.bytes, ByteCount::ZERO);
-        assert!(window.entitlement.get().abs_diff(500_000) <= 1);
+    for share in ["transfer", "peer"] {
+        let mut setup = star(1_000_000, "strict", share, 20 << 20, destinations(2));
+        match share {
+            "transfer" => setup.transfers[1].band = 1,
+            _ => setup.peers[setup.transfers[1].destination as usize].band = 1,
+        }
+        setup.windows = vec![Span::SECOND];
+        setup.horizon = Time::ZERO + Span::from_secs(5);
+        let record = go(&setup);
+        let starved: Vec<_> = whole_windows(&record, 1).collect();
+        assert_eq!(starved.len(), 4, "{share}");
+        for window in starved {
+            assert_eq!(window.bytes, ByteCount::ZERO, "{share}");
+            assert!(window.entitlement.get().abs_diff(500_000) <= 1);
+        }
+        assert_eq!(record.transfers[1].received, ByteCount::ZERO, "{share}");
+        assert!(record.transfers[1].entitlement.get().abs_diff(2_500_000) <= 1);
     }
-    assert_eq!(record.transfers[1].received, ByteCount::ZERO);
-    assert!(record.transfers[1].entitlement.get().abs_diff(2_500_000) <= 1);
 }
 
 /// Destinations 0, 40 and 120 ms away share 6 MB/s, 2,000 bytes a millisecond each.

@@ -3,8 +3,7 @@
 //! The fluid shares are `clamp(t wi, floor, cap)` with t such that they fill the link.
 
 use crate::id::FlowId;
-use crate::sched::{Params, find};
-use crate::sched::{Row, Ticket};
+use crate::sched::{Params, Row, Ticket};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate, Weight};
 
@@ -23,8 +22,7 @@ const LENGTH: Span = Span::from_secs(20);
 ///
 /// If the discipline forgets a flow that waits.
 #[must_use]
-pub fn mclock_shares() -> [u64; 3] {
-    let row = find("mclock").expect("the table has a row for it");
+pub fn mclock_shares(row: &Row) -> [u64; 3] {
     shares(row, tickets())
 }
 
@@ -63,10 +61,11 @@ fn shares(row: &Row, tickets: [Ticket; 3]) -> [u64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sched::find;
 
     #[test]
     fn floors_caps_and_weights_give_the_fluid_shares() {
-        assert_eq!(mclock_shares(), MCLOCK_SHARES);
+        assert_eq!(mclock_shares(find("mclock").unwrap()), MCLOCK_SHARES);
     }
 
     // Capped at 200, 300 and 100 on a link of 1,000: 600 is all that may be used.
