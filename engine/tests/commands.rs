@@ -413,7 +413,7 @@ fn a_status_says_who_waits_for_what_and_escapes_names() {
          sends 12.5 MB/s (at most 100 Mbit/s), receives 0 B/s, by the timetable\n\n\
          ID  {:width$}  STATE    DONE       RATE  LEFT  PEER  HELD BY\n \
          3  {ESCAPED}  serving  50 %  12.5 MB/s  90 s\n    \
-         {:width$}                 12.5 MB/s        vm-2  the limit of the peer\n",
+         {:width$}           20 %  12.5 MB/s        vm-2  the limit of the peer\n",
         "NAME", "",
     );
     assert_eq!(data, expected);

@@ -127,7 +127,7 @@ impl Host {
             let made = made.and_then(|()| self.not_our_own(&folder));
             if let Err(error) = made {
                 warn!(folder = %folder.display(), %error, "the inbox cannot be used");
-                return (Verdict::Storage, folder);
+                return (Verdict::Failed, folder);
             }
         }
         (verdict, folder)

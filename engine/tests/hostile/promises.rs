@@ -12,6 +12,7 @@ use fairhaul::control::ask::ask;
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::message::{Join, Message, Verdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
+use rustix::process::Signal;
 
 use crate::content::{CHUNK, Content, noise, shared_chunks};
 use crate::evil::{Answer, Ask, Evil, Heard, Outcome, WANTED};
@@ -296,7 +297,8 @@ async fn a_ban_is_shown_with_its_reason_and_can_be_lifted() {
         assert!(evil.refused(rig).await.contains("ban"));
     };
     lie(&rig).await;
-    rig.kill();
+    rig.signal(Signal::TERM);
+    rig.ended().await;
     rig.start_again().await;
     let bans: Vec<BanStatus> = rig.ask(Request::Bans(Nothing {})).await;
     let [ban] = bans.as_slice() else {
@@ -326,7 +328,8 @@ async fn a_ban_is_shown_with_its_reason_and_can_be_lifted() {
     let lifted: Lifted = rig.ask(lift("all")).await;
     assert_eq!(lifted.keys, [&*ban.key]);
     // A later run knows of no ban either.
-    rig.kill();
+    rig.signal(Signal::TERM);
+    rig.ended().await;
     rig.start_again().await;
     assert!(evil.enter(&rig).await.is_alive().await);
 }

@@ -246,8 +246,8 @@ impl Node {
     }
 }
 
-/// Messages about a transfer that a peer may still say before it hears that we have left it: news of
-/// each chunk, the requests that may wait, and what it thinks of us.
+/// Messages about a transfer that a peer may still say before it hears that we have left it: news
+/// of each chunk, the requests that may wait, and what it thinks of us.
 fn strays(transfer: &Transfer) -> u64 {
     let chunks = u64::from(transfer.manifest.chunks());
     chunks.saturating_mul(2) + 2 * REQUESTS_MAX as u64 + 4
