@@ -32,6 +32,7 @@ fn uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
     for _ in 0..3 {
         setup.groups.push(GroupSetup {
             name: "group".into(),
+            band: 0,
             weight: weight(below(4)),
             cap: (below(3) == 0).then(|| Rate::new(UP / 8 + below(1_000_000))),
             floor: None,
