@@ -43,8 +43,12 @@ impl Uplink {
                 self.entities.at_mut(slot).meter = None;
             }
             self.review(slot, now);
-            for class in self.tree.classes_of(slot) {
-                self.tree.set_standing(class, self.standing(slot));
+            let mut classes = self.tree.classes_of(slot);
+            let members = self.entities.at(slot).members.iter();
+            classes.extend(members.map(|member| member.class));
+            for class in classes {
+                let standing = self.standing(self.tree.class(class).entity);
+                self.tree.set_standing(class, standing);
             }
             self.entities.forget(slot);
         }
@@ -284,9 +288,10 @@ impl Uplink {
     /// The group of which the class of `upper` is a member, if there is one: where groups are what
     /// is shared by they have classes of their own.
     fn side_group(&self, upper: u32) -> u32 {
-        match self.settings.share {
-            Share::Group => NONE,
-            Share::Peer | Share::Transfer => self.entities.at(upper).group,
+        let entity = self.entities.at(upper);
+        match (self.settings.share, entity.target) {
+            (Share::Peer, Target::Peer(_)) | (Share::Transfer, Target::Transfer(_)) => entity.group,
+            _ => NONE,
         }
     }
 
@@ -361,9 +366,12 @@ impl Uplink {
     fn standing(&self, slot: u32) -> Standing {
         let meter = self.entities.at(slot).meter.as_ref();
         let limit = meter.map_or_else(Limit::default, |meter| meter.limit);
+        // Where a group is no class its members wait in its band, or in a later one of their own.
+        let group = Some(self.side_group(slot)).filter(|group| *group != NONE);
+        let group = group.and_then(|group| self.entities.at(group).meter.as_ref());
         Standing {
             weight: limit.weight,
-            band: limit.band,
+            band: group.map_or(limit.band, |group| group.limit.band.max(limit.band)),
             floor: limit.floor.unwrap_or(Rate::new(0)),
         }
     }

@@ -72,9 +72,16 @@ impl Uplink {
             return idle;
         }
         let reasons = self.reasons(id);
+        // A peer's window that several classes wait for holds them as a cap would.
+        let meter = self.entities.find(Target::Peer(peer));
+        let meter = meter.and_then(|slot| self.entities.at(slot).meter.as_ref());
+        let of_peer = match meter.map(|meter| meter.limit.cap) {
+            Some(Some(_)) => Hold::PeerCap,
+            _ => Hold::Window,
+        };
         let held = [
             (reason::GROUP | reason::ACROSS, Hold::GroupCap),
-            (reason::PEER, Hold::PeerCap),
+            (reason::PEER, of_peer),
             (reason::TRANSFER, Hold::TransferCap),
             (reason::WINDOW, Hold::Window),
             (reason::STALL, Hold::Window),
