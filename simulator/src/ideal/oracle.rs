@@ -252,13 +252,22 @@ fn way(setup: &Setup, row: u32) -> Vec<Step> {
         weight: f64::from(weight.hundredths()),
         band,
     };
-    let peer = step('p', transfer.destination, who.weight, who.band);
-    let own = step('t', row, transfer.weight, transfer.band);
+    let share = policy(setup, row).share.as_str();
+    let within = |group: Option<u32>, band: u8| {
+        group.map_or(band, |group| setup.groups[group as usize].band.max(band))
+    };
+    let (of_peer, of_transfer) = match share {
+        "transfer" => (who.band, within(transfer.group, transfer.band)),
+        "group" => (who.band, transfer.band),
+        _ => (within(who.group, who.band), transfer.band),
+    };
+    let peer = step('p', transfer.destination, who.weight, of_peer);
+    let own = step('t', row, transfer.weight, of_transfer);
     let group = |row: u32| {
         let group = &setup.groups[row as usize];
         step('g', row, group.weight, group.band)
     };
-    let (group, below) = match policy(setup, row).share.as_str() {
+    let (group, below) = match share {
         "transfer" => (None, [own, peer]),
         "group" => (who.group.or(transfer.group).map(group), [peer, own]),
         _ => (None, [peer, own]),

@@ -202,8 +202,15 @@ impl Table {
             Disciplines::Fair => [Order::Weights; 2],
             Disciplines::Policies => policy.orders(),
         };
-        let by_peer = (Upper::Peer(peer), who.weight, who.band);
-        let by_transfer = (Upper::Transfer(demand.transfer), demand.weight, demand.band);
+        // Where a group is no class its members wait in its band, or in a later one of their own.
+        let within = |group: Option<u32>, band: u8| {
+            let group = group.filter(|_| share != "group");
+            group.map_or(band, |group| setup.groups[group as usize].band.max(band))
+        };
+        let band = within(who.group, who.band);
+        let by_peer = (Upper::Peer(peer), who.weight, band);
+        let band = within(demand.group, demand.band);
+        let by_transfer = (Upper::Transfer(demand.transfer), demand.weight, band);
         let (group, (upper, weight, band)) = match share {
             "transfer" => (None, by_transfer),
             "group" => (who.group.or(demand.group), by_peer),
