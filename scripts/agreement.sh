@@ -1,6 +1,7 @@
 #!/bin/sh
 # How far the fluid network is from the block network and from an exact solver, on random uplinks
-# and networks: results/agreement/agreement.csv. Takes some minutes for three cases of each.
+# and networks: results/agreement/agreement.csv, and on the shipped scenarios: shipped.csv there.
+# Takes some minutes for three cases of each.
 #
 # usage: scripts/agreement.sh [CASES]
 set -eu
@@ -9,4 +10,7 @@ out=results/agreement
 mkdir -p "$out"
 cargo run --release --quiet -p fairhaul-simulator --example agreement -- "${1:-3}" > "$out/agreement.csv.new"
 mv "$out/agreement.csv.new" "$out/agreement.csv"
-cat "$out/agreement.csv"
+cargo build --release --quiet -p fairhaul-lab --bin fairlab
+scripts/shipped.py target/release/fairlab > "$out/shipped.csv.new"
+mv "$out/shipped.csv.new" "$out/shipped.csv"
+cat "$out/agreement.csv" "$out/shipped.csv"

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""How far the shipped scenarios take differently long in the fluid and in the block network.
+
+Every scenario that both networks can run is run in both, one replication of its first cell, under
+each fair discipline; a CSV goes to standard output. The greatest difference of a completion is that
+of transfers and peers of at least 64 blocks: a fluid has no turns, and what is a few blocks long
+waits for its turn and little else.
+
+usage: scripts/shipped.py FAIRLAB [SCENARIO...]
+"""
+
+import csv
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+FAIR = ["drr", "sparse-drr", "sfq", "wf2q+", "mclock"]
+SCENARIOS = pathlib.Path(__file__).resolve().parent.parent / "experiments" / "scenarios"
+NAMES = ["default", "disciplines", "limits", "load", "worlds/caps", "worlds/floors",
+         "worlds/swarm", "worlds/weights"]
+# Of the scenarios above, the largest there is.
+BLOCK = 65_536
+LEAST = 64 * BLOCK
+# In percent.
+COMPLETION_MAX = 3.0
+
+
+def variant(name, network):
+    """The text of a scenario in that network, under each fair discipline and nothing else."""
+    text = (SCENARIOS / f"{name}.toml").read_text()
+    text = re.sub(r'(?m)^network = "\w+"', f'network = "{network}"', text)
+    text = re.sub(r"(?m)^uplink = .*\n", "", text)
+    if network == "fluid":
+        text = re.sub(r"(?m)^connection-window.*\n", "", text)
+    data = SCENARIOS.parent / "data"
+    text = re.sub(r'"(?:\.\./)+data/', f'"{data}/', text)
+    end = min(text.index(f"[{table}]") for table in ("sweep", "replication") if f"[{table}]" in text)
+    uplinks = ", ".join(f'"{uplink}"' for uplink in FAIR)
+    return text[:end] + f"""[sweep]
+"policy.uplink" = [{uplinks}]
+
+[replication]
+seed = 1
+count = 1
+baseline = "drr"
+
+[output]
+windows = []
+files = ["runs", "transfers", "peers"]
+"""
+
+
+def times(folder, sizes):
+    """The completion times of a result by discipline and by who took them."""
+    found = {}
+    for table, key in (("transfers", "transfer"), ("peers", "peer")):
+        path = folder / f"{table}.csv"
+        if not path.exists():
+            continue
+        with open(path, newline="") as rows:
+            for row in csv.DictReader(rows):
+                long = table == "peers" or int(row["bytes"]) >= LEAST
+                if row["completion_s"] and (long or not sizes):
+                    found[row["policy.uplink"], row[key]] = float(row["completion_s"])
+    return found
+
+
+def main():
+    fairlab, *names = sys.argv[1:]
+    print("scenario,uplink,rows,rows_of_64_blocks,completion_worst_pct,holds")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names or NAMES:
+            results = {}
+            for network in ("block", "fluid"):
+                path = pathlib.Path(folder) / f"{network}.toml"
+                path.write_text(variant(name, network))
+                out = pathlib.Path(folder) / name.replace("/", "-") / network
+                command = [fairlab, "sweep", str(path), "--out", str(out)]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                results[network] = [times(out, sizes) for sizes in (False, True)]
+            for uplink in FAIR:
+                rows = [who for who in results["block"][0] if who[0] == uplink]
+                block, fluid = (results[network][1] for network in ("block", "fluid"))
+                both = [who for who in block if who in fluid and who[0] == uplink]
+                worst = max((abs(block[who] / fluid[who] - 1) * 100 for who in both), default=0)
+                holds = str(worst <= COMPLETION_MAX).lower()
+                print(f"{name},{uplink},{len(rows)},{len(both)},{worst:.3f},{holds}")
+
+
+if __name__ == "__main__":
+    main()
