@@ -125,8 +125,8 @@ struct Node {
 }
 
 /// The rate of each transfer of `source` when all of them have demand and nothing but that uplink
-/// is shared: each class of the tree, and each transfer, gets `clamp(x w, floor, cap)` with an x that
-/// gives away all that the class above it has.
+/// is shared: each class of the tree, and each transfer, gets `clamp(x w, floor, cap)` with an x
+/// that gives away all that the class above it has.
 ///
 /// Source:   the clamp of A. Gulati, A. Merchant and P. J. Varman, "mClock", OSDI 2010, at each
 ///           level of the tree. A class needs what its members are guaranteed together, and uses

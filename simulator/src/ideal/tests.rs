@@ -336,7 +336,8 @@ fn tree_with_floors(rng: &mut Rng, share: &str) -> Setup {
     }
     for destination in 1..=peers {
         for _ in 0..1 + below(3) {
-            // Under `share = "group"` the floor of a transfer is paid by the group and not by its peer.
+            // Under `share = "group"` the floor of a transfer is paid by the group and not by its
+            // peer.
             let floor = floor(&mut below).filter(|_| share != "group");
             setup.transfers.push(TransferSetup {
                 destination,

@@ -12,9 +12,9 @@
 //! Cost:      O(log N) per block for N flows; two heaps, each flow in one of them.
 //! Drawbacks: twice the work of start-time fair queueing, and a wider bound between two flows.
 //! Departs:   the rates that the virtual time divides by are weights over the sum of the
-//!            weights of all flows seen since the link was last idle and not purged, backlogged
-//!            or held back by a limit or not. The virtual time stands while a block is on the link, see `admit`. Ties go
-//!            to the block that was enqueued earlier.
+//!            weights of all flows seen since the link was last idle and not purged, backlogged,
+//!            held back by a limit, or neither. The virtual time stands while a block is on the
+//!            link, see `admit`. Ties go to the block that was enqueued earlier.
 
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;

@@ -18,8 +18,8 @@ const BLOCK: ByteCount = ByteCount::kib(4);
 /// Three groups, three to seven peers with one to three transfers each that do not end; weights
 /// of all, and caps of the node, of groups, peers and transfers, and narrow downlinks, of some.
 /// Transfers are in groups only where they are what is shared by, and then downlinks are wide:
-/// elsewhere the members of one limit are at different depths of the tree, and share it by their own
-/// weights; and who is in two capped groups behind a narrow downlink gets less than its part.
+/// elsewhere the members of one limit are at different depths of the tree, and share it by their
+/// own weights; and who is in two capped groups behind a narrow downlink may get nothing.
 fn uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
     let mut below = |end: usize| rng.below(end) as u64;
     let are_grouped = share == "transfer" && below(2) == 0;
@@ -101,8 +101,8 @@ fn an_uplink_gives_what_hierarchical_max_min_does() {
                 .map(|(transfer, (got, rate))| {
                     let who = &setup.peers[transfer.destination as usize];
                     format!(
-                        "\npeer {} of group {:?}, weight {:?}, cap {:?}, down {:?}: {:?}, weight {:?}, \
-                         cap {:?}, chunk {}: {} of {:.0}",
+                        "\npeer {} of group {:?}, weight {:?}, cap {:?}, down {:?}: {:?}, \
+                         weight {:?}, cap {:?}, chunk {}: {} of {:.0}",
                         transfer.destination,
                         who.group,
                         who.weight,

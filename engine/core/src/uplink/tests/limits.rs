@@ -405,8 +405,8 @@ fn the_window_of_a_slow_connection_narrows_to_ten_milliseconds() {
 
 // Transfer 9 is capped with its group, 1, and peer 5 by itself; both caps have other members that
 // could use all of them. Group 1 has 1.2 MB/s for weights 1, 1 and 1 (transfers 1, 2 and 9), peer 5
-// 0.3 MB/s for two transfers, 8 and 9: 0.15 MB/s each, less what 9 loses because it keeps no arrears
-// at one limit while the other holds it.
+// 0.3 MB/s for two transfers, 8 and 9: 0.15 MB/s each, less what 9 loses because it keeps no
+// arrears at one limit while the other holds it.
 #[test]
 fn who_waits_for_two_caps_at_once_is_not_starved() {
     for discipline in FAIR {
