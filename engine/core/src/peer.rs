@@ -63,6 +63,8 @@ pub(crate) struct Peer {
     /// When it was found silent.
     snubbed_at: Time,
     offers: Vec<Join>,
+    /// Chunks of ours that it asked for when too much was waiting for it.
+    refused: BTreeSet<(TransferId, ChunkIndex)>,
     /// Our transfers that it is still to be told of, and how fast it may be told.
     pub(crate) unannounced: BTreeSet<TransferId>,
     announcements: EventLimit,
@@ -132,6 +134,7 @@ impl Peer {
             last_asked: None,
             snubbed_at: now,
             offers: Vec::new(),
+            refused: BTreeSet::new(),
             unannounced: BTreeSet::new(),
             announcements: EventLimit::announcements(),
             waiting: BTreeSet::new(),
@@ -146,6 +149,18 @@ impl Peer {
             waited: 0,
             rounds: 0,
         }
+    }
+
+    /// It was refused a chunk that we have.
+    pub(crate) fn refuse_for_now(&mut self, transfer: TransferId, chunk: ChunkIndex) {
+        if self.refused.len() < REQUESTS_MAX {
+            self.refused.insert((transfer, chunk));
+        }
+    }
+
+    /// Chunks that it was refused since this was asked last, and that we may have.
+    pub(crate) fn take_refused(&mut self) -> BTreeSet<(TransferId, ChunkIndex)> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Whether it is told of our transfer `id` now; else later.

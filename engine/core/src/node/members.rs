@@ -47,8 +47,17 @@ impl Node {
         self.send(peer, Message::Join(Box::new(message)));
     }
 
-    /// Tells `peer` of transfers that had to wait.
+    /// Tells `peer` of transfers that had to wait, and of chunks that it was refused although we
+    /// have them.
     pub(super) fn announce_waiting(&mut self, peer: PeerId, now: Time) {
+        let refused = self.peer_mut(peer).map(Peer::take_refused);
+        for (id, chunk) in refused.unwrap_or_default() {
+            let has = |one: &Transfer| one.had().has(chunk);
+            if self.takes_part(peer, id) && self.transfers.get(id).is_some_and(has) {
+                let (transfer, chunk) = (id, chunk.get());
+                self.send(peer, Message::Have { transfer, chunk });
+            }
+        }
         while let Some(id) = self
             .peer_mut(peer)
             .and_then(|state| state.take_unannounced(now))

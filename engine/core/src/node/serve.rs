@@ -231,13 +231,13 @@ impl Node {
             || !transfer.had().has(chunk)
             || self.uplink.request(request, now).is_err();
         if refused {
-            self.send(
-                peer,
-                Message::Reject {
-                    transfer: ours,
-                    chunk: position,
-                },
-            );
+            // Who is refused without a choke takes it that we lack the chunk. Where there were only
+            // too many requests, it hears with the next look at peers that we have it.
+            if !state.choked && transfer.had().has(chunk) {
+                state.refuse_for_now(ours, chunk);
+            }
+            let (transfer, chunk) = (ours, position);
+            self.send(peer, Message::Reject { transfer, chunk });
             return self.charge(peer, now);
         }
         state.serving.push(Serving {

@@ -1,9 +1,9 @@
 //! The law that no schedule makes an honest node's offence.
 //!
-//! Two to four honest nodes distribute contents among themselves over links that delay, stall, break
-//! and come back; their disks are slow, stall and lose chunks; memory is short; nodes restart;
-//! contents are paused and taken up again; limits change. Whatever happens when, nobody is closed
-//! but for silence, and once nothing more happens everybody has everything.
+//! Two to four honest nodes distribute contents among themselves over links that delay, stall,
+//! break and come back; their disks are slow, stall and lose chunks; memory is short; nodes
+//! restart; contents are paused and taken up again; limits change. Whatever happens when, nobody is
+//! closed but for silence, and once nothing more happens everybody has everything.
 //!
 //! A seed decides the schedule. The gate plays 1,000 of them. More, or one alone:
 //! `FAIRHAUL_SEEDS=0..100000 cargo test --release -p fairhaul-core --lib honest`.
@@ -16,19 +16,20 @@ use super::*;
 use crate::units::Rate;
 use crate::uplink::{Block, Limit, Target};
 
-/// The seeds of an ordinary run.
+/// The seeds of an ordinary run, and others that once found something.
 const SEEDS: Range<u64> = 0..1_000;
+const FOUND: [u64; 1] = [20_167];
 /// How long things go wrong, and how long it may take until all is well again.
 const FAULTS: Span = Span::from_secs(400);
 const HEALING: Span = Span::from_secs(4 * 3_600);
 
-fn seeds() -> Range<u64> {
+fn seeds() -> Vec<u64> {
     let Some(text) = std::env::var_os("FAIRHAUL_SEEDS") else {
-        return SEEDS;
+        return SEEDS.chain(FOUND).collect();
     };
     let text = text.into_string().unwrap();
     let (first, end) = text.split_once("..").expect("FAIRHAUL_SEEDS=FIRST..END");
-    first.parse().unwrap()..end.parse().unwrap()
+    (first.parse().unwrap()..end.parse().unwrap()).collect()
 }
 
 #[derive(Debug)]
@@ -536,6 +537,29 @@ impl World {
         self.healing && self.hosts.iter().all(|host| host.node.is_seed())
     }
 
+    fn who_waits(&self) -> String {
+        let mut text = String::new();
+        for (at, host) in self.hosts.iter().enumerate() {
+            for content in 0..self.chunks.len() {
+                let transfer = id(at, content);
+                let missing = host.node.missing(transfer);
+                if missing != crate::node::Missing::default() {
+                    let writing = host.writing[content];
+                    text += &format!("{at} wants of {content}: {missing:?}, {writing} written; ");
+                }
+                for other in 0..self.hosts.len() {
+                    let (asked, chokes) = host.node.asked_of(peer(other), transfer);
+                    let has = host.node.has_of(peer(other), transfer);
+                    if asked > ByteCount::ZERO || missing.held > 0 {
+                        text += &format!("of {other} {asked} chokes {chokes} has {has:?}; ");
+                    }
+                }
+            }
+            text += &format!("{at}: {:?}\n", host.node.waiting().collect::<Vec<_>>());
+        }
+        text
+    }
+
     fn run(mut self, seed: u64) {
         let end = Time::ZERO + FAULTS + HEALING;
         while let Some(Reverse((at, _, number))) = self.events.pop() {
@@ -545,7 +569,11 @@ impl World {
             if self.is_well() {
                 return;
             }
-            assert!(self.now < end, "seed {seed}: somebody waits for ever");
+            assert!(
+                self.now < end,
+                "seed {seed}: for ever: {}",
+                self.who_waits()
+            );
         }
         panic!("seed {seed}: nothing more happens");
     }
