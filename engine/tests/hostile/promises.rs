@@ -344,7 +344,7 @@ async fn a_file_of_bans_that_cannot_be_read_is_an_error_and_not_no_bans() {
     rig.write();
     fs::create_dir_all(rig.data()).unwrap();
     let file = rig.data().join("bans.json");
-    let bad: [&[u8]; 5] = [b"", b"{", b"[]", b"{\"identities\":[]}", b"\xff\xfe"];
+    let bad: [&[u8]; 5] = [b"", b"{", b"[]", b"{\"reasons\":[]}", b"\xff\xfe"];
     for (at, text) in bad.iter().enumerate() {
         fs::write(&file, text).unwrap();
         let output = rig.command().output().unwrap();
