@@ -6,5 +6,5 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-cargo test "$@" -p fairhaul --test hostile figures_of_attacks -- --ignored --nocapture |
+cargo test "$@" -p fairhaul --test hostile figures_of_attacks -- --ignored --nocapture 2>&1 |
   grep '^figure: '

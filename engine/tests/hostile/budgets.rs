@@ -509,7 +509,7 @@ async fn figures_of_attacks() {
             () = flooding => {}
             () = asking => {}
         }
-        println!("figure: {name}: {said} said in 6 s, slowest answer {slowest} ms");
+        eprintln!("figure: {name}: {said} said in 6 s, slowest answer {slowest} ms");
     }
     let mut held = JoinSet::new();
     for from in (2..66).cycle().take(256) {
@@ -526,7 +526,7 @@ async fn figures_of_attacks() {
     let mut wire = rig.until("a listed peer is in", calls).await;
     assert!(wire.is_alive().await);
     let waited = asked.millis();
-    println!("figure: 256 dawdlers of 64 addresses: a listed peer is in after {waited} ms");
+    eprintln!("figure: 256 dawdlers of 64 addresses: a listed peer is in after {waited} ms");
     let memory = most_memory(&rig) / MIB;
-    println!("figure: most memory of the node {memory} MiB");
+    eprintln!("figure: most memory of the node {memory} MiB");
 }
