@@ -303,3 +303,25 @@ pub(super) fn short(text: &str) -> Box<str> {
     }
     text[..end].into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An earlier version kept bans of addresses beside those of identities. Whatever is not known
+    /// at all is refused: it may be a ban.
+    ///
+    /// Register: P12, J14.
+    #[test]
+    fn a_file_of_bans_of_an_earlier_version_is_read() {
+        let key = vec!["7"; 32].join(",");
+        let earlier =
+            format!("{{\"identities\":[[[{key}],5000000000]],\"sources\":[[\"192.0.2.1\",7]]}}");
+        let saved: Saved = serde_json::from_str(&earlier).unwrap();
+        let bans = Bans::restore(saved, Time::ZERO);
+        assert!(bans.left(&[7; 32], Time::ZERO).is_some());
+        let kept = serde_json::to_string(&bans.save(Time::ZERO)).unwrap();
+        assert!(!kept.contains("sources"), "{kept}");
+        assert!(serde_json::from_str::<Saved>("{\"identities\":[],\"more\":[]}").is_err());
+    }
+}

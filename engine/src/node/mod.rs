@@ -262,7 +262,12 @@ fn own_folder(data: &std::path::Path) -> std::io::Result<()> {
     builder.recursive(true).mode(0o700).create(data)?;
     let contents = data.join(STATE);
     builder.create(&contents)?;
-    std::fs::set_permissions(contents, std::fs::Permissions::from_mode(0o700))
+    // Made by an earlier version, it may be open to others.
+    let closed = std::fs::set_permissions(&contents, std::fs::Permissions::from_mode(0o700));
+    if let Err(error) = closed {
+        warn!(folder = %contents.display(), %error, "others may look into the node's state");
+    }
+    Ok(())
 }
 
 /// The node's key, made if there is none.

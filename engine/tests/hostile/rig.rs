@@ -65,6 +65,11 @@ impl Since {
         burst + (rate * (millis + 1)).div_ceil(1_000)
     }
 
+    /// The span in milliseconds, for a figure that is printed.
+    pub(crate) fn millis(&self) -> u128 {
+        self.0.elapsed().as_millis()
+    }
+
     /// Whether at least `span` has passed: a bound from below for what has to last.
     pub(crate) fn is_over(&self, span: Duration) -> bool {
         self.0.elapsed() >= span

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Key;
 use super::recent::Recent;
@@ -57,6 +58,19 @@ pub struct Saved {
     /// What these were banned for; one that is not named was banned by an earlier version.
     #[serde(default)]
     pub reasons: Vec<(Key, Reason)>,
+    /// What earlier versions kept of addresses; it bans nobody.
+    #[serde(default, skip_serializing)]
+    sources: Former,
+}
+
+/// What is read and forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Former;
+
+impl<'de> Deserialize<'de> for Former {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(from).map(|_| Self)
+    }
 }
 
 impl Default for Bans {
@@ -91,6 +105,7 @@ impl Bans {
         Saved {
             identities: identities().map(|ban| (ban.key, ban.left)).collect(),
             reasons: identities().map(|ban| (ban.key, ban.reason)).collect(),
+            sources: Former,
         }
     }
 
@@ -244,6 +259,7 @@ mod tests {
         let saved = Saved {
             identities: vec![(key(1), Span::from_nanos(u64::MAX))],
             reasons: Vec::new(),
+            ..Saved::default()
         };
         let bans = Bans::restore(saved, at(9));
         assert_eq!(bans.left(&key(1), at(9)), Some(IDENTITY_BAN));
