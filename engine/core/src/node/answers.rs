@@ -126,6 +126,11 @@ impl Node {
             }
             return self.ask_everybody(now);
         }
+        // Two may have sent it, and what the slower one sent never came to the disk.
+        for peer in self.peer_ids() {
+            self.forget(peer, (id, chunk), Some(now), now);
+        }
+        let transfer = self.transfers.get_mut(id).expect("looked up above");
         self.missing += usize::from(again && transfer.is_complete());
         transfer.lost(chunk, again);
         for peer in self.peer_ids() {
