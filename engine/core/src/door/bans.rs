@@ -52,6 +52,7 @@ pub struct Bans {
 /// The bans in a form that outlives a process: how much of each is left. The clock stands still
 /// between two runs, so that a ban never ends early, whatever the wall clock says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Saved {
     /// Identities and what is left of their bans.
     pub identities: Vec<(Key, Span)>,

@@ -63,8 +63,10 @@ fn where_nobody_was_seen_to_pass_on_nobody_is_choked() {
     }
 }
 
-/// Register: D6. A passes on to C. From then on B, who was given as much, has to wait until A wants nothing, or
+/// A passes on to C. From then on B, who was given as much, has to wait until A wants nothing, or
 /// until it passes on as well.
+///
+/// Register: D6.
 #[test]
 fn whoever_keeps_waits_for_those_who_pass_on() {
     for mends in [false, true] {
