@@ -33,6 +33,13 @@ enum Errand {
     Write(PathBuf, Vec<u8>),
 }
 
+impl Errand {
+    /// Whether it writes the file at `path`.
+    fn writes(&self, path: &Path) -> bool {
+        matches!(self, Self::Write(own, _) if own == path)
+    }
+}
+
 /// The thread, and the way to it.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -93,8 +100,7 @@ fn work(queue: &Receiver<Errand>) {
         next = queue.try_recv().ok();
         match errand {
             // A newer text is there already: this one would be written for nothing.
-            Errand::Write(path, _) if matches!(&next, Some(Errand::Write(newer, _)) if *newer == path) =>
-                {}
+            Errand::Write(path, _) if next.as_ref().is_some_and(|next| next.writes(&path)) => {}
             Errand::Write(path, text) => {
                 if let Err(error) = patiently(|| replace(&path, &text), is_out) {
                     warn!(path = %path.display(), %error, "cannot be kept for the next run");

@@ -83,7 +83,8 @@ impl Director<'_> {
         }
     }
 
-    /// Tells a node the bands of peers and groups that it knows: a parameter file has no key for them.
+    /// Tells a node the bands of peers and groups that it knows: a parameter file has no key for
+    /// them.
     async fn tell_bands(&self, peer: u32) -> Result<(), EmulateError> {
         let peers = self.files.known(peer).iter().map(|other| {
             let name = self.files.name(*other).to_owned();
