@@ -167,6 +167,13 @@ class Numbers(unittest.TestCase):
         self.write("docs/numbers-allowed.txt", "README.md | 15 ms\n")
         self.assertIn("must be DOCUMENT | PHRASE | REASON", self.run_it("--check")[1])
 
+    def test_a_page_of_constants_may_be_left_out_as_a_whole_and_no_other(self):
+        self.write("docs/numbers-allowed.txt", "docs/limits.md | * | constants\n")
+        self.write("docs/limits.md", "at most 64 KiB in 20 s\n")
+        self.write("README.md", "nothing\n")
+        self.assertEqual(self.run_it("--check"), (0, ""))
+        self.assertIn("'20 s'", self.fault("at most 20 s\n"))
+
     def test_a_decision_page_may_say_of_which_commit_its_figures_are(self):
         page = "docs/decisions/0001-x.md"
         self.write(page, "It takes 1.5 s.\n")
