@@ -13,4 +13,6 @@ mv "$out/agreement.csv.new" "$out/agreement.csv"
 cargo build --release --quiet -p fairhaul-lab --bin fairlab
 scripts/shipped.py target/release/fairlab > "$out/shipped.csv.new"
 mv "$out/shipped.csv.new" "$out/shipped.csv"
+target/release/fairlab manifest "$out" --name agreement --command scripts/agreement.sh \
+  --commit "$(git rev-parse HEAD)" --note "$(rustc --version)"
 cat "$out/agreement.csv" "$out/shipped.csv"
