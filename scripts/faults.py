@@ -16,6 +16,7 @@ Exit codes: 0 each test failed as it should, 1 one did not, 2 usage or a fault t
 
 import argparse
 import csv
+import fcntl
 import os
 import pathlib
 import random
@@ -139,6 +140,12 @@ def main():
 
     work = ROOT / "target" / "faults"
     tree = work / "tree"
+    work.mkdir(parents=True, exist_ok=True)
+    lock = open(work / "lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Misfit(f"another run works in {work}") from None
     subprocess.run([*git, "worktree", "prune"], check=True)
     if tree.exists():
         subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=True)
