@@ -1,7 +1,7 @@
 //! One content moving: which chunks are had, wanted and in flight.
 //!
-//! Decides which chunk may be asked of whom. A chunk is in exactly one of had, wanted, in flight
-//! and unwanted; `Transfer::check` says so after every change in tests.
+//! Decides which chunk may be asked of whom. A chunk is had, wanted, in flight or unwanted, which
+//! `Transfer::check` tests. Longer than other files, for these states are private to this one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
