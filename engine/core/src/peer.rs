@@ -368,10 +368,14 @@ impl Peer {
         self.snubbed_at = now;
     }
 
-    /// Asks it again `after` it was found silent, if it owes nothing and gave a sign of life.
+    /// Whether it gave a sign of life since it was found silent.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.pulse.heard() > self.snubbed_at
+    }
+
+    /// Asks it again `after` it was found silent, if it owes nothing.
     pub(crate) fn unsnub(&mut self, after: Span, now: Time) {
-        let alive = self.pulse.heard() > self.snubbed_at;
-        if self.snubbed && alive && self.asked.is_empty() && now.since(self.snubbed_at) >= after {
+        if self.snubbed && self.asked.is_empty() && now.since(self.snubbed_at) >= after {
             self.snubbed = false;
         }
     }

@@ -4,11 +4,11 @@
 //! nothing more.
 
 use super::fetch::Spot;
-use super::{Action, Event, Node};
+use super::{Action, Event, Node, Silence};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
-use crate::peer::AskedChunk;
+use crate::peer::{AskedChunk, Peer, SNUB_AFTER};
 use crate::time::Time;
 use crate::transfer::{Begun, Progress};
 use crate::units::ByteCount;
@@ -295,6 +295,7 @@ impl Node {
             return;
         };
         self.asked -= 1;
+        self.silence.may_change();
         self.not_fetched(&ask, now);
     }
 
@@ -303,28 +304,32 @@ impl Node {
         self.paced.give_back(ask.len.saturating_sub(ask.came), now);
     }
 
-    /// Peers that owe us and are silent are asked for nothing more; others take over.
-    /// A guard looks for them by itself, and sooner.
+    /// Peers that owe us something and send nothing are asked for nothing more for a while, and
+    /// others for what they owe. A guard looks for them by itself, and sooner.
     pub(super) fn drop_silent(&mut self, now: Time) {
         if self.watch.guard.is_some() {
             return;
         }
         for peer in self.peer_ids() {
-            let state = self.peers[peer.index()].as_mut();
-            let Some(state) = state.filter(|state| state.is_silent(now)) else {
+            let Some(state) = self.peers[peer.index()].as_mut() else {
                 continue;
             };
-            state.snubbed = true;
-            for ask in state.asked.clone() {
-                self.send(
-                    peer,
-                    Message::Cancel {
-                        transfer: ask.transfer,
-                        chunk: ask.chunk.get(),
-                    },
-                );
-                self.give_up(peer, ask.transfer, ask.chunk, now);
+            if state.is_silent(now) {
+                state.snub(now);
+                self.reassign(peer, now);
+            } else {
+                state.unsnub(SNUB_AFTER, now);
             }
         }
+        let waits = |state: &Peer| state.snubbed && state.asked.is_empty();
+        let owes = |state: &Peer| !state.snubbed && !state.asked.is_empty();
+        let mut peers = self.peers.iter().flatten();
+        self.silence = if peers.clone().all(|state| !state.snubbed) {
+            Silence::Nobody
+        } else if peers.any(|state| owes(state) || waits(state)) {
+            Silence::Some
+        } else {
+            Silence::All
+        };
     }
 }

@@ -136,6 +136,7 @@ impl Node {
             whole: false,
         });
         self.asked += 1;
+        self.silence.may_change();
         if let Some(of) = of {
             self.actions.push_back(Action::Resume {
                 peer,

@@ -44,6 +44,26 @@ pub(crate) use transfers::Place;
 pub use verbs::{Action, Asking, Config, Event, Input};
 pub use watch::Guard;
 
+/// Which of those that owe us something were found silent, so that a node whose sources have all
+/// stopped plans nothing more by itself. Without a [`Guard`] alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Silence {
+    #[default]
+    Nobody,
+    /// Others are waited for, or a silent one is to be asked again.
+    Some,
+    All,
+}
+
+impl Silence {
+    /// Somebody was asked for something, or is no longer.
+    const fn may_change(&mut self) {
+        if matches!(self, Self::All) {
+            *self = Self::Some;
+        }
+    }
+}
+
 /// A participant in any number of swarms, in both directions at once.
 #[derive(Debug)]
 pub struct Node {
@@ -55,6 +75,7 @@ pub struct Node {
     actions: VecDeque<Action>,
     missing: usize,
     asked: usize,
+    silence: Silence,
     /// Peers that want something of ours, and those of them that are served.
     interested: usize,
     granted: usize,
@@ -104,6 +125,7 @@ impl Node {
             choke_rng,
             slots: config.slots,
             rechoke: config.rechoke,
+            silence: Silence::default(),
             round_at: now + phase,
             watch: Watch::new(config.guard),
             memory: Memory::default(),

@@ -41,8 +41,8 @@ pub struct Guard {
     pub held: ByteCount,
     /// A peer that owes us something and sends nothing for this long: others are asked.
     pub reassign: Span,
-    /// A peer that owes us something and sends nothing, or takes nothing of what it asked for,
-    /// for this long is closed.
+    /// A peer that owes us something and says nothing at all, or takes nothing of what it asked
+    /// for, for this long is closed.
     pub stalled: Span,
     /// A peer that owes us something and sends more slowly than this ...
     pub slow: Rate,
@@ -178,7 +178,10 @@ impl Node {
         };
         let owing = state.owing(now);
         let owes = |span: Span| owing.is_some_and(|owing| owing >= span);
-        if owes(guard.stalled) || state.pulse.is_stuck(guard.stalled, now) {
+        // A peer that owes us something and answers our pings is served behind others at its
+        // source, for as long as that source's policy says: closing it would bring nothing sooner.
+        let dead = state.pulse.is_silent(guard.stalled, now);
+        if (owes(guard.stalled) && dead) || state.pulse.is_stuck(guard.stalled, now) {
             return self.end(peer, Misbehaviour::Stalled);
         }
         if state.pulse.is_silent(guard.idle, now) {
@@ -193,7 +196,9 @@ impl Node {
         } else if is_slow {
             state.conduct.put_last(now.saturating_add(SLOW_FOR));
         }
-        state.unsnub(guard.reassign, now);
+        if state.is_alive() {
+            state.unsnub(guard.reassign, now);
+        }
         let silent = state.snubbed;
         if state.pulse.wants_ping(guard.ping, now) {
             self.send(peer, Message::Ping(KEEPALIVE));
@@ -216,7 +221,7 @@ impl Node {
     }
 
     /// Asks others for what `peer` owes, where others have it.
-    fn reassign(&mut self, peer: PeerId, now: Time) {
+    pub(super) fn reassign(&mut self, peer: PeerId, now: Time) {
         let owed: Vec<AskedChunk> = self
             .peer(peer)
             .into_iter()

@@ -197,6 +197,19 @@ fn strict_serves_a_band_when_those_below_it_are_done() {
     assert_ends(&setup, &[3.0, 3.0, 4.0], "strict");
 }
 
+/// Whoever waits behind a band that takes minutes is neither given up nor forgotten.
+#[test]
+fn strict_serves_a_band_that_waited_for_minutes_in_both_models() {
+    for network in MODELS {
+        let mut setup = star("strict", "transfer", &[200 * MB, 2_000 * MB]);
+        setup.network = network;
+        setup.transfers[0].band = 1;
+        let ends = ends(&setup);
+        assert!((199.9..200.5).contains(&ends[1]), "{network:?}: {ends:?}");
+        assert!((219.9..220.5).contains(&ends[0]), "{network:?}: {ends:?}");
+    }
+}
+
 /// A band that its receivers slow down leaves the rest to the next one.
 #[test]
 fn strict_gives_the_next_band_what_the_first_cannot_use() {

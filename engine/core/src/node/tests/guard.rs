@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::node::talk::KEEPALIVE;
+use crate::transfer::Missing;
 
 /// Lets the clock run until `end`, and says what was done when, in whole seconds.
 fn run(node: &mut Node, from: Time, end: Time) -> Vec<(u64, Action)> {
@@ -137,6 +138,33 @@ fn the_only_source_is_waited_for_and_closed_after_a_minute() {
     let whys: Vec<Action> = done.into_iter().map(|(_, action)| action).collect();
     assert_eq!(closed(&whys), [Misbehaviour::Stalled], "once, and no lie");
     assert!(!Misbehaviour::Stalled.is_lie());
+}
+
+/// A source whose policy serves others first says so by answering our pings: it is neither closed
+/// nor given up, however long that takes.
+///
+/// Register: C7. Limit: L7.
+#[test]
+fn a_source_that_answers_pings_is_waited_for_as_long_as_it_serves_others() {
+    let mut node = guarded(2, &[A]);
+    let mut a = Server::new(&mut node, A, at(0));
+    let done = run_with(&mut node, at(0), at(900), |node, now| {
+        let pinged = now.since(at(0)).as_nanos() % 30_000_000_000 < 1_000_000_000;
+        if pinged {
+            hear(node, A, Message::Pong(KEEPALIVE), now)
+        } else {
+            Vec::new()
+        }
+    });
+    assert_eq!(first(&done, closes(A)), None);
+    let cancels = |action: &Action| {
+        let cancel = |message: &Message| matches!(message, Message::Cancel { .. });
+        matches!(action, Action::Send { message, .. } if cancel(message))
+    };
+    assert_eq!(first(&done, cancels), None);
+    let done = run_with(&mut node, at(900), at(910), |node, now| a.serve(node, now));
+    assert_eq!(first(&done, closes(A)), None);
+    assert_eq!(node.missing(TransferId(1)), Missing::default());
 }
 
 /// Four bytes a second are a sign of life and no service. With nobody else to ask they are
