@@ -4,7 +4,8 @@
 //! the tree. While the bucket does not hold a block all are held. After that, no more of them
 //! compete than it holds blocks for, those that have had least by weight, each for a block:
 //! if all came back at once, the order of their numbers would decide, block after block, and
-//! the last would starve. But if nobody else has anything to send, all may.
+//! the last would starve. But if nobody else has anything to send, all may. One block is kept for
+//! those that were let go and wait for another limit: else the others would take it each time.
 //!
 //! The window of a peer that is shared by transfer is such a limit too: what its connection takes
 //! goes block by block to the class of its that has had least.
@@ -14,10 +15,39 @@ use crate::time::Time;
 use crate::units::{ByteCount, Weight};
 
 use super::class::Class;
+use super::entity::Member;
 use super::leaf::{Leaf, Served};
 use super::meter::{Limit, Meter, PATIENCE};
 use super::tree::ROOT;
 use super::{Share, Target, Uplink, reason};
+
+/// The members of a limit that have something to send.
+#[derive(Debug)]
+struct Members {
+    /// How many it let go that hang on nothing else: each needs a block of its bucket.
+    competing: u64,
+    /// It let others go that wait for another limit. One block is kept for them: limits that let
+    /// the same member go at different times, and never together, would starve it.
+    is_kept: bool,
+    /// Whom it holds back, by band and service: who has had least is first.
+    waiting: Vec<Member>,
+    /// A narrow window passes somebody over who waits for another limit.
+    is_elsewhere: bool,
+    /// The least service of those that hang on this limit alone.
+    least: u64,
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self {
+            competing: 0,
+            is_kept: false,
+            waiting: Vec::new(),
+            is_elsewhere: false,
+            least: u64::MAX,
+        }
+    }
+}
 
 impl Uplink {
     /// Counts a block for the member of `slot` that got it, if there are others.
@@ -118,7 +148,7 @@ impl Uplink {
             self.hold(slot, reason::CAP);
             self.set_wake(slot, ready);
         } else if meter.is_holding {
-            self.grant(slot, now);
+            self.grant(slot, false);
         }
     }
 
@@ -129,18 +159,21 @@ impl Uplink {
         }
         let leaf = self.tree.leaf(leaf);
         for slot in self.entities.concerned(leaf.peer, leaf.transfer).slots() {
-            if self.partial.contains(&slot) {
+            let meter = self.entities.at(slot).meter.as_ref();
+            let has_block = |meter: &Box<Meter>| meter.ready_at(self.now) <= self.now;
+            if meter.is_some_and(|meter| meter.is_holding && has_block(meter)) {
                 self.review(slot, self.now);
             }
         }
     }
 
-    /// Lets all go that are held by caps with a block to give. False if there are none.
+    /// Nobody competes: lets go who is held by caps with a block to give, all but the one that is
+    /// kept for those that wait for another limit as well. False if nobody was held so.
     pub(super) fn grant_to_all(&mut self) -> bool {
         let slots = std::mem::take(&mut self.partial);
         for &slot in &slots {
             self.forget_wake(slot);
-            self.let_go(slot);
+            self.grant(slot, true);
         }
         !slots.is_empty()
     }
@@ -156,64 +189,90 @@ impl Uplink {
     }
 
     /// Lets as many members of `slot` go as its bucket holds blocks for, who has had least first;
-    /// all if it is full: then it is not what limits them.
-    fn grant(&mut self, slot: u32, now: Time) {
+    /// all if it is full, for then it is not what limits them, or if `alone` says that nobody else
+    /// has anything to send.
+    fn grant(&mut self, slot: u32, alone: bool) {
+        let now = self.now;
+        let members = self.look_at(slot, now);
+        if members.least < u64::MAX {
+            self.entities.at_mut(slot).at_least(members.least);
+        }
         let entity = self.entities.at(slot);
         let meter = entity.meter.as_ref().expect("only a meter holds");
         let (blocks, is_full) = (meter.blocks(now), meter.is_full(now));
-        let is_narrow = meter.is_narrow(now);
-        let (mut competing, mut reserved, mut least) = (0, 0, u64::MAX);
-        let (mut waiting, mut is_elsewhere) = (Vec::new(), false);
-        for member in &entity.members {
-            let class = self.tree.class(member.class);
-            let service = entity.service(member);
-            if class.is_posted() {
-                competing += 1;
-                least = least.min(service);
-            } else if class.is_backlogged() && class.held & member.reason == 0 {
-                reserved = 1;
-            } else if is_narrow && class.held & !(member.reason | reason::OPENING) != 0 {
-                // Its turn at the window would pass unused.
-                is_elsewhere = true;
-            } else if class.is_backlogged() {
-                waiting.push((self.band(class), service, *member));
-                // Who waits for something else besides does not keep its arrears.
-                if class.held == member.reason {
-                    least = least.min(service);
-                }
-            }
-        }
-        if least < u64::MAX {
-            self.entities.at_mut(slot).at_least(least);
-        }
         // A rule that ranks blocks by what they are has its order whoever comes back; one that
         // shares takes those that come back together for level.
         let is_ranked = matches!(self.settings.outer.claim, Claim::None);
-        let is_free = is_full || self.entities.at(slot).members.len() == 1;
-        let is_enough = is_free && waiting.len() as u64 + competing <= blocks;
-        if is_ranked || is_enough {
+        let is_free = is_full || entity.members.len() == 1;
+        let is_enough = is_free && members.waiting.len() as u64 + members.competing <= blocks;
+        if !members.is_kept && (alone || is_ranked || is_enough) {
             return self.let_go(slot);
         }
-        waiting.sort_unstable_by_key(|&(band, service, member)| (band, service, member.class));
-        // One block is kept for those that were let go and wait for another limit: two limits that
-        // let the same member go at different times, and never together, would starve it.
-        if !is_narrow {
-            competing += reserved;
-        }
-        let room = usize::try_from(blocks.saturating_sub(competing)).unwrap_or(usize::MAX);
-        let someone_stays = is_elsewhere || room < waiting.len();
-        for (_, _, member) in waiting.into_iter().take(room) {
-            competing += 1;
+        let competing = if alone { 0 } else { members.competing };
+        let taken = competing + u64::from(members.is_kept);
+        let room = match blocks.saturating_sub(taken) {
+            0 => 0,
+            _ if is_ranked => usize::MAX,
+            room => usize::try_from(room).unwrap_or(usize::MAX),
+        };
+        let released = room.min(members.waiting.len());
+        let someone_stays = members.is_elsewhere || released < members.waiting.len();
+        for member in &members.waiting[..released] {
             self.tree.release(member.class, member.reason, now);
         }
-        self.partial.insert(slot);
+        // Whether those that stay may go where nobody competes.
+        let may_be_more = !alone && (!members.is_kept || blocks > 1);
+        if may_be_more {
+            self.partial.insert(slot);
+        } else {
+            self.partial.remove(&slot);
+        }
         if someone_stays {
             // Those who compete may be held by other limits: look again even if the bucket
             // will not hold more.
             let meter = self.entities.at(slot).meter.as_ref();
-            let next = meter.and_then(|meter| meter.ready_for(competing + 1, now));
+            let next = taken + released as u64 + 1;
+            let next = meter.and_then(|meter| meter.ready_for(next, now));
             self.set_wake(slot, next.unwrap_or_else(|| now.saturating_add(PATIENCE)));
         }
+    }
+
+    /// How the members of `slot` stand: who competes, who waits and in which order.
+    fn look_at(&self, slot: u32, now: Time) -> Members {
+        let entity = self.entities.at(slot);
+        let meter = entity.meter.as_ref().expect("only a meter holds");
+        let is_narrow = meter.is_narrow(now);
+        let mut members = Members::default();
+        let mut waiting = Vec::new();
+        for member in &entity.members {
+            let class = self.tree.class(member.class);
+            if !class.is_backlogged() {
+                continue;
+            }
+            let service = entity.service(member);
+            let mut others = class.held & !member.reason;
+            others |= self.tree.held_above(member.class);
+            if class.held & member.reason == 0 {
+                if others == 0 {
+                    members.competing += 1;
+                    members.least = members.least.min(service);
+                } else {
+                    members.is_kept = !is_narrow;
+                }
+            } else if is_narrow && others & !reason::OPENING != 0 {
+                // Its turn at the window would pass unused.
+                members.is_elsewhere = true;
+            } else {
+                waiting.push((self.band(class), service, *member));
+                // Who waits for something else besides does not keep its arrears.
+                if others == 0 {
+                    members.least = members.least.min(service);
+                }
+            }
+        }
+        waiting.sort_unstable_by_key(|&(band, service, member)| (band, service, member.class));
+        members.waiting = waiting.into_iter().map(|(_, _, member)| member).collect();
+        members
     }
 
     /// The band that a class waits in, where bands count.

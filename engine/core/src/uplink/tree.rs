@@ -172,6 +172,17 @@ impl Tree {
         self.post(id, now);
     }
 
+    /// The reasons for which classes above `id` are held.
+    pub(super) fn held_above(&self, id: u32) -> u8 {
+        let mut held = 0;
+        let mut at = self.class(id).parent;
+        while at != ROOT {
+            held |= self.class(at).held;
+            at = self.class(at).parent;
+        }
+        held
+    }
+
     /// Whether a walk from the root can reach `id`.
     pub(super) fn is_reachable(&self, mut id: u32) -> bool {
         while id != ROOT {

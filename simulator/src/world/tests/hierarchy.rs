@@ -15,14 +15,21 @@ const UP: u64 = 4_000_000;
 const WINDOW: Span = Span::from_secs(20);
 const BLOCK: ByteCount = ByteCount::kib(4);
 
+/// Where the members of one limit may be in the tree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depths {
+    /// All are at the same depth: transfers are in groups only where they are what is shared by,
+    /// and then downlinks are wide.
+    One,
+    /// Peers and transfers are in groups, whatever is shared by. Downlinks are wide.
+    Several,
+}
+
 /// Three groups, three to seven peers with one to three transfers each that do not end; weights
 /// of all, and caps of the node, of groups, peers and transfers, and narrow downlinks, of some.
-/// Transfers are in groups only where they are what is shared by, and then downlinks are wide:
-/// elsewhere the members of one limit are at different depths of the tree, and share it by their
-/// own weights; and who is in two capped groups behind a narrow downlink may get nothing.
-fn uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
+fn uplink(rng: &mut Rng, uplink: &str, share: &str, depths: Depths) -> Setup {
     let mut below = |end: usize| rng.below(end) as u64;
-    let are_grouped = share == "transfer" && below(2) == 0;
+    let are_grouped = depths == Depths::Several || (share == "transfer" && below(2) == 0);
     let weight = |drawn: u64| Weight::whole(1 + u32::try_from(drawn).unwrap());
     let mut setup = setup(vec![peer("source", UP)]);
     setup.policies = vec![policy(uplink, "none")];
@@ -91,7 +98,7 @@ fn an_uplink_gives_what_hierarchical_max_min_does() {
             .into_iter()
             .flat_map(|name| SHARES.map(|share| (name, share)))
         {
-            let setup = uplink(&mut rng, name, share);
+            let setup = uplink(&mut rng, name, share, Depths::One);
             let rows = u32::try_from(setup.transfers.len()).unwrap();
             let all: Vec<u32> = (0..rows).collect();
             let expected = oracle::rates(&setup, &all);
@@ -126,6 +133,36 @@ fn an_uplink_gives_what_hierarchical_max_min_does() {
                     setup.peers[0].upload_cap,
                     setup.groups,
                     told.concat(),
+                );
+            }
+        }
+    }
+}
+
+/// A limit whose members are at different depths of the tree is divided by the members' own
+/// weights, which is not what hierarchical max-min says. But two limits that let one member go at
+/// different times, and never together, do not starve it: everybody has a quarter of that or more.
+#[test]
+fn nobody_starves_between_limits_at_different_depths() {
+    let mut rng = Rng::from_seed([24; 32]);
+    for case in 0..5 {
+        for (name, share) in FAIR
+            .into_iter()
+            .flat_map(|name| SHARES.map(|share| (name, share)))
+        {
+            let setup = uplink(&mut rng, name, share, Depths::Several);
+            let rows = u32::try_from(setup.transfers.len()).unwrap();
+            let all: Vec<u32> = (0..rows).collect();
+            let expected = oracle::rates(&setup, &all);
+            for (row, (got, rate)) in got(&setup, &go(&setup)).iter().zip(&expected).enumerate() {
+                let expected = rate * WINDOW.as_secs_f64();
+                let transfer = &setup.transfers[row];
+                assert!(
+                    *got as f64 >= expected / 4.0,
+                    "{case}, {name} by {share}: {row} got {got} of {expected}: {transfer:?} to \
+                     {:?}, {:?}",
+                    setup.peers[transfer.destination as usize],
+                    setup.groups,
                 );
             }
         }

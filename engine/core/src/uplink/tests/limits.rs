@@ -427,3 +427,40 @@ fn who_waits_for_two_caps_at_once_is_not_starved() {
         assert_near(in_group, 24 * MB, 200 * KIB);
     }
 }
+
+// Transfer 4 is in group 1, capped at 1.13 MB/s, and one of three of peer 4, capped at 0.36 MB/s;
+// peer 3 is in the group too and can use all of it. The link is never full. Peer 4 gives transfer 4
+// weight 4 of 10, and peer 3 has the rest of the group.
+#[test]
+fn who_is_below_one_cap_and_beside_another_gets_its_share_of_both() {
+    for discipline in FAIR {
+        let mut rig = Rig::with(
+            Settings {
+                largest: ByteCount::kib(4),
+                ..settings(discipline, Share::Peer)
+            },
+            4 * MB,
+        );
+        let weight = |weight: u32, limit: Limit| Limit {
+            weight: Weight::whole(weight),
+            ..limit
+        };
+        rig.limit(group(1), cap(1_132_599));
+        rig.limit(peer(4), weight(4, cap(364_528)));
+        rig.limit(peer(3), weigh(2));
+        rig.limit(peer(5), weight(4, cap(533_713)));
+        for (id, of) in [(4, 4), (5, 3), (6, 3)] {
+            rig.limit(transfer(id), weigh(of));
+        }
+        rig.join(peer(3), Some(1));
+        rig.join(transfer(4), Some(1));
+        for (id, of) in [(3, 2), (3, 3), (4, 4), (4, 5), (4, 6), (5, 7), (5, 8)] {
+            rig.hungry(id, of, 64 * KIB);
+        }
+        rig.run(Span::from_secs(11));
+        let got = rig.by_both(secs(1));
+        assert_near(got[&(4, 4)], 1_458_112, 30_000);
+        assert_near(got[&(4, 5)] + got[&(4, 6)], 2_187_168, 30_000);
+        assert_near(got[&(3, 2)] + got[&(3, 3)], 9_867_878, 60_000);
+    }
+}

@@ -233,31 +233,54 @@ impl Model {
         targets
     }
 
-    /// J5: whoever waits has a cap without a block, or a full window.
-    fn check_that_nothing_may_go(&self) {
-        let full = self.flying() >= self.settings.window_node.get();
-        let capped = |target: Target| {
-            let meter = match target {
-                Target::Node => Some(&self.uplink.node),
-                _ => {
-                    let slot = self.uplink.entities.find(target);
-                    slot.and_then(|slot| self.uplink.entities.at(slot).meter.as_deref())
-                }
-            };
+    fn meter(&self, target: Target) -> Option<&Meter> {
+        if target == Target::Node {
+            return Some(&self.uplink.node);
+        }
+        let slot = self.uplink.entities.find(target)?;
+        self.uplink.entities.at(slot).meter.as_deref()
+    }
+
+    /// Whether a limit other than the cap of `but` holds back what waits for `of`.
+    fn is_held(&self, of: (u32, u32), but: Option<Target>) -> bool {
+        let flying = self.in_flight.iter().filter(|block| block.0 == of.0);
+        let flying = flying.map(|block| block.1).sum::<u64>();
+        let is_full = flying >= self.settings.window_peer.get() || self.stalled.contains(&of.0);
+        let is_empty = |target: Target| {
+            let meter = self.meter(target).filter(|_| Some(target) != but);
             meter.is_some_and(|meter| meter.ready_at(self.now) > self.now)
         };
+        is_full || self.concerned(of).into_iter().any(is_empty)
+    }
+
+    /// Whether the cap of `target` keeps the only block that it holds for somebody who waits for
+    /// another limit as well.
+    fn keeps_its_block(&self, target: Target) -> bool {
+        let holds_more = self
+            .meter(target)
+            .is_none_or(|one| one.blocks(self.now) > 1);
+        let mut waiting = self.queues.iter().filter(|(_, queue)| !queue.is_empty());
+        let is_kept_for =
+            |of: (u32, u32)| self.concerned(of).contains(&target) && self.is_held(of, Some(target));
+        target != Target::Node && !holds_more && waiting.any(|(&of, _)| is_kept_for(of))
+    }
+
+    /// J5: whoever waits has a cap without a block for it, or a full window.
+    fn check_that_nothing_may_go(&self) {
+        let full = self.flying() >= self.settings.window_node.get();
         let mut waits_for_time = false;
         for (&of, _) in self.queues.iter().filter(|(_, queue)| !queue.is_empty()) {
+            let mut limits = self.concerned(of).into_iter();
+            let is_held = self.is_held(of, None) || limits.any(|one| self.keeps_its_block(one));
+            assert!(
+                full || is_held || self.may_idle,
+                "{of:?} may go: {:?}",
+                self.uplink
+            );
             let flying = self.in_flight.iter().filter(|block| block.0 == of.0);
             let flying = flying.map(|block| block.1).sum::<u64>();
             let full_peer =
                 flying >= self.settings.window_peer.get() || self.stalled.contains(&of.0);
-            let capped = self.concerned(of).into_iter().any(capped);
-            assert!(
-                full || full_peer || capped || self.may_idle,
-                "{of:?} may go: {:?}",
-                self.uplink
-            );
             waits_for_time |= !full && !full_peer;
         }
         let ready = self.uplink.ready_at(self.now);
