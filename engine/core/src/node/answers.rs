@@ -4,11 +4,11 @@
 //! nothing more.
 
 use super::fetch::Spot;
-use super::{Action, Event, Node, Silence};
+use super::{Action, Event, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
-use crate::peer::{AskedChunk, Peer, SNUB_AFTER};
+use crate::peer::AskedChunk;
 use crate::time::Time;
 use crate::transfer::{Begun, Progress};
 use crate::units::ByteCount;
@@ -302,34 +302,5 @@ impl Node {
     /// What does not come counts for no cap: it is asked for once more.
     pub(super) fn not_fetched(&mut self, ask: &AskedChunk, now: Time) {
         self.paced.give_back(ask.len.saturating_sub(ask.came), now);
-    }
-
-    /// Peers that owe us something and send nothing are asked for nothing more for a while, and
-    /// others for what they owe. A guard looks for them by itself, and sooner.
-    pub(super) fn drop_silent(&mut self, now: Time) {
-        if self.watch.guard.is_some() {
-            return;
-        }
-        for peer in self.peer_ids() {
-            let Some(state) = self.peers[peer.index()].as_mut() else {
-                continue;
-            };
-            if state.is_silent(now) {
-                state.snub(now);
-                self.reassign(peer, now);
-            } else {
-                state.unsnub(SNUB_AFTER, now);
-            }
-        }
-        let waits = |state: &Peer| state.snubbed && state.asked.is_empty();
-        let owes = |state: &Peer| !state.snubbed && !state.asked.is_empty();
-        let mut peers = self.peers.iter().flatten();
-        self.silence = if peers.clone().all(|state| !state.snubbed) {
-            Silence::Nobody
-        } else if peers.any(|state| owes(state) || waits(state)) {
-            Silence::Some
-        } else {
-            Silence::All
-        };
     }
 }

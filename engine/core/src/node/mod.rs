@@ -26,6 +26,7 @@ mod members;
 mod memory;
 mod paced;
 mod serve;
+mod silence;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -40,29 +41,10 @@ use watch::Watch;
 
 pub use crate::transfer::Missing;
 pub(crate) use paced::Turns;
+use silence::Silence;
 pub(crate) use transfers::Place;
 pub use verbs::{Action, Asking, Config, Event, Input};
 pub use watch::Guard;
-
-/// Which of those that owe us something were found silent, so that a node whose sources have all
-/// stopped plans nothing more by itself. Without a [`Guard`] alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Silence {
-    #[default]
-    Nobody,
-    /// Others are waited for, or a silent one is to be asked again.
-    Some,
-    All,
-}
-
-impl Silence {
-    /// Somebody was asked for something, or is no longer.
-    const fn may_change(&mut self) {
-        if matches!(self, Self::All) {
-            *self = Self::Some;
-        }
-    }
-}
 
 /// A participant in any number of swarms, in both directions at once.
 #[derive(Debug)]

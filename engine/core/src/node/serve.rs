@@ -4,7 +4,7 @@
 //! whom to serve, `uplink` whose turn it is.
 
 use super::fetch::Spot;
-use super::{Node, Place, Silence};
+use super::{Node, Place};
 use crate::choke::{self, Candidate, Choker};
 use crate::id::{PeerId, TransferId};
 use crate::message::Message;
@@ -19,12 +19,7 @@ impl Node {
     /// Whether anything changes with the next round: slots go round, or somebody owes us.
     pub(super) fn needs_rounds(&self) -> bool {
         let row = self.row();
-        let owed = match self.silence {
-            Silence::Nobody => self.asked > 0,
-            Silence::Some => true,
-            Silence::All => false,
-        };
-        owed || (self.interested > 0 && (row.slots || row.watches))
+        self.awaits() || (self.interested > 0 && (row.slots || row.watches))
     }
 
     /// A round of the choker.
