@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
-use fairhaul_simulator::ideal::oracle;
+use fairhaul_simulator::fluid_reference::oracle;
 use fairhaul_simulator::record::{FlowName, Record};
 use fairhaul_simulator::setup::{
     Behaviour, GroupSetup, Latency, NetworkModel, PeerSetup, PolicySetup, Setup, SharedLinkSetup,

@@ -4,11 +4,12 @@
 //! decides; refuses clocks, threads and floats in the order of events.
 
 pub mod alone;
+pub mod baseline;
 pub mod bounds;
 pub mod dist;
 pub mod event_queue;
+pub mod fluid_reference;
 mod host;
-pub mod ideal;
 pub mod metrics;
 pub mod network;
 pub mod random;
@@ -16,4 +17,3 @@ pub mod record;
 pub mod setup;
 mod trace;
 pub mod world;
-pub mod yardstick;

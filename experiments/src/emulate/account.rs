@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
-use fairhaul_simulator::ideal::{Grant, Ideal};
+use fairhaul_simulator::baseline;
+use fairhaul_simulator::fluid_reference::{Grant, Ideal};
 use fairhaul_simulator::record::{
     FlowName, PairRecord, PeerRecord, Record, TransferRecord, WindowRecord,
 };
 use fairhaul_simulator::setup::{FaultKind, Setup};
-use fairhaul_simulator::yardstick;
 
 use super::journal::{Arrival, Journal};
 use super::speed::Speed;
@@ -147,7 +147,7 @@ pub(super) fn record(setup: &Setup, speed: Speed, facts: &Facts, journal: &Journ
         row.entitlement = entitlement.unwrap_or(row.received);
     }
     let contents = setup.contents.iter();
-    let contents = contents.map(|content| yardstick::content(setup, content, &peers));
+    let contents = contents.map(|content| baseline::content(setup, content, &peers));
     let mut record = Record {
         digest: [0; 32],
         end,
@@ -325,7 +325,7 @@ fn ideal(
             Moment::Window { length, start } => {
                 let grants = ideal.take_window(length, at);
                 let bytes = counted.window(length, start);
-                let leechers = yardstick::leechers_since(setup, peers, start, at);
+                let leechers = baseline::leechers_since(setup, peers, start, at);
                 windows.extend(rows(setup.windows[length], start, grants, leechers, bytes));
             }
         }

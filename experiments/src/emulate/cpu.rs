@@ -48,13 +48,13 @@ impl CpuMeter {
     pub fn start() -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let mut tally = CpuTally::new(Ticks::now());
+            let mut counters = CpuTally::new(Ticks::now());
             loop {
                 let waited = stopped.recv_timeout(Duration::from_secs(1));
                 let is_whole = matches!(waited, Err(RecvTimeoutError::Timeout));
-                tally.add(Ticks::now(), is_whole);
+                counters.add(Ticks::now(), is_whole);
                 if !is_whole {
-                    return tally.used();
+                    return counters.used();
                 }
             }
         });

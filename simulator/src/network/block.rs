@@ -14,8 +14,8 @@
 //!            stays carried, and is not counted in [`Carried`].
 //! Refuses:   loss and reordering within a connection.
 
+mod link_queue;
 mod slots;
-mod station;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -23,8 +23,8 @@ mod window;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 
+use self::link_queue::LinkQueue;
 use self::slots::{Place, Slot, Slots};
-use self::station::Station;
 use super::connection::{ConnectionIndex, Connections};
 use super::topology::Topology;
 use super::{
@@ -46,7 +46,7 @@ pub const QUEUE: Span = Span::from_millis(20);
 pub struct BlockNetwork {
     window: ByteCount,
     topology: Topology,
-    stations: Vec<Station>,
+    link_queues: Vec<LinkQueue>,
     connections: Connections,
     slots: Slots,
     /// Transmissions that have neither arrived nor been dropped.
@@ -58,8 +58,8 @@ pub struct BlockNetwork {
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// A service of a station ends.
-    Served { station: u32, service: u32 },
+    /// A service of a link queue ends.
+    Served { link_queue: u32, service: u32 },
     /// A last byte has crossed the distance.
     Arrived { slot: u32 },
     /// A connection's oldest bytes are acknowledged, and something waits for that.
@@ -76,7 +76,7 @@ impl BlockNetwork {
         Self {
             window,
             topology: Topology::default(),
-            stations: Vec::new(),
+            link_queues: Vec::new(),
             connections: Connections::default(),
             slots: Slots::default(),
             live: 0,
@@ -93,26 +93,26 @@ impl BlockNetwork {
         self.window
     }
 
-    fn add_station(&mut self, link: Link, rate: Option<Rate>) -> u32 {
-        let place = u32::try_from(self.stations.len()).expect("memory ends before 2^32 links");
-        self.stations.push(Station::new(link, rate));
+    fn add_link_queue(&mut self, link: Link, rate: Option<Rate>) -> u32 {
+        let place = u32::try_from(self.link_queues.len()).expect("memory ends before 2^32 links");
+        self.link_queues.push(LinkQueue::new(link, rate));
         place
     }
 
-    fn station(&mut self, place: u32) -> &mut Station {
-        &mut self.stations[place as usize]
+    fn link_queue(&mut self, place: u32) -> &mut LinkQueue {
+        &mut self.link_queues[place as usize]
     }
 
     fn set_rate(&mut self, place: u32, rate: Option<Rate>, now: Time) {
-        let end = self.station(place).set_rate(rate, now);
+        let end = self.link_queue(place).set_rate(rate, now);
         self.announce(place, end);
     }
 
     fn announce(&mut self, place: u32, end: Option<Time>) {
-        let service = self.station(place).service();
+        let service = self.link_queue(place).service();
         if let Some(end) = end {
             let event = Event::Served {
-                station: place,
+                link_queue: place,
                 service,
             };
             self.events.push(end, event);
@@ -126,34 +126,34 @@ impl BlockNetwork {
     /// Lets a transmission that the window admitted queue at its uplink.
     fn admit(&mut self, slot: u32, now: Time) {
         let entry = self.slots.get_mut(slot);
-        entry.at = Place::Station;
-        let (place, order) = (entry.station(), entry.order);
-        self.station(place).enqueue(order, slot);
+        entry.at = Place::Queue;
+        let (place, order) = (entry.link_queue(), entry.order);
+        self.link_queue(place).enqueue(order, slot);
         self.start(place, now, None);
     }
 
     /// A last byte has reached the link at the transmission's present place in its path.
     fn arrive(&mut self, slot: u32, now: Time, out: &mut Vec<Outcome>) {
         let entry = self.slots.get_mut(slot);
-        entry.at = Place::Station;
-        let (place, order) = (entry.station(), self.next_order);
+        entry.at = Place::Queue;
+        let (place, order) = (entry.link_queue(), self.next_order);
         self.next_order += 1;
-        self.station(place).enqueue(order, slot);
+        self.link_queue(place).enqueue(order, slot);
         self.start(place, now, Some(out));
     }
 
-    /// Begins services at a free station until one lasts. Services that end at once, because
+    /// Begins services at a free link queue until one lasts. Services that end at once, because
     /// the bytes trickled in or the link is unlimited, are finished here if there is somewhere
     /// to put their outcome, and announced for this very time if not.
     fn start(&mut self, place: u32, now: Time, mut out: Option<&mut Vec<Outcome>>) {
-        while let Some(slot) = self.station(place).dequeue() {
+        while let Some(slot) = self.link_queue(place).dequeue() {
             let entry = *self.slots.get(slot);
             if !self.is_live(&entry) {
                 self.slots.release(slot);
                 continue;
             }
             let first = if entry.hop == 0 { now } else { entry.first };
-            let end = self.station(place).begin(slot, entry.bytes, first, now);
+            let end = self.link_queue(place).begin(slot, entry.bytes, first, now);
             match &mut out {
                 Some(out) if end == Some(now) => self.finish(place, now, out),
                 _ => self.announce(place, end),
@@ -161,13 +161,13 @@ impl BlockNetwork {
         }
     }
 
-    /// Ends the present service of a station and sends the bytes on.
+    /// Ends the present service of a link queue and sends the bytes on.
     fn finish(&mut self, place: u32, now: Time, out: &mut Vec<Outcome>) {
-        let station = &mut self.stations[place as usize];
-        let slot = station.finish();
+        let link_queue = &mut self.link_queues[place as usize];
+        let slot = link_queue.finish();
         let entry = self.slots.get_mut(slot);
         // The first byte left as its service began: that is when the next link may begin.
-        entry.first = station.account(entry.bytes, now);
+        entry.first = link_queue.account(entry.bytes, now);
         let sending = entry.hop == 0;
         entry.hop += 1;
         if entry.has_arrived() {
@@ -216,8 +216,8 @@ impl Default for BlockNetwork {
 impl Network for BlockNetwork {
     fn add_node(&mut self, up: Option<Rate>, down: Option<Rate>) -> NodeIndex {
         let count = u32::try_from(self.carried.len()).expect("memory ends before 2^32 nodes");
-        let up = self.add_station(Link::Up(NodeIndex(count)), up);
-        let down = self.add_station(Link::Down(NodeIndex(count)), down);
+        let up = self.add_link_queue(Link::Up(NodeIndex(count)), up);
+        let down = self.add_link_queue(Link::Down(NodeIndex(count)), down);
         self.connections.add_node();
         self.carried.push(Carried::default());
         self.topology.add_node(up, down)
@@ -230,7 +230,7 @@ impl Network for BlockNetwork {
 
     fn add_shared(&mut self, capacity: Option<Rate>) -> SharedIndex {
         let count = u32::try_from(self.topology.all_shared().count()).expect("counted in u32");
-        let place = self.add_station(Link::Shared(SharedIndex(count)), capacity);
+        let place = self.add_link_queue(Link::Shared(SharedIndex(count)), capacity);
         self.topology.add_shared(place)
     }
 
@@ -332,10 +332,13 @@ impl Network for BlockNetwork {
                 return;
             };
             match event {
-                Event::Served { station, service } => {
-                    if self.station(station).service() == service {
-                        self.finish(station, now, out);
-                        self.start(station, now, Some(out));
+                Event::Served {
+                    link_queue,
+                    service,
+                } => {
+                    if self.link_queue(link_queue).service() == service {
+                        self.finish(link_queue, now, out);
+                        self.start(link_queue, now, Some(out));
                     }
                 }
                 Event::Arrived { slot } => {
@@ -356,12 +359,12 @@ impl Network for BlockNetwork {
     }
 
     fn check(&self, now: Time) -> Result<(), Violation> {
-        for station in &self.stations {
-            let link = station.link;
-            if let Some(at) = station.over_capacity() {
+        for link_queue in &self.link_queues {
+            let link = link_queue.link;
+            if let Some(at) = link_queue.over_capacity() {
                 return Err(Violation::OverCapacity { link, at });
             }
-            if station.is_idle_with_work() {
+            if link_queue.is_idle_with_work() {
                 return Err(Violation::Idle { link, at: now });
             }
         }
@@ -380,7 +383,8 @@ impl Network for BlockNetwork {
             id: slot.id,
             from: slot.from,
             to: slot.to,
-            link: (slot.at == Place::Station).then(|| self.stations[slot.station() as usize].link),
+            link: (slot.at == Place::Queue)
+                .then(|| self.link_queues[slot.link_queue() as usize].link),
         };
         live.into_iter().map(tell).collect()
     }

@@ -15,8 +15,8 @@
 //! Drawbacks: no queues, no window, no burst; a change is felt at once everywhere.
 //! Refuses:   transmissions larger than [`BYTES_MAX`].
 
-mod agenda;
 mod class;
+mod indexed_heap;
 mod laws;
 mod levels;
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl World<'_> {
             }
         }
         if self.now.since(self.moved_at) > STALL_AFTER
-            && self.tally.started_work() > 0
+            && self.counters.started_work() > 0
             && !self.expects_something()
             && !self.stands_still()
         {
@@ -143,7 +143,7 @@ impl World<'_> {
             let (block, to, sent) = (flight.block, flight.to, flight.sent);
             let then = self.release(id);
             if sent {
-                self.tally.wasted(to, block.len);
+                self.counters.wasted(to, block.len);
             }
             lost.push((block, sent, then));
         }
@@ -178,7 +178,7 @@ impl World<'_> {
                 arrived,
                 dropped,
             } = *ledger;
-            let name = || match self.tally.row_of(id) {
+            let name = || match self.counters.row_of(id) {
                 Some(row) => self.setup.transfers[row as usize].name.as_str(),
                 None => self.setup.contents[id as usize].name.as_str(),
             };

@@ -21,7 +21,7 @@ impl World<'_> {
         let (source, destination) = (transfer.source, transfer.destination);
         let id = self.transfer_id(row);
         let present = |peer: u32| self.hosts[peer as usize].node.is_some();
-        let is_over = self.tally.is_over(row);
+        let is_over = self.counters.is_over(row);
         if is_over || !present(source) || !present(destination) || self.has(source, id) {
             return;
         }
@@ -61,7 +61,7 @@ impl World<'_> {
     /// The destination of a transfer asks for it.
     pub(super) fn start(&mut self, row: u32) {
         let transfer = &self.setup.transfers[row as usize];
-        if self.tally.is_over(row) {
+        if self.counters.is_over(row) {
             return;
         }
         for peer in [transfer.source, transfer.destination] {
@@ -79,11 +79,11 @@ impl World<'_> {
             transfer.destination,
             [u64::from(row), 0],
         );
-        self.tally.transfer_started(row, self.now);
+        self.counters.transfer_started(row, self.now);
         let asked = self.now + self.delay(transfer.destination, transfer.source);
         let missing = transfer
             .bytes
-            .saturating_sub(self.tally.transfers[row as usize].received);
+            .saturating_sub(self.counters.transfers[row as usize].received);
         self.unsent[row as usize] = missing.get();
         self.ideal.begin(row, missing, asked);
         let id = self.transfer_id(row);
@@ -121,7 +121,7 @@ impl World<'_> {
         }
         let (from, to) = (build::place(source), build::place(destination));
         self.network.drop_flow(from, to, transfer.0, self.now);
-        if self.tally.transfers[row as usize].end.is_none() {
+        if self.counters.transfers[row as usize].end.is_none() {
             let lost = self.lose_all(|flight| flight.block.transfer == transfer);
             for (Block { peer, len, .. }, has_left, then) in lost {
                 if !has_left {
@@ -142,7 +142,7 @@ impl World<'_> {
         let contents = u32::try_from(self.setup.contents.len()).expect("checked by the lab");
         if let Some(row) = transfer.0.checked_sub(contents) {
             self.trace.event(self.now, 9, host, row, [0; 2]);
-            self.tally.transfer_ended(row, self.now);
+            self.counters.transfer_ended(row, self.now);
             self.ideal.end(row, self.now);
             let source = self.setup.transfers[row as usize].source;
             let known = self.now + self.delay(host, source);
@@ -150,7 +150,7 @@ impl World<'_> {
             return Some(Input::Remove { transfer });
         }
         self.trace.event(self.now, 10, host, transfer.0, [0; 2]);
-        if self.tally.content_completed(host, self.now)
+        if self.counters.content_completed(host, self.now)
             && let Some(linger) = self.setup.peers[host as usize].linger
         {
             self.queue
@@ -163,7 +163,7 @@ impl World<'_> {
     pub(super) fn store(&mut self, host: u32, transfer: TransferId, parts: &[(PeerId, ByteCount)]) {
         for (from, len) in parts {
             let sender = self.hosts[host as usize].links[from.index()].host;
-            self.tally.stored(sender, host, transfer.0, *len);
+            self.counters.stored(sender, host, transfer.0, *len);
         }
     }
 
@@ -174,7 +174,7 @@ impl World<'_> {
             FaultKind::Crash { peer } => {
                 self.go_away(peer);
                 if !self.comes_back(peer) {
-                    self.tally.gone(self.setup, peer);
+                    self.counters.gone(self.setup, peer);
                 }
             }
             FaultKind::Restart { peer } => self.join(peer),
@@ -240,7 +240,7 @@ impl World<'_> {
     fn abort(&mut self, row: u32) {
         let transfer = &self.setup.transfers[row as usize];
         let (source, destination) = (transfer.source, transfer.destination);
-        if !self.tally.transfer_aborted(row) {
+        if !self.counters.transfer_aborted(row) {
             return;
         }
         self.ideal.end(row, self.now);

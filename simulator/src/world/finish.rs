@@ -7,8 +7,8 @@ use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::Hold;
 
 use super::{Event, RunError, World, rows};
+use crate::baseline;
 use crate::record::{FlowName, Record, WindowRecord};
-use crate::yardstick;
 
 /// How many of those who wait a message names.
 const NAMED: usize = 5;
@@ -18,7 +18,7 @@ impl World<'_> {
     pub(super) fn window(&mut self, row: u32) {
         let window = self.setup.windows[row as usize];
         let start = Time::from_nanos(self.now.as_nanos() - window.as_nanos());
-        let mut bytes = self.tally.take_window(row);
+        let mut bytes = self.counters.take_window(row);
         let mut rows = BTreeMap::new();
         for (transfer, grant) in self.ideal.take_window(row as usize, self.now) {
             let flow = FlowName::Transfer(transfer);
@@ -27,7 +27,7 @@ impl World<'_> {
             rows.insert(flow, (got, entitlement, grant.backlogged));
         }
         for (peer, entitlement, backlogged) in
-            yardstick::leechers_since(self.setup, &self.tally.peers, start, self.now)
+            baseline::leechers_since(self.setup, &self.counters.peers, start, self.now)
         {
             let got = bytes
                 .remove(&FlowName::Peer(peer))
@@ -39,7 +39,7 @@ impl World<'_> {
             rows.insert(flow, (got, ByteCount::ZERO, Span::ZERO));
         }
         for (flow, (bytes, entitlement, backlogged)) in rows {
-            self.tally.windows.push(WindowRecord {
+            self.counters.windows.push(WindowRecord {
                 window,
                 start,
                 flow,
@@ -61,8 +61,8 @@ impl World<'_> {
         let name = |row: u32| self.setup.peers[row as usize].name.as_str();
         let mut waits = Vec::new();
         for (row, transfer) in rows(&self.setup.transfers) {
-            let record = &self.tally.transfers[row as usize];
-            if record.start.is_some() && !self.tally.is_over(row) {
+            let record = &self.counters.transfers[row as usize];
+            if record.start.is_some() && !self.counters.is_over(row) {
                 waits.push(format!(
                     "transfer {} has {} of {} at {} from {}, {}",
                     transfer.name,
@@ -74,7 +74,7 @@ impl World<'_> {
                 ));
             }
         }
-        for row in self.tally.wanting() {
+        for row in self.counters.wanting() {
             let host = &self.hosts[row as usize];
             let Some(node) = &host.node else { continue };
             let asked: Vec<String> = node
@@ -133,21 +133,21 @@ impl World<'_> {
         for row in 0..self.hosts.len() {
             let row = u32::try_from(row).expect("fewer peers than u32");
             if self.hosts[row as usize].node.is_some() {
-                self.tally.left(row, end);
-                self.tally.peers[row as usize].left = None;
+                self.counters.left(row, end);
+                self.counters.peers[row as usize].left = None;
             }
         }
         self.conserved()?;
         for (row, _) in rows(&self.setup.transfers) {
             let granted = self.ideal.grant(row, end).entitlement;
-            let record = &mut self.tally.transfers[row as usize];
+            let record = &mut self.counters.transfers[row as usize];
             record.entitlement = granted.unwrap_or(record.received);
         }
         let contents = self
             .setup
             .contents
             .iter()
-            .map(|content| yardstick::content(self.setup, content, &self.tally.peers))
+            .map(|content| baseline::content(self.setup, content, &self.counters.peers))
             .collect();
         Ok(Record {
             digest: self.trace.digest(),
@@ -155,11 +155,11 @@ impl World<'_> {
             events: self.events,
             steps: self.steps,
             stopped_at_horizon,
-            pairs: self.tally.pairs(),
+            pairs: self.counters.pairs(),
             contents,
-            peers: self.tally.peers,
-            transfers: self.tally.transfers,
-            windows: self.tally.windows,
+            peers: self.counters.peers,
+            transfers: self.counters.transfers,
+            windows: self.counters.windows,
         })
     }
 
@@ -170,7 +170,7 @@ impl World<'_> {
         self.check_capacity()?;
         let differ = |what: String| Err(RunError::Conservation { what });
         for (row, transfer) in rows(&self.setup.transfers) {
-            let record = &self.tally.transfers[row as usize];
+            let record = &self.counters.transfers[row as usize];
             if record.end.is_some() && record.received != transfer.bytes {
                 return differ(format!(
                     "transfer {} ended with {} of {}",
@@ -178,7 +178,7 @@ impl World<'_> {
                 ));
             }
         }
-        let peers = &self.tally.peers;
+        let peers = &self.counters.peers;
         let up: ByteCount = peers
             .iter()
             .map(|peer| peer.up_as_leecher + peer.up_as_seed)
@@ -190,7 +190,7 @@ impl World<'_> {
         if up != down {
             return differ(format!("{up} sent, {down} received"));
         }
-        if let Some((host, other, why)) = self.tally.offences().first() {
+        if let Some((host, other, why)) = self.counters.offences().first() {
             let name = |row: &u32| &self.setup.peers[*row as usize].name;
             return differ(format!("{} accuses {} of: {why}", name(host), name(other)));
         }

@@ -15,8 +15,8 @@ use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::Block;
 
 use crate::event_queue::EventQueue;
+use crate::fluid_reference::Ideal;
 use crate::host::{Connection, Host};
-use crate::ideal::Ideal;
 use crate::network::block::BlockNetwork;
 use crate::network::fluid::FluidNetwork;
 use crate::network::{Network, NodeIndex, Outcome, Transmission};
@@ -27,12 +27,12 @@ use crate::trace::{Trace, describe};
 mod access;
 mod build;
 mod check;
+mod counters;
 mod error;
 mod faults;
 mod finish;
 mod livelock;
 mod swarm;
-mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 mod traffic;
@@ -40,10 +40,10 @@ mod traffic;
 use access::Access;
 pub(crate) use build::largest_block;
 use check::Checks;
+use counters::Counters;
 pub use error::RunError;
 use livelock::Livelock;
 use swarm::Swarm;
-use tally::Tally;
 
 /// Events between two looks at the laws of the network and at the progress display.
 const CHECK_EVERY: u64 = 65_536;
@@ -129,7 +129,7 @@ pub(crate) struct World<'a> {
     swarm: Swarm,
     /// Transfers that wait for a peer that is away.
     waiting: BTreeMap<u32, Vec<u32>>,
-    tally: Tally,
+    counters: Counters,
     ideal: Ideal,
     checks: Checks,
     livelock: Livelock,
@@ -174,7 +174,7 @@ impl<'a> World<'a> {
             free: Vec::new(),
             swarm: Swarm::new(setup),
             waiting: BTreeMap::new(),
-            tally: Tally::new(setup),
+            counters: Counters::new(setup),
             ideal: Ideal::new(setup),
             checks: Checks::new(setup),
             livelock: Livelock::new(setup),
@@ -239,7 +239,7 @@ impl<'a> World<'a> {
             self.watch_network();
             if self.events.is_multiple_of(CHECK_EVERY) {
                 self.network.check(self.now).map_err(RunError::Network)?;
-                let delivered = self.tally.delivered();
+                let delivered = self.counters.delivered();
                 progress(Progress {
                     now: self.now,
                     events: self.events,
@@ -284,7 +284,7 @@ impl<'a> World<'a> {
             Event::Meet(peer) => self.meet_neighbours(peer),
             Event::Leave(peer) => {
                 self.go_away(peer);
-                self.tally.gone(self.setup, peer);
+                self.counters.gone(self.setup, peer);
             }
             Event::Offer(transfer) => self.offer(transfer),
             Event::Start(transfer) => {
@@ -352,14 +352,14 @@ impl<'a> World<'a> {
             }
             Action::Close { peer, why } => {
                 let other = self.hosts[host as usize].links[peer.index()].host;
-                self.tally.closed(host, other, why);
+                self.counters.closed(host, other, why);
             }
             Action::Notify(News::Complete(transfer)) => {
                 if let Some(input) = self.completed(host, transfer) {
                     inputs.push((host, input));
                 }
             }
-            Action::Notify(News::Wasted(_, bytes)) => self.tally.wasted(host, bytes),
+            Action::Notify(News::Wasted(_, bytes)) => self.counters.wasted(host, bytes),
             Action::Resume { .. } | Action::Discard { .. } | Action::Notify(_) => {}
         }
     }
@@ -456,7 +456,7 @@ impl<'a> World<'a> {
 
     /// Bytes that a peer has still to be sent of what a block belongs to, the block included.
     fn remaining(&mut self, to: u32, block: &Block) -> ByteCount {
-        if let Some(row) = self.tally.row_of(block.transfer.0) {
+        if let Some(row) = self.counters.row_of(block.transfer.0) {
             let unsent = &mut self.unsent[row as usize];
             let remaining = *unsent;
             *unsent = unsent.saturating_sub(block.len.get());
@@ -472,7 +472,7 @@ impl<'a> World<'a> {
 
     /// Whether everybody who can still want something has it.
     fn is_done(&self) -> bool {
-        self.tally.open_work() == 0
+        self.counters.open_work() == 0
     }
 }
 

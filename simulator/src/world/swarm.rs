@@ -69,7 +69,7 @@ impl World<'_> {
         self.trace.event(self.now, 5, peer, 0, [0; 2]);
         self.hosts[peer as usize].node = Some(Box::new(build::node(self.setup, peer, self.now)));
         self.hosts[peer as usize].timer = None;
-        self.tally.joined(peer, self.now);
+        self.counters.joined(peer, self.now);
         if let Some(limit) = build::own_limit(self.setup, peer) {
             self.tell(
                 peer,
@@ -113,7 +113,7 @@ impl World<'_> {
         for transfer in self.waiting.remove(&peer).unwrap_or_default() {
             self.queue.push(self.now, Event::Start(transfer));
         }
-        for transfer in self.tally.unfinished_of(self.setup, peer) {
+        for transfer in self.counters.unfinished_of(self.setup, peer) {
             self.queue.push(self.now, Event::Start(transfer));
         }
     }
@@ -244,9 +244,9 @@ impl World<'_> {
         };
         self.trace.event(self.now, 7, peer, 0, [0; 2]);
         self.swarm.disks[peer as usize] = node.holdings();
-        self.tally.left(peer, self.now);
+        self.counters.left(peer, self.now);
         // Only whole chunks are on its disk.
-        self.tally.wasted(peer, node.unfinished());
+        self.counters.wasted(peer, node.unfinished());
         self.lose_all(|flight| flight.from == peer || flight.to == peer);
         self.network.drop_node(build::place(peer), self.now);
         for (content, _) in self.swarm.roles[peer as usize].clone() {

@@ -50,7 +50,7 @@ impl World<'_> {
         if outcome == Outcome::Sent(id) {
             self.trace.event(self.now, 3, flight.from, flight.to, facts);
             self.checks.sent(flight.from, &flight.block);
-            if let Some(row) = self.tally.row_of(transfer.0) {
+            if let Some(row) = self.counters.row_of(transfer.0) {
                 self.ideal.sent(row, len, self.now);
             }
             self.tell(flight.from, Input::Sent { peer, len });
@@ -69,7 +69,7 @@ impl World<'_> {
         }
         self.moved_at = self.now;
         self.trace.event(self.now, 4, flight.from, flight.to, facts);
-        self.tally
+        self.counters
             .delivered_block(flight.to, transfer.0, len, self.now);
         let message = Message::Block {
             transfer,

@@ -59,7 +59,7 @@ struct Health {
     /// Nodes that ended without being told, by folder.
     dead: BTreeMap<PathBuf, String>,
     ticks: Option<Ticks>,
-    tally: Option<CpuTally>,
+    counters: Option<CpuTally>,
 }
 
 impl Station {
@@ -280,8 +280,8 @@ impl Station {
         }
         let ticks = lines.last().and_then(|line| Ticks::parse(line));
         health.ticks = ticks.or(health.ticks);
-        if let (Some(tally), Some(now)) = (&mut health.tally, ticks) {
-            tally.add(now, true);
+        if let (Some(counters), Some(now)) = (&mut health.counters, ticks) {
+            counters.add(now, true);
         }
     }
 
@@ -289,13 +289,16 @@ impl Station {
     pub(super) fn begin_tally(&self) {
         self.look();
         let mut health = lock(&self.health);
-        health.tally = health.ticks.map(CpuTally::new);
+        health.counters = health.ticks.map(CpuTally::new);
     }
 
     /// Its load since; none if it cannot be known.
     pub(super) fn end_tally(&self) -> Option<CpuUse> {
         self.look();
-        lock(&self.health).tally.take().map(|tally| tally.used())
+        lock(&self.health)
+            .counters
+            .take()
+            .map(|counters| counters.used())
     }
 
     /// Whether the machine is there and the node in `home` has not ended unasked.

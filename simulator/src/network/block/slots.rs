@@ -38,14 +38,14 @@ pub(super) enum Place {
     /// It waits for its connection's window.
     Window,
     /// At the link of its hop.
-    Station,
+    Queue,
     /// Between the uplink and the next link.
     Propagation,
 }
 
 impl Slot {
-    /// The link of its hop, as a place in the table of stations.
-    pub(super) fn station(&self) -> u32 {
+    /// The link of its hop, as a place in the table of link queues.
+    pub(super) fn link_queue(&self) -> u32 {
         self.path.links()[usize::from(self.hop)]
     }
 

@@ -30,7 +30,7 @@ impl BlockNetwork {
     /// that one is under way while the other is acknowledged.
     pub(super) fn window_of(&self, entry: &Slot) -> ByteCount {
         let links = entry.path.links().iter();
-        let rates = links.filter_map(|link| self.stations[*link as usize].rate());
+        let rates = links.filter_map(|link| self.link_queues[*link as usize].rate());
         let Some(narrowest) = rates.min() else {
             return self.window;
         };
@@ -68,9 +68,9 @@ impl BlockNetwork {
         let ends = [self.topology.up(from), self.topology.down(to)];
         let places: Vec<u32> = self.topology.all_shared().chain(ends).collect();
         for place in places {
-            let serving = self.station(place).serving();
+            let serving = self.link_queue(place).serving();
             if let Some(slot) = serving.filter(|slot| !self.is_live(self.slots.get(*slot))) {
-                self.station(place).abandon(now);
+                self.link_queue(place).abandon(now);
                 self.slots.release(slot);
                 self.start(place, now, None);
             }

@@ -6,8 +6,8 @@
 use fairhaul_core::time::Time;
 use fairhaul_core::units::Rate;
 
-use super::agenda::Agenda;
 use super::class::{Class, Tag};
+use super::indexed_heap::IndexedHeap;
 use super::laws::Fault;
 use super::{Coming, Key, Rates, Work};
 use crate::network::NodeIndex;
@@ -21,7 +21,7 @@ pub(super) struct Levels {
     classes: Vec<Class>,
     /// By the number that the sharing gave them.
     flows: Vec<Flow>,
-    agenda: Agenda,
+    heap: IndexedHeap,
     /// Kept for their memory.
     touched: Vec<u32>,
     marked: Vec<u32>,
@@ -43,7 +43,7 @@ impl Levels {
             sharing: Sharing::new(),
             classes: vec![Class::new()],
             flows: Vec::new(),
-            agenda: Agenda::default(),
+            heap: IndexedHeap::default(),
             touched: Vec::new(),
             marked: Vec::new(),
         }
@@ -67,7 +67,7 @@ impl Levels {
                     .min()
                     .and_then(|tag| class.reaches(tag))
             };
-            self.agenda.set(link, end);
+            self.heap.set(link, end);
         }
         self.marked = marked;
     }
@@ -130,7 +130,7 @@ impl Rates for Levels {
     fn add_link(&mut self, capacity: Option<Rate>) -> u32 {
         let link = self.sharing.add_link(capacity);
         self.classes.push(Class::new());
-        self.agenda.grow(self.classes.len());
+        self.heap.grow(self.classes.len());
         link
     }
 
@@ -195,11 +195,11 @@ impl Rates for Levels {
     }
 
     fn next(&self) -> Option<Time> {
-        self.agenda.first().map(|(at, _)| at)
+        self.heap.first().map(|(at, _)| at)
     }
 
     fn advance(&mut self, now: Time, ended: &mut Vec<u32>) -> bool {
-        while let Some((at, link)) = self.agenda.first().filter(|(at, _)| *at <= now) {
+        while let Some((at, link)) = self.heap.first().filter(|(at, _)| *at <= now) {
             assert_eq!(at, now, "what was to happen before was passed over");
             self.settle(link, now);
             let class = self.classes[link as usize];
@@ -209,7 +209,7 @@ impl Rates for Levels {
                     ended.push(crossing.flow);
                 }
             }
-            self.agenda.set(link, None);
+            self.heap.set(link, None);
         }
         false
     }

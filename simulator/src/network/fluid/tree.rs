@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::Rate;
 
-use super::agenda::Agenda;
+use super::indexed_heap::IndexedHeap;
 use super::laws::Fault;
 use super::{Coming, Key, Rates, Work};
-use crate::ideal::class::{LEVEL, Order};
-use crate::ideal::sharing::Sharing;
-use crate::ideal::table::{Demand, Disciplines, Table};
+use crate::fluid_reference::class::{LEVEL, Order};
+use crate::fluid_reference::sharing::Sharing;
+use crate::fluid_reference::table::{Demand, Disciplines, Table};
 use crate::network::maxmin::FRACTION_BITS;
 use crate::network::{HORIZON, NodeIndex};
 use crate::setup::Setup;
@@ -34,9 +34,9 @@ pub(super) struct Tree {
     numbers: BTreeMap<Key, u32>,
     flows: Vec<Flow>,
     /// When each flow has had what it has in service.
-    ends: Agenda,
+    ends: IndexedHeap,
     /// For each class that serves who was served least: when the next one is level with it.
-    turns: Agenda,
+    turns: IndexedHeap,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +60,8 @@ impl Tree {
             links: 0,
             numbers: BTreeMap::new(),
             flows: Vec::new(),
-            ends: Agenda::default(),
-            turns: Agenda::default(),
+            ends: IndexedHeap::default(),
+            turns: IndexedHeap::default(),
         }
     }
 

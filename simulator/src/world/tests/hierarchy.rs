@@ -5,7 +5,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 
 use super::{go, peer, policy, setup, transfer};
-use crate::ideal::oracle;
+use crate::fluid_reference::oracle;
 use crate::record::{FlowName, Record};
 use crate::setup::{GroupSetup, PeerSetup, Setup, TransferSetup};
 

@@ -14,7 +14,7 @@ use crate::setup::Setup;
 
 /// Counts of one run.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     contents: u32,
     pub(super) peers: Vec<PeerRecord>,
     pub(super) transfers: Vec<TransferRecord>,
@@ -39,7 +39,7 @@ pub(super) struct Tally {
     ends: Vec<[u32; 2]>,
 }
 
-impl Tally {
+impl Counters {
     pub(super) fn new(setup: &Setup) -> Self {
         let mut wants = vec![0_u32; setup.peers.len()];
         for leecher in setup.contents.iter().flat_map(|content| &content.leechers) {

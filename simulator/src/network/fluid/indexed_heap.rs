@@ -11,13 +11,13 @@ const ABSENT: u32 = u32::MAX;
 
 /// The earliest time of each link.
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
+pub(super) struct IndexedHeap {
     heap: Vec<(Time, u32)>,
     /// For each link its place in the heap.
     places: Vec<u32>,
 }
 
-impl Agenda {
+impl IndexedHeap {
     /// Makes room for links below `links`.
     pub(super) fn grow(&mut self, links: usize) {
         if links > self.places.len() {
@@ -109,18 +109,18 @@ mod tests {
         fn the_first_is_the_least_of_a_map(
             steps in prop::collection::vec((0u32..40, prop::option::of(0u64..50)), 1..300)
         ) {
-            let mut agenda = Agenda::default();
-            agenda.grow(40);
+            let mut heap = IndexedHeap::default();
+            heap.grow(40);
             let mut map = BTreeMap::new();
             for (link, at) in steps {
                 let at = at.map(Time::from_nanos);
-                agenda.set(link, at);
+                heap.set(link, at);
                 match at {
                     Some(at) => map.insert(link, at),
                     None => map.remove(&link),
                 };
                 let least = map.iter().map(|(link, at)| (*at, *link)).min();
-                prop_assert_eq!(agenda.first(), least);
+                prop_assert_eq!(heap.first(), least);
             }
         }
     }

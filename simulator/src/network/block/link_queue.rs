@@ -13,7 +13,7 @@ use super::super::server::Server;
 
 /// A link, its queue and its present service.
 #[derive(Debug)]
-pub(super) struct Station {
+pub(super) struct LinkQueue {
     pub(super) link: Link,
     server: Server,
     /// By order: of sending at an uplink, of arrival elsewhere.
@@ -23,7 +23,7 @@ pub(super) struct Station {
     service: u32,
 }
 
-impl Station {
+impl LinkQueue {
     pub(super) fn new(link: Link, rate: Option<Rate>) -> Self {
         Self {
             link,

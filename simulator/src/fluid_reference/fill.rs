@@ -54,7 +54,7 @@ impl FlowState {
 
 /// What ends next as the level rises: a level as the bits of a float that is never negative,
 /// which are in the order of the numbers.
-pub(super) type Agenda = BinaryHeap<Reverse<(u64, Item)>>;
+pub(super) type EventHeap = BinaryHeap<Reverse<(u64, Item)>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Item {
@@ -93,7 +93,7 @@ impl Sharing {
             if class.state.given > 0.0 && !class.state.is_late && class.state.rising > 0 {
                 class.state.is_late = true;
                 let level = class.state.given / class.weight;
-                self.agenda
+                self.events
                     .push(Reverse((level.to_bits(), Item::Late(payer))));
             }
         }
@@ -105,7 +105,7 @@ impl Sharing {
 
     /// Lets everything rise from nothing that is not fixed.
     pub(super) fn prepare(&mut self, part: &Part) {
-        self.agenda.clear();
+        self.events.clear();
         for &link in &part.links {
             let entry = &mut self.links[link as usize];
             entry.state.bound = entry.capacity.map_or(f64::INFINITY, |bytes| bytes as f64);
@@ -230,7 +230,7 @@ impl Sharing {
             self.plan_flow(flow, 0.0);
         }
         let mut stopped = Vec::new();
-        while let Some(Reverse((bits, item))) = self.agenda.pop() {
+        while let Some(Reverse((bits, item))) = self.events.pop() {
             let level = f64::from_bits(bits);
             stopped.clear();
             match item {
@@ -263,7 +263,7 @@ impl Sharing {
     fn is_due(&mut self, end: Option<f64>, level: f64, item: Item) -> bool {
         match end {
             Some(end) if end > level => {
-                self.agenda.push(Reverse((end.to_bits(), item)));
+                self.events.push(Reverse((end.to_bits(), item)));
                 false
             }
             end => end.is_some(),
@@ -362,14 +362,14 @@ impl Sharing {
     fn plan_flow(&mut self, flow: u32, level: f64) {
         if let Some(end) = self.flow_end(flow) {
             let end = end.max(level);
-            self.agenda.push(Reverse((end.to_bits(), Item::Flow(flow))));
+            self.events.push(Reverse((end.to_bits(), Item::Flow(flow))));
         }
     }
 
     fn plan_link(&mut self, link: u32, level: f64) {
         if let Some(end) = self.link_end(link) {
             let end = end.max(level);
-            self.agenda.push(Reverse((end.to_bits(), Item::Link(link))));
+            self.events.push(Reverse((end.to_bits(), Item::Link(link))));
         }
     }
 

@@ -7,7 +7,7 @@
 use fairhaul_core::units::Rate;
 
 use super::class::{Class, Order, Rank};
-use super::fill::{Agenda, FlowState, LinkState};
+use super::fill::{EventHeap, FlowState, LinkState};
 use crate::setup::NewRate;
 
 /// Something that bounds the sum of the rates of its flows: a link, or a target at a source.
@@ -68,7 +68,7 @@ pub(crate) struct Sharing {
     changed: Vec<u32>,
     /// Flows that came since then, and those whose siblings went.
     concerned: Vec<u32>,
-    pub(super) agenda: Agenda,
+    pub(super) events: EventHeap,
 }
 
 /// Flows and limits that must be looked at together.

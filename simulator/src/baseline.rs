@@ -1,7 +1,7 @@
 //! What a swarm is measured against: the least times that any policy could reach, equal service.
 //!
 //! Knows of a run only who joined and completed when, so simulated and real runs have the same
-//! yardstick.
+//! baseline.
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
