@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use fairhaul_lab::emulate::machines::FleetError;
-use fairhaul_lab::emulate::stage::{RELAY, relay};
+use fairhaul_lab::emulate::netns::{RELAY, relay};
 use fairhaul_lab::output::{self, OutputError};
 use fairhaul_lab::runner::JobError;
 use fairhaul_lab::scenario::{self, Scenario};

@@ -11,7 +11,7 @@ mod tables;
 use fairhaul_simulator::metrics::{self, Direction};
 
 use crate::output::{CellRuns, OutputError, Results};
-use crate::report::headline;
+use crate::report::summary_metrics;
 use crate::stats::{self, Centre, Estimate};
 
 pub use best::{Best, best};
@@ -211,7 +211,7 @@ pub fn compare(results: &Results, baseline: &str) -> Result<Comparison, CompareE
             rows.extend(difference(results, (index, cell), base, metric));
         }
     }
-    let headlines = headline::headlines(results);
+    let headlines = summary_metrics::headlines(results);
     let shown: Vec<usize> = headlines.iter().map(|headline| headline.metric).collect();
     let headline = judge(results, &mut rows, &shown);
     for metric in (0..results.metrics.len()).filter(|metric| !shown.contains(metric)) {

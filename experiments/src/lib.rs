@@ -15,4 +15,4 @@ pub mod runner;
 pub mod scenario;
 pub mod stats;
 pub mod terminal;
-pub mod worlds;
+pub mod validation;

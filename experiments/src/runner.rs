@@ -24,7 +24,7 @@ use crate::scenario::{BadInput, Cell, Scenario};
 
 mod emulated;
 
-pub use emulated::{Emulated, Ground, Here, MACHINE_CPU, default_out, distrust};
+pub use emulated::{Backend, Emulated, Here, MACHINE_CPU, default_out, distrust};
 
 /// In which world a scenario is run.
 #[derive(Clone, Debug)]

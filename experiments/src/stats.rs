@@ -183,7 +183,7 @@ pub fn p_value(values: &[f64], centre: Centre) -> Option<f64> {
 /// is significant at a level if its adjusted probability is not above it.
 ///
 /// Source: S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
-///         Journal of Statistics 6, 1979.
+///         Observations of Statistics 6, 1979.
 #[must_use]
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();

@@ -6,14 +6,14 @@
 mod columns;
 mod layout;
 mod picture;
-mod worlds;
+mod validation;
 
 use std::io::IsTerminal;
 
 use crate::compare::{self, Comparison, Verdict};
 use crate::output::Results;
 use crate::report::digits::significant;
-use crate::report::headline::{self, Headline};
+use crate::report::summary_metrics::{self, Headline};
 use crate::report::words;
 use crate::runner;
 use crate::stats::{Centre, Estimate};
@@ -21,7 +21,7 @@ use crate::stats::{Centre, Estimate};
 use columns::{Column, fit, grid};
 use layout::{clip, width_of, wrap};
 pub use picture::picture;
-pub use worlds::worlds;
+pub use validation::worlds;
 
 /// Columns of a terminal that does not say how wide it is.
 const DEFAULT_WIDTH: usize = 80;
@@ -110,7 +110,7 @@ pub fn overview(results: &Results, style: Style) -> String {
 #[must_use]
 pub fn table(results: &Results, style: Style) -> String {
     let labels = labels(results);
-    let headlines = headline::headlines(results);
+    let headlines = summary_metrics::headlines(results);
     let best = compare::best(results, &headlines);
     let left = width_of(&labels).max(width_of(&[axis_title(results)]));
     let room = style.width.saturating_sub(left);
@@ -196,7 +196,7 @@ pub fn differences(results: &Results, comparison: &Comparison, style: Style) -> 
     let labels = labels(results);
     let mut cells: Vec<usize> = comparison.rows.iter().map(|row| row.cell).collect();
     cells.dedup();
-    let headlines = headline::headlines(results);
+    let headlines = summary_metrics::headlines(results);
     let left = width_of(&labels);
     let room = style.width.saturating_sub(left);
     let columns = |halves: bool| -> Vec<Column> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fairhaul_lab::{compare, terminal, worlds};
+use fairhaul_lab::{compare, terminal, validation};
 
 use super::{Failure, print, print_json};
 
@@ -48,9 +48,9 @@ fn differences(dir: &Path, baseline: Option<&str>, json: bool) -> Result<u8, Fai
 
 /// How far an emulated result is from the simulated one of the same scenario.
 fn two_worlds(dir: &Path, emulated: &Path, out: Option<&Path>, json: bool) -> Result<u8, Failure> {
-    let failure = |error: worlds::WorldsError| Failure(error.exit_code(), error.to_string());
-    let found = worlds::compare_worlds(dir, emulated).map_err(failure)?;
-    let table = worlds::write_table(&found, emulated, out).map_err(failure)?;
+    let failure = |error: validation::WorldsError| Failure(error.exit_code(), error.to_string());
+    let found = validation::compare_worlds(dir, emulated).map_err(failure)?;
+    let table = validation::write_table(&found, emulated, out).map_err(failure)?;
     for warning in &found.warnings {
         eprintln!("fairlab: warning: {warning}");
     }

@@ -9,7 +9,7 @@ use fairhaul_lab::emulate::Interrupt;
 use fairhaul_lab::emulate::machines::inventory::Inventory;
 use fairhaul_lab::emulate::machines::ssh::Login;
 use fairhaul_lab::emulate::machines::{self, Fleet, FleetError};
-use fairhaul_lab::runner::{Ground, JobError};
+use fairhaul_lab::runner::{Backend, JobError};
 use fairhaul_lab::scenario::Scenario;
 
 use super::Failure;
@@ -105,8 +105,8 @@ pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
     };
     let fleet = Fleet::new(inventory, options);
     let fleet = fleet.map_err(|error: FleetError| Failure::from(JobError::from(error)))?;
-    let ground = Ground::Machines(Arc::new(fleet));
-    args.real.play(&scenario, "deployed", ground, interrupt)
+    let backend = Backend::Machines(Arc::new(fleet));
+    args.real.play(&scenario, "deployed", backend, interrupt)
 }
 
 /// What `scripts/static.sh` has built here or beside this program's folder, or what FAIRHAUL

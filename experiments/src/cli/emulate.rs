@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fairhaul_lab::emulate::Interrupt;
-use fairhaul_lab::runner::{Ground, Here};
+use fairhaul_lab::runner::{Backend, Here};
 use fairhaul_lab::scenario::Scenario;
 
 use super::Failure;
@@ -38,6 +38,6 @@ pub(super) fn emulate(args: EmulateArgs) -> Result<u8, Failure> {
         keep: args.keep,
         work: args.work,
     };
-    let ground = Ground::Here(here);
-    args.real.play(&scenario, "emulated", ground, interrupt)
+    let backend = Backend::Here(here);
+    args.real.play(&scenario, "emulated", backend, interrupt)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fairhaul_lab::emulate::{Interrupt, Speed};
-use fairhaul_lab::runner::{self, Emulated, Ground, Job, World};
+use fairhaul_lab::runner::{self, Backend, Emulated, Job, World};
 use fairhaul_lab::scenario::Scenario;
 
 use super::place::{Place, how_to_go_on};
@@ -36,12 +36,12 @@ pub(super) struct RealArgs {
 }
 
 impl RealArgs {
-    /// Plays `scenario` on `ground`; `world` is what the result is called after.
+    /// Plays `scenario` on `backend`; `world` is what the result is called after.
     pub(super) fn play(
         self,
         scenario: &Scenario,
         world: &str,
-        ground: Ground,
+        backend: Backend,
         interrupt: Interrupt,
     ) -> Result<u8, Failure> {
         let first = self.replication;
@@ -58,7 +58,7 @@ impl RealArgs {
             file: self.file,
             world: World::Emulated(Emulated {
                 speed: self.speed,
-                ground,
+                backend,
                 interrupt,
             }),
         };

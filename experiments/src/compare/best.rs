@@ -4,7 +4,7 @@ use fairhaul_simulator::metrics::Direction;
 
 use super::LEVEL;
 use crate::output::Results;
-use crate::report::headline::{self, Headline};
+use crate::report::summary_metrics::{self, Headline};
 use crate::stats;
 
 /// The best cells of each headline.
@@ -32,7 +32,7 @@ struct Contest {
 /// difference that matters. Where two cannot be told apart, none is.
 #[must_use]
 pub fn best(results: &Results, headlines: &[Headline]) -> Best {
-    let groups = headline::groups(results);
+    let groups = summary_metrics::groups(results);
     let mut contests = Vec::new();
     for (at, headline) in headlines.iter().enumerate() {
         for group in &groups {

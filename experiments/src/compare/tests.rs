@@ -245,7 +245,7 @@ fn noise_gives_a_verdict_in_about_one_table_of_twenty() {
             .iter()
             .filter(|row| row.p.unwrap() < LEVEL)
             .count();
-        let best = best(&results, &headline::headlines(&results));
+        let best = best(&results, &summary_metrics::headlines(&results));
         starred += best.cells[0].len();
     }
     assert!(tables <= 12, "{tables} of 100 tables are wrong");
@@ -269,7 +269,7 @@ fn a_star_is_for_one_that_is_better_than_every_other() {
             }
         }
         let results = Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap();
-        best(&results, &headline::headlines(&results)).cells
+        best(&results, &summary_metrics::headlines(&results)).cells
     };
     assert!(with(5.0)[0].is_empty());
     assert_eq!(with(4.0), [[0]]);

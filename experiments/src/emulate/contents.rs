@@ -10,9 +10,9 @@ use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::setup::Setup;
 
 use super::Interrupt;
+use super::environment::Environment;
 use super::error::EmulateError;
-use super::place::Place;
-use super::units::Unit;
+use super::item::Unit;
 
 /// Bytes of one content, as they are needed. A read fails once the end is asked for.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Read for Bytes {
 /// Writes the files of everything to the machines of those who have it from the start.
 pub(super) fn write(
     setup: &Setup,
-    place: &mut dyn Place,
+    place: &mut dyn Environment,
     interrupt: &Interrupt,
 ) -> Result<(), EmulateError> {
     let streams = Streams::new(setup.rng_seed, setup.replication);
@@ -79,7 +79,7 @@ pub(super) fn write(
             if interrupt.is_set() {
                 return Err(EmulateError::Interrupted);
             }
-            put.map_err(|error| EmulateError::Place {
+            put.map_err(|error| EmulateError::Environment {
                 peer: setup.peers[peer as usize].name.clone(),
                 error,
             })?;

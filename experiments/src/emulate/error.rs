@@ -2,7 +2,7 @@
 
 use fairhaul::control::api::Failure;
 
-use super::place::PlaceError;
+use super::environment::EnvironmentError;
 
 /// Something of a scenario that real nodes cannot do: found before anything is started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,11 +35,11 @@ pub enum EmulateError {
     },
     /// A machine could not do something.
     #[error("{peer}: {error}")]
-    Place {
+    Environment {
         /// Whose machine.
         peer: String,
         /// What it said.
-        error: PlaceError,
+        error: EnvironmentError,
     },
     /// A process ended that nobody had told to.
     #[error("{peer} died {when}: {last}")]

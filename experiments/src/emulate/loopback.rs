@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use fairhaul_core::units::Rate;
 
-use super::place::{Place, PlaceError};
+use super::environment::{Environment, EnvironmentError};
 use super::process::{Process, SOCKET};
 
 /// Addresses that it has: 127.77.0.1 to 127.77.249.250.
@@ -50,27 +50,27 @@ impl Loopback {
         program: &Path,
         work: Option<&Path>,
         keep: bool,
-    ) -> Result<Self, PlaceError> {
+    ) -> Result<Self, EnvironmentError> {
         if peers > PEERS_MAX {
-            return Err(PlaceError(format!(
+            return Err(EnvironmentError(format!(
                 "the loopback: {peers} peers; allowed {PEERS_MAX}"
             )));
         }
         if !program.is_file() {
             let program = program.display();
-            return Err(PlaceError(format!(
+            return Err(EnvironmentError(format!(
                 "{program}: no such program; --fairhaul says where the engine is"
             )));
         }
         let port = TcpListener::bind((Ipv4Addr::new(127, 77, 250, 1), 0));
-        let port = port.map_err(|error| PlaceError(format!("127.77.250.1: {error}")))?;
+        let port = port.map_err(|error| EnvironmentError(format!("127.77.250.1: {error}")))?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let parent = work.map_or_else(std::env::temp_dir, Path::to_owned);
         let parent = std::path::absolute(&parent).unwrap_or(parent);
         let work = parent.join(format!("fairlab-{}-{number}", std::process::id()));
         let made = fs::create_dir_all(&parent)
             .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&work));
-        made.map_err(|error| PlaceError(format!("{}: {error}", work.display())))?;
+        made.map_err(|error| EnvironmentError(format!("{}: {error}", work.display())))?;
         let homes: Vec<PathBuf> = (0..peers).map(|row| work.join(row.to_string())).collect();
         Ok(Self {
             program: program.to_owned(),
@@ -96,7 +96,7 @@ impl Loopback {
     }
 }
 
-impl Place for Loopback {
+impl Environment for Loopback {
     fn listen(&self, peer: u32) -> SocketAddr {
         let part = |number: u32| u8::try_from(number).expect("peers are at most 250 * 250");
         let host = Ipv4Addr::new(127, 77, part(peer / 250), part(peer % 250 + 1));
@@ -120,7 +120,7 @@ impl Place for Loopback {
         self.socket(peer)
     }
 
-    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), PlaceError> {
+    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), EnvironmentError> {
         let path = self.homes[peer as usize].join(name);
         let mut written = 0;
         let put = || -> io::Result<()> {
@@ -143,30 +143,30 @@ impl Place for Loopback {
         let result = { put }();
         result.map_err(|error| {
             let path = path.display();
-            PlaceError(format!("{path}: {error}, after {written} bytes"))
+            EnvironmentError(format!("{path}: {error}, after {written} bytes"))
         })
     }
 
-    fn start(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn start(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         let mut command = Command::new(&self.program);
         command
             .args(["run", "-c"])
             .arg(self.homes[peer as usize].join("node.toml"));
-        // A ^C of the terminal is for the director: it ends the nodes in its own order.
+        // A ^C of the terminal is for the player: it ends the nodes in its own order.
         let spawn = |mut command: Command| command.process_group(0).spawn();
         self.processes[peer as usize].start(command, spawn)
     }
 
-    fn kill(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn kill(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.processes[peer as usize].kill();
         Ok(())
     }
 
-    fn stop(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn stop(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.processes[peer as usize].stop()
     }
 
-    fn alive(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn alive(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.processes[peer as usize].alive()
     }
 
@@ -175,15 +175,15 @@ impl Place for Loopback {
         _peer: u32,
         _up: Option<Rate>,
         _down: Option<Rate>,
-    ) -> Result<bool, PlaceError> {
+    ) -> Result<bool, EnvironmentError> {
         Ok(false)
     }
 
-    fn close(&mut self) -> Result<(), PlaceError> {
+    fn close(&mut self) -> Result<(), EnvironmentError> {
         self.processes.iter_mut().for_each(Process::kill);
         if !self.keep && !std::mem::replace(&mut self.closed, true) {
             let removed = fs::remove_dir_all(&self.work);
-            let fail = |error| PlaceError(format!("{}: {error}", self.work.display()));
+            let fail = |error| EnvironmentError(format!("{}: {error}", self.work.display()));
             return removed.map_err(fail);
         }
         Ok(())

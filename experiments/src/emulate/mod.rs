@@ -1,38 +1,38 @@
 //! Real nodes under a scenario: the second world, and the third.
 //!
-//! Decides nothing about transfers: the nodes do, as they would for anybody. A [`Place`] gives
-//! each peer of a scenario a machine; the director plays the scenario's times on it and writes
+//! Decides nothing about transfers: the nodes do, as they would for anybody. An [`Environment`] gives
+//! each peer of a scenario a machine; the player plays the scenario's times on it and writes
 //! down what happened, in the same record that a simulated run gives.
 //!
-//! [`Place`]: place::Place
+//! [`Environment`]: environment::Environment
 
-mod account;
-mod calls;
+mod assemble;
 pub mod contents;
+mod control_client;
 pub mod cpu;
-pub mod director;
+pub mod environment;
 mod error;
-mod journal;
+mod item;
 pub mod loopback;
 pub mod machines;
-mod members;
+pub mod netns;
+mod observations;
 pub mod parameters;
-pub mod place;
+pub mod player;
 mod process;
 mod scale;
 mod speed;
-pub mod stage;
 #[cfg(test)]
 mod tests;
-mod units;
+mod topology;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use director::{Options, Progress, play};
 pub use error::{EmulateError, Unsupported};
+pub use player::{Options, Progress, play};
 pub use scale::scale;
 pub use speed::Speed;
 

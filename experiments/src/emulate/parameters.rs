@@ -15,9 +15,9 @@ use fairhaul_core::time::Span;
 use fairhaul_core::units::{Rate, Weight};
 use fairhaul_simulator::setup::{Behaviour, FaultKind, NewRate, PeerSetup, Setup};
 
+use super::environment::Environment;
 use super::error::{EmulateError, Unsupported};
-use super::members;
-use super::place::Place;
+use super::topology;
 
 /// What a node may send, in percent of its link: caps count every byte at the socket, TLS and
 /// frames included, and the link is sized for those bytes; the rest is for acknowledgements
@@ -148,7 +148,7 @@ impl Files {
     ///
     /// If the system gives no random numbers, or a peer knows more than a node may connect to.
     pub fn new(setup: &Setup) -> Result<Self, EmulateError> {
-        let known = members::acquaintances(setup);
+        let known = topology::acquaintances(setup);
         for (peer, known) in setup.peers.iter().zip(&known) {
             if known.len() > CONNECTIONS.1 {
                 return Err(EmulateError::Unsupported(Unsupported {
@@ -199,7 +199,7 @@ impl Files {
         &self,
         setup: &Setup,
         peer: u32,
-        place: &dyn Place,
+        place: &dyn Environment,
         links: Links,
     ) -> Result<String, EmulateError> {
         let row = &setup.peers[peer as usize];
@@ -274,7 +274,7 @@ impl Files {
         setup: &Setup,
         peer: u32,
         other: u32,
-        place: &dyn Place,
+        place: &dyn Environment,
         scale: Scale,
     ) -> String {
         let row = &setup.peers[other as usize];

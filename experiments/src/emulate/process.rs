@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::place::PlaceError;
+use super::environment::EnvironmentError;
 
 /// The control socket in the folder of a peer.
 pub(super) const SOCKET: &str = "control.sock";
@@ -61,7 +61,7 @@ impl Process {
         &mut self,
         mut command: Command,
         spawn: impl FnOnce(Command) -> io::Result<Child>,
-    ) -> Result<(), PlaceError> {
+    ) -> Result<(), EnvironmentError> {
         if self.alive().is_ok() {
             return Err(failed(format!(
                 "{}: the node runs already",
@@ -113,7 +113,7 @@ impl Process {
     }
 
     /// Asks it to stop, and waits until it has.
-    pub(super) fn stop(&mut self) -> Result<(), PlaceError> {
+    pub(super) fn stop(&mut self) -> Result<(), EnvironmentError> {
         let Some(child) = &mut self.child else {
             return Ok(());
         };
@@ -140,7 +140,7 @@ impl Process {
     }
 
     /// Whether it runs; how it ended if not.
-    pub(super) fn alive(&mut self) -> Result<(), PlaceError> {
+    pub(super) fn alive(&mut self) -> Result<(), EnvironmentError> {
         if let Some(child) = &mut self.child {
             match child.try_wait() {
                 Ok(None) => return Ok(()),
@@ -181,6 +181,6 @@ fn how(status: ExitStatus) -> String {
     format!("ended, {status}")
 }
 
-fn failed(talk: String) -> PlaceError {
-    PlaceError(talk)
+fn failed(talk: String) -> EnvironmentError {
+    EnvironmentError(talk)
 }

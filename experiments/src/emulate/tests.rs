@@ -15,9 +15,9 @@ use fairhaul_simulator::setup::{
     Setup, TransferSetup,
 };
 
+use super::environment::{Environment, EnvironmentError};
 use super::loopback::Loopback;
 use super::parameters::Links;
-use super::place::{Place, PlaceError};
 use super::{EmulateError, Interrupt, Options, play};
 
 /// The engine's program; none if only the lab was built.
@@ -289,7 +289,7 @@ struct Fatal {
     name: Option<&'static str>,
 }
 
-impl Place for Fatal {
+impl Environment for Fatal {
     fn listen(&self, peer: u32) -> std::net::SocketAddr {
         self.inner.listen(peer)
     }
@@ -311,19 +311,19 @@ impl Place for Fatal {
         peer: u32,
         name: &str,
         bytes: &mut dyn std::io::Read,
-    ) -> Result<(), PlaceError> {
+    ) -> Result<(), EnvironmentError> {
         self.inner.put(peer, name, bytes)
     }
-    fn start(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn start(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.inner.start(peer)
     }
-    fn kill(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn kill(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.inner.kill(peer)
     }
-    fn stop(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn stop(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.inner.stop(peer)
     }
-    fn alive(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn alive(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.looks += u32::from(peer == self.victim);
         if self.looks == 3
             && peer == self.victim
@@ -339,10 +339,10 @@ impl Place for Fatal {
         peer: u32,
         up: Option<Rate>,
         down: Option<Rate>,
-    ) -> Result<bool, PlaceError> {
+    ) -> Result<bool, EnvironmentError> {
         self.inner.set_rates(peer, up, down)
     }
-    fn close(&mut self) -> Result<(), PlaceError> {
+    fn close(&mut self) -> Result<(), EnvironmentError> {
         self.inner.close()
     }
 }

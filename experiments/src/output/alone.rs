@@ -4,7 +4,7 @@
 //! own and is paired with every cell by replication.
 
 use super::{CellRuns, Results, RunValues};
-use crate::report::headline;
+use crate::report::summary_metrics;
 
 /// What the row is called, in the column of the cell and of the policy.
 const ALONE: &str = "alone";
@@ -14,8 +14,8 @@ impl Results {
     /// policy only; unchanged if no run has times alone.
     #[must_use]
     pub fn with_alone(mut self) -> Self {
-        let policy = headline::policy_axis(&self);
-        let rows: Vec<(usize, CellRuns)> = headline::groups(&self)
+        let policy = summary_metrics::policy_axis(&self);
+        let rows: Vec<(usize, CellRuns)> = summary_metrics::groups(&self)
             .iter()
             .filter_map(|group| {
                 let source = self.most_finished(group)?;

@@ -6,10 +6,10 @@ mod chart;
 mod data;
 pub mod digits;
 mod figures;
-pub mod headline;
 mod page;
 mod plan;
 mod script;
+pub mod summary_metrics;
 pub mod words;
 
 use std::path::{Path, PathBuf};

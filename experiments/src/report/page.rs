@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::digits::{self, significant};
-use super::headline::{self, Headline};
+use super::summary_metrics::{self, Headline};
 use super::words;
 use crate::compare::{self, Comparison, Verdict};
 use crate::output::{Manifest, Results};
@@ -26,7 +26,7 @@ pub(super) fn page(
     comparison: Option<&Comparison>,
     figures: &[Shown],
 ) -> String {
-    let headlines = headline::headlines(results);
+    let headlines = summary_metrics::headlines(results);
     let mut body = String::new();
     put(&mut body, format_args!("<h1>fairlab result</h1>\n"));
     put(
@@ -163,7 +163,7 @@ fn classes(results: &Results) -> String {
         "share_over_entitlement_max",
         "transfers_started",
     ];
-    let classes = headline::classes(results);
+    let classes = summary_metrics::classes(results);
     if classes.is_empty() {
         return String::new();
     }
@@ -171,14 +171,14 @@ fn classes(results: &Results) -> String {
         <th>cell</th>"
         .to_owned();
     for column in COLUMNS {
-        let title = headline::of_metric(results, column);
+        let title = summary_metrics::of_metric(results, column);
         let title = title.map_or_else(|| column.to_owned(), |found| found.long_title(column));
         put(&mut out, format_args!("<th>{}</th>", escape(&title)));
     }
     out += "</tr></thead>\n<tbody>\n";
     for class in &classes {
         let found =
-            COLUMNS.map(|column| headline::of_metric(results, &format!("{column}.{class}")));
+            COLUMNS.map(|column| summary_metrics::of_metric(results, &format!("{column}.{class}")));
         for cell in &results.cells {
             let (class, label) = (escape(class), escape(&results.label(cell)));
             put(

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::chart::{Axis, Dot, DotPanel, Figure, Line, LinePanel, Panel};
 use super::data::{self, FlowLine, Sample};
-use super::headline::{self, Headline, Kind};
+use super::summary_metrics::{self, Headline, Kind};
 use crate::output::{OutputError, Results};
 use crate::stats;
 
@@ -44,8 +44,8 @@ pub(super) fn figures(dir: &Path, results: &Results) -> Result<Vec<Figure>, Outp
 }
 
 fn shown(results: &Results) -> Shown {
-    let cells = headline::groups(results).pop().unwrap_or_default();
-    let policy = headline::policy_axis(results);
+    let cells = summary_metrics::groups(results).pop().unwrap_or_default();
+    let policy = summary_metrics::policy_axis(results);
     let label = |at: &usize| match policy {
         Some(axis) => results.cells[*at].params[axis].clone(),
         None => results.cells[*at].cell.clone(),
@@ -89,9 +89,9 @@ impl Shown {
 }
 
 fn headlines(results: &Results, shown: &Shown) -> Option<Figure> {
-    let panels: Vec<Panel> = headline::headlines(results)
+    let panels: Vec<Panel> = summary_metrics::headlines(results)
         .iter()
-        .take(headline::FIGURE_MAX)
+        .take(summary_metrics::FIGURE_MAX)
         .filter_map(|headline| dots(results, shown, headline))
         .collect();
     let columns = panels.len().min(3);
@@ -161,8 +161,8 @@ fn dots(results: &Results, shown: &Shown, headline: &Headline) -> Option<Panel> 
 }
 
 fn quantiles(dir: &Path, results: &Results, shown: &Shown) -> Result<Option<Figure>, OutputError> {
-    let kind = headline::kind(results);
-    let classes = headline::classes(results);
+    let kind = summary_metrics::kind(results);
+    let classes = summary_metrics::classes(results);
     let class = classes.first().filter(|_| kind == Kind::Transfers);
     let (name, samples, label, what) = if kind == Kind::Swarm {
         if !is_there(dir, "peers.csv") {
@@ -267,7 +267,7 @@ fn windowed(results: &Results, shown: &Shown) -> Option<Figure> {
         .metrics
         .iter()
         .enumerate()
-        .filter_map(|(at, name)| Some((headline::window_s(name)?, at)))
+        .filter_map(|(at, name)| Some((summary_metrics::window_s(name)?, at)))
         .collect();
     let lines = shown.cells.iter().zip(&shown.labels).enumerate();
     let lines: Vec<Line> = lines
@@ -392,7 +392,7 @@ fn classes(results: &Results, shown: &Shown) -> Option<Figure> {
     let panels: Vec<Panel> = names
         .iter()
         .filter_map(|name| {
-            let headline = headline::of_metric(results, name)?;
+            let headline = summary_metrics::of_metric(results, name)?;
             dots(results, shown, &headline)
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::headline::{self, Kind};
+use super::summary_metrics::{self, Kind};
 use crate::output::Results;
 
 /// The part that does not depend on the result.
@@ -15,8 +15,8 @@ pub(super) fn script(results: &Results) -> String {
         .iter()
         .map(|at| results.axes[*at].name.as_str())
         .collect();
-    let policy = headline::policy_axis(results);
-    let last = headline::groups(results).pop().unwrap_or_default();
+    let policy = summary_metrics::policy_axis(results);
+    let last = summary_metrics::groups(results).pop().unwrap_or_default();
     let common: serde_json::Map<String, serde_json::Value> = results
         .varying()
         .into_iter()
@@ -26,17 +26,17 @@ pub(super) fn script(results: &Results) -> String {
             Some((results.axes[at].name.clone(), json!(value)))
         })
         .collect();
-    let metrics: Vec<serde_json::Value> = headline::headlines(results)
+    let metrics: Vec<serde_json::Value> = summary_metrics::headlines(results)
         .iter()
-        .take(headline::FIGURE_MAX)
+        .take(summary_metrics::FIGURE_MAX)
         .map(|headline| {
             let name = &results.metrics[headline.metric];
             json!([name, headline.long_title(name), headline.scale])
         })
         .collect();
-    let kind = headline::kind(results);
+    let kind = summary_metrics::kind(results);
     let class = match kind {
-        Kind::Transfers => headline::classes(results)
+        Kind::Transfers => summary_metrics::classes(results)
             .into_iter()
             .next()
             .unwrap_or_default(),

@@ -4,7 +4,7 @@
 //! small transfers waited. Each is left out where the result has no such numbers.
 
 use super::digits::significant;
-use super::headline::{self, Headline};
+use super::summary_metrics::{self, Headline};
 use crate::output::{CellRuns, Results};
 
 /// A share that is within this of its entitlement, for sure, counts as kept.
@@ -19,7 +19,7 @@ const NAMED_MAX: usize = 4;
 /// alone. None for a group of one.
 #[must_use]
 pub fn sentences(results: &Results) -> Vec<String> {
-    let group = headline::groups(results).pop().unwrap_or_default();
+    let group = summary_metrics::groups(results).pop().unwrap_or_default();
     if group.len() < 2 {
         return Vec::new();
     }
@@ -36,7 +36,7 @@ struct Group<'a> {
 
 impl<'a> Group<'a> {
     fn new(results: &'a Results, group: &[usize]) -> Self {
-        let policy = headline::policy_axis(results);
+        let policy = summary_metrics::policy_axis(results);
         let name = |cell: &CellRuns| match policy {
             Some(axis) => cell.params[axis].clone(),
             None => cell.cell.clone(),
@@ -55,7 +55,7 @@ impl<'a> Group<'a> {
             let class = name.split_once('.')?.1;
             let wanted = name.starts_with(base);
             Some((
-                headline::of_metric(self.results, name).filter(|_| wanted)?,
+                summary_metrics::of_metric(self.results, name).filter(|_| wanted)?,
                 class,
             ))
         });
@@ -75,7 +75,7 @@ impl<'a> Group<'a> {
     /// Who was given most beyond its entitlement, by whom, and who kept it in its bounds.
     fn shares(&self) -> Option<String> {
         let shares = self.metrics("share_over_entitlement_p50");
-        let small = headline::classes(self.results);
+        let small = summary_metrics::classes(self.results);
         let small = small.first().map_or("", String::as_str);
         let most = |of: &(Headline, &str)| self.values(&of.0).first().map_or(0.0, |top| top.0);
         let others = shares.into_iter().filter(|(_, class)| *class != small);
@@ -150,11 +150,11 @@ impl<'a> Group<'a> {
 
     /// What the small ones waited, from alone to the worst.
     fn waits(&self) -> Option<String> {
-        let classes = headline::classes(self.results);
+        let classes = summary_metrics::classes(self.results);
         let small = classes.first()?;
         let metric = |p: &str| {
             let name = format!("completion_{p}_s.{small}");
-            headline::of_metric(self.results, &name)
+            summary_metrics::of_metric(self.results, &name)
         };
         let (median, tail) = (metric("p50")?, metric("p99")?);
         let both = |cell: &CellRuns| {

@@ -14,12 +14,12 @@ use indicatif::ProgressBar;
 
 use super::{Job, JobError, Run, RunFailure};
 use crate::emulate::cpu::{CpuMeter, CpuUse, TRUSTED_MAX_PCT};
-use crate::emulate::director::MEETING;
+use crate::emulate::environment::{Environment, EnvironmentError};
 use crate::emulate::loopback::Loopback;
 use crate::emulate::machines::{Fleet, FleetError, Machines};
 use crate::emulate::parameters::{self, Links};
-use crate::emulate::place::{Place, PlaceError};
-use crate::emulate::{EmulateError, Interrupt, Options, Speed, Unsupported, play, scale, stage};
+use crate::emulate::player::MEETING;
+use crate::emulate::{EmulateError, Interrupt, Options, Speed, Unsupported, netns, play, scale};
 use crate::output::{EmulatedFacts, Results};
 use crate::scenario::Scenario;
 
@@ -32,14 +32,14 @@ pub struct Emulated {
     /// How many times as fast as the scenario says.
     pub speed: Speed,
     /// Where.
-    pub ground: Ground,
+    pub backend: Backend,
     /// Whether it should end.
     pub interrupt: Interrupt,
 }
 
 /// Where real nodes run.
 #[derive(Clone, Debug)]
-pub enum Ground {
+pub enum Backend {
     /// On this machine.
     Here(Here),
     /// On others, by ssh.
@@ -96,25 +96,25 @@ impl Here {
         Ok(())
     }
 
-    fn place(&self, setup: &Setup) -> Result<(Box<dyn Place>, Links), EmulateError> {
-        let here = |error: PlaceError| EmulateError::Here(error.to_string());
+    fn place(&self, setup: &Setup) -> Result<(Box<dyn Environment>, Links), EmulateError> {
+        let here = |error: EnvironmentError| EmulateError::Here(error.to_string());
         if self.loopback {
             let peers = setup.peers.len();
             let place = Loopback::new(peers, &self.program, self.work.as_deref(), self.keep);
             return Ok((Box::new(place.map_err(here)?), Links::Caps));
         }
-        let options = stage::Options {
+        let options = netns::Options {
             work: self.work.clone(),
             fairhaul: Some(self.program.clone()),
             keep: self.keep,
-            ..stage::Options::default()
+            ..netns::Options::default()
         };
-        let place = stage::Namespaces::build(setup, &options).map_err(here)?;
+        let place = netns::Namespaces::build(setup, &options).map_err(here)?;
         Ok((Box::new(place), Links::Shaped))
     }
 
     /// Where the folders are that a person wanted to keep.
-    fn tell_kept(&self, place: &dyn Place, name: &str, bar: &ProgressBar) {
+    fn tell_kept(&self, place: &dyn Environment, name: &str, bar: &ProgressBar) {
         if self.keep {
             bar.suspend(|| eprintln!("{name}: files of the nodes: {}", place.home(0).display()));
         }
@@ -130,9 +130,9 @@ impl Meter<'_> {
     }
 }
 
-impl Ground {
+impl Backend {
     /// Machines for one run of `setup`, which is at the speed of the run already.
-    fn place(&self, setup: &Setup) -> Result<(Box<dyn Place>, Links), EmulateError> {
+    fn place(&self, setup: &Setup) -> Result<(Box<dyn Environment>, Links), EmulateError> {
         match self {
             Self::Here(here) => here.place(setup),
             Self::Machines(fleet) => match Machines::build(fleet, setup) {
@@ -166,19 +166,19 @@ impl Ground {
 impl Emulated {
     /// What stands for it in the key of a result.
     pub(super) fn key(&self) -> String {
-        let links = match &self.ground {
-            Ground::Here(here) if here.loopback => "loopback",
-            Ground::Here(_) => "links",
-            Ground::Machines(_) => "machines",
+        let links = match &self.backend {
+            Backend::Here(here) if here.loopback => "loopback",
+            Backend::Here(_) => "links",
+            Backend::Machines(_) => "machines",
         };
         format!("emulated {links} speed {}\n", self.speed)
     }
 
     /// What the manifest calls the world.
     pub(super) fn world(&self) -> &'static str {
-        match self.ground {
-            Ground::Here(_) => "emulated",
-            Ground::Machines(_) => "deployed",
+        match self.backend {
+            Backend::Here(_) => "emulated",
+            Backend::Machines(_) => "deployed",
         }
     }
 
@@ -189,7 +189,7 @@ impl Emulated {
         name: &str,
         bar: &ProgressBar,
     ) -> Result<(Record, CpuUse), EmulateError> {
-        let (mut place, links) = self.ground.place(&scale(setup, self.speed))?;
+        let (mut place, links) = self.backend.place(&scale(setup, self.speed))?;
         let options = Options {
             speed: self.speed,
             links,
@@ -200,14 +200,14 @@ impl Emulated {
         let played = play(setup, place.as_mut(), &options, &mut |progress| {
             if progress.phase.is_empty() {
                 // What was written and hashed before the clock started is no part of it.
-                meter.get_or_insert_with(|| self.ground.start_meter());
+                meter.get_or_insert_with(|| self.backend.start_meter());
                 bar.set_message(format!("{name} at {:.0} s", progress.now.as_secs_f64()));
             } else {
                 bar.set_message(format!("{name}: {}", progress.phase));
             }
         });
         let used = meter.map(Meter::finish).unwrap_or_default();
-        if let Ground::Here(here) = &self.ground {
+        if let Backend::Here(here) = &self.backend {
             here.tell_kept(place.as_ref(), name, bar);
         }
         let closed = place.close();
@@ -222,9 +222,9 @@ pub(super) fn check(emulated: &Emulated, runs: &[Run]) -> Result<(), JobError> {
     for run in runs {
         let setup = run.cell.resolve(run.replication)?;
         parameters::check(&setup).map_err(|error| JobError::Refused(error.into()))?;
-        match &emulated.ground {
-            Ground::Here(here) => here.refuse(&setup).map_err(JobError::Refused)?,
-            Ground::Machines(fleet) => {
+        match &emulated.backend {
+            Backend::Here(here) => here.refuse(&setup).map_err(JobError::Refused)?,
+            Backend::Machines(fleet) => {
                 fleet.seats(&setup).map_err(FleetError::from)?;
             }
         }
@@ -234,7 +234,7 @@ pub(super) fn check(emulated: &Emulated, runs: &[Run]) -> Result<(), JobError> {
 
 /// Reaches the machines that these runs need, if they are others than this one.
 pub(super) fn ready(emulated: &Emulated, runs: &[&Run]) -> Result<(), JobError> {
-    let Ground::Machines(fleet) = &emulated.ground else {
+    let Backend::Machines(fleet) = &emulated.backend else {
         return Ok(());
     };
     let setups = runs.iter().map(|run| run.cell.resolve(run.replication));
@@ -302,7 +302,7 @@ fn busiest(results: &Results) -> Option<f64> {
 pub(super) fn facts(emulated: &Emulated, results: &Results) -> EmulatedFacts {
     let worst = busiest(results).unwrap_or(0.0);
     EmulatedFacts {
-        links: emulated.ground.links().to_owned(),
+        links: emulated.backend.links().to_owned(),
         speed: emulated.speed,
         node_share_of_link_pct: parameters::LINK_SHARE_PCT,
         machine_cpu_pct: format!("{worst:.1}"),
@@ -314,11 +314,11 @@ pub(super) fn facts(emulated: &Emulated, results: &Results) -> EmulatedFacts {
 /// The command that repeats one run.
 pub(super) fn again(job: &Job, run: &Run) -> String {
     let (command, more) = match &job.world {
-        super::World::Emulated(Emulated { ground, speed, .. }) => {
-            let (command, mut more) = match ground {
-                Ground::Here(here) if here.loopback => ("emulate", " --loopback".to_owned()),
-                Ground::Here(_) => ("emulate", String::new()),
-                Ground::Machines(fleet) => {
+        super::World::Emulated(Emulated { backend, speed, .. }) => {
+            let (command, mut more) = match backend {
+                Backend::Here(here) if here.loopback => ("emulate", " --loopback".to_owned()),
+                Backend::Here(_) => ("emulate", String::new()),
+                Backend::Machines(fleet) => {
                     let inventory = fleet.inventory().display();
                     ("deploy", format!(" --inventory {inventory}"))
                 }

@@ -4,7 +4,7 @@ use super::layout::{pad_left, pad_right, width_of};
 use super::{IDENTICAL, Style};
 use crate::output::Results;
 use crate::report::digits::{self, significant};
-use crate::report::headline::Headline;
+use crate::report::summary_metrics::Headline;
 use crate::stats::Estimate;
 
 /// One metric, ready to print.

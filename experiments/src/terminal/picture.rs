@@ -4,21 +4,21 @@ use super::layout::{clip, pad_right, width_of};
 use super::{Style, labels};
 use crate::output::{CellRuns, Results};
 use crate::report::digits::significant;
-use crate::report::headline::{self, Headline, Spread};
+use crate::report::summary_metrics::{self, Headline, Spread};
 
 /// Strips of percentiles on a log axis beside bars of the distance from the ideal.
 #[must_use]
 pub fn picture(results: &Results, style: Style) -> String {
     let labels = labels(results);
     let left = width_of(&labels);
-    let bar = headline::distance(results);
+    let bar = summary_metrics::distance(results);
     let bar_width = if bar.is_some() { 16 } else { 0 };
     let strip_width = style
         .width
         .saturating_sub(left + bar_width + 14)
         .clamp(20, 60);
-    let strips =
-        headline::spread(results).and_then(|spread| Strips::new(spread, results, strip_width));
+    let strips = summary_metrics::spread(results)
+        .and_then(|spread| Strips::new(spread, results, strip_width));
     if strips.is_none() && bar.is_none() {
         return String::new();
     }

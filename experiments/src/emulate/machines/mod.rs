@@ -3,7 +3,7 @@
 //! Decides how a run gets machines, and how they are given back. Everything goes by the
 //! system's own ssh, one connection a machine, which never asks a person anything. At its other
 //! end is a shell script, `agent.sh`, that starts, watches and ends nodes and is no file there;
-//! control sockets come here through the same connection, so the director asks a node there as
+//! control sockets come here through the same connection, so the player asks a node there as
 //! it asks one here. All that lies on a machine lies in one folder, `.fairlab-NAME`, with a
 //! marker of whose it is.
 //!
@@ -18,13 +18,13 @@
 //! caps; delays are those that the machines have.
 
 mod agent;
-pub mod assign;
-mod carry;
+mod copy;
+mod disk_space;
+mod environment;
+mod host;
 pub mod inventory;
-mod place;
-mod room;
+pub mod placement;
 pub mod ssh;
-mod station;
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
@@ -39,14 +39,14 @@ use std::time::Duration;
 
 use fairhaul_simulator::setup::Setup;
 
-use self::assign::{NoSeat, Seat};
+use self::host::Host;
 use self::inventory::Inventory;
+use self::placement::{NoSeat, Seat};
 use self::ssh::Login;
-use self::station::Station;
 use super::Interrupt;
 use super::cpu::CpuUse;
 
-pub use self::place::Machines;
+pub use self::environment::Machines;
 
 /// The port of the first node of a machine, unless a person says: beside that of a deployed one.
 pub const PORT: u16 = 7441;
@@ -128,7 +128,7 @@ pub struct Fleet {
     /// The folder of sockets.
     local: PathBuf,
     name: String,
-    stations: Vec<Arc<Station>>,
+    hosts: Vec<Arc<Host>>,
     runs: AtomicU32,
     over: Arc<AtomicBool>,
     watchers: Mutex<Vec<JoinHandle<()>>>,
@@ -170,15 +170,15 @@ impl Fleet {
         let made = DirBuilder::new().mode(0o700).create(&local);
         made.map_err(|error| FleetError::Here(format!("{}: {error}", local.display())))?;
         let rows = (0..).zip(&inventory.machines);
-        let stations = rows.map(|(row, machine): (usize, _)| {
+        let hosts = rows.map(|(row, machine): (usize, _)| {
             let label = inventory.at(machine);
             let socket = local.join(format!("m{row}"));
-            Arc::new(Station::new(machine.clone(), label, socket))
+            Arc::new(Host::new(machine.clone(), label, socket))
         });
         let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let nanos = nanos.map_or(0, |since| since.as_nanos() & 0xffff_ffff);
         Ok(Self {
-            stations: stations.collect(),
+            hosts: hosts.collect(),
             inventory,
             options,
             local,
@@ -198,7 +198,7 @@ impl Fleet {
         let peers: Vec<&str> = setup.peers.iter().map(|peer| peer.name.as_str()).collect();
         let machines = self.inventory.machines.iter();
         let machines: Vec<&str> = machines.map(|machine| machine.name.as_str()).collect();
-        assign::assign(&peers, &machines, self.options.port, self.options.crowded)
+        placement::assign(&peers, &machines, self.options.port, self.options.crowded)
     }
 
     /// Reaches every machine that one of `setups` needs, brings the program there, and looks at
@@ -209,10 +209,10 @@ impl Fleet {
     /// The first machine that cannot be used.
     pub fn ready(&self, setups: &[Setup]) -> Result<(), FleetError> {
         let program = fs::metadata(&self.options.program).map_or(0, |meta| meta.len());
-        let mut needs = vec![0_u64; self.stations.len()];
+        let mut needs = vec![0_u64; self.hosts.len()];
         for setup in setups {
             let seats = self.seats(setup)?;
-            let run = room::needs(setup, &seats, self.stations.len(), program);
+            let run = disk_space::needs(setup, &seats, self.hosts.len(), program);
             for (need, run) in needs.iter_mut().zip(run) {
                 *need = (*need).max(run);
             }
@@ -220,9 +220,10 @@ impl Fleet {
         let used: BTreeSet<usize> = (0..needs.len()).filter(|row| needs[*row] > 0).collect();
         self.reach(&used)?;
         for row in used {
-            let station = &self.stations[row];
-            if let Some(why) = room::refusal(needs[row].saturating_sub(program), station.free()?) {
-                return Err(FleetError::Room(format!("{}: {why}", station.label)));
+            let host = &self.hosts[row];
+            if let Some(why) = disk_space::refusal(needs[row].saturating_sub(program), host.free()?)
+            {
+                return Err(FleetError::Room(format!("{}: {why}", host.label)));
             }
         }
         Ok(())
@@ -230,14 +231,14 @@ impl Fleet {
 
     /// Connects machines that are not.
     fn reach(&self, rows: &BTreeSet<usize>) -> Result<(), FleetError> {
-        let away: Vec<&Arc<Station>> = rows
+        let away: Vec<&Arc<Host>> = rows
             .iter()
-            .map(|row| &self.stations[*row])
-            .filter(|station| !station.is_there())
+            .map(|row| &self.hosts[*row])
+            .filter(|host| !host.is_there())
             .collect();
         let stop = AtomicBool::new(false);
-        let reach = |station: &Station| {
-            let reached = station.reach(&self.name, &self.options, &stop);
+        let reach = |host: &Host| {
+            let reached = host.reach(&self.name, &self.options, &stop);
             stop.fetch_or(reached.is_err(), Ordering::Relaxed);
             reached
         };
@@ -245,7 +246,7 @@ impl Fleet {
             let reached: Vec<Result<(), FleetError>> = thread::scope(|scope| {
                 let threads: Vec<_> = group
                     .iter()
-                    .map(|station| scope.spawn(|| reach(station)))
+                    .map(|host| scope.spawn(|| reach(host)))
                     .collect();
                 let joined = threads.into_iter().map(|thread| {
                     let panicked = |_| Err(FleetError::Here("a thread has panicked".to_owned()));
@@ -259,19 +260,19 @@ impl Fleet {
             if let Some(error) = first {
                 return Err(error);
             }
-            for station in group {
-                self.watch(station);
+            for host in group {
+                self.watch(host);
             }
         }
         Ok(())
     }
 
     /// Looks at a machine until it is lost.
-    fn watch(&self, station: &Arc<Station>) {
-        let (station, over) = (Arc::clone(station), Arc::clone(&self.over));
+    fn watch(&self, host: &Arc<Host>) {
+        let (host, over) = (Arc::clone(host), Arc::clone(&self.over));
         let watcher = thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) && station.is_there() {
-                station.look();
+            while !over.load(Ordering::Relaxed) && host.is_there() {
+                host.look();
                 thread::park_timeout(LOOK);
             }
         });
@@ -281,18 +282,15 @@ impl Fleet {
 
     /// From now on the load of the machines is measured.
     pub fn begin_tally(&self) {
-        for station in &self.stations {
-            station.begin_tally();
+        for host in &self.hosts {
+            host.begin_tally();
         }
     }
 
     /// The load of the busiest machine since.
     #[must_use]
     pub fn end_tally(&self) -> CpuUse {
-        let all = self
-            .stations
-            .iter()
-            .filter_map(|station| station.end_tally());
+        let all = self.hosts.iter().filter_map(|host| host.end_tally());
         let busier = |one: CpuUse, other: CpuUse| CpuUse {
             mean_pct: one.mean_pct.max(other.mean_pct),
             worst_second_pct: one.worst_second_pct.max(other.worst_second_pct),
@@ -311,8 +309,8 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         // All at once, so that many machines take no longer than one.
-        for station in &self.stations {
-            station.leave();
+        for host in &self.hosts {
+            host.leave();
         }
         let watchers = self.watchers.get_mut();
         for watcher in watchers.unwrap_or_else(PoisonError::into_inner).drain(..) {
@@ -320,8 +318,8 @@ impl Drop for Fleet {
             // It only looks; a panic of it was told by the standard library.
             let _ = watcher.join();
         }
-        for station in &self.stations {
-            station.part();
+        for host in &self.hosts {
+            host.part();
         }
         let _ = fs::remove_dir_all(&self.local);
     }

@@ -102,7 +102,7 @@ impl Login {
 
 fn ssh() -> Command {
     let mut ssh = Command::new("ssh");
-    // A ^C of the terminal is for the director: it ends the nodes in its own order.
+    // A ^C of the terminal is for the player: it ends the nodes in its own order.
     ssh.process_group(0).stdin(Stdio::null());
     ssh.env("LC_ALL", "C");
     ssh

@@ -1,19 +1,19 @@
 //! Curves: metrics against something that varies and is a number, a line a policy.
 
 use super::super::chart::{Axis, Figure, Line, LinePanel, Panel};
-use super::super::headline::{self, Headline};
+use super::super::summary_metrics::{self, Headline};
 use super::{ends, shown};
 use crate::output::Results;
 
 /// Metrics against the first axis that is a number and is not what is compared.
 pub(super) fn curves(results: &Results) -> Option<Figure> {
-    let policy = headline::policy_axis(results);
+    let policy = summary_metrics::policy_axis(results);
     let axis = results.varying().into_iter().find(|at| {
         Some(*at) != policy && results.axes[*at].numbers().is_some_and(|n| n.len() > 1)
     })?;
     // What the classes wait and get may change with the axis, so all headlines are drawn.
-    let headlines = headline::headlines(results);
-    let chosen = headlines.iter().take(headline::FIGURE_MAX);
+    let headlines = summary_metrics::headlines(results);
+    let chosen = headlines.iter().take(summary_metrics::FIGURE_MAX);
     let panels: Vec<Panel> = chosen
         .filter_map(|headline| curve(results, axis, policy?, headline))
         .collect();

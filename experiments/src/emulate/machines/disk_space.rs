@@ -5,8 +5,8 @@
 
 use fairhaul_simulator::setup::Setup;
 
-use super::assign::Seat;
-use crate::emulate::units::Unit;
+use super::placement::Seat;
+use crate::emulate::item::Unit;
 
 /// What every node may put on disk beside contents: key, log, state.
 const NODE_DISK: u64 = 1 << 20;

@@ -1,4 +1,4 @@
-//! The director: plays the times of a scenario on real nodes, and writes down what happened.
+//! The player: plays the times of a scenario on real nodes, and writes down what happened.
 //!
 //! Decides when who is started, stopped and asked, and nothing about transfers. Refuses to go
 //! on when a node dies without being told: such a run is a failed run.
@@ -25,13 +25,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::account::{self, Facts};
+use super::assemble::{self, Facts};
+use super::environment::{Environment, EnvironmentError};
 use super::error::EmulateError;
-use super::journal::Journal;
+use super::item::Unit;
+use super::observations::Observations;
 use super::parameters::{self, Files, Links};
-use super::place::{Place, PlaceError};
-use super::units::Unit;
-use super::{Interrupt, Speed, calls, contents, scale};
+use super::{Interrupt, Speed, contents, control_client, scale};
 
 mod acting;
 
@@ -78,7 +78,7 @@ pub struct Progress {
 /// What keeps the run from being done or from being one: see [`EmulateError`].
 pub fn play(
     setup: &Setup,
-    place: &mut dyn Place,
+    place: &mut dyn Environment,
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Record, EmulateError> {
@@ -89,24 +89,33 @@ pub fn play(
         .enable_all()
         .build()
         .map_err(|error| EmulateError::Here(format!("threads: {error}")))?;
-    let mut director = Director::new(&scaled, place, options)?;
+    let mut player = Player::new(&scaled, place, options)?;
     let played = runtime.block_on(async {
-        director.prepare(progress).await?;
-        director.go(progress).await
+        player.prepare(progress).await?;
+        player.go(progress).await
     });
     // What still waits for nodes need not end.
     runtime.shutdown_background();
     played?;
-    let Director { facts, journal, .. } = director;
-    let journal = lock(&journal);
-    Ok(account::record(setup, options.speed, &facts, &journal))
+    let Player {
+        facts,
+        observations,
+        ..
+    } = player;
+    let observations = lock(&observations);
+    Ok(assemble::record(
+        setup,
+        options.speed,
+        &facts,
+        &observations,
+    ))
 }
 
 /// One run.
-struct Director<'a> {
+struct Player<'a> {
     /// As it is played: in real time.
     setup: &'a Setup,
-    place: &'a mut dyn Place,
+    place: &'a mut dyn Environment,
     files: Files,
     options: &'a Options,
     clock: Instant,
@@ -121,7 +130,7 @@ struct Director<'a> {
     news: mpsc::UnboundedReceiver<News>,
     teller: mpsc::UnboundedSender<News>,
     facts: Facts,
-    journal: Arc<Mutex<Journal>>,
+    observations: Arc<Mutex<Observations>>,
 }
 
 /// Something that is planned.
@@ -172,17 +181,17 @@ struct TransferState {
     moving: bool,
 }
 
-impl<'a> Director<'a> {
+impl<'a> Player<'a> {
     fn new(
         setup: &'a Setup,
-        place: &'a mut dyn Place,
+        place: &'a mut dyn Environment,
         options: &'a Options,
     ) -> Result<Self, EmulateError> {
         let files = Files::new(setup)?;
         let (teller, news) = mpsc::unbounded_channel();
         let names = (0..).zip(&setup.peers);
         let names = names.map(|(row, _)| (files.name(row).to_owned(), row));
-        let journal = Journal::new(names.collect());
+        let observations = Observations::new(names.collect());
         let mut peers: Vec<PeerState> = Vec::new();
         for (row, peer) in (0..).zip(&setup.peers) {
             let wants = Unit::all(setup).into_iter().filter(|unit| {
@@ -210,7 +219,7 @@ impl<'a> Director<'a> {
             tickets: BTreeMap::new(),
             news,
             teller,
-            journal: Arc::new(Mutex::new(journal)),
+            observations: Arc::new(Mutex::new(observations)),
         })
     }
 
@@ -294,7 +303,7 @@ impl<'a> Director<'a> {
             self.look_at_lives()?;
             missing.clear();
             for peer in waiting.clone() {
-                let status = calls::peers(&self.place.control(peer)).await;
+                let status = control_client::peers(&self.place.control(peer)).await;
                 if status.is_err() {
                     // A dead node does not answer either, and then that is what is to be said.
                     self.look_at_lives()?;
@@ -386,7 +395,7 @@ impl<'a> Director<'a> {
         progress(Progress {
             phase: "",
             now: Time::ZERO + self.options.speed.told(now),
-            delivered: ByteCount::new(lock(&self.journal).delivered()),
+            delivered: ByteCount::new(lock(&self.observations).delivered()),
         });
     }
 
@@ -403,8 +412,8 @@ impl<'a> Director<'a> {
         let at = self.now();
         let control = self.place.control(peer);
         // One that does not answer is found dead, or has told before.
-        if let Ok(Ok(moves)) = timeout(LAST_LOOK, calls::moves(&control)).await {
-            lock(&self.journal).look(peer, at, &moves);
+        if let Ok(Ok(moves)) = timeout(LAST_LOOK, control_client::moves(&control)).await {
+            lock(&self.observations).look(peer, at, &moves);
         }
     }
 
@@ -433,7 +442,7 @@ impl<'a> Director<'a> {
     fn look_at_lives(&mut self) -> Result<(), EmulateError> {
         for (row, state) in (0..).zip(&self.peers) {
             if state.up
-                && let Err(PlaceError(last)) = self.place.alive(row)
+                && let Err(EnvironmentError(last)) = self.place.alive(row)
             {
                 let seconds = self.options.speed.told(self.now()).as_secs_f64();
                 return Err(EmulateError::Died {
@@ -448,7 +457,7 @@ impl<'a> Director<'a> {
 
     /// A disk that is full, or anything else that a node waits to be cured of.
     fn look_at_troubles(&self) -> Result<(), EmulateError> {
-        let trouble = lock(&self.journal).trouble.clone();
+        let trouble = lock(&self.observations).trouble.clone();
         trouble.map_or(Ok(()), |(peer, unit, why)| {
             let doing = format!("get {}", unit.name(self.setup));
             Err(self.failed(peer, &doing, Failure::storage(why)))
@@ -460,8 +469,8 @@ impl<'a> Director<'a> {
         put.map_err(|error| self.placed(peer, error))
     }
 
-    fn placed(&self, peer: u32, error: PlaceError) -> EmulateError {
-        EmulateError::Place {
+    fn placed(&self, peer: u32, error: EnvironmentError) -> EmulateError {
+        EmulateError::Environment {
             peer: self.setup.peers[peer as usize].name.clone(),
             error,
         }
@@ -476,8 +485,8 @@ impl<'a> Director<'a> {
     }
 }
 
-fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
-    journal.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(observations: &Mutex<Observations>) -> MutexGuard<'_, Observations> {
+    observations.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The folder that a peer fetches into.

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use super::plan;
 use super::tools::{NAMED, failed, ip, run};
-use crate::emulate::place::PlaceError;
+use crate::emulate::environment::EnvironmentError;
 
 /// The file in a work folder that says whose it is: process id and start time.
 pub(super) const OWNER: &str = "owner";
@@ -55,7 +55,7 @@ impl fmt::Display for Removed {
 /// # Errors
 ///
 /// What could not be removed.
-pub fn leftovers(base: &Path) -> Result<Removed, PlaceError> {
+pub fn leftovers(base: &Path) -> Result<Removed, EnvironmentError> {
     let mut removed = Removed::default();
     let spaces: Vec<(u32, String)> = names(Path::new(NAMED))
         .into_iter()
@@ -85,7 +85,7 @@ pub fn leftovers(base: &Path) -> Result<Removed, PlaceError> {
 }
 
 /// Kills what still runs in a namespace, and says how many.
-pub(super) fn kill_inside(namespace: &str) -> Result<usize, PlaceError> {
+pub(super) fn kill_inside(namespace: &str) -> Result<usize, EnvironmentError> {
     let mut killed = 0;
     for word in run("ip", &["netns", "pids", namespace], "")?.split_whitespace() {
         let pid = word.parse().ok().and_then(Pid::from_raw);

@@ -11,7 +11,7 @@ use fairhaul_simulator::setup::Setup;
 
 use super::plan::PEERS_MAX;
 use super::tools::{failed, find};
-use crate::emulate::place::PlaceError;
+use crate::emulate::environment::EnvironmentError;
 
 /// Memory of one node with its namespace. An idle node holds 10 MiB, a namespace with its cable
 /// less than 1 MiB; the rest is for chunks and sockets of a node at work.
@@ -71,7 +71,7 @@ impl Estimate {
     /// # Errors
     ///
     /// What does not, with both numbers.
-    pub fn fits(&self, room: &Room) -> Result<(), PlaceError> {
+    pub fn fits(&self, room: &Room) -> Result<(), EnvironmentError> {
         let Self { peers, .. } = self;
         if *peers > u64::from(PEERS_MAX) {
             return Err(failed(format!(
@@ -103,7 +103,7 @@ impl Room {
     /// # Errors
     ///
     /// If the machine does not say.
-    pub fn of(folder: &Path) -> Result<Self, PlaceError> {
+    pub fn of(folder: &Path) -> Result<Self, EnvironmentError> {
         let text = std::fs::read_to_string("/proc/meminfo")
             .map_err(|error| failed(format!("/proc/meminfo: {error}")))?;
         let memory =
@@ -152,7 +152,7 @@ pub(super) fn has_delay(setup: &Setup) -> bool {
 /// # Errors
 ///
 /// The first thing that is missing.
-pub(super) fn check_machine(relay: bool, congestion: &str) -> Result<(), PlaceError> {
+pub(super) fn check_machine(relay: bool, congestion: &str) -> Result<(), EnvironmentError> {
     if !rustix::process::geteuid().is_root() {
         return Err(failed(
             "emulate needs root: network namespaces and traffic shaping; run it with sudo",

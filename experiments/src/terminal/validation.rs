@@ -3,7 +3,7 @@
 use super::Style;
 use super::layout::{clip, pad_left, pad_right, width_of};
 use crate::report::digits::{decimals, fixed, significant};
-use crate::worlds::{Found, Row, Worlds};
+use crate::validation::{Found, Row, Worlds};
 
 /// Cells of the table are cut to this.
 const CELL_MAX: usize = 34;

@@ -9,8 +9,8 @@ use fairhaul_core::units::Rate;
 /// Machines for the peers of one run. A peer is a row of the setup's peers.
 ///
 /// Whoever implements it gives back everything when it is dropped: processes, namespaces,
-/// files; [`Place::close`] is the same with an answer.
-pub trait Place {
+/// files; [`Environment::close`] is the same with an answer.
+pub trait Environment {
     /// Where `peer` listens, on its own machine.
     fn listen(&self, peer: u32) -> SocketAddr;
 
@@ -32,7 +32,7 @@ pub trait Place {
     /// # Errors
     ///
     /// If the machine is full, away or refuses.
-    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), PlaceError>;
+    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), EnvironmentError>;
 
     /// Runs `fairhaul run -c HOME/node.toml` for `peer`, and returns when its control answers
     /// or it has failed.
@@ -40,28 +40,28 @@ pub trait Place {
     /// # Errors
     ///
     /// What the process said when it failed.
-    fn start(&mut self, peer: u32) -> Result<(), PlaceError>;
+    fn start(&mut self, peer: u32) -> Result<(), EnvironmentError>;
 
     /// Kills the process of `peer` without a word (SIGKILL). What it holds stays on its disk.
     ///
     /// # Errors
     ///
     /// If the machine cannot be told.
-    fn kill(&mut self, peer: u32) -> Result<(), PlaceError>;
+    fn kill(&mut self, peer: u32) -> Result<(), EnvironmentError>;
 
     /// Asks the process of `peer` to stop (SIGTERM), and waits until it has.
     ///
     /// # Errors
     ///
     /// If the machine cannot be told.
-    fn stop(&mut self, peer: u32) -> Result<(), PlaceError>;
+    fn stop(&mut self, peer: u32) -> Result<(), EnvironmentError>;
 
     /// Whether the process of `peer` runs; what it last said if it ended without being told.
     ///
     /// # Errors
     ///
     /// How it ended.
-    fn alive(&mut self, peer: u32) -> Result<(), PlaceError>;
+    fn alive(&mut self, peer: u32) -> Result<(), EnvironmentError>;
 
     /// Changes the links of `peer`; none is unlimited. False if this place cannot.
     ///
@@ -73,17 +73,17 @@ pub trait Place {
         peer: u32,
         up: Option<Rate>,
         down: Option<Rate>,
-    ) -> Result<bool, PlaceError>;
+    ) -> Result<bool, EnvironmentError>;
 
     /// Ends all processes and removes everything.
     ///
     /// # Errors
     ///
     /// What could not be removed.
-    fn close(&mut self) -> Result<(), PlaceError>;
+    fn close(&mut self) -> Result<(), EnvironmentError>;
 }
 
 /// What a machine could not do: one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct PlaceError(pub String);
+pub struct EnvironmentError(pub String);

@@ -7,14 +7,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::emulate::place::PlaceError;
+use crate::emulate::environment::EnvironmentError;
 
 /// Where `ip` keeps the names of namespaces.
 pub(super) const NAMED: &str = "/run/netns";
 
 /// One line about what went wrong.
-pub(super) fn failed(talk: impl Into<String>) -> PlaceError {
-    PlaceError(talk.into())
+pub(super) fn failed(talk: impl Into<String>) -> EnvironmentError {
+    EnvironmentError(talk.into())
 }
 
 /// Where a program is among the folders of PATH; none if it is in none of them.
@@ -37,7 +37,7 @@ pub(super) fn is_program(file: &Path) -> bool {
 /// # Errors
 ///
 /// If there is none where it was said to be, or none beside this program and in PATH.
-pub(super) fn program(chosen: Option<&Path>) -> Result<PathBuf, PlaceError> {
+pub(super) fn program(chosen: Option<&Path>) -> Result<PathBuf, EnvironmentError> {
     if let Some(path) = chosen {
         let path = path
             .canonicalize()
@@ -61,7 +61,7 @@ pub(super) fn program(chosen: Option<&Path>) -> Result<PathBuf, PlaceError> {
 /// # Errors
 ///
 /// If it cannot be started, or the last line it said if it failed.
-pub(super) fn run(program: &str, words: &[&str], input: &str) -> Result<String, PlaceError> {
+pub(super) fn run(program: &str, words: &[&str], input: &str) -> Result<String, EnvironmentError> {
     let said = |talk: &str| failed(format!("{program} {}: {talk}", words.join(" ")));
     let mut child = Command::new(program)
         .args(words)
@@ -97,16 +97,16 @@ pub(super) fn run(program: &str, words: &[&str], input: &str) -> Result<String, 
 }
 
 /// `ip -batch` with these lines, in a namespace or in that of the caller.
-pub(super) fn ip(namespace: Option<&str>, script: &str) -> Result<(), PlaceError> {
+pub(super) fn ip(namespace: Option<&str>, script: &str) -> Result<(), EnvironmentError> {
     batch("ip", namespace, script)
 }
 
 /// `tc -batch` with these lines, in a namespace.
-pub(super) fn tc(namespace: &str, script: &str) -> Result<(), PlaceError> {
+pub(super) fn tc(namespace: &str, script: &str) -> Result<(), EnvironmentError> {
     batch("tc", Some(namespace), script)
 }
 
-fn batch(tool: &str, namespace: Option<&str>, script: &str) -> Result<(), PlaceError> {
+fn batch(tool: &str, namespace: Option<&str>, script: &str) -> Result<(), EnvironmentError> {
     if script.is_empty() {
         return Ok(());
     }
@@ -121,7 +121,7 @@ fn batch(tool: &str, namespace: Option<&str>, script: &str) -> Result<(), PlaceE
 ///
 /// One that the kernel does not have, or takes no value for, is passed over if its path ends
 /// with `?`.
-pub(super) fn settings(namespace: &str, pairs: &[(&str, &str)]) -> Result<(), PlaceError> {
+pub(super) fn settings(namespace: &str, pairs: &[(&str, &str)]) -> Result<(), EnvironmentError> {
     let mut script = String::from("set -e\n");
     for (path, value) in pairs {
         match path.strip_suffix('?') {

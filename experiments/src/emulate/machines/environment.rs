@@ -16,10 +16,10 @@ use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::Setup;
 
 use super::agent::NoAnswer;
-use super::assign::Seat;
-use super::station::{Station, ended};
+use super::host::{Host, ended};
+use super::placement::Seat;
 use super::{Fleet, FleetError};
-use crate::emulate::place::{Place, PlaceError};
+use crate::emulate::environment::{Environment, EnvironmentError};
 
 /// The control socket in the folder of a node.
 const SOCKET: &str = "control.sock";
@@ -42,7 +42,7 @@ pub struct Machines {
 /// One peer's node.
 #[derive(Debug)]
 struct Node {
-    station: Arc<Station>,
+    host: Arc<Host>,
     seat: Seat,
     home: PathBuf,
     /// Its control socket, on this machine.
@@ -67,23 +67,23 @@ impl Machines {
             closed: false,
         };
         for (row, seat) in seats.into_iter().enumerate() {
-            let station = Arc::clone(&fleet.stations[seat.machine]);
-            let home = station.folder().join(&place.run).join(row.to_string());
+            let host = Arc::clone(&fleet.hosts[seat.machine]);
+            let home = host.folder().join(&place.run).join(row.to_string());
             let socket = home.join(SOCKET);
             let length = socket.as_os_str().len();
             if length > SOCKET_PATH_MAX {
                 return Err(FleetError::There(format!(
                     "{}: {}: a socket's path has {length} bytes, allowed {SOCKET_PATH_MAX}; see \
                      --prefix",
-                    station.label,
+                    host.label,
                     socket.display()
                 )));
             }
             let control = fleet.local.join(format!("{number}-{row}"));
-            let forwarded = station.forward("forward", &control, &socket);
-            forwarded.map_err(|PlaceError(line)| FleetError::There(line))?;
+            let forwarded = host.forward("forward", &control, &socket);
+            forwarded.map_err(|EnvironmentError(line)| FleetError::There(line))?;
             place.nodes.push(Node {
-                station,
+                host,
                 seat,
                 home,
                 control,
@@ -99,18 +99,18 @@ impl Machines {
 
 impl Node {
     /// Asks its machine about it: `WORD HOME`.
-    fn ask(&self, word: &str) -> Result<String, PlaceError> {
+    fn ask(&self, word: &str) -> Result<String, EnvironmentError> {
         let question = format!("{word} {}", self.home.display());
-        let answer = self.station.ask(&question);
-        answer.map_err(|error| self.station.placed(error))
+        let answer = self.host.ask(&question);
+        answer.map_err(|error| self.host.placed(error))
     }
 
-    fn fail(&self, what: &str) -> PlaceError {
-        PlaceError(format!("{}: the node {what}", self.station.label))
+    fn fail(&self, what: &str) -> EnvironmentError {
+        EnvironmentError(format!("{}: the node {what}", self.host.label))
     }
 
     /// Waits until it is `up`, or has ended.
-    fn wait_until_up(&self) -> Result<(), PlaceError> {
+    fn wait_until_up(&self) -> Result<(), EnvironmentError> {
         let since = Instant::now();
         loop {
             let state = self.ask("state")?;
@@ -121,7 +121,7 @@ impl Node {
                 return Err(self.fail(&ended(how)));
             }
             // A look was faster.
-            self.station.alive(&self.home)?;
+            self.host.alive(&self.home)?;
             if since.elapsed() > PATIENCE {
                 let seconds = PATIENCE.as_secs();
                 return Err(self.fail(&format!("does not answer after {seconds} s")));
@@ -131,7 +131,7 @@ impl Node {
     }
 
     /// Whether its control comes through: anything that it answers will do.
-    fn try_control(&self) -> Result<(), PlaceError> {
+    fn try_control(&self) -> Result<(), EnvironmentError> {
         let answered = || -> std::io::Result<usize> {
             let mut stream = UnixStream::connect(&self.control)?;
             stream.set_read_timeout(Some(PATIENCE))?;
@@ -141,19 +141,19 @@ impl Node {
         match answered() {
             Ok(1..) => Ok(()),
             // sshd closes what it does not carry.
-            Ok(0) => Err(PlaceError(format!(
+            Ok(0) => Err(EnvironmentError(format!(
                 "{}: sshd there carries no sockets; it needs AllowStreamLocalForwarding yes",
-                self.station.label
+                self.host.label
             ))),
             Err(error) => Err(self.fail(&format!("does not answer through ssh: {error}"))),
         }
     }
 }
 
-impl Place for Machines {
+impl Environment for Machines {
     fn listen(&self, peer: u32) -> SocketAddr {
         let node = self.node(peer);
-        let any: IpAddr = if node.station.machine.reach().contains(':') {
+        let any: IpAddr = if node.host.machine.reach().contains(':') {
             Ipv6Addr::UNSPECIFIED.into()
         } else {
             Ipv4Addr::UNSPECIFIED.into()
@@ -163,7 +163,7 @@ impl Place for Machines {
 
     fn reach(&self, from: u32, to: u32) -> String {
         let (from, to) = (self.node(from), self.node(to));
-        let host = to.station.machine.reach();
+        let host = to.host.machine.reach();
         let port = to.seat.port;
         let is_v6 = host.contains(':');
         // Not every network lets a machine reach itself by its outer address.
@@ -187,31 +187,31 @@ impl Place for Machines {
         self.node(peer).control.clone()
     }
 
-    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), PlaceError> {
+    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), EnvironmentError> {
         let plain = |part| matches!(part, Component::Normal(_));
         let signs = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
         let is_plain = Path::new(name).components().all(plain) && name.bytes().all(signs);
         if name.is_empty() || !is_plain {
-            return Err(PlaceError(format!(
+            return Err(EnvironmentError(format!(
                 "{name:?} is not a path below the folder of a peer"
             )));
         }
         let node = self.node(peer);
-        node.station.put(&node.home.join(name), bytes)
+        node.host.put(&node.home.join(name), bytes)
     }
 
-    fn start(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn start(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         let node = self.node(peer);
-        node.station.forget(&node.home);
+        node.host.forget(&node.home);
         node.ask("start")?;
         node.wait_until_up()
     }
 
-    fn kill(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn kill(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.node(peer).ask("signal KILL").map(drop)
     }
 
-    fn stop(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn stop(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         let node = self.node(peer);
         node.ask("signal TERM")?;
         let since = Instant::now();
@@ -227,9 +227,9 @@ impl Place for Machines {
         Err(node.fail(&format!("did not stop within {seconds} s, and was killed")))
     }
 
-    fn alive(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn alive(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         let node = self.node(peer);
-        node.station.alive(&node.home)
+        node.host.alive(&node.home)
     }
 
     fn set_rates(
@@ -237,31 +237,31 @@ impl Place for Machines {
         _peer: u32,
         _up: Option<Rate>,
         _down: Option<Rate>,
-    ) -> Result<bool, PlaceError> {
+    ) -> Result<bool, EnvironmentError> {
         Ok(false)
     }
 
-    fn close(&mut self) -> Result<(), PlaceError> {
+    fn close(&mut self) -> Result<(), EnvironmentError> {
         if std::mem::replace(&mut self.closed, true) {
             return Ok(());
         }
         let mut result = Ok(());
         let mut ended = std::collections::BTreeSet::new();
         for node in &self.nodes {
-            if !node.station.is_there() {
+            if !node.host.is_there() {
                 continue;
             }
             if ended.insert(node.seat.machine) {
-                let folder = node.station.folder().join(&self.run);
-                let answer = node.station.ask(&format!("end {}", folder.display()));
+                let folder = node.host.folder().join(&self.run);
+                let answer = node.host.ask(&format!("end {}", folder.display()));
                 // A machine that is gone was the failure of the run, or ends with the fleet.
                 if let (Ok(()), Err(error @ NoAnswer::No(_))) = (&result, answer) {
-                    result = Err(node.station.placed(error));
+                    result = Err(node.host.placed(error));
                 }
             }
             let there = node.home.join(SOCKET);
             // Without it the socket stays until the fleet's folder goes.
-            let _ = node.station.forward("cancel", &node.control, &there);
+            let _ = node.host.forward("cancel", &node.control, &there);
         }
         result
     }
@@ -269,7 +269,7 @@ impl Place for Machines {
 
 impl Drop for Machines {
     fn drop(&mut self) {
-        if let Err(PlaceError(line)) = self.close() {
+        if let Err(EnvironmentError(line)) = self.close() {
             eprintln!("fairlab: {line}");
         }
     }

@@ -10,13 +10,13 @@ use std::path::{Component, Path, PathBuf};
 
 use fairhaul_core::units::Rate;
 
-use super::super::place::{Place, PlaceError};
+use super::super::environment::{Environment, EnvironmentError};
 use super::super::process;
 use super::tools::failed;
-use super::wires::Direction;
+use super::veth::Direction;
 use super::{Namespaces, PORT};
 
-impl Place for Namespaces {
+impl Environment for Namespaces {
     fn listen(&self, peer: u32) -> SocketAddr {
         SocketAddr::from((self.peer(peer).address, PORT))
     }
@@ -37,7 +37,7 @@ impl Place for Namespaces {
         self.socket(peer)
     }
 
-    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), PlaceError> {
+    fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), EnvironmentError> {
         let plain = |part| matches!(part, Component::Normal(_));
         if name.is_empty() || !Path::new(name).components().all(plain) {
             return Err(failed(format!(
@@ -62,24 +62,24 @@ impl Place for Namespaces {
             .map_err(|error| failed(format!("{}: {error}", path.display())))
     }
 
-    fn start(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn start(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         let at = &mut self.peers[peer as usize];
-        let mut command = self.nursery.command(&at.namespace, &self.fairhaul);
+        let mut command = self.children.command(&at.namespace, &self.fairhaul);
         command.arg("run").arg("-c").arg(at.home.join("node.toml"));
-        let nursery = &self.nursery;
-        at.process.start(command, |command| nursery.spawn(command))
+        let children = &self.children;
+        at.process.start(command, |command| children.spawn(command))
     }
 
-    fn kill(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn kill(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.peers[peer as usize].process.kill();
         Ok(())
     }
 
-    fn stop(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn stop(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.peers[peer as usize].process.stop()
     }
 
-    fn alive(&mut self, peer: u32) -> Result<(), PlaceError> {
+    fn alive(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.peers[peer as usize].process.alive()
     }
 
@@ -88,13 +88,13 @@ impl Place for Namespaces {
         peer: u32,
         up: Option<Rate>,
         down: Option<Rate>,
-    ) -> Result<bool, PlaceError> {
+    ) -> Result<bool, EnvironmentError> {
         self.reshape(peer, Direction::Up, up)?;
         self.reshape(peer, Direction::Down, down)?;
         Ok(true)
     }
 
-    fn close(&mut self) -> Result<(), PlaceError> {
+    fn close(&mut self) -> Result<(), EnvironmentError> {
         self.tear_down()
     }
 }

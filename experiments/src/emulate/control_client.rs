@@ -1,4 +1,4 @@
-//! What the director asks of nodes.
+//! What the player asks of nodes.
 //!
 //! Decides which failures are worth another try: those of nodes that have not met yet.
 

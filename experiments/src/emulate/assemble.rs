@@ -19,9 +19,9 @@ use fairhaul_simulator::record::{
 };
 use fairhaul_simulator::setup::{FaultKind, Setup};
 
-use super::journal::{Arrival, Journal};
+use super::item::Unit;
+use super::observations::{Arrival, Observations};
 use super::speed::Speed;
-use super::units::Unit;
 
 /// What happened, in real time since the clock started.
 #[derive(Debug)]
@@ -136,13 +136,18 @@ impl Facts {
 }
 
 /// The record of a run that was played `speed` times as fast as `setup` says.
-pub(super) fn record(setup: &Setup, speed: Speed, facts: &Facts, journal: &Journal) -> Record {
+pub(super) fn record(
+    setup: &Setup,
+    speed: Speed,
+    facts: &Facts,
+    observations: &Observations,
+) -> Record {
     let clock = Clock(speed);
     let end = clock.time(facts.end);
-    let mut peers = peers(clock, facts, journal);
-    exchanges(facts, journal, &mut peers);
-    let mut transfers = transfers(setup, clock, facts, journal);
-    let (entitlements, windows) = ideal(setup, clock, facts, journal, &transfers, &peers, end);
+    let mut peers = peers(clock, facts, observations);
+    exchanges(facts, observations, &mut peers);
+    let mut transfers = transfers(setup, clock, facts, observations);
+    let (entitlements, windows) = ideal(setup, clock, facts, observations, &transfers, &peers, end);
     for (row, entitlement) in transfers.iter_mut().zip(entitlements) {
         row.entitlement = entitlement.unwrap_or(row.received);
     }
@@ -155,7 +160,7 @@ pub(super) fn record(setup: &Setup, speed: Speed, facts: &Facts, journal: &Journ
         steps: 0,
         stopped_at_horizon: facts.stopped_at_horizon,
         contents: contents.collect(),
-        pairs: pairs(journal),
+        pairs: pairs(observations),
         peers,
         transfers,
         windows,
@@ -178,7 +183,7 @@ impl Clock {
     }
 }
 
-fn peers(clock: Clock, facts: &Facts, journal: &Journal) -> Vec<PeerRecord> {
+fn peers(clock: Clock, facts: &Facts, observations: &Observations) -> Vec<PeerRecord> {
     let row = |(row, peer): (u32, &PeerFacts)| {
         let here = peer.here_since;
         let here = here.map_or(Duration::ZERO, |since| facts.end.saturating_sub(since));
@@ -187,7 +192,7 @@ fn peers(clock: Clock, facts: &Facts, journal: &Journal) -> Vec<PeerRecord> {
             left: peer.left.map(|at| clock.time(at)),
             completed: peer.completed.map(|at| clock.time(at)),
             wanted: peer.wanted,
-            wasted: ByteCount::new(journal.wasted(row)),
+            wasted: ByteCount::new(observations.wasted(row)),
             present: clock.span(peer.present + here),
             ..PeerRecord::default()
         }
@@ -196,9 +201,9 @@ fn peers(clock: Clock, facts: &Facts, journal: &Journal) -> Vec<PeerRecord> {
 }
 
 /// What peers sent and received, by whether they wanted something then.
-fn exchanges(facts: &Facts, journal: &Journal, peers: &mut [PeerRecord]) {
+fn exchanges(facts: &Facts, observations: &Observations, peers: &mut [PeerRecord]) {
     let mut exchanged = vec![(0_u64, 0_u64); peers.len()];
-    for arrival in in_order(journal) {
+    for arrival in in_order(observations) {
         let (from, to) = (arrival.sender as usize, arrival.receiver as usize);
         let given = given(&facts.peers[from], &arrival);
         peers[from].up_as_leecher += ByteCount::new(given);
@@ -237,15 +242,15 @@ fn given(sender: &PeerFacts, arrival: &Arrival) -> u64 {
     u64::try_from(part).expect("at most all")
 }
 
-fn in_order(journal: &Journal) -> Vec<Arrival> {
-    let mut arrivals = journal.arrivals.clone();
+fn in_order(observations: &Observations) -> Vec<Arrival> {
+    let mut arrivals = observations.arrivals.clone();
     arrivals.sort_by_key(|arrival| arrival.at);
     arrivals
 }
 
-fn pairs(journal: &Journal) -> Vec<PairRecord> {
+fn pairs(observations: &Observations) -> Vec<PairRecord> {
     let mut sums: BTreeMap<(u32, u32), u64> = BTreeMap::new();
-    for arrival in &journal.arrivals {
+    for arrival in &observations.arrivals {
         *sums.entry((arrival.sender, arrival.receiver)).or_default() += arrival.stored;
     }
     let rows = sums.into_iter().filter(|(_, bytes)| *bytes > 0);
@@ -257,9 +262,14 @@ fn pairs(journal: &Journal) -> Vec<PairRecord> {
     .collect()
 }
 
-fn transfers(setup: &Setup, clock: Clock, facts: &Facts, journal: &Journal) -> Vec<TransferRecord> {
+fn transfers(
+    setup: &Setup,
+    clock: Clock,
+    facts: &Facts,
+    observations: &Observations,
+) -> Vec<TransferRecord> {
     let mut received: BTreeMap<u32, (u64, Option<Duration>)> = BTreeMap::new();
-    for arrival in in_order(journal) {
+    for arrival in in_order(observations) {
         if let Unit::Transfer(row) = arrival.unit {
             let (bytes, first) = received.entry(row).or_default();
             *bytes += arrival.stored;
@@ -299,7 +309,7 @@ fn ideal(
     setup: &Setup,
     clock: Clock,
     facts: &Facts,
-    journal: &Journal,
+    observations: &Observations,
     transfers: &[TransferRecord],
     peers: &[PeerRecord],
     end: Time,
@@ -316,7 +326,7 @@ fn ideal(
         }
     }
     moments.sort_by_key(|(at, moment)| (*at, matches!(moment, Moment::Window { .. })));
-    let counted = Counted::new(setup, clock, journal);
+    let counted = Counted::new(setup, clock, observations);
     let mut ideal = Ideal::new(setup);
     let mut windows = Vec::new();
     for (at, moment) in moments {
@@ -405,10 +415,10 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(setup: &Setup, clock: Clock, journal: &Journal) -> Self {
+    fn new(setup: &Setup, clock: Clock, observations: &Observations) -> Self {
         let mut windows = vec![BTreeMap::<_, BTreeMap<_, ByteCount>>::new(); setup.windows.len()];
         let mut stored: BTreeMap<u32, Vec<(Time, u64)>> = BTreeMap::new();
-        for arrival in in_order(journal) {
+        for arrival in in_order(observations) {
             let at = clock.time(arrival.at);
             let flow = match arrival.unit {
                 Unit::Transfer(row) => {

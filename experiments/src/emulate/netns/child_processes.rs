@@ -17,14 +17,14 @@ type Order = (Command, mpsc::SyncSender<io::Result<Child>>);
 
 /// A thread that starts programs.
 #[derive(Debug)]
-pub(super) struct Nursery {
+pub(super) struct ChildProcesses {
     orders: Option<mpsc::Sender<Order>>,
     thread: Option<JoinHandle<()>>,
     /// Whether there is a tool that ties a process to its parent.
     tied: bool,
 }
 
-impl Nursery {
+impl ChildProcesses {
     pub(super) fn new() -> Self {
         let (orders, waiting) = mpsc::channel::<Order>();
         let thread = std::thread::spawn(move || {
@@ -40,7 +40,7 @@ impl Nursery {
         }
     }
 
-    /// A command in a namespace that dies with this nursery.
+    /// A command in a namespace that dies with this children.
     pub(super) fn command(&self, namespace: &str, program: &std::path::Path) -> Command {
         let mut command = enter(namespace);
         if self.tied {
@@ -60,7 +60,7 @@ impl Nursery {
     }
 }
 
-impl Drop for Nursery {
+impl Drop for ChildProcesses {
     fn drop(&mut self) {
         self.orders = None;
         if let Some(thread) = self.thread.take() {

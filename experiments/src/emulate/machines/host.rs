@@ -16,12 +16,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::agent::{Agent, NoAnswer};
-use super::carry::{pour, receive};
+use super::copy::{pour, receive};
 use super::inventory::Machine;
 use super::ssh::Why;
 use super::{FleetError, Options};
 use crate::emulate::cpu::{CpuTally, CpuUse, Ticks};
-use crate::emulate::place::PlaceError;
+use crate::emulate::environment::EnvironmentError;
 
 /// Pause before a machine is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ const GOING: Duration = Duration::from_secs(10);
 
 /// A machine.
 #[derive(Debug)]
-pub(super) struct Station {
+pub(super) struct Host {
     /// Its row of the inventory.
     pub(super) machine: Machine,
     /// What a line about it begins with.
@@ -62,7 +62,7 @@ struct Health {
     counters: Option<CpuTally>,
 }
 
-impl Station {
+impl Host {
     pub(super) fn new(machine: Machine, label: String, socket: PathBuf) -> Self {
         Self {
             machine,
@@ -302,7 +302,7 @@ impl Station {
     }
 
     /// Whether the machine is there and the node in `home` has not ended unasked.
-    pub(super) fn alive(&self, home: &Path) -> Result<(), PlaceError> {
+    pub(super) fn alive(&self, home: &Path) -> Result<(), EnvironmentError> {
         // The last look may have been before the end of the connection. One that is under way
         // is not waited for.
         if let Ok(mut link) = self.link.try_lock() {
@@ -310,14 +310,14 @@ impl Station {
         }
         let health = lock(&self.health);
         if let Some(why) = &health.lost {
-            return Err(PlaceError(format!(
+            return Err(EnvironmentError(format!(
                 "{}: the machine no longer answers: {why}",
                 self.label
             )));
         }
         let how = health.dead.get(home);
         how.map_or(Ok(()), |how| {
-            Err(PlaceError(format!("{}: the node {how}", self.label)))
+            Err(EnvironmentError(format!("{}: the node {how}", self.label)))
         })
     }
 
@@ -327,7 +327,7 @@ impl Station {
     }
 
     /// Writes a file there. Its folder is made.
-    pub(super) fn put(&self, path: &Path, bytes: &mut dyn Read) -> Result<(), PlaceError> {
+    pub(super) fn put(&self, path: &Path, bytes: &mut dyn Read) -> Result<(), EnvironmentError> {
         // The conversation stays free for looks: a large file takes its time.
         let command = self.with(|agent| Ok(agent.command(&receive(path))));
         let sent = match command {
@@ -335,18 +335,23 @@ impl Station {
             Err(NoAnswer::Gone(why) | NoAnswer::No(why)) => Err(why),
         };
         let path = path.display();
-        sent.map_err(|why| PlaceError(format!("{}: {path}: {why}", self.label)))
+        sent.map_err(|why| EnvironmentError(format!("{}: {path}: {why}", self.label)))
     }
 
     /// Carries a local socket to one there; or no longer, by `cancel`.
-    pub(super) fn forward(&self, word: &str, here: &Path, there: &Path) -> Result<(), PlaceError> {
+    pub(super) fn forward(
+        &self,
+        word: &str,
+        here: &Path,
+        there: &Path,
+    ) -> Result<(), EnvironmentError> {
         let told = self.with(|agent| agent.forward(word, here, there).map_err(NoAnswer::No));
         told.map_err(|error| self.placed(error))
     }
 
     /// A failure in the words of a place.
-    pub(super) fn placed(&self, error: NoAnswer) -> PlaceError {
-        PlaceError(self.line(error))
+    pub(super) fn placed(&self, error: NoAnswer) -> EnvironmentError {
+        EnvironmentError(self.line(error))
     }
 
     fn failed(&self, error: NoAnswer) -> FleetError {

@@ -8,7 +8,7 @@
 //! It is talked to over its standard streams: it says `ready`, answers each line of input with
 //! what it has cost so far, as JSON, and ends with its input, so it never outlives the lab.
 
-mod hold;
+mod delay_queue;
 mod table;
 
 use std::io::{self, Write as _};
@@ -23,7 +23,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
-use self::hold::Hold;
+use self::delay_queue::Hold;
 pub use self::table::{BadTable, Table};
 
 /// Larger than any packet of a device with the usual frame.

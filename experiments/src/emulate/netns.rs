@@ -5,14 +5,14 @@
 //! how that is built and how it goes away. Refuses, before anything is made, a machine that
 //! lacks the rights, the tools or the room.
 
-mod leftovers;
-mod needs;
-mod nursery;
-mod place;
+mod child_processes;
+mod cleanup;
+mod environment;
 mod plan;
+mod preflight;
 pub mod relay;
 mod tools;
-mod wires;
+mod veth;
 
 use std::fs::DirBuilder;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -24,16 +24,16 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::Setup;
 
-pub use self::leftovers::{Removed, leftovers};
-pub use self::needs::{Estimate, NODE_MEMORY, Room};
+pub use self::cleanup::{Removed, leftovers};
 pub use self::plan::{PEERS_MAX, PORT};
+pub use self::preflight::{Estimate, NODE_MEMORY, Room};
 pub use self::relay::RelayCost;
-pub use self::wires::{FRAME, RELAY};
+pub use self::veth::{FRAME, RELAY};
 
-use self::nursery::Nursery;
+use self::child_processes::ChildProcesses;
 use self::tools::failed;
-use self::wires::Direction;
-use super::place::PlaceError;
+use self::veth::Direction;
+use super::environment::EnvironmentError;
 use super::process::{self, Process};
 
 /// The longest path of a socket that the kernel takes.
@@ -78,7 +78,7 @@ pub struct Namespaces {
     fairhaul: PathBuf,
     peers: Vec<Peer>,
     relay: Option<RelayProcess>,
-    nursery: Nursery,
+    children: ChildProcesses,
     closed: bool,
 }
 
@@ -107,9 +107,9 @@ impl Namespaces {
     ///
     /// What is missing or does not fit, before anything is made; what failed on the way, after
     /// everything was removed again.
-    pub fn build(setup: &Setup, options: &Options) -> Result<Self, PlaceError> {
-        let relayed = needs::has_delay(setup) || options.loss > 0.0;
-        needs::check_machine(relayed, &options.congestion)?;
+    pub fn build(setup: &Setup, options: &Options) -> Result<Self, EnvironmentError> {
+        let relayed = preflight::has_delay(setup) || options.loss > 0.0;
+        preflight::check_machine(relayed, &options.congestion)?;
         let fairhaul = tools::program(options.fairhaul.as_deref())?;
         let base = base(options)?;
         let removed = leftovers(&base)?;
@@ -137,7 +137,7 @@ impl Namespaces {
             fairhaul,
             peers: Vec::new(),
             relay: None,
-            nursery: Nursery::new(),
+            children: ChildProcesses::new(),
             closed: false,
         };
         stage.furnish(setup)?;
@@ -153,7 +153,7 @@ impl Namespaces {
     /// # Errors
     ///
     /// If the relay has ended: then packets no longer pass.
-    pub fn relay_cost(&mut self) -> Result<Option<RelayCost>, PlaceError> {
+    pub fn relay_cost(&mut self) -> Result<Option<RelayCost>, EnvironmentError> {
         let Some(relay) = &mut self.relay else {
             return Ok(None);
         };
@@ -177,7 +177,7 @@ impl Namespaces {
     /// If there is no such peer.
     #[must_use]
     pub fn inside(&self, peer: u32, program: &str) -> Command {
-        let mut command = nursery::enter(&self.peer(peer).namespace);
+        let mut command = child_processes::enter(&self.peer(peer).namespace);
         command.arg(program);
         command
     }
@@ -187,9 +187,9 @@ impl Namespaces {
     }
 
     /// Signs the folder and makes the peers' homes.
-    fn furnish(&mut self, setup: &Setup) -> Result<(), PlaceError> {
+    fn furnish(&mut self, setup: &Setup) -> Result<(), EnvironmentError> {
         let bad = |path: &Path, error: &io::Error| failed(format!("{}: {error}", path.display()));
-        leftovers::sign(&self.folder).map_err(|error| bad(&self.folder, &error))?;
+        cleanup::sign(&self.folder).map_err(|error| bad(&self.folder, &error))?;
         for (row, peer) in (0_u32..).zip(&setup.peers) {
             let home = self.folder.join(row.to_string());
             make_folder(&home).map_err(|error| bad(&home, &error))?;
@@ -214,7 +214,7 @@ impl Namespaces {
     }
 
     /// Makes namespaces, cables and shapers.
-    fn wire(&self, congestion: &str) -> Result<(), PlaceError> {
+    fn wire(&self, congestion: &str) -> Result<(), EnvironmentError> {
         let hub = plan::hub(self.pid);
         let names = self.peers.iter().map(|peer| &peer.namespace);
         let add: String = names
@@ -234,16 +234,16 @@ impl Namespaces {
             ],
         )?;
         let addresses: Vec<Ipv4Addr> = self.peers.iter().map(|peer| peer.address).collect();
-        tools::ip(Some(&hub), &wires::lay(self.pid, &addresses))?;
+        tools::ip(Some(&hub), &veth::lay(self.pid, &addresses))?;
         let mut down = String::new();
         for (row, peer) in (0_u32..).zip(&self.peers) {
             tools::ip(
                 Some(&peer.namespace),
-                &wires::connect(peer.address, congestion),
+                &veth::connect(peer.address, congestion),
             )?;
             let shape = |direction, rate: Option<Rate>| {
                 rate.map_or_else(String::new, |rate| {
-                    wires::shape(&wires::device(row, direction), rate)
+                    veth::shape(&veth::device(row, direction), rate)
                 })
             };
             tools::tc(&peer.namespace, &shape(Direction::Up, peer.up))?;
@@ -253,22 +253,26 @@ impl Namespaces {
     }
 
     /// Starts the relay in the hub and sends everything through it.
-    fn start_relay(&self, setup: &Setup, options: &Options) -> Result<RelayProcess, PlaceError> {
+    fn start_relay(
+        &self,
+        setup: &Setup,
+        options: &Options,
+    ) -> Result<RelayProcess, EnvironmentError> {
         let hub = plan::hub(self.pid);
-        tools::ip(Some(&hub), &wires::detour())?;
+        tools::ip(Some(&hub), &veth::detour())?;
         let table = self.folder.join("relay.table");
         std::fs::write(&table, relay::Table::of(setup, options.loss).text())
             .map_err(|error| failed(format!("{}: {error}", table.display())))?;
         let lab = options.lab.clone().map_or_else(std::env::current_exe, Ok);
         let lab = lab.map_err(|error| failed(format!("the path of this program: {error}")))?;
-        let mut command = self.nursery.command(&hub, &lab);
+        let mut command = self.children.command(&hub, &lab);
         command
             .arg("relay")
             .arg(&table)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = self
-            .nursery
+            .children
             .spawn(command)
             .map_err(|error| failed(format!("relay {}: {error}", lab.display())))?;
         let input = child.stdin.take();
@@ -291,24 +295,24 @@ impl Namespaces {
         row: u32,
         direction: Direction,
         rate: Option<Rate>,
-    ) -> Result<(), PlaceError> {
+    ) -> Result<(), EnvironmentError> {
         let hub = plan::hub(self.pid);
         let peer = &mut self.peers[row as usize];
         let (namespace, now) = match direction {
             Direction::Up => (peer.namespace.as_str(), &mut peer.up),
             Direction::Down => (hub.as_str(), &mut peer.down),
         };
-        let device = wires::device(row, direction);
+        let device = veth::device(row, direction);
         match rate {
-            Some(rate) => tools::tc(namespace, &wires::shape(&device, rate))?,
-            None if now.is_some() => tools::tc(namespace, &wires::unshape(&device))?,
+            Some(rate) => tools::tc(namespace, &veth::shape(&device, rate))?,
+            None if now.is_some() => tools::tc(namespace, &veth::unshape(&device))?,
             None => {}
         }
         *now = rate;
         Ok(())
     }
 
-    fn tear_down(&mut self) -> Result<(), PlaceError> {
+    fn tear_down(&mut self) -> Result<(), EnvironmentError> {
         if std::mem::replace(&mut self.closed, true) {
             return Ok(());
         }
@@ -326,7 +330,7 @@ impl Namespaces {
         // Whatever a node or a caller has started there would keep its namespace alive.
         let killed = spaces
             .iter()
-            .try_for_each(|name| leftovers::kill_inside(name).map(drop));
+            .try_for_each(|name| cleanup::kill_inside(name).map(drop));
         // Forced: one that fails keeps none of the others.
         let script: String = spaces
             .iter()
@@ -353,7 +357,7 @@ impl Drop for Namespaces {
 
 impl RelayProcess {
     /// The next line that it says.
-    fn line(&mut self) -> Result<String, PlaceError> {
+    fn line(&mut self) -> Result<String, EnvironmentError> {
         let mut line = String::new();
         match self.output.read_line(&mut line) {
             Ok(0) => Err(failed("the relay has ended; what it said stands above")),
@@ -373,7 +377,7 @@ impl Drop for RelayProcess {
 }
 
 /// Where the work folder goes, absolute.
-fn base(options: &Options) -> Result<PathBuf, PlaceError> {
+fn base(options: &Options) -> Result<PathBuf, EnvironmentError> {
     let base = options.work.clone().unwrap_or_else(std::env::temp_dir);
     base.canonicalize()
         .map_err(|error| failed(format!("{}: {error}", base.display())))

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use fairhaul::control::api::Moves;
 
-use super::units::Unit;
+use super::item::Unit;
 
 /// Everything that was counted so far.
 #[derive(Debug, Default)]
-pub(super) struct Journal {
+pub(super) struct Observations {
     /// By the identity of the content.
     pub(super) units: BTreeMap<String, Unit>,
     /// Rows of the setup's peers, by the names of nodes.
@@ -44,7 +44,7 @@ pub(super) struct Arrival {
     pub(super) stored: u64,
 }
 
-impl Journal {
+impl Observations {
     /// One that knows the rows of the setup's peers by the names of their nodes.
     pub(super) fn new(names: BTreeMap<String, u32>) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! What the director does at a time of the scenario, and at news of a node.
+//! What the player does at a time of the scenario, and at news of a node.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::FaultKind;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Director, News, Step, lock, out};
-use crate::emulate::account::Fact;
-use crate::emulate::calls;
+use super::{News, Player, Step, lock, out};
+use crate::emulate::assemble::Fact;
+use crate::emulate::control_client;
 use crate::emulate::error::EmulateError;
+use crate::emulate::item::Unit;
 use crate::emulate::parameters::{self, Links};
-use crate::emulate::units::Unit;
 
 /// Time between two looks at a node's counts where the scenario has no windows.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Least time between two looks, however short the windows are.
 const LOOK_LEAST: Duration = Duration::from_millis(20);
 
-impl Director<'_> {
+impl Player<'_> {
     pub(super) async fn take(&mut self, step: Step) -> Result<(), EmulateError> {
         match step {
             Step::Join(peer) => self.join(peer).await,
@@ -94,7 +94,7 @@ impl Director<'_> {
         let groups = groups.map(|(at, group)| (Target::Group(format!("g{at}")), group.band));
         let ranked: Vec<(Target, u8)> = peers.chain(groups).filter(|to| to.1 > 0).collect();
         for (target, band) in ranked {
-            let told = calls::band(&self.place.control(peer), target, band).await;
+            let told = control_client::band(&self.place.control(peer), target, band).await;
             told.map_err(|failure| self.failed(peer, "band", failure))?;
         }
         Ok(())
@@ -112,16 +112,16 @@ impl Director<'_> {
             let path = self.place.home(peer).join(unit.file());
             let (_, chunk) = unit.lengths(self.setup);
             let doing = format!("share {}", unit.name(self.setup));
-            let shared = calls::share(&control, path, chunk.get()).await;
+            let shared = control_client::share(&control, path, chunk.get()).await;
             let shared = shared.map_err(|failure| self.failed(peer, &doing, failure))?;
             self.peers[peer as usize]
                 .shared
                 .insert(unit, shared.transfer);
-            lock(&self.journal).units.insert(shared.content, unit);
+            lock(&self.observations).units.insert(shared.content, unit);
             self.tickets.insert(unit, shared.ticket);
             if let Unit::Transfer(row) = unit {
                 let row = &self.setup.transfers[row as usize];
-                let granted = calls::grant(&control, shared.transfer, row).await;
+                let granted = control_client::grant(&control, shared.transfer, row).await;
                 granted.map_err(|failure| self.failed(peer, &doing, failure))?;
             }
             for taker in unit.takers(self.setup) {
@@ -165,8 +165,8 @@ impl Director<'_> {
         let (control, dir) = (self.place.control(peer), out(self.place.home(peer)));
         let (teller, life) = (self.teller.clone(), state.life);
         let task = tokio::spawn(async move {
-            let result = calls::get(&control, &ticket, &dir).await;
-            // A director that has ended hears nothing.
+            let result = control_client::get(&control, &ticket, &dir).await;
+            // A player that has ended hears nothing.
             let _ = teller.send(News {
                 peer,
                 life,
@@ -191,7 +191,7 @@ impl Director<'_> {
         let mut lengths: Vec<u64> = lengths.filter(|nanos| *nanos > 0).collect();
         lengths.push(u64::try_from(LOOK_EVERY.as_nanos()).expect("a second"));
         let (control, clock) = (self.place.control(peer), self.clock);
-        let journal = Arc::clone(&self.journal);
+        let observations = Arc::clone(&self.observations);
         self.peers[peer as usize].looking = Some(tokio::spawn(async move {
             loop {
                 let now = clock.elapsed() + LOOK_LEAST / 2;
@@ -200,8 +200,8 @@ impl Director<'_> {
                 let at = Duration::from_nanos(ends.min().unwrap_or(u64::MAX));
                 sleep_until(clock + at).await;
                 // Whether it lives is another's question.
-                if let Ok(moves) = calls::moves(&control).await {
-                    lock(&journal).look(peer, at, &moves);
+                if let Ok(moves) = control_client::moves(&control).await {
+                    lock(&observations).look(peer, at, &moves);
                 }
             }
         }));
@@ -267,17 +267,17 @@ impl Director<'_> {
         let at_source = self.peers[source as usize].shared.get(&Unit::Transfer(row));
         let (at_source, from) = (at_source.copied(), self.place.control(source));
         let (to, at) = (self.place.control(destination), self.now());
-        let journal = Arc::clone(&self.journal);
+        let observations = Arc::clone(&self.observations);
         tokio::spawn(async move {
-            if let Ok(moves) = calls::moves(&to).await {
-                lock(&journal).look(destination, at, &moves);
+            if let Ok(moves) = control_client::moves(&to).await {
+                lock(&observations).look(destination, at, &moves);
                 let found = moves.moved.iter().find(|row| row.content == content);
                 if let Some(row) = found {
-                    calls::forget(&to, row.transfer).await;
+                    control_client::forget(&to, row.transfer).await;
                 }
             }
             if let Some(id) = at_source {
-                calls::forget(&from, id).await;
+                control_client::forget(&from, id).await;
             }
         });
     }
@@ -304,7 +304,7 @@ impl Director<'_> {
         if let Some(task) = state.looking.take() {
             task.abort();
         }
-        lock(&self.journal).ended(peer);
+        lock(&self.observations).ended(peer);
         for (state, row) in self.transfers.iter_mut().zip(&self.setup.transfers) {
             state.moving &= ![row.source, row.destination].contains(&peer);
         }
@@ -367,7 +367,7 @@ impl Director<'_> {
         let (up, down): (Option<Rate>, Option<Rate>) =
             parameters::caps(row, state.links.0, state.links.1, state.upload_cap, links);
         let down = (links == Links::Caps).then_some(down);
-        let told = calls::limit(&self.place.control(peer), up, down).await;
+        let told = control_client::limit(&self.place.control(peer), up, down).await;
         told.map_err(|failure| self.failed(peer, "limit", failure))
     }
 }
