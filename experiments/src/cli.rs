@@ -8,13 +8,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::emulate::machines::FleetError;
+use crate::emulate::netns::{RELAY, relay};
+use crate::output::{self, OutputError};
+use crate::runner::JobError;
+use crate::scenario::{self, Scenario};
+use crate::{oracles, policies, report};
 use clap::{CommandFactory as _, Parser, Subcommand};
-use fairhaul_lab::emulate::machines::FleetError;
-use fairhaul_lab::emulate::netns::{RELAY, relay};
-use fairhaul_lab::output::{self, OutputError};
-use fairhaul_lab::runner::JobError;
-use fairhaul_lab::scenario::{self, Scenario};
-use fairhaul_lab::{oracles, policies, report};
 
 mod compared;
 mod deploy;
@@ -129,8 +129,10 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Runs the command and returns its exit code.
-pub(super) fn main() -> ExitCode {
+/// Runs the command of this process and returns its exit code. A program that adds policies of its own
+/// calls this afterwards, and has all of `fairlab` with them: see `examples/my_discipline.rs`.
+#[must_use]
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => ExitCode::from(code),

@@ -4,6 +4,7 @@
 //! Decides what a scenario file means; refuses files that are not clear, with one line that
 //! says where and what. The simulator runs a resolved setup.
 
+pub mod cli;
 pub mod compare;
 pub mod emulate;
 pub mod inputs;

@@ -44,13 +44,13 @@ pub fn list(as_json: bool) -> String {
 fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
     let mut all = Vec::new();
     all.extend(
-        sched::ALL
-            .iter()
+        sched::all()
+            .into_iter()
             .map(|row| ("uplink", row.name, row.about, row.source)),
     );
     all.extend(
-        choke::ALL
-            .iter()
+        choke::all()
+            .into_iter()
             .map(|row| ("unchoke", row.name, row.about, row.source)),
     );
     all.extend(choke::SEED_RULES.iter().map(|(name, choker)| {
@@ -58,8 +58,8 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
         ("seed-rule", *name, row.about, row.source)
     }));
     all.extend(
-        pick::ALL
-            .iter()
+        pick::all()
+            .into_iter()
             .map(|row| ("picker", row.name, row.about, row.source)),
     );
     all.extend([
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn every_row_of_the_core_is_listed() {
         let text = list(false);
-        for row in sched::ALL {
+        for row in sched::all() {
             assert!(
                 text.contains(row.name) && text.contains(row.source),
                 "{}",

@@ -19,6 +19,7 @@ pub mod node;
 mod peer;
 pub mod pick;
 pub mod quantity;
+mod registry;
 pub mod rng;
 pub mod sched;
 pub mod standstill;
@@ -29,3 +30,5 @@ mod transfer;
 pub mod units;
 pub mod uplink;
 pub mod wire;
+
+pub use registry::NotRegistered;

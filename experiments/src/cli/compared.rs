@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::{compare, terminal, validation};
 use clap::Args;
-use fairhaul_lab::{compare, terminal, validation};
 
 use super::{Failure, print, print_json};
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::oracles;
+use crate::output::{self, Facts, Made, ResultDir};
+use crate::runner;
 use clap::Args;
-use fairhaul_lab::oracles;
-use fairhaul_lab::output::{self, Facts, Made, ResultDir};
-use fairhaul_lab::runner;
 
 use super::place::Place;
 use super::{Failure, command_line, print, print_json};

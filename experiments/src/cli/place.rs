@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::emulate::Interrupt;
+use crate::output::{Existing, ResultDir};
+use crate::runner::Job;
 use clap::Args;
-use fairhaul_lab::emulate::Interrupt;
-use fairhaul_lab::output::{Existing, ResultDir};
-use fairhaul_lab::runner::Job;
 
 use super::Failure;
 

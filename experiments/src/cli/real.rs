@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::emulate::{Interrupt, Speed};
+use crate::runner::{self, Backend, Emulated, Job, World};
+use crate::scenario::Scenario;
 use clap::Args;
-use fairhaul_lab::emulate::{Interrupt, Speed};
-use fairhaul_lab::runner::{self, Backend, Emulated, Job, World};
-use fairhaul_lab::scenario::Scenario;
 
 use super::place::{Place, how_to_go_on};
 use super::simulate::tell;

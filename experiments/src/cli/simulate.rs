@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::output::{Existing, OutputError, ResultDir};
+use crate::runner::{self, Job, JobError, Outcome, World};
+use crate::scenario::Scenario;
+use crate::{oracles, terminal};
 use clap::Args;
-use fairhaul_lab::output::{Existing, OutputError, ResultDir};
-use fairhaul_lab::runner::{self, Job, JobError, Outcome, World};
-use fairhaul_lab::scenario::Scenario;
-use fairhaul_lab::{oracles, terminal};
 
 use super::place::{Place, end_at_signals};
 use super::{Failure, command_line, measure, print, print_json};

@@ -22,14 +22,15 @@ impl PolicyList {
     /// its `behaviour`.
     pub(crate) fn names(self) -> Vec<&'static str> {
         match self {
-            Self::Uplink => sched::ALL.iter().map(|row| row.name).collect(),
+            Self::Uplink => sched::all().into_iter().map(|row| row.name).collect(),
             Self::Share => vec!["peer", "group", "transfer"],
             Self::Unchoke => {
-                let honest = choke::ALL.iter().filter(|row| row.name != "refuse");
+                let all = choke::all().into_iter();
+                let honest = all.filter(|row| row.name != "refuse");
                 honest.map(|row| row.name).collect()
             }
             Self::SeedRule => choke::SEED_RULES.iter().map(|(name, _)| *name).collect(),
-            Self::Picker => pick::ALL.iter().map(|row| row.name).collect(),
+            Self::Picker => pick::all().into_iter().map(|row| row.name).collect(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use fairhaul_core::sched::{self, Claim};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::uplink::REQUEST_COST_MIN;
 
@@ -99,7 +100,7 @@ impl Demand {
     }
 }
 
-/// The order that a discipline stands for.
+/// The order that a discipline stands for: of one that a program has added, what it claims.
 fn order(discipline: &str) -> Order {
     match discipline {
         "round-robin" => Order::Turns,
@@ -107,7 +108,11 @@ fn order(discipline: &str) -> Order {
         "srpt" => Order::Remaining,
         "las" => Order::Attained,
         "fifo" => Order::Age,
-        _ => Order::Weights,
+        other => match sched::find(other).map(|row| row.claim) {
+            Some(Claim::Turns) => Order::Turns,
+            Some(Claim::Banded(_)) => Order::Bands,
+            _ => Order::Weights,
+        },
     }
 }
 

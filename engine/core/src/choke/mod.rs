@@ -6,6 +6,7 @@
 use std::fmt::Debug;
 
 use crate::id::PeerId;
+use crate::registry::{Named, NotRegistered, Registry};
 use crate::rng::Rng;
 use crate::units::ByteCount;
 
@@ -140,10 +141,34 @@ pub static SEED_RULES: &[(&str, &str)] = &[
     ("give-to-get", "give-to-get"),
 ];
 
-/// The row of that name.
+static ADDED: Registry<Row> = Registry::new();
+
+impl Named for Row {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// Adds a choker to those of this crate, for all of this program. Names are looked up when a file is
+/// read, so this comes first.
+///
+/// # Errors
+///
+/// [`NotRegistered`] if the name is taken or is none.
+pub fn register(row: &'static Row) -> Result<(), NotRegistered> {
+    ADDED.add(ALL, row)
+}
+
+/// Every choker: those of this crate, and then those that were added.
+#[must_use]
+pub fn all() -> Vec<&'static Row> {
+    ADDED.all(ALL)
+}
+
+/// The choker called `name`.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Row> {
-    ALL.iter().find(|row| row.name == name)
+    ADDED.find(ALL, name)
 }
 
 /// The choker that is the seed rule of that name.

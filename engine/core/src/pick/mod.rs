@@ -7,6 +7,7 @@ use std::fmt::Debug;
 
 use crate::bitfield::Bitfield;
 use crate::id::ChunkIndex;
+use crate::registry::{Named, NotRegistered, Registry};
 use crate::rng::Rng;
 
 mod random;
@@ -68,10 +69,34 @@ pub static ALL: &[Row] = &[
     },
 ];
 
-/// The row of that name.
+static ADDED: Registry<Row> = Registry::new();
+
+impl Named for Row {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// Adds a picker to those of this crate, for all of this program. Names are looked up when a file is
+/// read, so this comes first.
+///
+/// # Errors
+///
+/// [`NotRegistered`] if the name is taken or is none.
+pub fn register(row: &'static Row) -> Result<(), NotRegistered> {
+    ADDED.add(ALL, row)
+}
+
+/// Every picker: those of this crate, and then those that were added.
+#[must_use]
+pub fn all() -> Vec<&'static Row> {
+    ADDED.all(ALL)
+}
+
+/// The picker called `name`.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Row> {
-    ALL.iter().find(|row| row.name == name)
+    ADDED.find(ALL, name)
 }
 
 impl<'a> Choices<'a> {

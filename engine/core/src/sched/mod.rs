@@ -32,6 +32,7 @@ pub mod wf2q_plus;
 use std::fmt::Debug;
 
 use crate::id::FlowId;
+use crate::registry::{Named, NotRegistered, Registry};
 use crate::time::Time;
 use crate::units::{ByteCount, Rate, Weight};
 
@@ -279,8 +280,32 @@ pub static ALL: &[Row] = &[
     },
 ];
 
+static ADDED: Registry<Row> = Registry::new();
+
+impl Named for Row {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// Adds a discipline to those of this crate, for all of this program. Names are looked up when a file is
+/// read, so this comes first.
+///
+/// # Errors
+///
+/// [`NotRegistered`] if the name is taken or is none.
+pub fn register(row: &'static Row) -> Result<(), NotRegistered> {
+    ADDED.add(ALL, row)
+}
+
+/// Every discipline: those of this crate, and then those that were added.
+#[must_use]
+pub fn all() -> Vec<&'static Row> {
+    ADDED.all(ALL)
+}
+
 /// The discipline called `name`.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Row> {
-    ALL.iter().find(|row| row.name == name)
+    ADDED.find(ALL, name)
 }

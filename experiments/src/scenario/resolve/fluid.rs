@@ -5,6 +5,7 @@
 //! `burst`, `connection-window`) say so in the schema and change no rate.
 
 use fairhaul_core::block_size;
+use fairhaul_core::sched::{self, Claim};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::setup::{NetworkModel, Setup, TransferSetup};
 
@@ -31,6 +32,9 @@ pub(super) fn check(cx: &Context, full: &Table, setup: &Setup) -> Result<(), Bad
                 "orders classes by the block whose turn is next below, which a fluid does not have",
             );
         }
+        if [outer, inner].into_iter().any(has_order_of_its_own) {
+            return refuse("has an order of its own, which a fluid does not know");
+        }
         if [outer, inner].contains(&"fifo") && serves_contents(setup, policy) {
             return refuse("orders the requests of a swarm, which a fluid does not queue");
         }
@@ -44,6 +48,13 @@ pub(super) fn check(cx: &Context, full: &Table, setup: &Setup) -> Result<(), Bad
         }
     }
     Ok(())
+}
+
+/// Whether a discipline that the program has added promises nothing that a fluid could keep.
+fn has_order_of_its_own(discipline: &str) -> bool {
+    let is_built_in = sched::ALL.iter().any(|row| row.name == discipline);
+    let row = sched::find(discipline).filter(|_| !is_built_in);
+    row.is_some_and(|row| matches!(row.claim, Claim::None))
 }
 
 /// `[policy]` and its bundles, in the order of the setup.
