@@ -160,7 +160,7 @@ impl Uplink {
         let leaf = self.tree.leaf(leaf);
         for slot in self.entities.concerned(leaf.peer, leaf.transfer).slots() {
             let meter = self.entities.at(slot).meter.as_ref();
-            let has_block = |meter: &Box<Meter>| meter.ready_at(self.now) <= self.now;
+            let has_block = |meter: &Meter| meter.ready_at(self.now) <= self.now;
             if meter.is_some_and(|meter| meter.is_holding && has_block(meter)) {
                 self.review(slot, self.now);
             }
