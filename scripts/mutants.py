@@ -1,0 +1,326 @@
+#!/usr/bin/env python3
+"""Changes the files of scripts/mutants.toml in every way that cargo-mutants knows, and counts what tests notice.
+
+Usage: scripts/mutants.py [--check] [--sample N] [--mark] [--again] [MODULE|FILE...]
+
+  --check     runs nothing: looks whether the report in results/mutants is of the code that is here
+  --sample N  runs N mutants, drawn by the commit; where cargo-mutants is missing it says so
+  --mark      notes in scripts/mutants.toml every file whose code has changed since its report
+  --again     makes also those reports that are of the code that is here
+  MODULE|FILE only these
+
+Works on a copy of the commit that is checked out, in target/mutants. A file takes some seconds a
+mutant; what is done is in the report after each file, so a run that was stopped goes on there.
+Exit codes: 0 every mutant is noticed or listed, 1 one is not, 2 usage or a report that is behind.
+"""
+
+import argparse
+import csv
+import fcntl
+import hashlib
+import os
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FILE = ROOT / "scripts" / "mutants.toml"
+REPORT = ROOT / "results" / "mutants" / "mutants.csv"
+LIST = ROOT / "results" / "mutants" / "survivors.csv"
+COLUMNS_LIST = ["file", "mutant", "line"]
+COLUMNS = ["module", "file", "code", "mutants", "caught", "timeout", "missed", "unviable"]
+BEHIND_MAX = 10
+# A mutant that does not end is noticed too; the tests of a module take a few seconds.
+PATIENCE, PATIENCE_ALL = 30, 300
+# No optimizing and no shrinking of what a property has found: most of the time is compiling.
+QUICK = {
+    "CARGO_INCREMENTAL": "1",
+    "CARGO_PROFILE_DEV_DEBUG": "0",
+    "CARGO_PROFILE_DEV_OPT_LEVEL": "0",
+}
+CALM = {"PROPTEST_MAX_SHRINK_ITERS": "0", "RUST_BACKTRACE": "0"}
+
+
+class Behind(Exception):
+    """A report that is not of the code that is here, or a wrong word on the command line."""
+
+
+def load(path=FILE):
+    """The file as it stands: its modules, survivors and files behind."""
+    with open(path, "rb") as file:
+        table = tomllib.load(file)
+    for survivor in table.get("survivor", []):
+        if set(survivor) != {"file", "mutant", "line", "reason"} or not survivor["reason"]:
+            raise Behind(f"mutants.toml: a survivor has file, mutant, line and reason: {survivor}")
+    return table
+
+
+def code(text):
+    """A digest of the code in a source: without tests, comments and the way it is laid out."""
+    text = re.split(r"^#\[cfg\(test\)\]$", text, maxsplit=1, flags=re.MULTILINE)[0]
+    lines = (line.strip() for line in text.splitlines())
+    kept = [line for line in lines if line and not line.startswith("//")]
+    return hashlib.sha256("\n".join(kept).encode()).hexdigest()[:16]
+
+
+def rows(path=REPORT):
+    """The report, by file."""
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        return {row["file"]: row for row in csv.DictReader(file)}
+
+
+def changed(table, report, root=ROOT):
+    """The files whose code is not that of their report."""
+    files = [name for module in table["module"] for name in module["files"] if name in report]
+    return [name for name in files
+            if not (root / name).is_file()
+            or code((root / name).read_text(encoding="utf-8")) != report[name]["code"]]
+
+
+def check(table, report, lives, root=ROOT):
+    """Whether the report is of the code that is here, but for the files that are noted as behind."""
+    known = {name for module in table["module"] for name in module["files"]}
+    for name in [*report, *table["behind"]]:
+        if name not in known:
+            raise Behind(f"{name}: is in no module of mutants.toml")
+    for name in sorted(known):
+        if not (root / name).is_file():
+            raise Behind(f"{name}: is not there; take it out of mutants.toml")
+    late = changed(table, report, root)
+    for name in late:
+        if name not in table["behind"]:
+            raise Behind(f"{name}: its code has changed since its mutants were run: run scripts/mutants.py "
+                         "for it, or note it with --mark")
+    for name in table["behind"]:
+        if name not in late:
+            raise Behind(f"{name}: is not behind; take it out of that list of mutants.toml")
+    if len(late) > BEHIND_MAX:
+        raise Behind(f"{len(late)} files are behind, allowed are {BEHIND_MAX}: run scripts/mutants.py")
+    of_now = {survivor for survivor in lives if survivor[0] not in late}
+    for survivor in sorted(of_now - listed(table)):
+        raise Behind(f"{' | '.join(survivor)}: lives, and mutants.toml gives no reason")
+    for survivor in sorted(name for name in listed(table) - of_now if name[0] not in late):
+        raise Behind(f"{' | '.join(survivor)}: does not live; take it out of mutants.toml")
+    counts = [sum(int(row[column]) for row in report.values()) for column in COLUMNS[3:]]
+    print("{} files, {} mutants: {} caught, {} by not ending, {} live for a reason, {} do not compile"
+          .format(len(report), *counts))
+    for name in late:
+        print(f"behind: {name}")
+    for name in sorted(known - set(report)):
+        print(f"not run: {name}")
+
+
+def listed(table):
+    """The survivors that have a reason: file, mutant and line of each."""
+    return {(one["file"], one["mutant"], one["line"]) for one in table.get("survivor", [])}
+
+
+def alive(path=LIST):
+    """The survivors of the report."""
+    if not path.is_file():
+        return set()
+    with open(path, newline="", encoding="utf-8") as file:
+        return {(row["file"], row["mutant"], row["line"]) for row in csv.DictReader(file)}
+
+
+def mutants(text, root):
+    """Each line of an output of cargo-mutants as file, words and the line of the source."""
+    found = []
+    for row in text.splitlines():
+        name, line, _, words = row.split(":", 3)
+        source = (root / name).read_text(encoding="utf-8").splitlines()[int(line) - 1].strip()
+        found.append((name, words.strip(), source, row))
+    return found
+
+
+def command(name, package, out, patience, only=None, again=False):
+    """The command that runs the mutants of a file."""
+    words = ["cargo", "mutants", "--in-place", "--baseline=skip", "--no-times", "--colors=never",
+             "--package", package, "--file", name, "--timeout", str(patience),
+             "--build-timeout", "600", "--output", str(out), "--cargo-arg=--locked", "--cargo-arg=--lib"]
+    if only:
+        words += ["--re", only]
+    if again:
+        words.append("--iterate")
+    return words
+
+
+def run(words, tests, tree, env):
+    """Runs cargo-mutants; whether it could."""
+    done = subprocess.run([*words, "--", *tests], cwd=tree, env=env, check=False, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # 0 all caught, 2 some missed, 3 some timed out, 4 the tests fail without a mutant.
+    if done.returncode not in (0, 2, 3):
+        raise Behind(f"{' '.join(words)}:\n{done.stdout[-2000:]}")
+
+
+def outcome(out, root):
+    """What became of the mutants of a run: four lists."""
+    folder = out / "mutants.out"
+    kinds = ("caught", "timeout", "missed", "unviable")
+    return {kind: mutants((folder / f"{kind}.txt").read_text(encoding="utf-8"), root) for kind in kinds}
+
+
+def one_file(module, name, work, tree, env):
+    """Runs all mutants of a file: with the module's tests, then what lives with all of the package."""
+    out = work / "out" / name.replace("/", "-")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    run(command(name, module["package"], out, PATIENCE), module["tests"], tree, env)
+    first = outcome(out, tree)
+    if first["missed"]:
+        run(command(name, module["package"], out, PATIENCE_ALL, again=True), [], tree, env)
+        second = outcome(out, tree)
+        # The second run has what was missed and what timed out.
+        lives = {row for _, _, _, row in second["missed"]}
+        first["caught"] += [one for one in first["missed"] if one[3] not in lives]
+        first["missed"] = second["missed"]
+    return first
+
+
+def put(report, lives):
+    """Writes the report."""
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    for path, columns, table in (
+        (REPORT, COLUMNS, [list(report[name].values()) for name in sorted(report)]),
+        (LIST, COLUMNS_LIST, sorted(lives)),
+    ):
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(table)
+
+
+def make(table, names, work, tree, env):
+    """Makes the report of these files, and writes it after each; how many live without a reason."""
+    report, lives, new = rows(), alive(), 0
+    for module in table["module"]:
+        for name in module["files"]:
+            if name not in names:
+                continue
+            found = one_file(module, name, work, tree, env)
+            text = (tree / name).read_text(encoding="utf-8")
+            counts = {kind: len(found[kind]) for kind in ("caught", "timeout", "missed", "unviable")}
+            report[name] = {"module": module["name"], "file": name, "code": code(text),
+                            "mutants": sum(counts.values()), **counts}
+            missed = {one[:3] for one in found["missed"]}
+            lives = {one for one in lives if one[0] != name} | missed
+            put(report, lives)
+            print(f"{name}: {counts}", flush=True)
+            for one in sorted(missed - listed(table)):
+                new += 1
+                print(f"LIVES {' | '.join(one)}", flush=True)
+    return new
+
+
+def sample(table, count, commit, work, tree, env):
+    """Runs some mutants of the report, drawn by the commit; how many live without a reason."""
+    if not shutil.which("cargo-mutants"):
+        print("skipped: no cargo-mutants here (cargo install cargo-mutants --locked)")
+        return 0
+    late = set(table["behind"])
+    files = [(module, name) for module in table["module"] for name in module["files"]
+             if name in rows() and name not in late and module["package"] == "fairhaul-core"]
+    draw, new = random.Random(commit), 0
+    for module, name in draw.sample(files, min(count, len(files))):
+        lines = subprocess.check_output(
+            ["cargo", "mutants", "--list", "--colors=never", "--package", module["package"], "--file", name],
+            cwd=tree, env=env, text=True, stderr=subprocess.DEVNULL).splitlines()
+        drawn = draw.choice(lines)
+        out = work / "sample"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        only = re.escape(drawn)
+        run(command(name, module["package"], out, PATIENCE_ALL, only), module["tests"], tree, env)
+        missed = {one[:3] for one in outcome(out, tree)["missed"]}
+        print(f"{'LIVES' if missed else 'caught'} {drawn}", flush=True)
+        new += len(missed - listed(table))
+    return new
+
+
+def mark(table, report):
+    """Notes the files that are behind, in place of those that were."""
+    late = changed(table, report)
+    text = FILE.read_text(encoding="utf-8")
+    names = "".join(f'  "{name}",\n' for name in late)
+    entry = f"behind = [\n{names}]" if late else "behind = []"
+    FILE.write_text(re.sub(r"^behind = \[.*?\]", entry, text, flags=re.MULTILINE | re.DOTALL), encoding="utf-8")
+    print("\n".join(late) or "no file is behind")
+
+
+def copy(work, commit):
+    """A copy of the commit, in which files may be changed."""
+    git = ["git", "-C", str(ROOT)]
+    tree = work / "tree"
+    subprocess.run([*git, "worktree", "prune"], check=True)
+    if tree.exists():
+        subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=True)
+    subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(tree), commit], check=True)
+    return tree
+
+
+def chosen(table, words, report, again):
+    """The files that a command line names, of which the report is not of the code that is here."""
+    names = []
+    for module in table["module"]:
+        for name in module["files"]:
+            if not words or module["name"] in words or name in words:
+                names.append(name)
+    known = {module["name"] for module in table["module"]} | set(names)
+    for word in words:
+        if word not in known:
+            raise Behind(f"no module or file {word}; modules are "
+                         f"{', '.join(module['name'] for module in table['module'])}")
+    late = set(changed(table, report))
+    return [name for name in names if again or name not in report or name in late]
+
+
+def main():
+    """Runs what the command line says."""
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--mark", action="store_true")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    table, report = load(), rows()
+    if options.mark:
+        mark(table, report)
+        return 0
+    if options.check:
+        check(table, report, alive())
+        return 0
+    work = ROOT / "target" / "mutants"
+    work.mkdir(parents=True, exist_ok=True)
+    lock = open(work / "lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Behind(f"another run works in {work}") from None
+    commit = subprocess.check_output(["git", "-C", str(ROOT), "rev-parse", "HEAD"], text=True).strip()
+    tree = copy(work, commit)
+    try:
+        if options.sample is not None:
+            env = {**os.environ, **CALM, "CARGO_TARGET_DIR": str(ROOT / "target")}
+            new = sample(table, options.sample, commit, work, tree, env)
+        else:
+            env = {**os.environ, **CALM, **QUICK, "CARGO_TARGET_DIR": str(work / "build")}
+            new = make(table, chosen(table, options.names, report, options.again), work, tree, env)
+    finally:
+        subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(tree)], check=False)
+    return 1 if new else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Behind as behind:
+        print(f"mutants.py: {behind}", file=sys.stderr)
+        sys.exit(2)
