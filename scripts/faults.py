@@ -4,8 +4,9 @@
 Usage: scripts/faults.py [--check] [--out FILE] [--sample N] [--package P] [NAME...]
 
   --check     plants nothing: looks whether each fault still fits the code and its test exists
-  --out FILE  the table, as CSV [default: results/faults/faults.csv for a run over all faults]
-  --sample N  only N of them, drawn by the commit
+  --out FILE  the table, as CSV, in which each fault that is run has its row replaced; nothing is
+              written without it
+  --sample N  only N of them, drawn by the commit, of those first that have no row yet
   --package P only those whose test is in this package
   NAME...     only these
 
@@ -17,10 +18,12 @@ Exit codes: 0 each test failed as it should, 1 one did not, 2 usage or a fault t
 import argparse
 import csv
 import fcntl
+import hashlib
 import os
 import pathlib
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -28,8 +31,10 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE = ROOT / "scripts" / "faults.toml"
+RESULT = ROOT / "results" / "faults" / "faults.csv"
+COLUMNS = ["fault", "edit", "register", "file", "test", "verdict"]
 KEYS = {"name", "shows", "file", "find", "put", "package", "target", "test"}
-PATIENCE = 600
+PATIENCE = 180
 # One test alone runs soon enough without being optimized; most of the time is compiling.
 QUICK = {"CARGO_PROFILE_DEV_OPT_LEVEL": "0", "CARGO_PROFILE_DEV_DEBUG": "0",
          "PROPTEST_MAX_SHRINK_ITERS": "0", "RUST_BACKTRACE": "0"}
@@ -80,12 +85,23 @@ def fits(fault, root=ROOT):
     raise Misfit(f"{fault['name']}: no test {fault['test']}")
 
 
-def command(fault):
-    """The command that runs the fault's test alone."""
+def commands(fault):
+    """The command that builds the fault's test, and the one that runs it alone."""
     target = fault["target"].split()
     target = [f"--{target[0]}", *target[1:]]
-    return ["cargo", "test", "--quiet", "--locked", "-p", fault["package"], *target, "--",
-            "--exact", "--include-ignored", fault["test"]]
+    build = ["cargo", "test", "--quiet", "--locked", "-p", fault["package"], *target]
+    return [*build, "--no-run"], [*build, "--", "--exact", "--include-ignored", fault["test"]]
+
+
+def ended(words, tree, env):
+    """What a command says; None if it does not end. Its children end with it."""
+    with subprocess.Popen(words, cwd=tree, env=env, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, start_new_session=True) as run:
+        try:
+            return run.communicate(timeout=PATIENCE)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            return None
 
 
 def verdict(fault, tree, env):
@@ -93,21 +109,52 @@ def verdict(fault, tree, env):
     path = tree / fault["file"]
     sound = path.read_text(encoding="utf-8")
     path.write_text(planted(fault, tree), encoding="utf-8")
+    build, test = commands(fault)
     try:
-        run = subprocess.run(command(fault), cwd=tree, env=env, timeout=PATIENCE, text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    except subprocess.TimeoutExpired:
-        return "caught", "does not end"
+        built = subprocess.run(build, cwd=tree, env=env, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, check=False)
+        if built.returncode:
+            raise Misfit(f"{fault['name']}: does not compile:\n{built.stdout}")
+        said = ended(test, tree, env)
     finally:
         path.write_text(sound, encoding="utf-8")
-    if "could not compile" in run.stdout:
-        raise Misfit(f"{fault['name']}: does not compile:\n{run.stdout}")
-    if re.search(r"test result: FAILED\. 0 passed; 1 failed", run.stdout):
-        said = re.search(r"panicked at [^\n]*\n([^\n]*)", run.stdout)
-        return "caught", said.group(1) if said else ""
-    if "test result: ok. 1 passed" in run.stdout:
+    if said is None:
+        return "caught", "does not end"
+    if re.search(r"test result: FAILED\. 0 passed; 1 failed", said):
+        why = re.search(r"panicked at [^\n]*\n([^\n]*)", said)
+        return "caught", why.group(1) if why else ""
+    if "test result: ok. 1 passed" in said:
         return "LIVES", ""
-    raise Misfit(f"{fault['name']}: the test did not run:\n{run.stdout[-2000:]}")
+    raise Misfit(f"{fault['name']}: the test did not run:\n{said[-2000:]}")
+
+
+def table(path):
+    """The rows of a table, by the name of the fault."""
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        return {row[0]: row for row in list(csv.reader(file))[1:]}
+
+
+def edit(fault):
+    """A digest of what a fault changes and of the test that must find it."""
+    text = "\0".join(fault[key] for key in ("file", "find", "put", "package", "test"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def untried(faults, rows):
+    """The names of the faults that have no row, or one of an earlier form."""
+    return {fault["name"] for fault in faults
+            if fault["name"] not in rows or rows[fault["name"]][1] != edit(fault)}
+
+
+def put(path, rows, faults):
+    """Writes the rows of the faults that there are, in their order."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(rows[fault["name"]] for fault in faults if fault["name"] in rows)
 
 
 def main():
@@ -126,8 +173,11 @@ def main():
             raise Misfit(f"no fault {name}; there are {', '.join(sorted(known))}")
     for fault in faults:
         fits(fault)
+    new = untried(faults, table(RESULT))
     if options.check:
         print(f"{len(faults)} faults fit")
+        for name in sorted(new):
+            print(f"not in {RESULT.relative_to(ROOT)}: {name}")
         return 0
     git = ["git", "-C", str(ROOT)]
     commit = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
@@ -136,11 +186,9 @@ def main():
     if options.package:
         faults = [fault for fault in faults if fault["package"] == options.package]
     if options.sample is not None:
-        faults = random.Random(commit).sample(faults, min(options.sample, len(faults)))
-    out = options.out
-    if out is None and len(faults) == len(known):
-        out = ROOT / "results" / "faults" / "faults.csv"
-
+        random.Random(commit).shuffle(faults)
+        faults.sort(key=lambda fault: fault["name"] not in new)
+        faults = faults[:options.sample]
     work = ROOT / "target" / "faults"
     tree = work / "tree"
     work.mkdir(parents=True, exist_ok=True)
@@ -154,32 +202,28 @@ def main():
         subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=True)
     subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(tree), commit], check=True)
     env = {**os.environ, **QUICK, "CARGO_TARGET_DIR": str(ROOT / "target")}
-    rows, misfits = [], []
+    rows, misfits, kept = {}, 0, table(options.out) if options.out else {}
     try:
         for fault in faults:
             begun = time.monotonic()
             try:
                 what, said = verdict(fault, tree, env)
             except Misfit as misfit:
-                misfits.append(str(misfit))
+                misfits += 1
                 print(f"MISFIT  {misfit}", flush=True)
                 continue
             took = time.monotonic() - begun
             print(f"{what:7} {fault['name']:45} {took:5.0f} s  {said[:60]}", flush=True)
-            rows.append([fault["name"], " ".join(fault["shows"]), fault["file"], fault["test"],
-                         what])
+            rows[fault["name"]] = [fault["name"], edit(fault), " ".join(fault["shows"]),
+                                   fault["file"], fault["test"], what]
+            if options.out:
+                put(options.out, {**kept, **rows}, load())
     finally:
         subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=False)
-    if misfits:
-        raise Misfit(f"{len(misfits)} faults could not be tried")
-    if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with open(out, "w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["fault", "register", "file", "test", "verdict"])
-            table.writerows(rows)
-    lives = sum(row[-1] != "caught" for row in rows)
+    lives = sum(row[-1] != "caught" for row in rows.values())
     print(f"{len(rows) - lives} of {len(rows)} faults were caught (commit {commit[:12]})")
+    if misfits:
+        raise Misfit(f"{misfits} faults could not be tried")
     return 1 if lives else 0
 
 

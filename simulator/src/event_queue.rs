@@ -208,6 +208,7 @@ mod tests {
 
     use super::*;
 
+    /// Register: I8.
     #[test]
     fn events_at_one_time_leave_in_the_order_they_came() {
         let mut queue = EventQueue::new();
@@ -277,6 +278,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
         /// An ordered map keyed by (time, sequence) is the definition; the queue agrees with it
         /// for any interleaving of pushes and pops, at any scale of times.
+        ///
+        /// Register: I8.
         #[test]
         fn it_agrees_with_an_ordered_map(
             steps in prop::collection::vec((any::<bool>(), any::<u64>(), 0u32..63), 1..200)

@@ -238,7 +238,7 @@ mod tests {
     /// A ban of a day, an hour of which is over, has 23 hours left in the next run, whose time
     /// starts at zero again.
     ///
-    /// Register: J14, T1.
+    /// Register: J14, T1. Limit: L9.
     #[test]
     fn bans_outlive_the_process() {
         let mut bans = Bans::default();

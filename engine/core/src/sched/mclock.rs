@@ -360,6 +360,7 @@ mod tests {
     }
 
     // For ten seconds it asks for nothing: its floor has not gathered meanwhile.
+    /// Register: F7.
     #[test]
     fn a_floor_saves_nothing_up_while_its_flow_is_idle() {
         let mut mclock = mclock();

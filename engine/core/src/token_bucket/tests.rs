@@ -254,6 +254,7 @@ fn a_smaller_burst_cuts_the_level() {
     assert_eq!(bucket.available(Time::ZERO), ByteCount::new(10));
 }
 
+/// Register: F7, T2.
 #[test]
 fn eight_hours_asleep_earn_one_burst() {
     let mut bucket = bucket(10_000_000_000, 4_096);

@@ -324,7 +324,7 @@ fn w1_a_long_join_leaves_no_memory_behind() {
 
 /// Every limit, at it and one byte above.
 ///
-/// Register: W2.
+/// Register: W2. Limit: L1.
 #[test]
 fn w2_a_frame_at_its_limit_passes_and_one_byte_more_does_not() {
     let too_large = Some(Misbehaviour::FrameTooLarge);

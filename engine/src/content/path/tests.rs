@@ -380,7 +380,7 @@ fn ordinary_names_of_many_languages_are_allowed() {
     }
 }
 
-/// Register: M8.
+/// Register: M8. Limit: L8.
 #[test]
 fn each_limit_holds_at_its_exact_number() {
     assert_eq!(check(&"a".repeat(255)), Ok(()));

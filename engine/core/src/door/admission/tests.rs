@@ -22,7 +22,7 @@ const ADMITTED: Entry = Entry::Admit { instead_of: None };
 /// Five hundred sockets of one source that never finish: four are borne with, and another
 /// source comes in meanwhile.
 ///
-/// Register: C1, C2.
+/// Register: C1, C2. Limit: L2.
 #[test]
 fn one_source_takes_four_handshakes_and_leaves_room_for_the_others() {
     let mut door = Admission::new(Limits::default());
@@ -39,7 +39,7 @@ fn one_source_takes_four_handshakes_and_leaves_room_for_the_others() {
 /// Sixty-four addresses with four connections each, all of which dawdle. Whoever finishes its
 /// handshake in a moment is in at its first try, from wherever it comes.
 ///
-/// Register: C1, C2.
+/// Register: C1, C2. Limit: L2.
 #[test]
 fn dawdlers_of_many_addresses_lock_nobody_out() {
     let mut door = Admission::new(Limits::default());
@@ -116,7 +116,7 @@ fn sources_of_listed_peers_have_places_of_their_own() {
 /// A rack of two hundred listed peers behind one address starts at once: none is refused for that.
 /// Of keys that are not listed, thirty-two are let in.
 ///
-/// Register: C4.
+/// Register: C4. Limit: L3.
 #[test]
 fn listed_peers_are_not_counted_by_source_and_strangers_are() {
     let mut door = Admission::new(Limits::default());
