@@ -34,8 +34,8 @@ LIST = ROOT / "results" / "mutants" / "survivors.csv"
 COLUMNS_LIST = ["file", "mutant", "line"]
 COLUMNS = ["module", "file", "code", "mutants", "caught", "timeout", "missed", "unviable"]
 BEHIND_MAX = 10
-# A mutant that does not end is noticed too; the tests of a module take a few seconds.
-PATIENCE, PATIENCE_ALL = 30, 300
+# Seconds for all unit tests of a package. A mutant with which they do not end is noticed too.
+PATIENCE_ALL = 300
 # No optimizing and no shrinking of what a property has found: most of the time is compiling.
 QUICK = {
     "CARGO_INCREMENTAL": "1",
@@ -139,15 +139,13 @@ def mutants(text, root):
     return found
 
 
-def command(name, package, out, patience, only=None, again=False):
+def command(name, package, out, patience, only=()):
     """The command that runs the mutants of a file."""
     words = ["cargo", "mutants", "--in-place", "--baseline=skip", "--no-times", "--colors=never",
              "--package", package, "--file", name, "--timeout", str(patience),
              "--build-timeout", "600", "--output", str(out), "--cargo-arg=--locked", "--cargo-arg=--lib"]
-    if only:
-        words += ["--re", only]
-    if again:
-        words.append("--iterate")
+    for drawn in only:
+        words += ["--re", f"^{re.escape(drawn)}$"]
     return words
 
 
@@ -172,12 +170,12 @@ def one_file(module, name, work, tree, env):
     out = work / "out" / name.replace("/", "-")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    run(command(name, module["package"], out, PATIENCE), module["tests"], tree, env)
+    run(command(name, module["package"], out, module["patience_s"]), module["tests"], tree, env)
     first = outcome(out, tree)
     if first["missed"]:
-        run(command(name, module["package"], out, PATIENCE_ALL, again=True), [], tree, env)
+        only = [row for _, _, _, row in first["missed"]]
+        run(command(name, module["package"], out, PATIENCE_ALL, only), [], tree, env)
         second = outcome(out, tree)
-        # The second run has what was missed and what timed out.
         lives = {row for _, _, _, row in second["missed"]}
         first["caught"] += [one for one in first["missed"] if one[3] not in lives]
         first["missed"] = second["missed"]
@@ -236,8 +234,7 @@ def sample(table, count, commit, work, tree, env):
         out = work / "sample"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        only = re.escape(drawn)
-        run(command(name, module["package"], out, PATIENCE_ALL, only), module["tests"], tree, env)
+        run(command(name, module["package"], out, PATIENCE_ALL, [drawn]), module["tests"], tree, env)
         missed = {one[:3] for one in outcome(out, tree)["missed"]}
         print(f"{'LIVES' if missed else 'caught'} {drawn}", flush=True)
         new += len(missed - listed(table))
