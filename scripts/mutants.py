@@ -165,16 +165,16 @@ def outcome(out, root):
     return {kind: mutants((folder / f"{kind}.txt").read_text(encoding="utf-8"), root) for kind in kinds}
 
 
-def one_file(module, name, work, tree, env):
-    """Runs all mutants of a file: with the module's tests, then what lives with all of the package."""
+def one_file(module, name, work, tree, env, only=()):
+    """Runs the mutants of a file: with the module's tests, then what lives with all of the package."""
     out = work / "out" / name.replace("/", "-")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    run(command(name, module["package"], out, module["patience_s"]), module["tests"], tree, env)
+    run(command(name, module["package"], out, module["patience_s"], only), module["tests"], tree, env)
     first = outcome(out, tree)
     if first["missed"]:
-        only = [row for _, _, _, row in first["missed"]]
-        run(command(name, module["package"], out, PATIENCE_ALL, only), [], tree, env)
+        again = [row for _, _, _, row in first["missed"]]
+        run(command(name, module["package"], out, PATIENCE_ALL, again), [], tree, env)
         second = outcome(out, tree)
         lives = {row for _, _, _, row in second["missed"]}
         first["caught"] += [one for one in first["missed"] if one[3] not in lives]
@@ -231,11 +231,7 @@ def sample(table, count, commit, work, tree, env):
             ["cargo", "mutants", "--list", "--colors=never", "--package", module["package"], "--file", name],
             cwd=tree, env=env, text=True, stderr=subprocess.DEVNULL).splitlines()
         drawn = draw.choice(lines)
-        out = work / "sample"
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
-        run(command(name, module["package"], out, PATIENCE_ALL, [drawn]), module["tests"], tree, env)
-        missed = {one[:3] for one in outcome(out, tree)["missed"]}
+        missed = {one[:3] for one in one_file(module, name, work, tree, env, [drawn])["missed"]}
         print(f"{'LIVES' if missed else 'caught'} {drawn}", flush=True)
         new += len(missed - listed(table))
     return new
@@ -305,7 +301,7 @@ def main():
     tree = copy(work, commit)
     try:
         if options.sample is not None:
-            env = {**os.environ, **CALM, "CARGO_TARGET_DIR": str(ROOT / "target")}
+            env = {**os.environ, **CALM, **QUICK, "CARGO_TARGET_DIR": str(ROOT / "target")}
             new = sample(table, options.sample, commit, work, tree, env)
         else:
             env = {**os.environ, **CALM, **QUICK, "CARGO_TARGET_DIR": str(work / "build")}
