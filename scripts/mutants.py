@@ -84,7 +84,7 @@ def changed(table, report, root=ROOT):
 
 
 def check(table, report, lives, root=ROOT):
-    """Whether the report is of the code that is here, but for the files that are noted as behind."""
+    """What the report says, in lines, if it is of the code that is here or noted as behind."""
     known = {name for module in table["module"] for name in module["files"]}
     for name in [*report, *table["behind"]]:
         if name not in known:
@@ -108,12 +108,9 @@ def check(table, report, lives, root=ROOT):
     for survivor in sorted(name for name in listed(table) - of_now if name[0] not in late):
         raise Behind(f"{' | '.join(survivor)}: does not live; take it out of mutants.toml")
     counts = [sum(int(row[column]) for row in report.values()) for column in COLUMNS[3:]]
-    print("{} files, {} mutants: {} caught, {} by not ending, {} live for a reason, {} do not compile"
-          .format(len(report), *counts))
-    for name in late:
-        print(f"behind: {name}")
-    for name in sorted(known - set(report)):
-        print(f"not run: {name}")
+    words = "{} files, {} mutants: {} caught, {} by not ending, {} live for a reason, {} do not compile"
+    return [words.format(len(report), *counts), *(f"behind: {name}" for name in late),
+            *(f"not run: {name}" for name in sorted(known - set(report)))]
 
 
 def listed(table):
@@ -288,7 +285,7 @@ def main():
         mark(table, report)
         return 0
     if options.check:
-        check(table, report, alive())
+        print("\n".join(check(table, report, alive())))
         return 0
     work = ROOT / "target" / "mutants"
     work.mkdir(parents=True, exist_ok=True)
