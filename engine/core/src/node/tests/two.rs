@@ -1,4 +1,4 @@
-//! Two nodes that hear each other at once, without a network between them.
+//! Two nodes that hear each other a second later, without a network between them.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,11 @@ impl Pair {
     fn new(ahead: [Span; 2]) -> Self {
         let born = |at: usize| Time::ZERO + ahead[at];
         let seeds: [u8; 2] = [1, 2];
-        let node = |at: usize| Node::new(config(seeds[at], "even"), born(at));
+        let guarded = |at: usize| Config {
+            guard: Some(Guard::default()),
+            ..config(seeds[at], "even")
+        };
+        let node = |at: usize| Node::new(guarded(at), born(at));
         let mut pair = Self {
             nodes: [node(0), node(1)],
             ahead,
@@ -33,9 +37,9 @@ impl Pair {
         pair
     }
 
-    /// Hears all that is to be heard `since` both began.
+    /// Hears `since` both began what was said before: a message is on its way for a second.
     fn run(&mut self, since: Span) {
-        while let Some((at, input)) = self.inputs.pop_front() {
+        for (at, input) in std::mem::take(&mut self.inputs) {
             let now = Time::ZERO + self.ahead[at] + since;
             for action in tell(&mut self.nodes[at], input, now) {
                 self.carry(at, action);
