@@ -18,6 +18,7 @@ Exit codes: 0 each test failed as it should, 1 one did not, 2 usage or a fault t
 import argparse
 import csv
 import fcntl
+import functools
 import hashlib
 import os
 import pathlib
@@ -72,17 +73,20 @@ def planted(fault, root=ROOT):
     return text.replace(fault["find"], fault["put"])
 
 
+@functools.cache
+def functions(root):
+    """The names of all functions in the sources."""
+    crates = (root / crate for crate in ("engine", "simulator", "experiments"))
+    sources = (path for crate in crates for path in crate.rglob("*.rs"))
+    return {name for path in sources
+            for name in re.findall(r"\bfn (\w+)\(", path.read_text(encoding="utf-8"))}
+
+
 def fits(fault, root=ROOT):
     """Whether the fault can be planted and its test is there."""
     planted(fault, root)
-    function = fault["test"].rsplit("::", 1)[-1]
-    wanted = re.compile(rf"\bfn {re.escape(function)}\(")
-    sources = (root / crate for crate in ("engine", "simulator", "experiments"))
-    for source in sources:
-        for path in source.rglob("*.rs"):
-            if wanted.search(path.read_text(encoding="utf-8")):
-                return
-    raise Misfit(f"{fault['name']}: no test {fault['test']}")
+    if fault["test"].rsplit("::", 1)[-1] not in functions(root):
+        raise Misfit(f"{fault['name']}: no test {fault['test']}")
 
 
 def commands(fault):
