@@ -138,7 +138,7 @@ def mutants(text, root):
 
 def command(name, package, out, patience, only=()):
     """The command that runs the mutants of a file."""
-    words = ["cargo", "mutants", "--in-place", "--baseline=skip", "--no-times", "--colors=never",
+    words = ["cargo", "mutants", "--in-place", "--no-times", "--colors=never",
              "--package", package, "--file", name, "--timeout", str(patience),
              "--build-timeout", "600", "--output", str(out), "--cargo-arg=--locked", "--cargo-arg=--lib"]
     for drawn in only:
@@ -308,11 +308,10 @@ def main():
     commit = subprocess.check_output(["git", "-C", str(ROOT), "rev-parse", "HEAD"], text=True).strip()
     tree = copy(work, commit)
     try:
+        env = {"CARGO_TARGET_DIR": str(ROOT / "target"), **os.environ, **CALM, **QUICK}
         if options.sample is not None:
-            env = {**os.environ, **CALM, **QUICK, "CARGO_TARGET_DIR": str(ROOT / "target")}
             new = sample(table, options.sample, commit, work, tree, env)
         else:
-            env = {**os.environ, **CALM, **QUICK, "CARGO_TARGET_DIR": str(work / "build")}
             new = make(table, chosen(table, options.names, report, options.again), work, tree, env)
     finally:
         subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(tree)], check=False)
