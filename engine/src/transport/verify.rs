@@ -253,6 +253,12 @@ mod tests {
         assert_eq!(proved(key, b"words", &honest.as_ref()[..63]), bad);
     }
 
+    /// Register: H3. Who has no key does not pass the handshake, whatever is asked after it.
+    #[test]
+    fn a_caller_must_have_a_key() {
+        assert!(Proved.client_auth_mandatory());
+    }
+
     /// Register: H1, H3. One key, and it is the right one.
     #[test]
     fn a_chain_is_refused_even_if_it_starts_with_the_right_key() {

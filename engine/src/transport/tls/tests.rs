@@ -72,6 +72,8 @@ fn both_sides_agree_on_the_newest_version_the_fastest_cipher_and_a_hybrid_exchan
 #[test]
 fn what_could_be_attacked_is_switched_off() {
     let Configs { dial, accept, .. } = configs();
+    assert_eq!(dial.alpn_protocols, [PROTOCOL]);
+    assert_eq!(accept.alpn_protocols, [PROTOCOL]);
     assert!(!dial.enable_sni && !dial.enable_early_data && !dial.enable_secret_extraction);
     assert_eq!(
         (accept.send_tls13_tickets, accept.max_early_data_size),
