@@ -161,6 +161,16 @@ def put(path, rows, faults):
         writer.writerows(rows[fault["name"]] for fault in faults if fault["name"] in rows)
 
 
+def manifest(folder, command, commit):
+    """Writes the manifest of a table that has changed, with the lab where it is built."""
+    lab = os.environ.get("FAIRLAB") or str(ROOT / "target" / "debug" / "fairlab")
+    words = ["manifest", str(folder), "--name", folder.name, "--command", command, "--commit", commit]
+    if not pathlib.Path(lab).is_file():
+        print(f"the manifest is to be written: fairlab {' '.join(words)}")
+    else:
+        subprocess.run([lab, *words], check=True, stdout=subprocess.DEVNULL)
+
+
 def main():
     """Runs what the command line says."""
     parser = argparse.ArgumentParser(usage=__doc__)
@@ -224,6 +234,8 @@ def main():
                 put(options.out, {**kept, **rows}, load())
     finally:
         subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=False)
+    if options.out and options.out.resolve() == RESULT:
+        manifest(RESULT.parent, f"scripts/faults.py --out {RESULT.relative_to(ROOT)}", commit)
     lives = sum(row[-1] != "caught" for row in rows.values())
     print(f"{len(rows) - lives} of {len(rows)} faults were caught (commit {commit[:12]})")
     if misfits:

@@ -27,6 +27,9 @@ import subprocess
 import sys
 import tomllib
 
+sys.dont_write_bytecode = True
+from faults import manifest  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE = ROOT / "scripts" / "mutants.toml"
 REPORT = ROOT / "results" / "mutants" / "mutants.csv"
@@ -313,6 +316,7 @@ def main():
             new = sample(table, options.sample, commit, work, tree, env)
         else:
             new = make(table, chosen(table, options.names, report, options.again), work, tree, env)
+            manifest(REPORT.parent, "scripts/mutants.py", commit)
     finally:
         subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(tree)], check=False)
     return 1 if new else 0
