@@ -28,7 +28,7 @@ import sys
 import tomllib
 
 sys.dont_write_bytecode = True
-from faults import manifest  # noqa: E402
+from faults import cut, manifest  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE = ROOT / "scripts" / "mutants.toml"
@@ -165,22 +165,12 @@ def outcome(out, root):
     return {kind: mutants((folder / f"{kind}.txt").read_text(encoding="utf-8"), root) for kind in kinds}
 
 
-def cut(module, tree):
-    """Leaves only those modules in the module's package that it says, or all of them."""
-    root = pathlib.Path(module["files"][0].split("/src/")[0]) / "src" / "lib.rs"
-    text = (ROOT / root).read_text(encoding="utf-8")
-    kept = module.get("keep")
-    is_in = lambda line: not (found := re.match(r"(?:pub )?mod (\w+);", line)) or found[1] in kept
-    lines = text.splitlines(keepends=True) if kept is None else filter(is_in, text.splitlines(keepends=True))
-    (tree / root).write_text("".join(lines), encoding="utf-8")
-
-
 def one_file(module, name, work, tree, env, only=()):
     """Runs the mutants of a file: with the module's tests, then what lives with all of the package."""
     out = work / "out" / name.replace("/", "-")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    cut(module, tree)
+    cut(tree, module["files"][0], module.get("keep"))
     run(command(name, module["package"], out, module["patience_s"], only), module["tests"], tree, env)
     first = outcome(out, tree)
     if first["missed"]:
