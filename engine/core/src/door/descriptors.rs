@@ -114,6 +114,23 @@ mod tests {
         }
     }
 
+    /// Limit: L3.
+    #[test]
+    fn a_common_limit_is_divided_without_a_rest() {
+        let shares = Shares {
+            files: 56,
+            brief: 28,
+            callers: 14,
+            unproved: 7,
+            pending: 28,
+            sessions: 77,
+        };
+        assert_eq!(Shares::of(256, 256), shares);
+        // A caller takes two, and what belongs to nobody 32.
+        assert_eq!(32 + 56 + 28 + 2 * 14 + 7 + 28 + 77, 256);
+        assert_eq!(shares.needed(), 256);
+    }
+
     #[test]
     fn more_descriptors_take_nothing_away() {
         let mut before = Shares::of(0, 1_000);

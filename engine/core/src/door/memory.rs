@@ -237,6 +237,47 @@ mod tests {
         assert!(memory.is_deaf(B));
     }
 
+    /// Each bound to its last byte, and the numbers that the documents name.
+    ///
+    /// Limit: L4.
+    #[test]
+    fn each_part_ends_with_its_last_byte() {
+        assert_eq!((PEER_MAX, NODE_MAX), (4 * MIB, 1_024 * MIB));
+        assert_eq!((PASSING_MAX, NEWS_MAX), (64 * MIB, 16 * MIB));
+        let mut passing = Memory::default();
+        passing.hold(A, Passing, 1);
+        passing.hold(B, Passing, PASSING_MAX - 2);
+        assert!(passing.reads(A));
+        passing.hold(B, Passing, 1);
+        assert!(!passing.reads(A));
+        let mut full = Memory::default();
+        full.hold(A, Passing, 1);
+        full.hold(B, Begun, NODE_MAX - 2);
+        assert!(full.reads(A) && full.admits(A, 1) && !full.admits(A, 2));
+        full.hold(B, Begun, 1);
+        assert!(!full.reads(A) && !full.admits(A, 1));
+        let mut own = Memory::default();
+        own.hold(A, Announced, PEER_MAX - 5);
+        assert!(own.admits(A, 5) && !own.admits(A, 6));
+        assert_eq!(own.held(), PEER_MAX - 5);
+    }
+
+    /// Where the node has nothing left, who lets more than a sixteenth of a part lie is closed.
+    ///
+    /// Limit: L4.
+    #[test]
+    fn a_full_node_bears_a_sixteenth_of_what_is_not_read() {
+        let mut memory = Memory::default();
+        memory.hold(A, Reply, PEER_MAX / 16 - 1);
+        memory.hold(A, News, 1);
+        memory.hold(B, Begun, NODE_MAX - PEER_MAX / 16);
+        assert!(!memory.is_deaf(A), "the node is not over its part");
+        memory.hold(B, Begun, 1);
+        assert!(!memory.is_deaf(A), "no more than it may");
+        memory.hold(A, News, 1);
+        assert!(memory.is_deaf(A));
+    }
+
     #[test]
     fn what_was_never_held_gives_nothing_back() {
         let mut memory = Memory::default();

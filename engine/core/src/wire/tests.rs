@@ -322,6 +322,19 @@ fn w1_a_long_join_leaves_no_memory_behind() {
     assert_eq!(decoder.allocated(), 0);
 }
 
+/// The numbers that the documents name.
+///
+/// Limit: L1, L10.
+#[test]
+fn the_limits_of_frames_are_what_they_are_said_to_be() {
+    assert_eq!((CONTROL_MAX, TEXT_MAX, BLOCK_MAX), (65_536, 4_096, 262_144));
+    assert_eq!(JOIN_MAX, 2_097_194);
+    assert_eq!(
+        (errands::OFFER_HEAD, errands::ADDRESSES_BYTES_MAX),
+        (48, 14_400)
+    );
+}
+
 /// Every limit, at it and one byte above.
 ///
 /// Register: W2. Limit: L1.
