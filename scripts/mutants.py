@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Changes the files of scripts/mutants.toml in every way that cargo-mutants knows, and counts what tests notice.
 
-Usage: scripts/mutants.py [--check] [--sample N] [--mark] [--again] [MODULE|FILE...]
+Usage: scripts/mutants.py [--check] [--sample N] [--mark] [--again] [--survivors] [MODULE|FILE...]
 
   --check     runs nothing: looks whether the report in results/mutants is of the code that is here
   --sample N  runs N mutants, drawn by the commit; where cargo-mutants is missing it says so
   --mark      notes in scripts/mutants.toml every file whose code has changed since its report
   --again     makes also those reports that are of the code that is here
+  --survivors runs those mutants alone that the report lets live, after a test was made better
   MODULE|FILE only these
 
 Works on a copy of the commit that is checked out, in target/mutants. A file takes some seconds a
@@ -35,7 +36,8 @@ FILE = ROOT / "scripts" / "mutants.toml"
 REPORT = ROOT / "results" / "mutants" / "mutants.csv"
 LIST = ROOT / "results" / "mutants" / "survivors.csv"
 COLUMNS_LIST = ["file", "mutant", "line"]
-COLUMNS = ["module", "file", "code", "mutants", "caught", "timeout", "missed", "unviable"]
+KINDS = ["caught", "timeout", "missed", "unviable"]
+COLUMNS = ["module", "file", "code", "mutants", *KINDS]
 BEHIND_MAX = 10
 # Seconds for all unit tests of a package. A mutant with which they do not end is noticed too.
 PATIENCE_ALL = 300
@@ -50,6 +52,11 @@ CALM = {"PROPTEST_MAX_SHRINK_ITERS": "0", "RUST_BACKTRACE": "0"}
 
 class Behind(Exception):
     """A report that is not of the code that is here, or a wrong word on the command line."""
+
+
+def files(table):
+    """Each file with its module."""
+    return [(module, name) for module in table["module"] for name in module["files"]]
 
 
 def load(path=FILE):
@@ -80,15 +87,14 @@ def rows(path=REPORT):
 
 def changed(table, report, root=ROOT):
     """The files whose code is not that of their report."""
-    files = [name for module in table["module"] for name in module["files"] if name in report]
-    return [name for name in files
+    return [name for _, name in files(table) if name in report
             if not (root / name).is_file()
             or code((root / name).read_text(encoding="utf-8")) != report[name]["code"]]
 
 
 def check(table, report, lives, root=ROOT):
     """What the report says, in lines, if it is of the code that is here or noted as behind."""
-    known = {name for module in table["module"] for name in module["files"]}
+    known = {name for _, name in files(table)}
     for name in [*report, *table["behind"]]:
         if name not in known:
             raise Behind(f"{name}: is in no module of mutants.toml")
@@ -161,8 +167,7 @@ def run(words, tests, tree, env):
 def outcome(out, root):
     """What became of the mutants of a run: four lists."""
     folder = out / "mutants.out"
-    kinds = ("caught", "timeout", "missed", "unviable")
-    return {kind: mutants((folder / f"{kind}.txt").read_text(encoding="utf-8"), root) for kind in kinds}
+    return {kind: mutants((folder / f"{kind}.txt").read_text(encoding="utf-8"), root) for kind in KINDS}
 
 
 def one_file(module, name, work, tree, env, only=()):
@@ -196,26 +201,41 @@ def put(report, lives):
             writer.writerows(table)
 
 
-def make(table, names, work, tree, env):
+def make(table, names, work, tree, env, only_alive=False):
     """Makes the report of these files, and writes it after each; how many live without a reason."""
     report, lives, new = rows(), alive(), 0
-    for module in table["module"]:
-        for name in module["files"]:
-            if name not in names:
-                continue
-            found = one_file(module, name, work, tree, env)
-            text = (tree / name).read_text(encoding="utf-8")
-            counts = {kind: len(found[kind]) for kind in ("caught", "timeout", "missed", "unviable")}
-            report[name] = {"module": module["name"], "file": name, "code": code(text),
-                            "mutants": sum(counts.values()), **counts}
-            missed = {one[:3] for one in found["missed"]}
-            lives = {one for one in lives if one[0] != name} | missed
-            put(report, lives)
-            print(f"{name}: {counts}", flush=True)
-            for one in sorted(missed - listed(table)):
-                new += 1
-                print(f"LIVES {' | '.join(one)}", flush=True)
+    for module, name in files(table):
+        if name not in names:
+            continue
+        before = {one for one in lives if one[0] == name}
+        only = [row for *one, row in every(module, name, tree, env) if tuple(one) in before] if only_alive else ()
+        if only_alive and not only:
+            continue
+        found = one_file(module, name, work, tree, env, only)
+        counts = {kind: len(found[kind]) for kind in KINDS}
+        if only_alive:
+            for kind in ("caught", "timeout"):
+                counts[kind] += int(report[name][kind])
+            counts["unviable"] = int(report[name]["unviable"])
+        text = (tree / name).read_text(encoding="utf-8")
+        report[name] = {"module": module["name"], "file": name, "code": code(text),
+                        "mutants": sum(counts.values()), **counts}
+        missed = {one[:3] for one in found["missed"]}
+        lives = lives - before | missed
+        put(report, lives)
+        print(f"{name}: {counts}", flush=True)
+        for one in sorted(missed - listed(table)):
+            new += 1
+            print(f"LIVES {' | '.join(one)}", flush=True)
     return new
+
+
+def every(module, name, tree, env):
+    """All mutants of a file."""
+    listing = subprocess.check_output(
+        ["cargo", "mutants", "--list", "--colors=never", "--package", module["package"], "--file", name],
+        cwd=tree, env=env, text=True, stderr=subprocess.DEVNULL)
+    return mutants(listing, tree)
 
 
 def sample(table, count, commit, work, tree, env):
@@ -224,14 +244,11 @@ def sample(table, count, commit, work, tree, env):
         print("skipped: no cargo-mutants here (cargo install cargo-mutants --locked)")
         return 0
     late = set(table["behind"])
-    files = [(module, name) for module in table["module"] for name in module["files"]
-             if name in rows() and name not in late and module["package"] == "fairhaul-core"]
+    drawn_from = [(module, name) for module, name in files(table)
+                  if name in rows() and name not in late and module["package"] == "fairhaul-core"]
     draw, new = random.Random(commit), 0
-    for module, name in draw.sample(files, min(count, len(files))):
-        lines = subprocess.check_output(
-            ["cargo", "mutants", "--list", "--colors=never", "--package", module["package"], "--file", name],
-            cwd=tree, env=env, text=True, stderr=subprocess.DEVNULL).splitlines()
-        drawn = draw.choice(lines)
+    for module, name in draw.sample(drawn_from, min(count, len(drawn_from))):
+        drawn = draw.choice(every(module, name, tree, env))[3]
         missed = {one[:3] for one in one_file(module, name, work, tree, env, [drawn])["missed"]}
         print(f"{'LIVES' if missed else 'caught'} {drawn}", flush=True)
         new += len(missed - listed(table))
@@ -261,16 +278,12 @@ def copy(work, commit):
 
 def chosen(table, words, report, again):
     """The files that a command line names, of which the report is not of the code that is here."""
-    names = []
-    for module in table["module"]:
-        for name in module["files"]:
-            if not words or module["name"] in words or name in words:
-                names.append(name)
-    known = {module["name"] for module in table["module"]} | set(names)
+    known = {word for module, name in files(table) for word in (module["name"], name)}
     for word in words:
         if word not in known:
             raise Behind(f"no module or file {word}; modules are "
                          f"{', '.join(module['name'] for module in table['module'])}")
+    names = [name for module, name in files(table) if not words or module["name"] in words or name in words]
     late = set(changed(table, report))
     return [name for name in names if again or name not in report or name in late]
 
@@ -282,6 +295,7 @@ def main():
     parser.add_argument("--sample", type=int)
     parser.add_argument("--mark", action="store_true")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--survivors", action="store_true")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     table, report = load(), rows()
@@ -305,7 +319,8 @@ def main():
         if options.sample is not None:
             new = sample(table, options.sample, commit, work, tree, env)
         else:
-            new = make(table, chosen(table, options.names, report, options.again), work, tree, env)
+            names = chosen(table, options.names, report, options.again or options.survivors)
+            new = make(table, names, work, tree, env, options.survivors)
             manifest(REPORT.parent, "scripts/mutants.py", commit)
     finally:
         subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(tree)], check=False)
