@@ -308,7 +308,8 @@ fn w1_memory_follows_what_has_come_not_what_is_announced() {
     let bytes = stream(&join_of(Bitfield::full(CHUNKS_MAX)));
     let mut decoder = Decoder::new();
     assert_eq!(decoder.next(&mut &bytes[..6]), Ok(None));
-    assert!(decoder.allocated() <= 6 + 64 * 1024);
+    // A step ahead of the length and the kind, so that a long one is not moved at each read.
+    assert_eq!(decoder.allocated(), 5 + 64 * 1024);
     // `decode` holds every step to the same bound.
     let got = decode(bytes.chunks(1_000));
     assert_eq!(got.messages, [join_of(Bitfield::full(CHUNKS_MAX))]);
