@@ -93,8 +93,9 @@ def fits(fault, root=ROOT):
 
 def cut(tree, name, kept):
     """Leaves of the package of a file only the modules `kept`, or all of them; it compiles sooner."""
-    root = pathlib.Path(name.split("/src/")[0]) / "src" / "lib.rs"
-    lines = (ROOT / root).read_text(encoding="utf-8").splitlines(keepends=True)
+    root = f"{name.split('/src/')[0]}/src/lib.rs"
+    text = subprocess.check_output(["git", "-C", str(tree), "show", f"HEAD:{root}"], text=True)
+    lines = text.splitlines(keepends=True)
     module = re.compile(r"(?:pub )?mod (\w+);")
     out = (line for line in lines
            if kept is None or not (found := module.match(line)) or found[1] in kept)
