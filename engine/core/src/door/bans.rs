@@ -270,6 +270,21 @@ mod tests {
 
     /// Whoever is let in again because its time is over is named once.
     #[test]
+    fn a_ban_is_listed_with_its_reason_until_its_last_moment() {
+        let mut bans = Bans::default();
+        bans.judge(key(1), Misbehaviour::WrongHash, at(0));
+        let day = 24 * 3_600;
+        let reasons = |secs| -> Vec<String> {
+            let listed = bans.list(at(secs));
+            listed.map(|ban| ban.reason.to_string()).collect()
+        };
+        assert_eq!(reasons(day - 1), [Misbehaviour::WrongHash.to_string()]);
+        assert!(reasons(day).is_empty());
+        let said = Reason::FalseKey.to_string();
+        assert_eq!(said, "claimed another key than its own");
+    }
+
+    #[test]
     fn a_ban_that_is_over_is_told_once() {
         let mut bans = Bans::default();
         for number in 0..3 {

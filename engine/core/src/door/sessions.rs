@@ -299,6 +299,13 @@ mod tests {
         assert!((60..=65).contains(&kept), "{kept}");
     }
 
+    #[test]
+    fn a_refusal_says_why() {
+        assert_eq!(Refusal::OwnKey.to_string(), "our own key");
+        let often = Refusal::TooOften(at(1)).to_string();
+        assert_eq!(often, "the key comes too often");
+    }
+
     /// Register: H16.
     #[test]
     fn whoever_is_no_longer_allowed_is_named() {

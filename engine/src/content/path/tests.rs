@@ -578,3 +578,10 @@ fn all_pairs_may_be(paths: &[String]) -> bool {
         })
     })
 }
+
+/// 256 characters, of which each may have four bytes.
+#[test]
+fn bytes_are_shown_as_far_as_the_text_that_they_are() {
+    let clefs = |count| "\u{1d11e}".repeat(count);
+    assert_eq!(shown_bytes(clefs(300).as_bytes()), clefs(256));
+}

@@ -221,3 +221,10 @@ fn ends_that_never_began_change_nothing() {
     door.leave(source(1), false);
     assert_eq!(door.counts(), (0, 0));
 }
+
+#[test]
+fn a_refusal_says_why() {
+    assert_eq!(Refusal::Handshakes.to_string(), "too many handshakes");
+    let source = Refusal::SourceSessions.to_string();
+    assert!(source.contains("one source"), "{source}");
+}
