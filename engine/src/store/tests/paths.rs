@@ -180,7 +180,8 @@ fn an_existing_file_is_never_replaced_without_the_flag_nor_before_its_replacemen
     fs::create_dir(scene.into.join("t")).unwrap();
     fs::write(&mine, "mine").unwrap();
     fs::write(scene.into.join("t/other"), "other").unwrap();
-    let refused = attempt(&origin, &scene.into, Receive::default());
+    // Before a chunk is fetched.
+    let refused = origin.receive(&scene.into);
     assert!(matches!(refused, Err(StoreError::Exists { path }) if path == "t/a"));
     let store = origin.receive_with(&scene.into, OVERWRITE).unwrap();
     for chunk in origin.chunks() {
