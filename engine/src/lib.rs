@@ -2,14 +2,14 @@
 //!
 //! Decides nothing about who is served; refuses parameter files that are unclear.
 
+pub use fairhaul_config::{params, printable};
+
 pub mod clock;
 pub mod content;
 pub mod control;
 mod driver;
 pub mod identity;
 pub mod node;
-pub mod params;
-pub mod printable;
 pub mod record;
 mod session;
 pub mod store;

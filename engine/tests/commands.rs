@@ -18,8 +18,7 @@ use fairhaul::control::api::{
     Request, Sent, Shared, Status, TransferState, TransferStatus,
 };
 use fairhaul::control::metrics::Metrics;
-use fairhaul::control::serve::{Control, Handles, Places};
-use fairhaul::params::ControlParams;
+use fairhaul::control::serve::{Control, Endpoints, Handles, Places};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
@@ -52,7 +51,7 @@ impl Rote {
             events: events.clone(),
             metrics: Arc::new(Metrics::new()),
         };
-        let params = ControlParams {
+        let params = Endpoints {
             socket: folder.path().join("s"),
             http: None,
             token: folder.path().join("token"),

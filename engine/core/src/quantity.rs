@@ -5,6 +5,10 @@
 //! that everything counts in. All arithmetic is in integers and checked.
 
 use std::fmt;
+use std::str::FromStr;
+
+use crate::time::Span;
+use crate::units::{ByteCount, Rate};
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,6 +236,33 @@ impl Quantity {
         } else {
             QuantityFault::UnknownUnit(name.into())
         })
+    }
+}
+
+impl FromStr for ByteCount {
+    type Err = QuantityError;
+
+    /// A number and a unit of [`Quantity::Size`].
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        Quantity::Size.parse(text).map(Self::new)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = QuantityError;
+
+    /// A number and a unit of [`Quantity::Rate`].
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        Quantity::Rate.parse(text).map(Self::new)
+    }
+}
+
+impl FromStr for Span {
+    type Err = QuantityError;
+
+    /// A number and a unit of [`Quantity::Time`].
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        Quantity::Time.parse(text).map(Self::from_nanos)
     }
 }
 

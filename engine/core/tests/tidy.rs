@@ -27,7 +27,13 @@ fn root() -> PathBuf {
 
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for crate_dir in ["engine/core", "engine", "simulator", "experiments"] {
+    for crate_dir in [
+        "engine/core",
+        "engine/config",
+        "engine",
+        "simulator",
+        "experiments",
+    ] {
         for folder in ["src", "tests", "benches", "examples"] {
             collect(&root().join(crate_dir).join(folder), &mut found);
         }

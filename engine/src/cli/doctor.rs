@@ -67,7 +67,7 @@ pub(super) fn run(config: Option<&Path>, json: bool) -> Result<(), End> {
     let params = config.map(load).transpose()?;
     let connections = params
         .as_ref()
-        .map_or(256, |params| params.limits().connections);
+        .map_or(256, |params| params.limits.connections.get());
     let connections = connections as usize;
     let mut checks = vec![clock(), descriptors(connections), openat2(), send_queue()];
     if let Some(params) = &params {
@@ -103,15 +103,15 @@ fn line(check: &Check) -> String {
 
 /// What a parameter file asks of the machine.
 fn of_file(params: &Params) -> Vec<Check> {
-    let (node, control) = (params.node(), params.control());
-    let running = UnixStream::connect(&control.socket).is_ok();
-    let mut checks = vec![data(&node.data), key(&node.key), places(params)];
+    let (node, control) = (&params.node, &params.control);
+    let running = UnixStream::connect(&*control.socket).is_ok();
+    let mut checks = vec![data(&node.data), key(&params.key_file()), places(params)];
     checks.push(port("listen", &node.listen, running));
     if let Some(http) = &control.http {
         checks.push(port("control http", http, running));
     }
     checks.push(socket(&control.socket, running));
-    for peer in params.peers() {
+    for peer in &params.peers {
         if let Some(address) = &peer.address {
             checks.push(resolves(&peer.name, address));
         }
@@ -156,7 +156,7 @@ fn descriptors(connections: usize) -> Check {
 
 /// Whether every peer of the file finds a place.
 fn places(params: &Params) -> Check {
-    let (peers, most) = (params.peers().len(), params.limits().connections as usize);
+    let (peers, most) = (params.peers.len(), params.limits.connections.get() as usize);
     let found = format!("{peers} peers are listed, {most} may be connected at once");
     if peers > most {
         let found = format!("{found}: the others are refused; raise limits.connections");

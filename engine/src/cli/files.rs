@@ -37,8 +37,8 @@ pub(super) fn identity(asked: &args::Identity) -> Result<(), End> {
     no_core_dumps().map_err(|error| Failure::error(format!("core dumps: {error}")))?;
     let path = match (&asked.file, &asked.config) {
         (Some(file), _) => file.clone(),
-        (None, Some(config)) => load(config)?.node().key,
-        (None, None) => defaults().node().key,
+        (None, Some(config)) => load(config)?.key_file(),
+        (None, None) => defaults().key_file(),
     };
     let identity = match asked.verb {
         IdentityVerb::New => Identity::create(&path)?,

@@ -11,8 +11,9 @@ use clap::Parser as _;
 use fairhaul::control::api::Failure;
 use fairhaul::identity::{IdentityError, no_core_dumps};
 use fairhaul::node::{self, RunOptions};
-use fairhaul::params::{BadFile, Params, template};
+use fairhaul::params::{Params, template};
 use fairhaul::printable::Printable;
+use fairhaul_config::BadFile;
 
 mod args;
 mod calls;
@@ -117,10 +118,10 @@ fn socket(node: &args::Node) -> Result<PathBuf, End> {
         return Ok(socket.clone());
     }
     if let Some(file) = &node.config {
-        return Ok(load(file)?.control().socket);
+        return Ok(load(file)?.control.socket.to_path_buf());
     }
     let given = std::env::var_os(SOCKET).filter(|path| !path.is_empty());
-    Ok(given.map_or_else(|| defaults().control().socket, PathBuf::from))
+    Ok(given.map_or_else(|| defaults().control.socket.to_path_buf(), PathBuf::from))
 }
 
 /// `path` from the root: the node stands in another folder.

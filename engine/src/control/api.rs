@@ -320,7 +320,7 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let name = |name: &str| match crate::params::is_name(name) {
+        let name = |name: &str| match fairhaul_config::text::is_name(name) {
             true => Ok(name.to_owned()),
             false => Err(format!("{name:?} is not a name")),
         };

@@ -38,7 +38,7 @@ use super::lobby::Lobby;
 pub use super::lobby::Places;
 use super::metrics::Metrics;
 use super::token::Token;
-use crate::params::ControlParams;
+use crate::params::Params;
 
 /// Longest body of a request, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
@@ -116,22 +116,45 @@ impl From<ControlError> for Failure {
     }
 }
 
+/// Where a node is controlled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// The socket of the command line.
+    pub socket: PathBuf,
+    /// Where HTTP is served, host and port; `None` if it is not.
+    pub http: Option<String>,
+    /// The file of the token that HTTP asks for.
+    pub token: PathBuf,
+}
+
+impl Endpoints {
+    /// As a parameter file says.
+    #[must_use]
+    pub fn of(params: &Params) -> Self {
+        Self {
+            socket: params.control.socket.to_path_buf(),
+            http: params.control.http.as_ref().map(ToString::to_string),
+            token: params.token_file(),
+        }
+    }
+}
+
 impl Control {
-    /// Listens where `params` say. The token is made if it is asked for and missing.
+    /// Listens at the endpoints `at`. The token is made if it is asked for and missing.
     ///
     /// # Errors
     ///
     /// The first place that cannot be listened at, or the token file. Nothing listens then.
     pub async fn open(
-        params: &ControlParams,
+        at: &Endpoints,
         handles: Handles,
         places: Places,
     ) -> Result<Self, ControlError> {
-        let http = match &params.http {
+        let http = match &at.http {
             None => None,
             Some(address) => {
-                let token = Token::open(&params.token).map_err(|source| ControlError::Token {
-                    path: params.token.clone(),
+                let token = Token::open(&at.token).map_err(|source| ControlError::Token {
+                    path: at.token.clone(),
                     source,
                 })?;
                 let bad = |source| ControlError::Http {
@@ -145,7 +168,7 @@ impl Control {
                 Some((listener, Arc::new(guard)))
             }
         };
-        let path = &params.socket;
+        let path = &at.socket;
         let (local, bound) = listen(path).map_err(|error: SocketError| ControlError::Socket {
             path: path.clone(),
             why: error.to_string(),

@@ -15,8 +15,7 @@ use super::api::{
 };
 use super::ask::{ask, follow};
 use super::metrics::Metrics;
-use super::serve::{Control, ControlError, Handles, Places};
-use crate::params::ControlParams;
+use super::serve::{Control, ControlError, Endpoints, Handles, Places};
 
 /// A control with a node behind it.
 struct Room {
@@ -39,7 +38,7 @@ impl Room {
             events,
             metrics: Arc::new(Metrics::new()),
         };
-        let params = ControlParams {
+        let params = Endpoints {
             socket: folder.path().join("control.sock"),
             http: http.then(|| "127.0.0.1:0".to_owned()),
             token: folder.path().join("token"),
@@ -391,14 +390,14 @@ fn the_page_fetches_nothing_from_anywhere_else_and_makes_no_markup_of_texts() {
     }
 }
 
-async fn open(params: &ControlParams, room: &Room) -> Result<Control, ControlError> {
+async fn open(params: &Endpoints, room: &Room) -> Result<Control, ControlError> {
     Control::open(params, room.handles.clone(), Places::default()).await
 }
 
 #[tokio::test]
 async fn a_control_that_cannot_listen_says_where() {
     let room = Room::new(true).await;
-    let params = |http: &str| ControlParams {
+    let params = |http: &str| Endpoints {
         socket: room.socket(),
         http: Some(http.to_owned()),
         token: room.folder.path().join("token"),

@@ -2,6 +2,7 @@
 //!
 //! Carries what `fairhaul_core::door::bans` decides to whoever is let in and called.
 
+use fairhaul_config::text::key_bytes;
 use fairhaul_core::door::Key;
 use fairhaul_core::door::bans::Ban;
 use fairhaul_core::time::Span;
@@ -11,7 +12,6 @@ use super::host::Host;
 use crate::clock::unix_ms;
 use crate::control::api::{self, BanStatus, Failure, Lifted};
 use crate::identity::PublicKey;
-use crate::params::key_bytes;
 
 impl Host {
     /// Every identity that is banned.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use fairhaul_config::text::is_name;
 use fairhaul_core::door::addresses::{Addresses, Range};
 use fairhaul_core::door::admission::{Admission, HandshakeId, Limits as Places};
 use fairhaul_core::door::bans::{Bans, Saved};
@@ -32,7 +33,6 @@ use tracing::debug;
 
 use super::Happening;
 use crate::identity::{Identity, PublicKey};
-use crate::params::is_name;
 use crate::store::is_out;
 use crate::transport::{Endpoint, GreetError, Secure};
 

@@ -114,7 +114,7 @@ impl Host {
 
     /// Ends the waiting for what no connected peer has had for a while. It goes on when one has.
     fn review_droughts(&mut self) {
-        let (now, patience) = (self.clock.now(), self.settings.params.node().patience);
+        let (now, patience) = (self.clock.now(), self.settings.params.node.patience.get());
         let mut over = Vec::new();
         for content in self.contents.iter_mut() {
             let transfer = match content.stage {

@@ -44,14 +44,14 @@ impl Host {
         shares: Shares,
     ) -> Result<Self, Failure> {
         let clock = Clock::new();
-        let folder = options.params.node().data.join(super::STATE);
+        let folder = options.params.node.data.join(super::STATE);
         let settings = Settings::new(options.params);
         let mut seed = [0; 32];
         aws_lc_rs::rand::fill(&mut seed)
             .map_err(|_| Failure::error("the system gives no randomness"))?;
         let listening = listener.local_addr();
         let listening = listening.map_err(|error| Failure::error(format!("listening: {error}")))?;
-        let node = settings.params.node();
+        let node = settings.params.node.clone();
         let ranges = node.private_addresses.iter().map(ToString::to_string);
         let ranges = ranges.filter_map(|range| range.parse().ok()).collect();
         let rng = Rng::from_seed(seed).fork("doors");
@@ -134,17 +134,20 @@ impl Host {
     /// Brings peers, groups and limits in line with the parameters.
     fn take_over(&mut self) {
         let params = &self.settings.params;
-        let (peers, groups, limits) = (params.peers(), params.groups(), params.limits());
+        let limits = params.limits.clone();
+        let (peers, groups) = (params.peers.clone(), params.groups.clone());
         for target in self.limits.clear() {
             self.apply(target);
         }
-        for group in groups {
-            let target = Target::Group(self.settings.group(&group.name).expect("it was numbered"));
-            self.limits.set(target, self.settings.of_group(&group));
+        for (name, group) in groups.iter() {
+            let target = Target::Group(self.settings.group(name).expect("it was numbered"));
+            self.limits.set(target, self.settings.of_group(group));
             self.apply(target);
         }
-        let listed: BTreeMap<[u8; 32], PeerParams> =
-            peers.into_iter().map(|peer| (peer.key, peer)).collect();
+        let listed: BTreeMap<[u8; 32], PeerParams> = peers
+            .into_iter()
+            .map(|peer| (peer.key.bytes(), peer))
+            .collect();
         self.drop_unlisted(&listed);
         for (key, params) in listed {
             self.list(key, params);
@@ -153,14 +156,13 @@ impl Host {
         self.allow();
         let zero = fairhaul_core::units::Rate::new(0);
         let weight = fairhaul_core::units::Weight::ONE;
-        let node = self.settings.limit(limits.upload, zero, weight);
+        let node = self.settings.limit(limits.upload.rate(), zero, weight);
         self.limits.set(Target::Node, node);
         self.apply(Target::Node);
         self.find_cap();
-        self.limits.download = limits.download;
-        self.tell(Input::Download {
-            rate: limits.download,
-        });
+        let rate = limits.download.get();
+        self.limits.download = rate;
+        self.tell(Input::Download { rate });
         self.timetable = None;
     }
 
@@ -181,8 +183,8 @@ impl Host {
         let limit = self.settings.of_peer(&params);
         let counters = self.watch.metrics.peer(&params.name);
         let row = self.peers.at_mut(peer);
-        row.name.clone_from(&params.name);
-        row.address.clone_from(&params.address);
+        row.name = params.name.to_string();
+        row.address = params.address.as_ref().map(ToString::to_string);
         row.params = Some(params);
         row.counters = Some(counters);
         row.allowed = true;

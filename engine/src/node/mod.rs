@@ -24,7 +24,7 @@ use crate::content::Tree;
 use crate::content::scan::Scanned;
 use crate::control::api::{Call, Failure};
 use crate::control::metrics::Metrics;
-use crate::control::serve::{Control, Handles, Places};
+use crate::control::serve::{Control, Endpoints, Handles, Places};
 use crate::driver::{self, Inbox};
 use crate::identity::{self, Identity};
 use crate::params::Params;
@@ -139,7 +139,7 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     if let Err(error) = identity::no_core_dumps() {
         warn!(%error, "core dumps cannot be switched off");
     }
-    let shares = descriptors(options.params.limits().connections);
+    let shares = descriptors(options.params.limits.connections.get());
     // Half of the cores: the other half is for the disk and for whoever sends. More threads for
     // the same sessions wake each other, for fewer bytes per second and core.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -188,15 +188,15 @@ fn descriptors(connections: u32) -> Shares {
 }
 
 async fn live(options: RunOptions, shares: Shares) -> Result<(), Failure> {
-    let node = options.params.node();
-    let data = node.data.clone();
+    let node = options.params.node.clone();
+    let data = node.data.to_path_buf();
     let storage = |what: &str, error: &dyn std::fmt::Display| {
         Failure::storage(format!("{}: {what}: {error}", data.display()))
     };
     own_folder(&data).map_err(|error| storage("data", &error))?;
     let lock = DataLock::take(&data).map_err(|error| Failure::storage(error.to_string()))?;
-    let identity = own_identity(&node.key)?;
-    let listener = TcpListener::bind(&node.listen).await;
+    let identity = own_identity(&options.params.key_file())?;
+    let listener = TcpListener::bind(&*node.listen).await;
     let listener = listener
         .map_err(|error| Failure::error(format!("{}: cannot listen: {error}", node.listen)))?;
     let (sender, happenings) = mpsc::channel(HAPPENINGS_MAX);
@@ -214,7 +214,7 @@ async fn live(options: RunOptions, shares: Shares) -> Result<(), Failure> {
         callers: shares.callers,
         unproved: shares.unproved,
     };
-    let control = Control::open(&options.params.control(), handles, places).await?;
+    let control = Control::open(&Endpoints::of(&options.params), handles, places).await?;
     let (stop_control, stopping) = oneshot::channel::<()>();
     let control = tokio::spawn(control.run(async {
         // Without its sender there is no node any more.

@@ -3,6 +3,7 @@
 //! Decides how often they are looked at: only while something is sent. Refuses to guess: where
 //! the system does not answer, no cap is found, and the log says so once.
 
+use fairhaul_config::amount::UploadLimit;
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::Rate;
@@ -25,7 +26,7 @@ pub(crate) struct Paths {
 impl Host {
     /// Looks at connections from now on, or no longer, as the parameters say.
     pub(super) fn find_cap(&mut self) {
-        let wanted = self.settings.params.limits().auto;
+        let wanted = self.settings.params.limits.upload == UploadLimit::Auto;
         if wanted == self.paths.probe.is_some() {
             return;
         }

@@ -85,10 +85,10 @@ impl Host {
             .params
             .as_ref()
             .and_then(|params| params.accept.as_ref());
-        let data = self.settings.params.node().data;
+        let data = &*self.settings.params.node.data;
         let key = row.key.to_string();
         let charged = |content: &&Content| content.charged_to(&key) > 0;
-        let target = folder.map_or_else(PathBuf::new, |folder| data.join(folder));
+        let target = folder.map_or_else(PathBuf::new, |folder| data.join(&**folder));
         // What is in that folder already, or on its way to it, costs no more room.
         let known = known.and_then(|number| self.contents.at(number));
         let here = match known {
@@ -106,8 +106,7 @@ impl Host {
             .filter(underway)
             .map(Content::lacking)
             .sum();
-        let free =
-            rustix::fs::statvfs(&data).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize);
+        let free = rustix::fs::statvfs(data).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize);
         let inbox = Inbox {
             accepts: folder.is_some(),
             quota_left: self
@@ -136,7 +135,7 @@ impl Host {
     /// What a peer may push in all and what it has pushed, in bytes; none sets no limit.
     fn quota(&self, peer: PeerId) -> Option<(u64, u64)> {
         let row = self.peers.at(peer);
-        let quota = row.params.as_ref()?.quota?;
+        let quota = row.params.as_ref()?.quota.get()?;
         let key = row.key.to_string();
         let used = self.contents.iter().map(|one| one.charged_to(&key));
         Some((quota.get(), used.fold(0, u64::saturating_add)))
@@ -227,7 +226,7 @@ impl Host {
     /// it is named: what is written there would be taken for state at the next start.
     pub(super) fn not_our_own(&self, folder: &Path) -> Result<(), String> {
         let folder = std::fs::canonicalize(folder).map_err(|error| error.to_string())?;
-        let data = std::fs::canonicalize(self.settings.params.node().data);
+        let data = std::fs::canonicalize(&*self.settings.params.node.data);
         let data = data.map_err(|error| error.to_string())?;
         if data.starts_with(&folder) || folder.starts_with(data.join(STATE)) {
             let folder = folder.display();

@@ -25,14 +25,17 @@ pub(crate) struct Records {
 
 impl Records {
     pub(crate) fn create(folder: &Path, settings: &Settings, file: &Path) -> Result<Self, Failure> {
-        let node = settings.params.node();
-        let policy = settings.params.policy();
+        let node = &settings.params.node;
+        let policy = &settings.params.policy;
         let keys = RunKeys {
-            run: node.name.clone(),
-            cell: policy.outer.name.to_owned(),
+            run: node.name.to_string(),
+            cell: policy.uplink.outer().name.to_owned(),
             seed: 0,
             replication: 0,
-            params: vec![("policy.uplink".to_owned(), policy.outer.name.to_owned())],
+            params: vec![(
+                "policy.uplink".to_owned(),
+                policy.uplink.outer().name.to_owned(),
+            )],
             command: format!("fairhaul run -c {}", file.display()),
             parameters: settings.params.to_toml(),
             commit: String::new(),
@@ -42,7 +45,7 @@ impl Records {
         Ok(Self {
             tables: tables.map_err(failed)?,
             window: Time::ZERO,
-            own: node.name,
+            own: node.name.to_string(),
         })
     }
 }
@@ -127,8 +130,10 @@ impl Host {
                 peer: &row.name,
                 class: class_of(params),
                 up: None,
-                down: params.and_then(|params| params.upload),
-                weight: params.map_or(fairhaul_core::units::Weight::ONE, |params| params.weight),
+                down: params.and_then(|params| params.upload.get()),
+                weight: params.map_or(fairhaul_core::units::Weight::ONE, |params| {
+                    params.weight.get()
+                }),
                 joined: row.joined,
                 left: row.link.is_none().then_some(now),
                 present: Span::from_nanos(row.present + present),

@@ -10,7 +10,6 @@ use tokio::task::spawn_blocking;
 use super::Happening;
 use super::contents::Stage;
 use super::host::Host;
-use crate::params::limit_at;
 use crate::store::{StoreError, patiently};
 use fairhaul_core::uplink::Target;
 
@@ -71,19 +70,19 @@ impl Host {
 
     /// Brings the node's limits in line with the time of the week.
     pub(super) fn timetable(&mut self) {
-        let limits = self.settings.params.limits();
+        let limits = &self.settings.params.limits;
         if limits.schedule.is_empty() {
             return;
         }
         let now = jiff::Zoned::now();
         let minute =
             u32::from(now.hour().unsigned_abs()) * 60 + u32::from(now.minute().unsigned_abs());
-        let (upload, download) = limit_at(&limits, now.weekday(), minute);
+        let (upload, download) = limits.at(now.weekday(), minute);
         if self.timetable == Some((upload, download)) {
             return;
         }
         self.timetable = Some((upload, download));
-        self.limits.scheduled = (upload, download) != (limits.upload, limits.download);
+        self.limits.scheduled = (upload, download) != (limits.upload.rate(), limits.download.get());
         self.limits
             .change(Target::Node, |limit| limit.cap = upload, &self.settings);
         self.apply(Target::Node);

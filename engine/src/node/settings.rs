@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use fairhaul_config::amount::{Bounded, RateLimit, SizeLimit, TimeBetween, UploadLimit};
 use fairhaul_core::block_size;
 use fairhaul_core::id::GroupId;
 use fairhaul_core::node::{Asking, Guard};
@@ -33,7 +34,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(params: Params) -> Self {
-        let burst = params.limits().burst;
+        let burst = params.limits.burst.map(TimeBetween::get);
         let mut settings = Self {
             params,
             groups: BTreeMap::new(),
@@ -45,15 +46,15 @@ impl Settings {
 
     /// Takes over a file that was read again. Groups keep their numbers.
     pub(crate) fn replace(&mut self, params: Params) {
-        self.burst = params.limits().burst;
+        self.burst = params.limits.burst.map(TimeBetween::get);
         self.params = params;
         self.number_groups();
     }
 
     fn number_groups(&mut self) {
-        for group in self.params.groups() {
+        for (name, _) in self.params.groups.iter() {
             let next = GroupId(u32::try_from(self.groups.len()).expect("far fewer groups"));
-            self.groups.entry(group.name).or_insert(next);
+            self.groups.entry(name.to_string()).or_insert(next);
         }
     }
 
@@ -64,14 +65,14 @@ impl Settings {
 
     /// What the core is made with.
     pub(crate) fn setup(&self, seed: [u8; 32]) -> Setup {
-        let policy = self.params.policy();
-        let limits = self.params.limits();
+        let policy = &self.params.policy;
+        let limits = &self.params.limits;
         Setup {
-            outer: policy.outer.name.to_owned(),
-            inner: policy.inner.name.to_owned(),
+            outer: policy.uplink.outer().name.to_owned(),
+            inner: policy.uplink.inner().name.to_owned(),
             share: policy.share,
-            largest: policy.block.map_or_else(
-                || largest(&limits),
+            largest: policy.block.and_then(SizeLimit::get).map_or_else(
+                || largest(limits),
                 |block| block.clamp(block_size::SMALLEST, block_size::LARGEST),
             ),
             window_node: WINDOWS.0,
@@ -79,14 +80,15 @@ impl Settings {
             adapt: true,
             quantum: policy
                 .quantum
-                .or_else(|| limits.auto.then_some(QUANTUM_FOUND)),
-            unchoke: policy.unchoke.name.to_owned(),
-            seed_rule: policy.seed_rule.name.to_owned(),
-            picker: policy.picker.name.to_owned(),
-            slots: policy.slots as usize,
-            rechoke: policy.rechoke,
-            pipeline: policy.pipeline,
-            download: limits.download,
+                .and_then(SizeLimit::get)
+                .or_else(|| (limits.upload == UploadLimit::Auto).then_some(QUANTUM_FOUND)),
+            unchoke: policy.unchoke.row().name.to_owned(),
+            seed_rule: policy.seed_rule.row().name.to_owned(),
+            picker: policy.picker.row().name.to_owned(),
+            slots: policy.slots.get() as usize,
+            rechoke: policy.rechoke.get(),
+            pipeline: policy.pipeline.map(Bounded::get),
+            download: limits.download.get(),
             asking: Asking::default(),
             guard: Some(Guard::default()),
             seed,
@@ -94,11 +96,11 @@ impl Settings {
     }
 
     pub(crate) fn of_peer(&self, peer: &PeerParams) -> Limit {
-        self.limit(peer.upload, peer.floor, peer.weight)
+        self.limit(peer.upload.get(), peer.floor.0, peer.weight.get())
     }
 
     pub(crate) fn of_group(&self, group: &GroupParams) -> Limit {
-        self.limit(group.upload, group.floor, group.weight)
+        self.limit(group.upload.get(), group.floor.0, group.weight.get())
     }
 
     /// A limit whose bucket is as deep as the file says, if it does.
@@ -115,11 +117,12 @@ impl Settings {
 
 /// The largest block: what the fastest limit of the file can carry in a turn.
 fn largest(limits: &LimitParams) -> ByteCount {
-    let scheduled = limits
-        .schedule
-        .iter()
-        .map(|entry| entry.upload.unwrap_or(limits.upload));
-    let all = std::iter::once(limits.upload).chain(scheduled);
+    let scheduled = limits.schedule.iter().map(|entry| {
+        entry
+            .upload
+            .map_or_else(|| limits.upload.rate(), RateLimit::get)
+    });
+    let all = std::iter::once(limits.upload.rate()).chain(scheduled);
     // None, unlimited, is the fastest.
     let blocks = all.map(block_size::for_rate);
     blocks.max().unwrap_or(block_size::LARGEST)

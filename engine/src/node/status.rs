@@ -17,17 +17,21 @@ use crate::control::api::{
 
 impl Host {
     pub(super) fn status(&self) -> Status {
-        let node = self.settings.params.node();
-        let policy = self.settings.params.policy();
+        let node = &self.settings.params.node;
+        let policy = &self.settings.params.policy;
         let rows = || self.peers.iter().map(|(_, row)| row.traffic);
         Status {
             node: NodeStatus {
-                name: node.name,
+                name: node.name.to_string(),
                 key: self.doors.public().to_string(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 uptime_s: self.clock.now().as_nanos() / 1_000_000_000,
                 listen: self.doors.listening(),
-                uplink: format!("{}/{}", policy.outer.name, policy.inner.name),
+                uplink: format!(
+                    "{}/{}",
+                    policy.uplink.outer().name,
+                    policy.uplink.inner().name
+                ),
                 share: match policy.share {
                     Share::Peer => "peer",
                     Share::Group => "group",
@@ -197,7 +201,10 @@ impl Host {
                 weight_hundredths: limit.weight.hundredths(),
                 limit_bytes_s: limit.cap.map(fairhaul_core::units::Rate::get),
                 floor_bytes_s: limit.floor.map_or(0, fairhaul_core::units::Rate::get),
-                group: row.params.as_ref().and_then(|params| params.group.clone()),
+                group: row
+                    .params
+                    .as_ref()
+                    .and_then(|params| Some(params.group.as_ref()?.to_string())),
                 trouble: row.trouble.as_ref().map(|trouble| trouble.text.clone()),
                 ban: self
                     .doors

@@ -21,7 +21,7 @@ type Trusted = BTreeMap<String, String>;
 
 impl Host {
     fn trusted_file(&self) -> PathBuf {
-        self.settings.params.node().data.join("trusted.json")
+        self.settings.params.node.data.join("trusted.json")
     }
 
     fn trusted(&self) -> Trusted {

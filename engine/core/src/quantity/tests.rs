@@ -96,3 +96,14 @@ fn a_weight_has_two_decimals_at_most() {
     assert_eq!(weight("10000.01"), Err(WeightError::OutOfRange));
     assert_eq!(weight("nan"), Err(WeightError::NotANumber));
 }
+
+#[test]
+fn what_a_value_shows_of_itself_is_read_as_that_value() {
+    for amount in [1, 999, 1_000_000_007, 125_000_000_000] {
+        let (size, rate) = (ByteCount::new(amount), Rate::new(amount));
+        let span = Span::from_nanos(amount);
+        assert_eq!(size.to_string().parse(), Ok(size));
+        assert_eq!(rate.to_string().parse(), Ok(rate));
+        assert_eq!(span.to_string().parse(), Ok(span));
+    }
+}

@@ -3,11 +3,11 @@
 //! Decides how long a reply may wait for a reader: progress is dropped, the end never. Refuses to
 //! let the node wait for who asked.
 
+use fairhaul_config::BadFile;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::Request;
-use crate::params::BadFile;
 
 /// Replies of one call that may wait to be read. The last place is kept for the end.
 pub const REPLIES_MAX: usize = 16;

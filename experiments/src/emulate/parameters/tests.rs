@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
 use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::setup::{GroupSetup, SharedLinkSetup};
 
@@ -31,17 +32,20 @@ fn star() -> Setup {
 fn a_node_may_send_a_little_less_than_its_link_carries() {
     let mut setup = star();
     setup.peers[0].down = Some(Rate::new(500));
-    let limits = params(&setup, 0, Links::Shaped).limits();
-    assert_eq!(limits.upload, Some(Rate::new(980_000)));
-    assert_eq!(limits.download, None);
+    let limits = params(&setup, 0, Links::Shaped).limits;
+    assert_eq!(limits.upload.rate(), Some(Rate::new(980_000)));
+    assert_eq!(limits.download.get(), None);
     assert_eq!(limits.burst, None);
-    let limits = params(&setup, 0, Links::Caps).limits();
-    assert_eq!(limits.download, Some(Rate::new(500)));
+    let limits = params(&setup, 0, Links::Caps).limits;
+    assert_eq!(limits.download.get(), Some(Rate::new(500)));
     setup.peers[0].upload_cap = Some(Rate::new(100_000));
     setup.peers[0].burst = Some(ByteCount::new(10_000));
-    let limits = params(&setup, 0, Links::Shaped).limits();
-    assert_eq!(limits.upload, Some(Rate::new(100_000)));
-    assert_eq!(limits.burst, Some(Span::from_millis(100)));
+    let limits = params(&setup, 0, Links::Shaped).limits;
+    assert_eq!(limits.upload.rate(), Some(Rate::new(100_000)));
+    assert_eq!(
+        limits.burst.map(TimeBetween::get),
+        Some(Span::from_millis(100))
+    );
 }
 
 #[test]
@@ -53,17 +57,23 @@ fn a_node_knows_the_policies_of_the_scenario_and_whom_it_serves() {
     setup.peers[2].cap = Some(Rate::new(700));
     setup.peers[2].floor = Some(Rate::new(900));
     let params = params(&setup, 0, Links::Shaped);
-    let policy = params.policy();
-    assert_eq!((policy.slots, policy.pipeline), (4, Some(3)));
-    assert_eq!(policy.rechoke, Span::from_secs(2));
-    assert_eq!(policy.quantum, Some(ByteCount::kib(2)));
-    let peers = params.peers();
-    assert_eq!(peers[0].name, "peer:1");
-    assert_eq!(peers[0].weight.hundredths(), 250);
-    assert_eq!(peers[1].upload, Some(Rate::new(700)));
+    let policy = &params.policy;
+    assert_eq!(
+        (policy.slots.get(), policy.pipeline.map(Bounded::get)),
+        (4, Some(3))
+    );
+    assert_eq!(policy.rechoke.get(), Span::from_secs(2));
+    assert_eq!(
+        policy.quantum.and_then(SizeLimit::get),
+        Some(ByteCount::kib(2))
+    );
+    let peers = &params.peers;
+    assert_eq!(&*peers[0].name, "peer:1");
+    assert_eq!(peers[0].weight.get().hundredths(), 250);
+    assert_eq!(peers[1].upload.get(), Some(Rate::new(700)));
     // A promise above the cap is the cap.
-    assert_eq!(peers[1].floor, Rate::new(700));
-    assert!(!params.node().exchange);
+    assert_eq!(peers[1].floor.0, Rate::new(700));
+    assert!(!params.node.exchange);
 }
 
 /// Floors of 600 and 900 kB/s do not fit under 980 kB/s: they are kept in proportion.
@@ -72,17 +82,17 @@ fn floors_that_do_not_fit_together_are_kept_in_proportion() {
     let mut setup = star();
     setup.peers[1].floor = Some(Rate::new(600_000));
     setup.peers[2].floor = Some(Rate::new(900_000));
-    let peers = params(&setup, 0, Links::Shaped).peers();
-    assert_eq!(peers[0].floor, Rate::new(392_000));
-    assert_eq!(peers[1].floor, Rate::new(588_000));
+    let peers = params(&setup, 0, Links::Shaped).peers;
+    assert_eq!(peers[0].floor.0, Rate::new(392_000));
+    assert_eq!(peers[1].floor.0, Rate::new(588_000));
 }
 
 #[test]
 fn who_takes_and_never_gives_is_told_so() {
     let mut setup = star();
     setup.peers[0].behaviour = Behaviour::FreeRider;
-    let limits = params(&setup, 0, Links::Shaped).limits();
-    assert_eq!(limits.upload, Some(Rate::new(1)));
+    let limits = params(&setup, 0, Links::Shaped).limits;
+    assert_eq!(limits.upload.rate(), Some(Rate::new(1)));
 }
 
 #[test]
@@ -92,7 +102,7 @@ fn the_group_of_a_transfer_is_that_of_its_peer_or_is_refused() {
     setup.groups[0].name = "gold".into();
     setup.transfers[0].group = Some(0);
     check(&setup).unwrap();
-    let peers = params(&setup, 0, Links::Shaped).peers();
+    let peers = params(&setup, 0, Links::Shaped).peers;
     assert_eq!(peers[0].group.as_deref(), Some("g0"));
     assert_eq!(peers[1].group, None);
     setup.transfers.push(transfer("z", 1, 1));

@@ -1,11 +1,22 @@
-//! A range of addresses, as `10.0.0.0/8`.
-//!
-//! Decides whether an address is in a range; refuses a range whose address has bits behind its
-//! prefix, which is mostly a slip of who wrote it.
+//! Ranges of addresses, as `10.0.0.0/8`.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
+use std::ops::Deref;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::fault::Fault;
+use crate::value;
+use crate::value::{Given, Value};
+
+const SUCH_AS: &str = "such as \"10.0.0.0/8\" or \"fd00::/8\": an address and how many of its first \
+                       bits count, the other bits 0";
+
+/// Most ranges of a list.
+const RANGES_MAX: usize = 64;
 
 /// An address and how many of its first bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +47,14 @@ fn number(address: IpAddr) -> (u128, u32) {
     }
 }
 
-impl FromStr for AddressRange {
-    type Err = String;
+impl Value for AddressRange {
+    fn allowed() -> String {
+        format!("a range {SUCH_AS}")
+    }
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/');
+    /// Bits behind the prefix are refused: they are mostly a slip of who wrote it.
+    fn read(given: Given<'_>) -> Result<Self, Fault> {
+        let parts = given.text()?.split_once('/');
         let parsed = parts.and_then(|(base, bits)| {
             let plain = bits.bytes().all(|b| b.is_ascii_digit());
             let plain = plain && (bits == "0" || !bits.starts_with('0'));
@@ -48,23 +62,67 @@ impl FromStr for AddressRange {
             Some((base.parse::<IpAddr>().ok()?, bits))
         });
         let Some((base, bits)) = parsed else {
-            return Err("has what is not a range".to_owned());
+            return Err(Fault::new("is not a range"));
         };
         let (own, width) = number(base);
         if bits > width {
-            return Err(format!("has a range of {bits} bits of {width}"));
+            return Err(Fault::new(format!("is a range of {bits} bits of {width}")));
         }
         let behind = u128::MAX.checked_shr(128 - width + bits).unwrap_or(0);
         if own & behind != 0 {
-            return Err("has a range with bits behind its prefix".to_owned());
+            return Err(Fault::new("has bits behind its prefix"));
         }
         Ok(Self { base, bits })
     }
 }
 
+value!([] AddressRange);
+
 impl fmt::Display for AddressRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.base, self.bits)
+    }
+}
+
+/// A list of at most 64 ranges.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct AddressRanges(Vec<AddressRange>);
+
+impl Deref for AddressRanges {
+    type Target = [AddressRange];
+
+    fn deref(&self) -> &[AddressRange] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for AddressRanges {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let ranges = Vec::deserialize(from)?;
+        if ranges.len() > RANGES_MAX {
+            let got = format!("{} ranges", ranges.len());
+            return Err(D::Error::custom(Fault::new("is too long").got(got)));
+        }
+        Ok(Self(ranges))
+    }
+}
+
+impl JsonSchema for AddressRanges {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AddressRanges".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let range = generator.subschema_for::<AddressRange>();
+        let allowed = format!("a list of at most {RANGES_MAX} ranges {SUCH_AS}");
+        json_schema!({
+            "type": "array", "items": range, "maxItems": RANGES_MAX, "allowed": allowed,
+        })
     }
 }
 
@@ -73,7 +131,7 @@ mod tests {
     use super::*;
 
     fn range(text: &str) -> AddressRange {
-        text.parse().unwrap()
+        AddressRange::read(Given::Text(text)).unwrap()
     }
 
     fn holds(text: &str, address: &str) -> bool {
@@ -121,7 +179,7 @@ mod tests {
             "",
         ];
         for text in bad {
-            assert!(text.parse::<AddressRange>().is_err(), "{text}");
+            assert!(AddressRange::read(Given::Text(text)).is_err(), "{text}");
         }
     }
 }

@@ -1,0 +1,282 @@
+//! A serde deserializer over a parsed TOML document whose errors know their place.
+//!
+//! Beside `toml`'s own it gives keys in the order of the file, hands numbers to value types as
+//! they are written, and keeps an error in parts: which key, what is wrong, what is allowed.
+
+use std::fmt;
+
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{
+    self, DeserializeSeed, Deserializer, IntoDeserializer as _, MapAccess, SeqAccess, Unexpected,
+    Visitor,
+};
+use serde::forward_to_deserialize_any;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use crate::document::{Step, noun};
+use crate::fault::{Fault, did_you_mean, quoted};
+
+/// A fault and the way to it from where the deserializer stands.
+#[derive(Debug)]
+pub(crate) struct Error {
+    pub(crate) kind: Kind,
+    pub(crate) fault: Fault,
+    /// The steps to the value, the last one first.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What a fault is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A value.
+    Value,
+    /// A key that is not there.
+    Missing,
+    /// A key that is not known.
+    Unknown,
+}
+
+impl Error {
+    fn new(kind: Kind, fault: Fault) -> Self {
+        Self {
+            kind,
+            fault,
+            steps: Vec::new(),
+        }
+    }
+
+    fn within(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+}
+
+impl de::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(Kind::Value, Fault::decode(&format!("{message:#}")))
+    }
+
+    fn invalid_type(got: Unexpected<'_>, _: &dyn de::Expected) -> Self {
+        let noun = match got {
+            Unexpected::Bool(_) => "true or false",
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+            Unexpected::Str(_) => "a string",
+            Unexpected::Unit => "a date",
+            Unexpected::Seq => "a list",
+            _ => "a table",
+        };
+        Self::new(Kind::Value, Fault::new(format!("is {noun}")))
+    }
+
+    fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
+        let what = did_you_mean("unknown key", name, known.iter().copied());
+        let fault = Fault::new(what).got(name).allowing(known.join(", "));
+        Self::new(Kind::Unknown, fault)
+    }
+
+    fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
+        let what = did_you_mean("is not a choice", name, known.iter().copied());
+        Self::new(Kind::Value, Fault::new(what).allowing(known.join(", ")))
+    }
+
+    fn missing_field(name: &'static str) -> Self {
+        let fault = Fault::new("is missing").got("nothing");
+        Self::new(Kind::Missing, fault).within(Step::Key(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fault.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A value of the document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node<'de>(pub(crate) &'de DeValue<'de>);
+
+impl<'de> Node<'de> {
+    fn is_no<T>(self, wanted: &str) -> Result<T, Error> {
+        let what = format!("is {}, not {wanted}", noun(self.0));
+        Err(Error::new(Kind::Value, Fault::new(what)))
+    }
+}
+
+impl<'de> Deserializer<'de> for Node<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            DeValue::String(text) => visitor.visit_borrowed_str(text),
+            DeValue::Integer(number) => {
+                match i64::from_str_radix(number.as_str(), number.radix()) {
+                    Ok(number) => visitor.visit_i64(number),
+                    Err(_) => match u64::from_str_radix(number.as_str(), number.radix()) {
+                        Ok(number) => visitor.visit_u64(number),
+                        Err(_) => Err(Error::new(Kind::Value, Fault::new("is out of range"))),
+                    },
+                }
+            }
+            DeValue::Float(number) => match number.as_str().parse() {
+                Ok(number) => visitor.visit_f64(number),
+                Err(_) => Err(Error::new(Kind::Value, Fault::new("is not a number"))),
+            },
+            DeValue::Boolean(flag) => visitor.visit_bool(*flag),
+            DeValue::Datetime(_) => visitor.visit_unit(),
+            DeValue::Array(items) => visitor.visit_seq(Items::new(items)),
+            DeValue::Table(table) => visitor.visit_map(Entries::new(table)),
+        }
+    }
+
+    /// A value type asks for bytes: a number answers with its text, as it is written.
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            DeValue::Integer(number) => visitor.visit_bytes(number.to_string().as_bytes()),
+            DeValue::Float(number) => visitor.visit_bytes(number.as_str().as_bytes()),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            DeValue::Array(items) => visitor.visit_seq(Items::new(items)),
+            _ => self.is_no("a list"),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            DeValue::Table(table) => visitor.visit_map(Entries::new(table)),
+            _ => self.is_no("a table"),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_map(visitor)
+    }
+
+    /// One of a few words.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.0 {
+            DeValue::String(text) => visitor.visit_enum((**text).into_deserializer()),
+            _ => self.is_no("a string"),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string byte_buf unit
+        unit_struct tuple tuple_struct identifier ignored_any
+    }
+}
+
+/// The members of a list.
+struct Items<'de> {
+    items: &'de DeArray<'de>,
+    next: usize,
+}
+
+impl<'de> Items<'de> {
+    fn new(items: &'de DeArray<'de>) -> Self {
+        Self { items, next: 0 }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        let Some(item) = self.items.get(self.next) else {
+            return Ok(None);
+        };
+        let at = self.next;
+        self.next += 1;
+        let read = seed.deserialize(Node(item.get_ref()));
+        read.map(Some).map_err(|error| error.within(Step::Row(at)))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+}
+
+/// The keys and values of a table, in the order of the file.
+struct Entries<'de> {
+    entries: std::vec::IntoIter<(&'de str, &'de DeValue<'de>)>,
+    value: Option<(&'de str, &'de DeValue<'de>)>,
+}
+
+impl<'de> Entries<'de> {
+    fn new(table: &'de DeTable<'de>) -> Self {
+        let mut entries: Vec<(&Spanned<_>, _)> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let entries = entries.into_iter().map(|(key, value)| {
+            let key: &str = key.get_ref();
+            (key, value.get_ref())
+        });
+        Self {
+            entries: entries.collect::<Vec<_>>().into_iter(),
+            value: None,
+        }
+    }
+}
+
+fn key_step(key: &str) -> impl FnOnce(Error) -> Error {
+    move |error| error.within(Step::Key(key.to_owned()))
+}
+
+/// It is the key that is at fault, not its value.
+fn wrong_key(key: &str) -> impl FnOnce(Error) -> Error {
+    move |mut error| {
+        error.fault.got.get_or_insert_with(|| quoted(key));
+        error.within(Step::Key(key.to_owned()))
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries<'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        self.value = self.entries.next();
+        let Some((key, _)) = self.value else {
+            return Ok(None);
+        };
+        let read = seed.deserialize(BorrowedStrDeserializer::new(key));
+        read.map(Some).map_err(wrong_key(key))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        let (key, value) = self.value.expect("a value is asked for after its key");
+        seed.deserialize(Node(value)).map_err(key_step(key))
+    }
+}

@@ -1,0 +1,472 @@
+//! The parameter file of a node, as serde structs.
+//!
+//! [`Params::load`] reads and checks it. A parameter file includes no other file.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use fairhaul_core::units::Rate;
+use jiff::civil::Weekday;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::amount::{
+    Bounded, FileWeight, FloorRate, RateLimit, SizeLimit, TimeBetween, UploadLimit,
+};
+use crate::document::Document;
+use crate::fault::BadFile;
+use crate::file::read_text;
+use crate::policy::Policy;
+use crate::range::AddressRanges;
+use crate::schema::{self, Section};
+use crate::text::{Address, Clock, Days, FilePath, Folder, Name, PeerKey};
+
+mod check;
+
+/// Longest parameter file. Limit L12 allows 64 MiB; nobody writes this much by hand.
+const FILE_MAX: u64 = 1024 * 1024;
+
+const MILLISECOND: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MILLISECOND;
+const HOUR: u64 = 3_600 * SECOND;
+
+/// A path as long as Linux takes one.
+type AnyPath = FilePath<4_095>;
+
+/// The parameter file of a node, with every default filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// This node.
+    #[schemars(extend("allowed" = "[node], once"))]
+    pub node: NodeParams,
+    /// A node that this one knows. Repeat the section for each.
+    #[serde(default, rename = "peer", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("allowed" = "[[peer]], once for each"))]
+    pub peers: Vec<PeerParams>,
+    /// Peers that share a right or a limit. Repeat the section with other names.
+    #[serde(default, rename = "group", skip_serializing_if = "Named::is_empty")]
+    #[schemars(extend("allowed" = "[group.NAME], once for each name"))]
+    pub groups: Named<GroupParams>,
+    /// Who is served next.
+    #[serde(default)]
+    #[schemars(extend("allowed" = "[policy], once"))]
+    pub policy: Policy,
+    /// What this node may send and receive in all. Every rate has a unit.
+    #[serde(default)]
+    #[schemars(extend("allowed" = "[limits], once"))]
+    pub limits: LimitParams,
+    /// Where commands reach the running node.
+    #[serde(default)]
+    #[schemars(extend("allowed" = "[control], once"))]
+    pub control: ControlParams,
+}
+
+/// `[node]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NodeParams {
+    /// Its name, for people and tables.
+    #[schemars(example = &"vm-1")]
+    pub name: Name,
+    /// Where peers reach it.
+    #[serde(default = "Address::any")]
+    pub listen: Address,
+    /// Where contents and state are kept.
+    #[serde(default = "data")]
+    pub data: AnyPath,
+    /// The file of its private key; without one, identity.key in the data.
+    #[schemars(example = &"/var/lib/fairhaul/identity.key")]
+    pub key: Option<AnyPath>,
+    /// Whether it tells the peers listed here of each other, and hears of addresses from them.
+    #[serde(default = "yes")]
+    #[schemars(extend("allowed" = "true or false"))]
+    pub exchange: bool,
+    /// Private ranges in which an address that a peer tells of may be dialled; public ones
+    /// always may.
+    #[serde(default)]
+    pub private_addresses: AddressRanges,
+    /// How long a `get` waits for chunks that no connected peer has, before it ends with what
+    /// is missing; the transfer itself goes on.
+    #[serde(default = "patience")]
+    pub patience: TimeBetween<MILLISECOND, HOUR>,
+}
+
+/// One `[[peer]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PeerParams {
+    /// Its name here.
+    #[schemars(example = &"vm-2")]
+    pub name: Name,
+    /// Where to reach it; without one it has to call first.
+    #[schemars(example = &"vm-2:7440")]
+    pub address: Option<Address>,
+    /// Its public key, which is its identity.
+    #[schemars(example = &"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")]
+    pub key: PeerKey,
+    /// Its right to a proportion.
+    #[serde(default)]
+    pub weight: FileWeight,
+    /// What is sent to it at most.
+    #[serde(default)]
+    pub upload: RateLimit,
+    /// What is sent to it at least while it wants something.
+    #[serde(default)]
+    pub floor: FloorRate,
+    /// The group that it is in.
+    #[schemars(example = &"lab")]
+    pub group: Option<Name>,
+    /// It may push to us, into this folder of the data, where the node keeps nothing of its
+    /// own; without one it may not.
+    #[schemars(example = &"inbox")]
+    pub accept: Option<Folder>,
+    /// What it may push in all, as long as it lies in its folder.
+    #[serde(default = "quota")]
+    pub quota: SizeLimit,
+}
+
+/// One `[group.NAME]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GroupParams {
+    /// Its right to a proportion where shares are per group.
+    pub weight: FileWeight,
+    /// What is sent to its members together at most.
+    pub upload: RateLimit,
+    /// What is sent to its members together at least while they want something.
+    pub floor: FloorRate,
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitParams {
+    /// What it sends at most; "auto" finds what the uplink carries and stays just below, so
+    /// that what waits waits here, where it is ordered.
+    pub upload: UploadLimit,
+    /// What it receives at most.
+    pub download: RateLimit,
+    /// How long a limit may be saved up; sets how far ahead of it a moment can be. Without one,
+    /// 15 ms, and for all but the node's own limits a turn more while they wait for one.
+    #[schemars(example = &"15 ms")]
+    pub burst: Option<TimeBetween<MILLISECOND, HOUR>>,
+    /// Other limits at times of the week; the first entry that fits holds. Times are local, and
+    /// an entry may run past midnight.
+    #[schemars(extend("allowed" = SCHEDULE))]
+    pub schedule: Vec<ScheduleEntry>,
+    /// Peers connected at once.
+    pub connections: Bounded<1, 4_096>,
+}
+
+const SCHEDULE: &str = "a list of tables such as { days = \"mon-fri\", from = \"08:00\", to = \
+                        \"18:00\", upload = \"20 Mbit/s\" }";
+
+/// An entry of the schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleEntry {
+    /// The days on which it begins.
+    #[serde(default = "Days::all")]
+    pub days: Days,
+    /// When it begins.
+    #[schemars(example = &"08:00")]
+    pub from: Clock,
+    /// When it ends. If that is before `from`, it is on the next day.
+    #[schemars(example = &"18:00")]
+    pub to: Clock,
+    /// What the node sends at most then; without one, what it always may.
+    #[schemars(example = &"20 Mbit/s")]
+    pub upload: Option<RateLimit>,
+    /// What it receives at most then; without one, what it always may.
+    #[schemars(example = &"20 Mbit/s")]
+    pub download: Option<RateLimit>,
+}
+
+/// `[control]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ControlParams {
+    /// The socket of the command line.
+    pub socket: FilePath<107>,
+    /// Where JSON, metrics and a page are served; without one they are not.
+    #[schemars(example = &"127.0.0.1:7441")]
+    pub http: Option<Address>,
+    /// The file of the token that HTTP asks for, made if it is missing; without one, token in
+    /// the data.
+    #[schemars(example = &"/var/lib/fairhaul/token")]
+    pub token: Option<AnyPath>,
+}
+
+fn data() -> AnyPath {
+    FilePath::new("/var/lib/fairhaul")
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn patience() -> TimeBetween<MILLISECOND, HOUR> {
+    TimeBetween::new(120 * SECOND)
+}
+
+const fn quota() -> SizeLimit {
+    SizeLimit::At(fairhaul_core::units::ByteCount::mib(10 * 1024))
+}
+
+impl Default for LimitParams {
+    fn default() -> Self {
+        Self {
+            upload: UploadLimit::Unlimited,
+            download: RateLimit::Unlimited,
+            burst: None,
+            schedule: Vec::new(),
+            connections: Bounded::new(256),
+        }
+    }
+}
+
+impl Default for ControlParams {
+    fn default() -> Self {
+        Self {
+            socket: FilePath::new("/run/fairhaul/control.sock"),
+            http: None,
+            token: None,
+        }
+    }
+}
+
+impl Params {
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with its place.
+    pub fn load(path: &Path) -> Result<Self, BadFile> {
+        let text = read_text(path, FILE_MAX)?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Reads and checks `text`, which messages call `file`.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, BadFile> {
+        let document = Document::parse(file, text)?;
+        let params: Self = document.read()?;
+        check::check(&document, &params)?;
+        Ok(params)
+    }
+
+    /// The file with every default written out. It is a parameter file again, and its own
+    /// resolved file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut tables = Vec::new();
+        let mut table = |header: String, keys: &toml::Value| {
+            let keys = keys.as_table().into_iter().flatten();
+            let lines = keys.map(|(key, value)| format!("{key} = {value}\n"));
+            tables.push(format!("{header}\n{}", lines.collect::<String>()));
+        };
+        for (name, section) in &self.to_table() {
+            match section {
+                toml::Value::Array(rows) => {
+                    rows.iter()
+                        .for_each(|row| table(format!("[[{name}]]"), row));
+                }
+                toml::Value::Table(groups) if name == "group" => {
+                    for (group, keys) in groups {
+                        table(format!("[{name}.{}]", key(group)), keys);
+                    }
+                }
+                once => table(format!("[{name}]"), once),
+            }
+        }
+        tables.join("\n")
+    }
+
+    /// The same as JSON: the sections of [`Params::to_toml`], amounts with their units.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self.to_table()).expect("JSON holds what TOML holds")
+    }
+
+    fn to_table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("TOML holds what was read from it")
+    }
+
+    /// The file of the node's private key.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.below_data(self.node.key.as_ref(), "identity.key")
+    }
+
+    /// The file of the token that HTTP asks for.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        self.below_data(self.control.token.as_ref(), "token")
+    }
+
+    /// The path that is given, relative to the folder of the process as any path in the file;
+    /// else `name` in the data.
+    fn below_data(&self, given: Option<&AnyPath>, name: &str) -> PathBuf {
+        given.map_or_else(|| self.node.data.join(name), |path| path.to_path_buf())
+    }
+}
+
+impl LimitParams {
+    /// What the node may send and receive at most, in that order, at `minute` (0 to 1,439) of
+    /// `weekday`, both in local time. The first entry of the schedule that fits holds; what it
+    /// does not say, and every other minute, is as outside of the schedule.
+    ///
+    /// It hangs on the calendar alone, so it is as right in the second week as on the first
+    /// day, and nothing has to be kept from one minute to the next.
+    #[must_use]
+    pub fn at(&self, weekday: Weekday, minute: u32) -> (Option<Rate>, Option<Rate>) {
+        let today = usize::from(weekday.to_monday_zero_offset().unsigned_abs());
+        let mut entries = self.schedule.iter();
+        let holds = entries.find(|entry| entry.holds(today, minute));
+        let upload = holds.and_then(|entry| entry.upload);
+        let download = holds.and_then(|entry| entry.download);
+        (
+            upload.map_or_else(|| self.upload.rate(), RateLimit::get),
+            download.unwrap_or(self.download).get(),
+        )
+    }
+}
+
+impl ScheduleEntry {
+    /// Whether it holds at `minute` of the day `today`, 0 for Monday.
+    fn holds(&self, today: usize, minute: u32) -> bool {
+        let (from, to) = (self.from.minutes(), self.to.minutes());
+        let yesterday = (today + 6) % 7;
+        if from < to {
+            return self.days.has(today) && (from..to).contains(&minute);
+        }
+        let begun = self.days.has(today) && minute >= from;
+        begun || (self.days.has(yesterday) && minute < to)
+    }
+}
+
+/// The sections, and the tables inside them.
+fn sections() -> [Section; 7] {
+    [
+        Section::of::<NodeParams>("node"),
+        Section::of::<PeerParams>("peer"),
+        Section::of::<GroupParams>("group"),
+        Section::of::<Policy>("policy"),
+        Section::of::<LimitParams>("limits"),
+        Section::of::<ScheduleEntry>("limits.schedule"),
+        Section::of::<ControlParams>("control"),
+    ]
+}
+
+/// The JSON schema (draft 2020-12) of a parameter file.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schema::schema::<Params>("fairhaul parameter file")
+}
+
+/// The parameter file that a new node starts from: every key with what it means, what it may
+/// be and its default. What has no default is an example behind a `#`.
+#[must_use]
+pub fn template() -> String {
+    let head = "Parameters of a fairhaul node. `fairhaul check FILE` checks it and shows what is \
+                in force. A line that starts with # and a blank explains; a line that starts with \
+                # alone is an example, and is in force without the #.";
+    schema::template::<Params>(head, &sections())
+}
+
+/// The reference page of the parameter file, `docs/reference/parameter-file.md`.
+#[must_use]
+pub fn reference() -> String {
+    let head = "# The parameter file of a node\n\n\
+                TOML. `fairhaul init` prints one with every key explained, `fairhaul check FILE` \
+                checks one and prints what is in force, `fairhaul schema` prints its JSON schema. \
+                This page is made from the types in `engine/config/src/params.rs`, as those are.";
+    schema::reference::<Params>(head, &sections())
+}
+
+/// A name as a TOML key.
+fn key(name: &str) -> String {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if name.bytes().all(bare) {
+        name.to_owned()
+    } else {
+        toml::Value::from(name).to_string()
+    }
+}
+
+/// Tables with names, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named<T>(Vec<(Name, T)>);
+
+impl<T> Named<T> {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tables, in the order of the file.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Name, &T)> {
+        self.0.iter().map(|(name, table)| (name, table))
+    }
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Tables<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Tables<T> {
+            type Value = Named<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tables with names")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Named<T>, A::Error> {
+                let mut tables = Vec::new();
+                while let Some(entry) = all.next_entry()? {
+                    tables.push(entry);
+                }
+                Ok(Named(tables))
+            }
+        }
+
+        from.deserialize_map(Tables(PhantomData))
+    }
+}
+
+impl<T: JsonSchema + DeserializeOwned> JsonSchema for Named<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Named{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<T>();
+        json_schema!({ "type": "object", "additionalProperties": table })
+    }
+}
+
+#[cfg(test)]
+mod tests;

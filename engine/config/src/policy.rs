@@ -1,0 +1,260 @@
+//! The policies of a node by their names in the core's tables: who is served next.
+
+use std::fmt;
+
+use fairhaul_core::uplink::Share;
+use fairhaul_core::{choke, pick, sched};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::amount::{Bounded, SizeLimit, TimeBetween};
+use crate::fault::{Fault, did_you_mean};
+use crate::value;
+use crate::value::{Given, Value};
+
+const MILLISECOND: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MILLISECOND;
+
+/// Who is served next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Policy {
+    /// Whose turn it is.
+    pub uplink: DisciplineName,
+    /// Fair to whom.
+    #[schemars(schema_with = "share")]
+    pub share: Share,
+    /// Whom to serve while this node wants something itself.
+    pub unchoke: ChokerName,
+    /// Whom to serve once it has everything.
+    pub seed_rule: SeedRule,
+    /// Which chunk to ask for next.
+    pub picker: PickerName,
+    /// Peers served at once where a rule chooses them, those at random included.
+    pub slots: Bounded<1, 1_000>,
+    /// Time between two choices of who is served.
+    pub rechoke: TimeBetween<MILLISECOND, { 3_600 * SECOND }>,
+    /// What is sent in one turn at most, 1 KiB to 256 KiB; without one, what fits the rate.
+    #[schemars(example = &"16 KiB")]
+    pub block: Option<SizeLimit>,
+    /// Credit of a round per unit of weight, where a discipline has rounds; without one, a
+    /// block.
+    #[schemars(example = &"16 KiB")]
+    pub quantum: Option<SizeLimit>,
+    /// Chunks asked of one peer ahead; without one, what rate and round trip need.
+    #[schemars(example = 16)]
+    pub pipeline: Option<Bounded<1, 4_096>>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            uplink: DisciplineName::of("drr"),
+            share: Share::default(),
+            unchoke: ChokerName::of("tit-for-tat"),
+            seed_rule: SeedRule::of("give-to-get"),
+            picker: PickerName::of("rarest-first"),
+            slots: Bounded::new(5),
+            rechoke: TimeBetween::new(10 * SECOND),
+            block: None,
+            quantum: None,
+            pipeline: None,
+        }
+    }
+}
+
+/// To whom an uplink may be fair, as [`Share`] is written.
+pub const SHARES: [&str; 3] = ["peer", "group", "transfer"];
+
+fn share(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": SHARES, "allowed": SHARES.join(", ") })
+}
+
+/// The discipline of an uplink, `outer` or `outer/inner`.
+#[derive(Clone, Copy)]
+pub struct DisciplineName {
+    outer: &'static sched::Row,
+    inner: Option<&'static sched::Row>,
+}
+
+impl DisciplineName {
+    /// The discipline of the root of the uplink.
+    #[must_use]
+    pub const fn outer(self) -> &'static sched::Row {
+        self.outer
+    }
+
+    /// The discipline of every other class; the outer one if one is named only.
+    #[must_use]
+    pub fn inner(self) -> &'static sched::Row {
+        self.inner.unwrap_or(self.outer)
+    }
+
+    /// A default.
+    fn of(name: &str) -> Self {
+        Self::read(Given::Text(name)).expect("a default is in the core's table")
+    }
+
+    /// Every discipline.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        sched::ALL.iter().map(|row| row.name).collect()
+    }
+}
+
+impl Value for DisciplineName {
+    fn allowed() -> String {
+        format!(
+            "{}, or two of them as outer/inner",
+            Self::names().join(", ")
+        )
+    }
+
+    fn read(given: Given<'_>) -> Result<Self, Fault> {
+        let text = given.text()?;
+        let find = |name| {
+            sched::find(name).ok_or_else(|| {
+                Fault::new(did_you_mean("is an unknown policy", name, Self::names()))
+            })
+        };
+        let (outer, inner) = match text.split_once('/') {
+            Some((outer, inner)) => (outer, Some(inner)),
+            None => (text, None),
+        };
+        Ok(Self {
+            outer: find(outer)?,
+            inner: inner.map(find).transpose()?,
+        })
+    }
+
+    fn schema() -> serde_json::Value {
+        let one = format!("({})", Self::names().join("|").replace('+', "\\+"));
+        json!({ "type": "string", "pattern": format!("^{one}(/{one})?$") })
+    }
+}
+
+value!([] DisciplineName);
+
+impl fmt::Display for DisciplineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.outer.name)?;
+        match self.inner {
+            Some(inner) => write!(f, "/{}", inner.name),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for DisciplineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl PartialEq for DisciplineName {
+    fn eq(&self, other: &Self) -> bool {
+        let names = |of: &Self| (of.outer.name, of.inner.map(|row| row.name));
+        names(self) == names(other)
+    }
+}
+
+impl Eq for DisciplineName {}
+
+/// A name out of one of the core's tables.
+macro_rules! table {
+    ($(#[$about:meta])* $type:ident, $row:ty, $names:expr, $find:expr) => {
+        $(#[$about])*
+        #[derive(Clone, Copy)]
+        pub struct $type {
+            name: &'static str,
+            row: &'static $row,
+        }
+
+        impl $type {
+            /// Its row in the core's table.
+            #[must_use]
+            pub const fn row(self) -> &'static $row {
+                self.row
+            }
+
+            /// A default.
+            fn of(name: &str) -> Self {
+                Self::read(Given::Text(name)).expect("a default is in the core's table")
+            }
+
+            /// Every name.
+            #[must_use]
+            pub fn names() -> Vec<&'static str> {
+                $names.collect()
+            }
+        }
+
+        impl Value for $type {
+            fn allowed() -> String {
+                Self::names().join(", ")
+            }
+
+            fn read(given: Given<'_>) -> Result<Self, Fault> {
+                let text = given.text()?;
+                let names = Self::names();
+                let found = names.iter().find(|name| **name == text);
+                let found = found.and_then(|name| $find(name).map(|row| Self { name, row }));
+                found.ok_or_else(|| {
+                    Fault::new(did_you_mean("is an unknown policy", text, names))
+                })
+            }
+
+            fn schema() -> serde_json::Value {
+                json!({ "enum": Self::names() })
+            }
+        }
+
+        value!([] $type);
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name)
+            }
+        }
+
+        impl PartialEq for $type {
+            fn eq(&self, other: &Self) -> bool {
+                self.name == other.name
+            }
+        }
+
+        impl Eq for $type {}
+    };
+}
+
+table! {
+    /// A choker. `refuse` is left out: a node that never serves is for experiments.
+    ChokerName,
+    choke::Row,
+    choke::ALL.iter().map(|row| row.name).filter(|name| *name != "refuse"),
+    choke::find
+}
+
+table! {
+    /// Whom a node serves that wants nothing itself, by the name of the rule, which is not
+    /// always that of its choker.
+    SeedRule,
+    choke::Row,
+    choke::SEED_RULES.iter().map(|(name, _)| *name),
+    choke::find_seed_rule
+}
+
+table! {
+    /// A picker.
+    PickerName,
+    pick::Row,
+    pick::ALL.iter().map(|row| row.name),
+    pick::find
+}
