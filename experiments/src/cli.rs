@@ -117,8 +117,8 @@ impl From<JobError> for Failure {
     }
 }
 
-impl From<scenario::BadInput> for Failure {
-    fn from(error: scenario::BadInput) -> Self {
+impl From<scenario::BadFile> for Failure {
+    fn from(error: scenario::BadFile) -> Self {
         Self(3, error.to_string())
     }
 }

@@ -20,7 +20,7 @@ use crate::emulate::cpu::CpuUse;
 use crate::emulate::machines::FleetError;
 use crate::output::{Existing, Facts, OutputError, ResultDir, Results, RunRow};
 use crate::report;
-use crate::scenario::{BadInput, Cell, Scenario};
+use crate::scenario::{BadFile, Cell, Scenario};
 
 mod emulated;
 
@@ -90,7 +90,7 @@ pub struct Outcome {
 pub enum JobError {
     /// The scenario.
     #[error(transparent)]
-    Bad(#[from] BadInput),
+    Bad(#[from] BadFile),
     /// The result.
     #[error(transparent)]
     Output(#[from] OutputError),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{Rate, Weight};
 use fairhaul_lab::oracles;
-use fairhaul_lab::scenario::{BadInput, Scenario, note_on_replications};
+use fairhaul_lab::scenario::{BadFile, Scenario, note_on_replications};
 use fairhaul_simulator::setup::{Behaviour, FaultKind};
 use tempfile::TempDir;
 
@@ -31,7 +31,7 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    fn load(&self) -> Result<Scenario, BadInput> {
+    fn load(&self) -> Result<Scenario, BadFile> {
         Scenario::load(&self.path("s.toml"))
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use fairhaul_simulator::dist::to_integer;
 
 use super::table::Table;
-use crate::scenario::BadInput;
+use crate::scenario::BadFile;
 
 /// One kind of access link.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub(crate) struct Link {
 }
 
 /// Reads the mix at `path`.
-pub(crate) fn read(folder: &Path, path: &str) -> Result<Vec<Link>, BadInput> {
+pub(crate) fn read(folder: &Path, path: &str) -> Result<Vec<Link>, BadFile> {
     let needed = ["share", "up_mbit_s", "down_mbit_s"];
     let mut table = Table::open(folder, path, &needed, &["name"])?;
     let [share, up, down] = needed.map(|name| table.column(name).expect("needed"));

@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use fairhaul_config::text::{NAME_ALLOWED, is_name};
 use fairhaul_core::time::Span;
 use fairhaul_simulator::setup::Latency;
 
 use super::table::Table;
-use crate::scenario::{BadInput, is_name};
+use crate::scenario::BadFile;
 
 /// Regions of one matrix: more would make a square that nobody measured.
 const REGIONS_MAX: usize = 1_000;
@@ -23,7 +24,7 @@ const DELAY_MS_MAX: f64 = 3_600_000.0;
 pub(crate) type Matrix = Latency;
 
 /// Reads the matrix at `path`.
-pub(crate) fn read(folder: &Path, path: &str) -> Result<Matrix, BadInput> {
+pub(crate) fn read(folder: &Path, path: &str) -> Result<Matrix, BadFile> {
     let mut table = Table::open(
         folder,
         path,
@@ -86,13 +87,13 @@ fn number(index: usize) -> u32 {
     u32::try_from(index).expect("at most REGIONS_MAX")
 }
 
-fn region(table: &Table, column: usize, regions: &mut Vec<String>) -> Result<u32, BadInput> {
+fn region(table: &Table, column: usize, regions: &mut Vec<String>) -> Result<u32, BadFile> {
     let name = table.cell(column);
     if let Some(found) = regions.iter().position(|region| region == name) {
         return Ok(number(found));
     }
     if !is_name(name) {
-        return Err(table.bad(column, "is not a name", crate::scenario::NAME_ALLOWED));
+        return Err(table.bad(column, "is not a name", NAME_ALLOWED));
     }
     if regions.len() == REGIONS_MAX {
         return Err(table.bad(column, "is one region too many", "1000 regions"));

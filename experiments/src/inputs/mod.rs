@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::scenario::BadInput;
+use crate::scenario::BadFile;
 
 pub(crate) mod access;
 pub(crate) mod latency;
@@ -84,8 +84,8 @@ impl Inputs {
     fn once(
         &self,
         key: String,
-        read: impl FnOnce() -> Result<Loaded, BadInput>,
-    ) -> Result<Loaded, BadInput> {
+        read: impl FnOnce() -> Result<Loaded, BadFile>,
+    ) -> Result<Loaded, BadFile> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = loaded.get(&key) {
             return Ok(found.clone());
@@ -96,7 +96,7 @@ impl Inputs {
     }
 
     /// A matrix of delays between regions.
-    pub(crate) fn latency(&self, path: &str) -> Result<Arc<latency::Matrix>, BadInput> {
+    pub(crate) fn latency(&self, path: &str) -> Result<Arc<latency::Matrix>, BadFile> {
         let read = || latency::read(&self.folder, path).map(|m| Loaded::Latency(Arc::new(m)));
         match self.once(format!("latency {path}"), read)? {
             Loaded::Latency(matrix) => Ok(matrix),
@@ -105,7 +105,7 @@ impl Inputs {
     }
 
     /// A mix of access links.
-    pub(crate) fn access(&self, path: &str) -> Result<Arc<Vec<access::Link>>, BadInput> {
+    pub(crate) fn access(&self, path: &str) -> Result<Arc<Vec<access::Link>>, BadFile> {
         let read = || access::read(&self.folder, path).map(|m| Loaded::Access(Arc::new(m)));
         match self.once(format!("access {path}"), read)? {
             Loaded::Access(mix) => Ok(mix),
@@ -118,7 +118,7 @@ impl Inputs {
         &self,
         path: &str,
         kind: points::Kind,
-    ) -> Result<Arc<points::Points>, BadInput> {
+    ) -> Result<Arc<points::Points>, BadFile> {
         let read = || points::read(&self.folder, path, kind).map(|p| Loaded::Points(Arc::new(p)));
         match self.once(format!("{kind:?} {path}"), read)? {
             Loaded::Points(points) => Ok(points),
@@ -127,7 +127,7 @@ impl Inputs {
     }
 
     /// A trace of arrivals.
-    pub(crate) fn trace(&self, path: &str) -> Result<Arc<trace::Trace>, BadInput> {
+    pub(crate) fn trace(&self, path: &str) -> Result<Arc<trace::Trace>, BadFile> {
         let read = || trace::read(&self.folder, path).map(|t| Loaded::Trace(Arc::new(t)));
         match self.once(format!("trace {path}"), read)? {
             Loaded::Trace(trace) => Ok(trace),
@@ -136,117 +136,11 @@ impl Inputs {
     }
 }
 
-/// Opens a regular file of at most `bytes_max`.
+/// Reads a scenario file, or one of oracles.
 ///
 /// # Errors
 ///
-/// If there is none, if it is something else (a pipe would wait for ever), or if it is larger.
-pub(crate) fn open(
-    folder: &Path,
-    path: &str,
-    bytes_max: u64,
-) -> Result<BufReader<std::io::Take<File>>, BadInput> {
-    let bad =
-        |what: String, got: &str, allowed: &str| BadInput::new(path, 1, "file", what, got, allowed);
-    const REGULAR: &str = "a regular file that can be read";
-    let full = folder.join(path);
-    let meta = std::fs::metadata(&full).map_err(|error| {
-        bad(
-            "cannot be opened".to_owned(),
-            &error.kind().to_string(),
-            REGULAR,
-        )
-    })?;
-    if !meta.is_file() {
-        return Err(bad(
-            "is not a file".to_owned(),
-            "a folder or device",
-            REGULAR,
-        ));
-    }
-    if meta.len() > bytes_max {
-        let got = format!("{} B", meta.len());
-        let allowed = format!("at most {} MiB", bytes_max / 1_048_576);
-        return Err(bad("is too large".to_owned(), &got, &allowed));
-    }
-    let file = File::open(&full).map_err(|error| {
-        bad(
-            "cannot be opened".to_owned(),
-            &error.kind().to_string(),
-            REGULAR,
-        )
-    })?;
-    Ok(BufReader::new(file.take(bytes_max)))
-}
-
-/// Reads a whole text file as UTF-8; a byte order mark at its start is dropped.
-///
-/// # Errors
-///
-/// As [`open`]; and if it is not UTF-8 or has a NUL.
-pub(crate) fn read_text(path: &Path) -> Result<String, BadInput> {
-    let shown = path.display().to_string();
-    let mut bytes = Vec::new();
-    open(Path::new(""), &shown, SCENARIO_BYTES_MAX)?
-        .read_to_end(&mut bytes)
-        .map_err(|error| {
-            let got = error.kind().to_string();
-            BadInput::new(
-                &shown,
-                1,
-                "file",
-                "cannot be read",
-                &got,
-                "a file that can be read",
-            )
-        })?;
-    let at_line = |at: usize| {
-        let ends = bytes[..at].iter().filter(|byte| **byte == b'\n').count();
-        u32::try_from(ends + 1).unwrap_or(u32::MAX)
-    };
-    if let Some(mark) = utf16_mark(&bytes) {
-        return Err(BadInput::new(
-            &shown,
-            1,
-            "file",
-            "is not UTF-8",
-            mark,
-            "UTF-8 text",
-        ));
-    }
-    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-        let line = at_line(at);
-        return Err(BadInput::new(
-            &shown,
-            line,
-            "file",
-            "has a NUL byte",
-            "NUL",
-            "UTF-8 text",
-        ));
-    }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()),
-        Err(error) => {
-            let at = error.valid_up_to();
-            let got = format!("byte 0x{:02x}", bytes[at]);
-            let line = at_line(at);
-            Err(BadInput::new(
-                &shown,
-                line,
-                "file",
-                "is not UTF-8",
-                &got,
-                "UTF-8 text",
-            ))
-        }
-    }
-}
-
-/// What a byte order mark of UTF-16 is called, if there is one.
-pub(crate) fn utf16_mark(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("a UTF-16 byte order mark"),
-        _ => None,
-    }
+/// As [`fairhaul_config::file::read_text`].
+pub(crate) fn read_text(path: &Path) -> Result<String, BadFile> {
+    fairhaul_config::file::read_text(path, SCENARIO_BYTES_MAX)
 }

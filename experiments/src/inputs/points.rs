@@ -6,10 +6,11 @@
 
 use std::path::Path;
 
+use fairhaul_config::text::{NAME_ALLOWED, is_name};
 use fairhaul_simulator::dist::{Distribution, Shape, to_integer};
 
 use super::table::Table;
-use crate::scenario::{BadInput, is_name};
+use crate::scenario::BadFile;
 
 /// Hundred years, in seconds.
 const SECONDS_MAX: f64 = 3_153_600_000.0;
@@ -41,7 +42,7 @@ pub(crate) enum Points {
 }
 
 /// Reads the table at `path`.
-pub(crate) fn read(folder: &Path, path: &str, kind: Kind) -> Result<Points, BadInput> {
+pub(crate) fn read(folder: &Path, path: &str, kind: Kind) -> Result<Points, BadFile> {
     match kind {
         Kind::Sizes => quantiles(folder, path, "size_bytes", 1.0, 1e15),
         Kind::Rates => quantiles(folder, path, "rate_bytes_per_s", 1.0, 1.25e11),
@@ -57,7 +58,7 @@ fn quantiles(
     unit: &str,
     scale: f64,
     greatest: f64,
-) -> Result<Points, BadInput> {
+) -> Result<Points, BadFile> {
     let mut table = Table::open(folder, path, &["quantile", unit], &[])?;
     let [p, value] = ["quantile", unit].map(|name| table.column(name).expect("needed"));
     let mut points = Vec::new();
@@ -69,7 +70,7 @@ fn quantiles(
         .map_err(|why| table.bad_at("quantile", "is not a quantile table", "these rows", why))
 }
 
-fn fits(folder: &Path, path: &str) -> Result<Points, BadInput> {
+fn fits(folder: &Path, path: &str) -> Result<Points, BadFile> {
     let needed = ["name", "family", "first", "second", "unit_s"];
     let mut table = Table::open(folder, path, &needed, &[])?;
     let [name, family, first, second, unit] =
@@ -78,7 +79,7 @@ fn fits(folder: &Path, path: &str) -> Result<Points, BadInput> {
     while table.next()? {
         let called = table.cell(name).to_owned();
         if !is_name(&called) {
-            return Err(table.bad(name, "is not a name", crate::scenario::NAME_ALLOWED));
+            return Err(table.bad(name, "is not a name", NAME_ALLOWED));
         }
         if fits.iter().any(|(other, _)| *other == called) {
             return Err(table.bad(name, "is there twice", "each name once"));
@@ -103,7 +104,7 @@ fn fits(folder: &Path, path: &str) -> Result<Points, BadInput> {
     Ok(Points::Fits(fits))
 }
 
-fn arrivals(folder: &Path, path: &str) -> Result<Points, BadInput> {
+fn arrivals(folder: &Path, path: &str) -> Result<Points, BadFile> {
     let mut table = Table::open(folder, path, &["time_s"], &[])?;
     let mut times = Vec::new();
     while table.next()? {

@@ -9,9 +9,11 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Take};
 use std::path::Path;
 
-use super::{FILE_BYTES_MAX, LINE_BYTES_MAX, ROWS_MAX, open, utf16_mark};
-use crate::scenario::BadInput;
-use crate::scenario::with_nearest;
+use fairhaul_config::fault::did_you_mean;
+use fairhaul_config::file::{open, utf16_mark};
+
+use super::{FILE_BYTES_MAX, LINE_BYTES_MAX, ROWS_MAX};
+use crate::scenario::BadFile;
 
 /// A file of rows, at some row.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ impl Table {
         path: &str,
         needed: &[&str],
         optional: &[&str],
-    ) -> Result<Self, BadInput> {
+    ) -> Result<Self, BadFile> {
         let mut table = Self {
             path: path.to_owned(),
             reader: open(folder, path, FILE_BYTES_MAX)?,
@@ -52,13 +54,13 @@ impl Table {
         Ok(table)
     }
 
-    fn check_header(&self, needed: &[&str], optional: &[&str]) -> Result<(), BadInput> {
+    fn check_header(&self, needed: &[&str], optional: &[&str]) -> Result<(), BadFile> {
         let known: Vec<&str> = needed.iter().chain(optional).copied().collect();
         let allowed = known.join(", ");
         for (index, name) in self.header.iter().enumerate() {
             let column = format!("column {}", index + 1);
             if !known.contains(&name.as_str()) {
-                let what = with_nearest("is an unknown column", name, known.iter().copied());
+                let what = did_you_mean("is an unknown column", name, known.iter().copied());
                 return Err(self.bad_at(&column, &what, &format!("\"{name}\""), &allowed));
             }
             if self.header[..index].contains(name) {
@@ -81,7 +83,7 @@ impl Table {
     }
 
     /// Moves to the next row; false at the end.
-    pub(crate) fn next(&mut self) -> Result<bool, BadInput> {
+    pub(crate) fn next(&mut self) -> Result<bool, BadFile> {
         if !self.advance()? {
             return Ok(false);
         }
@@ -109,7 +111,7 @@ impl Table {
     }
 
     /// The fault of a cell of this row.
-    pub(crate) fn bad(&self, index: usize, what: &str, allowed: &str) -> BadInput {
+    pub(crate) fn bad(&self, index: usize, what: &str, allowed: &str) -> BadFile {
         let got = match self.cell(index) {
             "" => "nothing".to_owned(),
             text => format!("\"{text}\""),
@@ -118,12 +120,12 @@ impl Table {
     }
 
     /// The fault of this row.
-    pub(crate) fn bad_at(&self, column: &str, what: &str, got: &str, allowed: &str) -> BadInput {
-        BadInput::new(&self.path, self.line.max(1), column, what, got, allowed)
+    pub(crate) fn bad_at(&self, column: &str, what: &str, got: &str, allowed: &str) -> BadFile {
+        BadFile::new(&self.path, self.line.max(1), column, what, got, allowed)
     }
 
     /// A number in column `index`, from `least` to `greatest`.
-    pub(crate) fn real(&self, index: usize, least: f64, greatest: f64) -> Result<f64, BadInput> {
+    pub(crate) fn real(&self, index: usize, least: f64, greatest: f64) -> Result<f64, BadFile> {
         let allowed = || format!("a number from {least} to {greatest}");
         let text = self.cell(index);
         let plain = |b: u8| b.is_ascii_digit() || b == b'.';
@@ -139,7 +141,7 @@ impl Table {
     }
 
     /// Reads one line into `cells`; false at the end. Empty lines at the end are no rows.
-    fn advance(&mut self) -> Result<bool, BadInput> {
+    fn advance(&mut self) -> Result<bool, BadFile> {
         self.buffer.clear();
         let limit = LINE_BYTES_MAX as u64 + 1;
         let read = (&mut self.reader)
@@ -147,7 +149,7 @@ impl Table {
             .read_until(b'\n', &mut self.buffer)
             .map_err(|error| {
                 let got = error.kind().to_string();
-                BadInput::new(
+                BadFile::new(
                     &self.path,
                     self.line,
                     "file",
@@ -192,7 +194,7 @@ impl Table {
     }
 
     /// Cuts the line into cells.
-    fn split(&mut self) -> Result<(), BadInput> {
+    fn split(&mut self) -> Result<(), BadFile> {
         let text = match std::str::from_utf8(&self.buffer) {
             Ok(text) => text,
             Err(error) => {

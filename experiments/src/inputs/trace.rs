@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use fairhaul_config::text::{NAME_ALLOWED, is_name};
+use fairhaul_core::quantity::{self, WeightError};
 use fairhaul_simulator::dist::to_integer;
 
 use super::table::Table;
-use crate::scenario::{BadInput, is_name, parse_weight};
+use crate::scenario::BadFile;
 
 /// Hundred years, in seconds.
 const SECONDS_MAX: f64 = 3_153_600_000.0;
@@ -39,7 +41,7 @@ pub(crate) struct Arrival {
 }
 
 /// Reads the trace at `path`.
-pub(crate) fn read(folder: &Path, path: &str) -> Result<Trace, BadInput> {
+pub(crate) fn read(folder: &Path, path: &str) -> Result<Trace, BadFile> {
     let optional = ["source", "destination", "class", "weight"];
     let mut table = Table::open(folder, path, &["time_s", "bytes"], &optional)?;
     let [time, bytes] = ["time_s", "bytes"].map(|name| table.column(name).expect("needed"));
@@ -83,7 +85,7 @@ struct Names {
 }
 
 impl Names {
-    fn cell(&mut self, table: &Table, column: Option<usize>) -> Result<Option<u32>, BadInput> {
+    fn cell(&mut self, table: &Table, column: Option<usize>) -> Result<Option<u32>, BadFile> {
         let Some(column) = column else {
             return Ok(None);
         };
@@ -95,7 +97,7 @@ impl Names {
             return Ok(Some(*found));
         }
         if !is_name(name) {
-            return Err(table.bad(column, "is not a name", crate::scenario::NAME_ALLOWED));
+            return Err(table.bad(column, "is not a name", NAME_ALLOWED));
         }
         let index = u32::try_from(self.list.len()).expect("at most four names a row");
         self.list.push(name.to_owned());
@@ -104,7 +106,7 @@ impl Names {
     }
 }
 
-fn whole_bytes(table: &Table, column: usize) -> Result<u64, BadInput> {
+fn whole_bytes(table: &Table, column: usize) -> Result<u64, BadFile> {
     const ALLOWED: &str = "a whole number from 1 to 1000000000000000";
     let text = table.cell(column);
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -115,11 +117,11 @@ fn whole_bytes(table: &Table, column: usize) -> Result<u64, BadInput> {
     }
 }
 
-fn weight_cell(table: &Table, column: Option<usize>) -> Result<Option<u32>, BadInput> {
+fn weight_cell(table: &Table, column: Option<usize>) -> Result<Option<u32>, BadFile> {
     match column {
-        Some(column) if !table.cell(column).is_empty() => parse_weight(table.cell(column))
+        Some(column) if !table.cell(column).is_empty() => quantity::weight(table.cell(column))
             .map(Some)
-            .map_err(|(what, allowed)| table.bad(column, &what, &allowed)),
+            .map_err(|error| table.bad(column, &error.to_string(), WeightError::ALLOWED)),
         _ => Ok(None),
     }
 }

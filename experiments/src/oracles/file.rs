@@ -16,7 +16,7 @@ use super::swarm::{Arrivals, Crowd, FlashCrowd, Least, Rules};
 use super::trade::{Fluid, Read, Trade, Traders};
 use super::{Oracle, Reading, Relation, Suite, Work, schedule::Shares};
 use crate::inputs::{self, Inputs};
-use crate::scenario::BadInput;
+use crate::scenario::BadFile;
 use crate::scenario::names::PolicyList;
 use crate::scenario::quantity::Quantity;
 use crate::scenario::reader::{At, Context, Row};
@@ -38,7 +38,7 @@ const COMMON: [&str; 8] = [
 const LIST_MAX: usize = 64;
 
 /// What to measure and how to read it, from a row and the seed of the file.
-type Measured = Result<(Work, Reading), BadInput>;
+type Measured = Result<(Work, Reading), BadFile>;
 
 /// What a kind of measurement is called, which keys it has, and how it is read.
 struct Kind {
@@ -200,7 +200,7 @@ pub fn is_oracle_file(path: &Path) -> bool {
 /// # Errors
 ///
 /// The first fault, with its place. Nothing is run.
-pub fn load(path: &Path) -> Result<Suite, BadInput> {
+pub fn load(path: &Path) -> Result<Suite, BadFile> {
     let text = inputs::read_text(path)?;
     let file = path.display().to_string();
     let table = tree::parse(&file, &text)?;
@@ -211,7 +211,7 @@ pub fn load(path: &Path) -> Result<Suite, BadInput> {
     suite(&cx, &table)
 }
 
-fn suite(cx: &Context, table: &Table) -> Result<Suite, BadInput> {
+fn suite(cx: &Context, table: &Table) -> Result<Suite, BadFile> {
     let top = Row {
         cx,
         path: String::new(),
@@ -242,7 +242,7 @@ fn suite(cx: &Context, table: &Table) -> Result<Suite, BadInput> {
     })
 }
 
-fn oracle(row: &Row<'_>, seed: u64) -> Result<Oracle, BadInput> {
+fn oracle(row: &Row<'_>, seed: u64) -> Result<Oracle, BadFile> {
     let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
     let name = row.need("kind")?.choice(&names)?;
     let kind = KINDS.iter().find(|kind| kind.name == name);
@@ -275,7 +275,7 @@ fn oracle(row: &Row<'_>, seed: u64) -> Result<Oracle, BadInput> {
     })
 }
 
-fn node_shares(row: &Row<'_>, _: u64) -> Result<(Work, Reading), BadInput> {
+fn node_shares(row: &Row<'_>, _: u64) -> Result<(Work, Reading), BadFile> {
     let weights = counts(&row.need("weights")?, 1, 1_000)?;
     let lists = ["floors", "caps"].map(|key| {
         let at = row.need(key)?;
@@ -301,7 +301,7 @@ fn node_shares(row: &Row<'_>, _: u64) -> Result<(Work, Reading), BadInput> {
     Ok((Work::Shares(shares), Reading::All))
 }
 
-fn server(row: &Row<'_>, seed: u64, metric: usize) -> Result<(Work, Reading), BadInput> {
+fn server(row: &Row<'_>, seed: u64, metric: usize) -> Result<(Work, Reading), BadFile> {
     let sizes = sizes(&row.need("sizes")?)?;
     let jobs = count(row, "jobs", 100, 10_000_000)?;
     let margin = count(row, "margin", 0, u64::from(jobs / 3))?;
@@ -352,7 +352,7 @@ fn draws_of_queue(row: &Row<'_>, seed: u64) -> Measured {
     Ok((Work::Draws(Draws { server, of, runs }), reading))
 }
 
-fn sizes(at: &At<'_>) -> Result<Sizes, BadInput> {
+fn sizes(at: &At<'_>) -> Result<Sizes, BadFile> {
     let (tag, value) = at.tagged(&["exponential", "bounded-pareto"])?;
     let sizes = if tag == "exponential" {
         Sizes::Exponential(value.real(0.001, 1_000.0)?)
@@ -370,7 +370,7 @@ fn sizes(at: &At<'_>) -> Result<Sizes, BadInput> {
     }
 }
 
-fn flash_crowd(row: &Row<'_>, seed: u64) -> Result<(Work, Reading), BadInput> {
+fn flash_crowd(row: &Row<'_>, seed: u64) -> Result<(Work, Reading), BadFile> {
     let least = match row.need("least")?.choice(&["kumar-ross", "mundinger"])? {
         "kumar-ross" => Least::KumarRoss,
         _ => Least::Mundinger,
@@ -385,7 +385,7 @@ fn flash_crowd(row: &Row<'_>, seed: u64) -> Result<(Work, Reading), BadInput> {
     Ok((work, Reading::Extremes { runs }))
 }
 
-fn growth(row: &Row<'_>, seed: u64) -> Result<(Work, Reading), BadInput> {
+fn growth(row: &Row<'_>, seed: u64) -> Result<(Work, Reading), BadFile> {
     let work = Work::Growth(Arrivals {
         load: row.need("load")?.real(0.01, 100.0)?,
         chunks: count(row, "chunks", 1, 10_000)?,
@@ -419,7 +419,7 @@ fn trade(row: &Row<'_>, seed: u64, traders: Traders) -> Measured {
     Ok((work, Reading::Means { runs }))
 }
 
-fn classes(row: &Row<'_>) -> Result<Vec<(u32, Rate)>, BadInput> {
+fn classes(row: &Row<'_>) -> Result<Vec<(u32, Rate)>, BadFile> {
     let allowed = "a list of { count = N, up = \"RATE\" }";
     let mut classes = Vec::new();
     for at in row.need("classes")?.list(allowed)? {
@@ -431,7 +431,7 @@ fn classes(row: &Row<'_>) -> Result<Vec<(u32, Rate)>, BadInput> {
     Ok(classes)
 }
 
-fn crowd(row: &Row<'_>) -> Result<Crowd, BadInput> {
+fn crowd(row: &Row<'_>) -> Result<Crowd, BadFile> {
     Ok(Crowd {
         seed_up: Rate::new(row.need("seed-up")?.amount(Quantity::Rate)?),
         classes: classes(row)?,
@@ -440,7 +440,7 @@ fn crowd(row: &Row<'_>) -> Result<Crowd, BadInput> {
     })
 }
 
-fn rules(row: &Row<'_>) -> Result<Rules, BadInput> {
+fn rules(row: &Row<'_>) -> Result<Rules, BadFile> {
     let policy = |key, list| row.need(key)?.policy(list).map(str::to_owned);
     Ok(Rules {
         discipline: discipline(row)?,
@@ -453,29 +453,29 @@ fn rules(row: &Row<'_>) -> Result<Rules, BadInput> {
     })
 }
 
-fn discipline(row: &Row<'_>) -> Result<String, BadInput> {
+fn discipline(row: &Row<'_>) -> Result<String, BadFile> {
     let name = row
         .need("discipline")?
         .choice(&PolicyList::Uplink.names())?;
     Ok(name.to_owned())
 }
 
-fn quantum(row: &Row<'_>) -> Result<Option<u64>, BadInput> {
+fn quantum(row: &Row<'_>) -> Result<Option<u64>, BadFile> {
     let quantum = row.get("quantum").map(|at| at.count(1, 1 << 40));
     quantum.transpose()
 }
 
-fn size(row: &Row<'_>, key: &str) -> Result<ByteCount, BadInput> {
+fn size(row: &Row<'_>, key: &str) -> Result<ByteCount, BadFile> {
     Ok(ByteCount::new(row.need(key)?.amount(Quantity::Size)?))
 }
 
-fn count(row: &Row<'_>, key: &str, least: u64, greatest: u64) -> Result<u32, BadInput> {
+fn count(row: &Row<'_>, key: &str, least: u64, greatest: u64) -> Result<u32, BadFile> {
     let greatest = greatest.min(u64::from(u32::MAX));
     let count = row.need(key)?.count(least, greatest)?;
     Ok(u32::try_from(count).expect("inside a range of u32"))
 }
 
-fn members<'a>(at: &At<'a>) -> Result<Vec<At<'a>>, BadInput> {
+fn members<'a>(at: &At<'a>) -> Result<Vec<At<'a>>, BadFile> {
     let allowed = format!("a number, or a list of 1 to {LIST_MAX}");
     let list = at.one_or_more(&allowed)?;
     if list.len() > LIST_MAX {
@@ -485,14 +485,14 @@ fn members<'a>(at: &At<'a>) -> Result<Vec<At<'a>>, BadInput> {
     Ok(list)
 }
 
-fn reals(at: &At<'_>, least: f64, greatest: f64) -> Result<Vec<f64>, BadInput> {
+fn reals(at: &At<'_>, least: f64, greatest: f64) -> Result<Vec<f64>, BadFile> {
     members(at)?
         .iter()
         .map(|at| at.real(least, greatest))
         .collect()
 }
 
-fn counts(at: &At<'_>, least: u64, greatest: u64) -> Result<Vec<u32>, BadInput> {
+fn counts(at: &At<'_>, least: u64, greatest: u64) -> Result<Vec<u32>, BadFile> {
     let count = |at: &At<'_>| at.count(least, greatest.min(u64::from(u32::MAX)));
     members(at)?
         .iter()

@@ -24,7 +24,7 @@ mod swarm;
 mod table;
 mod trade;
 
-pub use crate::scenario::BadInput;
+pub use crate::scenario::BadFile;
 pub use file::{is_oracle_file, load};
 pub use reading::Relation;
 pub use table::table;

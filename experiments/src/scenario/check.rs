@@ -5,14 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use super::bad::{BadInput, with_nearest};
+use fairhaul_config::BadFile;
+use fairhaul_config::fault::did_you_mean;
+use fairhaul_config::text::{NAME_ALLOWED, is_name};
+
 use super::drawn;
 use super::grammar::{Field, Form, Kind, OUTPUT_FILES, Otherwise, SECTIONS, Section};
-use super::reader::{At, Context, NAME_ALLOWED, Row, is_name, join};
+use super::reader::{At, Context, Row, join};
 use super::tree::{Item, Table, Value, literal};
 
 /// Checks every value of `root` and puts defaults where keys are missing.
-pub(crate) fn complete(cx: &Context, root: &Table) -> Result<Table, BadInput> {
+pub(crate) fn complete(cx: &Context, root: &Table) -> Result<Table, BadFile> {
     let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
     let top = Row {
         cx,
@@ -34,7 +37,7 @@ fn complete_section(
     cx: &Context,
     section: &Section,
     found: Option<At<'_>>,
-) -> Result<Option<Item>, BadInput> {
+) -> Result<Option<Item>, BadFile> {
     let empty = Value::Table(Table::default());
     let found = match (found, section.form) {
         (Some(found), _) => found,
@@ -59,11 +62,11 @@ fn complete_section(
     }))
 }
 
-fn section_row<'a>(section: &Section, found: &At<'a>) -> Result<Row<'a>, BadInput> {
+fn section_row<'a>(section: &Section, found: &At<'a>) -> Result<Row<'a>, BadFile> {
     found.row(&format!("[{}]", section.name))
 }
 
-fn complete_many(section: &Section, found: &At<'_>) -> Result<Value, BadInput> {
+fn complete_many(section: &Section, found: &At<'_>) -> Result<Value, BadFile> {
     let allowed = format!("[[{}]] tables", section.name);
     let mut names = BTreeMap::new();
     let mut rows = Vec::new();
@@ -93,7 +96,7 @@ fn row_path(section: &Section, row: &Row<'_>, index: usize) -> String {
     }
 }
 
-fn complete_named(section: &Section, found: &At<'_>) -> Result<Value, BadInput> {
+fn complete_named(section: &Section, found: &At<'_>) -> Result<Value, BadFile> {
     let all = section_row(section, found)?;
     let mut full = Table::default();
     for entry in &all.table.entries {
@@ -112,7 +115,7 @@ fn complete_named(section: &Section, found: &At<'_>) -> Result<Value, BadInput> 
     Ok(Value::Table(full))
 }
 
-fn complete_bundles(section: &Section, found: &At<'_>) -> Result<Value, BadInput> {
+fn complete_bundles(section: &Section, found: &At<'_>) -> Result<Value, BadFile> {
     let all = section_row(section, found)?;
     let is_bundle = |key: &str, value: &Value| {
         matches!(value, Value::Table(_)) && section.fields.iter().all(|field| field.name != key)
@@ -156,7 +159,7 @@ fn complete_bundles(section: &Section, found: &At<'_>) -> Result<Value, BadInput
     Ok(Value::Table(full))
 }
 
-fn check_key_name(at: &At<'_>, key: &str) -> Result<(), BadInput> {
+fn check_key_name(at: &At<'_>, key: &str) -> Result<(), BadFile> {
     if is_name(key) {
         Ok(())
     } else {
@@ -164,7 +167,7 @@ fn check_key_name(at: &At<'_>, key: &str) -> Result<(), BadInput> {
     }
 }
 
-fn complete_row(row: &Row<'_>, section: &Section) -> Result<Table, BadInput> {
+fn complete_row(row: &Row<'_>, section: &Section) -> Result<Table, BadFile> {
     check_row(row, section)?;
     let mut full = Table::default();
     for field in section.fields {
@@ -183,7 +186,7 @@ fn complete_row(row: &Row<'_>, section: &Section) -> Result<Table, BadInput> {
     Ok(full)
 }
 
-fn check_row(row: &Row<'_>, section: &Section) -> Result<(), BadInput> {
+fn check_row(row: &Row<'_>, section: &Section) -> Result<(), BadFile> {
     let known: Vec<&str> = section.fields.iter().map(|field| field.name).collect();
     row.only(&known)?;
     for field in section.fields {
@@ -194,7 +197,7 @@ fn check_row(row: &Row<'_>, section: &Section) -> Result<(), BadInput> {
     Ok(())
 }
 
-fn check_value(at: &At<'_>, field: &Field) -> Result<(), BadInput> {
+fn check_value(at: &At<'_>, field: &Field) -> Result<(), BadFile> {
     match field.kind {
         Kind::Name => at.name().map(drop),
         Kind::Prose => at.prose().map(drop),
@@ -226,7 +229,7 @@ fn check_value(at: &At<'_>, field: &Field) -> Result<(), BadInput> {
 }
 
 /// A list of times above zero; the empty list is allowed and means none.
-pub(crate) fn spans(at: &At<'_>) -> Result<Vec<u64>, BadInput> {
+pub(crate) fn spans(at: &At<'_>) -> Result<Vec<u64>, BadFile> {
     const ALLOWED: &str = "a list of times above zero, such as [\"100 ms\", \"1 s\"]";
     if matches!(at.value, Value::List(items) if items.is_empty()) {
         return Ok(Vec::new());
@@ -241,7 +244,7 @@ pub(crate) fn spans(at: &At<'_>) -> Result<Vec<u64>, BadInput> {
 }
 
 /// A list of tables of results.
-pub(crate) fn files(at: &At<'_>) -> Result<Vec<String>, BadInput> {
+pub(crate) fn files(at: &At<'_>) -> Result<Vec<String>, BadFile> {
     at.list(&OUTPUT_FILES.join(", "))?
         .iter()
         .map(|at| at.choice(OUTPUT_FILES).map(str::to_owned))
@@ -254,10 +257,10 @@ pub(crate) fn unknown<'n>(
     noun: &str,
     name: &str,
     names: impl IntoIterator<Item = &'n str> + Clone,
-) -> BadInput {
+) -> BadFile {
     /// Names that a message lists at most.
     const SHOWN: usize = 12;
-    let what = with_nearest(&format!("is an unknown {noun}"), name, names.clone());
+    let what = did_you_mean(format!("is an unknown {noun}"), name, names.clone());
     let total = names.clone().into_iter().count();
     let mut allowed = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
     if total > SHOWN {

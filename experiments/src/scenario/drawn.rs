@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
+use fairhaul_config::BadFile;
 use fairhaul_simulator::dist::{Distribution, Shape};
 
-use super::bad::BadInput;
-use super::quantity::{Fault, Quantity};
+use super::quantity::{self, Quantity};
 use super::reader::At;
 use super::tree::Value;
 use crate::inputs::access::Link;
@@ -23,7 +23,7 @@ pub(crate) enum Burst {
 }
 
 /// Reads a depth: a size, or a time.
-pub(crate) fn burst(at: &At<'_>) -> Result<Burst, BadInput> {
+pub(crate) fn burst(at: &At<'_>) -> Result<Burst, BadFile> {
     const ALLOWED: &str = "a size such as \"64 KiB\" or a time such as \"250 ms\"";
     let text = at.text(ALLOWED)?;
     let size = Quantity::Size.parse(text).map(Burst::Size);
@@ -32,7 +32,7 @@ pub(crate) fn burst(at: &At<'_>) -> Result<Burst, BadInput> {
         Ok(Burst::Span(0)) => Err(at.bad("is out of range", ALLOWED)),
         Ok(burst) => Ok(burst),
         Err(error) => {
-            let what = Fault::from(error).what;
+            let what = quantity::fault(text, &error).what;
             Err(at.bad(what.replace("time", "size or time"), ALLOWED))
         }
     }
@@ -51,7 +51,7 @@ const TAGS: &[&str] = &[
 ];
 
 /// Reads a distribution of `quantity`: an amount, or a table with the name of a family.
-pub(crate) fn drawn(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadInput> {
+pub(crate) fn drawn(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadFile> {
     if !matches!(at.value, Value::Table(_)) {
         return build(at, Shape::Fixed(float(at.amount(quantity)?)), 1.0);
     }
@@ -100,9 +100,9 @@ pub(crate) fn drawn(at: &At<'_>, quantity: Quantity) -> Result<Distribution, Bad
     }
 }
 
-fn quantiles(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadInput> {
+fn quantiles(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadFile> {
     const ALLOWED: &str = "a list of [probability, amount]";
-    let points: Result<Vec<(f64, f64)>, BadInput> = at
+    let points: Result<Vec<(f64, f64)>, BadFile> = at
         .list(ALLOWED)?
         .iter()
         .map(|point| {
@@ -113,7 +113,7 @@ fn quantiles(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadInput> 
     build(at, Shape::Quantiles(points?), 1.0)
 }
 
-fn table(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadInput> {
+fn table(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadFile> {
     let kind = match quantity {
         Quantity::Size => PointsKind::Sizes,
         Quantity::Rate => PointsKind::Rates,
@@ -126,7 +126,7 @@ fn table(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadInput> {
     }
 }
 
-fn fit(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadInput> {
+fn fit(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadFile> {
     if quantity != Quantity::Time {
         return Err(at.bad("is a fit of times", "another distribution"));
     }
@@ -150,7 +150,7 @@ fn fit(at: &At<'_>, quantity: Quantity) -> Result<Distribution, BadInput> {
 }
 
 /// A distribution of rates, or none for `unlimited`.
-pub(crate) fn drawn_limit(at: &At<'_>) -> Result<Option<Distribution>, BadInput> {
+pub(crate) fn drawn_limit(at: &At<'_>) -> Result<Option<Distribution>, BadFile> {
     if let Value::Text(_) = at.value {
         return match at.limit()? {
             None => Ok(None),
@@ -161,7 +161,7 @@ pub(crate) fn drawn_limit(at: &At<'_>) -> Result<Option<Distribution>, BadInput>
 }
 
 /// A mix of access links: a file, or a list of tables.
-pub(crate) fn access(at: &At<'_>) -> Result<Arc<Vec<Link>>, BadInput> {
+pub(crate) fn access(at: &At<'_>) -> Result<Arc<Vec<Link>>, BadFile> {
     const ALLOWED: &str = "the path of a CSV file, or a list of {share, up, down}";
     if let Value::Text(path) = at.value {
         return at.opened(at.cx.inputs.access(path));
@@ -200,7 +200,7 @@ impl PartialEq for At<'_> {
 }
 
 /// Reads where the peers of a class are.
-pub(crate) fn regions<'a>(at: &At<'a>) -> Result<Regions<'a>, BadInput> {
+pub(crate) fn regions<'a>(at: &At<'a>) -> Result<Regions<'a>, BadFile> {
     match at.value {
         Value::Text(text) if text == "all" => Ok(Regions::All),
         Value::Table(table) => {
@@ -240,7 +240,7 @@ pub(crate) enum Arrival {
 }
 
 /// Reads when the peers of a class join.
-pub(crate) fn arrival(at: &At<'_>) -> Result<Arrival, BadInput> {
+pub(crate) fn arrival(at: &At<'_>) -> Result<Arrival, BadFile> {
     if let Value::Text(_) = at.value {
         at.choice(&["together"])?;
         return Ok(Arrival::Together);
@@ -268,16 +268,16 @@ pub(crate) fn arrival(at: &At<'_>) -> Result<Arrival, BadInput> {
 }
 
 /// Arrivals of a workload: the mean gap in nanoseconds.
-pub(crate) fn poisson(at: &At<'_>) -> Result<f64, BadInput> {
+pub(crate) fn poisson(at: &At<'_>) -> Result<f64, BadFile> {
     let (_, value) = at.tagged(&["poisson"])?;
     value.mean_gap()
 }
 
-fn amount(at: &At<'_>, quantity: Quantity) -> Result<f64, BadInput> {
+fn amount(at: &At<'_>, quantity: Quantity) -> Result<f64, BadFile> {
     at.amount(quantity).map(float)
 }
 
-fn build(at: &At<'_>, shape: Shape, unit: f64) -> Result<Distribution, BadInput> {
+fn build(at: &At<'_>, shape: Shape, unit: f64) -> Result<Distribution, BadFile> {
     Distribution::new(shape, unit).map_err(|why| at.bad("is not a distribution", why))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`Scenario::load`] reads and checks a file, [`Scenario::cells`] gives the product of its
 //! sweep, [`Cell::resolve`] draws one replication. Refuses everything unclear with a
-//! [`BadInput`]: one line with file, line and key. A scenario includes no other file; data
+//! [`BadFile`]: one line with file, line and key. A scenario includes no other file; data
 //! files hold data only.
 
 use std::borrow::Cow;
@@ -11,13 +11,9 @@ use std::sync::Arc;
 
 use fairhaul_simulator::setup::Setup;
 
-pub use bad::BadInput;
+pub use fairhaul_config::BadFile;
 pub use schema::schema;
 
-pub(crate) use bad::with_nearest;
-pub(crate) use reader::{NAME_ALLOWED, is_name};
-
-mod bad;
 mod check;
 mod drawn;
 mod grammar;
@@ -95,7 +91,7 @@ impl Scenario {
     /// # Errors
     ///
     /// The first fault, with its place. Nothing is run and nothing is written.
-    pub fn load(path: &Path) -> Result<Self, BadInput> {
+    pub fn load(path: &Path) -> Result<Self, BadFile> {
         let text = inputs::read_text(path)?;
         let file = path.display().to_string();
         let mut raw = tree::parse(&file, &text)?;
@@ -121,7 +117,7 @@ impl Scenario {
     }
 
     /// Refuses a scenario in which nobody ever wants anything: its tables would be empty.
-    fn check_demand(&self) -> Result<(), BadInput> {
+    fn check_demand(&self) -> Result<(), BadFile> {
         let Inner { cx, full, .. } = &*self.0;
         let demand = ["transfer", "workload", "content"];
         if demand.into_iter().any(|name| full.get(name).is_some()) {
@@ -136,7 +132,7 @@ impl Scenario {
 
     /// Resolves the first cell and one cell for each further value of each axis: a fault of
     /// a value is found before anything runs.
-    fn check_each_value(&self) -> Result<(), BadInput> {
+    fn check_each_value(&self) -> Result<(), BadFile> {
         let first = vec![0; self.0.axes.len()];
         self.cell(0, first.clone()).resolve(0)?;
         for (axis, found) in self.0.axes.iter().enumerate() {
@@ -190,7 +186,7 @@ impl Scenario {
     /// # Errors
     ///
     /// A fault that only some combination of values has.
-    pub fn replications(&self) -> Result<Vec<Replications>, BadInput> {
+    pub fn replications(&self) -> Result<Vec<Replications>, BadFile> {
         let cells = self.cells().into_iter();
         cells
             .map(|cell| {
@@ -284,7 +280,7 @@ impl Cell {
     /// # Errors
     ///
     /// A fault that only this combination of values has.
-    pub fn resolved_toml(&self) -> Result<String, BadInput> {
+    pub fn resolved_toml(&self) -> Result<String, BadFile> {
         let mut full = self.complete()?.into_owned();
         full.entries.retain(|entry| entry.key != "sweep");
         if let Some(Value::Table(table)) = full
@@ -304,13 +300,13 @@ impl Cell {
     /// # Errors
     ///
     /// A fault that only this combination of values has.
-    pub fn resolve(&self, replication: u32) -> Result<Setup, BadInput> {
+    pub fn resolve(&self, replication: u32) -> Result<Setup, BadFile> {
         let full = self.complete()?;
         resolve::resolve(&self.scenario.0.cx, &full, replication)
     }
 
     /// The file with the values of this cell and all defaults.
-    fn complete(&self) -> Result<Cow<'_, Table>, BadInput> {
+    fn complete(&self) -> Result<Cow<'_, Table>, BadFile> {
         let inner = &*self.scenario.0;
         if inner.axes.is_empty() {
             return Ok(Cow::Borrowed(&inner.full));
@@ -325,7 +321,7 @@ impl Cell {
     }
 }
 
-fn plan(cx: &Context, full: &Table, axes: &[Axis]) -> Result<Plan, BadInput> {
+fn plan(cx: &Context, full: &Table, axes: &[Axis]) -> Result<Plan, BadFile> {
     let scenario = section(cx, full, "scenario");
     let replication = section(cx, full, "replication");
     let output = section(cx, full, "output");
@@ -350,7 +346,7 @@ fn plan(cx: &Context, full: &Table, axes: &[Axis]) -> Result<Plan, BadInput> {
 /// # Errors
 ///
 /// A fault that only some combination of values has.
-pub fn note_on_replications(scenario: &Scenario) -> Result<Option<String>, BadInput> {
+pub fn note_on_replications(scenario: &Scenario) -> Result<Option<String>, BadFile> {
     let found = scenario.replications()?;
     let count = |kind| found.iter().filter(|own| **own == kind).count();
     let of_all = |cells: usize| match cells == found.len() {
@@ -387,9 +383,4 @@ fn section<'a>(cx: &'a Context, full: &'a Table, name: &str) -> Row<'a> {
         line: entry.line,
         table,
     }
-}
-
-/// Reads a weight that stands in a data file, in hundredths.
-pub(crate) fn parse_weight(text: &str) -> Result<u32, (String, String)> {
-    quantity::weight(text).map_err(|fault| (fault.what, fault.allowed))
 }

@@ -1,11 +1,8 @@
 //! The names of policies that a scenario may use.
-//!
-//! Decides nothing about what a policy does: the core's tables do.
 
-use fairhaul_core::{choke, pick, sched};
-
-use super::bad::with_nearest;
-use super::quantity::Fault;
+use fairhaul_config::fault::{Fault, did_you_mean};
+use fairhaul_config::policy::{ChokerName, DisciplineName, PickerName, SHARES, SeedRule};
+use fairhaul_config::value::{Given, Value};
 
 /// Which of the core's tables a key takes its value from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,40 +19,33 @@ impl PolicyList {
     /// its `behaviour`.
     pub(crate) fn names(self) -> Vec<&'static str> {
         match self {
-            Self::Uplink => sched::all().into_iter().map(|row| row.name).collect(),
-            Self::Share => vec!["peer", "group", "transfer"],
-            Self::Unchoke => {
-                let all = choke::all().into_iter();
-                let honest = all.filter(|row| row.name != "refuse");
-                honest.map(|row| row.name).collect()
-            }
-            Self::SeedRule => choke::SEED_RULES.iter().map(|(name, _)| *name).collect(),
-            Self::Picker => pick::all().into_iter().map(|row| row.name).collect(),
+            Self::Uplink => DisciplineName::names(),
+            Self::Share => SHARES.to_vec(),
+            Self::Unchoke => ChokerName::names(),
+            Self::SeedRule => SeedRule::names(),
+            Self::Picker => PickerName::names(),
         }
     }
 
     /// Checks `text` against the list; a discipline may be a pair.
     pub(crate) fn check(self, text: &str) -> Result<(), Fault> {
-        let names = self.names();
-        let known = |name: &str| names.contains(&name);
-        let fine = match text.split_once('/') {
-            Some((outer, inner)) if self == Self::Uplink => known(outer) && known(inner),
-            _ => known(text),
-        };
-        if fine {
-            return Ok(());
+        match self {
+            Self::Uplink => is::<DisciplineName>(text),
+            Self::Unchoke => is::<ChokerName>(text),
+            Self::SeedRule => is::<SeedRule>(text),
+            Self::Picker => is::<PickerName>(text),
+            Self::Share if SHARES.contains(&text) => Ok(()),
+            Self::Share => {
+                let what = did_you_mean("is an unknown policy", text, SHARES);
+                Err(Fault::new(what).allowing(SHARES.join(", ")))
+            }
         }
-        let wrong = text.split('/').find(|part| !known(part)).unwrap_or(text);
-        let pair = if self == Self::Uplink {
-            ", or two of them as outer/inner"
-        } else {
-            ""
-        };
-        Err(Fault {
-            what: with_nearest("is an unknown policy", wrong, names.iter().copied()),
-            allowed: format!("{}{pair}", names.join(", ")),
-        })
     }
+}
+
+fn is<T: Value>(text: &str) -> Result<(), Fault> {
+    let read = T::read(Given::Text(text));
+    read.map(drop).map_err(|fault| fault.allowing(T::allowed()))
 }
 
 #[cfg(test)]

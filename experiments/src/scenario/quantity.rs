@@ -3,52 +3,23 @@
 //! Decides nothing about amounts: the core reads them. Adds the unit that was most likely
 //! meant, and frequencies, which only the drawing of random numbers knows.
 
-use fairhaul_core::quantity::{self, QuantityError, QuantityFault, WeightError};
+use fairhaul_config::amount;
+use fairhaul_config::fault::{Fault, did_you_mean};
+use fairhaul_core::quantity::{self, QuantityError};
 
 pub(crate) use fairhaul_core::quantity::Quantity;
 
-use super::bad::{nearest, with_nearest};
-
-/// Why a text is not a quantity, and what would be.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) what: String,
-    pub(crate) allowed: String,
-}
-
-impl From<QuantityError> for Fault {
-    fn from(error: QuantityError) -> Self {
-        let near = match &error.fault {
-            QuantityFault::UnknownUnit(name) => {
-                let meant = error.quantity.meant(name);
-                meant.or_else(|| nearest(name, error.quantity.units()))
-            }
-            _ => None,
-        };
-        Self {
-            what: match near {
-                Some(near) => format!("{error}, did you mean {near:?}"),
-                None => error.to_string(),
-            },
-            allowed: error.allowed(),
-        }
-    }
-}
-
-/// A weight in hundredths, from the text of a number. 0 is best effort and stays 0.
-pub(crate) fn weight(text: &str) -> Result<u32, Fault> {
-    quantity::weight(text).map_err(|error| Fault {
-        what: error.to_string(),
-        allowed: WeightError::ALLOWED.to_owned(),
-    })
+/// Why `text` is not a quantity, and what would be.
+pub(crate) fn fault(text: &str, error: &QuantityError) -> Fault {
+    amount::fault(text, error, &[]).allowing(error.allowed())
 }
 
 /// A frequency such as `2 /s`, as the mean gap between two events in nanoseconds.
 pub(crate) fn mean_gap(text: &str) -> Result<f64, Fault> {
-    let fault = |what: String| Fault {
-        what,
-        allowed: "events per time from 0.000001 /d to 1000000 /s, such as \"2 /s\" or \"30 /min\""
-            .to_owned(),
+    let fault = |what: String| {
+        Fault::new(what).allowing(
+            "events per time from 0.000001 /d to 1000000 /s, such as \"2 /s\" or \"30 /min\"",
+        )
     };
     let (number, unit) = quantity::split(text);
     let Some(number) = quantity::decimal(number).and_then(|_| number.parse::<f64>().ok()) else {
@@ -62,7 +33,7 @@ pub(crate) fn mean_gap(text: &str) -> Result<f64, Fault> {
         "" => return Err(fault("has no unit".to_owned())),
         other => {
             let names = ["/s", "/min", "/h", "/d"];
-            return Err(fault(with_nearest("has an unknown unit", other, names)));
+            return Err(fault(did_you_mean("has an unknown unit", other, names)));
         }
     };
     let gap = per / number;
@@ -78,7 +49,7 @@ mod tests {
     use super::*;
 
     fn what(quantity: Quantity, text: &str) -> String {
-        Fault::from(quantity.parse(text).unwrap_err()).what
+        fault(text, &quantity.parse(text).unwrap_err()).what
     }
 
     #[test]

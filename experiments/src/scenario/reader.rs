@@ -3,16 +3,15 @@
 //! Decides what a text or a number may be for each kind of key; refuses the rest with the
 //! file, the line and the dotted key.
 
+use fairhaul_config::fault::{BadFile, Fault, did_you_mean, nearest};
+use fairhaul_config::text::{NAME_ALLOWED, is_name};
+use fairhaul_core::quantity::{self as core_quantity, WeightError};
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::NewRate;
 
-use super::bad::{BadInput, nearest, with_nearest};
-use super::quantity::{self, Fault, Quantity};
+use super::quantity::{self, Quantity};
 use super::tree::{Item, Table, Value};
 use crate::inputs::Inputs;
-
-/// Longest name, in bytes.
-const NAME_MAX: usize = 64;
 
 /// Longest free text, in bytes.
 const TEXT_MAX: usize = 4_096;
@@ -57,9 +56,9 @@ impl<'a> Row<'a> {
     }
 
     /// The value of `key`, which must be there.
-    pub(crate) fn need(&self, key: &str) -> Result<At<'a>, BadInput> {
+    pub(crate) fn need(&self, key: &str) -> Result<At<'a>, BadFile> {
         self.get(key).ok_or_else(|| {
-            BadInput::new(
+            BadFile::new(
                 &self.cx.file,
                 self.line,
                 &join(&self.path, key),
@@ -71,13 +70,13 @@ impl<'a> Row<'a> {
     }
 
     /// Refuses keys that are not in `known`.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), BadInput> {
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), BadFile> {
         for entry in &self.table.entries {
             if !known.contains(&entry.key.as_str()) {
-                let what = with_nearest("unknown key", &entry.key, known.iter().copied());
+                let what = did_you_mean("unknown key", &entry.key, known.iter().copied());
                 let path = join(&self.path, &entry.key);
                 let allowed = known.join(", ");
-                return Err(BadInput::new(
+                return Err(BadFile::new(
                     &self.cx.file,
                     entry.line,
                     &path,
@@ -91,14 +90,14 @@ impl<'a> Row<'a> {
     }
 
     /// The fault of this table as a whole.
-    pub(crate) fn bad(&self, what: &str, got: &str, allowed: &str) -> BadInput {
-        BadInput::new(&self.cx.file, self.line, &self.path, what, got, allowed)
+    pub(crate) fn bad(&self, what: &str, got: &str, allowed: &str) -> BadFile {
+        BadFile::new(&self.cx.file, self.line, &self.path, what, got, allowed)
     }
 }
 
 impl<'a> At<'a> {
     /// The fault of this value.
-    pub(crate) fn bad(&self, what: impl Into<String>, allowed: impl Into<String>) -> BadInput {
+    pub(crate) fn bad(&self, what: impl Into<String>, allowed: impl Into<String>) -> BadFile {
         self.bad_got(what, &self.value.shown(), allowed)
     }
 
@@ -108,22 +107,22 @@ impl<'a> At<'a> {
         what: impl Into<String>,
         got: &str,
         allowed: impl Into<String>,
-    ) -> BadInput {
-        BadInput::new(&self.cx.file, self.line, &self.path, what, got, allowed)
+    ) -> BadFile {
+        BadFile::new(&self.cx.file, self.line, &self.path, what, got, allowed)
     }
 
     /// What reading a data file gave. A file that cannot be opened is a fault of this value;
     /// a fault inside has a place of its own.
-    pub(crate) fn opened<T>(&self, result: Result<T, BadInput>) -> Result<T, BadInput> {
+    pub(crate) fn opened<T>(&self, result: Result<T, BadFile>) -> Result<T, BadFile> {
         result.map_err(|bad| bad.named_by(&self.cx.file, self.line, &self.path))
     }
 
-    fn fault(&self, fault: Fault) -> BadInput {
-        self.bad(fault.what, fault.allowed)
+    fn fault(&self, fault: Fault) -> BadFile {
+        self.bad(fault.what, fault.allowed.unwrap_or_default())
     }
 
     /// Any string.
-    pub(crate) fn text(&self, allowed: &str) -> Result<&'a str, BadInput> {
+    pub(crate) fn text(&self, allowed: &str) -> Result<&'a str, BadFile> {
         match self.value {
             Value::Text(text) => Ok(text),
             other => Err(self.bad(format!("is {}, not a string", other.kind()), allowed)),
@@ -131,7 +130,7 @@ impl<'a> At<'a> {
     }
 
     /// Free text: what a person reads.
-    pub(crate) fn prose(&self) -> Result<&'a str, BadInput> {
+    pub(crate) fn prose(&self) -> Result<&'a str, BadFile> {
         const ALLOWED: &str = "text of at most 4096 bytes without control characters";
         let text = self.text(ALLOWED)?;
         let control = |c: char| c.is_control() && c != '\n';
@@ -142,7 +141,7 @@ impl<'a> At<'a> {
     }
 
     /// A name: letters, digits and `_.:-`, which no spreadsheet takes for a formula.
-    pub(crate) fn name(&self) -> Result<&'a str, BadInput> {
+    pub(crate) fn name(&self) -> Result<&'a str, BadFile> {
         let text = self.text(NAME_ALLOWED)?;
         if is_name(text) {
             Ok(text)
@@ -152,34 +151,34 @@ impl<'a> At<'a> {
     }
 
     /// One of `choices`.
-    pub(crate) fn choice(&self, choices: &[&str]) -> Result<&'a str, BadInput> {
+    pub(crate) fn choice(&self, choices: &[&str]) -> Result<&'a str, BadFile> {
         let text = self.text(&choices.join(", "))?;
         if choices.contains(&text) {
             return Ok(text);
         }
-        let what = with_nearest("is not a choice", text, choices.iter().copied());
+        let what = did_you_mean("is not a choice", text, choices.iter().copied());
         Err(self.bad(what, choices.join(", ")))
     }
 
     /// A policy of `list`.
-    pub(crate) fn policy(&self, list: super::names::PolicyList) -> Result<&'a str, BadInput> {
+    pub(crate) fn policy(&self, list: super::names::PolicyList) -> Result<&'a str, BadFile> {
         let text = self.text(&list.names().join(", "))?;
         list.check(text).map_err(|fault| self.fault(fault))?;
         Ok(text)
     }
 
     /// An amount with its unit.
-    pub(crate) fn amount(&self, quantity: Quantity) -> Result<u64, BadInput> {
+    pub(crate) fn amount(&self, quantity: Quantity) -> Result<u64, BadFile> {
         if let Value::Number(_) = self.value {
             return Err(self.bad("has no unit", quantity.allowed()));
         }
         let text = self.text(quantity.allowed())?;
         let amount = quantity.parse(text);
-        amount.map_err(|error| self.fault(error.into()))
+        amount.map_err(|error| self.fault(quantity::fault(text, &error)))
     }
 
     /// A rate, or none for `unlimited`.
-    pub(crate) fn limit(&self) -> Result<Option<u64>, BadInput> {
+    pub(crate) fn limit(&self) -> Result<Option<u64>, BadFile> {
         match self.value {
             Value::Text(text) if text == "unlimited" => Ok(None),
             Value::Text(text) if nearest(text, ["unlimited"]).is_some() => Err(self.bad(
@@ -191,7 +190,7 @@ impl<'a> At<'a> {
     }
 
     /// What a rate becomes.
-    pub(crate) fn changed(&self) -> Result<NewRate, BadInput> {
+    pub(crate) fn changed(&self) -> Result<NewRate, BadFile> {
         match self.value {
             Value::Text(text) if text == "0 B/s" => Ok(NewRate::At(Rate::new(0))),
             _ => self.limit().map(|rate| rate.map(Rate::new).into()),
@@ -199,7 +198,7 @@ impl<'a> At<'a> {
     }
 
     /// A guaranteed rate, or none for `0 B/s`.
-    pub(crate) fn floor(&self) -> Result<Option<u64>, BadInput> {
+    pub(crate) fn floor(&self) -> Result<Option<u64>, BadFile> {
         match self.value {
             Value::Text(text) if text == "0 B/s" => Ok(None),
             _ => self.amount(Quantity::Rate).map(Some),
@@ -207,16 +206,17 @@ impl<'a> At<'a> {
     }
 
     /// A weight in hundredths; 0 is best effort.
-    pub(crate) fn weight(&self) -> Result<u32, BadInput> {
+    pub(crate) fn weight(&self) -> Result<u32, BadFile> {
         let text = match self.value {
             Value::Number(text) => text,
             other => other_number(other),
         };
-        quantity::weight(text).map_err(|fault| self.fault(fault))
+        core_quantity::weight(text)
+            .map_err(|error| self.bad(error.to_string(), WeightError::ALLOWED))
     }
 
     /// A mean gap in nanoseconds, from a frequency.
-    pub(crate) fn mean_gap(&self) -> Result<f64, BadInput> {
+    pub(crate) fn mean_gap(&self) -> Result<f64, BadFile> {
         let text = match self.value {
             Value::Number(text) | Value::Text(text) => text,
             other => other_number(other),
@@ -225,7 +225,7 @@ impl<'a> At<'a> {
     }
 
     /// A whole number from `least` to `greatest`.
-    pub(crate) fn count(&self, least: u64, greatest: u64) -> Result<u64, BadInput> {
+    pub(crate) fn count(&self, least: u64, greatest: u64) -> Result<u64, BadFile> {
         let allowed = format!("a whole number from {least} to {greatest}");
         let Value::Number(text) = self.value else {
             return Err(self.bad("is not a whole number", allowed));
@@ -240,7 +240,7 @@ impl<'a> At<'a> {
     }
 
     /// A number from `least` to `greatest`.
-    pub(crate) fn real(&self, least: f64, greatest: f64) -> Result<f64, BadInput> {
+    pub(crate) fn real(&self, least: f64, greatest: f64) -> Result<f64, BadFile> {
         let allowed = format!("a number from {least} to {greatest}");
         let number = match self.value {
             Value::Number(text) => text.parse::<f64>().ok(),
@@ -257,7 +257,7 @@ impl<'a> At<'a> {
     }
 
     /// The members of a list.
-    pub(crate) fn list(&self, allowed: &str) -> Result<Vec<Self>, BadInput> {
+    pub(crate) fn list(&self, allowed: &str) -> Result<Vec<Self>, BadFile> {
         match self.value {
             Value::List(items) if !items.is_empty() => Ok(self.members(items)),
             Value::List(_) => Err(self.bad("is an empty list", allowed)),
@@ -266,7 +266,7 @@ impl<'a> At<'a> {
     }
 
     /// The members of a list, or the one value that stands for a list of one.
-    pub(crate) fn one_or_more(&self, allowed: &str) -> Result<Vec<Self>, BadInput> {
+    pub(crate) fn one_or_more(&self, allowed: &str) -> Result<Vec<Self>, BadFile> {
         match self.value {
             Value::List(_) => self.list(allowed),
             _ => Ok(vec![self.clone()]),
@@ -287,7 +287,7 @@ impl<'a> At<'a> {
     }
 
     /// A list of exactly two.
-    pub(crate) fn pair(&self, allowed: &str) -> Result<[Self; 2], BadInput> {
+    pub(crate) fn pair(&self, allowed: &str) -> Result<[Self; 2], BadFile> {
         let list = self.list(allowed)?;
         let found = list.len();
         list.try_into()
@@ -295,7 +295,7 @@ impl<'a> At<'a> {
     }
 
     /// The table that this value is.
-    pub(crate) fn row(&self, allowed: &str) -> Result<Row<'a>, BadInput> {
+    pub(crate) fn row(&self, allowed: &str) -> Result<Row<'a>, BadFile> {
         match self.value {
             Value::Table(table) => Ok(Row {
                 cx: self.cx,
@@ -308,7 +308,7 @@ impl<'a> At<'a> {
     }
 
     /// A table with exactly one key, one of `known`; the key and its value.
-    pub(crate) fn tagged(&self, known: &[&'static str]) -> Result<(&'static str, Self), BadInput> {
+    pub(crate) fn tagged(&self, known: &[&'static str]) -> Result<(&'static str, Self), BadFile> {
         let allowed = format!("a table with one of {}", known.join(", "));
         let row = self.row(&allowed)?;
         row.only(known)?;
@@ -321,16 +321,6 @@ impl<'a> At<'a> {
         let value = row.need(key)?;
         Ok((tag.expect("only() passed"), value))
     }
-}
-
-/// What a name may be, for messages.
-pub(crate) const NAME_ALLOWED: &str =
-    "1 to 64 of A-Z, a-z, 0-9, \"_\", \".\", \":\" and \"-\", not starting with \"-\"";
-
-/// Whether `text` may name something.
-pub(crate) fn is_name(text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
-    (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('-')
 }
 
 /// A path of keys with one more.

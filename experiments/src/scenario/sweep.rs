@@ -4,10 +4,12 @@
 //! where tables have names. A key without a dot is an axis of named cases, each a table of
 //! such keys. Refuses keys that are not there, and sweeps of how results are made.
 
-use super::bad::BadInput;
+use fairhaul_config::BadFile;
+use fairhaul_config::text::{NAME_ALLOWED, is_name};
+
 use super::check::unknown;
 use super::grammar::{Form, SECTIONS, Section};
-use super::reader::{At, Context, NAME_ALLOWED, Row, is_name, join};
+use super::reader::{At, Context, Row, join};
 use super::tree::{Item, Table, Value as TreeValue};
 
 /// Most combinations of a sweep.
@@ -36,7 +38,7 @@ pub(crate) struct Setting {
 }
 
 /// Reads the axes of `[sweep]`.
-pub(crate) fn axes(cx: &Context, raw: &Table) -> Result<Vec<Axis>, BadInput> {
+pub(crate) fn axes(cx: &Context, raw: &Table) -> Result<Vec<Axis>, BadFile> {
     let top = Row {
         cx,
         path: String::new(),
@@ -69,7 +71,7 @@ pub(crate) fn axes(cx: &Context, raw: &Table) -> Result<Vec<Axis>, BadInput> {
     Ok(axes)
 }
 
-fn axis(at: &At<'_>, key: &str) -> Result<Axis, BadInput> {
+fn axis(at: &At<'_>, key: &str) -> Result<Axis, BadFile> {
     let list = at.list("a list of values")?;
     let mut values: Vec<Value> = Vec::new();
     for (index, at) in list.iter().enumerate() {
@@ -109,7 +111,7 @@ fn item(at: &At<'_>) -> Item {
 }
 
 /// A case: a table with a name and dotted keys.
-fn case(at: &At<'_>) -> Result<Value, BadInput> {
+fn case(at: &At<'_>) -> Result<Value, BadFile> {
     const ALLOWED: &str =
         "a table such as { name = \"small\", \"class.a.count\" = 10 }, or a dotted key";
     let row = at.row(ALLOWED)?;
@@ -135,7 +137,7 @@ fn case(at: &At<'_>) -> Result<Value, BadInput> {
 }
 
 /// What a case is called: a name, or that of a policy, of which one has a sign in it.
-fn case_name(at: &At<'_>) -> Result<String, BadInput> {
+fn case_name(at: &At<'_>) -> Result<String, BadFile> {
     let text = at.text(NAME_ALLOWED)?;
     if is_name(&text.replace(['+', '/'], "_")) {
         Ok(text.to_owned())
@@ -176,7 +178,7 @@ pub(crate) fn apply(
     root: &mut Table,
     axis: &Axis,
     setting: &Setting,
-) -> Result<(), BadInput> {
+) -> Result<(), BadFile> {
     let at = At {
         cx,
         path: join("sweep", &setting.key),
@@ -213,7 +215,7 @@ fn row_table<'t>(
     root: &'t mut Table,
     section: &Section,
     row: Option<&str>,
-) -> Result<&'t mut Table, BadInput> {
+) -> Result<&'t mut Table, BadFile> {
     if root.get(section.name).is_none() {
         if !matches!(section.form, Form::One | Form::Bundles) {
             return Err(unknown(at, section.name, row.unwrap_or(""), []));
@@ -288,7 +290,7 @@ fn name_of(item: &Item) -> Option<&str> {
 }
 
 /// The axis and the value that `baseline` names.
-pub(crate) fn baseline(at: &At<'_>, axes: &[Axis]) -> Result<(String, String), BadInput> {
+pub(crate) fn baseline(at: &At<'_>, axes: &[Axis]) -> Result<(String, String), BadFile> {
     let wanted = at.prose()?;
     for axis in axes {
         if axis.values.iter().any(|value| value.label == wanted) {

@@ -2,10 +2,10 @@
 //!
 //! Decides nothing about meaning; refuses what is not TOML. Order is that of the file.
 
+use fairhaul_config::BadFile;
+use fairhaul_config::document::{self, Lines};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-
-use super::bad::BadInput;
 
 /// A value and the line it starts on.
 #[derive(Clone, Debug)]
@@ -93,34 +93,15 @@ impl Value {
 /// # Errors
 ///
 /// One line in the words of the TOML reader, at the place it names.
-pub(crate) fn parse(file: &str, text: &str) -> Result<Table, BadInput> {
-    let lines = Lines::new(text);
-    match DeTable::parse(text) {
-        Ok(table) => Ok(from_table(table.get_ref(), &lines)),
-        Err(error) => {
-            let at = error.span().map_or(0, |span| span.start).min(text.len());
-            let line = lines.of(at);
-            let what = error
-                .message()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned();
-            let got = text
-                .lines()
-                .nth(line as usize - 1)
-                .unwrap_or_default()
-                .trim();
-            let got = if got.is_empty() { "nothing" } else { got };
-            Err(BadInput::new(file, line, "toml", what, got, "TOML 1.0"))
-        }
-    }
+pub(crate) fn parse(file: &str, text: &str) -> Result<Table, BadFile> {
+    let table = document::table(file, text)?;
+    Ok(from_table(&table, &Lines::new(text)))
 }
 
 /// Reads one value, which stands on `line`.
 pub(crate) fn literal(text: &str, line: u32) -> Item {
     let parsed = DeValue::parse(text).expect("defaults are written by us in TOML");
-    let lines = Lines(Vec::new());
+    let lines = Lines::new("");
     let mut item = from_value(&parsed, &lines);
     item.set_line(line);
     item
@@ -140,20 +121,6 @@ impl Item {
             }
             _ => {}
         }
-    }
-}
-
-/// Where lines end.
-struct Lines(Vec<usize>);
-
-impl Lines {
-    fn new(text: &str) -> Self {
-        Self(text.match_indices('\n').map(|(at, _)| at).collect())
-    }
-
-    fn of(&self, at: usize) -> u32 {
-        let before = self.0.partition_point(|end| *end < at);
-        u32::try_from(before + 1).unwrap_or(u32::MAX)
     }
 }
 

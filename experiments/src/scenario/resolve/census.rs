@@ -3,7 +3,8 @@
 //! Decides an estimate from counts and means alone; refuses what is above the limits of
 //! `[scenario]`. The estimates are low: what they refuse would not have fitted.
 
-use super::super::bad::BadInput;
+use fairhaul_config::BadFile;
+
 use super::super::drawn::{self, float};
 use super::super::quantity::Quantity;
 use super::super::reader::{At, Row};
@@ -68,7 +69,7 @@ impl<'a> Estimate<'a> {
 }
 
 /// Refuses a run that would be too large.
-pub(super) fn check(build: &Build<'_>) -> Result<(), BadInput> {
+pub(super) fn check(build: &Build<'_>) -> Result<(), BadFile> {
     let scenario = super::section(build.cx, build.full, "scenario");
     let memory_max = float(scenario.need("memory")?.amount(Quantity::Size)?);
     let events_max = float(scenario.need("events")?.count(1, u64::MAX)?);
@@ -141,7 +142,7 @@ fn transfers<'a>(
     count: f64,
     mean: f64,
     at: &At<'a>,
-) -> Result<(), BadInput> {
+) -> Result<(), BadFile> {
     estimate.memory(count * TRANSFER_BYTES, at);
     estimate.events(count * (mean / BLOCK_BYTES).max(1.0) * BLOCK_EVENTS, at);
     estimate.transfers += count;
@@ -149,7 +150,7 @@ fn transfers<'a>(
 }
 
 /// Refuses more transfers than there may be.
-pub(super) fn check_transfers(count: f64, at: &At<'_>) -> Result<(), BadInput> {
+pub(super) fn check_transfers(count: f64, at: &At<'_>) -> Result<(), BadFile> {
     if count <= TRANSFERS_MAX {
         return Ok(());
     }
@@ -163,7 +164,7 @@ pub(super) fn check_transfers(count: f64, at: &At<'_>) -> Result<(), BadInput> {
     Err(at.bad_got("makes too many transfers", &got, allowed))
 }
 
-fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(), BadInput> {
+fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(), BadFile> {
     let mut peers = 0.0;
     for row in build.rows("peer") {
         estimate.memory(PEER_BYTES, &row.need("name")?);
@@ -194,7 +195,7 @@ fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(),
 }
 
 /// Peers of a class: as written, or as many as arrive until the end.
-fn class_count(build: &Build<'_>, row: &Row<'_>) -> Result<f64, BadInput> {
+fn class_count(build: &Build<'_>, row: &Row<'_>) -> Result<f64, BadFile> {
     let written = match row.get("count") {
         Some(at) => float(at.count(0, u64::MAX)?),
         None => f64::INFINITY,
@@ -217,7 +218,7 @@ fn class_count(build: &Build<'_>, row: &Row<'_>) -> Result<f64, BadInput> {
 }
 
 /// About how many peers the names under `at` mean.
-fn members(build: &Build<'_>, at: &At<'_>) -> Result<f64, BadInput> {
+fn members(build: &Build<'_>, at: &At<'_>) -> Result<f64, BadFile> {
     let mut sum = 0.0;
     for at in at.one_or_more("a name or a list of names")? {
         let name = at.name()?;
@@ -234,7 +235,7 @@ fn members(build: &Build<'_>, at: &At<'_>) -> Result<f64, BadInput> {
 }
 
 /// Chunks of `bytes` in a row, of which there may not be too many.
-fn chunks(row: &Row<'_>, bytes: u64) -> Result<u64, BadInput> {
+fn chunks(row: &Row<'_>, bytes: u64) -> Result<u64, BadFile> {
     let at = row.need("chunk")?;
     let chunk = at.amount(Quantity::Size)?;
     let chunks = bytes.div_ceil(chunk);
@@ -250,7 +251,7 @@ fn count_workload<'a>(
     build: &Build<'a>,
     row: &Row<'a>,
     estimate: &mut Estimate<'a>,
-) -> Result<(), BadInput> {
+) -> Result<(), BadFile> {
     let Some(sizes) = row.get("sizes") else {
         return Ok(());
     };

@@ -3,16 +3,16 @@
 //! Decides the lists of peers; refuses a content without a seed or without a leecher, and a
 //! peer that would be both.
 
+use fairhaul_config::BadFile;
 use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::setup::ContentSetup;
 
-use super::super::bad::BadInput;
 use super::super::quantity::Quantity;
 use super::Build;
 use super::who::Who;
 
 /// Every content.
-pub(super) fn contents(build: &Build<'_>, who: &Who) -> Result<Vec<ContentSetup>, BadInput> {
+pub(super) fn contents(build: &Build<'_>, who: &Who) -> Result<Vec<ContentSetup>, BadFile> {
     let mut contents = Vec::new();
     for row in build.rows("content") {
         let (at_seeds, at_leechers) = (row.need("seeds")?, row.need("leechers")?);

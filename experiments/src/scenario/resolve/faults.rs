@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use fairhaul_config::BadFile;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::{FaultKind, FaultSetup, NewRate, TransferSetup};
 
-use super::super::bad::BadInput;
 use super::super::check::unknown;
 use super::super::quantity::Quantity;
 use super::super::reader::{At, Row};
@@ -31,7 +31,7 @@ pub(super) fn faults(
     build: &Build<'_>,
     who: &Who,
     transfers: &[TransferSetup],
-) -> Result<Vec<FaultSetup>, BadInput> {
+) -> Result<Vec<FaultSetup>, BadFile> {
     let mut rows = Vec::new();
     for row in build.rows("fault") {
         let at = row.need("at")?;
@@ -67,10 +67,10 @@ fn kinds(
     row: &Row<'_>,
     who: &Who,
     transfers: &[TransferSetup],
-) -> Result<Vec<FaultKind>, BadInput> {
+) -> Result<Vec<FaultKind>, BadFile> {
     let kind = row.need("kind")?.text("a kind")?;
     check_keys(row, kind)?;
-    let each = |make: &dyn Fn(u32) -> FaultKind| -> Result<Vec<FaultKind>, BadInput> {
+    let each = |make: &dyn Fn(u32) -> FaultKind| -> Result<Vec<FaultKind>, BadFile> {
         Ok(who.all(&row.need("peer")?)?.into_iter().map(make).collect())
     };
     match kind {
@@ -106,7 +106,7 @@ fn kinds(
     }
 }
 
-fn check_keys(row: &Row<'_>, kind: &str) -> Result<(), BadInput> {
+fn check_keys(row: &Row<'_>, kind: &str) -> Result<(), BadFile> {
     let own = KEYS.iter().find(|(name, _)| *name == kind);
     let own = own.map_or(&[][..], |(_, keys)| keys);
     let all = KEYS.iter().flat_map(|(_, keys)| keys.iter());
@@ -120,11 +120,11 @@ fn check_keys(row: &Row<'_>, kind: &str) -> Result<(), BadInput> {
 }
 
 /// The rows of `[[link]]` that the names under `at` mean.
-fn links(build: &Build<'_>, at: &At<'_>) -> Result<Vec<u32>, BadInput> {
+fn links(build: &Build<'_>, at: &At<'_>) -> Result<Vec<u32>, BadFile> {
     let rows = build.rows("link");
     let names: Result<Vec<&str>, _> = rows.iter().map(|row| row.need("name")?.name()).collect();
     let names = names?;
-    let find = |at: &At<'_>| -> Result<u32, BadInput> {
+    let find = |at: &At<'_>| -> Result<u32, BadFile> {
         let name = at.name()?;
         let place = names.iter().position(|known| *known == name);
         place
@@ -138,7 +138,7 @@ fn links(build: &Build<'_>, at: &At<'_>) -> Result<Vec<u32>, BadInput> {
 }
 
 /// The transfers that the names under `at` mean: one, or all that a row made.
-fn aborted(at: &At<'_>, transfers: &[TransferSetup]) -> Result<Vec<u32>, BadInput> {
+fn aborted(at: &At<'_>, transfers: &[TransferSetup]) -> Result<Vec<u32>, BadFile> {
     let mut all = BTreeSet::new();
     for at in at.one_or_more("a name or a list of names")? {
         let name = at.name()?;

@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fairhaul_config::BadFile;
 use fairhaul_core::id::GroupId;
 use fairhaul_core::quantity::Quantity;
 use fairhaul_core::units::Rate;
 use fairhaul_core::uplink::{Over, Promises, Unkept};
 use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
-use super::super::bad::BadInput;
 use super::super::reader::At;
 use super::who::Who;
 use super::{Build, section};
@@ -37,7 +37,7 @@ pub(super) fn check(
     who: &Who,
     peers: &[PeerSetup],
     (transfers, listed): (&[TransferSetup], usize),
-) -> Result<(), BadInput> {
+) -> Result<(), BadFile> {
     let (listed, drawn) = transfers.split_at(listed);
     let mut workloads = BTreeSet::new();
     let first_of_each = drawn.iter().filter(|transfer| {
@@ -60,7 +60,7 @@ fn at_source(
     who: &Who,
     (peers, source): (&[PeerSetup], &PeerSetup),
     transfers: &[&TransferSetup],
-) -> Result<(), BadInput> {
+) -> Result<(), BadFile> {
     let mut promises = Promises::new(least(source.up, source.upload_cap));
     let is_apart = |transfer: &TransferSetup| {
         let own = peers[transfer.destination as usize].group;
@@ -115,7 +115,7 @@ fn at_destinations(
     build: &Build<'_>,
     peers: &[PeerSetup],
     transfers: &[&TransferSetup],
-) -> Result<(), BadInput> {
+) -> Result<(), BadFile> {
     let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
     for transfer in transfers {
         let peer = &peers[transfer.destination as usize];
@@ -135,7 +135,7 @@ fn at_destinations(
     Ok(())
 }
 
-fn refused(at: &At<'_>, source: &str, unkept: Unkept) -> BadInput {
+fn refused(at: &At<'_>, source: &str, unkept: Unkept) -> BadFile {
     let what = match unkept.over {
         Over::Own => "brings the sum of floors at one peer above its cap".to_owned(),
         Over::Group(_) => {
@@ -146,7 +146,7 @@ fn refused(at: &At<'_>, source: &str, unkept: Unkept) -> BadInput {
     bad(at, what, unkept.sum, unkept.capacity)
 }
 
-fn bad(at: &At<'_>, what: String, sum: Rate, most: Rate) -> BadInput {
+fn bad(at: &At<'_>, what: String, sum: Rate, most: Rate) -> BadFile {
     let text = |rate: Rate| Quantity::Rate.text(rate.get());
     at.bad_got(what, &text(sum), format!("at most {}", text(most)))
 }

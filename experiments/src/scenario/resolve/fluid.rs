@@ -4,12 +4,12 @@
 //! `fairhaul_simulator::network::fluid`. Keys that are about blocks alone (`block`, `quantum`,
 //! `burst`, `connection-window`) say so in the schema and change no rate.
 
+use fairhaul_config::BadFile;
 use fairhaul_core::block_size;
 use fairhaul_core::sched::{self, Claim};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::setup::{NetworkModel, Setup, TransferSetup};
 
-use super::super::bad::BadInput;
 use super::super::reader::{Context, Row, join};
 use super::super::section;
 use super::super::tree::{Table, Value};
@@ -18,7 +18,7 @@ use super::super::tree::{Table, Value};
 const EQUAL: f64 = 1.02;
 
 /// Refuses what `setup` asks of a fluid in vain.
-pub(super) fn check(cx: &Context, full: &Table, setup: &Setup) -> Result<(), BadInput> {
+pub(super) fn check(cx: &Context, full: &Table, setup: &Setup) -> Result<(), BadFile> {
     if setup.network != NetworkModel::Fluid {
         return Ok(());
     }
@@ -58,7 +58,7 @@ fn has_order_of_its_own(discipline: &str) -> bool {
 }
 
 /// `[policy]` and its bundles, in the order of the setup.
-fn policies<'a>(cx: &'a Context, full: &'a Table) -> Result<Vec<Row<'a>>, BadInput> {
+fn policies<'a>(cx: &'a Context, full: &'a Table) -> Result<Vec<Row<'a>>, BadFile> {
     let base = section(cx, full, "policy");
     let bundles = base.table.entries.iter();
     let bundles = bundles.filter(|entry| matches!(entry.item.value, Value::Table(_)));

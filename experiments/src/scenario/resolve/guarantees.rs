@@ -1,9 +1,9 @@
 //! Floors against the links that would have to carry them.
 
+use fairhaul_config::BadFile;
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::PeerSetup;
 
-use super::super::bad::BadInput;
 use super::super::reader::{At, Row};
 use super::super::tree::Value;
 use super::Build;
@@ -15,7 +15,7 @@ const UNLIMITED: Rate = Rate::new(u64::MAX);
 /// Refuses a floor that a link at one of its ends can never carry: a peer's above its downlink, a
 /// transfer's above the uplink of its source or the downlink of its destination, and a peer's or
 /// a group's above every uplink that there is.
-pub(super) fn check(build: &Build<'_>, who: &Who, peers: &[PeerSetup]) -> Result<(), BadInput> {
+pub(super) fn check(build: &Build<'_>, who: &Who, peers: &[PeerSetup]) -> Result<(), BadFile> {
     let widest = peers.iter().map(|peer| peer.up.unwrap_or(UNLIMITED)).max();
     for section in ["peer", "class"] {
         for row in build.rows(section) {
@@ -45,13 +45,13 @@ pub(super) fn check(build: &Build<'_>, who: &Who, peers: &[PeerSetup]) -> Result
     Ok(())
 }
 
-fn fits_downlink(at: &At<'_>, peer: &PeerSetup) -> Result<(), BadInput> {
+fn fits_downlink(at: &At<'_>, peer: &PeerSetup) -> Result<(), BadFile> {
     fits(at, peer.down, || {
         format!("is above the downlink of {}", peer.name)
     })
 }
 
-fn fits(at: &At<'_>, link: Option<Rate>, what: impl Fn() -> String) -> Result<(), BadInput> {
+fn fits(at: &At<'_>, link: Option<Rate>, what: impl Fn() -> String) -> Result<(), BadFile> {
     match (at.floor()?, link) {
         (Some(floor), Some(link)) if Rate::new(floor) > link => {
             Err(at.bad(what(), format!("at most {} B/s", link.get())))

@@ -3,6 +3,7 @@
 //! Decides the order of the tables of a setup; refuses names that lead nowhere, limits that
 //! contradict each other, and scenarios that are too large, before memory is taken.
 
+use fairhaul_config::BadFile;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::random::Streams;
@@ -10,7 +11,6 @@ use fairhaul_simulator::setup::{
     GroupSetup, Latency, NetworkModel, PolicySetup, Setup, SharedLinkSetup,
 };
 
-use super::bad::BadInput;
 use super::check::{spans, unknown};
 use super::quantity::Quantity;
 use super::reader::{At, Context, Row, join};
@@ -51,11 +51,11 @@ struct Weighed {
     /// What competes with what: weights of different kinds do not.
     kind: &'static str,
     hundredths: u32,
-    place: BadInput,
+    place: BadFile,
 }
 
 /// Draws replication `replication` of a complete file.
-pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Setup, BadInput> {
+pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Setup, BadFile> {
     let scenario = section(cx, full, "scenario");
     let rng_seed = section(cx, full, "replication")
         .need("seed")?
@@ -114,7 +114,7 @@ pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Se
     Ok(setup)
 }
 
-fn horizon(scenario: &Row<'_>) -> Result<u64, BadInput> {
+fn horizon(scenario: &Row<'_>) -> Result<u64, BadFile> {
     let at = scenario.need("horizon")?;
     match at.amount(Quantity::Time)? {
         0 => Err(at.bad("is out of range", "a time above zero, at most 36500 d")),
@@ -122,7 +122,7 @@ fn horizon(scenario: &Row<'_>) -> Result<u64, BadInput> {
     }
 }
 
-fn network(scenario: &Row<'_>) -> Result<NetworkModel, BadInput> {
+fn network(scenario: &Row<'_>) -> Result<NetworkModel, BadFile> {
     if scenario.need("network")?.text("a network")? == "fluid" {
         return Ok(NetworkModel::Fluid);
     }
@@ -133,7 +133,7 @@ fn network(scenario: &Row<'_>) -> Result<NetworkModel, BadInput> {
 }
 
 /// A constant round trip is one region; a file has its own.
-fn latency(scenario: &Row<'_>) -> Result<Latency, BadInput> {
+fn latency(scenario: &Row<'_>) -> Result<Latency, BadFile> {
     let Some(at) = scenario.get("latency") else {
         return Ok(Latency::default());
     };
@@ -149,7 +149,7 @@ fn latency(scenario: &Row<'_>) -> Result<Latency, BadInput> {
         .map(|matrix| (*matrix).clone())
 }
 
-fn policies(cx: &Context, full: &Table) -> Result<Vec<(String, PolicySetup)>, BadInput> {
+fn policies(cx: &Context, full: &Table) -> Result<Vec<(String, PolicySetup)>, BadFile> {
     let base = section(cx, full, "policy");
     let mut bundles = vec![("default".to_owned(), policy(&base)?)];
     for entry in &base.table.entries {
@@ -161,8 +161,8 @@ fn policies(cx: &Context, full: &Table) -> Result<Vec<(String, PolicySetup)>, Ba
     Ok(bundles)
 }
 
-fn policy(row: &Row<'_>) -> Result<PolicySetup, BadInput> {
-    let text = |key: &str| -> Result<String, BadInput> {
+fn policy(row: &Row<'_>) -> Result<PolicySetup, BadFile> {
+    let text = |key: &str| -> Result<String, BadFile> {
         row.need(key)?.text("a policy").map(str::to_owned)
     };
     let size = |key: &str| match row.get(key) {
@@ -196,7 +196,7 @@ fn small(count: u64) -> u32 {
     u32::try_from(count).expect("checked to be at most a million")
 }
 
-fn groups(build: &mut Build<'_>) -> Result<Vec<GroupSetup>, BadInput> {
+fn groups(build: &mut Build<'_>) -> Result<Vec<GroupSetup>, BadFile> {
     let Some(entry) = build.full.get("group") else {
         return Ok(Vec::new());
     };
@@ -225,7 +225,7 @@ fn groups(build: &mut Build<'_>) -> Result<Vec<GroupSetup>, BadInput> {
 }
 
 /// The cap under `key`, and the floor, which must not be above it.
-fn cap_and_floor(row: &Row<'_>, key: &str) -> Result<(Option<Rate>, Option<Rate>), BadInput> {
+fn cap_and_floor(row: &Row<'_>, key: &str) -> Result<(Option<Rate>, Option<Rate>), BadFile> {
     let cap = row.need(key)?.limit()?;
     let at = row.need("floor")?;
     let floor = at.floor()?;
@@ -237,10 +237,10 @@ fn cap_and_floor(row: &Row<'_>, key: &str) -> Result<(Option<Rate>, Option<Rate>
     }
 }
 
-fn links(build: &Build<'_>) -> Result<Vec<SharedLinkSetup>, BadInput> {
+fn links(build: &Build<'_>) -> Result<Vec<SharedLinkSetup>, BadFile> {
     let mut links = Vec::new();
     for row in build.rows("link") {
-        let regions = |key: &str| -> Result<Vec<u32>, BadInput> {
+        let regions = |key: &str| -> Result<Vec<u32>, BadFile> {
             let Some(at) = row.get(key) else {
                 return Ok(Vec::new());
             };
@@ -294,11 +294,11 @@ impl<'a> Build<'a> {
     }
 
     /// The region that `at` names.
-    fn region(&self, at: &At<'_>) -> Result<u32, BadInput> {
+    fn region(&self, at: &At<'_>) -> Result<u32, BadFile> {
         self.region_named(at, at.name()?)
     }
 
-    fn region_named(&self, at: &At<'_>, name: &str) -> Result<u32, BadInput> {
+    fn region_named(&self, at: &At<'_>, name: &str) -> Result<u32, BadFile> {
         let regions = &self.latency.regions;
         match regions.iter().position(|region| region == name) {
             Some(index) => Ok(u32::try_from(index).expect("at most 1,000 regions")),
@@ -312,7 +312,7 @@ impl<'a> Build<'a> {
     }
 
     /// The bundle of policies that a row names.
-    fn policy(&self, row: &Row<'_>) -> Result<u32, BadInput> {
+    fn policy(&self, row: &Row<'_>) -> Result<u32, BadFile> {
         let at = row.need("policy")?;
         let name = at.name()?;
         match self.policies.iter().position(|(known, _)| known == name) {
@@ -325,7 +325,7 @@ impl<'a> Build<'a> {
     }
 
     /// The group that a row names; none if it names none.
-    fn group(&self, row: &Row<'_>) -> Result<Option<u32>, BadInput> {
+    fn group(&self, row: &Row<'_>) -> Result<Option<u32>, BadFile> {
         let Some(at) = row.get("group") else {
             return Ok(None);
         };
@@ -342,7 +342,7 @@ impl<'a> Build<'a> {
     }
 
     /// The weight of a row, remembered to be compared with others of its kind.
-    fn weight(&mut self, row: &Row<'_>, kind: &'static str) -> Result<Weight, BadInput> {
+    fn weight(&mut self, row: &Row<'_>, kind: &'static str) -> Result<Weight, BadFile> {
         let at = row.need("weight")?;
         let hundredths = at.weight()?;
         self.weights.push(Weighed {
@@ -355,7 +355,7 @@ impl<'a> Build<'a> {
 }
 
 /// The strict priority band of a peer, a group or a transfer.
-fn band(row: &Row<'_>) -> Result<u8, BadInput> {
+fn band(row: &Row<'_>) -> Result<u8, BadFile> {
     let band = row.need("band")?.count(0, 7)?;
     Ok(u8::try_from(band).expect("at most 7"))
 }
@@ -366,7 +366,7 @@ fn weight(hundredths: u32) -> Weight {
 }
 
 /// Refuses two weights of a kind that are more than 1 : 10,000 apart, best effort aside.
-fn check_weights(weights: &[Weighed]) -> Result<(), BadInput> {
+fn check_weights(weights: &[Weighed]) -> Result<(), BadFile> {
     for kind in ["peer", "group", "transfer"] {
         let above_zero = || {
             weights

@@ -3,13 +3,13 @@
 //! Decides what each draws from a stream of its own name, so that a peer more or less
 //! changes no other.
 
+use fairhaul_config::BadFile;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::dist::Distribution;
 use fairhaul_simulator::random::uniform;
 use fairhaul_simulator::setup::{Behaviour, PeerSetup};
 
-use super::super::bad::BadInput;
 use super::super::drawn::{self, Burst, Regions};
 use super::super::quantity::Quantity;
 use super::super::reader::Row;
@@ -18,7 +18,7 @@ use super::who::Who;
 use super::{Build, band, cap_and_floor, small};
 
 /// Every node, and the names of all in `who`.
-pub(super) fn peers(build: &mut Build<'_>, who: &mut Who) -> Result<Vec<PeerSetup>, BadInput> {
+pub(super) fn peers(build: &mut Build<'_>, who: &mut Who) -> Result<Vec<PeerSetup>, BadFile> {
     let mut peers = Vec::new();
     for row in build.rows("peer") {
         let peer = named(build, &row)?;
@@ -39,7 +39,7 @@ fn index(peers: &[PeerSetup]) -> u32 {
 }
 
 /// What a peer and a class say alike. Name, place, links and times are still to be set.
-fn common(build: &mut Build<'_>, row: &Row<'_>) -> Result<PeerSetup, BadInput> {
+fn common(build: &mut Build<'_>, row: &Row<'_>) -> Result<PeerSetup, BadFile> {
     let (cap, floor) = cap_and_floor(row, "cap")?;
     let upload = row.need("upload")?.limit()?;
     let behaviour = match row.need("behaviour")?.text("a behaviour")? {
@@ -70,7 +70,7 @@ fn common(build: &mut Build<'_>, row: &Row<'_>) -> Result<PeerSetup, BadInput> {
 }
 
 /// Depth of the bucket of `upload`; a time is a depth at that rate.
-fn bucket(row: &Row<'_>, upload: Option<u64>) -> Result<Option<ByteCount>, BadInput> {
+fn bucket(row: &Row<'_>, upload: Option<u64>) -> Result<Option<ByteCount>, BadFile> {
     let Some(at) = row.get("burst") else {
         return Ok(None);
     };
@@ -87,7 +87,7 @@ fn bucket(row: &Row<'_>, upload: Option<u64>) -> Result<Option<ByteCount>, BadIn
     }
 }
 
-fn named(build: &mut Build<'_>, row: &Row<'_>) -> Result<PeerSetup, BadInput> {
+fn named(build: &mut Build<'_>, row: &Row<'_>) -> Result<PeerSetup, BadFile> {
     let join = row.need("join")?.amount(Quantity::Time)?;
     let leave = match row.get("leave") {
         Some(at) => match at.amount(Quantity::Time)? {
@@ -117,7 +117,7 @@ fn named(build: &mut Build<'_>, row: &Row<'_>) -> Result<PeerSetup, BadInput> {
     })
 }
 
-fn class(build: &mut Build<'_>, row: &Row<'_>, peers: &mut Vec<PeerSetup>) -> Result<(), BadInput> {
+fn class(build: &mut Build<'_>, row: &Row<'_>, peers: &mut Vec<PeerSetup>) -> Result<(), BadFile> {
     let name = row.need("name")?.name()?;
     let pattern = common(build, row)?;
     let start = Time::from_nanos(row.need("start")?.amount(Quantity::Time)?);
@@ -165,7 +165,7 @@ enum Links {
 }
 
 impl Links {
-    fn read(row: &Row<'_>) -> Result<Self, BadInput> {
+    fn read(row: &Row<'_>) -> Result<Self, BadFile> {
         let (up, down) = (row.need("up")?, row.need("down")?);
         let each = Self::Each(drawn::drawn_limit(&up)?, drawn::drawn_limit(&down)?);
         let Some(access) = row.get("access") else {
@@ -211,7 +211,7 @@ enum Places {
 }
 
 impl Places {
-    fn read(build: &Build<'_>, row: &Row<'_>) -> Result<Self, BadInput> {
+    fn read(build: &Build<'_>, row: &Row<'_>) -> Result<Self, BadFile> {
         Ok(match drawn::regions(&row.need("regions")?)? {
             Regions::All => {
                 let all = u32::try_from(build.latency.regions.len()).expect("at most 1,000");

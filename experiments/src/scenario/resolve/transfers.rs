@@ -3,11 +3,11 @@
 //! Decides one transfer for each pair of source and destination, `count` times; refuses a
 //! transfer from a peer to itself.
 
+use fairhaul_config::BadFile;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::{ByteCount, Weight};
 use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
-use super::super::bad::BadInput;
 use super::super::drawn;
 use super::super::quantity::Quantity;
 use super::super::reader::Row;
@@ -19,7 +19,7 @@ pub(super) fn transfers(
     build: &mut Build<'_>,
     who: &Who,
     peers: &[PeerSetup],
-) -> Result<Vec<TransferSetup>, BadInput> {
+) -> Result<Vec<TransferSetup>, BadFile> {
     let mut transfers = Vec::new();
     for row in build.rows("transfer") {
         let class = class(&row)?;
@@ -59,7 +59,7 @@ pub(super) fn transfers(
 }
 
 /// The class that transfers of a row are reported under.
-pub(super) fn class<'a>(row: &Row<'a>) -> Result<&'a str, BadInput> {
+pub(super) fn class<'a>(row: &Row<'a>) -> Result<&'a str, BadFile> {
     match row.get("class") {
         Some(at) => at.name(),
         None => row.need("name")?.name(),
@@ -72,7 +72,7 @@ pub(super) fn pattern(
     row: &Row<'_>,
     class: &str,
     weight: Weight,
-) -> Result<TransferSetup, BadInput> {
+) -> Result<TransferSetup, BadFile> {
     let (cap, floor) = cap_and_floor(row, "cap")?;
     Ok(TransferSetup {
         name: row.need("name")?.name()?.to_owned(),
@@ -91,7 +91,7 @@ pub(super) fn pattern(
 }
 
 /// Every source with every destination, itself aside.
-fn pairs(row: &Row<'_>, who: &Who) -> Result<Vec<(u32, u32)>, BadInput> {
+fn pairs(row: &Row<'_>, who: &Who) -> Result<Vec<(u32, u32)>, BadFile> {
     let at = row.need("destination")?;
     let (sources, destinations) = (who.all(&row.need("source")?)?, who.all(&at)?);
     let pairs: Vec<(u32, u32)> = sources

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::super::bad::BadInput;
+use fairhaul_config::BadFile;
+
 use super::super::check::unknown;
 use super::super::reader::At;
 
@@ -24,16 +25,16 @@ struct Named {
 
 impl Who {
     /// Gives one peer its name.
-    pub(super) fn add_peer(&mut self, at: &At<'_>, row: u32) -> Result<(), BadInput> {
+    pub(super) fn add_peer(&mut self, at: &At<'_>, row: u32) -> Result<(), BadFile> {
         self.add(at, row..row + 1, false)
     }
 
     /// Gives a class its name, and its peers theirs.
-    pub(super) fn add_class(&mut self, at: &At<'_>, rows: Range<u32>) -> Result<(), BadInput> {
+    pub(super) fn add_class(&mut self, at: &At<'_>, rows: Range<u32>) -> Result<(), BadFile> {
         self.add(at, rows, true)
     }
 
-    fn add(&mut self, at: &At<'_>, rows: Range<u32>, class: bool) -> Result<(), BadInput> {
+    fn add(&mut self, at: &At<'_>, rows: Range<u32>, class: bool) -> Result<(), BadFile> {
         let name = at.name()?;
         let named = Named { rows, class };
         let prefix = format!("{name}.");
@@ -65,7 +66,7 @@ impl Who {
     }
 
     /// The peers that the names under `at` mean, in their order, none twice.
-    pub(super) fn all(&self, at: &At<'_>) -> Result<Vec<u32>, BadInput> {
+    pub(super) fn all(&self, at: &At<'_>) -> Result<Vec<u32>, BadFile> {
         let mut found = Vec::new();
         for at in at.one_or_more("a name or a list of names")? {
             let name = at.name()?;

@@ -3,13 +3,13 @@
 //! Decides that each source has a stream of arrivals, of sizes and of destinations;
 //! refuses a load on a link without a capacity, and rows of a trace that lead nowhere.
 
+use fairhaul_config::BadFile;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::dist::Distribution;
 use fairhaul_simulator::random::uniform;
 use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
-use super::super::bad::BadInput;
 use super::super::drawn::{self, float};
 use super::super::quantity::Quantity;
 use super::super::reader::{At, Row};
@@ -24,7 +24,7 @@ pub(super) fn workloads(
     who: &Who,
     peers: &[PeerSetup],
     all: &mut Vec<TransferSetup>,
-) -> Result<(), BadInput> {
+) -> Result<(), BadFile> {
     for row in build.rows("workload") {
         let class = transfers::class(&row)?;
         let own_weight = build.weight(&row, "transfer")?;
@@ -54,7 +54,7 @@ pub(super) fn workloads(
     Ok(())
 }
 
-fn until(build: &Build<'_>, row: &Row<'_>) -> Result<Time, BadInput> {
+fn until(build: &Build<'_>, row: &Row<'_>) -> Result<Time, BadFile> {
     let Some(at) = row.get("until") else {
         return Ok(build.horizon);
     };
@@ -78,7 +78,7 @@ impl Workload<'_> {
         row: &Row<'_>,
         at: &At<'_>,
         all: &mut Vec<TransferSetup>,
-    ) -> Result<(), BadInput> {
+    ) -> Result<(), BadFile> {
         let sizes = drawn::drawn(&row.need("sizes")?, Quantity::Size)?;
         let count = match row.get("count") {
             Some(at) => at.count(1, u64::MAX)?,
@@ -135,7 +135,7 @@ impl Workload<'_> {
         sizes: &Distribution,
         count: u64,
         before: usize,
-    ) -> Result<(), BadInput> {
+    ) -> Result<(), BadFile> {
         let mut expected = float(before as u64);
         let nanos = float(self.until.since(self.start).as_nanos());
         for source in &self.sources {
@@ -145,7 +145,7 @@ impl Workload<'_> {
     }
 
     /// Mean time between two arrivals at `source`, in nanoseconds.
-    fn mean_gap(&self, at: &At<'_>, source: u32, sizes: &Distribution) -> Result<f64, BadInput> {
+    fn mean_gap(&self, at: &At<'_>, source: u32, sizes: &Distribution) -> Result<f64, BadFile> {
         if !at.path.ends_with(".load") {
             return drawn::poisson(at);
         }
@@ -170,7 +170,7 @@ impl Workload<'_> {
         row: &Row<'_>,
         at: &At<'_>,
         all: &mut Vec<TransferSetup>,
-    ) -> Result<(), BadInput> {
+    ) -> Result<(), BadFile> {
         if let Some(at) = row.get("sizes").or_else(|| row.get("count")) {
             return Err(at.bad(
                 "stands beside a trace, which says it",
@@ -255,7 +255,7 @@ fn end(
     name: Option<u32>,
     column: &str,
     who: &Who,
-) -> Result<Option<u32>, BadInput> {
+) -> Result<Option<u32>, BadFile> {
     let Some(name) = name else {
         return Ok(None);
     };
@@ -281,6 +281,6 @@ fn fault(
     what: &str,
     got: &str,
     allowed: &str,
-) -> BadInput {
-    BadInput::new(&trace.path, row.line, column, what, got, allowed)
+) -> BadFile {
+    BadFile::new(&trace.path, row.line, column, what, got, allowed)
 }
