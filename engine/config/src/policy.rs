@@ -99,7 +99,7 @@ impl DisciplineName {
     /// Every discipline.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
-        sched::ALL.iter().map(|row| row.name).collect()
+        sched::all().into_iter().map(|row| row.name).collect()
     }
 }
 
@@ -238,7 +238,7 @@ table! {
     /// A choker. `refuse` is left out: a node that never serves is for experiments.
     ChokerName,
     choke::Row,
-    choke::ALL.iter().map(|row| row.name).filter(|name| *name != "refuse"),
+    choke::all().into_iter().map(|row| row.name).filter(|name| *name != "refuse"),
     choke::find
 }
 
@@ -255,6 +255,6 @@ table! {
     /// A picker.
     PickerName,
     pick::Row,
-    pick::ALL.iter().map(|row| row.name),
+    pick::all().into_iter().map(|row| row.name),
     pick::find
 }
