@@ -149,8 +149,8 @@ impl Named for Row {
     }
 }
 
-/// Adds a choker to those of this crate, for all of this program. Names are looked up when a file is
-/// read, so this comes first.
+/// Adds a choker to those of this crate, for all of this program, before the first file is read:
+/// that is when names are looked up.
 ///
 /// # Errors
 ///

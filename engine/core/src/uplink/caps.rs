@@ -15,7 +15,7 @@ use crate::time::Time;
 use crate::units::{ByteCount, Weight};
 
 use super::class::Class;
-use super::entity::Member;
+use super::entity::{Concerned, Member};
 use super::leaf::{Leaf, Served};
 use super::meter::{Limit, Meter, PATIENCE};
 use super::tree::ROOT;
@@ -158,7 +158,13 @@ impl Uplink {
             return;
         }
         let leaf = self.tree.leaf(leaf);
-        for slot in self.entities.concerned(leaf.peer, leaf.transfer).slots() {
+        self.look_again(self.entities.concerned(leaf.peer, leaf.transfer));
+    }
+
+    /// Somebody came, or went for whom a block was kept: caps that hold blocks look again at who
+    /// waits for them.
+    pub(super) fn look_again(&mut self, concerned: Concerned) {
+        for slot in concerned.slots() {
             let meter = self.entities.at(slot).meter.as_ref();
             let has_block = |meter: &Meter| meter.ready_at(self.now) <= self.now;
             if meter.is_some_and(|meter| meter.is_holding && has_block(meter)) {

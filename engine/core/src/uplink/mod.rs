@@ -248,6 +248,9 @@ impl Uplink {
         let (peer, transfer) = (leaf.peer, leaf.transfer);
         self.discount(peer, transfer, pending.len - pending.offset, 1);
         self.tree.settle(id, self.now);
+        if self.tree.leaf(id).queue.is_empty() {
+            self.look_again(self.entities.concerned(peer, transfer));
+        }
         true
     }
 

@@ -350,6 +350,9 @@ impl Uplink {
         }
         for slot in concerned.slots() {
             self.forget_window(slot);
+        }
+        self.look_again(concerned);
+        for slot in concerned.slots() {
             self.entities.forget(slot);
         }
         (queue, remaining)

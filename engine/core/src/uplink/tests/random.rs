@@ -254,15 +254,19 @@ impl Model {
     }
 
     /// Whether the cap of `target` keeps the only block that it holds for somebody who waits for
-    /// another limit as well.
+    /// another limit as well, which may keep its own.
     fn keeps_its_block(&self, target: Target) -> bool {
-        let holds_more = self
-            .meter(target)
-            .is_none_or(|one| one.blocks(self.now) > 1);
+        let has_one = |target: Target| {
+            let meter = self.meter(target).filter(|_| target != Target::Node);
+            meter.is_some_and(|meter| meter.blocks(self.now) <= 1)
+        };
+        let is_kept_for = |of: (u32, u32)| {
+            let mut others = self.concerned(of).into_iter().filter(|one| *one != target);
+            self.concerned(of).contains(&target)
+                && (self.is_held(of, Some(target)) || others.any(has_one))
+        };
         let mut waiting = self.queues.iter().filter(|(_, queue)| !queue.is_empty());
-        let is_kept_for =
-            |of: (u32, u32)| self.concerned(of).contains(&target) && self.is_held(of, Some(target));
-        target != Target::Node && !holds_more && waiting.any(|(&of, _)| is_kept_for(of))
+        has_one(target) && waiting.any(|(&of, _)| is_kept_for(of))
     }
 
     /// J5: whoever waits has a cap without a block for it, or a full window.
