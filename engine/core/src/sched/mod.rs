@@ -288,8 +288,8 @@ impl Named for Row {
     }
 }
 
-/// Adds a discipline to those of this crate, for all of this program, before the first file is read:
-/// that is when names are looked up.
+/// Adds a discipline to those of this crate, for all of this program, before a file is read: that
+/// is when names are looked up.
 ///
 /// # Errors
 ///

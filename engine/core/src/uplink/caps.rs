@@ -173,6 +173,17 @@ impl Uplink {
         }
     }
 
+    /// Lets the limits look again at the classes that got something to serve from below. False if
+    /// there are none.
+    pub(super) fn look_at_woken(&mut self) -> bool {
+        let woken = self.tree.take_woken();
+        for &slot in &woken {
+            let side = self.side_group(slot);
+            self.look_again(Concerned::of([slot, side]));
+        }
+        !woken.is_empty()
+    }
+
     /// Nobody competes: lets go who is held by caps with a block to give, all but the one that is
     /// kept for those that wait for another limit as well. False if nobody was held so.
     pub(super) fn grant_to_all(&mut self) -> bool {

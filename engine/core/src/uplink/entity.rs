@@ -247,6 +247,10 @@ impl Entities {
 pub(super) struct Concerned([u32; 4]);
 
 impl Concerned {
+    pub(super) const fn of([first, second]: [u32; 2]) -> Self {
+        Self([first, second, NONE, NONE])
+    }
+
     pub(super) fn slots(self) -> impl Iterator<Item = u32> {
         self.0.into_iter().filter(|&slot| slot != NONE)
     }

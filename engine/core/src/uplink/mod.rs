@@ -280,11 +280,13 @@ impl Uplink {
         if self.is_window_full() || self.node.ready_at(now) > now {
             return None;
         }
+        self.look_at_woken();
         let first = self.first(now);
-        let served = match self.tree.serve(first, now) {
-            None if self.grant_to_all() => self.tree.serve(ROOT, now)?,
-            served => served?,
-        };
+        let mut served = self.tree.serve(first, now);
+        while served.is_none() && (self.grant_to_all() || self.look_at_woken()) {
+            served = self.tree.serve(ROOT, now);
+        }
+        let served = served?;
         let leaf = self.tree.leaf(served.leaf);
         let (peer, transfer) = (leaf.peer, leaf.transfer);
         self.account(peer, transfer, &served, now);

@@ -287,7 +287,7 @@ impl Uplink {
 
     /// The group of which the class of `upper` is a member, if there is one: where groups are what
     /// is shared by they have classes of their own.
-    fn side_group(&self, upper: u32) -> u32 {
+    pub(super) fn side_group(&self, upper: u32) -> u32 {
         let entity = self.entities.at(upper);
         match (self.settings.share, entity.target) {
             (Share::Peer, Target::Peer(_)) | (Share::Transfer, Target::Transfer(_)) => entity.group,

@@ -4,6 +4,8 @@
 //! discipline of its own over them. Refuses to know limits: a class is held and released by
 //! who keeps the buckets.
 
+use std::collections::BTreeSet;
+
 use crate::id::FlowId;
 use crate::sched::{Params, Row};
 use crate::time::Time;
@@ -27,6 +29,9 @@ pub(super) struct Tree {
     pub(super) params: Params,
     /// Least cost of a request, whatever its length.
     pub(super) least: u64,
+    /// Classes that got something to serve from below while they were held: who holds them may have
+    /// had nobody to let go before.
+    pub(super) woken: Option<Box<BTreeSet<u32>>>,
 }
 
 impl Tree {
@@ -42,6 +47,7 @@ impl Tree {
             inner,
             params,
             least,
+            woken: None,
         };
         let root = Class::new(
             NONE,
@@ -192,6 +198,14 @@ impl Tree {
             id = self.class(id).parent;
         }
         true
+    }
+
+    /// Whom the classes that were woken stand for.
+    pub(super) fn take_woken(&mut self) -> Vec<u32> {
+        let woken = self.woken.take().unwrap_or_default();
+        let used = woken.iter().map(|id| self.class(*id));
+        let used = used.filter(|class| !matches!(class.body, Body::Vacant));
+        used.map(|class| class.entity).collect()
     }
 
     /// Whether the discipline of the root has a block to give.

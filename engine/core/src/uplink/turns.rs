@@ -117,13 +117,17 @@ impl Tree {
 
     /// Gives `id` the tickets that it may have, and then the classes above it.
     pub(super) fn post(&mut self, mut id: u32, now: Time) {
+        let first = id;
         while id != ROOT {
             let class = self.class(id);
-            let (from, to) = (class.posted, class.available());
-            if class.held != 0 || from >= to {
+            let (from, to, is_held) = (class.posted, class.available(), class.held != 0);
+            let parent = class.parent;
+            if is_held && id != first {
+                self.woken.get_or_insert_default().insert(id);
+            }
+            if is_held || from >= to {
                 return;
             }
-            let parent = class.parent;
             for place in from..to {
                 let ticket = self.ticket(id, place);
                 let above = self.class_mut(parent).inner_mut();
