@@ -9,7 +9,7 @@ use fairhaul_core::units::{ByteCount, Rate, Weight};
 use serde::Serializer;
 use serde_json::json;
 
-use crate::fault::{Fault, nearest};
+use crate::fault::{BadValue, nearest};
 use crate::value;
 use crate::value::{Given, Value};
 
@@ -169,9 +169,9 @@ impl Default for FileWeight {
 }
 
 /// The amount that is meant. `words` stand for amounts too, and were not what is given.
-fn amount<T: Amount>(given: Given<'_>, words: &[&str]) -> Result<T, Fault> {
+fn amount<T: Amount>(given: Given<'_>, words: &[&str]) -> Result<T, BadValue> {
     if let Given::Number(_) = given {
-        return Err(Fault::new("has no unit"));
+        return Err(BadValue::new("has no unit"));
     }
     let text = given.text()?;
     text.parse().map_err(|error| fault(text, &error, words))
@@ -180,7 +180,7 @@ fn amount<T: Amount>(given: Given<'_>, words: &[&str]) -> Result<T, Fault> {
 /// The fault of a text that is no amount, with the unit or the one of `words` that was most
 /// likely meant.
 #[must_use]
-pub fn fault(text: &str, error: &QuantityError, words: &[&str]) -> Fault {
+pub fn fault(text: &str, error: &QuantityError, words: &[&str]) -> BadValue {
     let near = match &error.fault {
         QuantityFault::UnknownUnit(unit) => {
             let meant = error.quantity.meant(unit);
@@ -189,7 +189,7 @@ pub fn fault(text: &str, error: &QuantityError, words: &[&str]) -> Fault {
         QuantityFault::NotANumber => nearest(text, words.iter().copied()),
         _ => None,
     };
-    let fault = Fault::new(match near {
+    let fault = BadValue::new(match near {
         Some(near) => format!("{error}, did you mean {near:?}"),
         None => error.to_string(),
     });
@@ -209,7 +209,7 @@ impl<T: Amount> Value for Most<T> {
         format!("{}, or \"{UNLIMITED}\"", T::QUANTITY.allowed())
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         match given {
             Given::Text(UNLIMITED) => Ok(Self::Unlimited),
             _ => amount(given, &[UNLIMITED]).map(Self::At),
@@ -231,7 +231,7 @@ impl Value for UploadLimit {
         format!("{}, or \"{AUTO}\"", RateLimit::allowed())
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         match given {
             Given::Text(UNLIMITED) => Ok(Self::Unlimited),
             Given::Text(AUTO) => Ok(Self::Auto),
@@ -255,7 +255,7 @@ impl Value for FloorRate {
         format!("{}, or \"{NOTHING}\"", Quantity::Rate.allowed())
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         match given {
             Given::Text(NOTHING) => Ok(Self(Rate::new(0))),
             _ => amount(given, &[]).map(Self),
@@ -275,12 +275,12 @@ impl<const LEAST: u64, const MOST: u64> Value for TimeBetween<LEAST, MOST> {
         format!("a time of {least} to {most}, such as \"250 ms\"")
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let time: Span = amount(given, &[])?;
         if (LEAST..=MOST).contains(&time.as_nanos()) {
             Ok(Self(time))
         } else {
-            Err(Fault::new("is out of range"))
+            Err(BadValue::new("is out of range"))
         }
     }
 }
@@ -296,7 +296,7 @@ impl<const LEAST: u32, const MOST: u32> Value for Bounded<LEAST, MOST> {
         format!("a whole number from {LEAST} to {MOST}")
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let Given::Number(text) = given else {
             return Err(given.is_no("a number"));
         };
@@ -304,7 +304,7 @@ impl<const LEAST: u32, const MOST: u32> Value for Bounded<LEAST, MOST> {
         let count = count.filter(|count| (LEAST..=MOST).contains(count));
         count
             .map(Self)
-            .ok_or_else(|| Fault::new("is not such a number"))
+            .ok_or_else(|| BadValue::new("is not such a number"))
     }
 
     fn schema() -> serde_json::Value {
@@ -327,12 +327,12 @@ impl Value for FileWeight {
         WeightError::ALLOWED.to_owned()
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let Given::Number(text) = given else {
-            return Err(Fault::new(WeightError::NotANumber.to_string()));
+            return Err(BadValue::new(WeightError::NotANumber.to_string()));
         };
         let hundredths = fairhaul_core::quantity::weight(text);
-        let hundredths = hundredths.map_err(|error| Fault::new(error.to_string()))?;
+        let hundredths = hundredths.map_err(|error| BadValue::new(error.to_string()))?;
         Ok(Self(Weight::from_hundredths(hundredths)))
     }
 

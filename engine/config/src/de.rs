@@ -15,13 +15,13 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::document::{Step, noun};
-use crate::fault::{Fault, did_you_mean, quoted};
+use crate::fault::{BadValue, did_you_mean, quoted};
 
 /// A fault and the way to it from where the deserializer stands.
 #[derive(Debug)]
 pub(crate) struct Error {
     pub(crate) kind: Kind,
-    pub(crate) fault: Fault,
+    pub(crate) fault: BadValue,
     /// The steps to the value, the last one first.
     pub(crate) steps: Vec<Step>,
 }
@@ -38,7 +38,7 @@ pub(crate) enum Kind {
 }
 
 impl Error {
-    fn new(kind: Kind, fault: Fault) -> Self {
+    fn new(kind: Kind, fault: BadValue) -> Self {
         Self {
             kind,
             fault,
@@ -54,7 +54,7 @@ impl Error {
 
 impl de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(Kind::Value, Fault::decode(&format!("{message:#}")))
+        Self::new(Kind::Value, BadValue::decode(&format!("{message:#}")))
     }
 
     fn invalid_type(got: Unexpected<'_>, _: &dyn de::Expected) -> Self {
@@ -66,22 +66,22 @@ impl de::Error for Error {
             Unexpected::Seq => "a list",
             _ => "a table",
         };
-        Self::new(Kind::Value, Fault::new(format!("is {noun}")))
+        Self::new(Kind::Value, BadValue::new(format!("is {noun}")))
     }
 
     fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
         let what = did_you_mean("unknown key", name, known.iter().copied());
-        let fault = Fault::new(what).got(name).allowing(known.join(", "));
+        let fault = BadValue::new(what).got(name).allowing(known.join(", "));
         Self::new(Kind::Unknown, fault)
     }
 
     fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
         let what = did_you_mean("is not a choice", name, known.iter().copied());
-        Self::new(Kind::Value, Fault::new(what).allowing(known.join(", ")))
+        Self::new(Kind::Value, BadValue::new(what).allowing(known.join(", ")))
     }
 
     fn missing_field(name: &'static str) -> Self {
-        let fault = Fault::new("is missing").got("nothing");
+        let fault = BadValue::new("is missing").got("nothing");
         Self::new(Kind::Missing, fault).within(Step::Key(name.to_owned()))
     }
 }
@@ -101,7 +101,7 @@ pub(crate) struct Node<'de>(pub(crate) &'de DeValue<'de>);
 impl<'de> Node<'de> {
     fn is_no<T>(self, wanted: &str) -> Result<T, Error> {
         let what = format!("is {}, not {wanted}", noun(self.0));
-        Err(Error::new(Kind::Value, Fault::new(what)))
+        Err(Error::new(Kind::Value, BadValue::new(what)))
     }
 }
 
@@ -116,13 +116,13 @@ impl<'de> Deserializer<'de> for Node<'de> {
                     Ok(number) => visitor.visit_i64(number),
                     Err(_) => match u64::from_str_radix(number.as_str(), number.radix()) {
                         Ok(number) => visitor.visit_u64(number),
-                        Err(_) => Err(Error::new(Kind::Value, Fault::new("is out of range"))),
+                        Err(_) => Err(Error::new(Kind::Value, BadValue::new("is out of range"))),
                     },
                 }
             }
             DeValue::Float(number) => match number.as_str().parse() {
                 Ok(number) => visitor.visit_f64(number),
-                Err(_) => Err(Error::new(Kind::Value, Fault::new("is not a number"))),
+                Err(_) => Err(Error::new(Kind::Value, BadValue::new("is not a number"))),
             },
             DeValue::Boolean(flag) => visitor.visit_bool(*flag),
             DeValue::Datetime(_) => visitor.visit_unit(),

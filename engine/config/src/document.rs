@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::de::{Error, Kind, Node};
-use crate::fault::{BadFile, Fault, quoted};
+use crate::fault::{BadFile, BadValue, quoted};
 use crate::schema;
 use crate::text::is_name;
 
@@ -88,7 +88,7 @@ impl<'a> Document<'a> {
     /// The fault of the value at the end of `steps`. Where it says nothing of what was got, it
     /// was that value.
     #[must_use]
-    pub fn bad(&self, steps: &[Step], mut fault: Fault) -> BadFile {
+    pub fn bad(&self, steps: &[Step], mut fault: BadValue) -> BadFile {
         let (line, path, value) = self.place(steps);
         if fault.got.is_none() {
             fault.got = value.map(shown);

@@ -36,7 +36,7 @@ struct Parts {
 
 /// What is wrong with a value, without its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct BadValue {
     /// What is wrong, as the rest of a sentence about the key.
     pub what: String,
     /// What was got; `None` for the whole value of the key.
@@ -45,7 +45,7 @@ pub struct Fault {
     pub allowed: Option<String>,
 }
 
-impl Fault {
+impl BadValue {
     /// The fault of a whole value of which the schema says what is allowed.
     pub fn new(what: impl Into<String>) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl Fault {
         BadFile::new(file, line, key, self.what, got, allowed)
     }
 
-    /// The fault that [`Fault`]'s alternate form, `{:#}`, was written from; any other text is
+    /// The fault that [`BadValue`]'s alternate form, `{:#}`, was written from; any other text is
     /// what is wrong.
     pub(crate) fn decode(text: &str) -> Self {
         let mut parts = text.splitn(3, SEPARATOR).map(str::to_owned);
@@ -96,7 +96,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for BadValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [got, allowed] = [&self.got, &self.allowed].map(|part| part.as_deref());
         if f.alternate() {
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_message_is_one_printable_line_whatever_the_file_holds() {
         let got = format!("a\nb\u{1b}[0m\u{202e}é{}", "x".repeat(200));
-        let fault = Fault::new("is odd").got(got).allowing("less");
+        let fault = BadValue::new("is odd").got(got).allowing("less");
         let shown = format!("a\\u{{a}}b\\u{{1b}}[0m\\u{{202e}}é{}...", "x".repeat(91));
         assert_eq!(
             fault.at("n.toml", 3, "peer.a\r").to_string(),
@@ -241,12 +241,12 @@ mod tests {
     #[test]
     fn a_fault_survives_its_way_through_serde_whatever_was_got() {
         for fault in [
-            Fault::new("is odd"),
-            Fault::new("is odd").allowing("less"),
-            Fault::new("is odd").got("a\u{1f}b; allowed c"),
-            Fault::new("is odd").got("a").allowing("less"),
+            BadValue::new("is odd"),
+            BadValue::new("is odd").allowing("less"),
+            BadValue::new("is odd").got("a\u{1f}b; allowed c"),
+            BadValue::new("is odd").got("a").allowing("less"),
         ] {
-            assert_eq!(Fault::decode(&format!("{fault:#}")), fault);
+            assert_eq!(BadValue::decode(&format!("{fault:#}")), fault);
         }
     }
 

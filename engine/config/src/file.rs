@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fairhaul_core::quantity::Quantity;
 
-use crate::fault::{BadFile, Fault, WHOLE_FILE};
+use crate::fault::{BadFile, BadValue, WHOLE_FILE};
 
 const REGULAR: &str = "a regular file that can be read";
 
@@ -52,7 +52,7 @@ pub fn read_text(path: &Path, most: u64) -> Result<String, BadFile> {
     let no_text = |what: &str, got: &str, at: usize| {
         let before = bytes[..at].iter().filter(|byte| **byte == b'\n').count();
         let line = u32::try_from(before + 1).unwrap_or(u32::MAX);
-        let fault = Fault::new(what).got(got).allowing("UTF-8 text");
+        let fault = BadValue::new(what).got(got).allowing("UTF-8 text");
         fault.at(&file, line, WHOLE_FILE)
     };
     if let Some(mark) = utf16_mark(&bytes) {

@@ -6,7 +6,7 @@
 //! reads a text into a struct and reports the first fault as one line:
 //! `file:line:key: what; got X; allowed Y` ([`BadFile`]).
 
-pub use fault::{BadFile, Fault};
+pub use fault::{BadFile, BadValue};
 
 pub mod amount;
 mod de;

@@ -21,7 +21,7 @@ use crate::file::read_text;
 use crate::policy::Policy;
 use crate::range::AddressRanges;
 use crate::schema::{self, Section};
-use crate::text::{Address, Clock, Days, FilePath, Folder, Name, PeerKey};
+use crate::text::{Address, Days, FilePath, Folder, Name, PeerKey, TimeOfDay};
 
 mod check;
 
@@ -173,10 +173,10 @@ pub struct ScheduleEntry {
     pub days: Days,
     /// When it begins.
     #[schemars(example = &"08:00")]
-    pub from: Clock,
+    pub from: TimeOfDay,
     /// When it ends. If that is before `from`, it is on the next day.
     #[schemars(example = &"18:00")]
-    pub to: Clock,
+    pub to: TimeOfDay,
     /// What the node sends at most then; without one, what it always may.
     #[schemars(example = &"20 Mbit/s")]
     pub upload: Option<RateLimit>,

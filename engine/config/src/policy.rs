@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::amount::{Bounded, SizeLimit, TimeBetween};
-use crate::fault::{Fault, did_you_mean};
+use crate::fault::{BadValue, did_you_mean};
 use crate::value;
 use crate::value::{Given, Value};
 
@@ -111,11 +111,11 @@ impl Value for DisciplineName {
         )
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let text = given.text()?;
         let find = |name| {
             sched::find(name).ok_or_else(|| {
-                Fault::new(did_you_mean("is an unknown policy", name, Self::names()))
+                BadValue::new(did_you_mean("is an unknown policy", name, Self::names()))
             })
         };
         let (outer, inner) = match text.split_once('/') {
@@ -195,13 +195,13 @@ macro_rules! table {
                 Self::names().join(", ")
             }
 
-            fn read(given: Given<'_>) -> Result<Self, Fault> {
+            fn read(given: Given<'_>) -> Result<Self, BadValue> {
                 let text = given.text()?;
                 let names = Self::names();
                 let found = names.iter().find(|name| **name == text);
                 let found = found.and_then(|name| $find(name).map(|row| Self { name, row }));
                 found.ok_or_else(|| {
-                    Fault::new(did_you_mean("is an unknown policy", text, names))
+                    BadValue::new(did_you_mean("is an unknown policy", text, names))
                 })
             }
 

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::fault::Fault;
+use crate::fault::BadValue;
 use crate::value;
 use crate::value::{Given, Value};
 
@@ -53,7 +53,7 @@ impl Value for AddressRange {
     }
 
     /// Bits behind the prefix are refused: they are mostly a slip of who wrote it.
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let parts = given.text()?.split_once('/');
         let parsed = parts.and_then(|(base, bits)| {
             let plain = bits.bytes().all(|b| b.is_ascii_digit());
@@ -62,15 +62,17 @@ impl Value for AddressRange {
             Some((base.parse::<IpAddr>().ok()?, bits))
         });
         let Some((base, bits)) = parsed else {
-            return Err(Fault::new("is not a range"));
+            return Err(BadValue::new("is not a range"));
         };
         let (own, width) = number(base);
         if bits > width {
-            return Err(Fault::new(format!("is a range of {bits} bits of {width}")));
+            return Err(BadValue::new(format!(
+                "is a range of {bits} bits of {width}"
+            )));
         }
         let behind = u128::MAX.checked_shr(128 - width + bits).unwrap_or(0);
         if own & behind != 0 {
-            return Err(Fault::new("has bits behind its prefix"));
+            return Err(BadValue::new("has bits behind its prefix"));
         }
         Ok(Self { base, bits })
     }
@@ -102,7 +104,7 @@ impl<'de> Deserialize<'de> for AddressRanges {
         let ranges = Vec::deserialize(from)?;
         if ranges.len() > RANGES_MAX {
             let got = format!("{} ranges", ranges.len());
-            return Err(D::Error::custom(Fault::new("is too long").got(got)));
+            return Err(D::Error::custom(BadValue::new("is too long").got(got)));
         }
         Ok(Self(ranges))
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use serde_json::json;
 
-use crate::fault::{Fault, did_you_mean};
+use crate::fault::{BadValue, did_you_mean};
 use crate::value;
 use crate::value::{Given, Value};
 
@@ -36,7 +36,7 @@ macro_rules! text {
                 $allowed.to_owned()
             }
 
-            fn read(given: Given<'_>) -> Result<Self, Fault> {
+            fn read(given: Given<'_>) -> Result<Self, BadValue> {
                 fitting(given, $noun, $fits).map(|text| Self(text.to_owned()))
             }
 
@@ -113,12 +113,12 @@ pub struct Days {
 
 /// A time of day, up to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clock(u32);
+pub struct TimeOfDay(u32);
 
 value!([const MOST: usize] FilePath<MOST>);
 value!([] PeerKey);
 value!([] Days);
-value!([] Clock);
+value!([] TimeOfDay);
 
 /// Whether `text` may name something.
 #[must_use]
@@ -164,7 +164,7 @@ impl Days {
     }
 }
 
-impl Clock {
+impl TimeOfDay {
     /// The end of a day.
     pub const END: Self = Self(24 * 60);
 
@@ -204,12 +204,12 @@ fn fitting<'a>(
     given: Given<'a>,
     noun: &str,
     fits: impl Fn(&str) -> bool,
-) -> Result<&'a str, Fault> {
+) -> Result<&'a str, BadValue> {
     let text = given.text()?;
     if fits(text) {
         Ok(text)
     } else {
-        Err(Fault::new(format!("is not {noun}")))
+        Err(BadValue::new(format!("is not {noun}")))
     }
 }
 
@@ -218,7 +218,7 @@ impl<const MOST: usize> Value for FilePath<MOST> {
         format!("a path of 1 to {MOST} bytes without control characters")
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let fits = |text: &str| {
             (1..=MOST).contains(&text.len()) && !text.contains(|c: char| c.is_control())
         };
@@ -239,9 +239,9 @@ impl Value for PeerKey {
             .to_owned()
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let text = given.text()?;
-        let bytes = key_bytes(text).ok_or_else(|| Fault::new("is not a public key"))?;
+        let bytes = key_bytes(text).ok_or_else(|| BadValue::new("is not a public key"))?;
         let text = text.to_owned();
         Ok(Self { bytes, text })
     }
@@ -264,7 +264,7 @@ impl Value for Days {
             .to_owned()
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let text = given.text()?;
         let days = days(text)?;
         let text = text.to_owned();
@@ -278,14 +278,14 @@ impl fmt::Display for Days {
     }
 }
 
-impl Value for Clock {
+impl Value for TimeOfDay {
     fn allowed() -> String {
         "a time of day from \"00:00\" to \"24:00\"".to_owned()
     }
 
-    fn read(given: Given<'_>) -> Result<Self, Fault> {
+    fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let minutes = minutes(given.text()?);
-        let minutes = minutes.ok_or_else(|| Fault::new("is not a time of day"))?;
+        let minutes = minutes.ok_or_else(|| BadValue::new("is not a time of day"))?;
         Ok(Self(minutes))
     }
 
@@ -294,7 +294,7 @@ impl Value for Clock {
     }
 }
 
-impl fmt::Display for Clock {
+impl fmt::Display for TimeOfDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)
     }
@@ -341,7 +341,7 @@ fn is_folder(text: &str) -> bool {
 
 /// The days, Monday first, of a list of days and ranges of days; a range may run over the end
 /// of the week.
-fn days(text: &str) -> Result<[bool; DAYS.len()], Fault> {
+fn days(text: &str) -> Result<[bool; DAYS.len()], BadValue> {
     let mut seen = [false; DAYS.len()];
     for part in text.split(',').map(str::trim) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -349,14 +349,14 @@ fn days(text: &str) -> Result<[bool; DAYS.len()], Fault> {
         for (end, name) in ends.iter_mut().zip([first.trim(), last.trim()]) {
             let Some(at) = DAYS.iter().position(|day| *day == name) else {
                 let what = format!("has an unknown day {name:?}");
-                return Err(Fault::new(did_you_mean(what, name, DAYS)));
+                return Err(BadValue::new(did_you_mean(what, name, DAYS)));
             };
             *end = at;
         }
         let [mut day, last] = ends;
         loop {
             if std::mem::replace(&mut seen[day], true) {
-                return Err(Fault::new(format!("names {} twice", DAYS[day])));
+                return Err(BadValue::new(format!("names {} twice", DAYS[day])));
             }
             if day == last {
                 break;

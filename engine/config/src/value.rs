@@ -11,7 +11,7 @@ use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserializer, Serializer};
 use serde_json::json;
 
-use crate::fault::Fault;
+use crate::fault::BadValue;
 
 /// What a file has for a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub trait Value: Sized + fmt::Display {
     ///
     /// What is wrong with it. What is allowed need only be said if it differs from
     /// [`Value::allowed`].
-    fn read(given: Given<'_>) -> Result<Self, Fault>;
+    fn read(given: Given<'_>) -> Result<Self, BadValue>;
 
     /// Its JSON schema; any string if it says nothing else.
     #[must_use]
@@ -65,7 +65,7 @@ impl<'a> Given<'a> {
     /// # Errors
     ///
     /// Anything else.
-    pub fn text(self) -> Result<&'a str, Fault> {
+    pub fn text(self) -> Result<&'a str, BadValue> {
         match self {
             Self::Text(text) => Ok(text),
             other => Err(other.is_no("a string")),
@@ -74,7 +74,7 @@ impl<'a> Given<'a> {
 
     /// The fault of a value of another kind than `wanted`.
     #[must_use]
-    pub fn is_no(self, wanted: &str) -> Fault {
+    pub fn is_no(self, wanted: &str) -> BadValue {
         let noun = match self {
             Self::Text(_) => "a string",
             Self::Number(_) => "a number",
@@ -83,7 +83,7 @@ impl<'a> Given<'a> {
             Self::List => "a list",
             Self::Table => "a table",
         };
-        Fault::new(format!("is {noun}, not {wanted}"))
+        BadValue::new(format!("is {noun}, not {wanted}"))
     }
 }
 

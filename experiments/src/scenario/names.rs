@@ -1,6 +1,6 @@
 //! The names of policies that a scenario may use.
 
-use fairhaul_config::fault::{Fault, did_you_mean};
+use fairhaul_config::fault::{BadValue, did_you_mean};
 use fairhaul_config::policy::{ChokerName, DisciplineName, PickerName, SHARES, SeedRule};
 use fairhaul_config::value::{Given, Value};
 
@@ -28,7 +28,7 @@ impl PolicyList {
     }
 
     /// Checks `text` against the list; a discipline may be a pair.
-    pub(crate) fn check(self, text: &str) -> Result<(), Fault> {
+    pub(crate) fn check(self, text: &str) -> Result<(), BadValue> {
         match self {
             Self::Uplink => is::<DisciplineName>(text),
             Self::Unchoke => is::<ChokerName>(text),
@@ -37,13 +37,13 @@ impl PolicyList {
             Self::Share if SHARES.contains(&text) => Ok(()),
             Self::Share => {
                 let what = did_you_mean("is an unknown policy", text, SHARES);
-                Err(Fault::new(what).allowing(SHARES.join(", ")))
+                Err(BadValue::new(what).allowing(SHARES.join(", ")))
             }
         }
     }
 }
 
-fn is<T: Value>(text: &str) -> Result<(), Fault> {
+fn is<T: Value>(text: &str) -> Result<(), BadValue> {
     let read = T::read(Given::Text(text));
     read.map(drop).map_err(|fault| fault.allowing(T::allowed()))
 }

@@ -4,20 +4,20 @@
 //! meant, and frequencies, which only the drawing of random numbers knows.
 
 use fairhaul_config::amount;
-use fairhaul_config::fault::{Fault, did_you_mean};
+use fairhaul_config::fault::{BadValue, did_you_mean};
 use fairhaul_core::quantity::{self, QuantityError};
 
 pub(crate) use fairhaul_core::quantity::Quantity;
 
 /// Why `text` is not a quantity, and what would be.
-pub(crate) fn fault(text: &str, error: &QuantityError) -> Fault {
+pub(crate) fn fault(text: &str, error: &QuantityError) -> BadValue {
     amount::fault(text, error, &[]).allowing(error.allowed())
 }
 
 /// A frequency such as `2 /s`, as the mean gap between two events in nanoseconds.
-pub(crate) fn mean_gap(text: &str) -> Result<f64, Fault> {
+pub(crate) fn mean_gap(text: &str) -> Result<f64, BadValue> {
     let fault = |what: String| {
-        Fault::new(what).allowing(
+        BadValue::new(what).allowing(
             "events per time from 0.000001 /d to 1000000 /s, such as \"2 /s\" or \"30 /min\"",
         )
     };

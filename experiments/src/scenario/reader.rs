@@ -3,7 +3,7 @@
 //! Decides what a text or a number may be for each kind of key; refuses the rest with the
 //! file, the line and the dotted key.
 
-use fairhaul_config::fault::{BadFile, Fault, did_you_mean, nearest};
+use fairhaul_config::fault::{BadFile, BadValue, did_you_mean, nearest};
 use fairhaul_config::text::{NAME_ALLOWED, is_name};
 use fairhaul_core::quantity::{self as core_quantity, WeightError};
 use fairhaul_core::units::Rate;
@@ -117,7 +117,7 @@ impl<'a> At<'a> {
         result.map_err(|bad| bad.named_by(&self.cx.file, self.line, &self.path))
     }
 
-    fn fault(&self, fault: Fault) -> BadFile {
+    fn fault(&self, fault: BadValue) -> BadFile {
         self.bad(fault.what, fault.allowed.unwrap_or_default())
     }
 

@@ -10,8 +10,8 @@ use fairhaul_core::uplink::{Over, Promises, Unkept};
 
 use super::{Params, PeerParams, key};
 use crate::document::{Document, Step};
-use crate::fault::{BadFile, Fault, did_you_mean, quoted};
-use crate::text::Clock;
+use crate::fault::{BadFile, BadValue, did_you_mean, quoted};
+use crate::text::TimeOfDay;
 
 /// Files and folders of the data that the node keeps for itself, beside those that the file
 /// names. What lies there is state at the next start.
@@ -41,18 +41,18 @@ fn schedule(document: &Document<'_>, params: &Params) -> Result<(), BadFile> {
     for (at, entry) in params.limits.schedule.iter().enumerate() {
         let row: [Step; 3] = ["limits".into(), "schedule".into(), at.into()];
         let of = |key: &str| [&row[..], &[key.into()]].concat();
-        if entry.from == Clock::END {
-            let fault = Fault::new("is the end of a day");
+        if entry.from == TimeOfDay::END {
+            let fault = BadValue::new("is the end of a day");
             let fault = fault.allowing("a time of day from \"00:00\" to \"23:59\"");
             return Err(document.bad(&of("from"), fault));
         }
         if entry.from == entry.to {
             let allowed = "another time than \"from\"; a whole day is \"00:00\" to \"24:00\"";
-            let fault = Fault::new("is when the entry begins").allowing(allowed);
+            let fault = BadValue::new("is when the entry begins").allowing(allowed);
             return Err(document.bad(&of("to"), fault));
         }
         if entry.upload.is_none() && entry.download.is_none() {
-            let fault = Fault::new("limits nothing").got("neither");
+            let fault = BadValue::new("limits nothing").got("neither");
             let fault = fault.allowing("upload, download or both");
             return Err(document.bad(&row, fault));
         }
@@ -66,7 +66,7 @@ fn names(document: &Document<'_>, params: &Params) -> Result<(), BadFile> {
     let (mut names, mut keys) = (BTreeMap::new(), BTreeMap::new());
     for (at, peer) in params.peers.iter().enumerate() {
         if peer.name == params.node.name {
-            let fault = Fault::new("is the name of this node").allowing("another name");
+            let fault = BadValue::new("is the name of this node").allowing("another name");
             return Err(document.bad(&of_peer(at, "name"), fault));
         }
         let name = names.insert(&peer.name, at).map(|first| (first, "name"));
@@ -77,7 +77,7 @@ fn names(document: &Document<'_>, params: &Params) -> Result<(), BadFile> {
         });
         if let Some((first, unique)) = taken {
             let line = document.line(&["peer".into(), first.into()]);
-            let fault = Fault::new(format!("is taken by the peer of line {line}"));
+            let fault = BadValue::new(format!("is taken by the peer of line {line}"));
             let fault = fault.allowing(format!("another {unique}"));
             return Err(document.bad(&of_peer(at, unique), fault));
         }
@@ -92,7 +92,7 @@ fn names(document: &Document<'_>, params: &Params) -> Result<(), BadFile> {
             } else {
                 listed.join(", ")
             };
-            let fault = Fault::new(what).allowing(allowed);
+            let fault = BadValue::new(what).allowing(allowed);
             return Err(document.bad(&of_peer(at, "group"), fault));
         }
     }
@@ -120,7 +120,7 @@ fn floors(document: &Document<'_>, params: &Params) -> Result<(), BadFile> {
     Ok(())
 }
 
-fn unkept_floor(unkept: &Unkept, peer: Option<&PeerParams>) -> Fault {
+fn unkept_floor(unkept: &Unkept, peer: Option<&PeerParams>) -> BadValue {
     let cap = Quantity::Rate.text(unkept.capacity.get());
     let what = match unkept.over {
         Over::Own => format!("is above the cap of {cap}"),
@@ -131,7 +131,7 @@ fn unkept_floor(unkept: &Unkept, peer: Option<&PeerParams>) -> Fault {
         }
         Over::Node => format!("brings the sum of all floors above the cap of {cap}"),
     };
-    Fault::new(what)
+    BadValue::new(what)
         .got(Quantity::Rate.text(unkept.sum.get()))
         .allowing(format!("at most {cap}"))
 }
@@ -156,7 +156,7 @@ fn inboxes(document: &Document<'_>, params: &Params) -> Result<(), BadFile> {
         let meets = |own: &&PathBuf| own.starts_with(&inbox) || inbox.starts_with(own);
         if let Some(taken) = own.iter().find(meets) {
             let taken = taken.strip_prefix(&data).unwrap_or(taken);
-            let fault = Fault::new(format!("is where the node keeps {}", taken.display()))
+            let fault = BadValue::new(format!("is where the node keeps {}", taken.display()))
                 .got(quoted(folder))
                 .allowing("another folder below the data folder, such as \"inbox\"");
             return Err(document.bad(&of_peer(at, "accept"), fault));
