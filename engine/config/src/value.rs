@@ -1,7 +1,7 @@
 //! Values of a file that parse themselves and say what they allow.
 //!
-//! A type that implements [`Value`] and is named in [`value!`](crate::value) has serde's
-//! traits and a schema from it.
+//! A type that implements [`Value`] and is named in `value!` has serde's traits and a schema
+//! from it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -151,8 +151,8 @@ pub fn schema<T: Value>() -> Schema {
     Schema::try_from(schema).expect("the schema of a value is an object")
 }
 
-/// Gives a [`Value`](crate::value::Value) serde's traits and a schema; the brackets hold its
-/// const parameters.
+/// Gives a type that is a value of a file serde's traits and a schema; the brackets hold its
+/// parameters.
 #[macro_export]
 macro_rules! value {
     ([$($parameters:tt)*] $type:ty) => {
