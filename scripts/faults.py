@@ -187,6 +187,18 @@ def manifest(folder, command, commit):
         subprocess.run([lab, *words], check=True, stdout=subprocess.DEVNULL)
 
 
+def alone(root=ROOT):
+    """A lock that one run of faults or mutants holds: cargo takes the packages of two copies of this
+    repository for the same, so what one builds could be run by the other."""
+    (root / "target").mkdir(exist_ok=True)
+    lock = open(root / "target" / "changed.lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Misfit("another run of faults or mutants uses target") from None
+    return lock
+
+
 def main():
     """Runs what the command line says."""
     parser = argparse.ArgumentParser(usage=__doc__)
@@ -219,14 +231,10 @@ def main():
         random.Random(commit).shuffle(faults)
         faults.sort(key=lambda fault: fault["name"] not in new)
         faults = faults[:options.sample]
+    _alone = alone()
     work = ROOT / "target" / "faults"
     tree = work / "tree"
     work.mkdir(parents=True, exist_ok=True)
-    lock = open(work / "lock", "w", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Misfit(f"another run works in {work}") from None
     subprocess.run([*git, "worktree", "prune"], check=True)
     if tree.exists():
         subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=True)

@@ -17,7 +17,6 @@ Exit codes: 0 every mutant is noticed or listed, 1 one is not, 2 usage or a repo
 
 import argparse
 import csv
-import fcntl
 import hashlib
 import os
 import pathlib
@@ -29,7 +28,7 @@ import sys
 import tomllib
 
 sys.dont_write_bytecode = True
-from faults import cut, manifest  # noqa: E402
+from faults import Misfit, alone, cut, manifest  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE = ROOT / "scripts" / "mutants.toml"
@@ -307,11 +306,7 @@ def main():
         return 0
     work = ROOT / "target" / "mutants"
     work.mkdir(parents=True, exist_ok=True)
-    lock = open(work / "lock", "w", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Behind(f"another run works in {work}") from None
+    _alone = alone()
     commit = subprocess.check_output(["git", "-C", str(ROOT), "rev-parse", "HEAD"], text=True).strip()
     tree = copy(work, commit)
     try:
@@ -330,6 +325,6 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except Behind as behind:
-        print(f"mutants.py: {behind}", file=sys.stderr)
+    except (Behind, Misfit) as why:
+        print(f"mutants.py: {why}", file=sys.stderr)
         sys.exit(2)
