@@ -54,7 +54,7 @@ def load(path=FILE):
     names = set()
     for fault in faults:
         name = fault.get("name", "?")
-        wrong = KEYS.symmetric_difference(fault)
+        wrong = KEYS.symmetric_difference(set(fault) - {"ends"})
         if wrong:
             raise Misfit(f"{name}: keys missing or unknown: {', '.join(sorted(wrong))}")
         if name in names:
@@ -139,7 +139,7 @@ def verdict(fault, tree, env):
     finally:
         path.write_text(sound, encoding="utf-8")
     if said is None:
-        return "caught", "does not end"
+        return "LIVES" if fault.get("ends", True) else "caught", "does not end"
     if re.search(r"test result: FAILED\. 0 passed; 1 failed", said):
         why = re.search(r"panicked at [^\n]*\n([^\n]*)", said)
         return "caught", why.group(1) if why else ""
