@@ -35,7 +35,7 @@ FILE = ROOT / "scripts" / "faults.toml"
 RESULT = ROOT / "results" / "faults" / "faults.csv"
 COLUMNS = ["fault", "edit", "register", "file", "test", "verdict"]
 KEYS = {"name", "shows", "file", "find", "put", "package", "target", "test"}
-PATIENCE = 180
+PATIENCE = 300
 # What needs nothing else of its package.
 ALONE = ("engine/src/content/", "engine/src/store/")
 # One test alone runs soon enough without being optimized; most of the time is compiling.
