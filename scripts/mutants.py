@@ -175,7 +175,7 @@ def one_file(module, name, work, tree, env, only=()):
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     cut(tree, module["files"][0], module.get("keep"))
-    run(command(name, module["package"], out, module["patience_s"], only), module["tests"], tree, env)
+    run(command(name, module["package"], out, module["patience_s"], only), [module["tests"]], tree, env)
     first = outcome(out, tree)
     if first["missed"]:
         again = [row for _, _, _, row in first["missed"]]
