@@ -213,3 +213,13 @@ proptest! {
         let _ = decode(&noise);
     }
 }
+
+/// 128 bytes, and no half of a letter.
+#[test]
+fn a_reason_is_cut_between_two_letters() {
+    let cut = |text: &str| Refusal::because(RefusalCode::Busy, text).text;
+    assert_eq!(*cut(&"\u{fc}".repeat(65)), "\u{fc}".repeat(64));
+    let odd = format!("x{}", "\u{fc}".repeat(64));
+    assert_eq!(*cut(&odd), format!("x{}", "\u{fc}".repeat(63)));
+    assert_eq!(&*cut("short"), "short");
+}
