@@ -96,7 +96,7 @@ def cut(tree, name, kept):
     root = f"{name.split('/src/')[0]}/src/lib.rs"
     text = subprocess.check_output(["git", "-C", str(tree), "show", f"HEAD:{root}"], text=True)
     lines = text.splitlines(keepends=True)
-    module = re.compile(r"(?:pub )?mod (\w+);")
+    module = re.compile(r"(?:pub )?(?:mod|use) (\w+)(?:;|::)")
     out = (line for line in lines
            if kept is None or not (found := module.match(line)) or found[1] in kept)
     (tree / root).write_text("".join(out), encoding="utf-8")
