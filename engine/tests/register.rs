@@ -3,7 +3,8 @@
 //!
 //! Decides which entries may lack one, and why. A test names what it shows in its comment, as in
 //! `/// Register: M1, M2.` or `/// Limit: L5.`; one that is left out of an ordinary run shows
-//! nothing. That the tests do fail is what `scripts/faults.py` runs; `results/faults` has the table.
+//! nothing. That the tests do fail is what `scripts/faults.py` runs, and `results/faults` has the
+//! table.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
