@@ -63,6 +63,8 @@ pub(crate) struct Peer {
     /// When it was found silent.
     snubbed_at: Time,
     offers: Vec<Join>,
+    /// Words of the bitfields in those.
+    offered: usize,
     /// Chunks of ours that it asked for when too much was waiting for it.
     refused: BTreeSet<(TransferId, ChunkIndex)>,
     /// Our transfers that it is still to be told of, and how fast it may be told.
@@ -134,6 +136,7 @@ impl Peer {
             last_asked: None,
             snubbed_at: now,
             offers: Vec::new(),
+            offered: 0,
             refused: BTreeSet::new(),
             unannounced: BTreeSet::new(),
             announcements: EventLimit::announcements(),
@@ -182,16 +185,20 @@ impl Peer {
 
     /// Keeps what it offers until we take part in it too.
     pub(crate) fn keep_offer(&mut self, offer: Join) {
-        self.offers.retain(|kept| kept.content != offer.content);
-        if self.offers.len() == OFFERS_MAX {
-            self.offers.remove(0);
-        }
+        self.forget_offers(|kept| kept.content == offer.content);
+        self.offered += offer.have.words().len();
         self.offers.push(offer);
-        let words = |offer: &Join| offer.have.words().len();
-        while self.offers.len() > 1
-            && self.offers.iter().map(words).sum::<usize>() > OFFERS_WORDS_MAX
+        while self.offers.len() > OFFERS_MAX
+            || (self.offers.len() > 1 && self.offered > OFFERS_WORDS_MAX)
         {
-            self.offers.remove(0);
+            let oldest = self.offers.remove(0);
+            self.offered -= oldest.have.words().len();
+        }
+    }
+
+    fn forget_offers(&mut self, which: impl Fn(&Join) -> bool) {
+        for gone in self.offers.extract_if(.., |kept| which(kept)) {
+            self.offered -= gone.have.words().len();
         }
     }
 
@@ -201,20 +208,27 @@ impl Peer {
             .offers
             .iter()
             .position(|kept| kept.content == content)?;
+        let offer = self.offers.remove(at);
+        self.offered -= offer.have.words().len();
         Some(Join {
             reply: false,
-            ..self.offers.remove(at)
+            ..offer
         })
     }
 
     /// It offers that content no longer.
     pub(crate) fn drop_offer(&mut self, theirs: TransferId) {
-        self.offers.retain(|kept| kept.transfer != theirs);
+        self.forget_offers(|kept| kept.transfer == theirs);
     }
 
     /// Whether it may name our transfer `ours`, beside those that it has named.
     pub(crate) fn has_place_for(&self, ours: TransferId) -> bool {
         self.remotes.has(ours) || self.remotes.has_room()
+    }
+
+    /// Bytes of the bitfields that are kept of it.
+    pub(crate) fn claimed(&self) -> u64 {
+        self.remotes.bytes() + (self.offered * size_of::<u64>()) as u64
     }
 
     /// Replaces or adds what it says of one content, for which there is a place.

@@ -7,15 +7,16 @@
 
 use std::collections::BTreeMap;
 
+use super::memory_shares::MemoryShares;
 use crate::id::PeerId;
 
 /// What is held of one peer at most before it has to wait.
 pub const PEER_MAX: u64 = 4 * 1024 * 1024;
 
-/// What is held of all peers together.
+/// What is held of all peers together, where the system allows as much.
 pub const NODE_MAX: u64 = 1024 * 1024 * 1024;
 
-/// Passing bytes of all peers before each has to wait for its own.
+/// Passing bytes of all peers before each has to wait for its own, where the system allows as much.
 pub const PASSING_MAX: u64 = 64 * 1024 * 1024;
 
 /// Messages of our own that wait for one peer to read them: news of a hundred thousand chunks.
@@ -34,11 +35,13 @@ pub enum Kind {
     Reply,
     /// What we say by ourselves and the peer does not read.
     News,
+    /// Bitfields of the contents that the peer takes part in or offers.
+    Claimed,
 }
 
 /// How much of each kind is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Part([u64; 5]);
+struct Part([u64; 6]);
 
 impl Part {
     const fn of(&self, kind: Kind) -> u64 {
@@ -62,11 +65,21 @@ impl Part {
 /// The books.
 #[derive(Debug, Default)]
 pub struct Memory {
+    shares: MemoryShares,
     all: Part,
     peers: BTreeMap<PeerId, Part>,
 }
 
 impl Memory {
+    /// Empty ones, of a node whose memory is divided so.
+    #[must_use]
+    pub fn new(shares: MemoryShares) -> Self {
+        Self {
+            shares,
+            ..Self::default()
+        }
+    }
+
     /// `bytes` more are held of `peer`.
     pub fn hold(&mut self, peer: PeerId, kind: Kind, bytes: u64) {
         for part in [&mut self.all, self.peers.entry(peer).or_default()] {
@@ -94,8 +107,8 @@ impl Memory {
     pub fn reads(&self, peer: PeerId) -> bool {
         let part = self.part(peer);
         let room = part.charged() < PEER_MAX
-            && self.all.of(Kind::Passing) < PASSING_MAX
-            && self.all.sum() < NODE_MAX;
+            && self.all.of(Kind::Passing) < self.shares.passing
+            && self.all.sum() < self.shares.held;
         room || part.of(Kind::Passing) == 0
     }
 
@@ -105,7 +118,7 @@ impl Memory {
     pub fn admits(&self, peer: PeerId, bytes: u64) -> bool {
         let announced = self.part(peer).of(Kind::Announced);
         let fits = announced == 0 || announced.saturating_add(bytes) <= PEER_MAX;
-        fits && self.all.sum().saturating_add(bytes) <= NODE_MAX
+        fits && self.all.sum().saturating_add(bytes) <= self.shares.held
     }
 
     /// Whether more waits for `peer` to read it than is kept for one: it is to be closed. While the
@@ -115,7 +128,7 @@ impl Memory {
         let part = self.part(peer);
         let (replies, news) = (part.of(Kind::Reply), part.of(Kind::News));
         let over = replies > PEER_MAX || news > NEWS_MAX;
-        over || (self.all.sum() > NODE_MAX && replies + news > PEER_MAX / 16)
+        over || (self.all.sum() > self.shares.held && replies + news > PEER_MAX / 16)
     }
 
     /// Bytes that are held of all peers.

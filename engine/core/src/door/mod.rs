@@ -13,6 +13,7 @@ pub mod descriptors;
 pub mod dialer;
 pub mod first_use;
 pub mod memory;
+pub mod memory_shares;
 pub mod push;
 pub mod reach;
 mod recent;

@@ -4,13 +4,14 @@
 //! bitfield does not fit the content, and what a peer names beyond the bound of contents, which
 //! it hears of again when there is room.
 
-use super::Node;
+use super::{CLAIMS_PEER, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::{Join, Message};
 use crate::misbehaviour::Misbehaviour;
 use crate::peer::{AskedChunk, Peer, REQUESTS_MAX, Remote};
 use crate::time::Time;
 use crate::transfer::Transfer;
+use crate::units::ByteCount;
 
 impl Node {
     pub(super) fn connected(&mut self, peer: PeerId, outbound: bool, now: Time) {
@@ -91,6 +92,10 @@ impl Node {
         }
         if !gone.asked.is_empty() {
             self.ask_everybody(now);
+        }
+        // What was kept of it may leave room for what others had to wait with.
+        for other in self.peer_ids() {
+            self.take_up(other);
         }
         self.fill_slots();
     }
@@ -184,6 +189,8 @@ impl Node {
         if join.have.len() != transfer.manifest.chunks() {
             return Err(Misbehaviour::BitfieldLength);
         }
+        let has_place = self.has_place_for(peer, id);
+        let transfer = self.transfers.at_mut(place);
         let known = self.peers[peer.index()]
             .as_mut()
             .expect("checked by the caller");
@@ -193,7 +200,7 @@ impl Node {
         let useful = transfer.count_useful(&join.have);
         let answer = join.reply.then(|| self::join(id, transfer, false));
         let chunk = transfer.manifest.chunk();
-        if !known.has_place_for(id) {
+        if !has_place {
             // The newest has to wait. Both sides forget that they met in it, so that neither asks
             // for what the other will not give.
             known.waiting.insert(id);
@@ -213,17 +220,47 @@ impl Node {
         Ok(())
     }
 
+    /// Whether there is room for what `peer` says of our transfer `id`: for one more content, and
+    /// for its bitfield.
+    fn has_place_for(&self, peer: PeerId, id: TransferId) -> bool {
+        let (Some(state), Some(transfer)) = (self.peer(peer), self.transfers.get(id)) else {
+            return false;
+        };
+        let Some(guard) = self.watch.guard else {
+            return state.has_place_for(id);
+        };
+        // One that it names again takes no more than before.
+        let more = size_of_val(transfer.had().words()) as u64;
+        let all = self.peers.iter().flatten();
+        let all: u64 = all.map(|one| one.remotes.bytes()).sum();
+        let fits =
+            state.remotes.bytes() + more <= CLAIMS_PEER.get() && all + more <= guard.claims.get();
+        let first = state.remotes.is_empty();
+        state.remotes.has(id) || (state.has_place_for(id) && (first || fits))
+    }
+
+    /// Bytes of the bitfields that are kept of `peer` (limit L4).
+    #[must_use]
+    pub fn claimed(&self, peer: PeerId) -> ByteCount {
+        ByteCount::new(self.peer(peer).map_or(0, Peer::claimed))
+    }
+
     /// There is room for one more content that `peer` takes part in: the first of those that had
     /// to wait. If it takes part in it no longer, it does not answer.
     fn take_up(&mut self, peer: PeerId) {
-        let state = self.peers.get_mut(peer.index()).and_then(Option::as_mut);
-        let waiting = state.and_then(|state| state.waiting.pop_first());
-        let Some((id, transfer)) = waiting.and_then(|id| Some((id, self.transfers.get(id)?)))
-        else {
+        let waiting = self.peer(peer).and_then(|state| state.waiting.first());
+        let waiting = waiting.copied();
+        // Asking for what there is no room for would be talk.
+        let Some(id) = waiting.filter(|id| self.has_place_for(peer, *id)) else {
             return;
         };
-        let message = join(id, transfer, true);
-        self.send(peer, Message::Join(Box::new(message)));
+        if let Some(state) = self.peers.get_mut(peer.index()).and_then(Option::as_mut) {
+            state.waiting.remove(&id);
+        }
+        if let Some(transfer) = self.transfers.get(id) {
+            let message = join(id, transfer, true);
+            self.send(peer, Message::Join(Box::new(message)));
+        }
     }
 
     pub(super) fn left(&mut self, peer: PeerId, theirs: TransferId, now: Time) {

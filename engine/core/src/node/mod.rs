@@ -44,7 +44,7 @@ pub(crate) use paced::Turns;
 use silence::Silence;
 pub(crate) use transfers::Place;
 pub use verbs::{Action, Asking, Config, Event, Input};
-pub use watch::Guard;
+pub use watch::{CLAIMS_PEER, Guard};
 
 /// A participant in any number of swarms, in both directions at once.
 #[derive(Debug)]

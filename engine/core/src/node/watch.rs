@@ -39,6 +39,10 @@ pub struct Guard {
     /// (limit L4). One chunk of any length is always allowed.
     #[serde(default = "held")]
     pub held: ByteCount,
+    /// Bytes of bitfields that are kept of all peers, and of one at most [`CLAIMS_PEER`]
+    /// (limit L4). One of any length is kept of each peer.
+    #[serde(default = "claims")]
+    pub claims: ByteCount,
     /// A peer that owes us something and sends nothing for this long: others are asked.
     pub reassign: Span,
     /// A peer that owes us something and says nothing at all, or takes nothing of what it asked
@@ -60,6 +64,7 @@ impl Default for Guard {
         Self {
             replies: ByteCount::mib(16),
             held: held(),
+            claims: claims(),
             reassign: Span::from_secs(20),
             stalled: Span::from_secs(60),
             slow: Rate::new(1_024),
@@ -74,6 +79,14 @@ impl Default for Guard {
 const fn held() -> ByteCount {
     ByteCount::mib(64)
 }
+
+const fn claims() -> ByteCount {
+    ByteCount::mib(256)
+}
+
+/// Bytes of bitfields that are kept of one peer, for contents that we take part in too: two of the
+/// longest (limit L4).
+pub const CLAIMS_PEER: ByteCount = ByteCount::mib(4);
 
 /// The guard and its memory.
 #[derive(Debug)]

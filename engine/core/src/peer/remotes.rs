@@ -90,6 +90,11 @@ impl Remote {
         self.asked == self.whole
     }
 
+    /// Bytes that its bitfield takes.
+    fn bytes(&self) -> u64 {
+        size_of_val(self.has.words()) as u64
+    }
+
     /// Memory that its chunks take, or may take at any moment: the one that comes, and those
     /// that wait to be stored.
     pub(crate) fn held(&self) -> ByteCount {
@@ -101,6 +106,8 @@ impl Remote {
 /// All of them, in order of our ids.
 #[derive(Debug, Default)]
 pub(crate) struct Remotes {
+    /// Bytes that their bitfields take.
+    bytes: u64,
     first: Option<Remote>,
     rest: Vec<Remote>,
     /// Our ids of those in `rest` by theirs: a peer names them in every message.
@@ -156,11 +163,22 @@ impl Remotes {
         self.rest.len() + 1 < CONTENTS_MAX
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Bytes that the bitfields of all of them take.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Replaces or adds what it says of one content.
     pub(crate) fn set(&mut self, remote: Remote) {
         if self.has(remote.ours) {
             self.unname(remote.ours);
         }
+        let before = self.get_mut(remote.ours).map_or(0, |known| known.bytes());
+        self.bytes = self.bytes - before + remote.bytes();
         if let Some(known) = self.get_mut(remote.ours) {
             let (ours, theirs) = (remote.ours, remote.theirs);
             let (asked, whole, since) = (known.asked, known.whole, known.since);
@@ -218,6 +236,12 @@ impl Remotes {
 
     /// Forgets what it says of our transfer `ours`.
     pub(crate) fn remove(&mut self, ours: TransferId) -> Option<Remote> {
+        let gone = self.take(ours)?;
+        self.bytes -= gone.bytes();
+        Some(gone)
+    }
+
+    fn take(&mut self, ours: TransferId) -> Option<Remote> {
         if self.first.as_ref()?.ours == ours {
             if let Some(next) = self.rest.first() {
                 self.unname(next.ours);
@@ -263,10 +287,12 @@ mod tests {
         assert!(remotes.remove(TransferId(2)).is_none());
         assert!(remotes.remove(TransferId(7)).is_some());
         assert_eq!(ids(&remotes), [5, 9]);
+        assert_eq!(remotes.bytes(), 16);
         assert!(remotes.get_mut(TransferId(9)).is_some());
         assert!(remotes.remove(TransferId(5)).is_some());
         assert!(remotes.remove(TransferId(9)).is_some());
         assert_eq!(ids(&remotes), []);
+        assert_eq!(remotes.bytes(), 0);
     }
 
     /// Whatever comes and goes, each is found by the name that its peer gave it last.
