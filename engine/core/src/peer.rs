@@ -196,6 +196,15 @@ impl Peer {
         }
     }
 
+    /// Forgets the oldest offers until `bytes` of their bitfields are gone, or all.
+    pub(crate) fn forget_oldest_offers(&mut self, bytes: u64) {
+        let before = self.claimed();
+        while before - self.claimed() < bytes && !self.offers.is_empty() {
+            let oldest = self.offers.remove(0);
+            self.offered -= oldest.have.words().len();
+        }
+    }
+
     fn forget_offers(&mut self, which: impl Fn(&Join) -> bool) {
         for gone in self.offers.extract_if(.., |kept| which(kept)) {
             self.offered -= gone.have.words().len();

@@ -178,6 +178,7 @@ impl Node {
         let Some(id) = known else {
             let state = self.peer_mut(peer).expect("checked by the caller");
             state.keep_offer(join);
+            self.keep_fewer_offers(peer);
             return Ok(());
         };
         let place = self.transfers.place(id);
@@ -237,6 +238,18 @@ impl Node {
             state.remotes.bytes() + more <= CLAIMS_PEER.get() && all + more <= guard.claims.get();
         let first = state.remotes.is_empty();
         state.remotes.has(id) || (state.has_place_for(id) && (first || fits))
+    }
+
+    /// Forgets what `peer` offered, the oldest first, until there is room for the bitfields of
+    /// all. Who is forgotten is asked again once we take part.
+    fn keep_fewer_offers(&mut self, peer: PeerId) {
+        let Some(guard) = self.watch.guard else {
+            return;
+        };
+        let all: u64 = self.peers.iter().flatten().map(Peer::claimed).sum();
+        if let Some(state) = self.peer_mut(peer) {
+            state.forget_oldest_offers(all.saturating_sub(guard.claims.get()));
+        }
     }
 
     /// Bytes of the bitfields that are kept of `peer` (limit L4).

@@ -119,3 +119,28 @@ fn two_of_the_longest_bitfields_are_kept_of_a_peer() {
     hear(&mut node, A, Message::Leave { transfer }, at(2));
     assert_eq!(node.claimed(A), CLAIMS_PEER);
 }
+
+/// What is offered of contents in which we take no part yields to what we take part in, and takes
+/// no more than there is room for however many peers offer it.
+///
+/// Register: J10. Limit: L4.
+#[test]
+fn offers_of_all_peers_have_one_bound() {
+    let mut node = meets(&[64; 2], 40);
+    for content in 11..21 {
+        for peer in [A, B] {
+            names(&mut node, peer, content, 64);
+        }
+        let all = node.claimed(A) + node.claimed(B);
+        assert!(all.get() <= 40, "{content}: {all:?}");
+    }
+    for (peer, content) in [(A, 1), (A, 2), (B, 1), (B, 2)] {
+        assert!(!leaves(
+            &names(&mut node, peer, content, 64),
+            peer,
+            content.into()
+        ));
+    }
+    names(&mut node, A, 21, 64);
+    assert!(node.claimed(A) + node.claimed(B) <= ByteCount::new(2 * 40));
+}
