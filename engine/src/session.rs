@@ -30,12 +30,13 @@ const BATCH: usize = 256;
 /// Bytes in front of a block: length, type, transfer, chunk, offset.
 pub(crate) const HEAD: usize = 4 + 1 + 4 + 4 + 8;
 
+pub(crate) use begun::Partial;
 use intake::Intake;
-pub(crate) use intake::Partial;
 pub(crate) use outlet::write;
 pub(crate) use shared::{Budget, Held, Pool, Shared};
 pub(crate) use watched::watched;
 
+mod begun;
 mod intake;
 mod outlet;
 mod shared;
@@ -59,6 +60,8 @@ pub(crate) enum News {
         len: ByteCount,
         beside: u64,
     },
+    /// Its connection takes nothing for now.
+    Stalled,
     /// A block could not be read: its chunk is no longer what it was, or the disk fails.
     Unreadable {
         transfer: TransferId,

@@ -108,6 +108,45 @@ fn tables(dir: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
+// What a machine is set to changes no byte of a result: language and its decimal comma, time zone,
+// a home that is not there, a width and colours of a terminal, more or fewer threads, and words of
+// its own in the environment.
+/// Register: I9.
+#[test]
+fn the_environment_has_no_effect_on_a_result() {
+    let all = "LANG=C LC_ALL=C TZ=UTC";
+    let others = [
+        "LANG=de_DE.UTF-8 LC_ALL=de_DE.UTF-8 LC_NUMERIC=fr_FR.UTF-8 LANGUAGE=ar TZ=Asia/Kathmandu",
+        "LC_ALL=tr_TR.UTF-8 TZ=:America/St_Johns HOME=/nonexistent XDG_CONFIG_HOME=/nonexistent",
+        "COLUMNS=20 LINES=3 TERM=dumb NO_COLOR=1 CLICOLOR_FORCE=1 RUST_LOG=trace RAYON_NUM_THREADS=1",
+        "TZ=nowhere LANG= LC_ALL= PATH= TMPDIR=/nonexistent RUST_BACKTRACE=full POSIXLY_CORRECT=1",
+    ];
+    let made = |settings: &str| {
+        let lab = Lab::new(SCENARIO);
+        let mut command = lab.command("sweep s.toml");
+        command.env_clear();
+        command.envs(
+            settings
+                .split(' ')
+                .map(|pair| pair.split_once('=').unwrap()),
+        );
+        let output = command.output().unwrap();
+        let talk = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{settings}: {talk}");
+        (output.stdout, tables(&lab.path("out/pair")))
+    };
+    let (said, first) = made(all);
+    assert!(
+        first.iter().any(|(name, _)| name == "runs.csv"),
+        "{first:?}"
+    );
+    for settings in others {
+        let (other, tables) = made(settings);
+        assert!(tables == first, "{settings}");
+        assert_eq!(other, said, "{settings}");
+    }
+}
+
 #[test]
 fn json_has_numbers_and_null_in_every_command_that_prints_a_table() {
     let lab = Lab::new(SCENARIO);

@@ -37,6 +37,8 @@ pub struct Metrics {
     pub connected: Gauge,
     /// Transfers now.
     pub transfers_active: Gauge,
+    /// Bytes of memory that peers made the node hold a moment ago (limit L4).
+    pub held_bytes: Gauge,
 }
 
 /// The counters of one peer, for who counts often.
@@ -75,8 +77,6 @@ impl Metrics {
         let chunks_rejected = Counter::default();
         let handshakes = Counter::default();
         let connections = Counter::default();
-        let connected = Gauge::default();
-        let transfers_active = Gauge::default();
         let r = &mut registry;
         r.register(
             "sent_bytes",
@@ -101,7 +101,6 @@ impl Metrics {
         );
         r.register("handshakes", "Handshakes begun", handshakes.clone());
         r.register("connections", "Connections made", connections.clone());
-        r.register("connected_peers", "Connections now", connected.clone());
         r.register(
             "refusals",
             "Callers and requests refused, by reason",
@@ -112,11 +111,10 @@ impl Metrics {
             "Transfers that ended, by how",
             transfers.clone(),
         );
-        r.register(
-            "transfers_active",
-            "Transfers now",
-            transfers_active.clone(),
-        );
+        let connected = gauge(r, "connected_peers", "Connections now");
+        let transfers_active = gauge(r, "transfers_active", "Transfers now");
+        let held = "Bytes of memory that peers make this node hold";
+        let held_bytes = gauge(r, "held_bytes", held);
         Self {
             registry,
             sent,
@@ -130,6 +128,7 @@ impl Metrics {
             connections,
             connected,
             transfers_active,
+            held_bytes,
         }
     }
 
@@ -172,6 +171,12 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
 }
 
 #[cfg(test)]

@@ -1,35 +1,31 @@
-//! Arrivals: calls that come, handshakes, and the sessions that come of them.
+//! Arrivals: calls that come and handshakes, and who may come in at all.
 //!
 //! Carries what the doors decide to tasks and tables.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use fairhaul_core::door::admission::{Entry, HandshakeId};
 use fairhaul_core::door::bans::Reason;
 use fairhaul_core::door::reach::Standing;
-use fairhaul_core::door::sessions::{Arrival, Refusal as Doubled};
 use fairhaul_core::door::source::Source;
 use fairhaul_core::id::PeerId;
-use fairhaul_core::message::{CloseCode, Message};
+use fairhaul_core::message::CloseCode;
 use fairhaul_core::misbehaviour::Misbehaviour;
-use fairhaul_core::node::{Action, Input};
-use fairhaul_core::wire;
+use fairhaul_core::node::Action;
 use fairhaul_core::wire::greeting::{Hello, Refusal, RefusalCode};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::Happening;
-use super::doors::{By, Met, name_of, short};
+use super::doors::{By, Met, name_of};
+use super::entering::{Arrived, turn_away};
 use super::host::Host;
-use super::peers::{Link, Trouble};
-use crate::control::api::Reached;
+use super::keeper::Then;
+use super::peers::Trouble;
 use crate::identity::PublicKey;
-use crate::session::{self, End, News, Seat, Shared};
-use crate::transport::{DEADLINE, GreetError, Secure, TransportError};
+use crate::session;
+use crate::transport::{DEADLINE, GreetError, TransportError};
 
 /// Bytes that a socket may hold unsent: the queue is kept where the discipline orders it.
 const UNSENT_MAX: u32 = 64 * 1024;
@@ -65,12 +61,12 @@ impl Host {
 
     /// Whether one more line of the log about who is turned away is not one too many: a flood of
     /// callers is no flood of lines.
-    fn complains(&mut self) -> bool {
+    pub(super) fn complains(&mut self) -> bool {
         let now = self.clock.now();
         self.doors.complaints.check(now).is_ok()
     }
 
-    fn make_room(&self) {
+    pub(super) fn make_room(&self) {
         if self.doors.admission.accepts() {
             self.doors.room.notify_one();
         }
@@ -154,7 +150,14 @@ impl Host {
                         .addresses
                         .worked(*secure.peer.as_bytes(), at, now);
                 }
-                self.arrived(called.is_some(), (local, remote, listed), secure, &name);
+                self.arrived(Arrived {
+                    dialled: called.is_some(),
+                    local,
+                    remote,
+                    listed,
+                    secure,
+                    name,
+                });
             }
             (Ok((secure, _)), Err(refusal)) => {
                 let why = refusal.to_string();
@@ -219,7 +222,7 @@ impl Host {
         {
             let key = *proved.as_bytes();
             self.doors.bans.ban(key, Reason::FalseKey, now);
-            self.keep_bans();
+            self.keep_bans(None);
             self.allow();
         }
         if let GreetError::Refuses {
@@ -236,7 +239,7 @@ impl Host {
     }
 
     /// Somebody came under the name of another.
-    fn claimed(&mut self, key: &PublicKey, name: &str, refusal: &Refusal) {
+    pub(super) fn claimed(&mut self, key: &PublicKey, name: &str, refusal: &Refusal) {
         let name = name_of(key, name);
         let keys = format!("{}, got {key}", refusal.text);
         error!(peer = %name, keys, "the key has changed; refused");
@@ -247,159 +250,6 @@ impl Host {
                 text: format!("the key has changed: {keys}"),
             });
         }
-    }
-
-    /// Somebody with a right to be here is here.
-    fn arrived(
-        &mut self,
-        dialled: bool,
-        (local, remote, listed): (Option<SocketAddr>, SocketAddr, bool),
-        secure: Secure<TcpStream>,
-        name: &str,
-    ) {
-        let now = self.clock.now();
-        let key = *secure.peer.as_bytes();
-        let source = Source::of(remote.ip());
-        let id = match self.recognise(secure.peer, name, remote) {
-            Ok(id) => id,
-            Err(refusal) => {
-                self.doors.admission.leave(source, listed);
-                if refusal.code == RefusalCode::KeyChanged {
-                    self.watch.metrics.refused("key changed");
-                    self.claimed(&secure.peer, name, &refusal);
-                }
-                return turn_away(secure, CloseCode::Revoked, &refusal.text);
-            }
-        };
-        let serial = self.peers.next_serial();
-        match self.doors.sessions.arrive(key, serial, dialled, now) {
-            Arrival::Keep => {}
-            Arrival::Replace { clone, .. } => {
-                if clone {
-                    let name = &self.peers.at(id).name;
-                    warn!(peer = %name, "a second connection; two nodes may have the same key");
-                }
-                self.part(id, CloseCode::Replaced, "a newer connection");
-                self.drain();
-            }
-            Arrival::Refuse(refusal) => {
-                self.doors.admission.leave(source, listed);
-                return self.one_each(id, secure, &refusal);
-            }
-        }
-        self.doors.dialer.connected(&key, now);
-        self.seat(id, serial, dialled, (local, remote, listed), secure);
-    }
-
-    /// An identity has its session already, or comes too often. It hears which.
-    fn one_each(&mut self, peer: PeerId, secure: Secure<TcpStream>, refusal: &Doubled) {
-        self.watch.metrics.refused("one session each");
-        // Of two connections made at once one goes, and both sides know which.
-        if *refusal == Doubled::Simultaneous {
-            return;
-        }
-        let wait = match refusal {
-            Doubled::TooOften(at) => at.since(self.clock.now()).as_secs_f64().ceil(),
-            _ => 0.0,
-        };
-        let mut why = refusal.to_string();
-        if wait > 0.0 {
-            why.push_str(&format!("; it may come again in {wait} s"));
-        }
-        if self.complains() {
-            warn!(peer = %self.peers.at(peer).name, why, "turned away");
-        }
-        turn_away(secure, CloseCode::Overload, &why);
-    }
-
-    /// The id of a caller: listed, or trusted from now on if that was asked for.
-    fn recognise(
-        &mut self,
-        key: PublicKey,
-        name: &str,
-        remote: SocketAddr,
-    ) -> Result<PeerId, Refusal> {
-        let not_welcome = || Refusal::new(RefusalCode::NotWelcome);
-        if let Some(id) = self.peers.find(&key) {
-            let allowed = self.peers.at(id).allowed.then_some(id);
-            return allowed.ok_or_else(not_welcome);
-        }
-        if !self.trust_first_use {
-            return Err(not_welcome());
-        }
-        let name = self.trust(key, name)?;
-        info!(peer = %name, %key, %remote, "trusted on first use");
-        self.allow();
-        self.peers.find(&key).ok_or_else(not_welcome)
-    }
-
-    /// A session begins.
-    fn seat(
-        &mut self,
-        id: PeerId,
-        serial: u64,
-        dialled: bool,
-        (local, remote, listed): (Option<SocketAddr>, SocketAddr, bool),
-        secure: Secure<TcpStream>,
-    ) {
-        let seat = Seat { peer: id, serial };
-        let shared = Shared::new(id, Arc::clone(&self.pool), Arc::clone(&self.budget));
-        let shared = Arc::new(shared);
-        let (outgoing, queue) = mpsc::unbounded_channel();
-        let Secure { reader, writer, .. } = secure;
-        let happenings = &self.happenings;
-        let reading = session::read(reader, Arc::clone(&shared), seat, happenings.clone());
-        let writing = session::write(writer, Arc::clone(&shared), seat, queue, happenings.clone());
-        let broken = move |error| Happening::Session(seat, News::Ended(End::Broken(error)));
-        let reader = session::watched(reading, happenings.clone(), broken);
-        session::watched(writing, happenings.clone(), broken);
-        let since = self.clock.now();
-        let row = self.peers.at_mut(id);
-        row.trouble = None;
-        row.joined.get_or_insert(since);
-        row.link = Some(Link {
-            serial,
-            since,
-            dialled,
-            listed,
-            local,
-            remote,
-            outgoing,
-            shared,
-            reader,
-            names: BTreeMap::new(),
-        });
-        let name = row.name.clone();
-        info!(peer = %name, %remote, dialled, "connected");
-        let how = if dialled {
-            Reached::Dialled
-        } else {
-            Reached::Accepted
-        };
-        self.watch.connected(name, how);
-        self.tell(Input::Connected {
-            peer: id,
-            outbound: dialled,
-        });
-        if self.doors.exchange {
-            let message = Message::WantAddresses;
-            self.tell(Input::Say { peer: id, message });
-        }
-        self.push();
-    }
-
-    /// A session that was seated is over.
-    pub(super) fn unseat(&mut self, peer: PeerId, link: &Link) {
-        let now = self.clock.now();
-        let key = *self.peers.at(peer).key.as_bytes();
-        if self.doors.sessions.end(&key, link.serial) {
-            self.doors.dialer.disconnected(&key, now);
-        }
-        let source = Source::of(link.remote.ip());
-        self.doors.admission.leave(source, link.listed);
-        self.peers.at_mut(peer).present += now.since(link.since).as_nanos();
-        self.unoffer(peer);
-        self.make_room();
     }
 
     /// Peers are expected from the addresses of the parameter file; names are resolved when they
@@ -434,21 +284,23 @@ impl Host {
         guests.revoked = revoked;
     }
 
-    /// A peer lied: it is not let in for a day (L9).
-    pub(super) fn ban(&mut self, peer: PeerId, why: Misbehaviour) {
+    /// A peer lied: it is not let in for a day (L9). It hears so `then`, when that is durable: a
+    /// crash loses no ban of which anybody was told.
+    pub(super) fn ban(&mut self, peer: PeerId, why: Misbehaviour, then: Then) {
         let now = self.clock.now();
         let key = *self.peers.at(peer).key.as_bytes();
         if self.doors.bans.judge(key, why, now) {
             self.doors.dialer.remove(&key);
-            self.keep_bans();
             self.allow();
         }
+        self.keep_bans(Some(then));
     }
 
     /// Writes down who is banned, beside the driver.
-    pub(super) fn keep_bans(&self) {
+    pub(super) fn keep_bans(&self, then: Option<Then>) {
         let text = self.doors.bans_text(self.clock.now());
-        self.contents.write(self.doors.bans_file.clone(), text);
+        let file = self.doors.bans_file.clone();
+        self.contents.write(file, text, then);
     }
 
     /// Closes a peer for what only the shell can see.
@@ -456,21 +308,6 @@ impl Host {
         self.carry(Action::Close { peer, why });
         self.drain();
     }
-}
-
-/// Ends a session before it is one, with a word of why. The greeting had welcomed the caller: what
-/// speaks against it came up since.
-fn turn_away(secure: Secure<TcpStream>, code: CloseCode, why: &str) {
-    let text = short(why);
-    let close = Message::Close { code, text };
-    let mut bytes = Vec::new();
-    wire::encode(&close, &mut bytes);
-    let mut writer = secure.writer;
-    tokio::spawn(timeout(DEADLINE, async move {
-        // Whether it is heard changes nothing.
-        let _ = writer.write(&bytes).await;
-        let _ = writer.close().await;
-    }));
 }
 
 /// What every connection has set.

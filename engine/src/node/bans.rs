@@ -9,8 +9,9 @@ use fairhaul_core::time::Span;
 use tracing::info;
 
 use super::host::Host;
+use super::keeper::Then;
 use crate::clock::unix_ms;
-use crate::control::api::{self, BanStatus, Failure, Lifted};
+use crate::control::api::{self, BanStatus, Call, Failure, Lifted};
 use crate::identity::PublicKey;
 
 impl Host {
@@ -35,12 +36,34 @@ impl Host {
         }
     }
 
-    /// A person lifts the ban of one identity, or of all.
-    pub(super) fn lift(&mut self, lift: &api::Lift) -> Result<Lifted, Failure> {
+    /// A person lifts the ban of one identity, or of all, and hears so once that is durable.
+    pub(super) fn lift(&mut self, call: Call, lift: &api::Lift) {
+        let keys = match self.banned(&lift.whose) {
+            Ok(keys) => keys,
+            Err(failure) => return call.fail(failure),
+        };
+        for key in &keys {
+            self.doors.bans.pardon(key);
+        }
+        let named = keys.iter().map(|key| data_encoding::HEXLOWER.encode(key));
+        let lifted = Lifted {
+            keys: named.collect(),
+        };
+        let then = move |durable| match durable {
+            true => call.done(&lifted),
+            false => call.fail(Failure::storage(
+                "lifted, but that cannot be written down: it holds until the node ends",
+            )),
+        };
+        self.let_in_again(&keys, Some(Box::new(then)));
+    }
+
+    /// The identities that `whose` means, which are banned.
+    fn banned(&self, whose: &str) -> Result<Vec<Key>, Failure> {
         let now = self.clock.now();
         let banned = |key: &Key| self.doors.bans.left(key, now).is_some();
-        let keys: Vec<Key> = match &*lift.whose {
-            "all" => self.doors.bans.list(now).map(|ban| ban.key).collect(),
+        match whose {
+            "all" => Ok(self.doors.bans.list(now).map(|ban| ban.key).collect()),
             whose => {
                 let named = self.peers.named(whose);
                 let named = named.map(|peer| *self.peers.at(peer).key.as_bytes());
@@ -51,32 +74,23 @@ impl Host {
                          `fairhaul bans` lists"
                     ))
                 };
-                vec![key.ok_or_else(refused)?]
+                Ok(vec![key.ok_or_else(refused)?])
             }
-        };
-        for key in &keys {
-            self.doors.bans.pardon(key);
         }
-        self.let_in_again(&keys);
-        let keys = keys.iter().map(|key| data_encoding::HEXLOWER.encode(key));
-        Ok(Lifted {
-            keys: keys.collect(),
-        })
     }
 
     /// Lets those in again whose ban is over.
     pub(super) fn expire_bans(&mut self) {
         let now = self.clock.now();
         let over = self.doors.bans.expire(now);
-        self.let_in_again(&over);
+        if !over.is_empty() {
+            self.let_in_again(&over, None);
+        }
     }
 
     /// These are banned no longer: they may come, and are called where they can be.
-    fn let_in_again(&mut self, keys: &[Key]) {
-        if keys.is_empty() {
-            return;
-        }
-        self.keep_bans();
+    fn let_in_again(&mut self, keys: &[Key], then: Option<Then>) {
+        self.keep_bans(then);
         self.allow();
         for key in keys {
             let Ok(key) = PublicKey::from_bytes(*key) else {

@@ -14,7 +14,7 @@ use fairhaul_core::units::ByteCount;
 use tokio::task::spawn_blocking;
 
 use super::Happening;
-use super::contents::{Kept, Role};
+use super::content::{Kept, Role};
 use super::host::Host;
 use super::sending::Push;
 use super::shelf::ManifestShelf;
@@ -48,10 +48,7 @@ impl Host {
             Request::Ping(ping) => return self.ping(call, &ping.peer),
             Request::Peers(_) => return call.done(&self.peer_status()),
             Request::Bans(_) => return call.done(&self.bans()),
-            Request::Lift(lift) => match self.lift(&lift) {
-                Ok(lifted) => return call.done(&lifted),
-                Err(failure) => Err(failure),
-            },
+            Request::Lift(lift) => return self.lift(call, &lift),
             Request::Status(_) => return call.done(&self.status()),
             Request::Moves(_) => return call.done(&self.moves()),
             Request::Reload(_) => match self.reload() {
@@ -152,6 +149,7 @@ impl Host {
             }
         }
         let happenings = self.happenings.clone();
+        let own = self.own.clone();
         spawn_blocking(move || {
             let hashed = AtomicU64::new(0);
             let cancel = AtomicBool::new(false);
@@ -174,7 +172,11 @@ impl Host {
                 progress: &progress,
                 cancel: &cancel,
             };
-            let result = scan(&path, &options).map_err(|error| error.to_string());
+            // A folder of the node's own is not even read; links of a file are found by the scan.
+            let result = own.refuse_share(&path).and_then(|()| {
+                let scanned = scan(&path, &options).map_err(|error| error.to_string())?;
+                own.refuse_scanned(&scanned).map(|()| scanned)
+            });
             let _ = happenings.blocking_send(Happening::Scanned(call, result));
         });
     }

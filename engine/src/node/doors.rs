@@ -32,6 +32,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::Happening;
+use super::trust::Trusted;
 use crate::identity::{Identity, PublicKey};
 use crate::store::is_out;
 use crate::transport::{Endpoint, GreetError, Secure};
@@ -66,6 +67,9 @@ pub(crate) struct Doors {
     /// Wakes the task that accepts when there is room again.
     pub(super) room: Arc<Notify>,
     pub(super) bans_file: PathBuf,
+    /// Keys that were trusted on first use, in all runs, and those that are being written down.
+    pub(super) trusted: Trusted,
+    pub(super) trusting: BTreeMap<PublicKey, String>,
 }
 
 /// What is known of keys while a handshake goes on.
@@ -107,9 +111,11 @@ impl Doors {
         listening: SocketAddr,
         (name, rng): (&str, &Rng),
         (exchange, ranges): (bool, Vec<Range>),
-        shares: Shares,
+        (shares, buffer): (Shares, u64),
         (bans, bans_file): (Bans, PathBuf),
+        trusted: Trusted,
     ) -> Result<Self, String> {
+        let endpoint = Endpoint::new(identity).map_err(|error| error.to_string())?;
         let public = identity.public();
         let key = *public.as_bytes();
         let places = Places {
@@ -124,7 +130,7 @@ impl Doors {
             ..Guests::default()
         };
         Ok(Self {
-            endpoint: Endpoint::new(identity).map_err(|error| error.to_string())?,
+            endpoint: endpoint.with_buffers(buffer),
             public,
             listening,
             name: name.to_owned(),
@@ -141,6 +147,8 @@ impl Doors {
             guests: Arc::new(RwLock::new(guests)),
             room: Arc::default(),
             bans_file,
+            trusted,
+            trusting: BTreeMap::new(),
         })
     }
 

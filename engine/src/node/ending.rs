@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::message::Verdict;
 use fairhaul_core::node::Input;
 use fairhaul_core::standstill::{self, Standstill};
 use tracing::warn;
 
-use super::contents::{Content, Stage};
+use super::content::{Content, Stage};
 use super::host::Host;
 use super::placing;
 use crate::content::Tree;
@@ -71,8 +72,34 @@ impl Host {
         for call in calls {
             call.fail(Failure::storage(why.clone()));
         }
+        if !self.serve_meanwhile(number)
+            && let Some(content) = self.contents.at(number)
+        {
+            let transfer = content.data();
+            self.tell(Input::Remove { transfer });
+        }
+    }
+
+    /// Serves a content from the other folders in which it is whole while the one that is filled
+    /// stands still. False if there is none.
+    fn serve_meanwhile(&mut self, number: u32) -> bool {
+        let Some(content) = self.contents.at_mut(number) else {
+            return false;
+        };
+        let (Some((_, store)), Some((files, tree))) = (content.others.first(), &mut content.files)
+        else {
+            return false;
+        };
+        *files = Arc::clone(store);
+        let all = Bitfield::full(tree.geometry().chunks());
+        // What is on its way to the disk that stands still is looked for when it goes on.
+        content.stale = content.writing;
         let transfer = content.data();
-        self.tell(Input::Remove { transfer });
+        if self.core.had(transfer).is_some_and(|had| !had.is_full()) {
+            self.tell(Input::Remove { transfer });
+        }
+        self.join(number, Some(all));
+        true
     }
 
     /// Tries again what stood still because of its disk.
@@ -130,7 +157,9 @@ impl Host {
             // Tried again with the next second.
             return;
         }
-        content.files = None;
+        if !content.is_served_from_others() {
+            content.files = None;
+        }
         self.take_up(number);
     }
 

@@ -5,8 +5,10 @@
 use fairhaul_core::door::reach::{Outlook, Standing, outlook};
 use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::units::ByteCount;
+use tokio::task::spawn_blocking;
 
-use super::contents::{Content, Kept, Stage, Wish};
+use super::Happening;
+use super::content::{Content, Kept, Stage, Wish};
 use super::host::Host;
 use crate::content::ticket::Ticket;
 use crate::control::api::{self, Call, Failure};
@@ -21,9 +23,30 @@ impl Host {
             Ok(ticket) => ticket,
             Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),
         };
-        if get.dir.exists()
-            && let Err(why) = self.not_our_own(&get.dir)
-        {
+        let known = self.contents.find(&ticket.content()).is_some();
+        let (own, happenings) = (self.own.clone(), self.happenings.clone());
+        let get = get.clone();
+        // The disk that it names may stand still.
+        spawn_blocking(move || {
+            if known {
+                // As for a content that is new, the last folder of the path is made.
+                let _ = std::fs::create_dir(&get.dir);
+            }
+            let usable = match get.dir.exists() {
+                true => own.refuse_folder(&get.dir),
+                false => Ok(()),
+            };
+            let _ = happenings.blocking_send(Happening::Named(call, get, usable));
+        });
+    }
+
+    /// The folder that was named for a ticket was looked at: fetch into it if it may be used.
+    pub(super) fn get_into(&mut self, call: Call, get: &api::Get, usable: Result<(), String>) {
+        let ticket: Ticket = match get.ticket.parse() {
+            Ok(ticket) => ticket,
+            Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),
+        };
+        if let Err(why) = usable {
             return call.fail(Failure::storage(why));
         }
         if let Some(number) = self
@@ -31,8 +54,6 @@ impl Host {
             .find(&ticket.content())
             .map(|found| found.number)
         {
-            // As for a content that is new, the last folder of the path is made.
-            let _ = std::fs::create_dir(&get.dir);
             let mut wish = Wish::new(get.dir.clone(), get.overwrite, get.force);
             wish.watchers.push(call);
             return self.place(number, wish, ticket.manifest_bytes());

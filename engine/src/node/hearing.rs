@@ -10,7 +10,7 @@ use fairhaul_core::node::{Event, Input};
 use fairhaul_core::units::ByteCount;
 use tracing::{debug, info, warn};
 
-use super::contents::Stage;
+use super::content::Stage;
 use super::host::Host;
 use crate::content::path::shown;
 use crate::session::{Arrival, End, Heard, News, Seat};
@@ -40,6 +40,7 @@ impl Host {
                     self.heard(seat.peer, one);
                 }
                 self.hush(seat.peer);
+                self.count_claims(seat.peer);
             }
             News::Sent {
                 transfer,
@@ -60,6 +61,7 @@ impl Host {
                     });
                 }
             }
+            News::Stalled => self.tell(Input::Stalled { peer: seat.peer }),
             News::Unreadable {
                 transfer,
                 chunk,
@@ -95,6 +97,14 @@ impl Host {
         if let (Some(link), Some(until)) = (self.peers.link(peer), self.core.lull(peer)) {
             let until = self.clock.instant(until);
             link.shared.hush(tokio::time::Instant::from_std(until));
+        }
+    }
+
+    /// Brings the books in line with the bitfields that the core keeps of a peer (limit L4).
+    pub(super) fn count_claims(&mut self, peer: PeerId) {
+        let claimed = self.core.claimed(peer).get();
+        if let Some(link) = self.peers.link_mut(peer) {
+            link.claimed.resize(claimed);
         }
     }
 

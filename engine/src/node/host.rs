@@ -3,7 +3,7 @@
 //! Decides nothing about service. It holds the tables from the core's small numbers to keys,
 //! connections and files, tells the core what happened, and carries out what it wants done.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ use super::commands::Waiting;
 use super::contents::Contents;
 use super::doors::Doors;
 use super::limits::Limits;
+use super::offers::Waiting as WaitingOffer;
+use super::own::Own;
 use super::paths::Paths;
 use super::peers::{Link, Peers};
 use super::records::Records;
@@ -59,6 +61,10 @@ pub(crate) struct Host {
     /// Transfers that became whole, and offers that came, while actions were carried out.
     pub(crate) complete: Vec<TransferId>,
     pub(crate) offers: Vec<(PeerId, Box<Offer>)>,
+    /// Offers that wait until the inbox that they go to was looked at.
+    pub(super) looks: BTreeMap<PathBuf, Vec<WaitingOffer>>,
+    /// What the node keeps for itself on disk.
+    pub(super) own: Own,
     /// Peers that said their last message.
     pub(crate) leaving: Vec<(PeerId, String)>,
     /// The entry of the timetable in force.
@@ -78,6 +84,7 @@ impl Host {
             Happening::Knock(Some((stream, from))) => self.knocked(stream, from),
             Happening::Knock(None) => self.files.make_room(),
             Happening::Met(met) => self.met(*met),
+            Happening::FirstMet(met) => self.first_met(*met),
             Happening::Wrote {
                 transfer,
                 chunk,
@@ -85,6 +92,8 @@ impl Host {
                 parts,
                 result,
             } => self.wrote((transfer, chunk), from, &parts, result),
+            Happening::Looked(looked) => self.looked(&looked),
+            Happening::Named(call, get, usable) => self.get_into(call, &get, usable),
             Happening::Described(number, shelf, tree) => self.read(number, &shelf, tree),
             Happening::Prepared(number, result) => self.prepared(number, result),
             Happening::Finished(number, result) => self.finished(number, result),
@@ -331,10 +340,19 @@ impl Host {
         }
         warn!(peer = %row.name, why = %why, "closing");
         self.watch.closed(why);
-        if why.is_lie() {
-            self.ban(peer, why);
+        let code = CloseCode::from(why);
+        if !why.is_lie() {
+            return self.part(peer, code, &why.to_string());
         }
-        self.part(peer, CloseCode::from(why), &why.to_string());
+        // It is cut off now; the word of why waits for the disk.
+        let Some(link) = self.peers.at_mut(peer).link.take() else {
+            return;
+        };
+        let last = last_word(code, &why.to_string());
+        let outgoing = link.outgoing.clone();
+        let then = move |_| drop(outgoing.send(last));
+        self.ban(peer, why, Box::new(then));
+        self.parted(peer, &link, format!("{code:?}"));
     }
 
     /// Says why, and ends the session with a peer.
@@ -342,10 +360,7 @@ impl Host {
         let Some(link) = self.peers.at_mut(peer).link.take() else {
             return;
         };
-        let text = doors::short(text);
-        let _ = link
-            .outgoing
-            .send(Outgoing::Close(Message::Close { code, text }));
+        let _ = link.outgoing.send(last_word(code, text));
         self.parted(peer, &link, format!("{code:?}"));
     }
 
@@ -357,4 +372,9 @@ impl Host {
         let name = self.peers.at(peer).name.clone();
         self.watch.lost(name, reason);
     }
+}
+
+fn last_word(code: CloseCode, text: &str) -> Outgoing {
+    let text = doors::short(text);
+    Outgoing::Close(Message::Close { code, text })
 }

@@ -18,8 +18,10 @@ use tracing::warn;
 use super::shelf::ManifestShelf;
 use crate::store::{is_out, patiently};
 
+/// What is to happen once a file is durable; with `false` once it is known that it is not.
+pub(super) type Then = Box<dyn FnOnce(bool) + Send>;
+
 /// One thing to do for one content.
-#[derive(Debug)]
 enum Errand {
     /// Write what is known of it, and its manifest if that is whole.
     Keep {
@@ -30,14 +32,7 @@ enum Errand {
     /// Forget it.
     Forget(PathBuf),
     /// Write another file of the node's state.
-    Write(PathBuf, Vec<u8>),
-}
-
-impl Errand {
-    /// Whether it writes the file at `path`.
-    fn writes(&self, path: &Path) -> bool {
-        matches!(self, Self::Write(own, _) if own == path)
-    }
+    Write(PathBuf, Vec<u8>, Vec<Then>),
 }
 
 /// The thread, and the way to it.
@@ -72,9 +67,9 @@ impl Keeper {
         self.send(Errand::Forget(base));
     }
 
-    /// Replaces the file at `path`.
-    pub(super) fn write(&self, path: PathBuf, text: Vec<u8>) {
-        self.send(Errand::Write(path, text));
+    /// Replaces the file at `path`, and does what is to happen `then`, if anything is.
+    pub(super) fn write(&self, path: PathBuf, text: Vec<u8>, then: Option<Then>) {
+        self.send(Errand::Write(path, text, then.into_iter().collect()));
     }
 
     fn send(&self, errand: Errand) {
@@ -99,12 +94,20 @@ fn work(queue: &Receiver<Errand>) {
     while let Some(errand) = next {
         next = queue.try_recv().ok();
         match errand {
-            // A newer text is there already: this one would be written for nothing.
-            Errand::Write(path, _) if next.as_ref().is_some_and(|next| next.writes(&path)) => {}
-            Errand::Write(path, text) => {
-                if let Err(error) = patiently(|| replace(&path, &text), is_out) {
+            Errand::Write(path, text, mut thens) => {
+                if let Some(Errand::Write(newer, _, more)) = &mut next
+                    && *newer == path
+                {
+                    // A newer text is there already: this one would be written for nothing.
+                    thens.append(more);
+                    *more = thens;
+                    continue;
+                }
+                let written = patiently(|| replace(&path, &text), is_out);
+                if let Err(error) = &written {
                     warn!(path = %path.display(), %error, "cannot be kept for the next run");
                 }
+                thens.into_iter().for_each(|then| then(written.is_ok()));
             }
             Errand::Keep {
                 base,
@@ -194,12 +197,22 @@ mod tests {
         fs::write(&path, b"old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         fs::write(path.with_extension("part"), b"left by a crash").unwrap();
+        let (told, hears) = channel();
         let keeper = Keeper::start().unwrap();
         for number in 0..1_000_u32 {
-            keeper.write(path.clone(), number.to_string().into_bytes());
+            let told = told.clone();
+            let then: Then = Box::new(move |durable| told.send((number, durable)).unwrap());
+            keeper.write(path.clone(), number.to_string().into_bytes(), Some(then));
         }
-        drop(keeper);
+        drop((keeper, told));
         assert_eq!(fs::read(&path).unwrap(), b"999");
+        // Whoever waits hears of it, in order, also where a newer text took the place.
+        let heard: Vec<(u32, bool)> = hears.iter().collect();
+        assert!(
+            heard
+                .into_iter()
+                .eq((0..1_000).map(|number| (number, true)))
+        );
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
@@ -212,7 +225,11 @@ mod tests {
         let keeper = Keeper::start().unwrap();
         keeper.keep(folder.path().join("gone/a"), vec![1], None);
         keeper.keep(folder.path().join("b"), vec![2], None);
+        let (told, hears) = channel();
+        let then: Then = Box::new(move |durable| told.send(durable).unwrap());
+        keeper.write(folder.path().join("gone/c"), vec![3], Some(then));
         drop(keeper);
+        assert_eq!(hears.iter().collect::<Vec<_>>(), [false]);
         assert_eq!(fs::read(folder.path().join("b.json")).unwrap(), [2]);
     }
 }

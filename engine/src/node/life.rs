@@ -3,9 +3,11 @@
 //! Decides which changes of the parameter file hold at once.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use fairhaul_core::door::descriptors::Shares;
+use fairhaul_core::door::memory_shares::MemoryShares;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::message::CloseCode;
 use fairhaul_core::node::{Input, Node};
@@ -20,10 +22,12 @@ use super::contents::Contents;
 use super::doors::{Doors, kept_bans};
 use super::host::Host;
 use super::limits::Limits;
+use super::own::Own;
 use super::paths::Paths;
 use super::peers::Peers;
 use super::records::Records;
 use super::settings::Settings;
+use super::trust::kept_trust;
 use super::watch::Watch;
 use super::{Happening, RunOptions};
 use crate::clock::Clock;
@@ -32,6 +36,7 @@ use crate::control::metrics::Metrics;
 use crate::identity::{Identity, PublicKey};
 use crate::params::{Params, PeerParams};
 use crate::record::Recorder;
+use crate::session::{Budget, Pool};
 use crate::store::OpenFiles;
 
 impl Host {
@@ -41,43 +46,44 @@ impl Host {
         listener: &TcpListener,
         (metrics, events): (Arc<Metrics>, broadcast::Sender<Event>),
         happenings: mpsc::Sender<Happening>,
-        shares: Shares,
+        (shares, memory): (Shares, MemoryShares),
     ) -> Result<Self, Failure> {
         let clock = Clock::new();
         let folder = options.params.node.data.join(super::STATE);
         let settings = Settings::new(options.params);
-        let mut seed = [0; 32];
-        aws_lc_rs::rand::fill(&mut seed)
-            .map_err(|_| Failure::error("the system gives no randomness"))?;
-        let listening = listener.local_addr();
-        let listening = listening.map_err(|error| Failure::error(format!("listening: {error}")))?;
+        let seed = random()?;
+        let listening = listener
+            .local_addr()
+            .map_err(|error| Failure::error(format!("listening: {error}")))?;
         let node = settings.params.node.clone();
         let ranges = node.private_addresses.iter().map(ToString::to_string);
         let ranges = ranges.filter_map(|range| range.parse().ok()).collect();
         let rng = Rng::from_seed(seed).fork("doors");
         let bans_file = node.data.join("bans.json");
         let bans = kept_bans(&bans_file, clock.now()).map_err(Failure::storage)?;
+        let trusted = kept_trust(&node.data, options.trust_first_use);
+        let trusted = trusted.map_err(Failure::storage)?;
         let doors = Doors::new(
             identity,
             listening,
             (&node.name, &rng),
             (node.exchange, ranges),
-            shares,
+            (shares, memory.buffer),
             (bans, bans_file),
-        );
-        let setup = settings.setup(seed);
-        let recorder = match &options.record {
-            None => None,
-            Some(path) => {
-                let made = Recorder::create(path, &setup, clock.now());
-                let failed = |error| Failure::storage(format!("{}: {error}", path.display()));
-                Some(made.map_err(failed)?)
-            }
+            trusted,
+        )
+        .map_err(Failure::error)?;
+        let setup = settings.setup(seed, memory);
+        let record = |path: &PathBuf| {
+            let made = Recorder::create(path, &setup, clock.now());
+            made.map_err(|error| Failure::storage(format!("{}: {error}", path.display())))
         };
+        let recorder = options.record.as_ref().map(record).transpose()?;
         let tables = match &options.tables {
             None => None,
             Some(folder) => Some(Records::create(folder, &settings, &options.file)?),
         };
+        let secrets = [settings.params.key_file(), settings.params.token_file()];
         let contents = Contents::new(folder);
         let contents = contents.map_err(|error| Failure::error(error.to_string()))?;
         let config = setup.config();
@@ -91,18 +97,20 @@ impl Host {
             settings,
             peers: Peers::default(),
             contents,
-            doors: doors.map_err(Failure::error)?,
+            doors,
             recorder,
             tables,
             watch: Watch::new(metrics, events),
-            pool: Arc::default(),
-            budget: Arc::default(),
+            pool: Arc::new(Pool::new(memory.pool)),
+            budget: Arc::new(Budget::new(memory)),
             files: OpenFiles::new(shares.files),
             happenings,
             later: std::collections::VecDeque::new(),
             arrival: None,
             complete: Vec::new(),
             offers: Vec::new(),
+            looks: BTreeMap::new(),
+            own: Own::new(node.data.to_path_buf(), secrets),
             leaving: Vec::new(),
             timetable: None,
             file: options.file,
@@ -115,7 +123,9 @@ impl Host {
     /// earlier run left.
     pub(super) fn start(&mut self) {
         self.take_over();
-        self.trust_again();
+        if self.trust_first_use {
+            self.trust_again();
+        }
         match self.contents.kept() {
             Ok(all) => {
                 for old in all {
@@ -259,7 +269,7 @@ impl Host {
         let stores: Vec<_> = self
             .contents
             .iter()
-            .filter(|content| content.stage == super::contents::Stage::Moving)
+            .filter(|content| content.stage == super::content::Stage::Moving)
             .filter_map(|content| Some(Arc::clone(&content.files.as_ref()?.0)))
             .collect();
         let synced = spawn_blocking(move || {
@@ -273,6 +283,13 @@ impl Host {
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), synced).await;
         Ok(())
     }
+}
+
+fn random() -> Result<[u8; 32], Failure> {
+    let mut seed = [0; 32];
+    let filled = aws_lc_rs::rand::fill(&mut seed);
+    filled.map_err(|_| Failure::error("the system gives no randomness"))?;
+    Ok(seed)
 }
 
 /// Which keys differ, by whether they hold at once.

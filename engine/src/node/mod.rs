@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairhaul_core::door::descriptors::Shares;
+use fairhaul_core::door::memory_shares::MemoryShares;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::units::ByteCount;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -22,7 +23,7 @@ use tracing::{info, warn};
 
 use crate::content::Tree;
 use crate::content::scan::Scanned;
-use crate::control::api::{Call, Failure};
+use crate::control::api::{self, Call, Failure};
 use crate::control::metrics::Metrics;
 use crate::control::serve::{Control, Endpoints, Handles, Places};
 use crate::driver::{self, Inbox};
@@ -38,9 +39,11 @@ mod bans;
 mod calling;
 mod changing;
 mod commands;
+mod content;
 mod contents;
 mod doors;
 mod ending;
+mod entering;
 mod exchange;
 mod getting;
 mod hearing;
@@ -48,7 +51,10 @@ mod host;
 mod keeper;
 mod life;
 mod limits;
+mod memory_limit;
 mod moving;
+mod offers;
+mod own;
 mod paths;
 mod peers;
 mod placing;
@@ -97,6 +103,8 @@ pub(crate) enum Happening {
     Knock(Option<(TcpStream, SocketAddr)>),
     /// A handshake is over.
     Met(Box<doors::Met>),
+    /// A caller that was unknown is written down as trusted, or cannot be.
+    FirstMet(Box<trust::FirstMet>),
     /// A chunk was written, or not.
     Wrote {
         transfer: TransferId,
@@ -106,6 +114,10 @@ pub(crate) enum Happening {
         parts: Vec<(PeerId, ByteCount)>,
         result: Result<(), StoreError>,
     },
+    /// An inbox was looked at.
+    Looked(offers::Looked),
+    /// A folder that a person named for a ticket was looked at.
+    Named(Call, api::Get, Result<(), String>),
     /// The manifest of a content was read, if it is the right one.
     Described(
         u32,
@@ -140,6 +152,7 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         warn!(%error, "core dumps cannot be switched off");
     }
     let shares = descriptors(options.params.limits.connections.get());
+    let memory = memory(shares.sessions);
     // Half of the cores: the other half is for the disk and for whoever sends. More threads for
     // the same sessions wake each other, for fewer bytes per second and core.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -152,7 +165,7 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         .map_err(|error| Failure::error(format!("threads: {error}")))?;
     // On a worker like the sessions, and not on this thread: there every word between it and them
     // would wake a thread, and a transfer says two for each block.
-    let result = runtime.block_on(runtime.spawn(live(options, shares)));
+    let result = runtime.block_on(runtime.spawn(live(options, (shares, memory))));
     let result = result.unwrap_or_else(|ended| match ended.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
         Err(ended) => Err(Failure::error(format!("the node: {ended}"))),
@@ -187,9 +200,23 @@ fn descriptors(connections: u32) -> Shares {
     shares
 }
 
-async fn live(options: RunOptions, shares: Shares) -> Result<(), Failure> {
+/// The memory that the system lets this process take, shared out.
+fn memory(sessions: usize) -> MemoryShares {
+    let limit = memory_limit::of_this_process();
+    let shares = MemoryShares::of(limit, sessions);
+    if shares != MemoryShares::default() {
+        let (limit, held) = (limit.unwrap_or(u64::MAX), shares.held);
+        info!(limit, held, "less memory for peers than without a limit");
+    }
+    shares
+}
+
+async fn live(
+    options: RunOptions,
+    (shares, memory): (Shares, MemoryShares),
+) -> Result<(), Failure> {
     let node = options.params.node.clone();
-    let data = node.data.to_path_buf();
+    let data = node.data.clone();
     let storage = |what: &str, error: &dyn std::fmt::Display| {
         Failure::storage(format!("{}: {what}: {error}", data.display()))
     };
@@ -234,7 +261,7 @@ async fn live(options: RunOptions, shares: Shares) -> Result<(), Failure> {
         &listener,
         (metrics, events),
         sender.clone(),
-        shares,
+        (shares, memory),
     )?;
     let accepting = tokio::spawn(doors::accept(listener, host.doors.room(), sender));
     let watching = tokio::spawn(signals(people.clone()));
@@ -248,6 +275,8 @@ async fn live(options: RunOptions, shares: Shares) -> Result<(), Failure> {
     for task in [accepting, watching, ticking, calling] {
         task.abort();
     }
+    // Whoever still has something to tell waits for nobody.
+    drop(inbox);
     let ended = host.end().await;
     let _ = stop_control.send(());
     let _ = control.await;

@@ -18,9 +18,11 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use super::Happening;
-use super::contents::{Content, Kept, Remembered, Role, Stage};
+use super::content::{Content, Kept, Role, Stage};
+use super::contents::Remembered;
 use super::host::Host;
 use super::placing::{Opening, Prepared};
+use super::pushing::READ_MANIFEST;
 use super::shelf::ManifestShelf;
 use crate::content::Tree;
 use crate::content::manifest::content_id;
@@ -109,6 +111,10 @@ impl Host {
         let content = self.contents.add(id, kept, shelf, self.clock.now());
         content.begun = begun;
         let number = content.number;
+        self.hold_manifest(number, if tree.is_some() { READ_MANIFEST } else { 1 });
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
         if paused {
             content.stage = Stage::Paused(None);
             return;
@@ -253,6 +259,7 @@ impl Host {
             state: PathBuf::new(),
             tree,
             files: Arc::clone(&self.files),
+            own: self.own.clone(),
         };
         let id = content.id;
         let state = self.contents.path(&id, "state");
@@ -278,11 +285,13 @@ impl Host {
             tree,
             have,
             others,
+            device,
         } = match result {
             Ok(ready) => ready,
             Err(error) => return self.stop_for(number, &error),
         };
         (content.begun, content.trouble) = (true, None);
+        content.device = device;
         if let Some(name) = tree.name() {
             name.clone_into(&mut content.kept.name);
         }

@@ -19,7 +19,7 @@ use tokio::task::AbortHandle;
 use crate::control::metrics::PeerMetrics;
 use crate::identity::PublicKey;
 use crate::params::PeerParams;
-use crate::session::{Outgoing, Partial, Shared, cost};
+use crate::session::{Held, Outgoing, Partial, Shared, cost};
 use crate::transport::{GreetError, TransportError};
 
 /// Contents of one peer whose names are kept until we take part in them.
@@ -131,6 +131,8 @@ pub(crate) struct Link {
     pub(crate) reader: AbortHandle,
     /// What the peer calls the contents it takes part in.
     pub(crate) names: BTreeMap<TransferId, ContentId>,
+    /// Bitfields that are kept of it, in the books of memory.
+    pub(crate) claimed: Held,
 }
 
 impl Link {

@@ -12,8 +12,10 @@ use fairhaul_core::library::{self, Filling, Next, Wished};
 use fairhaul_core::message::Verdict;
 use fairhaul_core::node::Input;
 
-use super::contents::{Content, Placed, Role, Stage, Wish};
+use super::content::{Content, Placed, Role, Stage, Wish};
 use super::host::Host;
+use super::offers::device_of;
+use super::own::Own;
 use crate::content::Tree;
 use crate::content::scan::Stamp;
 use crate::store::{OpenFiles, Receive, Store, StoreError, patiently};
@@ -30,6 +32,8 @@ pub(super) struct Opening {
     pub(super) tree: Arc<Tree>,
     /// What all stores of the node keep open together.
     pub(super) files: Arc<OpenFiles>,
+    /// What is never served.
+    pub(super) own: Own,
 }
 
 /// A content that was opened.
@@ -39,6 +43,8 @@ pub(crate) struct Prepared {
     /// What is there, and verified.
     pub(super) have: Bitfield,
     pub(super) others: Vec<(PathBuf, Arc<Store>)>,
+    /// The file system of the folder.
+    pub(super) device: Option<u64>,
 }
 
 impl Opening {
@@ -55,6 +61,7 @@ impl Opening {
         }
         let (store, have) = patiently(|| self.fill(), StoreError::is_out)?;
         Ok(Prepared {
+            device: device_of(self.role.folder()),
             store,
             tree: self.tree,
             have,
@@ -103,7 +110,11 @@ impl Opening {
     fn serve(&self, role: &Role) -> Result<Store, StoreError> {
         let tree = Arc::clone(&self.tree);
         match role {
-            Role::Shared { root, stamps } => Store::share(tree, root, stamps, &self.files),
+            Role::Shared { root, stamps } => {
+                let refused = self.own.refuse_kept(root, &tree);
+                refused.map_err(StoreError::Own)?;
+                Store::share(tree, root, stamps, &self.files)
+            }
             Role::Fetched { into, .. } => {
                 let unknown = unknown(&tree);
                 Store::share(tree, into, &unknown, &self.files)

@@ -1,20 +1,16 @@
-//! Pushes that come: what peers offer, and what becomes of it.
+//! Pushes that come: what becomes of what was accepted.
 //!
 //! Carries the facts to `fairhaul_core::door::push`, which decides.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fairhaul_core::door::memory::Kind;
-use fairhaul_core::door::push::{self, Here, Inbox};
+use fairhaul_core::door::push;
 use fairhaul_core::id::PeerId;
-use fairhaul_core::manifest::ContentId;
-use fairhaul_core::message::{Message, Offer, Verdict};
-use fairhaul_core::node::Input;
+use fairhaul_core::message::Verdict;
 use tracing::warn;
 
-use super::STATE;
-use super::contents::{Content, Kept, Stage, Wish};
+use super::content::{Content, Stage};
 use super::host::Host;
 use super::shelf::ManifestShelf;
 use crate::content::path::shown;
@@ -22,118 +18,13 @@ use crate::content::{Kind as EntryKind, Tree};
 use crate::control::api::Failure;
 
 /// A manifest in memory beside what was read from it, as a multiple of its length (limit L8).
-const READ_MANIFEST: u64 = 5;
+pub(super) const READ_MANIFEST: u64 = 5;
 /// Of whom something is held that no peer can give back.
 const NOBODY: PeerId = PeerId(u32::MAX);
 
-/// Pushes of one peer that may be under way at once.
-const PUSHES_MAX: usize = 64;
-
 impl Host {
-    /// A peer offers a content: fetch it if the peer may push.
-    pub(super) fn offered(&mut self, peer: PeerId, offer: &Offer) {
-        let id = offer.content;
-        let params = self.peers.at(peer).params.as_ref();
-        let may_push = params.is_some_and(|params| params.accept.is_some());
-        // Who may not push learns nothing of what is here (H2).
-        let known = self.contents.find(&id).filter(|_| may_push);
-        let number = known.map(|content| content.number);
-        // What is here says itself how long it is, whatever the offer says.
-        let tree = known.and_then(|content| content.files.as_ref().map(|(_, tree)| tree));
-        let bytes = tree.map_or(offer.bytes, |tree| space_of(tree));
-        let offer = &Offer {
-            bytes,
-            ..offer.clone()
-        };
-        let (verdict, folder) = self.allowance(peer, offer, number);
-        if verdict != Verdict::Accepted {
-            return self.answer(peer, id, verdict);
-        }
-        let key = self.peers.at(peer).key.to_string();
-        let mut wish = Wish::new(folder, false, false);
-        (wish.place.from, wish.place.offered) = (Some(key), bytes);
-        wish.offered.push(peer);
-        self.answer(peer, id, Verdict::Accepted);
-        if let Some(number) = number {
-            return self.place(number, wish, offer.manifest_bytes);
-        }
-        let place = wish.place;
-        let mut kept = Kept::new(offer.name.to_string(), offer.manifest_bytes, place.role);
-        (kept.from, kept.offered) = (place.from, place.offered);
-        let number = self.fetch(id, kept, None);
-        let now = self.clock.now();
-        if let Some(content) = self.contents.at_mut(number) {
-            // Charged before a byte of it comes, and given back when it is read or given up.
-            let held = self
-                .budget
-                .hold(peer, Kind::Announced, offer.manifest_bytes);
-            content.held = Some(held);
-            content.offered.push(peer);
-            content.fed = now;
-        }
-    }
-
-    fn answer(&mut self, peer: PeerId, content: ContentId, verdict: Verdict) {
-        let message = Message::Verdict { content, verdict };
-        self.tell(Input::Say { peer, message });
-    }
-
-    /// What becomes of an offer, and where the content goes.
-    fn allowance(&self, peer: PeerId, offer: &Offer, known: Option<u32>) -> (Verdict, PathBuf) {
-        let row = self.peers.at(peer);
-        let folder = row
-            .params
-            .as_ref()
-            .and_then(|params| params.accept.as_ref());
-        let data = &*self.settings.params.node.data;
-        let key = row.key.to_string();
-        let charged = |content: &&Content| content.charged_to(&key) > 0;
-        let target = folder.map_or_else(PathBuf::new, |folder| data.join(&**folder));
-        // What is in that folder already, or on its way to it, costs no more room.
-        let known = known.and_then(|number| self.contents.at(number));
-        let here = match known {
-            Some(content) if content.goes_to(&target) => Here::Coming,
-            _ => Here::Nothing,
-        };
-        let underway = |content: &&Content| content.stage != Stage::Whole;
-        // One that was given up takes of the quota, and no place.
-        let active = |content: &&Content| {
-            content.is_coming_push() && !matches!(content.stage, Stage::Failed(_))
-        };
-        let coming: u64 = self
-            .contents
-            .iter()
-            .filter(underway)
-            .map(Content::lacking)
-            .sum();
-        let free = rustix::fs::statvfs(data).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize);
-        let inbox = Inbox {
-            accepts: folder.is_some(),
-            quota_left: self
-                .quota(peer)
-                .map_or(u64::MAX, |(quota, used)| quota.saturating_sub(used)),
-            disk_left: free.saturating_sub(coming),
-            bytes_max: None,
-            active: self.contents.iter().filter(charged).filter(active).count(),
-            active_max: PUSHES_MAX,
-            memory: self.budget.books().admits(peer, offer.manifest_bytes),
-            here,
-        };
-        let verdict = push::judge(offer, &inbox);
-        let folder = target;
-        if verdict == Verdict::Accepted {
-            let made = std::fs::create_dir_all(&folder).map_err(|error| error.to_string());
-            let made = made.and_then(|()| self.not_our_own(&folder));
-            if let Err(error) = made {
-                warn!(folder = %folder.display(), %error, "the inbox cannot be used");
-                return (Verdict::Failed, folder);
-            }
-        }
-        (verdict, folder)
-    }
-
     /// What a peer may push in all and what it has pushed, in bytes; none sets no limit.
-    fn quota(&self, peer: PeerId) -> Option<(u64, u64)> {
+    pub(super) fn quota(&self, peer: PeerId) -> Option<(u64, u64)> {
         let row = self.peers.at(peer);
         let quota = row.params.as_ref()?.quota.get()?;
         let key = row.key.to_string();
@@ -152,13 +43,23 @@ impl Host {
             return self.prepare(number, tree);
         }
         content.kept.offered = space_of(&tree);
-        // It stays in memory, whoever is connected.
-        let bytes = content.kept.manifest_bytes.saturating_mul(READ_MANIFEST);
-        content.held = Some(self.budget.hold(NOBODY, Kind::Announced, bytes));
+        self.hold_manifest(number, READ_MANIFEST);
         if pusher.is_some_and(|peer| self.is_over_quota(peer)) {
             return self.end_push(number, Verdict::Quota);
         }
         self.prepare(number, tree);
+    }
+
+    /// The manifest of a push stays in memory, whoever is connected, `times` over. That of an
+    /// earlier run is read already, or is still to come.
+    pub(super) fn hold_manifest(&mut self, number: u32, times: u64) {
+        let Some(content) = self.contents.at_mut(number) else {
+            return;
+        };
+        if content.kept.from.is_some() {
+            let bytes = content.kept.manifest_bytes.saturating_mul(times);
+            content.held = Some(self.budget.hold(NOBODY, Kind::Announced, bytes));
+        }
     }
 
     fn is_over_quota(&self, peer: PeerId) -> bool {
@@ -222,19 +123,6 @@ impl Host {
         }
     }
 
-    /// Refuses a folder in which the node keeps its own state, or that holds it, by whatever links
-    /// it is named: what is written there would be taken for state at the next start.
-    pub(super) fn not_our_own(&self, folder: &Path) -> Result<(), String> {
-        let folder = std::fs::canonicalize(folder).map_err(|error| error.to_string())?;
-        let data = std::fs::canonicalize(&*self.settings.params.node.data);
-        let data = data.map_err(|error| error.to_string())?;
-        if data.starts_with(&folder) || folder.starts_with(data.join(STATE)) {
-            let folder = folder.display();
-            return Err(format!("{folder} is where this node keeps its own state"));
-        }
-        Ok(())
-    }
-
     /// Tells who offered a content what became of it at last.
     pub(super) fn judge(&mut self, number: u32, verdict: Verdict) {
         let Some(content) = self.contents.at_mut(number) else {
@@ -248,7 +136,7 @@ impl Host {
 }
 
 /// What a content takes on disk.
-fn space_of(tree: &Tree) -> u64 {
+pub(super) fn space_of(tree: &Tree) -> u64 {
     let lens = tree.entries().iter().map(|entry| match entry.kind {
         EntryKind::File { bytes, .. } => bytes,
         EntryKind::EmptyDirectory => 0,

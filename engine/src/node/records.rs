@@ -10,7 +10,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::uplink::Target;
 use tracing::error;
 
-use super::contents::Content;
+use super::content::Content;
 use super::host::Host;
 use super::settings::Settings;
 use crate::control::api::Failure;

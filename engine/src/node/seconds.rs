@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
+use fairhaul_core::id::PeerId;
 use fairhaul_core::node::Input;
 use tokio::task::spawn_blocking;
 
 use super::Happening;
-use super::contents::Stage;
+use super::content::Stage;
 use super::host::Host;
 use crate::store::{StoreError, patiently};
 use fairhaul_core::uplink::Target;
@@ -25,6 +26,16 @@ impl Host {
             traffic.before = (traffic.up, traffic.down);
         }
         self.watch.second();
+        let linked: Vec<PeerId> = self.peers.linked().map(|(peer, _)| peer).collect();
+        for peer in linked {
+            // Contents that are gone here took bitfields of theirs with them.
+            self.count_claims(peer);
+        }
+        let held = self.budget.books().held();
+        self.watch
+            .metrics
+            .held_bytes
+            .set(i64::try_from(held).unwrap_or(i64::MAX));
         for content in self.contents.iter_mut() {
             content.rate = content.came - content.before;
             content.before = content.came;

@@ -10,7 +10,7 @@ use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 
-use super::contents::{Content, Stage};
+use super::content::{Content, Stage};
 use super::host::Host;
 use crate::control::api::{Call, Failure, Phase, Progress, Sent};
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use fairhaul_config::amount::{Bounded, RateLimit, SizeLimit, TimeBetween, UploadLimit};
 use fairhaul_core::block_size;
+use fairhaul_core::door::memory_shares::MemoryShares;
 use fairhaul_core::id::GroupId;
 use fairhaul_core::node::{Asking, Guard};
 use fairhaul_core::time::Span;
@@ -23,6 +24,9 @@ const WINDOWS: (ByteCount, ByteCount) = (ByteCount::mib(8), ByteCount::mib(1));
 /// Credit of a round where the rate is found while the node runs: a block of 50 Mbit/s. The
 /// largest block, which a round gives where nobody limits the rate, would be 42 ms there.
 const QUANTUM_FOUND: ByteCount = ByteCount::kib(16);
+
+/// One part in this many of what peers may make the node hold is for their bitfields.
+const CLAIMS_PART: u64 = 4;
 
 /// What a node was told about limits, as far as the core has to be told again.
 #[derive(Debug)]
@@ -64,7 +68,12 @@ impl Settings {
     }
 
     /// What the core is made with.
-    pub(crate) fn setup(&self, seed: [u8; 32]) -> Setup {
+    pub(crate) fn setup(&self, seed: [u8; 32], memory: MemoryShares) -> Setup {
+        let guard = Guard {
+            held: ByteCount::new(memory.receive),
+            claims: ByteCount::new(memory.held / CLAIMS_PART),
+            ..Guard::default()
+        };
         let policy = &self.params.policy;
         let limits = &self.params.limits;
         Setup {
@@ -90,7 +99,7 @@ impl Settings {
             pipeline: policy.pipeline.map(Bounded::get),
             download: limits.download.get(),
             asking: Asking::default(),
-            guard: Some(Guard::default()),
+            guard: Some(guard),
             seed,
         }
     }

@@ -8,7 +8,7 @@ use fairhaul_core::id::PeerId;
 use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::{Hold, Share, Target};
 
-use super::contents::{Content, Stage};
+use super::content::{Content, Stage};
 use super::host::Host;
 use crate::control::api::{
     self, Direction, FlowStatus, LimitStatus, Moved, Moves, NodeStatus, PeerStatus, Phase,

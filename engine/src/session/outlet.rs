@@ -1,10 +1,12 @@
 //! The writing half of a session.
 //!
-//! Decides how control messages are put together; blocks go out one by one, in the order in
-//! which they were given, so that the discipline's order is the connection's.
+//! Decides how control messages and small blocks are put together. Everything goes out in the order
+//! in which it was given, so that the discipline's order is the connection's.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fairhaul_core::id::{ChunkIndex, TransferId};
 use fairhaul_core::message::Message;
@@ -12,13 +14,19 @@ use fairhaul_core::units::ByteCount;
 use fairhaul_core::wire;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::{End, HEAD, News, Outgoing, Seat, Shared};
 use crate::node::Happening;
 use crate::transport::Writer;
 
-/// Control messages are put together up to this many bytes before they are sent.
+/// What is small is put together up to this many bytes before it is sent: a peer may ask for a
+/// thousand chunks of a few bytes each, and every call of the system costs as much as copying this.
 const BATCH: usize = 16 * 1024;
+
+/// A connection that takes nothing for so long stands still: ten times what a full window takes to
+/// drain. Whoever never reads has a part of the node's window for this long and no longer.
+const STALL: Duration = Duration::from_millis(100);
 
 /// Writes what a session is given until it is closed or breaks.
 pub(crate) async fn write<S: AsyncRead + AsyncWrite + Unpin + Send>(
@@ -34,6 +42,7 @@ pub(crate) async fn write<S: AsyncRead + AsyncWrite + Unpin + Send>(
         seat,
         news,
         batch: Vec::with_capacity(BATCH),
+        blocks: Vec::new(),
         reported: 0,
     };
     if let Err(error) = outlet.run(&mut outgoing).await {
@@ -48,6 +57,8 @@ struct Outlet<S> {
     seat: Seat,
     news: mpsc::Sender<Happening>,
     batch: Vec<u8>,
+    /// Blocks in the batch.
+    blocks: Vec<(TransferId, ByteCount)>,
     /// Bytes on the socket that were reported.
     reported: u64,
 }
@@ -84,6 +95,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Outlet<S> {
                 len,
                 bytes,
             } => {
+                if !bytes.is_finished() {
+                    // What is at hand waits for no disk.
+                    self.flush().await?;
+                }
                 let read = bytes.await.flatten().map_err(io::Error::other)?;
                 match read {
                     Ok(buffer) => self.block(transfer, chunk, (offset, len), buffer).await?,
@@ -126,34 +141,83 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Outlet<S> {
             offset,
             len,
         };
+        if buffer.len() < BATCH {
+            wire::encode(&head, &mut self.batch);
+            self.batch.extend_from_slice(&buffer[HEAD..]);
+            self.shared.pool.put(buffer);
+            self.blocks.push((transfer, len));
+            if self.batch.len() >= BATCH {
+                self.flush().await?;
+            }
+            return Ok(());
+        }
         // What waits goes first, and small: the block follows in one piece.
         self.flush().await?;
         wire::encode(&head, &mut self.batch);
         buffer[..HEAD].copy_from_slice(&self.batch);
         self.batch.clear();
-        self.writer.write(&buffer).await?;
+        put(&mut self.writer, &buffer, self.seat, &self.news).await?;
         self.shared.pool.put(buffer);
-        let written = self.writer.written();
-        let beside = (written - self.reported).saturating_sub(len.get());
-        self.reported = written;
-        let news = News::Sent {
-            transfer,
-            len,
-            beside,
-        };
-        self.tell(news).await
+        self.report(transfer, len, ByteCount::ZERO).await
     }
 
     async fn flush(&mut self) -> io::Result<()> {
         if !self.batch.is_empty() {
-            self.writer.write(&self.batch).await?;
+            put(&mut self.writer, &self.batch, self.seat, &self.news).await?;
             self.batch.clear();
+            let mut rest: ByteCount = self.blocks.iter().map(|(_, len)| *len).sum();
+            for (transfer, len) in std::mem::take(&mut self.blocks) {
+                rest = rest.saturating_sub(len);
+                self.report(transfer, len, rest).await?;
+            }
         }
         self.writer.flush().await
     }
 
+    /// The last byte of a block has left. `others` follow it, which left with it: what belongs to
+    /// no block is said with the first of them.
+    async fn report(
+        &mut self,
+        transfer: TransferId,
+        len: ByteCount,
+        others: ByteCount,
+    ) -> io::Result<()> {
+        let written = self.writer.written() - others.get();
+        let beside = (written - self.reported).saturating_sub(len.get());
+        self.reported = written;
+        self.tell(News::Sent {
+            transfer,
+            len,
+            beside,
+        })
+        .await
+    }
+
     async fn tell(&self, news: News) -> io::Result<()> {
-        let told = self.news.send(Happening::Session(self.seat, news)).await;
-        told.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the node has stopped"))
+        tell(news, self.seat, &self.news).await
     }
 }
+
+/// Writes, and says so if the connection takes nothing for long: what it holds up is not to hold up
+/// the others too.
+async fn put<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    writer: &mut Writer<S>,
+    bytes: &[u8],
+    seat: Seat,
+    news: &mpsc::Sender<Happening>,
+) -> io::Result<()> {
+    let mut writing = pin!(writer.write(bytes));
+    if let Ok(written) = timeout(STALL, &mut writing).await {
+        return written;
+    }
+    tell(News::Stalled, seat, news).await?;
+    writing.await
+}
+
+async fn tell(what: News, seat: Seat, news: &mpsc::Sender<Happening>) -> io::Result<()> {
+    let told = news.send(Happening::Session(seat, what)).await;
+    told.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the node has stopped"))
+}
+
+#[cfg(test)]
+mod tests;

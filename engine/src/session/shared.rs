@@ -5,29 +5,42 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fairhaul_core::door::memory::{Kind, Memory};
+use fairhaul_core::door::memory_shares::MemoryShares;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::intake::{Begun, Partial};
-
-/// Buffers kept for the next chunk, in bytes.
-const POOL_MAX: usize = 64 * 1024 * 1024;
-
-/// Bytes of chunks that are kept although nobody sends the rest. The core keeps less of them in its
-/// books (a quarter of limit L4); what is beyond is what it has not heard of yet.
-const BEGUN_MAX: usize = 64 * 1024 * 1024;
+use super::begun::{Begun, Partial};
 
 /// Buffers of chunks, used again: new pages cost more than the bytes that go into them. And the
 /// first bytes of chunks, for whatever session brings the rest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pool {
+    /// Bytes of buffers that are kept for the next chunk, and as many of chunks of which nobody
+    /// sends the rest. The core keeps less of those in its books (a quarter of what it may ask
+    /// for); what is beyond is what it has not heard of yet.
+    most: usize,
     buffers: Mutex<(Vec<Vec<u8>>, usize)>,
     begun: Mutex<Vec<Partial>>,
 }
 
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new(MemoryShares::default().pool)
+    }
+}
+
 impl Pool {
+    /// An empty one that keeps so many bytes of each kind.
+    pub(crate) fn new(most: u64) -> Self {
+        Self {
+            most: usize::try_from(most).unwrap_or(usize::MAX),
+            buffers: Mutex::default(),
+            begun: Mutex::default(),
+        }
+    }
+
     /// A buffer with room for `len` bytes, if one is at hand. What is in it means nothing.
     pub(crate) fn take(&self, len: usize) -> Vec<u8> {
         let mut guard = self.buffers.lock().expect("nobody panics with a buffer");
@@ -60,7 +73,7 @@ impl Pool {
                 *held.entry(kept.of).or_default() += kept.bytes.capacity();
             }
             let most = held.iter().max_by_key(|(_, bytes)| **bytes);
-            let Some((&most, _)) = most.filter(|_| held.values().sum::<usize>() > BEGUN_MAX) else {
+            let Some((&most, _)) = most.filter(|_| held.values().sum::<usize>() > self.most) else {
                 return;
             };
             let oldest = begun.iter().position(|kept| kept.of == most);
@@ -88,7 +101,7 @@ impl Pool {
     pub(crate) fn put(&self, buffer: Vec<u8>) {
         let mut guard = self.buffers.lock().expect("nobody panics with a buffer");
         let (buffers, held) = &mut *guard;
-        if *held + buffer.capacity() <= POOL_MAX {
+        if *held + buffer.capacity() <= self.most {
             *held += buffer.capacity();
             buffers.push(buffer);
         }
@@ -112,6 +125,14 @@ pub(crate) struct Held {
 }
 
 impl Budget {
+    /// An empty one of a node whose memory is divided so.
+    pub(crate) fn new(shares: MemoryShares) -> Self {
+        Self {
+            books: Mutex::new(Memory::new(shares)),
+            less: Notify::default(),
+        }
+    }
+
     /// `bytes` are held of `peer`.
     pub(crate) fn hold(self: &Arc<Self>, peer: PeerId, kind: Kind, bytes: u64) -> Held {
         self.books().hold(peer, kind, bytes);
@@ -142,7 +163,10 @@ impl Budget {
 
 impl Held {
     /// Other than before, so many bytes are held.
-    pub(super) fn resize(&mut self, bytes: u64) {
+    pub(crate) fn resize(&mut self, bytes: u64) {
+        if bytes == self.bytes {
+            return;
+        }
         let mut books = self.budget.books();
         if bytes > self.bytes {
             books.hold(self.peer, self.kind, bytes - self.bytes);

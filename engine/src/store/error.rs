@@ -52,6 +52,9 @@ pub enum StoreError {
         /// Which of the two.
         which: &'static str,
     },
+    /// It is one of the node's own files, or a folder of those.
+    #[error("{0}")]
+    Own(String),
     /// Something that is not part of this transfer has the name that an entry needs.
     #[error("{path} exists already; it stays as it is unless overwriting is asked for")]
     Exists {

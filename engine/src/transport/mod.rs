@@ -69,6 +69,8 @@ pub enum TransportError {
 #[derive(Clone)]
 pub struct Endpoint {
     configs: Arc<Configs>,
+    /// Bytes of a stream's buffer in each direction.
+    buffer: usize,
 }
 
 /// A stream to a peer whose key is proved.
@@ -90,7 +92,17 @@ impl Endpoint {
     pub fn new(identity: &Identity) -> Result<Self, TransportError> {
         let configs = Configs::new(identity).map_err(TransportError::Tls)?;
         let configs = Arc::new(configs);
-        Ok(Self { configs })
+        let buffer = stream::BUFFER;
+        Ok(Self { configs, buffer })
+    }
+
+    /// The same with buffers of so many bytes, in each direction of each stream, where memory is
+    /// short: 32 KiB and what two records add to that at least.
+    #[must_use]
+    pub fn with_buffers(self, bytes: u64) -> Self {
+        let bytes = usize::try_from(bytes).unwrap_or(stream::BUFFER);
+        let buffer = bytes.clamp(stream::BUFFER_MIN, stream::BUFFER);
+        Self { buffer, ..self }
     }
 
     /// The key that peers see.
@@ -145,7 +157,8 @@ impl Endpoint {
             Some(expected) => self.configs.dial(expected),
             None => self.configs.accept(),
         };
-        handshake(stream, tls.map_err(TransportError::Tls)?, first).await
+        let tls = tls.map_err(TransportError::Tls)?;
+        handshake(stream, tls, first, self.buffer).await
     }
 }
 
@@ -154,13 +167,14 @@ async fn handshake<S>(
     stream: S,
     mut tls: Tls,
     first: Option<Duration>,
+    buffer: usize,
 ) -> Result<Secure<S>, TransportError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let begun = Instant::now();
     let (mut read, mut write) = tokio::io::split(stream);
-    let mut incoming = Incoming::bounded(GREETING_BYTES);
+    let mut incoming = Incoming::bounded(GREETING_BYTES, buffer);
     let mut out = Outgoing::default();
     let mut left = Vec::new();
     let mut written = 0;

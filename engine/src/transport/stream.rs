@@ -13,14 +13,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, Wr
 
 use super::tls::{Outgoing, RecordError, Standing, Tls};
 
-/// Bytes that are received at once. It bounds the memory of a reader.
-const RECEIVE: usize = 256 * 1024;
-/// Bytes that are encrypted at once, and then sent with as few calls as the socket allows.
-const SEND: usize = 256 * 1024;
+/// Bytes that are received at once, and as many that are encrypted at once and then sent with as
+/// few calls as the socket allows, where memory is not short. They bound the memory of a stream.
+pub(super) const BUFFER: usize = 256 * 1024;
 /// Bytes of the largest record (RFC 8446, section 5.2). No buffer may be smaller.
 const RECORD_MAX: usize = 5 + 16 * 1024 + 256;
 
-const _: () = assert!(RECEIVE >= 2 * RECORD_MAX);
+/// The least of such a buffer.
+pub(super) const BUFFER_MIN: usize = 2 * RECORD_MAX;
+
+const _: () = assert!(BUFFER >= BUFFER_MIN);
 
 /// Why bytes cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -66,14 +68,18 @@ pub(super) struct Incoming {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes that are received at once.
+    most: usize,
     /// Bytes that may still come, and how many were allowed; none if there is no bound.
     allowance: Option<(usize, usize)>,
 }
 
 impl Incoming {
     /// A small one, for so many bytes in all until [`Incoming::unbound`].
-    pub(super) fn bounded(bytes: usize) -> Self {
+    /// After that `most` bytes are received at once.
+    pub(super) fn bounded(bytes: usize, most: usize) -> Self {
         Self {
+            most,
             bytes: Vec::new(),
             start: 0,
             end: 0,
@@ -105,12 +111,13 @@ impl Incoming {
         let most = match self.allowance {
             Some((0, all)) => return Err(ReadError::TooMuch(all)),
             Some((left, _)) => left,
-            None => RECEIVE,
+            None => self.most,
         };
-        if self.bytes.len() < RECEIVE && self.allowance.is_none() {
-            self.bytes.resize(RECEIVE, 0);
-        } else if self.bytes.len() < self.end + most && self.bytes.len() < RECEIVE {
-            self.bytes.resize((self.end + most).min(RECEIVE), 0);
+        let whole = self.most;
+        if self.bytes.len() < whole && self.allowance.is_none() {
+            self.bytes.resize(whole, 0);
+        } else if self.bytes.len() < self.end + most && self.bytes.len() < whole {
+            self.bytes.resize((self.end + most).min(whole), 0);
         }
         if self.bytes.len() - self.end < RECORD_MAX && self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
@@ -214,6 +221,8 @@ pub struct Writer<S> {
     io: WriteHalf<S>,
     state: Shared,
     out: Outgoing,
+    /// Bytes that are encrypted at once.
+    most: usize,
     written: u64,
 }
 
@@ -225,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite> Writer<S> {
     ///
     /// If the socket or the other half has failed.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        for part in bytes.chunks(SEND) {
+        for part in bytes.chunks(self.most) {
             self.send().await?;
             self.seal(part)?;
             self.send().await?;
@@ -307,6 +316,7 @@ pub(super) fn halves<S: AsyncRead + AsyncWrite>(
     closed: bool,
     written: u64,
 ) -> (Reader<S>, Writer<S>) {
+    let most = incoming.most;
     let state = Arc::new(Mutex::new(State {
         tls,
         answers: Outgoing::default(),
@@ -323,6 +333,7 @@ pub(super) fn halves<S: AsyncRead + AsyncWrite>(
         io: write,
         state,
         out: Outgoing::default(),
+        most,
         written,
     };
     (reader, writer)

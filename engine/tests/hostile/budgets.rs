@@ -18,10 +18,10 @@ use crate::content::{CHUNK, Content, noise, shared_chunks};
 use crate::evil::{Answer, Evil, Heard, Outcome, WANTED, connect};
 use crate::rig::{Rig, Since};
 
-const MIB: usize = 1024 * 1024;
+pub(crate) const MIB: usize = 1024 * 1024;
 
 /// The most memory that a node has had, in bytes.
-fn most_memory(rig: &Rig) -> usize {
+pub(crate) fn most_memory(rig: &Rig) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", rig.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib: usize = line
@@ -154,7 +154,7 @@ async fn requests_that_say_nothing_new_are_charged() {
 }
 
 /// A content of files of these lengths, of which nothing need be sent.
-fn tree_of(lens: impl Iterator<Item = u64>) -> Content {
+pub(crate) fn tree_of(lens: impl Iterator<Item = u64>) -> Content {
     let entry = |(at, bytes): (usize, u64)| Entry {
         path: format!("t/{at:06}").into(),
         kind: Kind::File {

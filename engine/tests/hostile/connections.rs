@@ -223,6 +223,41 @@ async fn who_never_reads_keeps_nobody_waiting() {
     assert_eq!(rig.connected().await, 2);
 }
 
+/// Forty of them have more waiting than all windows together. Others are served all the same, long
+/// before the minute is over after which the forty are closed.
+///
+/// Register: C6.
+/// Limit: L4, L5.
+#[tokio::test]
+async fn many_who_never_read_keep_nobody_waiting() {
+    let (deaf, honest) = ([(); 40].map(|()| Evil::new()), Evil::new());
+    let mut rig = Rig::new().knows("honest", honest.key, "");
+    for (at, deaf) in deaf.iter().enumerate() {
+        rig.list(&format!("deaf{at}"), deaf.key, "");
+    }
+    let rig = rig.start().await;
+    let len = 16 * 1024 * 1024;
+    let file = rig.path("f");
+    fs::write(&file, noise(len as usize, 3)).unwrap();
+    let content = rig.share(&file).await.content();
+    let chunks = shared_chunks(len);
+    let mut wires = Vec::new();
+    for deaf in &deaf {
+        let mut wire = deaf.enter(&rig).await;
+        wire.want(content, chunks).await;
+        for chunk in 0..chunks {
+            wire.request(chunk).await;
+        }
+        wires.push(wire);
+    }
+    let mut wire = honest.enter(&rig).await;
+    wire.want(content, chunks).await;
+    let one = len / u64::from(chunks);
+    wire.leech(0..chunks, 4, one, len / 4).await;
+    assert_eq!(rig.refused(Misbehaviour::Stalled.name()).await, 0);
+    assert_eq!(rig.connected().await, 41);
+}
+
 /// Register: C6.
 /// Limit: L7.
 #[tokio::test]

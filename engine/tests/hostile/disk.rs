@@ -5,13 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use fairhaul::content::ticket::Ticket;
-use fairhaul::control::api::{Failure, Got, TransferState, TransferStatus};
+use fairhaul::control::api::{
+    Direction, Failure, Got, Limit, Nothing, Request, Target, TransferState, TransferStatus,
+};
 
-use crate::content::noise;
+use crate::content::{noise, shared_chunks};
+use crate::evil::Evil;
 use crate::rig::Rig;
 
 const FILE: usize = 64 * 1024;
 const FILES: u8 = 240;
+
+/// A disk of its own, as `mount` takes it.
+const IN_MEMORY: &str = "-t tmpfs none";
 
 /// One that shares a folder of small files and a file, so slowly that neither is whole before its
 /// limit is lifted, and one that may fetch them, but does not run yet.
@@ -73,7 +79,7 @@ fn folder_is_whole(folder: &Path) -> bool {
 }
 
 /// Whether this process may mount at all.
-fn may_mount() -> bool {
+pub(crate) fn may_mount() -> bool {
     let mut command = Command::new("unshare");
     command.args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]);
     command.stdin(Stdio::null()).stderr(Stdio::null());
@@ -107,7 +113,7 @@ async fn a_disk_that_is_read_only_from_now_on_stops_its_transfer_alone_until_it_
         return;
     }
     let (seed, mut taker, [folder, file]) = seed().await;
-    taker.own_disk = true;
+    taker.mounted = Some(IN_MEMORY.to_owned());
     let taker = taker.start().await;
     taker.has_peers(1).await;
     let (into, beside) = (taker.target(), taker.path("beside"));
@@ -145,7 +151,7 @@ async fn a_disk_that_fills_up_pauses_its_transfer_alone_until_there_is_room() {
         return;
     }
     let (seed, mut taker, [folder, file]) = seed().await;
-    taker.own_disk = true;
+    taker.mounted = Some(IN_MEMORY.to_owned());
     let taker = taker.start().await;
     taker.has_peers(1).await;
     let (into, beside) = (taker.target(), taker.path("beside"));
@@ -169,6 +175,60 @@ async fn a_disk_that_fills_up_pauses_its_transfer_alone_until_there_is_room() {
     // Who waited has what it waited for, and nobody started anything again.
     got.unwrap();
     assert!(folder_is_whole(&seen.join("folder")));
+}
+
+/// A content lies whole in one folder and goes to another, whose disk fills up on the way. A peer
+/// has its chunks from the first one meanwhile, and the second goes on when there is room.
+///
+/// Register: P5, P11.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_keeps_nobody_from_what_lies_on_another() {
+    if !may_mount() {
+        eprintln!("skipped: this process may not mount");
+        return;
+    }
+    let leecher = Evil::new();
+    let (seed, taker, [folder, _]) = seed().await;
+    let mut taker = taker.knows("leecher", leecher.key, "");
+    taker.mounted = Some(IN_MEMORY.to_owned());
+    let taker = taker.start().await;
+    taker.has_peers(1).await;
+    let (into, beside) = (taker.target(), taker.path("beside"));
+    seed.uncap().await;
+    taker.get(&folder, &beside).await.unwrap();
+    // Half of the files are gone from there: they come from the seed again, slowly.
+    for number in 0..FILES / 2 {
+        fs::remove_file(beside.join(format!("folder/{number:03}"))).unwrap();
+    }
+    let limit = Limit {
+        target: Target::Node,
+        direction: Direction::Up,
+        rate_bytes_s: Some(500_000),
+    };
+    seed.ask::<Nothing>(Request::Limit(limit)).await;
+    let id = folder.content();
+    let fill = async {
+        let comes = |one: &TransferStatus| {
+            one.state != TransferState::Serving && one.done_bytes > FILE as u64 * 121
+        };
+        wait_for(&taker, &folder, "the rest comes", comes).await;
+        remount(&taker, "size=9m").await;
+        seed.uncap().await;
+        let stopped = |one: &TransferStatus| one.state == TransferState::Stopped;
+        wait_for(&taker, &folder, "it stands still", stopped).await;
+        let mut wire = leecher.enter(&taker).await;
+        let bytes = FILE as u64 * u64::from(FILES);
+        let chunks = shared_chunks(bytes);
+        wire.want(id, chunks).await;
+        let one = bytes / u64::from(chunks);
+        wire.leech(chunks / 2 + 1..chunks - 1, 2, one, bytes / 4)
+            .await;
+        wait_for(&taker, &folder, "it still stands still", stopped).await;
+        remount(&taker, "size=64m").await;
+    };
+    let (got, ()) = tokio::join!(taker.get(&folder, &into), fill);
+    got.unwrap();
+    assert!(folder_is_whole(&seen_by(&taker, &into).join("folder")));
 }
 
 /// The folder that a transfer goes to is removed, and made again later.

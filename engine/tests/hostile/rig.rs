@@ -88,9 +88,11 @@ pub(crate) struct Rig {
     pub(crate) patience: &'static str,
     /// Descriptors that the process may open; none sets no limit.
     pub(crate) descriptors: Option<u32>,
-    /// Whether the folder for what a person fetches is a disk of its own, which only the process
-    /// sees.
-    pub(crate) own_disk: bool,
+    /// What is mounted at the folder for what a person fetches, as `mount` takes it, if anything
+    /// is. Only the process sees it.
+    pub(crate) mounted: Option<String>,
+    /// The control group in which it runs, if that is not the one of the tests.
+    pub(crate) group: Option<PathBuf>,
     /// Whether it logs all that it can.
     pub(crate) logs_all: bool,
     /// Further arguments of `run`.
@@ -111,7 +113,8 @@ impl Rig {
             more: String::new(),
             patience: "2 min",
             descriptors: None,
-            own_disk: false,
+            mounted: None,
+            group: std::env::var_os("FAIRHAUL_TEST_CGROUP").map(PathBuf::from),
             logs_all: false,
             arguments: &[],
             child: None,
@@ -192,14 +195,15 @@ impl Rig {
     pub(crate) fn command(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_fairhaul");
         let mut command = match self.descriptors {
-            None if self.own_disk => {
+            None if self.mounted.is_some() => {
                 let mut namespace = Command::new("unshare");
-                let mount = "mount -t tmpfs none \"$0\" && exec \"$@\"";
-                namespace.args(["-m", "--propagation", "private", "sh", "-c", mount]);
+                let what = self.mounted.as_deref().unwrap_or_default();
+                let mount = format!("mount {what} \"$0\" && exec \"$@\"");
+                namespace.args(["-m", "--propagation", "private", "sh", "-c", &mount]);
                 namespace.arg(self.target()).arg(program);
                 namespace
             }
-            None => match std::env::var_os("FAIRHAUL_TEST_CGROUP") {
+            None => match &self.group {
                 None => Command::new(program),
                 // A group with a limit of memory: `scripts/engine/memory.sh`.
                 Some(group) => {
