@@ -137,8 +137,8 @@ async fn who_was_told_of_its_ban_is_banned_after_a_crash() {
     }
 }
 
-/// The disk stands still on which bans are written down. A liar is out at once, and is told when its
-/// ban is durable, or cannot be; nobody else waits.
+/// The disk stands still on which bans are written down. A liar is out at once, and is told when
+/// its ban is durable, or cannot be; nobody else waits.
 ///
 /// Register: J14, P11.
 #[tokio::test]

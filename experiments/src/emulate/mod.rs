@@ -1,7 +1,7 @@
 //! Real nodes under a scenario: the second world, and the third.
 //!
-//! Decides nothing about transfers: the nodes do, as they would for anybody. An [`Environment`] gives
-//! each peer of a scenario a machine; the player plays the scenario's times on it and writes
+//! Decides nothing about transfers: the nodes do, as they would for anybody. An [`Environment`]
+//! gives each peer of a scenario a machine; the player plays the scenario's times on it and writes
 //! down what happened, in the same record that a simulated run gives.
 //!
 //! [`Environment`]: environment::Environment

@@ -31,6 +31,10 @@ pub(super) struct Tree {
     pub(super) least: u64,
     /// Classes that got something to serve from below while they were held: who holds them may have
     /// had nobody to let go before.
+    #[expect(
+        clippy::box_collection,
+        reason = "mostly there is none, and a simulated crowd has an uplink for each of its peers"
+    )]
     pub(super) woken: Option<Box<BTreeSet<u32>>>,
 }
 
