@@ -16,7 +16,8 @@ use crate::rig::Rig;
 const HELD: &str = "fairhaul_held_bytes";
 
 /// Half of a push comes, and its sender goes away for good. A minute later it is set aside: it
-/// takes of the quota, and no memory. When it is offered again the rest is fetched, and nothing twice.
+/// takes of the quota, and no memory. When it is offered again the rest is fetched, and nothing
+/// twice.
 ///
 /// Register: D10. Limit: L4, L7.
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Rates by the trees of the policies: groups, peers and transfers at each source.
 //!
-//! A flow is a leaf of its source's tree. Rates come from [`crate::ideal`]; this file counts what
-//! each flow is served at them, and knows when that ends and when an order changes with it.
+//! A flow is a leaf of its source's tree. Rates come from [`crate::fluid_reference`]; this file
+//! counts what each flow is served at them, and knows when that ends and when an order changes.
 //!
 //! Cost: the flows that a change concerns, which are all of a source if an order decides there.
 
