@@ -129,8 +129,8 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Runs the command of this process and returns its exit code. A program that adds policies of its own
-/// calls this afterwards, and has all of `fairlab` with them: see `examples/my_discipline.rs`.
+/// Runs the command of this process and returns its exit code. A program that adds policies of its
+/// own calls this afterwards, and has all of `fairlab` with them: see `examples/my_discipline.rs`.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
