@@ -29,8 +29,9 @@ struct Members {
     /// It let others go that wait for another limit. One block is kept for them: limits that let
     /// the same member go at different times, and never together, would starve it.
     is_kept: bool,
-    /// Whom it holds back, by band and service: who has had least is first.
-    waiting: Vec<Member>,
+    /// Whom it holds back, by band and service: who has had least is first. And whether another
+    /// limit holds that one too.
+    waiting: Vec<(Member, bool)>,
     /// A narrow window passes somebody over who waits for another limit.
     is_elsewhere: bool,
     /// The least service of those that hang on this limit alone.
@@ -232,13 +233,21 @@ impl Uplink {
             _ if is_ranked => usize::MAX,
             room => usize::try_from(room).unwrap_or(usize::MAX),
         };
-        let released = room.min(members.waiting.len());
-        let someone_stays = members.is_elsewhere || released < members.waiting.len();
-        for member in &members.waiting[..released] {
+        let (mut left, mut is_kept, mut stay) = (room, members.is_kept, 0_usize);
+        for &(member, is_elsewhere) in &members.waiting {
+            // All that wait for another limit besides share the one block that is kept.
+            let is_free = is_elsewhere && is_kept;
+            if left == 0 && !is_free {
+                stay += 1;
+                continue;
+            }
+            left -= usize::from(!is_free);
+            is_kept |= is_elsewhere;
             self.tree.release(member.class, member.reason, now);
         }
+        let someone_stays = members.is_elsewhere || stay > 0;
         // Whether those that stay may go where nobody competes.
-        let may_be_more = !alone && (!members.is_kept || blocks > 1);
+        let may_be_more = !alone && (!is_kept || blocks > 1);
         if may_be_more {
             self.partial.insert(slot);
         } else {
@@ -248,7 +257,7 @@ impl Uplink {
             // Those who compete may be held by other limits: look again even if the bucket
             // will not hold more.
             let meter = self.entities.at(slot).meter.as_ref();
-            let next = taken + released as u64 + 1;
+            let next = taken.saturating_add((room - left) as u64) + 1;
             let next = meter.and_then(|meter| meter.ready_for(next, now));
             self.set_wake(slot, next.unwrap_or_else(|| now.saturating_add(PATIENCE)));
         }
@@ -280,15 +289,18 @@ impl Uplink {
                 // Its turn at the window would pass unused.
                 members.is_elsewhere = true;
             } else {
-                waiting.push((self.band(class), service, *member));
+                waiting.push((self.band(class), service, *member, others != 0));
                 // Who waits for something else besides does not keep its arrears.
                 if others == 0 {
                     members.least = members.least.min(service);
                 }
             }
         }
-        waiting.sort_unstable_by_key(|&(band, service, member)| (band, service, member.class));
-        members.waiting = waiting.into_iter().map(|(_, _, member)| member).collect();
+        waiting.sort_unstable_by_key(|&(band, service, member, _)| (band, service, member.class));
+        let waiting = waiting.into_iter();
+        members.waiting = waiting
+            .map(|(_, _, member, elsewhere)| (member, elsewhere))
+            .collect();
         members
     }
 
