@@ -235,8 +235,9 @@ impl Uplink {
         };
         let (mut left, mut is_kept, mut stay) = (room, members.is_kept, 0_usize);
         for &(member, is_elsewhere) in &members.waiting {
-            // All that wait for another limit besides share the one block that is kept.
-            let is_free = is_elsewhere && is_kept;
+            // Where nobody competes, all that wait for another limit share the one block that is
+            // kept: else one of them would have what another could use now.
+            let is_free = alone && is_elsewhere && is_kept;
             if left == 0 && !is_free {
                 stay += 1;
                 continue;
