@@ -111,13 +111,6 @@ impl TokenBucket {
         self.level = self.level.saturating_sub(units(cost.get()));
     }
 
-    /// Gives back at `now` what was taken for something that did not happen, up to the burst.
-    pub fn give_back(&mut self, cost: ByteCount, now: Time) {
-        self.advance(now);
-        let level = self.level.saturating_add(units(cost.get()));
-        self.level = level.min(units(self.burst));
-    }
-
     /// Takes `cost` at `now`, but no more than leaves a debt of `deepest`.
     pub fn spend_down_to(&mut self, cost: ByteCount, deepest: ByteCount, now: Time) {
         self.advance(now);

@@ -8,7 +8,6 @@ use super::{Action, Event, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
-use crate::peer::AskedChunk;
 use crate::time::Time;
 use crate::transfer::{Begun, Progress};
 use crate::units::ByteCount;
@@ -63,19 +62,19 @@ impl Node {
         };
         if transfer.had().has(chunk) {
             // Two sent it, and the other was faster: this one is owed nothing either.
-            self.forget(from, (id, chunk), Some(now), now);
+            self.forget(from, (id, chunk), Some(now));
             return self.ask(from, now);
         }
         let (others, kept) = transfer.stored(chunk, now);
         let complete = transfer.is_complete();
         for (peer, _) in &others {
-            self.withdraw(*peer, id, chunk, now);
+            self.withdraw(*peer, id, chunk);
         }
         let vain = others.into_iter().chain(kept.map(|len| (from, len)));
         for (peer, len) in vain.filter(|(_, len)| *len > ByteCount::ZERO) {
             self.discard(peer, id, (chunk, len));
         }
-        self.forget(from, (id, chunk), Some(now), now);
+        self.forget(from, (id, chunk), Some(now));
         for peer in self.peer_ids() {
             self.announce(peer, id, chunk);
         }
@@ -121,14 +120,14 @@ impl Node {
         if !transfer.had().has(chunk) {
             // It came whole, and is not stored after all.
             for peer in transfer.whole_of(chunk) {
-                let len = self.let_go(peer, id, chunk, now);
+                let len = self.let_go(peer, id, chunk);
                 self.came_in_vain(peer, len);
             }
             return self.ask_everybody(now);
         }
         // Two may have sent it, and what the slower one sent never came to the disk.
         for peer in self.peer_ids() {
-            self.forget(peer, (id, chunk), Some(now), now);
+            self.forget(peer, (id, chunk), Some(now));
         }
         let transfer = self.transfers.get_mut(id).expect("looked up above");
         self.missing += usize::from(again && transfer.is_complete());
@@ -194,7 +193,7 @@ impl Node {
         } else if let Some(state) = self.peer_mut(from) {
             state.conduct.lied = true;
         }
-        let len = self.let_go(from, id, chunk, now);
+        let len = self.let_go(from, id, chunk);
         self.came_in_vain(from, len);
         self.ask_everybody(now);
         if !several {
@@ -209,7 +208,7 @@ impl Node {
             return;
         };
         let begun = transfer.release(peer, chunk);
-        self.forget(peer, (id, chunk), None, now);
+        self.forget(peer, (id, chunk), None);
         let Some(begun) = begun else {
             return;
         };
@@ -261,17 +260,17 @@ impl Node {
 
     /// What `peer` was asked for is wanted again, from its beginning. Returns how much of it is
     /// lost.
-    fn let_go(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) -> ByteCount {
+    fn let_go(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex) -> ByteCount {
         let transfer = self.transfers.get_mut(id);
         let begun = transfer.and_then(|one| one.release(peer, chunk));
-        self.forget(peer, (id, chunk), None, now);
+        self.forget(peer, (id, chunk), None);
         begun.map_or(ByteCount::ZERO, |begun| begun.received)
     }
 
     /// We no longer want what we asked `peer` for.
-    pub(super) fn withdraw(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, now: Time) {
+    pub(super) fn withdraw(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex) {
         if self.peer(peer).is_some() {
-            self.forget(peer, (id, chunk), None, now);
+            self.forget(peer, (id, chunk), None);
             self.send(
                 peer,
                 Message::Cancel {
@@ -288,7 +287,6 @@ impl Node {
         peer: PeerId,
         (id, chunk): (TransferId, ChunkIndex),
         answered: Option<Time>,
-        now: Time,
     ) {
         let state = self.peers.get_mut(peer.index()).and_then(Option::as_mut);
         let Some(ask) = state.and_then(|state| state.forget(id, chunk, answered)) else {
@@ -296,11 +294,6 @@ impl Node {
         };
         self.asked -= 1;
         self.silence.may_change();
-        self.not_fetched(&ask, now);
-    }
-
-    /// What does not come counts for no cap: it is asked for once more.
-    pub(super) fn not_fetched(&mut self, ask: &AskedChunk, now: Time) {
-        self.paced.give_back(ask.len.saturating_sub(ask.came), now);
+        self.paced.give_back(&ask);
     }
 }

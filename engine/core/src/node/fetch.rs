@@ -67,7 +67,7 @@ impl Node {
         };
         let found = state.remotes.iter().filter(open).find_map(stuck);
         let (id, place, chunk, other) = found?;
-        self.withdraw(other, id, chunk, now);
+        self.withdraw(other, id, chunk);
         self.transfers.at_mut(place).withdraw(other, chunk);
         self.ask_one(peer, None, now)
     }
@@ -272,7 +272,7 @@ impl Node {
         if other == peer {
             return None;
         }
-        self.withdraw(other, id, chunk, now);
+        self.withdraw(other, id, chunk);
         self.transfers.at_mut(place).withdraw(other, chunk);
         Some(other)
     }

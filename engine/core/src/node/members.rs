@@ -83,7 +83,7 @@ impl Node {
         }
         self.watch.parts(peer, gone.conduct);
         for ask in &gone.asked {
-            self.not_fetched(ask, now);
+            self.paced.give_back(ask);
             let transfer = self.transfers.get_mut(ask.transfer);
             let begun = transfer.and_then(|one| one.release(peer, ask.chunk));
             if let Some(begun) = begun {
@@ -159,7 +159,7 @@ impl Node {
             state.serving.retain(|serving| serving.transfer != id);
             self.asked -= gone.len();
             for ask in &gone {
-                self.not_fetched(ask, now);
+                self.paced.give_back(ask);
             }
             self.send(peer, Message::Leave { transfer: id });
             self.take_up(peer);

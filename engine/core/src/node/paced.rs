@@ -6,19 +6,30 @@
 
 use super::Node;
 use crate::id::{PeerId, TransferId};
+use crate::peer::AskedChunk;
 use crate::time::{Span, Time};
 use crate::token_bucket::TokenBucket;
 use crate::units::{ByteCount, Rate};
 
-/// Depth of the bucket that paces requests: a second, and never less than one usual chunk.
+/// How long the cap may be unused and caught up on. Longer than a driver is late, and short beside
+/// a transfer, so that the cap holds in each second and not only in the long run.
+const CATCH_UP: Span = Span::from_millis(100);
+
+/// Depth of the bucket that paces requests. A request may leave a debt, so the depth may be smaller
+/// than a request.
 fn burst(rate: Rate) -> ByteCount {
-    rate.bytes_in(Span::SECOND).max(ByteCount::mib(1))
+    rate.bytes_in(CATCH_UP).max(ByteCount::new(1))
 }
 
 /// The cap of a node on what it fetches, if it has one.
 #[derive(Debug)]
 pub(super) struct Paced {
     bucket: Option<TokenBucket>,
+    /// Since when there is a cap: requests from before were not charged.
+    since: Time,
+    /// Bytes that the bucket was charged for and that did not come. They are asked for again
+    /// without a charge, however small the bucket is.
+    not_come: ByteCount,
     /// When the bucket lets the next request go, if one waits for it.
     at: Option<Time>,
     /// The order of the contents.
@@ -55,6 +66,8 @@ impl Paced {
     pub(super) fn new(rate: Option<Rate>, now: Time) -> Self {
         Self {
             bucket: rate.map(|rate| TokenBucket::full(rate, burst(rate), now)),
+            since: now,
+            not_come: ByteCount::ZERO,
             at: None,
             turns: Turns::default(),
         }
@@ -68,15 +81,17 @@ impl Paced {
     /// Whether the cap lets a request go now. If not, somebody waits from now on.
     pub(super) fn admits(&mut self, now: Time) -> bool {
         let one = ByteCount::new(1);
-        let ready = self.bucket.as_ref().map(|bucket| bucket.ready_at(one, now));
+        let bucket = self.bucket.as_ref().filter(|_| self.not_come < one);
+        let ready = bucket.map(|bucket| bucket.ready_at(one, now));
         self.at = ready.filter(|at| *at > now);
         self.at.is_none()
     }
 
     /// What does not come counts for no cap: it is asked for once more.
-    pub(super) fn give_back(&mut self, len: ByteCount, now: Time) {
-        if let Some(bucket) = &mut self.bucket {
-            bucket.give_back(len, now);
+    pub(super) fn give_back(&mut self, ask: &AskedChunk) {
+        if self.bucket.is_some() && ask.at >= self.since {
+            let rest = ask.len.saturating_sub(ask.came);
+            self.not_come = self.not_come.saturating_add(rest);
         }
     }
 
@@ -88,7 +103,9 @@ impl Paced {
         now: Time,
     ) {
         if let Some(bucket) = &mut self.bucket {
-            bucket.spend(len, now);
+            let paid = len.min(self.not_come);
+            self.not_come = self.not_come.saturating_sub(paid);
+            bucket.spend(len.saturating_sub(paid), now);
             self.turns.take(content, len);
             content.take(peer, len);
         }
@@ -100,7 +117,10 @@ impl Node {
     pub(super) fn set_download(&mut self, rate: Option<Rate>, now: Time) {
         let bucket = match (rate, self.paced.bucket) {
             (None, _) => None,
-            (Some(rate), None) => Some(TokenBucket::empty(rate, burst(rate), now)),
+            (Some(rate), None) => {
+                (self.paced.since, self.paced.not_come) = (now, ByteCount::ZERO);
+                Some(TokenBucket::empty(rate, burst(rate), now))
+            }
             (Some(rate), Some(mut bucket)) => {
                 bucket.set_rate(rate, burst(rate), now);
                 Some(bucket)

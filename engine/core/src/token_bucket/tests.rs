@@ -254,20 +254,6 @@ fn a_smaller_burst_cuts_the_level() {
     assert_eq!(bucket.available(Time::ZERO), ByteCount::new(10));
 }
 
-#[test]
-fn what_is_given_back_can_be_taken_again_up_to_the_burst() {
-    let mut bucket = bucket(1_000, 5_000);
-    bucket.spend(ByteCount::new(4_000), Time::ZERO);
-    bucket.give_back(ByteCount::new(3_000), Time::ZERO);
-    assert_eq!(bucket.available(Time::ZERO), ByteCount::new(4_000));
-    // Half a second earns 500 of the 1,000 that are lacking.
-    let half = Time::ZERO + Span::from_millis(500);
-    bucket.give_back(ByteCount::new(400), half);
-    assert_eq!(bucket.available(half), ByteCount::new(4_900));
-    bucket.give_back(ByteCount::MAX, half);
-    assert_eq!(bucket.available(half), ByteCount::new(5_000));
-}
-
 /// Register: F7, T2.
 #[test]
 fn eight_hours_asleep_earn_one_burst() {

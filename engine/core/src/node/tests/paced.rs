@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::*;
 use crate::units::Rate;
 
-/// Bytes that the bucket holds at first, with a cap below 1 MiB/s.
-const SAVED: u64 = 1024 * 1024;
+/// The size of the contents, in eighths.
+const EIGHTH: u64 = 1024 * 1024;
 
 /// A node with a cap of one chunk a second that fetches contents from peers who have all of them.
 struct Fetch {
@@ -56,7 +56,7 @@ impl Fetch {
     /// A content that these peers have becomes known.
     fn add(&mut self, number: u32, chunk: u64, peers: &[PeerId], now: u64) {
         let content = ContentId([u8::try_from(number).unwrap(); 32]);
-        let manifest = Manifest::new(ByteCount::new(8 * SAVED), ByteCount::new(chunk)).unwrap();
+        let manifest = Manifest::new(ByteCount::new(8 * EIGHTH), ByteCount::new(chunk)).unwrap();
         let chunks = manifest.chunks();
         self.manifests.push(manifest);
         let add = Input::Add {

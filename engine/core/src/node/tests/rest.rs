@@ -202,31 +202,57 @@ fn choke_in_the_middle(rule: &str, others: Bitfield, ends: bool) {
     assert_eq!(sent, expected);
 }
 
-/// 4 KiB/s, and a bucket of 1 MiB. A is asked for as much as that and refuses it all: B may be
-/// asked for the same at once.
-#[test]
-fn what_does_not_come_counts_for_no_download_cap() {
-    let chunks = 1024 * 1024 / u32::try_from(CHUNK).unwrap();
+/// A node that may fetch so much a second and two peers that have the same content, of which
+/// neither gives anything yet.
+fn capped(download: Option<u64>) -> Node {
     let mut config = config(1, "even");
-    (config.download, config.pipeline) = (Some(crate::units::Rate::new(4_096)), Some(256));
+    config.download = download.map(crate::units::Rate::new);
+    config.pipeline = Some(256);
     let mut node = Node::new(config, at(0));
-    let all = 2 * chunks;
+    let all = 1_024;
     tell(&mut node, add(1, 9, Bitfield::empty(all), None), at(0));
     for peer in [A, B] {
         meet(&mut node, peer);
         hear(&mut node, peer, join(9, Bitfield::full(all)), at(0));
     }
+    node
+}
+
+/// A chokes and refuses these chunks. Returns what B is asked for then.
+fn a_refuses(node: &mut Node, chunks: u32, now: Time) -> Vec<(u32, u64)> {
+    hear(node, A, Message::Choke, now);
+    let refuse = |chunk| wishes(&hear(node, A, reject(chunk), now), B).collect::<Vec<_>>();
+    (0..chunks).flat_map(refuse).collect()
+}
+
+/// A cap of 5 MiB/s catches up on half a MiB at most. A is asked for that much twice and refuses it
+/// all: B may be asked for the same at once, although it is more than the bucket holds.
+#[test]
+fn what_does_not_come_counts_for_no_download_cap() {
+    let depth = 128;
+    let mut node = capped(Some(10 * u64::from(depth) * CHUNK));
     let said = hear(&mut node, A, Message::Unchoke, at(0));
-    assert_eq!(asked(&said).len(), chunks as usize);
-    assert_eq!(asked(&hear(&mut node, B, Message::Unchoke, at(0))), []);
-    hear(&mut node, A, half(0, 0), at(0));
-    hear(&mut node, A, Message::Choke, at(0));
-    let mut again = Vec::new();
-    for chunk in 0..chunks {
-        again.extend(wishes(&hear(&mut node, A, reject(chunk), at(0)), B));
-    }
+    assert_eq!(asked(&said).len(), depth as usize);
+    let said = tell(&mut node, Input::Tick, at(1));
+    assert_eq!(asked(&said).len(), depth as usize);
+    assert_eq!(asked(&hear(&mut node, B, Message::Unchoke, at(1))), []);
+    hear(&mut node, A, half(0, 0), at(1));
+    let again = a_refuses(&mut node, 2 * depth, at(1));
     let bytes: u64 = again.iter().map(|(_, offset)| CHUNK - offset).sum();
-    assert_eq!(bytes, 1024 * 1024 - HALF, "all but what came");
+    let all = 2 * u64::from(depth) * CHUNK;
+    assert_eq!(bytes, all - HALF, "all but what came");
+}
+
+/// What was asked for before there was a cap was not charged, so nothing is given back.
+#[test]
+fn what_was_asked_for_without_a_cap_is_no_credit_under_one() {
+    let mut node = capped(None);
+    let said = hear(&mut node, A, Message::Unchoke, at(0));
+    assert_eq!(asked(&said).len(), 256);
+    let rate = Some(crate::units::Rate::new(CHUNK));
+    tell(&mut node, Input::Download { rate }, at(1));
+    assert_eq!(asked(&hear(&mut node, B, Message::Unchoke, at(1))), []);
+    assert_eq!(a_refuses(&mut node, 256, at(1)), []);
 }
 
 /// A peer that sends wrong bytes, or right ones.
