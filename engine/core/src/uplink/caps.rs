@@ -10,6 +10,8 @@
 //! The window of a peer that is shared by transfer is such a limit too: what its connection takes
 //! goes block by block to the class of its that has had least.
 
+use std::cmp::Ordering;
+
 use crate::sched::Claim;
 use crate::time::Time;
 use crate::units::{ByteCount, Weight};
@@ -24,24 +26,49 @@ use super::{Share, Target, Uplink, reason};
 /// The members of a limit that have something to send.
 #[derive(Debug)]
 struct Members {
-    /// How many it let go that hang on nothing else: each needs a block of its bucket.
-    competing: u64,
+    /// Those that it let go and that hang on nothing else: each needs a block of its bucket.
+    competing: Vec<Turn>,
     /// It let others go that wait for another limit. One block is kept for them: limits that let
     /// the same member go at different times, and never together, would starve it.
     is_kept: bool,
     /// Whom it holds back, by band and service: who has had least is first. And whether another
     /// limit holds that one too.
-    waiting: Vec<(Member, bool)>,
+    waiting: Vec<(Turn, Member, bool)>,
     /// A narrow window passes somebody over who waits for another limit.
     is_elsewhere: bool,
     /// The least service of those that hang on this limit alone.
     least: u64,
 }
 
+/// Where a member stands in the order of a limit: the lower band first, then who was served least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    band: u8,
+    /// Bytes that it was served per unit weight.
+    service: u64,
+    /// What its next block will add to that.
+    step: u64,
+}
+
+impl Turn {
+    /// How many blocks this member, which is let go, may have after its next one before it is the
+    /// turn of `other`.
+    fn more_before(&self, other: &Self) -> u64 {
+        match self.band.cmp(&other.band) {
+            Ordering::Less => u64::MAX,
+            Ordering::Greater => 0,
+            Ordering::Equal => {
+                let behind = other.service.saturating_sub(self.service);
+                behind.div_ceil(self.step.max(1)).saturating_sub(1)
+            }
+        }
+    }
+}
+
 impl Default for Members {
     fn default() -> Self {
         Self {
-            competing: 0,
+            competing: Vec::new(),
             is_kept: false,
             waiting: Vec::new(),
             is_elsewhere: false,
@@ -222,28 +249,42 @@ impl Uplink {
         // shares takes those that come back together for level.
         let is_ranked = matches!(self.settings.outer.claim, Claim::None);
         let is_free = is_full || entity.members.len() == 1;
-        let is_enough = is_free && members.waiting.len() as u64 + members.competing <= blocks;
+        let all = members.waiting.len() + members.competing.len();
+        let is_enough = is_free && all as u64 <= blocks;
         if !members.is_kept && (alone || is_ranked || is_enough) {
             return self.let_go(slot);
         }
-        let competing = if alone { 0 } else { members.competing };
-        let taken = competing + u64::from(members.is_kept);
+        let mut ahead = if alone { Vec::new() } else { members.competing };
+        let taken = ahead.len() as u64 + u64::from(members.is_kept);
         let room = match blocks.saturating_sub(taken) {
             0 => 0,
-            _ if is_ranked => usize::MAX,
-            room => usize::try_from(room).unwrap_or(usize::MAX),
+            _ if is_ranked => u64::MAX,
+            room => room,
         };
         let (mut left, mut is_kept, mut stay) = (room, members.is_kept, 0_usize);
-        for &(member, is_elsewhere) in &members.waiting {
+        for &(turn, member, is_elsewhere) in &members.waiting {
             // Where nobody competes, all that wait for another limit share the one block that is
             // kept: else one of them would have what another could use now.
             let is_free = alone && is_elsewhere && is_kept;
-            if left == 0 && !is_free {
+            // Blocks for those that are let go and have had so little that they come before it.
+            // Without them whoever has a small share would get every second block wherever the
+            // bucket holds two. A full bucket loses what it earns: whoever may go, goes.
+            let before = |left, one: &Turn| left - one.more_before(&turn).min(left);
+            let is_spared = is_ranked || is_full;
+            let free = if is_spared {
+                left
+            } else {
+                ahead.iter().fold(left, before)
+            };
+            if free == 0 && !is_free {
                 stay += 1;
                 continue;
             }
-            left -= usize::from(!is_free);
+            left -= u64::from(!is_free);
             is_kept |= is_elsewhere;
+            if !is_elsewhere {
+                ahead.push(turn);
+            }
             self.tree.release(member.class, member.reason, now);
         }
         let someone_stays = members.is_elsewhere || stay > 0;
@@ -258,8 +299,12 @@ impl Uplink {
             // Those who compete may be held by other limits: look again even if the bucket
             // will not hold more.
             let meter = self.entities.at(slot).meter.as_ref();
-            let next = taken.saturating_add((room - left) as u64) + 1;
-            let next = meter.and_then(|meter| meter.ready_for(next, now));
+            let next = if left == 0 {
+                taken.saturating_add(room)
+            } else {
+                blocks
+            };
+            let next = meter.and_then(|meter| meter.ready_for(next.saturating_add(1), now));
             self.set_wake(slot, next.unwrap_or_else(|| now.saturating_add(PATIENCE)));
         }
     }
@@ -270,18 +315,23 @@ impl Uplink {
         let meter = entity.meter.as_ref().expect("only a meter holds");
         let is_narrow = meter.is_narrow(now);
         let mut members = Members::default();
-        let mut waiting = Vec::new();
         for member in &entity.members {
             let class = self.tree.class(member.class);
             if !class.is_backlogged() {
                 continue;
             }
             let service = entity.service(member);
+            let (band, step) = (self.band(class), member.step);
+            let turn = Turn {
+                band,
+                service,
+                step,
+            };
             let mut others = class.held & !member.reason;
             others |= self.tree.held_above(member.class);
             if class.held & member.reason == 0 {
                 if others == 0 {
-                    members.competing += 1;
+                    members.competing.push(turn);
                     members.least = members.least.min(service);
                 } else {
                     members.is_kept = !is_narrow;
@@ -290,18 +340,16 @@ impl Uplink {
                 // Its turn at the window would pass unused.
                 members.is_elsewhere = true;
             } else {
-                waiting.push((self.band(class), service, *member, others != 0));
+                members.waiting.push((turn, *member, others != 0));
                 // Who waits for something else besides does not keep its arrears.
                 if others == 0 {
                     members.least = members.least.min(service);
                 }
             }
         }
-        waiting.sort_unstable_by_key(|&(band, service, member, _)| (band, service, member.class));
-        let waiting = waiting.into_iter();
-        members.waiting = waiting
-            .map(|(_, _, member, elsewhere)| (member, elsewhere))
-            .collect();
+        members
+            .waiting
+            .sort_unstable_by_key(|&(turn, member, _)| (turn.band, turn.service, member.class));
         members
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Member {
     pub(super) reason: u8,
     /// Bytes that it was served per unit weight.
     service: u64,
+    /// Those of its last block: about what the next one will count.
+    pub(super) step: u64,
 }
 
 impl Member {
@@ -99,6 +101,7 @@ impl Entity {
             class,
             reason,
             service,
+            step: 0,
         };
         self.members.insert(place, member);
     }
@@ -138,6 +141,7 @@ impl Entity {
             self.members[place].service
         };
         self.members[place].service = start.saturating_add(amount);
+        self.members[place].step = amount;
     }
 
     /// Everybody who is served now has had this much.

@@ -147,14 +147,14 @@ impl Meter {
         now < self.narrow_until
     }
 
-    /// When the cap lets `blocks` pass; none if that is not known.
+    /// When the cap lets `blocks` pass or is full; none if it does or is, or if that is not known.
     pub(super) fn ready_for(&self, blocks: u64, now: Time) -> Option<Time> {
         if self.is_narrow(now) {
             return None;
         }
         let bucket = self.cap.as_ref()?;
-        let bytes = ByteCount::new(self.block.get().saturating_mul(blocks));
-        (bytes <= bucket.burst()).then(|| bucket.ready_at(bytes, now))
+        let bytes = ByteCount::new(self.block.get().saturating_mul(blocks)).min(bucket.burst());
+        (bucket.available(now) < bytes).then(|| bucket.ready_at(bytes, now))
     }
 
     /// Somebody asks who was idle: nobody waited for a turn meanwhile.

@@ -293,6 +293,76 @@ fn a_cap_that_cuts_across_many_is_shared_by_weight_too() {
     }
 }
 
+// Three transfers of one peer share its cap by weight, beside peers with blocks eight times as
+// large, which the small ones wait for while the bucket earns a second block. However long they go
+// on, what two of them had per unit weight drifts apart by three of their blocks at most: a block
+// that the bucket holds besides belongs to whoever had least, not to whoever waits.
+#[test]
+fn what_shares_a_cap_does_not_drift_apart() {
+    for discipline in FAIR {
+        let mut rig = Rig::of(discipline, Share::Transfer, 9 * MB);
+        rig.limit(peer(1), cap(360_000));
+        let weights = [1_u32, 2, 5];
+        for (id, weight) in (1..).zip(weights) {
+            rig.limit(transfer(id), weigh(weight));
+            rig.hungry(1, id, 64 * KIB);
+        }
+        for id in 4..9 {
+            rig.hungry(id, id, 256 * KIB);
+        }
+        rig.run(Span::from_secs(60));
+        let capped = rig.sent.iter().filter(|block| block.1 == 1);
+        let largest = capped.clone().map(|block| block.3).max().unwrap();
+        // In tenths of a byte, so that all weights divide.
+        let mut service = [0_i64; 3];
+        let mut apart = [(0_i64, 0_i64); 3];
+        for &(_, _, id, len) in capped {
+            let place = id as usize - 1;
+            service[place] += i64::try_from(10 * len).unwrap() / i64::from(weights[place]);
+            for (pair, (least, most)) in apart.iter_mut().enumerate() {
+                let difference = service[pair] - service[(pair + 1) % 3];
+                (*least, *most) = (difference.min(*least), difference.max(*most));
+            }
+        }
+        for (least, most) in apart {
+            let range = u64::try_from(most - least).unwrap();
+            assert!(range <= 30 * largest, "{discipline}: {least} to {most}");
+        }
+    }
+}
+
+// Under strict priorities a cap is the lower band's only while the higher one leaves it.
+#[test]
+fn a_cap_belongs_to_the_higher_band_while_that_asks() {
+    let mut rig = Rig::of("strict", Share::Transfer, MB);
+    rig.limit(peer(1), cap(360_000));
+    for id in 1..=2 {
+        let band = u8::try_from(id).unwrap();
+        rig.limit(
+            transfer(id),
+            Limit {
+                band,
+                ..Limit::default()
+            },
+        );
+        rig.hungry(1, id, 64 * KIB);
+    }
+    for id in 4..9 {
+        let band = 3;
+        rig.limit(
+            transfer(id),
+            Limit {
+                band,
+                ..Limit::default()
+            },
+        );
+        rig.hungry(id, id, 256 * KIB);
+    }
+    rig.run(Span::from_secs(10));
+    let got = rig.by_both(secs(1));
+    assert_eq!(got.get(&(1, 2)), None, "{got:?}");
+}
+
 // A peer that comes when the cap of its transfer has long been in use has no claim to what the
 // others had before.
 #[test]
