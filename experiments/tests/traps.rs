@@ -339,9 +339,9 @@ fn a_result_has_the_tables_that_its_scenario_wants_and_no_others_are_written() {
 
 // By weight 3 : 1, by the floor of 10 of 100 Mbit/s among eleven, and last of all at the floor.
 #[test]
-fn the_example_of_the_readme_shows_what_is_said_of_it() {
-    let readme = include_str!("../../README.md");
-    let mut blocks = readme.split("```toml\n").skip(1);
+fn the_example_of_the_documents_shows_what_is_said_of_it() {
+    let page = include_str!("../../docs/scenarios.md");
+    let mut blocks = page.split("```toml\n").skip(1);
     let example = blocks
         .find(|block| block.contains("name = \"two\""))
         .unwrap();

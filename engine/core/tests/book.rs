@@ -80,3 +80,20 @@ fn the_book_lists_each_page_once() {
         assert_eq!(times, usize::from(name != "SUMMARY.md"), "{name}");
     }
 }
+
+/// What is neither code, nor a table, nor a comment is read word by word: by everybody, so it is
+/// short.
+#[test]
+fn the_readme_has_at_most_nine_hundred_words() {
+    let text = fs::read_to_string(root().join("README.md")).expect("a page is text");
+    let (mut words, mut is_code, mut is_comment) = (0, false, false);
+    for line in text.lines() {
+        is_code ^= line.starts_with("```");
+        is_comment |= line.starts_with("<!--");
+        if !is_code && !is_comment {
+            words += line.split_whitespace().count();
+        }
+        is_comment &= !line.ends_with("-->");
+    }
+    assert!((300..=900).contains(&words), "{words} words");
+}
