@@ -17,7 +17,7 @@ if command -v musl-gcc >/dev/null 2>&1 && rustc --print target-libdir --target "
   export "CC_${musl//-/_}=musl-gcc"
 else
   target=$arch-unknown-linux-gnu
-  export RUSTFLAGS="-C target-feature=+crt-static"
+  export RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static"
 fi
 cargo build --release --locked --quiet "${packages[@]}" --bins --target "$target"
 built=${CARGO_TARGET_DIR:-target}/$target/release
