@@ -30,6 +30,7 @@ fn sources() -> Vec<(String, String)> {
     for crate_dir in [
         "engine/core",
         "engine/config",
+        "engine/client",
         "engine",
         "simulator",
         "experiments",

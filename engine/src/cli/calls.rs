@@ -10,8 +10,8 @@ use fairhaul::control::api::{
     BanStatus, Direction, Failure, Floor, Get, Got, Lift, Lifted, Limit, Nothing, PeerStatus, Ping,
     Pong, Reloaded, Request, Send, Sent, Share, Shared, Status, Text, Transfer, Weight,
 };
-use fairhaul::control::ask::{ask, follow};
 use fairhaul::printable;
+use fairhaul_client::{ask, follow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};

@@ -2,8 +2,13 @@
 //!
 //! Decides who may say what; refuses everything without the right.
 
-pub mod api;
-pub mod ask;
+/// What a node can be asked: the types of `fairhaul-client`, and the call that carries one.
+pub mod api {
+    pub use fairhaul_client::api::*;
+
+    pub use super::call::{Call, REPLIES_MAX};
+}
+mod call;
 mod guard;
 mod listen;
 mod lobby;

@@ -13,9 +13,9 @@ use super::api::{
     Call, Event, Failure, Get, Got, Happening, Nothing, Phase, Ping, Pong, Progress, Reloaded,
     Request, Text, Transfer,
 };
-use super::ask::{ask, follow};
 use super::metrics::Metrics;
 use super::serve::{Control, ControlError, Endpoints, Handles, Places};
+use fairhaul_client::{ask, follow};
 
 /// A control with a node behind it.
 struct Room {

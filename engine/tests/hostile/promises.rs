@@ -8,7 +8,7 @@ use fairhaul::control::api::{
     BanStatus, Failure, Get, Got, Lift, Lifted, Nothing, PeerStatus, Progress, Request, Send, Sent,
     TransferState,
 };
-use fairhaul::control::ask::ask;
+use fairhaul_client::ask;
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::message::{Join, Message, Verdict};
 use fairhaul_core::misbehaviour::Misbehaviour;

@@ -15,8 +15,8 @@ use fairhaul::content::ticket::Ticket;
 use fairhaul::control::api::{
     Direction, Failure, Get, Got, Limit, Nothing, Reloaded, Request, Share, Shared, Status, Target,
 };
-use fairhaul::control::ask::ask;
 use fairhaul::identity::{Identity, PublicKey};
+use fairhaul_client::ask;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;

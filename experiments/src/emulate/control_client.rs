@@ -5,11 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fairhaul::control::api::{
+use fairhaul_client::api::{
     Band, Failure, Floor, Get, Got, Limit, Moves, Nothing, PeerStatus, Request, Share, Shared,
     Target, Transfer, Weight,
 };
-use fairhaul::control::ask::ask;
+use fairhaul_client::ask;
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::TransferSetup;
 use tokio::time::{Instant, sleep, timeout};
@@ -124,7 +124,7 @@ pub(super) async fn band(socket: &Path, target: Target, band: u8) -> Result<(), 
 fn cap_request(target: Target, cap: Option<Rate>) -> Request {
     Request::Limit(Limit {
         target,
-        direction: fairhaul::control::api::Direction::Up,
+        direction: fairhaul_client::api::Direction::Up,
         rate_bytes_s: cap.map(Rate::get),
     })
 }
@@ -139,7 +139,7 @@ pub(super) async fn limit(
     if let Some(down) = down {
         let request = Request::Limit(Limit {
             target: Target::Node,
-            direction: fairhaul::control::api::Direction::Down,
+            direction: fairhaul_client::api::Direction::Down,
             rate_bytes_s: down.map(Rate::get),
         });
         let Nothing {} = soon(socket, &request).await?;

@@ -1,6 +1,6 @@
 //! Why a run with real nodes could not be done.
 
-use fairhaul::control::api::Failure;
+use fairhaul_client::api::Failure;
 
 use super::environment::EnvironmentError;
 

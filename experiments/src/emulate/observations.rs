@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fairhaul::control::api::Moves;
+use fairhaul_client::api::Moves;
 
 use super::item::Unit;
 

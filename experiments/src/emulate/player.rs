@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fairhaul::control::api::{Failure, Got};
+use fairhaul_client::api::{Failure, Got};
 use fairhaul_core::time::Time;
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::record::Record;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairhaul::control::api::Target;
+use fairhaul_client::api::Target;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::FaultKind;

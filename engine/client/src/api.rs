@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use call::{Call, Failure, Phase, Progress, REPLIES_MAX, Reply};
+pub use call::{Failure, Phase, Progress, Reply};
 pub use moves::{Moved, Moves, Stopped};
 pub use status::{
     BanStatus, Direction, Event, FlowStatus, Happening, Hold, LimitStatus, NodeStatus, PeerStatus,

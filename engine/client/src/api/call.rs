@@ -1,16 +1,7 @@
-//! How a request travels to the node, and its replies back.
-//!
-//! Decides how long a reply may wait for a reader: progress is dropped, the end never. Refuses to
-//! let the node wait for who asked.
+//! The replies to a request: progress, then the answer or a failure with its exit code.
 
 use fairhaul_config::BadFile;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
-
-use super::Request;
-
-/// Replies of one call that may wait to be read. The last place is kept for the end.
-pub const REPLIES_MAX: usize = 16;
 
 /// What the node says to a call: any number of progresses, then one of the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,7 +9,7 @@ pub const REPLIES_MAX: usize = 16;
 pub enum Reply {
     /// It goes on.
     Progress(Progress),
-    /// It is done, with the answer that [`Request`] names.
+    /// It is done, with the answer that [`Request`](super::Request) names.
     Done(serde_json::Value),
     /// It failed.
     Failed(Failure),
@@ -126,49 +117,5 @@ impl Failure {
 impl From<BadFile> for Failure {
     fn from(bad: BadFile) -> Self {
         Self::storage(bad.to_string())
-    }
-}
-
-/// A request on its way to the node, and where its replies go.
-///
-/// The node never waits for who reads them: see [`Call::progress`]. `reply.closed()` says when
-/// nobody reads any more; a transfer goes on then, and reading what is to be offered ends.
-#[derive(Debug)]
-pub struct Call {
-    /// What is asked.
-    pub request: Request,
-    /// A channel of [`REPLIES_MAX`] places.
-    pub reply: mpsc::Sender<Reply>,
-}
-
-impl Call {
-    /// A call, and the end that its replies come out of.
-    #[must_use]
-    pub fn new(request: Request) -> (Self, mpsc::Receiver<Reply>) {
-        let (reply, replies) = mpsc::channel(REPLIES_MAX);
-        (Self { request, reply }, replies)
-    }
-
-    /// Tells how far it is. A reader that is behind misses some of these; the last place is
-    /// kept for the end, so that the end is never lost.
-    pub fn progress(&self, progress: Progress) {
-        if self.reply.capacity() > 1 {
-            // Nobody reads any more: nobody minds.
-            let _ = self.reply.try_send(Reply::Progress(progress));
-        }
-    }
-
-    /// Ends it with the answer that [`Request`] names.
-    pub fn done(self, answer: &impl Serialize) {
-        let reply = serde_json::to_value(answer).map_or_else(
-            |error| Reply::Failed(Failure::error(format!("the answer is no JSON: {error}"))),
-            Reply::Done,
-        );
-        let _ = self.reply.try_send(reply);
-    }
-
-    /// Ends it with a failure.
-    pub fn fail(self, failure: Failure) {
-        let _ = self.reply.try_send(Reply::Failed(failure));
     }
 }

@@ -44,27 +44,6 @@ fn a_target_is_what_it_shows() {
         assert!(text.parse::<Target>().is_err(), "{text}");
     }
 }
-
-#[test]
-fn the_end_of_a_call_arrives_however_much_progress_came_before_it() {
-    let (call, mut replies) = Call::new(Request::Stop(Nothing {}));
-    for done_bytes in 0..1_000 {
-        call.progress(Progress {
-            done_bytes,
-            ..Progress::default()
-        });
-    }
-    call.done(&Nothing {});
-    let mut last = None;
-    let mut count = 0;
-    while let Ok(reply) = replies.try_recv() {
-        last = Some(reply);
-        count += 1;
-    }
-    assert_eq!(last, Some(Reply::Done(serde_json::json!({}))));
-    assert_eq!(count, REPLIES_MAX);
-}
-
 #[test]
 fn an_event_is_one_flat_object() {
     let event = Event {

@@ -1,19 +1,16 @@
-//! The control as the command line sees it: how a request reaches a node.
-//!
-//! Decides what a person is told when no node answers. Refuses answers that are not those of
-//! the control, and lines that are too long to be.
+//! Sends a request to the socket of a node and reads the lines of its answer.
 
 use std::path::Path;
 
-use axum::body::{Body, Bytes};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::api::{Event, Failure, Progress, Reply, Request};
+use crate::api::{Event, Failure, Progress, Reply, Request};
 
 /// Longest line of an answer, in bytes: the status of the largest node.
 const LINE_MAX: usize = 64 * 1024 * 1024;
@@ -48,7 +45,7 @@ pub async fn ask<T: DeserializeOwned>(
     let request = hyper::Request::post(format!("/v1/{command}"))
         .header("host", "localhost")
         .header("content-type", "application/json")
-        .body(Body::from(members.to_string()))
+        .body(Full::from(members.to_string()))
         .map_err(|error| odd(&error))?;
     let mut lines = open(socket, request).await?;
     while let Some(line) = lines.next().await? {
@@ -74,7 +71,7 @@ pub async fn follow(
 ) -> Result<(), Failure> {
     let request = hyper::Request::get("/v1/events")
         .header("host", "localhost")
-        .body(Body::empty())
+        .body(Full::default())
         .map_err(|error| odd(&error))?;
     let mut lines = open(socket, request).await?;
     while let Some(line) = lines.next().await? {
@@ -85,7 +82,7 @@ pub async fn follow(
     Ok(())
 }
 
-async fn open(socket: &Path, request: hyper::Request<Body>) -> Result<Lines, Failure> {
+async fn open(socket: &Path, request: hyper::Request<Full<Bytes>>) -> Result<Lines, Failure> {
     let at = socket.display();
     let stream = UnixStream::connect(socket).await.map_err(|error| {
         let hint = "is `fairhaul run` running, and by this user?";
