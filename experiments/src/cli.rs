@@ -8,13 +8,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::emulate::machines::FleetError;
-use crate::emulate::netns::{RELAY, relay};
 use crate::output::{self, OutputError};
 use crate::runner::JobError;
 use crate::scenario::{self, Scenario};
 use crate::{oracles, policies, report};
 use clap::{CommandFactory as _, Parser, Subcommand};
+use fairhaul_emulate::machines::FleetError;
+use fairhaul_emulate::netns::{RELAY, relay};
 
 mod compared;
 mod deploy;

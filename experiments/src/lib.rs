@@ -6,7 +6,6 @@
 
 pub mod cli;
 pub mod compare;
-pub mod emulate;
 pub mod inputs;
 pub mod oracles;
 pub mod output;

@@ -15,12 +15,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use crate::compare;
-use crate::emulate::EmulateError;
-use crate::emulate::cpu::CpuUse;
-use crate::emulate::machines::FleetError;
 use crate::output::{Existing, Facts, OutputError, ResultDir, Results, RunRow};
 use crate::report;
 use crate::scenario::{BadFile, Cell, Scenario};
+use fairhaul_emulate::EmulateError;
+use fairhaul_emulate::cpu::CpuUse;
+use fairhaul_emulate::machines::FleetError;
 
 mod emulated;
 

@@ -39,8 +39,8 @@ mod world;
 
 use std::path::{Path, PathBuf};
 
-use crate::emulate::Speed;
 use crate::output::{EmulatedFacts, OutputError, refresh_digests, write_whole};
+use fairhaul_emulate::Speed;
 
 use world::{Twin, World};
 

@@ -34,6 +34,7 @@ fn sources() -> Vec<(String, String)> {
         "engine",
         "simulator",
         "experiments",
+        "experiments/emulate",
     ] {
         for folder in ["src", "tests", "benches", "examples"] {
             collect(&root().join(crate_dir).join(folder), &mut found);

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::emulate::Interrupt;
-use crate::emulate::machines::inventory::Inventory;
-use crate::emulate::machines::ssh::Login;
-use crate::emulate::machines::{self, Fleet, FleetError};
 use crate::runner::{Backend, JobError};
 use crate::scenario::Scenario;
 use clap::Args;
+use fairhaul_emulate::Interrupt;
+use fairhaul_emulate::machines::inventory::Inventory;
+use fairhaul_emulate::machines::ssh::Login;
+use fairhaul_emulate::machines::{self, Fleet, FleetError};
 
 use super::Failure;
 use super::real::RealArgs;

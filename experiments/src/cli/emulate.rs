@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::emulate::Interrupt;
 use crate::runner::{Backend, Here};
 use crate::scenario::Scenario;
 use clap::Args;
+use fairhaul_emulate::Interrupt;
 
 use super::Failure;
 use super::real::RealArgs;

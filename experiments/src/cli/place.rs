@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::emulate::Interrupt;
 use crate::output::{Existing, ResultDir};
 use crate::runner::Job;
 use clap::Args;
+use fairhaul_emulate::Interrupt;
 
 use super::Failure;
 

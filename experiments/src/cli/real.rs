@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::emulate::{Interrupt, Speed};
 use crate::runner::{self, Backend, Emulated, Job, World};
 use crate::scenario::Scenario;
 use clap::Args;
+use fairhaul_emulate::{Interrupt, Speed};
 
 use super::place::{Place, how_to_go_on};
 use super::simulate::tell;

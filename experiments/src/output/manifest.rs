@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::FILES;
 use super::{Machine, OutputError, write_whole};
-use crate::emulate::Speed;
+use fairhaul_emulate::Speed;
 
 /// Name of the manifest.
 pub(super) const MANIFEST: &str = "manifest.json";

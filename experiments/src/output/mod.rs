@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::Setup;
 
-use crate::emulate::cpu::CpuUse;
+use fairhaul_emulate::cpu::CpuUse;
 
 pub(crate) use directory::OVERVIEW;
 pub use directory::{Existing, ResultDir};

@@ -13,15 +13,15 @@ use fairhaul_simulator::setup::Setup;
 use indicatif::ProgressBar;
 
 use super::{Job, JobError, Run, RunFailure};
-use crate::emulate::cpu::{CpuMeter, CpuUse, TRUSTED_MAX_PCT};
-use crate::emulate::environment::{Environment, EnvironmentError};
-use crate::emulate::loopback::Loopback;
-use crate::emulate::machines::{Fleet, FleetError, Machines};
-use crate::emulate::parameters::{self, Links};
-use crate::emulate::player::MEETING;
-use crate::emulate::{EmulateError, Interrupt, Options, Speed, Unsupported, netns, play, scale};
 use crate::output::{EmulatedFacts, Results};
 use crate::scenario::Scenario;
+use fairhaul_emulate::cpu::{CpuMeter, CpuUse, TRUSTED_MAX_PCT};
+use fairhaul_emulate::environment::{Environment, EnvironmentError};
+use fairhaul_emulate::loopback::Loopback;
+use fairhaul_emulate::machines::{Fleet, FleetError, Machines};
+use fairhaul_emulate::parameters::{self, Links};
+use fairhaul_emulate::player::MEETING;
+use fairhaul_emulate::{EmulateError, Interrupt, Options, Speed, Unsupported, netns, play, scale};
 
 /// Name of the metric of a run that says how busy its machine was.
 pub const MACHINE_CPU: &str = "machine_cpu_pct";

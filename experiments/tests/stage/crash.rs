@@ -5,8 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use fairhaul_lab::emulate::environment::Environment as _;
-use fairhaul_lab::emulate::netns::{Namespaces, leftovers};
+use fairhaul_emulate::environment::Environment as _;
+use fairhaul_emulate::netns::{Namespaces, leftovers};
 
 use super::{Running, options, remains, script, setup, turn, until};
 

@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
-use fairhaul_lab::emulate::environment::Environment as _;
-use fairhaul_lab::emulate::netns::{Namespaces, Options};
+use fairhaul_emulate::environment::Environment as _;
+use fairhaul_emulate::netns::{Namespaces, Options};
 use fairhaul_simulator::setup::{Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, Setup};
 
 /// After so long a test gives up waiting for what has to come. No claim hangs on it.

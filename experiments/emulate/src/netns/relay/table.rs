@@ -16,7 +16,7 @@ use std::net::Ipv4Addr;
 
 use fairhaul_simulator::setup::Setup;
 
-use crate::emulate::netns::plan;
+use crate::netns::plan;
 
 /// The longest delay, so that a mistake of units does not look like a network that is down.
 const DELAY_MAX_NS: u64 = 60_000_000_000;

@@ -20,8 +20,8 @@ use super::copy::{pour, receive};
 use super::inventory::Machine;
 use super::ssh::Why;
 use super::{FleetError, Options};
-use crate::emulate::cpu::{CpuTally, CpuUse, Ticks};
-use crate::emulate::environment::EnvironmentError;
+use crate::cpu::{CpuTally, CpuUse, Ticks};
+use crate::environment::EnvironmentError;
 
 /// Pause before a machine is tried again.
 const AGAIN: Duration = Duration::from_secs(2);

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use super::plan;
 use super::tools::{NAMED, failed, ip, run};
-use crate::emulate::environment::EnvironmentError;
+use crate::environment::EnvironmentError;
 
 /// The file in a work folder that says whose it is: process id and start time.
 pub(super) const OWNER: &str = "owner";

@@ -11,7 +11,7 @@ use fairhaul_simulator::setup::Setup;
 
 use super::plan::PEERS_MAX;
 use super::tools::{failed, find};
-use crate::emulate::environment::EnvironmentError;
+use crate::environment::EnvironmentError;
 
 /// Memory of one node with its namespace. An idle node holds 10 MiB, a namespace with its cable
 /// less than 1 MiB; the rest is for chunks and sockets of a node at work.

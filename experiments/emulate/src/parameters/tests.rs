@@ -7,8 +7,8 @@ use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::setup::{GroupSetup, SharedLinkSetup};
 
 use super::*;
-use crate::emulate::loopback::Loopback;
-use crate::emulate::tests::{peer, setup, transfer};
+use crate::loopback::Loopback;
+use crate::tests::{peer, setup, transfer};
 
 fn params(setup: &Setup, row: u32, links: Links) -> Params {
     let peers = setup.peers.len();

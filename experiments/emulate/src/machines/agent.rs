@@ -295,7 +295,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::emulate::cpu::Ticks;
+    use crate::cpu::Ticks;
 
     /// The script in a shell of this machine, with `home` as the home of who logs in.
     fn agent(home: &Path) -> Agent {

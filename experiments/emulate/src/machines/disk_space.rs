@@ -6,7 +6,7 @@
 use fairhaul_simulator::setup::Setup;
 
 use super::placement::Seat;
-use crate::emulate::item::Unit;
+use crate::item::Unit;
 
 /// What every node may put on disk beside contents: key, log, state.
 const NODE_DISK: u64 = 1 << 20;
@@ -43,7 +43,7 @@ pub(super) fn refusal(need: u64, free: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emulate::tests::{peer, setup, transfer};
+    use crate::tests::{peer, setup, transfer};
 
     // a sends 5 MiB to b, and both want and have them; c has nothing to do with it.
     #[test]

@@ -60,7 +60,7 @@ mod tests {
     use fairhaul_simulator::setup::ContentSetup;
 
     use super::*;
-    use crate::emulate::tests::{peer, setup, transfer};
+    use crate::tests::{peer, setup, transfer};
 
     #[test]
     fn everybody_knows_as_many_as_the_scenario_says_and_is_known_by_them() {

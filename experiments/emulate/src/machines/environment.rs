@@ -19,7 +19,7 @@ use super::agent::NoAnswer;
 use super::host::{Host, ended};
 use super::placement::Seat;
 use super::{Fleet, FleetError};
-use crate::emulate::environment::{Environment, EnvironmentError};
+use crate::environment::{Environment, EnvironmentError};
 
 /// The control socket in the folder of a node.
 const SOCKET: &str = "control.sock";

@@ -76,7 +76,7 @@ pub fn scale(setup: &Setup, speed: Speed) -> Setup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emulate::tests::{at, peer, setup, transfer};
+    use crate::tests::{at, peer, setup, transfer};
 
     #[test]
     fn times_are_divided_rates_multiplied_and_lengths_kept() {

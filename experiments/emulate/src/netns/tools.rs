@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::emulate::environment::EnvironmentError;
+use crate::environment::EnvironmentError;
 
 /// Where `ip` keeps the names of namespaces.
 pub(super) const NAMED: &str = "/run/netns";

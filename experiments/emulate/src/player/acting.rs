@@ -10,11 +10,11 @@ use fairhaul_simulator::setup::FaultKind;
 use tokio::time::{Instant, sleep_until};
 
 use super::{News, Player, Step, lock, out};
-use crate::emulate::assemble::Fact;
-use crate::emulate::control_client;
-use crate::emulate::error::EmulateError;
-use crate::emulate::item::Unit;
-use crate::emulate::parameters::{self, Links};
+use crate::assemble::Fact;
+use crate::control_client;
+use crate::error::EmulateError;
+use crate::item::Unit;
+use crate::parameters::{self, Links};
 
 /// Time between two looks at a node's counts where the scenario has no windows.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
