@@ -22,8 +22,6 @@ pub mod quantity;
 mod registry;
 pub mod rng;
 pub mod sched;
-pub mod standstill;
-pub mod tellers;
 pub mod time;
 pub mod token_bucket;
 mod transfer;

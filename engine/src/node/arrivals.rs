@@ -7,12 +7,11 @@ use std::sync::{Arc, PoisonError};
 
 use fairhaul_core::door::admission::{Entry, HandshakeId};
 use fairhaul_core::door::bans::Reason;
-use fairhaul_core::door::reach::Standing;
 use fairhaul_core::door::source::Source;
 use fairhaul_core::id::PeerId;
+use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::message::CloseCode;
 use fairhaul_core::misbehaviour::Misbehaviour;
-use fairhaul_core::node::Action;
 use fairhaul_core::wire::greeting::{Hello, Refusal, RefusalCode};
 use tokio::net::TcpStream;
 use tracing::{debug, error, warn};
@@ -301,12 +300,6 @@ impl Host {
         let text = self.doors.bans_text(self.clock.now());
         let file = self.doors.bans_file.clone();
         self.contents.write(file, text, then);
-    }
-
-    /// Closes a peer for what only the shell can see.
-    pub(super) fn blame(&mut self, peer: PeerId, why: Misbehaviour) {
-        self.carry(Action::Close { peer, why });
-        self.drain();
     }
 }
 

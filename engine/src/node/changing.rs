@@ -19,7 +19,8 @@ impl Host {
             api::Target::Group(name) => group(name),
             api::Target::Transfer(id) => self
                 .contents
-                .at(*id)
+                .library()
+                .get(*id)
                 .map(|content| Target::Transfer(content.data())),
             api::Target::Named(name) => self
                 .peers

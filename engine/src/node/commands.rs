@@ -2,22 +2,21 @@
 //!
 //! Decides nothing about service; refuses names that nobody has.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use fairhaul_core::door::reach::Standing;
 use fairhaul_core::id::PeerId;
+use fairhaul_core::library::wait_timeout::Standing;
+use fairhaul_core::library::{self, Waiter};
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 use tokio::task::spawn_blocking;
 
 use super::Happening;
-use super::content::{Kept, Role};
 use super::host::Host;
-use super::sending::Push;
-use super::shelf::ManifestShelf;
 use crate::clock::unix_ms;
 use crate::content::scan::{Options, Scanned, Stamp, scan};
 use crate::content::ticket::Ticket;
@@ -30,9 +29,30 @@ const PING: Span = Span::from_secs(10);
 /// Commands that wait for peers.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    pub(super) pushes: Vec<Push>,
+    /// Those that wait for the outcome of a content.
+    calls: BTreeMap<Waiter, Call>,
     pings: Vec<(Call, PeerId, u64, Time)>,
     numbers: u64,
+}
+
+impl Waiting {
+    /// A call waits for an outcome.
+    pub(super) fn add(&mut self, call: Call) -> Waiter {
+        self.numbers += 1;
+        let waiter = Waiter(self.numbers);
+        self.calls.insert(waiter, call);
+        waiter
+    }
+
+    /// A call that waits.
+    pub(super) fn get(&self, waiter: Waiter) -> Option<&Call> {
+        self.calls.get(&waiter)
+    }
+
+    /// A call whose wait has ended.
+    pub(super) fn take(&mut self, waiter: Waiter) -> Option<Call> {
+        self.calls.remove(&waiter)
+    }
 }
 
 impl Host {
@@ -62,7 +82,10 @@ impl Host {
             Request::Band(band) => self.set_band(&band),
             Request::Pause(transfer) => self.set_paused(transfer.id, true),
             Request::Resume(transfer) => self.set_paused(transfer.id, false),
-            Request::Cancel(transfer) => self.cancel(transfer.id),
+            Request::Cancel(transfer) => {
+                let number = transfer.id;
+                self.about(number, library::Input::Cancel { number })
+            }
             Request::Stop(_) => {
                 call.done(&Nothing {});
                 return self.stop();
@@ -72,6 +95,10 @@ impl Host {
             Ok(()) => call.done(&Nothing {}),
             Err(failure) => call.fail(failure),
         }
+    }
+
+    fn set_paused(&mut self, number: u32, paused: bool) -> Result<(), Failure> {
+        self.about(number, library::Input::Paused { number, paused })
     }
 
     fn named(&self, name: &str) -> Result<PeerId, Failure> {
@@ -149,7 +176,7 @@ impl Host {
             }
         }
         let happenings = self.happenings.clone();
-        let own = self.own.clone();
+        let own = self.contents.own().clone();
         spawn_blocking(move || {
             let hashed = AtomicU64::new(0);
             let cancel = AtomicBool::new(false);
@@ -189,39 +216,23 @@ impl Host {
         };
         let tree = Arc::new(scanned.tree);
         let id = tree.id();
-        let number = match self.contents.find(&id) {
-            Some(content) => {
-                let number = content.number;
-                let stamps = settled(scanned.stamps, unix_ms());
-                self.lies_in(number, scanned.base, stamps);
-                number
-            }
-            None => {
-                let manifest = tree.encode();
-                let root = scanned.base;
-                let name = tree.name().unwrap_or("tree").to_owned();
-                let stamps = settled(scanned.stamps, unix_ms());
-                let role = Role::Shared { root, stamps };
-                let kept = Kept::new(name, manifest.len() as u64, role);
-                let shelf = ManifestShelf::full(&manifest);
-                let content = self.contents.add(id, kept, shelf, self.clock.now());
-                let number = content.number;
-                self.prepare(number, Arc::clone(&tree));
-                number
-            }
-        };
+        let stamps = settled(scanned.stamps, unix_ms());
+        let found = self
+            .contents
+            .found(Arc::clone(&tree), &scanned.base, stamps);
+        self.tell_library(found);
+        let known = self.contents.library().find(&id);
+        let number = known.expect("it was found just now").number();
         let bytes = tree.bytes();
         if let Request::Send(send) = &call.request {
             let peers = send.peers.iter().filter_map(|name| self.peers.named(name));
-            let peers = peers.map(|peer| (peer, false, None)).collect();
-            self.waiting.pushes.push(Push {
-                call,
+            let peers = peers.collect();
+            let waiter = self.waiting.add(call);
+            return self.tell_library(library::Input::Push {
                 number,
-                since: self.clock.now(),
-                again: None,
                 peers,
+                waiter,
             });
-            return self.push();
         }
         let ticket = self.ticket(number);
         call.done(&Shared {
@@ -235,25 +246,24 @@ impl Host {
     }
 
     fn ticket(&self, number: u32) -> String {
-        let Some(content) = self.contents.at(number) else {
+        let Some(row) = self.contents.row(number) else {
             return String::new();
         };
         let own = (*self.doors.public().as_bytes(), self.doors.address());
-        let length = content.manifest.geometry().bytes().get();
-        let ticket = Ticket::new(content.id, length, vec![own]);
-        let ticket = ticket.map(|ticket| ticket.with_manifest(&content.manifest.bytes()));
+        let length = row.manifest.geometry().bytes().get();
+        let ticket = Ticket::new(row.id, length, vec![own]);
+        let ticket = ticket.map(|ticket| ticket.with_manifest(&row.manifest.bytes()));
         ticket.map_or_else(|error| error.to_string(), |ticket| ticket.to_string())
     }
 
-    /// Ends the pushes and pings that are over, and says how far the others are.
-    pub(super) fn review_waiting(&mut self) {
+    /// Ends the pings that are not answered.
+    pub(super) fn review_pings(&mut self) {
         let now = self.clock.now();
         let mut pings = std::mem::take(&mut self.waiting.pings);
         for (call, ..) in pings.extract_if(.., |ping| now.since(ping.3) >= PING) {
             call.fail(Failure::unreachable("no answer in 10 s"));
         }
         self.waiting.pings.append(&mut pings);
-        self.review_pushes(now);
     }
 }
 

@@ -1,7 +1,8 @@
-//! The contents that a node takes part in, and where they are kept between two runs.
+//! The contents that a node takes part in: the library that decides about them, their manifests and
+//! folders, and where they are kept between two runs.
 //!
-//! Decides nothing about service. Each content is two transfers of the core: its bytes, and
-//! its manifest, which is moved like a content of its own.
+//! Each content is two transfers of the core: its bytes, and its manifest, which is moved like a
+//! content of its own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,124 +10,389 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fairhaul_core::id::TransferId;
+use fairhaul_core::door::memory::Kind;
+use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::library::{
+    self, Action, Content, Description, FolderId, Library, ManifestFault, OfferId, Prepared, Stage,
+    quota,
+};
 use fairhaul_core::manifest::ContentId;
-use fairhaul_core::time::Time;
+use fairhaul_core::message::{Message, Offer};
+use fairhaul_core::node::Node;
+use fairhaul_core::time::{Span, Time};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
-use super::content::{Content, Kept, VERSION};
+use super::Happening;
+use super::content::Row;
+use super::folders::Folders;
+use super::inbox::{Looked, Waiting};
 use super::keeper::{Keeper, Then};
+use super::kept::{Kept, Placed, Role, VERSION};
+use super::opening::{Opened, Opening};
+use super::own::Own;
 use super::shelf::{ManifestShelf, Shelf};
-use crate::content::manifest_id;
+use crate::content::manifest::content_id;
+use crate::content::scan::Stamp;
+use crate::content::{Kind as EntryKind, Tree};
+use crate::session::{Budget, cost};
+use crate::store::{OpenFiles, Store, StoreError, patiently};
 
-/// All of them, by number.
+/// Of whom something is held that no peer can give back.
+const NOBODY: PeerId = PeerId(u32::MAX);
+
+/// All of them.
 #[derive(Debug)]
 pub(crate) struct Contents {
-    rows: BTreeMap<u32, Content>,
-    numbers: BTreeMap<ContentId, u32>,
-    /// The same by the identity under which the manifest moves.
+    library: Library,
+    rows: BTreeMap<u32, Row>,
+    /// Contents by the identity under which their manifest moves.
     descriptions: BTreeMap<ContentId, u32>,
-    next: u32,
-    /// Where they are kept between two runs, and by whom.
-    folder: PathBuf,
+    folders: Folders,
+    /// Offers that wait until the inbox that they go to was looked at.
+    looks: BTreeMap<FolderId, Vec<Waiting>>,
+    /// What the node keeps for itself on disk.
+    own: Own,
+    /// Files and folders that stay open.
+    files: Arc<OpenFiles>,
+    budget: Arc<Budget>,
+    happenings: mpsc::Sender<Happening>,
+    /// Where contents are kept between two runs, and by whom.
+    state: PathBuf,
     keeper: Keeper,
 }
 
 impl Contents {
-    /// None yet; they are kept in `folder`.
-    pub(crate) fn new(folder: PathBuf) -> io::Result<Self> {
+    /// None yet; they are kept in `state`.
+    pub(super) fn new(
+        (state, own): (PathBuf, Own),
+        (files, budget): (Arc<OpenFiles>, Arc<Budget>),
+        happenings: mpsc::Sender<Happening>,
+        patience: Span,
+    ) -> io::Result<Self> {
         Ok(Self {
+            library: Library::new(1, patience),
             rows: BTreeMap::new(),
-            numbers: BTreeMap::new(),
             descriptions: BTreeMap::new(),
-            next: 1,
-            folder,
+            folders: Folders::default(),
+            looks: BTreeMap::new(),
+            own,
+            files,
+            budget,
+            happenings,
+            state,
             keeper: Keeper::start()?,
         })
     }
 
-    /// The manifest of a content is fetched anew, of `bytes` bytes.
-    pub(crate) fn describe_as(&mut self, number: u32, bytes: u64) {
-        let Some(content) = self.rows.get_mut(&number) else {
-            return;
-        };
-        self.descriptions.remove(&content.description_id());
-        content.manifest = Arc::new(ManifestShelf::empty(bytes));
-        content.kept.manifest_bytes = bytes;
-        self.descriptions.insert(content.description_id(), number);
+    /// What the library knows.
+    pub(super) const fn library(&self) -> &Library {
+        &self.library
     }
 
-    /// Takes a new one up. Its number, which is new too.
-    pub(crate) fn add(
-        &mut self,
-        id: ContentId,
-        kept: Kept,
-        manifest: ManifestShelf,
-        now: Time,
-    ) -> &mut Content {
-        let number = self.next;
-        self.next += 1;
-        self.numbers.insert(id, number);
-        let bytes = manifest.geometry().bytes().get();
-        self.descriptions.insert(manifest_id(id, bytes), number);
-        let content = Content::new(number, id, kept, manifest, now);
-        self.rows.entry(number).or_insert(content)
+    /// Exactly one thing happened.
+    pub(super) fn handle(&mut self, input: library::Input, node: &Node, now: Time) {
+        self.library.handle(input, node, now);
     }
 
-    /// The content with this identity.
-    pub(crate) fn find(&self, id: &ContentId) -> Option<&Content> {
-        self.rows.get(self.numbers.get(id)?)
+    /// The next thing that the library wants done.
+    pub(super) fn poll(&mut self) -> Option<Action> {
+        self.library.poll()
     }
 
-    /// The core's transfer of a content, or of a manifest, by its identity.
-    pub(crate) fn transfer_of(&self, id: &ContentId) -> Option<TransferId> {
-        let data = self.numbers.get(id).map(|number| TransferId(number * 2));
-        let description = self.descriptions.get(id);
-        data.or_else(|| description.map(|number| TransferId(number * 2 + 1)))
+    /// What the node keeps for itself.
+    pub(super) const fn own(&self) -> &Own {
+        &self.own
     }
 
-    pub(crate) fn at(&self, number: u32) -> Option<&Content> {
+    /// Closes files for descriptors that are needed elsewhere.
+    pub(super) fn make_room(&self) {
+        self.files.make_room();
+    }
+
+    /// The number of a folder.
+    pub(super) fn folder(&mut self, path: &Path) -> FolderId {
+        self.folders.number(path)
+    }
+
+    /// The path of the folder that a content fills, or has filled last.
+    pub(super) fn path_of(&self, content: &Content) -> &Path {
+        self.folders.path(content.placement().folder)
+    }
+
+    pub(super) fn row(&self, number: u32) -> Option<&Row> {
         self.rows.get(&number)
     }
 
-    pub(crate) fn at_mut(&mut self, number: u32) -> Option<&mut Content> {
+    pub(super) fn row_mut(&mut self, number: u32) -> Option<&mut Row> {
         self.rows.get_mut(&number)
     }
 
-    /// The content of a transfer, and whether the transfer is its manifest.
-    pub(crate) fn of(&self, transfer: TransferId) -> Option<(&Content, bool)> {
-        Some((self.at(transfer.0 / 2)?, transfer.0 % 2 == 1))
+    /// All contents, with what the library knows of each.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Content, &Row)> {
+        let rows = self.rows.iter();
+        rows.filter_map(|(number, row)| Some((self.library.get(*number)?, row)))
+    }
+
+    /// A content and its row.
+    pub(super) fn at(&self, number: u32) -> Option<(&Content, &Row)> {
+        Some((self.library.get(number)?, self.rows.get(&number)?))
+    }
+
+    /// The core's transfer of a content, or of a manifest, by its identity.
+    pub(super) fn transfer_of(&self, id: &ContentId) -> Option<TransferId> {
+        let data = self.library.find(id).map(Content::data);
+        let description = self.descriptions.get(id);
+        data.or_else(|| Some(self.library.get(*description?)?.manifest_transfer()))
     }
 
     /// The identity under which a transfer moves.
-    pub(crate) fn moved_as(&self, transfer: TransferId) -> Option<ContentId> {
-        let (content, is_manifest) = self.of(transfer)?;
-        Some(if is_manifest {
-            content.description_id()
-        } else {
-            content.id
+    pub(super) fn moved_as(&self, transfer: TransferId) -> Option<ContentId> {
+        let row = self.rows.get(&(transfer.0 / 2))?;
+        Some(match transfer.0 % 2 {
+            1 => row.description_id(),
+            _ => row.id,
         })
     }
 
-    pub(crate) fn of_mut(&mut self, transfer: TransferId) -> Option<(&mut Content, bool)> {
-        Some((self.at_mut(transfer.0 / 2)?, transfer.0 % 2 == 1))
-    }
-
     /// Where the chunks of a transfer are.
-    pub(crate) fn shelf(&self, transfer: TransferId) -> Option<Shelf> {
-        let (content, is_manifest) = self.of(transfer)?;
-        if is_manifest {
-            return Some(Shelf::Manifest(Arc::clone(&content.manifest)));
+    pub(super) fn shelf(&self, transfer: TransferId) -> Option<Shelf> {
+        let row = self.rows.get(&(transfer.0 / 2))?;
+        if transfer.0 % 2 == 1 {
+            return Some(Shelf::Manifest(Arc::clone(&row.manifest)));
         }
-        let (_, tree) = content.files.as_ref()?;
-        Some(Shelf::Files(content.stores().into(), Arc::clone(tree)))
+        let tree = row.tree.as_ref().filter(|_| !row.open.is_empty())?;
+        Some(Shelf::Files(Arc::clone(&row.open), Arc::clone(tree)))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Content> {
-        self.rows.values()
+    /// The row of a content that the library is about to hear of: the one that is there, or one
+    /// with this name and manifest.
+    pub(super) fn expect(
+        &mut self,
+        id: ContentId,
+        name: &str,
+        manifest: ManifestShelf,
+    ) -> &mut Row {
+        let known = self.library.find(&id).map(Content::number);
+        let number = known.unwrap_or(self.library.vacant());
+        let row = || Row::new(id, name.to_owned(), manifest);
+        self.rows.entry(number).or_insert_with(row)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Content> {
-        self.rows.values_mut()
+    /// Carries out what concerns manifests, folders and files alone.
+    pub(super) fn carry(&mut self, action: Action) {
+        match action {
+            Action::New {
+                number,
+                content,
+                manifest_bytes,
+                name,
+            } => {
+                let name = name.unwrap_or_default();
+                let row = || Row::new(content, name.into(), ManifestShelf::empty(manifest_bytes));
+                let row = self.rows.entry(number).or_insert_with(row);
+                self.descriptions.insert(row.description_id(), number);
+            }
+            Action::ForgetManifest { number, bytes } => {
+                if let Some(row) = self.rows.get_mut(&number) {
+                    self.descriptions.remove(&row.description_id());
+                    row.manifest = Arc::new(ManifestShelf::empty(bytes));
+                    self.descriptions.insert(row.description_id(), number);
+                }
+            }
+            Action::Describe { number, attempt } => self.describe(number, attempt),
+            Action::Prepare { number } => self.prepare(number),
+            Action::Open { number } => {
+                if let Some(content) = self.library.get(number)
+                    && let Some(row) = self.rows.get_mut(&number)
+                {
+                    let (reading, others) = content.open();
+                    row.open(reading, others);
+                }
+            }
+            Action::Begin { number, is_other } => self.begin(number, is_other),
+            Action::Sync { number } => self.beside(number, move |store| {
+                let result = patiently(|| store.sync(), StoreError::is_out);
+                Happening::Synced(number, result.map(|_| ()))
+            }),
+            Action::Finish { number } => self.beside(number, move |store| {
+                let result = patiently(|| store.finish(), StoreError::is_out);
+                Happening::Finished(number, result)
+            }),
+            Action::Charge {
+                number,
+                peer,
+                bytes,
+            } => {
+                let peer = peer.unwrap_or(NOBODY);
+                if let Some(row) = self.rows.get_mut(&number) {
+                    row.held = None;
+                    row.held = Some(self.budget.hold(peer, Kind::Announced, bytes));
+                }
+            }
+            Action::Keep { number } => self.keep(number),
+            Action::Forget { number } => self.forget(number),
+            _ => {}
+        }
+    }
+
+    /// Reads a manifest that came whole, beside the driver: a long one takes seconds.
+    fn describe(&self, number: u32, attempt: u32) {
+        let Some(row) = self.rows.get(&number) else {
+            return;
+        };
+        let (id, shelf) = (row.id, Arc::clone(&row.manifest));
+        let happenings = self.happenings.clone();
+        spawn_blocking(move || {
+            let bytes = shelf.bytes();
+            let right = content_id(&bytes) == id;
+            let unusable = |error: &dyn std::fmt::Display| error.to_string().into();
+            let tree = match Tree::decode(&bytes) {
+                _ if !right => Err(ManifestFault::Wrong),
+                Ok(tree) => Ok(Arc::new(tree)),
+                Err(error) => Err(ManifestFault::Unusable(unusable(&error))),
+            };
+            let _ = happenings.blocking_send(Happening::Described(number, attempt, tree));
+        });
+    }
+
+    /// Opens the folders of a content, beside the driver.
+    fn prepare(&self, number: u32) {
+        let Some((content, row)) = self.at(number) else {
+            return;
+        };
+        let role = |placement: &library::Placement| {
+            let folder = placement.folder;
+            let stamps = row.stamps.get(&folder).map_or(&[][..], Vec::as_slice);
+            Placed::of(placement, self.folders.path(folder), stamps).role
+        };
+        let (reading, others) = content.open();
+        let open = reading.iter().chain(others).filter_map(|folder| {
+            let store = Arc::clone(row.stores.get(folder)?);
+            Some((self.folders.path(*folder).to_owned(), store))
+        });
+        let kept = content.kept();
+        let opening = Opening {
+            role: role(&kept.placement),
+            places: kept.whole_in.iter().map(role).collect(),
+            open: open.collect(),
+            state: self.path(&row.id, "state"),
+            tree: row.tree.clone(),
+            manifest: Arc::clone(&row.manifest),
+            files: Arc::clone(&self.files),
+            own: self.own.clone(),
+        };
+        let happenings = self.happenings.clone();
+        spawn_blocking(move || {
+            let result = opening.open();
+            let _ = happenings.blocking_send(Happening::Prepared(number, result));
+        });
+    }
+
+    /// What was opened of a content, as the library hears of it.
+    pub(super) fn opened(&mut self, number: u32, opened: Opened) -> Option<Prepared> {
+        let folder = self.library.get(number)?.placement().folder;
+        let row = self.rows.get_mut(&number)?;
+        if let Some(name) = opened.tree.name() {
+            name.clone_into(&mut row.name);
+        }
+        row.settle();
+        row.counts.resumed = opened.tree.geometry().bytes_of(&opened.have).get();
+        row.tree = Some(opened.tree);
+        row.stores.insert(folder, opened.store);
+        let mut whole_in = Vec::new();
+        for (path, store) in opened.others {
+            let other = self.folders.number(&path);
+            whole_in.push(other);
+            row.stores.insert(other, store);
+        }
+        Some(Prepared {
+            have: opened.have,
+            whole_in,
+            device: opened.device,
+        })
+    }
+
+    /// Closes what was opened of a content and is not read from after all.
+    pub(super) fn close_unused(&mut self, number: u32) {
+        let content = self.library.get(number);
+        if let (Some(content), Some(row)) = (content, self.rows.get_mut(&number)) {
+            let (reading, others) = content.open();
+            row.close(reading, others);
+            if !content.is_open() && *content.stage() != Stage::Checking {
+                row.tree = None;
+            }
+        }
+    }
+
+    /// Does something with the store that is filled, beside the driver.
+    fn beside(&self, number: u32, what: impl FnOnce(&Store) -> Happening + Send + 'static) {
+        let store = self.rows.get(&number).and_then(|row| row.open.first());
+        let Some(store) = store.cloned() else {
+            return;
+        };
+        let happenings = self.happenings.clone();
+        spawn_blocking(move || {
+            let _ = happenings.blocking_send(what(&store));
+        });
+    }
+
+    /// An offer waits until its inbox was looked at: once for all that wait for the same.
+    pub(super) fn look(&mut self, offer: OfferId, peer: PeerId, folder: FolderId, of: &Offer) {
+        let bytes = cost(&Message::Offer(Box::new(of.clone())));
+        let waiting = Waiting {
+            offer,
+            manifest_bytes: of.manifest_bytes,
+            held: self.budget.hold(peer, Kind::Passing, bytes),
+        };
+        let is_first = !self.looks.contains_key(&folder);
+        self.looks.entry(folder).or_default().push(waiting);
+        if is_first {
+            let (own, happenings) = (self.own.clone(), self.happenings.clone());
+            let path = self.folders.path(folder).to_owned();
+            spawn_blocking(move || {
+                let looked = Looked::at(folder, &path, &own);
+                let _ = happenings.blocking_send(Happening::Looked(looked));
+            });
+        }
+    }
+
+    /// The offers that waited for a look at an inbox.
+    pub(super) fn looked(&mut self, folder: FolderId) -> (&Path, Vec<Waiting>) {
+        let waiting = self.looks.remove(&folder).unwrap_or_default();
+        (self.folders.path(folder), waiting)
+    }
+
+    fn begin(&mut self, number: u32, is_other: bool) {
+        let Some(row) = self.rows.get_mut(&number) else {
+            return;
+        };
+        row.counts.restart();
+        let id = row.id;
+        if is_other {
+            self.forget_state(&id);
+        }
+    }
+
+    /// A second has passed. The contents whose chunks have waited long enough to be made durable
+    /// (P1).
+    pub(super) fn second(&mut self, now: Time) -> Vec<u32> {
+        for row in self.rows.values_mut() {
+            row.counts.second();
+        }
+        let due = self.iter().filter(|(content, row)| {
+            let is_moving = *content.stage() == Stage::Moving;
+            is_moving && row.open.first().is_some_and(|store| store.due(now))
+        });
+        due.map(|(content, _)| content.number()).collect()
+    }
+
+    /// Stores that are being filled.
+    pub(super) fn filled(&self) -> Vec<Arc<Store>> {
+        let moving = self.iter().filter(|(one, _)| *one.stage() == Stage::Moving);
+        moving
+            .filter_map(|(_, row)| row.open.first().cloned())
+            .collect()
     }
 
     /// Replaces the file at `path` soon, and does what is to happen `then`.
@@ -134,63 +400,134 @@ impl Contents {
         self.keeper.write(path, text, then);
     }
 
-    /// Forgets a content and what is kept of it. Its files stay.
-    pub(crate) fn remove(&mut self, number: u32) -> Option<Content> {
-        let content = self.rows.remove(&number)?;
-        self.numbers.remove(&content.id);
-        self.descriptions.remove(&content.description_id());
-        // The rest goes after what is still to be written.
-        self.forget_state(&content.id);
-        self.keeper.forget(self.path(&content.id, ""));
-        Some(content)
+    /// The file of `kind` that is kept for a content.
+    fn path(&self, id: &ContentId, kind: &str) -> PathBuf {
+        let name = data_encoding::HEXLOWER.encode(&id.0);
+        self.state.join(name).with_extension(kind)
     }
 
-    /// The file of `kind` that is kept for a content.
-    pub(crate) fn path(&self, id: &ContentId, kind: &str) -> PathBuf {
-        let name = data_encoding::HEXLOWER.encode(&id.0);
-        self.folder.join(name).with_extension(kind)
+    /// Forgets a content and what is kept of it. Its files stay.
+    fn forget(&mut self, number: u32) {
+        let Some(row) = self.rows.remove(&number) else {
+            return;
+        };
+        self.descriptions.remove(&row.description_id());
+        // The rest goes after what is still to be written.
+        self.forget_state(&row.id);
+        self.keeper.forget(self.path(&row.id, ""));
     }
 
     /// Forgets how far a folder was filled: another one is filled from now on. What is in the
     /// former is looked at again if its turn comes back.
-    pub(crate) fn forget_state(&self, id: &ContentId) {
+    fn forget_state(&self, id: &ContentId) {
         for kind in ["state", "state.alt", "state.new"] {
-            // What is not there need not go.
+            // A missing file is fine.
             let _ = fs::remove_file(self.path(id, kind));
         }
     }
 
     /// Keeps what is known of a content for the next run, soon.
-    pub(crate) fn keep(&self, content: &Content) {
-        let json = serde_json::to_vec(&content.kept);
-        let json = json.expect("text and numbers can be written");
-        let whole = content.files.is_some();
-        let manifest = whole.then(|| Arc::clone(&content.manifest));
-        let base = self.path(&content.id, "");
-        self.keeper.keep(base, json, manifest);
+    fn keep(&self, number: u32) {
+        let Some((content, row)) = self.at(number) else {
+            return;
+        };
+        let placed = |placement: &library::Placement| {
+            let folder = placement.folder;
+            let stamps = row.stamps.get(&folder).map_or(&[][..], Vec::as_slice);
+            Placed::of(placement, self.folders.path(folder), stamps)
+        };
+        let known = content.kept();
+        let filled = placed(&known.placement);
+        let mut kept = Kept::new(row.name.clone(), known.manifest_bytes, filled, known.paused);
+        kept.places = known.whole_in.iter().map(placed).collect();
+        let json = serde_json::to_vec(&kept).expect("text and numbers can be written");
+        let manifest = content.is_open().then(|| Arc::clone(&row.manifest));
+        self.keeper.keep(self.path(&row.id, ""), json, manifest);
     }
 
-    /// What was kept by an earlier run: identity, what is known, and the manifest if it was
-    /// there. Files that cannot be read are reported by name and left alone.
-    pub(crate) fn kept(&self) -> io::Result<Vec<Result<Remembered, String>>> {
-        let mut all = Vec::new();
-        let mut names: Vec<PathBuf> = fs::read_dir(&self.folder)?
+    /// What was kept by an earlier run, as the library hears of it. Files that cannot be read are
+    /// reported by name and left alone.
+    pub(super) fn kept(&self) -> io::Result<Vec<Result<Remembered, String>>> {
+        let mut names: Vec<PathBuf> = fs::read_dir(&self.state)?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
             .collect();
         names.sort();
-        for path in names {
-            all.push(remember(&path).map_err(|why| format!("{}: {why}", path.display())));
+        let read =
+            |path: &PathBuf| remember(path).map_err(|why| format!("{}: {why}", path.display()));
+        Ok(names.iter().map(read).collect())
+    }
+
+    /// A content of an earlier run, as the library hears of it.
+    pub(super) fn remember(&mut self, old: Remembered) -> library::Input {
+        let Remembered { id, kept, manifest } = old;
+        let tree = manifest.as_ref().and_then(|bytes| {
+            let fits = content_id(bytes) == id;
+            fits.then(|| Tree::decode(bytes).ok()).flatten()
+        });
+        let shelf = match manifest.filter(|_| tree.is_some()) {
+            Some(bytes) => ManifestShelf::full(&bytes),
+            None => ManifestShelf::empty(kept.manifest_bytes),
+        };
+        let (manifest_bytes, paused) = (kept.manifest_bytes, kept.paused);
+        let name = kept.name.clone();
+        let mut placements = Vec::new();
+        let mut stamped = Vec::new();
+        for placed in kept.into_places() {
+            let placement = placed.placement(&mut self.folders);
+            placements.push(placement);
+            if let Role::Shared { stamps, .. } = placed.role {
+                stamped.push((placement.folder, stamps));
+            }
         }
-        Ok(all)
+        let description = tree.as_ref().map(description_of);
+        let row = self.expect(id, &name, shelf);
+        row.stamps.extend(stamped);
+        row.tree = tree.map(Arc::new).filter(|_| !paused);
+        let placement = placements.remove(0);
+        library::Input::Remember {
+            content: id,
+            kept: library::Kept {
+                manifest_bytes,
+                placement,
+                whole_in: placements,
+                paused,
+            },
+            description,
+        }
+    }
+
+    /// A tree that was scanned, as the library hears of it.
+    pub(super) fn found(
+        &mut self,
+        tree: Arc<Tree>,
+        root: &Path,
+        stamps: Vec<Stamp>,
+    ) -> library::Input {
+        let (id, manifest) = (tree.id(), tree.encode());
+        let folder = self.folder(root);
+        let description = description_of(&tree);
+        let name = tree.name().unwrap_or("tree").to_owned();
+        let is_known = self.library.find(&id).is_some();
+        let row = self.expect(id, &name, ManifestShelf::full(&manifest));
+        row.stamps.insert(folder, stamps);
+        if !is_known {
+            row.tree = Some(tree);
+        }
+        library::Input::Found {
+            content: id,
+            manifest_bytes: manifest.len() as u64,
+            description,
+            folder,
+        }
     }
 }
 
 /// A content of an earlier run.
-pub(crate) struct Remembered {
-    pub(crate) id: ContentId,
-    pub(crate) kept: Kept,
-    pub(crate) manifest: Option<Vec<u8>>,
+pub(super) struct Remembered {
+    id: ContentId,
+    kept: Kept,
+    manifest: Option<Vec<u8>>,
 }
 
 fn remember(path: &Path) -> Result<Remembered, String> {
@@ -205,4 +542,16 @@ fn remember(path: &Path) -> Result<Remembered, String> {
     }
     let manifest = fs::read(path.with_extension("manifest")).ok();
     Ok(Remembered { id, kept, manifest })
+}
+
+/// What a manifest says that the library has to know.
+pub(super) fn description_of(tree: &Tree) -> Description {
+    let lens = tree.entries().iter().map(|entry| match entry.kind {
+        EntryKind::File { bytes, .. } => bytes,
+        EntryKind::EmptyDirectory => 0,
+    });
+    Description {
+        geometry: tree.geometry(),
+        space: quota::space(lens),
+    }
 }

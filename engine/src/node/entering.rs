@@ -10,6 +10,7 @@ use fairhaul_core::door::memory::Kind;
 use fairhaul_core::door::sessions::{Arrival, Refusal as Doubled};
 use fairhaul_core::door::source::Source;
 use fairhaul_core::id::PeerId;
+use fairhaul_core::library;
 use fairhaul_core::message::{CloseCode, Message};
 use fairhaul_core::node::Input;
 use fairhaul_core::wire;
@@ -166,7 +167,7 @@ impl Host {
             let message = Message::WantAddresses;
             self.tell(Input::Say { peer: id, message });
         }
-        self.push();
+        self.tell_library(library::Input::Connected { peer: id });
     }
 
     /// A session that was seated is over.
@@ -179,7 +180,8 @@ impl Host {
         let source = Source::of(link.remote.ip());
         self.doors.admission.leave(source, link.listed);
         self.peers.at_mut(peer).present += now.since(link.since).as_nanos();
-        self.unoffer(peer);
+        let gone = library::Input::Disconnected { peer };
+        self.for_library.push_back(gone);
         self.make_room();
     }
 }

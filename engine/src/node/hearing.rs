@@ -4,20 +4,16 @@
 //! core does not have.
 
 use fairhaul_core::id::{PeerId, TransferId};
-use fairhaul_core::manifest::ContentId;
+use fairhaul_core::library::{self, Stage};
 use fairhaul_core::message::{CloseCode, Message};
 use fairhaul_core::node::{Event, Input};
 use fairhaul_core::units::ByteCount;
 use tracing::{debug, info, warn};
 
-use super::content::Stage;
 use super::host::Host;
 use crate::content::path::shown;
 use crate::session::{Arrival, End, Heard, News, Seat};
 use crate::store::ReadError;
-
-/// Files of one content whose changes are told in the log.
-const CHANGED_MAX: usize = 1_000;
 
 impl Host {
     /// News of a session; of one that is over it counts no longer.
@@ -132,16 +128,8 @@ impl Host {
                 self.peers.at_mut(peer).traffic.down += len.get();
                 let names = self.peers.link(peer).map(|link| &link.names);
                 let content = names.and_then(|names| names.get(transfer)).copied();
-                self.feed(content);
-                let number = content.as_ref().and_then(|id| self.contents.find(id));
-                if let Some(number) = number.map(|content| content.number) {
-                    self.watch.moved(peer, number, 0, len.get());
-                    if let Some(content) = self.contents.at_mut(number) {
-                        let now = self.clock.now();
-                        content.first_byte.get_or_insert(now);
-                    }
-                }
-                self.count_received(peer, len.get());
+                let ours = content.and_then(|id| self.contents.transfer_of(&id));
+                self.count_received(peer, ours, len.get());
             }
             _ => {}
         }
@@ -153,15 +141,6 @@ impl Host {
         }
     }
 
-    /// Something of a content or of its manifest came.
-    fn feed(&mut self, content: Option<ContentId>) {
-        let now = self.clock.now();
-        let transfer = content.and_then(|id| self.contents.transfer_of(&id));
-        if let Some((content, _)) = transfer.and_then(|ours| self.contents.of_mut(ours)) {
-            content.fed = now;
-        }
-    }
-
     fn count_sent(&mut self, peer: PeerId, bytes: u64) {
         if let Some(counters) = &self.peers.at(peer).counters {
             counters.sent.inc_by(bytes);
@@ -169,7 +148,20 @@ impl Host {
         }
     }
 
-    fn count_received(&mut self, peer: PeerId, bytes: u64) {
+    /// Bytes of a transfer came, if it is one of ours.
+    fn count_received(&mut self, peer: PeerId, transfer: Option<TransferId>, bytes: u64) {
+        if let Some(transfer) = transfer {
+            let received = library::Input::Received { transfer };
+            self.for_library.push_back(received);
+        }
+        let data = transfer.filter(|transfer| transfer.0.is_multiple_of(2));
+        if let Some(number) = data.map(|transfer| transfer.0 / 2) {
+            self.watch.moved(peer, number, 0, bytes);
+            let now = self.clock.now();
+            if let Some(row) = self.contents.row_mut(number) {
+                row.counts.first_byte.get_or_insert(now);
+            }
+        }
         if let Some(counters) = &self.peers.at(peer).counters {
             counters.received.inc_by(bytes);
         }
@@ -179,21 +171,21 @@ impl Host {
     /// again: only into a folder that is being filled, for what lies in the others belongs to who
     /// put it there.
     fn unreadable(&mut self, transfer: TransferId, why: &ReadError) -> bool {
-        let Some((content, is_manifest)) = self.contents.of_mut(transfer) else {
+        let number = transfer.0 / 2;
+        let Some((content, is_manifest)) = self.contents.library().of(transfer) else {
             return true;
         };
+        let again = is_manifest || *content.stage() == Stage::Moving;
         let file = match why {
             ReadError::Changed { path, .. } | ReadError::Io { path, .. } => path.as_str(),
             // It was told when the chunk was found missing.
             ReadError::Absent(_) | ReadError::Range { .. } => "",
         };
-        // One line a file, however many chunks it has.
-        let is_news =
-            content.changed.len() < CHANGED_MAX && content.changed.insert(file.to_owned());
-        let again = is_manifest || content.stage == Stage::Moving;
-        if is_news && !file.is_empty() {
-            warn!(content = %content.kept.name, %why, "chunks are withdrawn");
-            let number = content.number;
+        let row = self.contents.row_mut(number);
+        if let Some(row) = row.filter(|_| !file.is_empty())
+            && row.is_news(file)
+        {
+            warn!(content = %row.name, %why, "chunks are withdrawn");
             self.watch.trouble(number, why.to_string());
         }
         again
@@ -221,7 +213,10 @@ impl Host {
     /// Something that the core wants people or the shell to know.
     pub(super) fn notice(&mut self, event: Event) {
         match event {
-            Event::Complete(transfer) => self.complete.push(transfer),
+            Event::Complete(transfer) => {
+                let complete = library::Input::Complete { transfer };
+                self.for_library.push_back(complete);
+            }
             Event::Text(peer, text) => {
                 let name = self.peers.at(peer).name.clone();
                 info!(peer = %name, text = %shown(&text), "text");
@@ -243,8 +238,21 @@ impl Host {
                 let why = format!("the peer closed: {code:?}");
                 self.leaving.push((peer, why));
             }
-            Event::Offer(peer, offer) => self.offers.push((peer, offer)),
-            Event::Verdict(peer, content, verdict) => self.verdict(peer, content, verdict),
+            Event::Offer(peer, offer) => {
+                let has_memory = self.budget.books().admits(peer, offer.manifest_bytes);
+                self.for_library.push_back(library::Input::Offer {
+                    peer,
+                    offer,
+                    has_memory,
+                });
+            }
+            Event::Verdict(peer, content, verdict) => {
+                self.for_library.push_back(library::Input::Verdict {
+                    peer,
+                    content,
+                    verdict,
+                });
+            }
             Event::WantAddresses(peer) => self.wants_addresses(peer),
             Event::Addresses(peer, known) => self.told_addresses(peer, &known),
         }

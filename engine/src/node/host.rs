@@ -3,13 +3,14 @@
 //! Decides nothing about service. It holds the tables from the core's small numbers to keys,
 //! connections and files, tells the core what happened, and carries out what it wants done.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
-use fairhaul_core::message::{CloseCode, Message, Offer};
+use fairhaul_core::library;
+use fairhaul_core::message::{CloseCode, Message};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::node::{Action, Input, Node};
 use fairhaul_core::time::Time;
@@ -23,8 +24,6 @@ use super::commands::Waiting;
 use super::contents::Contents;
 use super::doors::Doors;
 use super::limits::Limits;
-use super::offers::Waiting as WaitingOffer;
-use super::own::Own;
 use super::paths::Paths;
 use super::peers::{Link, Peers};
 use super::records::Records;
@@ -34,7 +33,7 @@ use super::{Happening, doors};
 use crate::clock::Clock;
 use crate::record::Recorder;
 use crate::session::{Arrival, Budget, Outgoing, Pool};
-use crate::store::{OpenFiles, StoreError, patiently};
+use crate::store::{StoreError, patiently};
 
 /// A core with its tables.
 pub(crate) struct Host {
@@ -51,20 +50,13 @@ pub(crate) struct Host {
     pub(crate) pool: Arc<Pool>,
     /// What peers make this node hold.
     pub(crate) budget: Arc<Budget>,
-    /// Files and folders of contents that stay open.
-    pub(crate) files: Arc<OpenFiles>,
     pub(crate) happenings: mpsc::Sender<Happening>,
     /// Inputs that came up while actions were carried out.
     pub(crate) later: VecDeque<Input>,
     /// The chunk that came with the block being handled.
     pub(crate) arrival: Option<Arrival>,
-    /// Transfers that became whole, and offers that came, while actions were carried out.
-    pub(crate) complete: Vec<TransferId>,
-    pub(crate) offers: Vec<(PeerId, Box<Offer>)>,
-    /// Offers that wait until the inbox that they go to was looked at.
-    pub(super) looks: BTreeMap<PathBuf, Vec<WaitingOffer>>,
-    /// What the node keeps for itself on disk.
-    pub(super) own: Own,
+    /// What the library is still to be told.
+    pub(super) for_library: VecDeque<library::Input>,
     /// Peers that said their last message.
     pub(crate) leaving: Vec<(PeerId, String)>,
     /// The entry of the timetable in force.
@@ -82,7 +74,7 @@ impl Host {
         match happening {
             Happening::Session(seat, news) => self.news(seat, news),
             Happening::Knock(Some((stream, from))) => self.knocked(stream, from),
-            Happening::Knock(None) => self.files.make_room(),
+            Happening::Knock(None) => self.contents.make_room(),
             Happening::Met(met) => self.met(*met),
             Happening::FirstMet(met) => self.first_met(*met),
             Happening::Wrote {
@@ -91,10 +83,10 @@ impl Host {
                 from,
                 parts,
                 result,
-            } => self.wrote((transfer, chunk), from, &parts, result),
-            Happening::Looked(looked) => self.looked(&looked),
+            } => self.wrote((transfer, chunk), (from, parts), result),
+            Happening::Looked(looked) => self.looked(looked),
             Happening::Named(call, get, usable) => self.get_into(call, &get, usable),
-            Happening::Described(number, shelf, tree) => self.read(number, &shelf, tree),
+            Happening::Described(number, attempt, tree) => self.described(number, attempt, tree),
             Happening::Prepared(number, result) => self.prepared(number, result),
             Happening::Finished(number, result) => self.finished(number, result),
             Happening::Synced(number, result) => self.synced(number, result),
@@ -120,19 +112,8 @@ impl Host {
                 self.drain();
             }
         }
-        loop {
-            let (complete, offers) = (mem::take(&mut self.complete), mem::take(&mut self.offers));
-            if complete.is_empty() && offers.is_empty() {
-                return;
-            }
-            for transfer in complete {
-                self.completed(transfer);
-            }
-            for (peer, offer) in offers {
-                self.offered(peer, &offer);
-            }
-        }
     }
+
     pub(crate) const fn has_stopped(&self) -> bool {
         self.stopped
     }
@@ -157,7 +138,7 @@ impl Host {
         self.drain();
     }
 
-    fn hand_over(&mut self, input: Input) {
+    pub(super) fn hand_over(&mut self, input: Input) {
         let now = self.clock.now();
         if let Some(recorder) = &mut self.recorder
             && let Err(error) = recorder.input(&input, now)
@@ -168,7 +149,7 @@ impl Host {
         self.core.handle(input, now);
     }
 
-    /// Carries out what the core wants done, until there is nothing left.
+    /// Carries out what core and library want done, until there is nothing left.
     pub(crate) fn drain(&mut self) {
         loop {
             while let Some(action) = self.core.poll() {
@@ -178,10 +159,16 @@ impl Host {
                 self.carry(action);
             }
             // Told one at a time: each has its own answers.
-            let Some(input) = self.later.pop_front() else {
+            if let Some(input) = self.later.pop_front() {
+                self.hand_over(input);
+            } else if let Some(action) = self.contents.poll() {
+                self.carry_library(action);
+            } else if let Some(input) = self.for_library.pop_front() {
+                let now = self.clock.now();
+                self.contents.handle(input, &self.core, now);
+            } else {
                 return;
-            };
-            self.hand_over(input);
+            }
         }
     }
 
@@ -238,8 +225,10 @@ impl Host {
             return;
         };
         let bytes = tokio::spawn(shelf.read_block(block, Arc::clone(&self.pool)));
-        if let Some((content, false)) = self.contents.of_mut(block.transfer) {
-            content.sent += block.len.get();
+        if block.transfer.0.is_multiple_of(2)
+            && let Some(row) = self.contents.row_mut(block.transfer.0 / 2)
+        {
+            row.counts.sent += block.len.get();
         }
         self.watch
             .moved(block.peer, block.transfer.0 / 2, block.len.get(), 0);
@@ -285,15 +274,9 @@ impl Host {
             });
             return;
         }
-        let now = self.clock.now();
-        if let Some((content, is_manifest)) = self.contents.of_mut(transfer) {
-            content.writing += 1;
-            if is_manifest {
-                for (peer, _) in &parts {
-                    content.tellers.tells(*peer, now);
-                }
-            }
-        }
+        let senders = parts.iter().map(|(peer, _)| *peer).collect();
+        self.for_library
+            .push_back(library::Input::Writing { transfer, senders });
         let pool = Arc::clone(&self.pool);
         let happenings = self.happenings.clone();
         spawn_blocking(move || {

@@ -2,16 +2,18 @@
 //!
 //! Decides which changes of the parameter file hold at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use fairhaul_core::door::descriptors::Shares;
 use fairhaul_core::door::memory_shares::MemoryShares;
 use fairhaul_core::id::PeerId;
+use fairhaul_core::library::{self, offers::Grant};
 use fairhaul_core::message::CloseCode;
 use fairhaul_core::node::{Input, Node};
 use fairhaul_core::rng::Rng;
+use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::Target;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
@@ -84,7 +86,12 @@ impl Host {
             Some(folder) => Some(Records::create(folder, &settings, &options.file)?),
         };
         let secrets = [settings.params.key_file(), settings.params.token_file()];
-        let contents = Contents::new(folder);
+        let own = Own::new(node.data.to_path_buf(), secrets);
+        let files = OpenFiles::new(shares.files);
+        let budget = Arc::new(Budget::new(memory));
+        let shared = (files, Arc::clone(&budget));
+        let patience = node.patience.get();
+        let contents = Contents::new((folder, own), shared, happenings.clone(), patience);
         let contents = contents.map_err(|error| Failure::error(error.to_string()))?;
         let config = setup.config();
         let config = config.map_err(|error| Failure::error(error.to_string()))?;
@@ -102,15 +109,11 @@ impl Host {
             tables,
             watch: Watch::new(metrics, events),
             pool: Arc::new(Pool::new(memory.pool)),
-            budget: Arc::new(Budget::new(memory)),
-            files: OpenFiles::new(shares.files),
+            budget,
             happenings,
-            later: std::collections::VecDeque::new(),
+            later: VecDeque::new(),
             arrival: None,
-            complete: Vec::new(),
-            offers: Vec::new(),
-            looks: BTreeMap::new(),
-            own: Own::new(node.data.to_path_buf(), secrets),
+            for_library: VecDeque::new(),
             leaving: Vec::new(),
             timetable: None,
             file: options.file,
@@ -130,7 +133,10 @@ impl Host {
             Ok(all) => {
                 for old in all {
                     match old {
-                        Ok(old) => self.remember(old),
+                        Ok(old) => {
+                            let known = self.contents.remember(old);
+                            self.tell_library(known);
+                        }
                         Err(why) => warn!(why, "an earlier content is left alone"),
                     }
                 }
@@ -205,8 +211,25 @@ impl Host {
         }
         let target = Target::Peer(peer);
         self.tell(Input::Group { target, group });
+        self.grant(peer);
         self.limits.set(target, limit);
         self.apply(target);
+    }
+
+    /// Tells the library what a peer may push, as the file says.
+    fn grant(&mut self, peer: PeerId) {
+        let row = self.peers.at(peer);
+        let key = *row.key.as_bytes();
+        let params = row.params.as_ref();
+        let inbox = params.and_then(|params| params.accept.as_ref());
+        let inbox = inbox.map(|inbox| self.settings.params.node.data.join(&**inbox));
+        let quota = params.and_then(|params| params.quota.get());
+        let folder = inbox.map(|inbox| self.contents.folder(&inbox));
+        let grant = params.map(|_| Grant {
+            folder,
+            quota: quota.map(ByteCount::get),
+        });
+        self.tell_library(library::Input::Grant { peer, key, grant });
     }
 
     /// Peers that the file no longer lists may not connect, and are disconnected (H16).
@@ -222,6 +245,7 @@ impl Host {
             row.allowed = false;
             row.params = None;
             let key = row.key;
+            self.grant(peer);
             self.forget_key(key);
             self.part(peer, CloseCode::Revoked, "no longer listed");
             self.drain();
@@ -266,12 +290,7 @@ impl Host {
     pub(super) async fn end(mut self) -> Result<(), Failure> {
         let digest = self.end_log()?;
         self.end_tables(digest.as_deref())?;
-        let stores: Vec<_> = self
-            .contents
-            .iter()
-            .filter(|content| content.stage == super::content::Stage::Moving)
-            .filter_map(|content| Some(Arc::clone(&content.files.as_ref()?.0)))
-            .collect();
+        let stores = self.contents.filled();
         let synced = spawn_blocking(move || {
             for store in stores {
                 if let Err(error) = store.sync() {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use fairhaul_core::door::descriptors::Shares;
 use fairhaul_core::door::memory_shares::MemoryShares;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
+use fairhaul_core::library::ManifestFault;
 use fairhaul_core::units::ByteCount;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,30 +43,29 @@ mod commands;
 mod content;
 mod contents;
 mod doors;
-mod ending;
 mod entering;
 mod exchange;
-mod getting;
+mod folders;
 mod hearing;
 mod host;
+mod inbox;
 mod keeper;
+mod kept;
 mod life;
 mod limits;
 mod memory_limit;
-mod moving;
-mod offers;
+mod opening;
+mod outcomes;
 mod own;
 mod paths;
 mod peers;
-mod placing;
 mod probe;
-mod pushing;
 mod records;
 mod seconds;
-mod sending;
 mod settings;
 mod shelf;
 mod status;
+mod transfers;
 mod trust;
 mod watch;
 
@@ -115,21 +115,17 @@ pub(crate) enum Happening {
         result: Result<(), StoreError>,
     },
     /// An inbox was looked at.
-    Looked(offers::Looked),
+    Looked(inbox::Looked),
     /// A folder that a person named for a ticket was looked at.
     Named(Call, api::Get, Result<(), String>),
-    /// The manifest of a content was read, if it is the right one.
-    Described(
-        u32,
-        Arc<shelf::ManifestShelf>,
-        Option<Result<Arc<Tree>, String>>,
-    ),
+    /// A manifest of a content was read, which the library counts.
+    Described(u32, u32, Result<Arc<Tree>, ManifestFault>),
     /// What is on disk of a content is known.
-    Prepared(u32, Result<placing::Prepared, StoreError>),
+    Prepared(u32, Result<opening::Opened, StoreError>),
     /// A content has its final names, or not.
     Finished(u32, Result<Vec<PathBuf>, StoreError>),
     /// Chunks are durable, or not.
-    Synced(u32, Result<u32, StoreError>),
+    Synced(u32, Result<(), StoreError>),
     /// A tree was read.
     Scanned(Call, Result<Scanned, String>),
     /// A person wants something.

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fairhaul_core::door::memory::Kind;
-use fairhaul_core::door::reach::Standing;
 use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;
 use fairhaul_core::time::{Span, Time};

@@ -10,7 +10,6 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::uplink::Target;
 use tracing::error;
 
-use super::content::Content;
 use super::host::Host;
 use super::settings::Settings;
 use crate::control::api::Failure;
@@ -82,18 +81,18 @@ impl Host {
     /// A content that was fetched is whole.
     pub(super) fn note_transfer(&mut self, number: u32) {
         let now = self.clock.now();
-        let Some(content) = self.contents.at(number) else {
+        let Some((content, row)) = self.contents.at(number) else {
             return;
         };
         let limit = self.limits.of(Target::Transfer(content.data()));
         let Some(records) = &mut self.tables else {
             return;
         };
-        let source = source_of(content, &self.watch.senders(number), |peer| {
+        let source = source_of(&row.name, &self.watch.senders(number), |peer| {
             self.peers.at(peer).name.clone()
         });
-        let row = TransferRow {
-            transfer: &content.kept.name,
+        let note = TransferRow {
+            transfer: &row.name,
             class: "fetch",
             source: &source,
             destination: &records.own,
@@ -102,13 +101,13 @@ impl Host {
             weight: limit.weight,
             cap: limit.cap,
             floor: limit.floor,
-            start: content.started,
+            start: content.started(),
             first_byte: None,
             end: Some(now),
-            received: content.came,
+            received: row.counts.came,
         };
-        let result = records.tables.transfer(&row);
-        let took = now.since(content.started);
+        let result = records.tables.transfer(&note);
+        let took = now.since(content.started());
         records.tables.latency(FlowKind::Transfer, "fetch", took);
         self.tables_failed(result);
     }
@@ -165,9 +164,9 @@ fn class_of(params: Option<&crate::params::PeerParams>) -> &str {
         .unwrap_or("peer")
 }
 
-fn source_of(content: &Content, senders: &[PeerId], name: impl Fn(PeerId) -> String) -> String {
+fn source_of(content: &str, senders: &[PeerId], name: impl Fn(PeerId) -> String) -> String {
     match senders {
         [one] => name(*one),
-        _ => content.kept.name.clone(),
+        _ => content.to_owned(),
     }
 }

@@ -2,17 +2,11 @@
 //!
 //! Decides nothing of its own.
 
-use std::sync::Arc;
-
 use fairhaul_core::id::PeerId;
 use fairhaul_core::node::Input;
-use tokio::task::spawn_blocking;
-
-use super::Happening;
-use super::content::Stage;
-use super::host::Host;
-use crate::store::{StoreError, patiently};
 use fairhaul_core::uplink::Target;
+
+use super::host::Host;
 
 impl Host {
     /// A second has passed.
@@ -36,47 +30,16 @@ impl Host {
             .metrics
             .held_bytes
             .set(i64::try_from(held).unwrap_or(i64::MAX));
-        for content in self.contents.iter_mut() {
-            content.rate = content.came - content.before;
-            content.before = content.came;
-            content.up_rate = content.sent - content.sent_before;
-            content.sent_before = content.sent;
+        self.tick_library();
+        for (content, row) in self.contents.iter() {
+            self.report(content, row);
         }
-        for content in self.contents.iter() {
-            self.report(content);
-        }
+        self.report_pushes();
         self.note_windows();
         self.expire_bans();
         self.dial();
-        self.push();
-        self.review_waiting();
-        self.review_gets();
-        self.review_coming_pushes();
-        self.review_manifests();
-        self.sync_due();
-        self.retry();
-        self.review_wishes();
+        self.review_pings();
         self.timetable();
-    }
-
-    /// Starts to make durable what has waited long enough (P1).
-    fn sync_due(&mut self) {
-        let now = self.clock.now();
-        for content in self.contents.iter_mut() {
-            let Some((store, _)) = &content.files else {
-                continue;
-            };
-            if content.syncing || content.stage != Stage::Moving || !store.due(now) {
-                continue;
-            }
-            content.syncing = true;
-            let (store, number) = (Arc::clone(store), content.number);
-            let happenings = self.happenings.clone();
-            spawn_blocking(move || {
-                let result = patiently(|| store.sync(), StoreError::is_out);
-                let _ = happenings.blocking_send(Happening::Synced(number, result));
-            });
-        }
     }
 
     /// Brings the node's limits in line with the time of the week.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fairhaul_core::id::ChunkIndex;
+use fairhaul_core::library::{MANIFEST_CHUNK, geometry_of_manifest};
 use fairhaul_core::manifest::Manifest;
 use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::Block;
@@ -17,9 +18,6 @@ use tokio::task::{JoinError, spawn_blocking};
 use crate::content::{ChunkHash, Tree};
 use crate::session::{HEAD, Pool};
 use crate::store::{ReadError, Store, StoreError, patiently};
-
-/// Length of a chunk of a manifest: nearly every manifest is one chunk.
-const MANIFEST_CHUNK: ByteCount = ByteCount::mib(1);
 
 /// Where the chunks of one transfer are.
 #[derive(Clone, Debug)]
@@ -41,9 +39,8 @@ pub(crate) struct ManifestShelf {
 impl ManifestShelf {
     /// Room for a manifest of `len` bytes, at most what a manifest may have.
     pub(crate) fn empty(len: u64) -> Self {
-        let geometry = Manifest::new(ByteCount::new(len), MANIFEST_CHUNK);
         Self {
-            geometry: geometry.expect("a manifest has far fewer chunks than a content"),
+            geometry: geometry_of_manifest(len),
             chunks: Mutex::default(),
         }
     }
@@ -65,7 +62,8 @@ impl ManifestShelf {
     }
 
     /// Whether all of it came.
-    pub(crate) fn is_whole(&self) -> bool {
+    #[cfg(test)]
+    fn is_whole(&self) -> bool {
         self.chunks().len() == self.geometry.chunks() as usize
     }
 

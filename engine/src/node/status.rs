@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use fairhaul_core::id::PeerId;
+use fairhaul_core::library::{Content, Stage};
 use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::{Hold, Share, Target};
 
-use super::content::{Content, Stage};
+use super::content::Row;
 use super::host::Host;
 use crate::control::api::{
     self, Direction, FlowStatus, LimitStatus, Moved, Moves, NodeStatus, PeerStatus, Phase,
@@ -47,7 +48,7 @@ impl Host {
             transfers: self
                 .contents
                 .iter()
-                .map(|content| self.transfer(content))
+                .map(|(content, row)| self.transfer(content, row))
                 .collect(),
             limits: LimitStatus {
                 up_bytes_s: self.node_cap().map(fairhaul_core::units::Rate::get),
@@ -57,40 +58,40 @@ impl Host {
         }
     }
 
-    fn transfer(&self, content: &Content) -> TransferStatus {
+    fn transfer(&self, content: &Content, row: &Row) -> TransferStatus {
         let limit = self.limits.of(Target::Transfer(content.data()));
         let bytes = content.bytes();
-        let fetching = content.is_fetch() && content.stage != Stage::Whole;
+        let fetching = content.is_fetch() && *content.stage() != Stage::Whole;
         let rate = if fetching {
-            content.rate
+            row.counts.rate
         } else {
-            content.up_rate
+            row.counts.up_rate
         };
-        let trouble = match &content.stage {
-            Stage::Failed(why) | Stage::Paused(Some(why)) => Some(why.clone()),
-            _ => self.watch.trouble_of(content.number),
+        let trouble = match content.stage() {
+            Stage::Failed(why) | Stage::Paused(Some(why)) => Some(why.to_string()),
+            _ => self.watch.trouble_of(content.number()),
         };
         TransferStatus {
-            id: content.number,
-            name: content.kept.name.clone(),
-            content: data_encoding::HEXLOWER.encode(&content.id.0),
+            id: content.number(),
+            name: row.name.clone(),
+            content: data_encoding::HEXLOWER.encode(&content.id().0),
             direction: if fetching {
                 Direction::Down
             } else {
                 Direction::Up
             },
-            state: match &content.stage {
+            state: match content.stage() {
                 Stage::Describing | Stage::Moving | Stage::Finishing => TransferState::Fetching,
                 Stage::Checking => TransferState::Verifying,
                 Stage::Whole => TransferState::Serving,
                 Stage::Paused(_) | Stage::Failed(_) => TransferState::Stopped,
             },
-            paused: content.kept.paused,
+            paused: content.is_paused(),
             bytes,
-            done_bytes: content.here,
-            sent_bytes: content.sent,
+            done_bytes: content.here(),
+            sent_bytes: row.counts.sent,
             rate_bytes_s: rate,
-            eta_s: eta(content),
+            eta_s: eta(content, row),
             weight_hundredths: limit.weight.hundredths(),
             limit_bytes_s: limit.cap.map(fairhaul_core::units::Rate::get),
             floor_bytes_s: limit.floor.map_or(0, fairhaul_core::units::Rate::get),
@@ -120,11 +121,13 @@ impl Host {
                 .get(&peer)
                 .copied()
                 .unwrap_or((ByteCount::ZERO, Hold::Idle));
-            let (up, down) = self.watch.rates(peer, content.number);
+            let (up, down) = self.watch.rates(peer, content.number());
             let hold = match hold {
-                _ if content.kept.paused => api::Hold::Paused,
+                _ if content.is_paused() => api::Hold::Paused,
                 Hold::Idle if asked > ByteCount::ZERO => api::Hold::Serving,
-                Hold::Idle if choked && content.stage == Stage::Moving => api::Hold::ChokedByPeer,
+                Hold::Idle if choked && *content.stage() == Stage::Moving => {
+                    api::Hold::ChokedByPeer
+                }
                 hold => hold.into(),
             };
             let name = self.peers.at(peer).name.clone();
@@ -153,10 +156,10 @@ impl Host {
     /// Bytes that moved since the node started.
     pub(super) fn moves(&self) -> Moves {
         let row = |(peer, number, flow): (PeerId, u32, super::watch::Flow)| {
-            let content = self.contents.at(number)?;
+            let (content, _) = self.contents.at(number)?;
             Some(Moved {
                 transfer: number,
-                content: data_encoding::HEXLOWER.encode(&content.id.0),
+                content: data_encoding::HEXLOWER.encode(&content.id().0),
                 peer: self.peers.at(peer).name.clone(),
                 up_bytes: flow.up,
                 down_bytes: flow.down,
@@ -166,7 +169,7 @@ impl Host {
         Moves {
             wasted_bytes: self.watch.wasted,
             moved: self.watch.flows().filter_map(row).collect(),
-            stopped: self.contents.iter().filter_map(stopped).collect(),
+            stopped: self.contents.library().iter().filter_map(stopped).collect(),
         }
     }
 
@@ -217,8 +220,8 @@ impl Host {
     }
 
     /// Tells those who wait for a content how far it is.
-    pub(super) fn report(&self, content: &Content) {
-        if content.watchers.is_empty() {
+    pub(super) fn report(&self, content: &Content, row: &Row) {
+        if content.waiters().is_empty() {
             return;
         }
         let waiting = || {
@@ -228,8 +231,8 @@ impl Host {
                 .filter(|flow| flow.asked_bytes > 0)
                 .map(|flow| flow.peer)
                 .collect();
-            match (names.is_empty(), &content.stage) {
-                (_, Stage::Paused(Some(why))) => why.clone(),
+            match (names.is_empty(), content.stage()) {
+                (_, Stage::Paused(Some(why))) => why.to_string(),
                 (true, Stage::Describing) => "a peer that has it".to_owned(),
                 (true, Stage::Moving) => {
                     let missing = self.core.missing(content.data());
@@ -242,36 +245,39 @@ impl Host {
             }
         };
         let progress = Progress {
-            phase: match content.stage {
+            phase: match content.stage() {
                 Stage::Checking => Phase::Verifying,
                 Stage::Describing => Phase::Waiting,
                 _ => Phase::Moving,
             },
-            transfer: Some(content.number),
-            done_bytes: content.here,
-            total_bytes: content.files.as_ref().map(|_| content.bytes()),
-            rate_bytes_s: content.rate,
-            eta_s: eta(content),
+            transfer: Some(content.number()),
+            done_bytes: content.here(),
+            total_bytes: content.is_open().then(|| content.bytes()),
+            rate_bytes_s: row.counts.rate,
+            eta_s: eta(content, row),
             waiting_for: Some(waiting()),
         };
-        for call in &content.watchers {
+        for waiter in content.waiters() {
+            let Some(call) = self.waiting.get(*waiter) else {
+                continue;
+            };
             call.progress(progress.clone());
         }
     }
 }
 
 fn stopped(content: &Content) -> Option<Stopped> {
-    match &content.stage {
+    match content.stage() {
         Stage::Failed(why) | Stage::Paused(Some(why)) => Some(Stopped {
-            content: data_encoding::HEXLOWER.encode(&content.id.0),
-            why: why.clone(),
+            content: data_encoding::HEXLOWER.encode(&content.id().0),
+            why: why.to_string(),
         }),
         _ => None,
     }
 }
 
-fn eta(content: &Content) -> Option<u64> {
-    let left = content.bytes().saturating_sub(content.here);
-    let moves = content.stage == Stage::Moving;
-    left.checked_div(content.rate).filter(|_| moves)
+fn eta(content: &Content, row: &Row) -> Option<u64> {
+    let left = content.bytes().saturating_sub(content.here());
+    let moves = *content.stage() == Stage::Moving;
+    left.checked_div(row.counts.rate).filter(|_| moves)
 }

@@ -162,6 +162,11 @@ impl Budget {
 }
 
 impl Held {
+    /// Of whom it is held.
+    pub(crate) const fn peer(&self) -> PeerId {
+        self.peer
+    }
+
     /// Other than before, so many bytes are held.
     pub(crate) fn resize(&mut self, bytes: u64) {
         if bytes == self.bytes {

@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use fairhaul_core::id::ChunkIndex;
-use fairhaul_core::standstill::Cause;
+use fairhaul_core::library::disk_fault::Cause;
 
 use super::is_out;
 

@@ -2,7 +2,7 @@
 //!
 //! Decides about connections, before and beside the node, which knows no addresses and no keys:
 //! admission of strangers, bans, one session per identity, when to dial whom, which addresses to
-//! believe, which offers to take, whom to trust on first use, how long to wait for whom. Each part
+//! believe, whom to trust on first use. Each part
 //! is told what happened and what time it is, and answers; the shell accepts, dials and closes.
 //! Refuses to resolve names.
 
@@ -14,8 +14,6 @@ pub mod dialer;
 pub mod first_use;
 pub mod memory;
 pub mod memory_shares;
-pub mod push;
-pub mod reach;
 mod recent;
 pub mod sessions;
 pub mod source;

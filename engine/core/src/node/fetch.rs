@@ -154,6 +154,12 @@ impl Node {
         Some(())
     }
 
+    /// Whether `peer` is connected.
+    #[must_use]
+    pub fn is_connected(&self, peer: PeerId) -> bool {
+        self.peer(peer).is_some()
+    }
+
     /// Whether `peer` takes part in `transfer` too.
     #[must_use]
     pub fn takes_part(&self, peer: PeerId, transfer: TransferId) -> bool {

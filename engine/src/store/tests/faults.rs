@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use fairhaul_core::standstill::Cause;
+use fairhaul_core::library::disk_fault::Cause;
 use rustix::io::Errno;
 
 use super::super::disk::Disk;

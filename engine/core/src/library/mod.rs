@@ -1,0 +1,550 @@
+//! The life of every content on a node: get, offer, push, quota, retry and finish.
+//!
+//! A library is told what people, peers and disks did, and answers with what should be done. It
+//! knows no paths, files, keys' owners or bytes: the shell has them. It stands beside a
+//! [`Node`], which moves the chunks: a content is two transfers of the node, its bytes and its
+//! manifest, which moves like a content of its own.
+//!
+//! ```text
+//! Get ─┐                     ┌──────────── Paused, DiskFault: tried again ─────────────┐
+//! Offer┼─> Describing ──> Checking ──> Moving ──> Finishing ──> Whole ──> next folder ─┘
+//! Found┘    manifest       Prepare      chunks      Finish       served
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::id::{PeerId, TransferId};
+use crate::manifest::ContentId;
+use crate::message::{Offer, Verdict};
+use crate::node::Node;
+use crate::time::{Span, Time};
+
+pub mod disk_fault;
+pub mod offers;
+pub mod quota;
+pub mod wait_timeout;
+
+mod content;
+mod io;
+mod manifest_senders;
+mod places;
+mod pushes;
+mod stages;
+#[cfg(test)]
+mod tests;
+
+use places::Wish;
+use stages::Turn;
+use wait_timeout::Standing;
+
+pub use content::{Content, MANIFEST_CHUNK, Stage, geometry_of_manifest};
+pub use io::{
+    Action, Description, Disk, Event, FinishFault, FolderId, Input, Kept, ManifestFault, OfferId,
+    Outcome, Placement, Prepared, Role, Waiter,
+};
+pub use pushes::{Push, Recipient};
+
+/// Every content of a node.
+#[derive(Debug)]
+pub struct Library {
+    contents: BTreeMap<u32, Content>,
+    numbers: BTreeMap<ContentId, u32>,
+    next: u32,
+    offers: offers::Offers,
+    pushes: pushes::Pushes,
+    /// For how long nobody may have what is missing before whoever waits is told.
+    patience: Span,
+    actions: VecDeque<Action>,
+}
+
+impl Library {
+    /// An empty one that numbers its contents from `first` on: content `n` has the transfers `2 n`
+    /// and `2 n + 1` of its node. Whoever waits is told when nobody has had what is missing for
+    /// `patience`.
+    #[must_use]
+    pub fn new(first: u32, patience: Span) -> Self {
+        Self {
+            contents: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            next: first,
+            offers: offers::Offers::default(),
+            pushes: pushes::Pushes::default(),
+            patience,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Exactly one thing happened. Drain [`Library::poll`] before the next; `node` is the one that
+    /// its actions are told to.
+    pub fn handle(&mut self, input: Input, node: &Node, now: Time) {
+        let mut actions = std::mem::take(&mut self.actions);
+        let mut turn = Turn {
+            node,
+            now,
+            actions: &mut actions,
+        };
+        self.happen(input, &mut turn);
+        self.actions = actions;
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The content with this number.
+    #[must_use]
+    pub fn get(&self, number: u32) -> Option<&Content> {
+        self.contents.get(&number)
+    }
+
+    /// The content of a transfer, and whether the transfer is its manifest.
+    #[must_use]
+    pub fn of(&self, transfer: TransferId) -> Option<(&Content, bool)> {
+        Some((self.get(transfer.0 / 2)?, transfer.0 % 2 == 1))
+    }
+
+    /// The content with this identity.
+    #[must_use]
+    pub fn find(&self, id: &ContentId) -> Option<&Content> {
+        self.contents.get(self.numbers.get(id)?)
+    }
+
+    /// All contents, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &Content> {
+        self.contents.values()
+    }
+
+    /// The number that the next content gets that is not known yet.
+    #[must_use]
+    pub const fn vacant(&self) -> u32 {
+        self.next
+    }
+
+    /// Pushes of ours that are not over.
+    pub fn pushes(&self) -> impl Iterator<Item = &Push> {
+        self.pushes.iter()
+    }
+
+    fn happen(&mut self, input: Input, turn: &mut Turn<'_>) {
+        match input {
+            Input::Get { .. } | Input::Found { .. } | Input::Remember { .. } => {
+                self.person(input, turn);
+            }
+            Input::Grant { peer, key, grant } => self.offers.grant(peer, key, grant),
+            Input::Offer {
+                peer,
+                offer,
+                has_memory,
+            } => {
+                let facts = (&self.contents, has_memory);
+                self.offers.offer(peer, offer, facts, turn);
+            }
+            Input::Looked {
+                offer,
+                disk,
+                has_memory,
+            } => self.looked(offer, disk, has_memory, turn),
+            Input::Push {
+                number,
+                peers,
+                waiter,
+            } => {
+                self.pushes.begin(waiter, number, peers, turn.now);
+                self.pushes.offer(&self.contents, turn);
+            }
+            Input::Verdict {
+                peer,
+                content,
+                verdict,
+            } => {
+                if let Some(number) = self.numbers.get(&content) {
+                    self.pushes.verdict(peer, *number, verdict, turn.now);
+                }
+            }
+            Input::Connected { .. } => self.pushes.offer(&self.contents, turn),
+            Input::Disconnected { peer } => {
+                self.offers.disconnected(peer);
+                self.pushes.disconnected(peer);
+            }
+            Input::Received { transfer } => {
+                if let Some((content, _)) = self.of_mut(transfer) {
+                    content.fed = turn.now;
+                }
+            }
+            Input::Cancel { number } => self.cancel(number, turn),
+            Input::Tick { standings } => self.tick(&standings, turn),
+            other => self.progress(other, turn),
+        }
+    }
+
+    /// What a person wants, or an earlier run had.
+    fn person(&mut self, input: Input, turn: &mut Turn<'_>) {
+        match input {
+            Input::Get {
+                content,
+                manifest_bytes,
+                description,
+                placement,
+                waiter,
+            } => {
+                let mut wish = Wish::new(placement);
+                wish.waiters.push(waiter);
+                let manifest = (manifest_bytes, description);
+                self.fetch(content, wish, (manifest, None), turn);
+            }
+            Input::Found {
+                content,
+                manifest_bytes,
+                description,
+                folder,
+            } => {
+                if let Some(known) = self.known(&content) {
+                    return known.found(folder, turn);
+                }
+                let placement = Placement {
+                    folder,
+                    role: Role::Shared,
+                    pusher: None,
+                    offered: 0,
+                };
+                let manifest = (manifest_bytes, Some(description));
+                self.add(content, placement, (manifest, None), turn)
+                    .prepare(turn);
+            }
+            Input::Remember {
+                content,
+                kept,
+                description,
+            } => {
+                let manifest = (kept.manifest_bytes, description);
+                let content = self.add(content, kept.placement, (manifest, None), turn);
+                content.places.whole = kept.whole_in;
+                content.paused = kept.paused;
+                content.begun = content.is_fetch();
+                let times = description.map_or(1, |_| quota::READ_MANIFEST);
+                charge_manifest(content, times, turn);
+                if kept.paused {
+                    content.stage = Stage::Paused(None);
+                } else {
+                    content.take_up(turn);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A step of one content has ended.
+    fn progress(&mut self, input: Input, turn: &mut Turn<'_>) {
+        match input {
+            Input::Described {
+                number,
+                attempt,
+                result,
+            } => self.described(number, attempt, result, turn),
+            Input::Prepared { number, result } => {
+                let content = self.contents.get_mut(&number);
+                // If it was paused meanwhile, what is there is looked at again when it goes on.
+                let Some(content) = content.filter(|one| one.stage == Stage::Checking) else {
+                    return;
+                };
+                match result {
+                    Ok(prepared) => content.prepared(prepared, turn),
+                    Err(fault) => disk_fault::stop(content, &fault, turn),
+                }
+                self.pushes.offer(&self.contents, turn);
+            }
+            Input::Complete { transfer } => match self.of_mut(transfer) {
+                Some((content, true)) => content.manifest_is_whole(turn),
+                Some((content, false)) => content.finish(turn),
+                None => {}
+            },
+            Input::Writing { transfer, senders } => {
+                if let Some((content, is_manifest)) = self.of_mut(transfer) {
+                    content.writing(is_manifest, &senders, turn.now);
+                }
+            }
+            Input::Written {
+                transfer,
+                chunk,
+                from,
+                parts,
+                result,
+            } => {
+                let Some((content, is_manifest)) = self.of_mut(transfer) else {
+                    return;
+                };
+                match result {
+                    _ if !content.wrote() => {}
+                    Ok(()) => content.stored(is_manifest, chunk, (from, parts), turn),
+                    Err(fault) => disk_fault::stop(content, &fault, turn),
+                }
+            }
+            Input::SyncDue { number } => {
+                if let Some(content) = self.contents.get_mut(&number)
+                    && content.stage == Stage::Moving
+                    && !std::mem::replace(&mut content.syncing, true)
+                {
+                    turn.act(Action::Sync { number });
+                }
+            }
+            Input::Synced { number, result } => {
+                let Some(content) = self.contents.get_mut(&number) else {
+                    return;
+                };
+                content.syncing = false;
+                if let Err(fault) = result {
+                    disk_fault::stop(content, &fault, turn);
+                }
+            }
+            Input::Finished { number, result } => {
+                if let Some(content) = self.contents.get_mut(&number) {
+                    content.finished(result, turn);
+                }
+            }
+            Input::Paused { number, paused } => {
+                if let Some(content) = self.contents.get_mut(&number) {
+                    content.set_paused(paused, turn);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn known(&mut self, id: &ContentId) -> Option<&mut Content> {
+        self.contents.get_mut(self.numbers.get(id)?)
+    }
+
+    fn of_mut(&mut self, transfer: TransferId) -> Option<(&mut Content, bool)> {
+        let content = self.contents.get_mut(&(transfer.0 / 2))?;
+        Some((content, transfer.0 % 2 == 1))
+    }
+
+    fn add(
+        &mut self,
+        id: ContentId,
+        placement: Placement,
+        (manifest, name): Named,
+        turn: &mut Turn<'_>,
+    ) -> &mut Content {
+        let number = self.next;
+        self.next += 1;
+        self.numbers.insert(id, number);
+        turn.act(Action::New {
+            number,
+            content: id,
+            manifest_bytes: manifest.0,
+            name,
+        });
+        let content = Content::new((number, id), placement, manifest, turn.now);
+        self.contents.entry(number).or_insert(content)
+    }
+
+    /// Somebody wants a content in a folder. The content, if it was not known.
+    fn fetch(
+        &mut self,
+        id: ContentId,
+        wish: Wish,
+        named: Named,
+        turn: &mut Turn<'_>,
+    ) -> Option<&mut Content> {
+        let manifest_bytes = named.0.0;
+        if let Some(known) = self.known(&id) {
+            known.wish(wish, manifest_bytes, turn);
+            return None;
+        }
+        let content = self.add(id, wish.placement, named, turn);
+        let number = content.number;
+        (content.waiters, content.offered) = (wish.waiters, wish.offered);
+        turn.act(Action::Notify(Event::Started(number)));
+        turn.act(Action::Keep { number });
+        content.take_up(turn);
+        Some(content)
+    }
+
+    /// The disk of an inbox was looked at: what becomes of the offer that waited for that.
+    fn looked(
+        &mut self,
+        offer: OfferId,
+        disk: Option<Disk>,
+        has_memory: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        let facts = (&self.contents, has_memory);
+        let Some((waiting, verdict)) = self.offers.looked(offer, facts, disk) else {
+            return;
+        };
+        let (peer, offer) = (waiting.peer, waiting.offer);
+        let content = offer.content;
+        turn.act(Action::Answer {
+            peer,
+            content,
+            verdict,
+        });
+        if verdict == Verdict::Accepted {
+            self.accept(peer, (waiting.folder, disk), &offer, turn);
+        }
+    }
+
+    /// An offer is taken.
+    fn accept(
+        &mut self,
+        peer: PeerId,
+        (folder, disk): (FolderId, Option<Disk>),
+        offer: &Offer,
+        turn: &mut Turn<'_>,
+    ) {
+        let known = self.find(&offer.content);
+        let mut wish = Wish::new(Placement {
+            folder,
+            role: Role::fetched(false, false),
+            pusher: self.offers.key(peer),
+            offered: known.map_or(offer.bytes, |known| offers::offered_bytes(known, offer)),
+        });
+        wish.offered.push(peer);
+        let bytes = offer.manifest_bytes;
+        let named = ((bytes, None), Some(offer.name.clone()));
+        if let Some(content) = self.fetch(offer.content, wish, named, turn) {
+            content.device = disk.and_then(|disk| disk.device);
+            // Charged before a byte of it comes, and given back when it is read or given up.
+            turn.act(Action::Charge {
+                number: content.number,
+                peer: Some(peer),
+                bytes,
+            });
+        }
+    }
+
+    /// A manifest was read. A push is taken if what it says is within the quota of who offered it:
+    /// the offer may have said anything.
+    fn described(
+        &mut self,
+        number: u32,
+        attempt: u32,
+        result: Result<Description, ManifestFault>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(content) = self.contents.get_mut(&number) else {
+            return;
+        };
+        let space = result.as_ref().map_or(0, |description| description.space);
+        if !content.described(attempt, result, turn) {
+            return;
+        }
+        if content.places.filled.pusher.is_none() {
+            return content.prepare(turn);
+        }
+        content.places.filled.offered = space;
+        charge_manifest(content, quota::READ_MANIFEST, turn);
+        let content = &self.contents[&number];
+        if quota::is_over(content, &self.contents, &self.offers) {
+            return self.end_push(number, Verdict::Quota, turn);
+        }
+        if let Some(content) = self.contents.get_mut(&number) {
+            content.prepare(turn);
+        }
+    }
+
+    /// Ends a push that is not whole, and says so to whoever offered it.
+    fn end_push(&mut self, number: u32, verdict: Verdict, turn: &mut Turn<'_>) {
+        let Some(content) = self.contents.get_mut(&number) else {
+            return;
+        };
+        turn.act(Action::Notify(Event::PushEnded(number, verdict)));
+        if content.places.has_others() {
+            let why = "a push of it has ended";
+            return content.fail(verdict, &Outcome::PushEnded, why, turn);
+        }
+        content.judge(verdict, turn);
+        self.cancel(number, turn);
+    }
+
+    /// A push of which something is on disk waits there until it is offered again.
+    fn set_aside(&mut self, number: u32, turn: &mut Turn<'_>) {
+        let Some(content) = self.contents.get_mut(&number) else {
+            return;
+        };
+        let why = "nobody sends the rest";
+        content.fail(Verdict::Failed, &Outcome::Unfed, why, turn);
+        if !matches!(content.stage, Stage::Failed(_)) {
+            return;
+        }
+        let bytes = content.manifest.bytes;
+        content.manifest.restart(bytes);
+        content.reading = None;
+        turn.act(Action::ForgetManifest { number, bytes });
+        turn.act(Action::Open { number });
+        turn.act(Action::Charge {
+            number,
+            peer: None,
+            bytes: 0,
+        });
+    }
+
+    /// Ends a content. What arrived stays on disk for a later one.
+    fn cancel(&mut self, number: u32, turn: &mut Turn<'_>) {
+        let Some(mut content) = self.contents.remove(&number) else {
+            return;
+        };
+        self.numbers.remove(&content.id);
+        for wish in std::mem::take(&mut content.places.wishes) {
+            content.offered.extend(wish.offered);
+            content.waiters.extend(wish.waiters);
+        }
+        content.judge(Verdict::Failed, turn);
+        content.leave(turn);
+        turn.act(Action::Forget { number });
+        turn.tell(&mut content.waiters, number, &Outcome::Cancelled);
+    }
+
+    /// A second has passed.
+    fn tick(&mut self, standings: &[(PeerId, Standing)], turn: &mut Turn<'_>) {
+        self.pushes.offer(&self.contents, turn);
+        let standing = |peer| {
+            let known = standings.iter().find(|(of, _)| *of == peer);
+            known.map_or(Standing::Away, |(_, standing)| *standing)
+        };
+        self.pushes.review(standing, turn);
+        let standings = standings.iter().map(|(_, standing)| *standing);
+        wait_timeout::review(&mut self.contents, standings, self.patience, turn);
+        for number in self.numbers_of(Content::is_coming_push) {
+            let facts = (&self.contents, &self.offers);
+            match quota::review(&self.contents[&number], facts, turn.node, turn.now) {
+                Some(quota::End::Forget(verdict)) => self.end_push(number, verdict, turn),
+                Some(quota::End::SetAside) => self.set_aside(number, turn),
+                None => {}
+            }
+        }
+        for content in self.contents.values_mut() {
+            if manifest_senders::gives_up(content, turn) {
+                content.describe_again(None, turn);
+            }
+            if disk_fault::is_retried(content, turn.now) {
+                content.restart(turn);
+            }
+            // A wish whose turn came while something was still being written.
+            if !content.places.wishes.is_empty() && content.is_idle() {
+                content.go_on(true, turn);
+            }
+        }
+    }
+
+    fn numbers_of(&self, is_one: impl Fn(&Content) -> bool) -> Vec<u32> {
+        let all = self.contents.values().filter(|one| is_one(one));
+        all.map(Content::number).collect()
+    }
+}
+
+/// Length of a manifest and what it says, and what the peer calls the content that offered it.
+type Named = ((u64, Option<Description>), Option<Box<str>>);
+
+/// The manifest of a push stays in memory, whoever is connected, `times` over.
+fn charge_manifest(content: &Content, times: u64, turn: &mut Turn<'_>) {
+    if content.places.filled.pusher.is_some() {
+        turn.act(Action::Charge {
+            number: content.number,
+            peer: None,
+            bytes: content.manifest.bytes.saturating_mul(times),
+        });
+    }
+}

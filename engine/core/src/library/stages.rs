@@ -1,0 +1,349 @@
+//! The stages of a content: from its manifest to a check of what is there, to its chunks, to its
+//! final names.
+//!
+//! Each step that touches the disk is an action, whose outcome comes back as an input. An outcome
+//! counts only in the stage that waits for it: whatever a person or a disk did meanwhile holds.
+
+use std::collections::VecDeque;
+
+use super::content::{Content, Stage};
+use super::disk_fault;
+use super::io::{
+    Action, Description, Event, FinishFault, ManifestFault, Outcome, Prepared, Role, Waiter,
+};
+use crate::bitfield::Bitfield;
+use crate::id::{ChunkIndex, PeerId};
+use crate::message::Verdict;
+use crate::node::Node;
+use crate::time::Time;
+use crate::units::ByteCount;
+
+/// What a content is told with every input: the node, the time, and where its actions go.
+pub(super) struct Turn<'a> {
+    pub(super) node: &'a Node,
+    pub(super) now: Time,
+    pub(super) actions: &'a mut VecDeque<Action>,
+}
+
+impl Turn<'_> {
+    pub(super) fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    /// Tells all of them how it ended, and forgets them.
+    pub(super) fn tell(&mut self, waiters: &mut Vec<Waiter>, number: u32, outcome: &Outcome) {
+        for waiter in std::mem::take(waiters) {
+            let outcome = outcome.clone();
+            self.act(Action::Tell {
+                waiter,
+                number,
+                outcome,
+            });
+        }
+    }
+}
+
+impl Content {
+    /// Takes part in its manifest, and in its bytes if they are at hand.
+    pub(super) fn join(&mut self, have: Option<Bitfield>, turn: &mut Turn<'_>) {
+        if !self.manifest.joined {
+            self.join_manifest(None, turn);
+        }
+        let open = self.manifest.description.filter(|_| self.is_open());
+        if let (Some(Description { geometry, .. }), Some(have)) = (open, have)
+            && !self.joined
+        {
+            self.joined = true;
+            turn.act(Action::Join {
+                transfer: self.data(),
+                geometry,
+                have,
+                audience: None,
+            });
+        }
+    }
+
+    fn join_manifest(&mut self, audience: Option<PeerId>, turn: &mut Turn<'_>) {
+        let geometry = self.manifest.geometry();
+        let have = match self.manifest.is_whole {
+            true => Bitfield::full(geometry.chunks()),
+            false => Bitfield::empty(geometry.chunks()),
+        };
+        self.manifest.joined = true;
+        turn.act(Action::Join {
+            transfer: self.manifest_transfer(),
+            geometry,
+            have,
+            audience,
+        });
+    }
+
+    pub(super) fn leave_data(&mut self, turn: &mut Turn<'_>) {
+        if std::mem::take(&mut self.joined) {
+            let transfer = self.data();
+            turn.act(Action::Leave { transfer });
+        }
+    }
+
+    pub(super) fn leave(&mut self, turn: &mut Turn<'_>) {
+        self.leave_data(turn);
+        if std::mem::take(&mut self.manifest.joined) {
+            let transfer = self.manifest_transfer();
+            turn.act(Action::Leave { transfer });
+        }
+    }
+
+    /// Looks at what is on disk of it, or fetches its manifest first.
+    pub(super) fn take_up(&mut self, turn: &mut Turn<'_>) {
+        if self.manifest.description.is_some() {
+            return self.prepare(turn);
+        }
+        self.stage = Stage::Describing;
+        self.join(None, turn);
+        if self.manifest.is_whole {
+            self.describe(turn);
+        }
+    }
+
+    /// Finds out what is there already, and copies what is missing from other folders.
+    pub(super) fn prepare(&mut self, turn: &mut Turn<'_>) {
+        self.stage = Stage::Checking;
+        let number = self.number;
+        turn.act(Action::Prepare { number });
+    }
+
+    fn describe(&self, turn: &mut Turn<'_>) {
+        let (number, attempt) = (self.number, self.manifest.attempt);
+        turn.act(Action::Describe { number, attempt });
+    }
+
+    /// Every chunk of its manifest is here: is it the right one?
+    pub(super) fn manifest_is_whole(&mut self, turn: &mut Turn<'_>) {
+        self.manifest.is_whole = true;
+        if !self.is_open() && self.stage == Stage::Describing {
+            self.describe(turn);
+        }
+    }
+
+    /// Its manifest was read. Whether what it says is new, and the content waits for it.
+    pub(super) fn described(
+        &mut self,
+        attempt: u32,
+        result: Result<Description, ManifestFault>,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        if attempt != self.manifest.attempt || self.is_open() {
+            return false;
+        }
+        let waits = self.stage == Stage::Describing;
+        match result {
+            Ok(description) => {
+                self.manifest.description = Some(description);
+                return waits;
+            }
+            Err(_) if !waits => {}
+            Err(ManifestFault::Unusable(why)) => {
+                let outcome = Outcome::Unusable(why.clone());
+                self.fail(Verdict::Failed, &outcome, &why, turn);
+            }
+            Err(ManifestFault::Wrong) => {
+                let wrong = self.manifest.senders.wrong(turn.now);
+                let event = Event::WrongManifest(self.number, wrong.blame.is_some());
+                turn.act(Action::Notify(event));
+                if let Some(peer) = wrong.blame {
+                    turn.act(Action::Blame { peer });
+                }
+                self.describe_again(wrong.ask, turn);
+            }
+        }
+        false
+    }
+
+    /// Fetches its manifest from the beginning, from one peer or from everybody.
+    pub(super) fn describe_again(&mut self, audience: Option<PeerId>, turn: &mut Turn<'_>) {
+        self.stale = self.writing;
+        // Whoever sent a wrong one may have said a wrong length, too: others have their turn.
+        let last = self.manifest.bytes;
+        let bytes = self.manifest.lengths.pop_front().unwrap_or(last);
+        if bytes != last {
+            self.manifest.lengths.push_back(last);
+        }
+        if std::mem::take(&mut self.manifest.joined) {
+            let transfer = self.manifest_transfer();
+            turn.act(Action::Leave { transfer });
+        }
+        self.manifest.restart(bytes);
+        let number = self.number;
+        turn.act(Action::ForgetManifest { number, bytes });
+        turn.act(Action::Keep { number });
+        self.join_manifest(audience.filter(|_| bytes == last), turn);
+    }
+
+    /// What is there is known: fetch the rest.
+    pub(super) fn prepared(&mut self, prepared: Prepared, turn: &mut Turn<'_>) {
+        let Some(description) = self.manifest.description else {
+            return;
+        };
+        let Prepared {
+            have,
+            whole_in,
+            device,
+        } = prepared;
+        (self.begun, self.trouble) = (true, None);
+        self.device = device;
+        self.here = description.geometry.bytes_of(&have).get();
+        self.reading = Some(self.places.filled.folder);
+        self.others = whole_in;
+        let (is_whole, was_whole) = (have.is_full(), self.places.filled.role.is_whole());
+        self.stage = Stage::Moving;
+        if was_whole {
+            self.settle();
+            self.stage = Stage::Whole;
+        }
+        let number = self.number;
+        turn.act(Action::Open { number });
+        turn.act(Action::Keep { number });
+        // Where it was served from other folders all the while, nobody notices.
+        if turn.node.had(self.data()).is_some_and(|had| *had != have) {
+            self.leave_data(turn);
+        }
+        self.join(Some(have), turn);
+        if is_whole && !was_whole {
+            self.finish(turn);
+        }
+    }
+
+    /// A chunk is on its way to the disk.
+    pub(super) fn writing(&mut self, is_manifest: bool, senders: &[PeerId], now: Time) {
+        self.writing += 1;
+        for peer in senders.iter().filter(|_| is_manifest) {
+            self.manifest.senders.sends(*peer, now);
+        }
+    }
+
+    /// The writing of a chunk has ended. Whether it tells anything of what is fetched now.
+    pub(super) fn wrote(&mut self) -> bool {
+        self.writing -= 1;
+        let counts = self.stale == 0;
+        self.stale = self.stale.saturating_sub(1);
+        counts
+    }
+
+    /// A chunk is on disk.
+    pub(super) fn stored(
+        &mut self,
+        is_manifest: bool,
+        chunk: ChunkIndex,
+        (from, parts): (PeerId, Vec<(PeerId, ByteCount)>),
+        turn: &mut Turn<'_>,
+    ) {
+        if !is_manifest {
+            let len: ByteCount = parts.iter().map(|(_, len)| *len).sum();
+            self.here += len.get();
+        }
+        let transfer = match is_manifest {
+            true => self.manifest_transfer(),
+            false => self.data(),
+        };
+        turn.act(Action::Stored {
+            transfer,
+            chunk,
+            from,
+            parts,
+        });
+    }
+
+    /// Every chunk is there: make all of it durable, and give the files their names.
+    pub(super) fn finish(&mut self, turn: &mut Turn<'_>) {
+        let is_over = matches!(self.stage, Stage::Finishing | Stage::Whole);
+        if is_over || !self.is_open() || !self.is_fetch() {
+            return;
+        }
+        self.stage = Stage::Finishing;
+        let number = self.number;
+        turn.act(Action::Finish { number });
+    }
+
+    /// It has its final names, or not.
+    pub(super) fn finished(&mut self, result: Result<(), FinishFault>, turn: &mut Turn<'_>) {
+        match result {
+            Ok(()) => {}
+            // A file was changed under its temporary name: what is missing comes again.
+            Err(FinishFault::Unfinished) => {
+                self.leave_data(turn);
+                return self.restart(turn);
+            }
+            Err(FinishFault::Disk(fault)) => return disk_fault::stop(self, &fault, turn),
+        }
+        let number = self.number;
+        self.stage = Stage::Whole;
+        if let Role::Fetched { whole, .. } = &mut self.places.filled.role {
+            *whole = true;
+        }
+        self.settle();
+        turn.act(Action::Open { number });
+        turn.tell(&mut self.waiters, number, &Outcome::Done);
+        turn.act(Action::Keep { number });
+        turn.act(Action::Notify(Event::Complete(number)));
+        self.judge(Verdict::Done, turn);
+        self.go_on(true, turn);
+    }
+
+    /// It cannot go on by itself in the folder that is filled. Who waits for that is told; other
+    /// folders do not notice.
+    pub(super) fn fail(
+        &mut self,
+        verdict: Verdict,
+        outcome: &Outcome,
+        why: &str,
+        turn: &mut Turn<'_>,
+    ) {
+        let number = self.number;
+        self.stage = Stage::Failed(why.into());
+        turn.act(Action::Notify(Event::Failed(number, why.into())));
+        turn.tell(&mut self.waiters, number, outcome);
+        self.judge(verdict, turn);
+        if !self.go_on(false, turn) {
+            self.leave(turn);
+        }
+    }
+
+    /// Tells who offered it what became of it at last.
+    pub(super) fn judge(&mut self, verdict: Verdict, turn: &mut Turn<'_>) {
+        let content = self.id;
+        for peer in std::mem::take(&mut self.offered) {
+            turn.act(Action::Answer {
+                peer,
+                content,
+                verdict,
+            });
+        }
+    }
+
+    /// A person says that it should stand still, or that it should go on.
+    pub(super) fn set_paused(&mut self, paused: bool, turn: &mut Turn<'_>) {
+        self.paused = paused;
+        if paused {
+            self.stage = Stage::Paused(None);
+            self.leave(turn);
+        } else if matches!(self.stage, Stage::Paused(_) | Stage::Failed(_)) {
+            self.restart(turn);
+        }
+        let number = self.number;
+        turn.act(Action::Keep { number });
+    }
+
+    /// Goes on with what stood still, from what is on disk.
+    pub(super) fn restart(&mut self, turn: &mut Turn<'_>) {
+        if self.writing > 0 {
+            // Tried again with the next second.
+            return;
+        }
+        let is_elsewhere = self.reading.is_some_and(|one| self.others.contains(&one));
+        if !is_elsewhere && self.reading.take().is_some() {
+            let number = self.number;
+            turn.act(Action::Open { number });
+        }
+        self.take_up(turn);
+    }
+}

@@ -1,0 +1,684 @@
+//! A library and its node, told by hand what people, peers and disks do.
+
+use super::disk_fault::{Cause, DiskFault, RETRY};
+use super::offers::Grant;
+use super::*;
+use crate::bitfield::Bitfield;
+use crate::id::ChunkIndex;
+use crate::manifest::Manifest;
+use crate::node::{self, Asking, Config};
+use crate::rng::Rng;
+use crate::units::ByteCount;
+use crate::uplink::{Settings, Share};
+use crate::{choke, pick, sched};
+
+const A: PeerId = PeerId(0);
+const B: PeerId = PeerId(1);
+const ID: ContentId = ContentId([7; 32]);
+const HERE: FolderId = FolderId(1);
+const THERE: FolderId = FolderId(2);
+const KEY: [u8; 32] = [9; 32];
+const CHUNK: u64 = 1_000;
+
+/// A library beside a node, and what both were told.
+struct Rig {
+    library: Library,
+    node: Node,
+    now: Time,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self {
+            library: Library::new(1, Span::from_secs(60)),
+            node: node(),
+            now: Time::ZERO,
+        }
+    }
+
+    /// Says one thing, carries to the node what is the node's, and returns the rest.
+    fn tell(&mut self, input: Input) -> Vec<Action> {
+        self.library.handle(input, &self.node, self.now);
+        let mut rest = Vec::new();
+        while let Some(action) = self.library.poll() {
+            let input = match action {
+                Action::Join {
+                    transfer,
+                    geometry,
+                    have,
+                    audience,
+                } => node::Input::Add {
+                    transfer,
+                    content: ContentId([transfer.0 as u8; 32]),
+                    manifest: geometry,
+                    have,
+                    audience,
+                },
+                Action::Leave { transfer } => node::Input::Remove { transfer },
+                other => {
+                    rest.push(other);
+                    continue;
+                }
+            };
+            self.node.handle(input, self.now);
+            while self.node.poll().is_some() {}
+        }
+        rest
+    }
+
+    fn after(&mut self, span: Span) -> Vec<Action> {
+        self.now = self.now.saturating_add(span);
+        let standings = Vec::new();
+        self.tell(Input::Tick { standings })
+    }
+
+    fn meets(&mut self, peer: PeerId) {
+        let outbound = false;
+        self.node
+            .handle(node::Input::Connected { peer, outbound }, self.now);
+        self.tell(Input::Connected { peer });
+    }
+
+    fn get(&mut self, folder: FolderId, waiter: u64) -> Vec<Action> {
+        self.tell(Input::Get {
+            content: ID,
+            manifest_bytes: 100,
+            description: None,
+            placement: placement(folder, None),
+            waiter: Waiter(waiter),
+        })
+    }
+
+    fn describe(&mut self, result: Result<Description, ManifestFault>) -> Vec<Action> {
+        let transfer = TransferId(3);
+        let asked = self.tell(Input::Complete { transfer });
+        let [Action::Describe { number, attempt }] = asked[..] else {
+            panic!("{asked:?}");
+        };
+        self.tell(Input::Described {
+            number,
+            attempt,
+            result,
+        })
+    }
+
+    fn prepare(&mut self, chunks: u32) -> Vec<Action> {
+        let mut have = Bitfield::empty(4);
+        for chunk in 0..chunks {
+            have.insert(ChunkIndex(chunk));
+        }
+        let result = Ok(Prepared {
+            have,
+            whole_in: Vec::new(),
+            device: Some(1),
+        });
+        self.tell(Input::Prepared { number: 1, result })
+    }
+
+    fn write(&mut self, chunk: u32, result: Result<(), DiskFault>) -> Vec<Action> {
+        let transfer = TransferId(2);
+        self.tell(Input::Writing {
+            transfer,
+            senders: vec![A],
+        });
+        self.tell(Input::Written {
+            transfer,
+            chunk: ChunkIndex(chunk),
+            from: A,
+            parts: vec![(A, ByteCount::new(CHUNK))],
+            result,
+        })
+    }
+
+    fn finish(&mut self, result: Result<(), FinishFault>) -> Vec<Action> {
+        let transfer = TransferId(2);
+        let asked = self.tell(Input::Complete { transfer });
+        assert!(asked.contains(&Action::Finish { number: 1 }), "{asked:?}");
+        self.tell(Input::Finished { number: 1, result })
+    }
+
+    /// A peer may push `quota` bytes in all, and offers a content of `bytes`.
+    fn offer(&mut self, bytes: u64, quota: Option<u64>) -> Vec<Action> {
+        let folder = Some(HERE);
+        self.tell(Input::Grant {
+            peer: A,
+            key: KEY,
+            grant: Some(Grant { folder, quota }),
+        });
+        let offer = Offer {
+            content: ID,
+            manifest_bytes: 100,
+            bytes,
+            name: "a".into(),
+        };
+        let asked = self.tell(Input::Offer {
+            peer: A,
+            offer: Box::new(offer),
+            has_memory: true,
+        });
+        let Some(Action::Look { offer, .. }) = asked.first() else {
+            return asked;
+        };
+        self.tell(Input::Looked {
+            offer: *offer,
+            disk: Some(Disk {
+                free: 1_000_000,
+                device: Some(1),
+            }),
+            has_memory: true,
+        })
+    }
+
+    fn stage(&self) -> &Stage {
+        self.library.get(1).expect("it is known").stage()
+    }
+}
+
+fn node() -> Node {
+    let drr = sched::find("drr").unwrap();
+    let config = Config {
+        uplink: Settings {
+            outer: drr,
+            inner: drr,
+            share: Share::Peer,
+            largest: ByteCount::new(CHUNK),
+            window_node: ByteCount::new(CHUNK),
+            window_peer: ByteCount::MAX,
+            adapt: false,
+            quantum: None,
+        },
+        unchoke: choke::find("none").unwrap(),
+        seed_rule: choke::find_seed_rule("even").unwrap(),
+        picker: pick::find("sequential").unwrap(),
+        slots: 1,
+        rechoke: Span::from_secs(10),
+        pipeline: Some(2),
+        download: None,
+        asking: Asking::default(),
+        guard: None,
+        rng: Rng::from_seed([1; 32]),
+    };
+    Node::new(config, Time::ZERO)
+}
+
+fn placement(folder: FolderId, pusher: Option<[u8; 32]>) -> Placement {
+    Placement {
+        folder,
+        role: Role::fetched(false, false),
+        pusher,
+        offered: 0,
+    }
+}
+
+/// Four chunks, which take so many bytes on disk.
+fn description(space: u64) -> Description {
+    let geometry = Manifest::new(ByteCount::new(4 * CHUNK), ByteCount::new(CHUNK));
+    Description {
+        geometry: geometry.unwrap(),
+        space,
+    }
+}
+
+fn fault(cause: Cause) -> DiskFault {
+    DiskFault {
+        cause,
+        verdict: Verdict::Storage,
+        why: "no".into(),
+    }
+}
+
+fn outcomes(actions: &[Action]) -> Vec<(u64, Outcome)> {
+    let told = actions.iter().filter_map(|action| match action {
+        Action::Tell {
+            waiter, outcome, ..
+        } => Some((waiter.0, outcome.clone())),
+        _ => None,
+    });
+    told.collect()
+}
+
+fn verdicts(actions: &[Action]) -> Vec<Verdict> {
+    let said = actions.iter().filter_map(|action| match action {
+        Action::Answer { verdict, .. } => Some(*verdict),
+        _ => None,
+    });
+    said.collect()
+}
+
+/// From the ticket to the final names; who waits hears of it once, at the end.
+#[test]
+fn a_content_goes_from_its_manifest_to_its_final_names() {
+    let mut rig = Rig::new();
+    assert!(outcomes(&rig.get(HERE, 1)).is_empty());
+    assert_eq!(rig.node.had(TransferId(3)).map(Bitfield::count), Some(0));
+    let asked = rig.describe(Ok(description(1)));
+    assert!(asked.contains(&Action::Prepare { number: 1 }));
+    rig.prepare(1);
+    assert_eq!(rig.node.had(TransferId(2)).map(Bitfield::count), Some(1));
+    let stored = rig.write(1, Ok(()));
+    assert!(matches!(stored[..], [Action::Stored { .. }]), "{stored:?}");
+    assert_eq!(rig.library.get(1).unwrap().here(), 2 * CHUNK);
+    let told = rig.finish(Ok(()));
+    assert_eq!(outcomes(&told), [(1, Outcome::Done)]);
+    assert_eq!(rig.stage(), &Stage::Whole);
+    let kept = told
+        .iter()
+        .position(|one| *one == Action::Keep { number: 1 });
+    assert!(kept.is_some(), "the next run has to know that it is whole");
+}
+
+/// A disk is full in mid transfer: nobody is told, and it is tried again until there is room.
+///
+/// Register: P5.
+#[test]
+fn a_full_disk_is_tried_again_and_nothing_is_lost() {
+    let mut rig = Rig::new();
+    rig.get(HERE, 1);
+    rig.describe(Ok(description(1)));
+    rig.prepare(0);
+    let told = rig.write(0, Err(fault(Cause::Full)));
+    assert!(outcomes(&told).is_empty());
+    assert_eq!(rig.node.had(TransferId(2)), None);
+    assert!(rig.after(Span::from_secs(9)).is_empty());
+    assert!(rig.after(RETRY).contains(&Action::Prepare { number: 1 }));
+    let told = rig.tell(Input::Prepared {
+        number: 1,
+        result: Err(fault(Cause::Full)),
+    });
+    assert!(
+        outcomes(&told).is_empty(),
+        "it has begun: it goes on waiting"
+    );
+    assert!(rig.after(RETRY).contains(&Action::Prepare { number: 1 }));
+    rig.prepare(2);
+    assert_eq!(outcomes(&rig.finish(Ok(()))), [(1, Outcome::Done)]);
+}
+
+/// What a disk refuses before anything was written is said at once, and what breaks later too.
+///
+/// Register: P5, P7.
+#[test]
+fn who_waits_hears_of_a_disk_that_takes_nothing_or_breaks() {
+    for (cause, begun, told_at_once) in [
+        (Cause::Full, false, true),
+        (Cause::Disk, false, true),
+        (Cause::Disk, true, true),
+        (Cause::InTheWay, true, true),
+        (Cause::Full, true, false),
+    ] {
+        let mut rig = Rig::new();
+        rig.get(HERE, 1);
+        rig.describe(Ok(description(1)));
+        let told = if begun {
+            rig.prepare(0);
+            rig.write(0, Err(fault(cause)))
+        } else {
+            let result = Err(fault(cause));
+            rig.tell(Input::Prepared { number: 1, result })
+        };
+        assert_eq!(
+            !outcomes(&told).is_empty(),
+            told_at_once,
+            "{cause:?} {begun}"
+        );
+    }
+}
+
+/// A manifest of one peer is wrong: that peer is blamed, and everybody is asked again.
+///
+/// Register: D11.
+#[test]
+fn a_liar_that_sent_all_of_a_manifest_is_blamed_and_the_right_one_is_taken() {
+    let mut rig = Rig::new();
+    rig.get(HERE, 1);
+    let transfer = TransferId(3);
+    let senders = vec![A];
+    rig.tell(Input::Writing { transfer, senders });
+    let parts = Vec::new();
+    rig.tell(Input::Written {
+        transfer,
+        chunk: ChunkIndex(0),
+        from: A,
+        parts,
+        result: Ok(()),
+    });
+    let told = rig.describe(Err(ManifestFault::Wrong));
+    assert!(told.contains(&Action::Blame { peer: A }), "{told:?}");
+    let (number, bytes) = (1, 100);
+    assert!(told.contains(&Action::ForgetManifest { number, bytes }));
+    assert_eq!(rig.stage(), &Stage::Describing);
+    let told = rig.describe(Ok(description(1)));
+    assert!(told.contains(&Action::Prepare { number }));
+}
+
+/// An offer says how long a content is, and so does its manifest: both are held against the quota.
+#[test]
+fn a_push_over_quota_is_refused_by_its_offer_or_ended_by_its_manifest() {
+    let quota = Some(5_000);
+    assert_eq!(verdicts(&Rig::new().offer(4_901, quota)), [Verdict::Quota]);
+    let mut rig = Rig::new();
+    rig.meets(A);
+    assert_eq!(verdicts(&rig.offer(4_900, quota)), [Verdict::Accepted]);
+    let told = rig.describe(Ok(description(4_901)));
+    assert_eq!(verdicts(&told), [Verdict::Quota]);
+    assert!(rig.library.get(1).is_none(), "nothing is left of it");
+    assert_eq!(verdicts(&rig.offer(4_900, quota)), [Verdict::Accepted]);
+}
+
+/// Register: H2.
+#[test]
+fn who_may_not_push_learns_nothing_of_what_is_here() {
+    let mut rig = Rig::new();
+    rig.get(HERE, 1);
+    let offer = Offer {
+        content: ID,
+        manifest_bytes: 100,
+        bytes: 1,
+        name: "a".into(),
+    };
+    let said = rig.tell(Input::Offer {
+        peer: B,
+        offer: Box::new(offer),
+        has_memory: true,
+    });
+    assert_eq!(verdicts(&said), [Verdict::NotAccepted]);
+}
+
+/// The session ends while the disk is looked at: the peer offers again in its next.
+#[test]
+fn an_offer_of_a_session_that_ended_is_no_longer_answered() {
+    let mut rig = Rig::new();
+    let grant = Some(Grant {
+        folder: Some(HERE),
+        quota: None,
+    });
+    let (peer, key) = (A, KEY);
+    rig.tell(Input::Grant { peer, key, grant });
+    let offer = Box::new(Offer {
+        content: ID,
+        manifest_bytes: 100,
+        bytes: 1,
+        name: "a".into(),
+    });
+    let has_memory = true;
+    let asked = rig.tell(Input::Offer {
+        peer,
+        offer,
+        has_memory,
+    });
+    let [Action::Look { offer, .. }] = asked[..] else {
+        panic!("{asked:?}");
+    };
+    rig.tell(Input::Disconnected { peer });
+    let disk = Some(Disk {
+        free: 1_000_000,
+        device: None,
+    });
+    let said = rig.tell(Input::Looked {
+        offer,
+        disk,
+        has_memory,
+    });
+    assert!(said.is_empty(), "{said:?}");
+}
+
+/// One folder at a time: the second wish waits, and has its turn when the first is whole.
+#[test]
+fn a_second_folder_waits_for_the_first_and_both_are_told() {
+    let mut rig = Rig::new();
+    rig.get(HERE, 1);
+    rig.describe(Ok(description(1)));
+    rig.prepare(0);
+    assert!(rig.get(THERE, 2).is_empty());
+    let told = rig.finish(Ok(()));
+    assert_eq!(outcomes(&told), [(1, Outcome::Done)]);
+    assert!(told.contains(&Action::Prepare { number: 1 }));
+    let have = Bitfield::full(4);
+    let (whole_in, device) = (vec![HERE], Some(1));
+    let result = Ok(Prepared {
+        have,
+        whole_in,
+        device,
+    });
+    let told = rig.tell(Input::Prepared { number: 1, result });
+    assert!(told.contains(&Action::Finish { number: 1 }));
+    let result = Ok(());
+    let told = rig.tell(Input::Finished { number: 1, result });
+    assert_eq!(outcomes(&told), [(2, Outcome::Done)]);
+    let kept = rig.library.get(1).unwrap().kept();
+    assert_eq!(kept.placement.folder, THERE);
+    assert_eq!(kept.whole_in.len(), 1);
+}
+
+/// A person pauses at each stage, and says that it should go on: it always does, and an outcome
+/// that came meanwhile changes nothing.
+#[test]
+fn a_pause_at_any_stage_is_survived() {
+    for stop in 0..4 {
+        let mut rig = Rig::new();
+        let (number, paused) = (1, true);
+        rig.get(HERE, 1);
+        for step in 0..4 {
+            if step == stop {
+                rig.tell(Input::Paused { number, paused });
+                assert_eq!(rig.stage(), &Stage::Paused(None));
+                assert!(rig.after(RETRY).is_empty(), "only a person lets it go on");
+                let paused = false;
+                rig.tell(Input::Paused { number, paused });
+            }
+            match step {
+                0 => drop(rig.describe(Ok(description(1)))),
+                1 => drop(rig.prepare(0)),
+                2 => drop(rig.write(0, Ok(()))),
+                _ => {
+                    if *rig.stage() == Stage::Checking {
+                        rig.prepare(4);
+                    }
+                    rig.tell(Input::Complete {
+                        transfer: TransferId(2),
+                    });
+                    let result = Ok(());
+                    rig.tell(Input::Finished { number, result });
+                }
+            }
+        }
+        assert_eq!(rig.stage(), &Stage::Whole, "paused before step {stop}");
+    }
+}
+
+/// It is paused while its whole manifest is read, and goes on afterwards: the manifest is read
+/// again, for nobody sends one that is here.
+#[test]
+fn a_manifest_that_was_read_during_a_pause_is_not_waited_for() {
+    for is_read_late in [true, false] {
+        let mut rig = Rig::new();
+        rig.get(HERE, 1);
+        let (number, transfer) = (1, TransferId(3));
+        rig.tell(Input::Complete { transfer });
+        let mut paused = true;
+        rig.tell(Input::Paused { number, paused });
+        let read = Input::Described {
+            number,
+            attempt: 0,
+            result: Ok(description(1)),
+        };
+        if is_read_late {
+            rig.tell(read.clone());
+        }
+        paused = false;
+        let told = rig.tell(Input::Paused { number, paused });
+        let prepare = Action::Prepare { number };
+        if is_read_late {
+            assert!(told.contains(&prepare), "{told:?}");
+        } else {
+            let attempt = 0;
+            assert!(told.contains(&Action::Describe { number, attempt }));
+            assert!(rig.tell(read).contains(&prepare));
+        }
+    }
+}
+
+/// The process is killed between any two steps. What the next run remembers leads to the end, and
+/// nothing is said to be whole that is not.
+///
+/// Register: P1, P12.
+#[test]
+fn a_kill_between_any_two_steps_leads_to_the_same_end() {
+    for killed_after in 0..5 {
+        let mut rig = Rig::new();
+        rig.get(HERE, 1);
+        let mut kept = rig.library.get(1).unwrap().kept();
+        let mut known = None;
+        for step in 0..killed_after {
+            let done = match step {
+                0 => {
+                    known = Some(description(1));
+                    rig.describe(Ok(description(1)))
+                }
+                1 => rig.prepare(0),
+                2 => rig.write(0, Ok(())),
+                3 => rig.finish(Ok(())),
+                _ => Vec::new(),
+            };
+            if done.contains(&Action::Keep { number: 1 }) {
+                kept = rig.library.get(1).unwrap().kept();
+            }
+        }
+        let is_whole = rig.stage() == &Stage::Whole;
+        assert_eq!(kept.placement.role.is_whole(), is_whole);
+        let mut next = Rig::new();
+        let asked = next.tell(Input::Remember {
+            content: ID,
+            kept,
+            description: known,
+        });
+        if known.is_none() {
+            next.describe(Ok(description(1)));
+        } else {
+            assert!(asked.contains(&Action::Prepare { number: 1 }));
+        }
+        next.prepare(4);
+        if !is_whole {
+            let result = Ok(());
+            next.tell(Input::Finished { number: 1, result });
+        }
+        assert_eq!(next.stage(), &Stage::Whole, "killed after {killed_after}");
+    }
+}
+
+/// Nobody who is connected has what is missing: who waits is told after a minute, once.
+#[test]
+fn a_wait_for_what_nobody_has_ends_and_the_content_goes_on() {
+    let mut rig = Rig::new();
+    rig.get(HERE, 1);
+    rig.describe(Ok(description(1)));
+    rig.prepare(0);
+    let standings = vec![(A, Standing::Connected)];
+    let tick = Input::Tick { standings };
+    assert!(rig.tell(tick.clone()).is_empty());
+    rig.now = Time::ZERO + Span::from_secs(60);
+    assert_eq!(outcomes(&rig.tell(tick.clone())), [(1, Outcome::Missing)]);
+    assert!(rig.tell(tick).is_empty());
+    assert_eq!(rig.stage(), &Stage::Moving);
+}
+
+/// A recipient that is busy is asked again; one that cannot be reached is given up.
+#[test]
+fn a_push_is_over_when_every_recipient_has_said_its_last_word() {
+    let mut rig = Rig::new();
+    rig.tell(Input::Found {
+        content: ID,
+        manifest_bytes: 100,
+        description: description(1),
+        folder: HERE,
+    });
+    let (number, waiter) = (1, Waiter(4));
+    let peers = vec![A, B];
+    rig.tell(Input::Push {
+        number,
+        peers,
+        waiter,
+    });
+    rig.prepare(4);
+    let offer = Action::Offer { peer: A, number };
+    rig.node.handle(
+        node::Input::Connected {
+            peer: A,
+            outbound: true,
+        },
+        rig.now,
+    );
+    assert_eq!(rig.tell(Input::Connected { peer: A }), [offer.clone()]);
+    let says = |verdict| Input::Verdict {
+        peer: A,
+        content: ID,
+        verdict,
+    };
+    rig.tell(says(Verdict::Busy));
+    assert!(rig.after(Span::from_secs(9)).is_empty());
+    rig.after(Span::from_secs(1));
+    assert!(rig.after(Span::from_secs(1)).contains(&offer));
+    rig.tell(says(Verdict::Done));
+    let told = rig.after(Span::from_secs(30));
+    let [(4, Outcome::Pushed { recipients, .. })] = &outcomes(&told)[..] else {
+        panic!("{told:?}");
+    };
+    let last: Vec<_> = recipients.iter().map(|one| one.verdict).collect();
+    assert_eq!(last, [Some(Verdict::Done), Some(Verdict::Failed)]);
+}
+
+/// Everybody who waits for a content, in any folder, hears that it was cancelled.
+#[test]
+fn a_cancel_tells_everybody_and_forgets_it() {
+    let mut rig = Rig::new();
+    rig.get(HERE, 1);
+    rig.get(THERE, 2);
+    let told = rig.tell(Input::Cancel { number: 1 });
+    let cancelled = |waiter| (waiter, Outcome::Cancelled);
+    assert_eq!(outcomes(&told), [cancelled(1), cancelled(2)]);
+    assert!(told.contains(&Action::Forget { number: 1 }));
+    assert!(rig.library.find(&ID).is_none());
+    assert_eq!(rig.node.had(TransferId(3)), None);
+}
+
+/// Nobody sends the rest of a push: what is on disk waits, and its memory is given back.
+#[test]
+fn a_push_that_nobody_feeds_is_set_aside_until_it_is_offered_again() {
+    let mut rig = Rig::new();
+    rig.meets(A);
+    rig.offer(4_000, None);
+    rig.describe(Ok(description(4_096)));
+    rig.prepare(1);
+    rig.node
+        .handle(node::Input::Disconnected { peer: A }, rig.now);
+    rig.tell(Input::Disconnected { peer: A });
+    let told = rig.after(Span::from_secs(60));
+    assert_eq!(verdicts(&told), [Verdict::Failed]);
+    assert!(matches!(rig.stage(), Stage::Failed(_)));
+    let (number, peer, bytes) = (1, None, 0);
+    assert!(told.contains(&Action::Charge {
+        number,
+        peer,
+        bytes
+    }));
+    rig.meets(A);
+    assert_eq!(verdicts(&rig.offer(4_000, None)), [Verdict::Accepted]);
+    assert_eq!(rig.stage(), &Stage::Describing);
+}
+
+/// Chunks are made durable one call at a time, and only while chunks come.
+#[test]
+fn chunks_are_synced_while_they_come_and_never_twice_at_once() {
+    let mut rig = Rig::new();
+    rig.get(HERE, 1);
+    let number = 1;
+    assert!(rig.tell(Input::SyncDue { number }).is_empty());
+    rig.describe(Ok(description(1)));
+    rig.prepare(0);
+    let due = Input::SyncDue { number };
+    assert_eq!(rig.tell(due.clone()), [Action::Sync { number }]);
+    assert!(rig.tell(due.clone()).is_empty());
+    let result = Ok(());
+    rig.tell(Input::Synced { number, result });
+    assert_eq!(rig.tell(due), [Action::Sync { number }]);
+}
