@@ -10,7 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, PolicySetup, Setup,
+    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
 };
 use fairhaul_simulator::world;
 
@@ -74,6 +74,7 @@ fn setup(network: NetworkModel) -> Setup {
         }],
         transfers: Vec::new(),
         faults: Vec::new(),
+        library: LibrarySetup::default(),
         ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(100_000),
         windows: Vec::new(),

@@ -17,8 +17,8 @@ use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::fluid_reference::oracle;
 use fairhaul_simulator::record::{FlowName, Record};
 use fairhaul_simulator::setup::{
-    Behaviour, GroupSetup, Latency, NetworkModel, PeerSetup, PolicySetup, Setup, SharedLinkSetup,
-    TransferSetup,
+    Behaviour, GroupSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
+    SharedLinkSetup, TransferSetup,
 };
 use fairhaul_simulator::world;
 
@@ -299,6 +299,7 @@ fn empty(uplink: &str, share: &str) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        library: LibrarySetup::default(),
         ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(1_000_000),
         windows: Vec::new(),

@@ -17,7 +17,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, PolicySetup, Setup,
+    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
 };
 use fairhaul_simulator::world;
 
@@ -105,6 +105,7 @@ fn setup(arguments: &Arguments) -> Setup {
         }],
         transfers: Vec::new(),
         faults: Vec::new(),
+        library: LibrarySetup::default(),
         ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(1_000_000),
         windows: Vec::new(),

@@ -14,8 +14,8 @@ use fairhaul_core::time::{Span, Time};
 
 use crate::record::Record;
 use crate::setup::{
-    ContentSetup, FaultKind, FaultSetup, Latency, NetworkModel, PeerSetup, Setup, SharedLinkSetup,
-    TransferSetup,
+    ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
+    SharedLinkSetup, TransferSetup,
 };
 use crate::world;
 
@@ -154,6 +154,7 @@ fn reduced(setup: &Setup, kept: &[u32]) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: faults.collect(),
+        library: LibrarySetup::default(),
         ideal_share: None,
         // What finished in time among others may be the last thing before the horizon.
         horizon: Time::MAX,

@@ -1,6 +1,8 @@
 //! What a run gives back: facts counted while it ran, in integers and in the order of the
 //! setup. Metrics are computed from these, never during the run.
 
+use fairhaul_core::library::Outcome;
+use fairhaul_core::message::Verdict;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 
@@ -27,6 +29,8 @@ pub struct Record {
     pub pairs: Vec<PairRecord>,
     /// One row a content, in the order of the setup.
     pub contents: Vec<ContentRecord>,
+    /// One row a delivery, in the order of the setup.
+    pub deliveries: Vec<DeliveryRecord>,
 }
 
 /// A peer at the end of a run.
@@ -131,4 +135,21 @@ pub struct ContentRecord {
     /// Least time for a content in whole chunks among equal peers (Mundinger, Weber and
     /// Weiss); none where peers differ.
     pub mundinger: Option<Span>,
+}
+
+/// A delivery at the end of a run.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryRecord {
+    /// When the destination had all of it, under its final names.
+    pub completed: Option<Time>,
+    /// When whoever waited for it was told, or it was whole.
+    pub end: Option<Time>,
+    /// What whoever waited was told; `None` if its process was killed before.
+    pub outcome: Option<Outcome>,
+    /// What the destination said last of an offer.
+    pub verdict: Option<Verdict>,
+    /// How often a disk made it stand still.
+    pub pauses: u32,
+    /// Peers that were closed because they sent a wrong manifest.
+    pub blamed: Vec<u32>,
 }

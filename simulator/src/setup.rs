@@ -32,6 +32,8 @@ pub struct Setup {
     pub transfers: Vec<TransferSetup>,
     /// Things that go wrong or change, at their times.
     pub faults: Vec<FaultSetup>,
+    /// Contents whose life libraries decide, and the disks that they go to.
+    pub library: LibrarySetup,
     /// Whom entitlements are fair to: `peer`, `group` or `transfer`; none is whom the policy of
     /// each source says.
     pub ideal_share: Option<String>,
@@ -237,6 +239,63 @@ pub struct TransferSetup {
     pub group: Option<u32>,
     /// Strict priority band, 0 first.
     pub band: u8,
+}
+
+/// What libraries decide about in a run, and what becomes of the disks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LibrarySetup {
+    /// Contents that are pushed or fetched.
+    pub deliveries: Vec<DeliverySetup>,
+    /// Changes of disks, at their times; a disk that none names has room for everything.
+    pub disks: Vec<DiskSetup>,
+}
+
+/// A content that goes from peers to a peer, whose library decides about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliverySetup {
+    /// Its name, as an offer says it.
+    pub name: String,
+    /// The peers that have it. The first one pushes, where it is pushed.
+    pub sources: Vec<u32>,
+    /// Those of them that send another manifest than the one that was asked for.
+    pub liars: Vec<u32>,
+    /// The peer that gets it.
+    pub destination: u32,
+    /// Its length.
+    pub bytes: ByteCount,
+    /// Length of every chunk but the last.
+    pub chunk: ByteCount,
+    /// The length that an offer says; `None` says the truth.
+    pub said_bytes: Option<ByteCount>,
+    /// Length of its manifest.
+    pub manifest_bytes: ByteCount,
+    /// When it is pushed or asked for; all of its peers are there then.
+    pub at: Time,
+    /// Which of the two.
+    pub kind: DeliveryKind,
+}
+
+/// How a content comes to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryKind {
+    /// The first source offers it, and may push so much in all.
+    Push {
+        /// Bytes on disk; `None` sets no limit.
+        quota: Option<ByteCount>,
+    },
+    /// A person at the destination asks for it.
+    Get,
+}
+
+/// A change of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSetup {
+    /// Whose.
+    pub peer: u32,
+    /// When.
+    pub at: Time,
+    /// Bytes that it can take from then on.
+    pub free: ByteCount,
 }
 
 /// Something that changes at a time.

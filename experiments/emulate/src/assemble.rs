@@ -160,6 +160,7 @@ pub(super) fn record(
         steps: 0,
         stopped_at_horizon: facts.stopped_at_horizon,
         contents: contents.collect(),
+        deliveries: Vec::new(),
         pairs: pairs(observations),
         peers,
         transfers,

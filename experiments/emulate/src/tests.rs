@@ -11,8 +11,8 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, FaultKind, FaultSetup, Latency, NetworkModel, PeerSetup, PolicySetup,
-    Setup, TransferSetup,
+    Behaviour, ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup,
+    PolicySetup, Setup, TransferSetup,
 };
 
 use super::environment::{Environment, EnvironmentError};
@@ -98,6 +98,7 @@ pub(super) fn setup(peers: Vec<PeerSetup>) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        library: LibrarySetup::default(),
         ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(60),
         windows: vec![Span::from_millis(500)],

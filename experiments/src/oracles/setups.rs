@@ -6,7 +6,8 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, PolicySetup, Setup, TransferSetup,
+    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
+    TransferSetup,
 };
 use fairhaul_simulator::world;
 
@@ -118,6 +119,7 @@ pub(super) fn setup(
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        library: LibrarySetup::default(),
         ideal_share: None,
         horizon: Time::ZERO + HORIZON,
         windows: Vec::new(),

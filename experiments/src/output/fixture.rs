@@ -11,7 +11,7 @@ use fairhaul_simulator::record::{
     ContentRecord, FlowName, PairRecord, PeerRecord, Record, TransferRecord, WindowRecord,
 };
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, Setup, TransferSetup,
+    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, TransferSetup,
 };
 
 use crate::compare::conclude;
@@ -76,6 +76,7 @@ fn empty(replication: u32) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        library: LibrarySetup::default(),
         ideal_share: Some("transfer".into()),
         horizon: Time::ZERO + Span::from_secs(100),
         windows: Vec::new(),

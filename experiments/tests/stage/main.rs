@@ -24,7 +24,9 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_emulate::environment::Environment as _;
 use fairhaul_emulate::netns::{Namespaces, Options};
-use fairhaul_simulator::setup::{Behaviour, ContentSetup, Latency, NetworkModel, PeerSetup, Setup};
+use fairhaul_simulator::setup::{
+    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
+};
 
 /// After so long a test gives up waiting for what has to come. No claim hangs on it.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -138,6 +140,7 @@ fn setup(links: &[(Option<Rate>, Option<Rate>)], delay_ms: u64) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        library: LibrarySetup::default(),
         ideal_share: None,
         horizon: Time::from_nanos(1_000_000_000),
         windows: Vec::new(),

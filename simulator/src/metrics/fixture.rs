@@ -3,7 +3,9 @@
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 
-use crate::setup::{Behaviour, Latency, NetworkModel, PeerSetup, Setup, TransferSetup};
+use crate::setup::{
+    Behaviour, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, TransferSetup,
+};
 
 /// A node with an uplink of 100 B/s.
 pub(crate) fn peer(name: &str) -> PeerSetup {
@@ -61,6 +63,7 @@ pub(crate) fn two_transfers() -> Setup {
         contents: Vec::new(),
         transfers: vec![transfer("small", 100), transfer("bulk", 1_000)],
         faults: Vec::new(),
+        library: LibrarySetup::default(),
         ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(100),
         windows: Vec::new(),

@@ -19,7 +19,7 @@ pub(super) struct Checks {
     in_hand: Vec<u32>,
     /// For each peer, bytes that have left its uplink and bytes that have arrived.
     carried: Vec<[ByteCount; 2]>,
-    /// For each content and transfer, by its id in the cores.
+    /// For each content and transfer, by its id in the cores, and for all deliveries.
     ledgers: Vec<Ledger>,
     /// Peers whose core was told something at this instant, each once.
     touched: Vec<u32>,
@@ -40,7 +40,7 @@ impl Checks {
         Self {
             in_hand: vec![0; peers],
             carried: vec![[ByteCount::ZERO; 2]; peers],
-            ledgers: vec![Ledger::default(); setup.contents.len() + setup.transfers.len()],
+            ledgers: vec![Ledger::default(); setup.contents.len() + setup.transfers.len() + 1],
             touched: Vec::new(),
             is_touched: vec![false; peers],
         }
@@ -53,10 +53,16 @@ impl Checks {
         }
     }
 
+    /// The ledger of a block: the last is that of all deliveries together.
+    fn ledger(&mut self, block: &Block) -> &mut Ledger {
+        let last = self.ledgers.len() - 1;
+        &mut self.ledgers[block.transfer.index().min(last)]
+    }
+
     /// A block is given to the network.
     pub(super) fn handed(&mut self, from: u32, block: &Block) {
         self.in_hand[from as usize] += 1;
-        self.ledgers[block.transfer.index()].handed += block.len;
+        self.ledger(block).handed += block.len;
     }
 
     /// Its last byte has left.
@@ -68,13 +74,13 @@ impl Checks {
     /// Its last byte has arrived.
     pub(super) fn arrived(&mut self, to: u32, block: &Block) {
         self.carried[to as usize][1] += block.len;
-        self.ledgers[block.transfer.index()].arrived += block.len;
+        self.ledger(block).arrived += block.len;
     }
 
     /// It is gone with one of its ends.
     pub(super) fn dropped(&mut self, from: u32, block: &Block, sent: bool) {
         self.in_hand[from as usize] -= u32::from(!sent);
-        self.ledgers[block.transfer.index()].dropped += block.len;
+        self.ledger(block).dropped += block.len;
     }
 }
 
@@ -160,7 +166,8 @@ impl World<'_> {
             .zip(&self.flights)
             .filter(|(_, flight)| flight.live)
         {
-            on_the_way[flight.block.transfer.index()] += flight.block.len;
+            let last = on_the_way.len() - 1;
+            on_the_way[flight.block.transfer.index().min(last)] += flight.block.len;
             ours.push(id);
         }
         let mut theirs: Vec<u64> = self.network.waiting().iter().map(|row| row.id).collect();
@@ -180,7 +187,10 @@ impl World<'_> {
             } = *ledger;
             let name = || match self.counters.row_of(id) {
                 Some(row) => self.setup.transfers[row as usize].name.as_str(),
-                None => self.setup.contents[id as usize].name.as_str(),
+                None => {
+                    let content = self.setup.contents.get(id as usize);
+                    content.map_or("the deliveries", |content| content.name.as_str())
+                }
             };
             if handed != arrived + dropped + way {
                 return differ(format!(

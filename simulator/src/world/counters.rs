@@ -209,8 +209,9 @@ impl Counters {
     }
 
     /// The row of an explicit transfer by its id in the cores; none for a content.
-    pub(super) const fn row_of(&self, transfer: u32) -> Option<u32> {
-        transfer.checked_sub(self.contents)
+    pub(super) fn row_of(&self, transfer: u32) -> Option<u32> {
+        let row = transfer.checked_sub(self.contents);
+        row.filter(|row| (*row as usize) < self.transfers.len())
     }
 
     /// A block arrived, for a transfer or a peer of a swarm.

@@ -157,6 +157,7 @@ impl World<'_> {
             stopped_at_horizon,
             pairs: self.counters.pairs(),
             contents,
+            deliveries: self.deliveries.records,
             peers: self.counters.peers,
             transfers: self.counters.transfers,
             windows: self.counters.windows,

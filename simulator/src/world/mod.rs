@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use fairhaul_core::id::PeerId;
+use fairhaul_core::library;
 use fairhaul_core::message::Message;
 use fairhaul_core::node::{Action, Event as News, Input};
 use fairhaul_core::time::{Span, Time};
@@ -28,6 +29,7 @@ mod access;
 mod build;
 mod check;
 mod counters;
+mod deliveries;
 mod error;
 mod faults;
 mod finish;
@@ -41,6 +43,7 @@ use access::Access;
 pub(crate) use build::largest_block;
 use check::Checks;
 use counters::Counters;
+use deliveries::{Deliveries, Job};
 pub use error::RunError;
 use livelock::Livelock;
 use swarm::Swarm;
@@ -94,6 +97,12 @@ enum Event {
     Fault(u32),
     /// A window ends, of the given row of the setup.
     Window(u32),
+    /// A content is pushed or asked for, of the given row of the setup.
+    Deliver(u32),
+    /// A disk changes, of the given row of the setup.
+    DiskSpace(u32),
+    /// A process does something for its library, if it still runs.
+    Desk { host: u32, life: u32, job: Job },
 }
 
 /// A block on its way.
@@ -130,6 +139,7 @@ pub(crate) struct World<'a> {
     /// Transfers that wait for a peer that is away.
     waiting: BTreeMap<u32, Vec<u32>>,
     counters: Counters,
+    deliveries: Deliveries,
     ideal: Ideal,
     checks: Checks,
     livelock: Livelock,
@@ -175,6 +185,7 @@ impl<'a> World<'a> {
             swarm: Swarm::new(setup),
             waiting: BTreeMap::new(),
             counters: Counters::new(setup),
+            deliveries: Deliveries::new(setup),
             ideal: Ideal::new(setup),
             checks: Checks::new(setup),
             livelock: Livelock::new(setup),
@@ -209,6 +220,7 @@ impl<'a> World<'a> {
         for (row, window) in rows(&self.setup.windows) {
             self.queue.push(Time::ZERO + *window, Event::Window(row));
         }
+        self.plan_deliveries();
     }
 
     fn go(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
@@ -297,6 +309,9 @@ impl<'a> World<'a> {
                 self.fault(fault);
             }
             Event::Window(row) => self.window(row),
+            Event::Deliver(row) => self.deliver(row),
+            Event::DiskSpace(row) => self.disk_space(row),
+            Event::Desk { host, life, job } => self.job(host, life, job),
         }
         Ok(())
     }
@@ -339,6 +354,14 @@ impl<'a> World<'a> {
                 chunk,
                 from,
                 parts,
+            } if self.deliveries.own(transfer) => {
+                self.receive(host, (transfer, chunk), from, parts);
+            }
+            Action::Store {
+                transfer,
+                chunk,
+                from,
+                parts,
             } => {
                 self.store(host, transfer, &parts);
                 inputs.push((
@@ -353,6 +376,30 @@ impl<'a> World<'a> {
             Action::Close { peer, why } => {
                 let other = self.hosts[host as usize].links[peer.index()].host;
                 self.counters.closed(host, other, why);
+            }
+            Action::Notify(News::Complete(transfer)) if self.deliveries.own(transfer) => {
+                self.library_hears(host, library::Input::Complete { transfer });
+            }
+            Action::Notify(News::Offer(peer, offer)) => {
+                let has_memory = true;
+                self.library_hears(
+                    host,
+                    library::Input::Offer {
+                        peer,
+                        offer,
+                        has_memory,
+                    },
+                );
+            }
+            Action::Notify(News::Verdict(peer, content, verdict)) => {
+                self.library_hears(
+                    host,
+                    library::Input::Verdict {
+                        peer,
+                        content,
+                        verdict,
+                    },
+                );
             }
             Action::Notify(News::Complete(transfer)) => {
                 if let Some(input) = self.completed(host, transfer) {
@@ -462,6 +509,9 @@ impl<'a> World<'a> {
             *unsent = unsent.saturating_sub(block.len.get());
             return ByteCount::new(remaining).max(block.len);
         }
+        if self.deliveries.own(block.transfer) {
+            return block.len;
+        }
         let node = self.hosts[to as usize].node.as_ref();
         let had = node.and_then(|node| node.had(block.transfer));
         let manifest = self.manifest(block.transfer.0);
@@ -472,7 +522,7 @@ impl<'a> World<'a> {
 
     /// Whether everybody who can still want something has it.
     fn is_done(&self) -> bool {
-        self.counters.open_work() == 0
+        self.counters.open_work() == 0 && self.deliveries.are_over()
     }
 }
 

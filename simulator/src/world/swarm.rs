@@ -109,6 +109,7 @@ impl World<'_> {
             );
             self.swarm.present[content as usize].push(peer);
         }
+        self.open_desk(peer);
         self.queue.push(self.now, Event::Meet(peer));
         for transfer in self.waiting.remove(&peer).unwrap_or_default() {
             self.queue.push(self.now, Event::Start(transfer));
@@ -218,10 +219,11 @@ impl World<'_> {
             );
         }
         self.tell(host, Input::Connected { peer, outbound });
+        self.library_links(host, peer, true);
     }
 
     /// A connection ends on both sides.
-    fn disconnect(&mut self, from: u32, to: u32) {
+    pub(super) fn disconnect(&mut self, from: u32, to: u32) {
         for (host, other) in [(from, to), (to, from)] {
             let Some(peer) = self.hosts[host as usize].id_of(other) else {
                 continue;
@@ -234,6 +236,7 @@ impl World<'_> {
             host_state.degree -= 1;
             host_state.cuts += 1;
             self.tell(host, Input::Disconnected { peer });
+            self.library_links(host, peer, false);
         }
     }
 
@@ -243,6 +246,7 @@ impl World<'_> {
             return;
         };
         self.trace.event(self.now, 7, peer, 0, [0; 2]);
+        self.close_desk(peer);
         self.swarm.disks[peer as usize] = node.holdings();
         self.counters.left(peer, self.now);
         // Only whole chunks are on its disk.

@@ -1,5 +1,6 @@
 mod bent;
 mod checks;
+mod deliveries;
 mod fluid;
 mod hierarchy;
 mod honest;
@@ -11,8 +12,8 @@ use fairhaul_core::units::{ByteCount, Rate, Weight};
 use super::{RunError, run};
 use crate::record::Record;
 use crate::setup::{
-    Behaviour, ContentSetup, FaultKind, FaultSetup, Latency, NetworkModel, PeerSetup, PolicySetup,
-    Setup, TransferSetup,
+    Behaviour, ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup,
+    PolicySetup, Setup, TransferSetup,
 };
 
 pub(crate) fn policy(uplink: &str, unchoke: &str) -> PolicySetup {
@@ -86,6 +87,7 @@ pub(crate) fn setup(peers: Vec<PeerSetup>) -> Setup {
         contents: Vec::new(),
         transfers: Vec::new(),
         faults: Vec::new(),
+        library: LibrarySetup::default(),
         ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(1_000_000),
         windows: Vec::new(),

@@ -8,7 +8,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::setup::{
-    GroupSetup, Latency, NetworkModel, PolicySetup, Setup, SharedLinkSetup,
+    GroupSetup, Latency, LibrarySetup, NetworkModel, PolicySetup, Setup, SharedLinkSetup,
 };
 
 use super::check::{spans, unknown};
@@ -102,6 +102,7 @@ pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Se
         contents,
         transfers,
         faults,
+        library: LibrarySetup::default(),
         ideal_share: match scenario.get("ideal-share") {
             Some(at) => Some(at.text("whom to be fair to")?.to_owned()),
             None => None,

@@ -1,0 +1,689 @@
+//! Contents whose life a library decides: pushed with offers and quotas, or fetched, onto disks
+//! that fill, under the same library as the engine's nodes.
+//!
+//! Stands for what the engine's shell does: it has the manifests and the disks. A step of a disk
+//! takes [`STEP`]; a peer that crashes loses what its process had begun and keeps what its disk has.
+
+use std::collections::BTreeMap;
+
+use fairhaul_core::bitfield::Bitfield;
+use fairhaul_core::door::Key;
+use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
+use fairhaul_core::library::disk_fault::{Cause, DiskFault};
+use fairhaul_core::library::offers::Grant;
+use fairhaul_core::library::wait_timeout::Standing;
+use fairhaul_core::library::{
+    self, Action, Description, Disk, FolderId, Kept, Library, ManifestFault, Outcome, Placement,
+    Prepared, Role, Waiter,
+};
+use fairhaul_core::manifest::{ContentId, Manifest};
+use fairhaul_core::message::{Message, Offer, Verdict};
+use fairhaul_core::node::Input;
+use fairhaul_core::time::{Span, Time};
+use fairhaul_core::units::ByteCount;
+
+use super::{Event, World, rows};
+use crate::record::DeliveryRecord;
+use crate::setup::{DeliveryKind, Setup};
+
+/// Time of one step of a disk: a look, a write, a sync, a rename.
+const STEP: Span = Span::from_millis(1);
+
+/// Between two ticks of a library.
+const TICK: Span = Span::from_secs(1);
+
+/// For how long nobody may have what is missing before who waits is told: the engine's default.
+const PATIENCE: Span = Span::from_secs(60);
+
+/// Steps of a finish: all is durable, names are being given, names are given, the state is gone.
+const FINISH_STEPS: u32 = 4;
+
+/// The folder from which a source shares, and the one into which a destination fetches.
+const SHARED: FolderId = FolderId(0);
+const INBOX: FolderId = FolderId(1);
+
+/// Something that a disk or a library of one process does at a time.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A second has passed.
+    Tick,
+    /// The library hears of something.
+    Say(library::Input),
+    /// A chunk reaches the disk.
+    Write {
+        transfer: TransferId,
+        chunk: ChunkIndex,
+        from: PeerId,
+        parts: Vec<(PeerId, ByteCount)>,
+    },
+    /// What is on disk of a content is known.
+    Prepare(u32),
+    /// A step of giving final names has ended.
+    Finish(u32, u32),
+}
+
+/// The libraries and disks of a run.
+#[derive(Debug)]
+pub(super) struct Deliveries {
+    /// The number of the first content in every library: no other transfer has its ids.
+    first: u32,
+    desks: Vec<Desk>,
+    pub(super) records: Vec<DeliveryRecord>,
+}
+
+/// What one peer has beside its node.
+#[derive(Debug, Default)]
+struct Desk {
+    /// None while the peer is away, and where no delivery concerns it.
+    library: Option<Library>,
+    /// Counts its processes: what an earlier one had begun never ends.
+    life: u32,
+    /// Bytes that its disk can still take.
+    free: u64,
+    /// What its disk has of each delivery.
+    on_disk: BTreeMap<u32, OnDisk>,
+    /// Manifests of which a chunk came from a liar.
+    wrong: BTreeMap<ContentId, bool>,
+}
+
+/// A content on a disk.
+#[derive(Clone, Debug, Default)]
+struct OnDisk {
+    kept: Option<Kept>,
+    has_manifest: bool,
+    written: Option<Bitfield>,
+    named: bool,
+}
+
+impl Deliveries {
+    pub(super) fn new(setup: &Setup) -> Self {
+        let others = setup.contents.len() + setup.transfers.len();
+        let others = u32::try_from(others).expect("checked by the lab");
+        let desks = setup.peers.iter().map(|_| Desk {
+            free: u64::MAX,
+            ..Desk::default()
+        });
+        Self {
+            first: others.div_ceil(2),
+            desks: desks.collect(),
+            records: vec![DeliveryRecord::default(); setup.library.deliveries.len()],
+        }
+    }
+
+    /// Whether a library decides about a transfer.
+    pub(super) const fn own(&self, transfer: TransferId) -> bool {
+        !self.records.is_empty() && transfer.0 >= self.first * 2
+    }
+
+    /// Whether every delivery is over.
+    pub(super) fn are_over(&self) -> bool {
+        self.records.iter().all(|record| record.end.is_some())
+    }
+
+    fn desk(&mut self, host: u32) -> &mut Desk {
+        &mut self.desks[host as usize]
+    }
+}
+
+impl World<'_> {
+    /// Plans deliveries and what becomes of disks.
+    pub(super) fn plan_deliveries(&mut self) {
+        for (row, delivery) in rows(&self.setup.library.deliveries) {
+            self.queue.push(delivery.at, Event::Deliver(row));
+        }
+        for (row, disk) in rows(&self.setup.library.disks) {
+            self.queue.push(disk.at, Event::DiskSpace(row));
+        }
+    }
+
+    /// The disk of a peer can take so many bytes from now on.
+    pub(super) fn disk_space(&mut self, row: u32) {
+        let disk = &self.setup.library.disks[row as usize];
+        self.deliveries.desk(disk.peer).free = disk.free.get();
+    }
+
+    /// A process of a peer begins: it remembers what its disk has.
+    pub(super) fn open_desk(&mut self, host: u32) {
+        let concerns = |row: &u32| self.roles_of(*row).contains(&host);
+        let deliveries = 0..u32::try_from(self.setup.library.deliveries.len()).expect("few");
+        if !deliveries.clone().any(|row| concerns(&row)) {
+            return;
+        }
+        let first = self.deliveries.first;
+        let desk = self.deliveries.desk(host);
+        desk.life += 1;
+        desk.library = Some(Library::new(first, PATIENCE));
+        desk.wrong.clear();
+        for row in deliveries {
+            let on_disk = self.deliveries.desk(host).on_disk.get(&row).cloned();
+            let Some(OnDisk {
+                kept: Some(kept),
+                has_manifest,
+                ..
+            }) = on_disk
+            else {
+                continue;
+            };
+            self.library(
+                host,
+                library::Input::Remember {
+                    content: content_id(row),
+                    kept,
+                    description: has_manifest.then(|| self.description(row)),
+                },
+            );
+        }
+        self.later(host, TICK, Job::Tick);
+        for row in 0..u32::try_from(self.setup.library.deliveries.len()).expect("few") {
+            let has_begun = self.setup.library.deliveries[row as usize].at < self.now;
+            if has_begun && self.roles_of(row).contains(&host) {
+                self.meet_for(row);
+            }
+        }
+    }
+
+    /// A process of a peer has ended.
+    pub(super) fn close_desk(&mut self, host: u32) {
+        self.deliveries.desk(host).library = None;
+    }
+
+    /// The peers that a delivery concerns, its destination first.
+    fn roles_of(&self, row: u32) -> Vec<u32> {
+        let delivery = &self.setup.library.deliveries[row as usize];
+        let mut all = vec![delivery.destination];
+        all.extend(&delivery.sources);
+        all
+    }
+
+    /// Those of a delivery that are here connect, and its destination hears what may be pushed.
+    fn meet_for(&mut self, row: u32) {
+        let delivery = &self.setup.library.deliveries[row as usize];
+        let (destination, kind) = (delivery.destination, delivery.kind);
+        for source in delivery.sources.clone() {
+            let here = [source, destination].map(|one| self.hosts[one as usize].node.is_some());
+            if here != [true; 2] {
+                continue;
+            }
+            let peer = self.hosts[destination as usize].meet(source);
+            if let DeliveryKind::Push { quota } = kind {
+                let (key, folder) = (key_of(source), Some(INBOX));
+                let quota = quota.map(ByteCount::get);
+                let grant = Some(Grant { folder, quota });
+                self.library(destination, library::Input::Grant { peer, key, grant });
+            }
+            self.connect(destination, source);
+        }
+    }
+
+    /// A delivery begins: its sources have it, and it is pushed or fetched.
+    pub(super) fn deliver(&mut self, row: u32) {
+        let delivery = self.setup.library.deliveries[row as usize].clone();
+        let (content, description) = (content_id(row), self.description(row));
+        let manifest_bytes = delivery.manifest_bytes.get();
+        let waiter = Waiter(u64::from(row));
+        for source in &delivery.sources {
+            self.library(
+                *source,
+                library::Input::Found {
+                    content,
+                    manifest_bytes,
+                    description,
+                    folder: SHARED,
+                },
+            );
+        }
+        self.meet_for(row);
+        if let DeliveryKind::Push { .. } = delivery.kind {
+            let source = delivery.sources[0];
+            let peers = vec![self.hosts[source as usize].meet(delivery.destination)];
+            let library = self.deliveries.desk(source).library.as_ref();
+            let number = library.and_then(|library| Some(library.find(&content)?.number()));
+            if let Some(number) = number {
+                let push = library::Input::Push {
+                    number,
+                    peers,
+                    waiter,
+                };
+                self.library(source, push);
+            }
+            return;
+        }
+        let placement = Placement {
+            folder: INBOX,
+            role: Role::fetched(false, false),
+            pusher: None,
+            offered: 0,
+        };
+        let get = library::Input::Get {
+            content,
+            manifest_bytes,
+            description: None,
+            placement,
+            waiter,
+        };
+        self.library(delivery.destination, get);
+    }
+
+    /// Something that a process of `host` had begun ends, if that process still runs.
+    pub(super) fn job(&mut self, host: u32, life: u32, job: Job) {
+        let desk = self.deliveries.desk(host);
+        if desk.library.is_none() || desk.life != life {
+            return;
+        }
+        self.trace.event(self.now, 12, host, life, [0; 2]);
+        match job {
+            Job::Tick => {
+                let links = self.hosts[host as usize].links.iter();
+                let peers = (0..).map(PeerId).zip(links);
+                let stands = |up| {
+                    if up {
+                        Standing::Connected
+                    } else {
+                        Standing::Away
+                    }
+                };
+                let standings = peers.map(|(peer, link)| (peer, stands(link.up)));
+                let standings = standings.collect();
+                self.library(host, library::Input::Tick { standings });
+                self.later(host, TICK, Job::Tick);
+            }
+            Job::Say(input) => self.library(host, input),
+            Job::Write {
+                transfer,
+                chunk,
+                from,
+                parts,
+            } => {
+                let result = self.write(host, transfer, chunk);
+                self.library(
+                    host,
+                    library::Input::Written {
+                        transfer,
+                        chunk,
+                        from,
+                        parts,
+                        result,
+                    },
+                );
+            }
+            Job::Prepare(number) => {
+                let result = self.prepare(host, number);
+                self.library(host, library::Input::Prepared { number, result });
+            }
+            Job::Finish(number, step) if step < FINISH_STEPS => {
+                if step == FINISH_STEPS - 1
+                    && let Some(row) = self.delivery_of(host, number)
+                {
+                    self.deliveries
+                        .desk(host)
+                        .on_disk
+                        .entry(row)
+                        .or_default()
+                        .named = true;
+                }
+                self.later(host, STEP, Job::Finish(number, step + 1));
+            }
+            Job::Finish(number, _) => {
+                let result = Ok(());
+                self.library(host, library::Input::Finished { number, result });
+            }
+        }
+    }
+
+    fn later(&mut self, host: u32, after: Span, job: Job) {
+        let life = self.deliveries.desk(host).life;
+        let at = self.now.saturating_add(after);
+        self.queue.push(at, Event::Desk { host, life, job });
+    }
+
+    /// Tells a library what happened, and does all that it wants done.
+    pub(super) fn library(&mut self, host: u32, input: library::Input) {
+        let desk = &mut self.deliveries.desks[host as usize];
+        let node = self.hosts[host as usize].node.as_ref();
+        let (Some(library), Some(node)) = (desk.library.as_mut(), node) else {
+            return;
+        };
+        library.handle(input, node, self.now);
+        let actions: Vec<Action> = std::iter::from_fn(|| library.poll()).collect();
+        for action in actions {
+            self.carry(host, action);
+        }
+    }
+
+    fn carry(&mut self, host: u32, action: Action) {
+        match action {
+            Action::Join {
+                transfer,
+                geometry,
+                have,
+                audience,
+            } => {
+                let Some(content) = self.moved_as(host, transfer, geometry) else {
+                    return;
+                };
+                self.tell(
+                    host,
+                    Input::Add {
+                        transfer,
+                        content,
+                        manifest: geometry,
+                        have,
+                        audience,
+                    },
+                );
+            }
+            Action::Leave { transfer } => self.tell(host, Input::Remove { transfer }),
+            Action::ForgetManifest { number, .. } => {
+                if let Some(row) = self.delivery_of(host, number) {
+                    self.deliveries.desk(host).wrong.remove(&content_id(row));
+                }
+            }
+            Action::Describe { number, attempt } => self.describe(host, number, attempt),
+            Action::Prepare { number } => self.later(host, STEP, Job::Prepare(number)),
+            Action::Finish { number } => self.later(host, STEP, Job::Finish(number, 1)),
+            Action::Sync { number } => {
+                let result = Ok(());
+                let synced = library::Input::Synced { number, result };
+                self.later(host, STEP, Job::Say(synced));
+            }
+            Action::Stored {
+                transfer,
+                chunk,
+                from,
+                parts,
+            } => {
+                self.store(host, transfer, &parts);
+                let stored = Input::Stored {
+                    transfer,
+                    chunk,
+                    from,
+                };
+                self.tell(host, stored);
+            }
+            Action::Look { offer, .. } => {
+                let (free, device) = (self.deliveries.desk(host).free, Some(1));
+                let looked = library::Input::Looked {
+                    offer,
+                    disk: Some(Disk { free, device }),
+                    has_memory: true,
+                };
+                self.later(host, STEP, Job::Say(looked));
+            }
+            Action::Offer { peer, number } => self.offer_content(host, peer, number),
+            Action::Answer {
+                peer,
+                content,
+                verdict,
+            } => {
+                let message = Message::Verdict { content, verdict };
+                self.tell(host, Input::Say { peer, message });
+            }
+            Action::Blame { peer } => {
+                let other = self.hosts[host as usize].links[peer.index()].host;
+                for record in &mut self.deliveries.records {
+                    record.blamed.push(other);
+                }
+                self.disconnect(host, other);
+            }
+            Action::Keep { number } => self.keep(host, number),
+            Action::Forget { .. } => self.forget_gone(host),
+            Action::Tell {
+                waiter, outcome, ..
+            } => self.end_delivery(waiter, outcome),
+            Action::Notify(event) => self.notice(host, &event),
+            Action::New { .. }
+            | Action::Open { .. }
+            | Action::Begin { .. }
+            | Action::Charge { .. } => {}
+        }
+    }
+
+    /// The delivery that a library knows under a number.
+    fn delivery_of(&self, host: u32, number: u32) -> Option<u32> {
+        let library = self.deliveries.desks[host as usize].library.as_ref()?;
+        let id = library.get(number)?.id();
+        let all = 0..u32::try_from(self.setup.library.deliveries.len()).expect("few");
+        all.into_iter().find(|row| content_id(*row) == id)
+    }
+
+    fn description(&self, row: u32) -> Description {
+        let delivery = &self.setup.library.deliveries[row as usize];
+        let geometry = Manifest::new(delivery.bytes, delivery.chunk);
+        Description {
+            geometry: geometry.expect("the lab checks geometries"),
+            space: library::quota::space([delivery.bytes.get()]),
+        }
+    }
+
+    /// The identity under which a transfer of a library moves.
+    fn moved_as(&self, host: u32, transfer: TransferId, geometry: Manifest) -> Option<ContentId> {
+        let row = self.delivery_of(host, transfer.0 / 2)?;
+        let content = content_id(row);
+        if transfer.0.is_multiple_of(2) {
+            return Some(content);
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&content.0);
+        hasher.update(&geometry.bytes().get().to_le_bytes());
+        Some(ContentId(*hasher.finalize().as_bytes()))
+    }
+
+    /// A chunk of a content is whole: it is verified, and written.
+    pub(super) fn receive(
+        &mut self,
+        host: u32,
+        (transfer, chunk): (TransferId, ChunkIndex),
+        from: PeerId,
+        parts: Vec<(PeerId, ByteCount)>,
+    ) {
+        let Some(row) = self.delivery_of(host, transfer.0 / 2) else {
+            return;
+        };
+        if !transfer.0.is_multiple_of(2) {
+            let liars = &self.setup.library.deliveries[row as usize].liars;
+            let links = &self.hosts[host as usize].links;
+            let lies = |part: &(PeerId, ByteCount)| liars.contains(&links[part.0.index()].host);
+            if parts.iter().any(lies) {
+                self.deliveries
+                    .desk(host)
+                    .wrong
+                    .insert(content_id(row), true);
+            }
+        }
+        let senders = parts.iter().map(|(peer, _)| *peer).collect();
+        self.library(host, library::Input::Writing { transfer, senders });
+        self.later(
+            host,
+            STEP,
+            Job::Write {
+                transfer,
+                chunk,
+                from,
+                parts,
+            },
+        );
+    }
+
+    fn write(
+        &mut self,
+        host: u32,
+        transfer: TransferId,
+        chunk: ChunkIndex,
+    ) -> Result<(), DiskFault> {
+        let Some(row) = self.delivery_of(host, transfer.0 / 2) else {
+            return Ok(());
+        };
+        if !transfer.0.is_multiple_of(2) {
+            return Ok(());
+        }
+        let geometry = self.description(row).geometry;
+        let len = geometry.len_of(chunk).get();
+        let desk = self.deliveries.desk(host);
+        if desk.free < len {
+            return Err(full());
+        }
+        desk.free -= len;
+        let on_disk = desk.on_disk.entry(row).or_default();
+        let empty = || Bitfield::empty(geometry.chunks());
+        on_disk.written.get_or_insert_with(empty).insert(chunk);
+        Ok(())
+    }
+
+    fn prepare(&mut self, host: u32, number: u32) -> Result<Prepared, DiskFault> {
+        let row = self.delivery_of(host, number);
+        let geometry = self.description(row.unwrap_or(0)).geometry;
+        let desk = &self.deliveries.desks[host as usize];
+        let content = desk.library.as_ref().and_then(|one| one.get(number));
+        let is_whole = content.is_some_and(|one| one.placement().role.is_whole());
+        let on_disk = row.and_then(|row| desk.on_disk.get(&row));
+        let have = match on_disk.and_then(|on_disk| on_disk.written.clone()) {
+            _ if is_whole => Bitfield::full(geometry.chunks()),
+            Some(written) => written,
+            None => Bitfield::empty(geometry.chunks()),
+        };
+        let missing = geometry.bytes().saturating_sub(geometry.bytes_of(&have));
+        if missing.get() > desk.free {
+            return Err(full());
+        }
+        Ok(Prepared {
+            have,
+            whole_in: Vec::new(),
+            device: Some(1),
+        })
+    }
+
+    fn describe(&mut self, host: u32, number: u32, attempt: u32) {
+        let Some(row) = self.delivery_of(host, number) else {
+            return;
+        };
+        let is_wrong = self
+            .deliveries
+            .desk(host)
+            .wrong
+            .contains_key(&content_id(row));
+        let result = match is_wrong {
+            true => Err(ManifestFault::Wrong),
+            false => Ok(self.description(row)),
+        };
+        let described = library::Input::Described {
+            number,
+            attempt,
+            result,
+        };
+        self.later(host, STEP, Job::Say(described));
+    }
+
+    fn offer_content(&mut self, host: u32, peer: PeerId, number: u32) {
+        let Some(row) = self.delivery_of(host, number) else {
+            return;
+        };
+        let delivery = &self.setup.library.deliveries[row as usize];
+        let message = Message::Offer(Box::new(Offer {
+            content: content_id(row),
+            manifest_bytes: delivery.manifest_bytes.get(),
+            bytes: delivery.said_bytes.unwrap_or(delivery.bytes).get(),
+            name: delivery.name.as_str().into(),
+        }));
+        self.tell(host, Input::Say { peer, message });
+    }
+
+    fn keep(&mut self, host: u32, number: u32) {
+        let Some(row) = self.delivery_of(host, number) else {
+            return;
+        };
+        let desk = self.deliveries.desk(host);
+        let content = desk.library.as_ref().and_then(|one| one.get(number));
+        let Some(content) = content else {
+            return;
+        };
+        let (kept, is_open) = (content.kept(), content.is_open());
+        let on_disk = desk.on_disk.entry(row).or_default();
+        on_disk.kept = Some(kept);
+        on_disk.has_manifest |= is_open;
+    }
+
+    /// Nothing is kept of contents that the library has forgotten. Their chunks stay.
+    fn forget_gone(&mut self, host: u32) {
+        let desk = self.deliveries.desk(host);
+        let Some(library) = &desk.library else {
+            return;
+        };
+        for (row, on_disk) in &mut desk.on_disk {
+            if library.find(&content_id(*row)).is_none() {
+                on_disk.kept = None;
+            }
+        }
+    }
+
+    fn notice(&mut self, host: u32, event: &library::Event) {
+        let (library::Event::Paused(number, _) | library::Event::Complete(number)) = event else {
+            return;
+        };
+        let Some(row) = self.delivery_of(host, *number) else {
+            return;
+        };
+        self.moved_at = self.now;
+        let is_named = self.deliveries.desk(host).on_disk.get(&row);
+        let is_named = is_named.is_some_and(|on_disk| on_disk.named);
+        let record = &mut self.deliveries.records[row as usize];
+        match event {
+            library::Event::Complete(_) => {
+                assert!(
+                    is_named,
+                    "a success is reported when the thing itself is there"
+                );
+                record.completed.get_or_insert(self.now);
+                if let DeliveryKind::Get = self.setup.library.deliveries[row as usize].kind {
+                    record.end.get_or_insert(self.now);
+                }
+            }
+            _ => record.pauses += 1,
+        }
+    }
+
+    fn end_delivery(&mut self, waiter: Waiter, outcome: Outcome) {
+        let row = usize::try_from(waiter.0).expect("a row of the setup");
+        let record = &mut self.deliveries.records[row];
+        if let Outcome::Pushed { recipients, .. } = &outcome {
+            record.verdict = recipients.first().and_then(|one| one.verdict);
+        }
+        record.end.get_or_insert(self.now);
+        record.outcome = Some(outcome);
+    }
+
+    /// What a node noticed of a transfer of its library, or of an offer.
+    pub(super) fn library_hears(&mut self, host: u32, input: library::Input) {
+        self.later(host, Span::ZERO, Job::Say(input));
+    }
+
+    /// A connection of a host is up, or down.
+    pub(super) fn library_links(&mut self, host: u32, peer: PeerId, up: bool) {
+        self.library(
+            host,
+            match up {
+                true => library::Input::Connected { peer },
+                false => library::Input::Disconnected { peer },
+            },
+        );
+    }
+}
+
+fn full() -> DiskFault {
+    DiskFault {
+        cause: Cause::Full,
+        verdict: Verdict::Storage,
+        why: "the disk is full".into(),
+    }
+}
+
+/// The identity of the content of a delivery.
+fn content_id(row: u32) -> ContentId {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"delivery");
+    hasher.update(&row.to_le_bytes());
+    ContentId(*hasher.finalize().as_bytes())
+}
+
+fn key_of(host: u32) -> Key {
+    *blake3::hash(&host.to_le_bytes()).as_bytes()
+}
