@@ -135,6 +135,31 @@ fn a_change_travels_as_far_as_it_must() {
     assert!(sharing.touched.len() > 25);
 }
 
+/// Two links of 2 B/s, each with a flow of weight 0.02 of its own, and one of weight 0.04 that
+/// crosses both. All six hundredths of a link have the level 2^41 / 6, of which 2 units are lost
+/// to rounding. At one level the flow that crosses both is fixed at the first link, so that what
+/// is left for the second link's own flow is 2^41 - 4 level, one unit a hundredth more.
+#[test]
+fn of_two_links_at_one_level_the_first_fixes_what_crosses_both() {
+    let hundredths = |part| Weight::from_hundredths(part).unwrap();
+    for order in [[0, 1], [1, 0]] {
+        let mut sharing = Sharing::new();
+        let links = [0, 1].map(|_| sharing.add_link(Some(Rate::new(3))));
+        sharing.add_flow(links.into_iter().collect(), hundredths(4));
+        for link in links {
+            sharing.add_flow([link].into_iter().collect(), hundredths(2));
+        }
+        sharing.fill_marked();
+        // Whichever sinks last, the level of the other is then its own.
+        for at in order {
+            sharing.set_capacity(links[at], Some(Rate::new(2)));
+            sharing.fill_marked();
+        }
+        let level = scaled(Rate::new(2)) / 6;
+        assert_eq!(links.map(|link| sharing.level(link)), [level, level + 1]);
+    }
+}
+
 /// 120 links of ten different capacities, 400 flows of two links each and a few of four, and
 /// changes one at a time: with many equal levels, chains of bottlenecks run through the network.
 #[test]
