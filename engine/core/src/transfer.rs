@@ -49,7 +49,7 @@ pub(crate) struct Transfer {
     pub(crate) turns: Turns,
     had: Bitfield,
     wanted: Bitfield,
-    /// Chunks that we had, can no longer give, and do not fetch again.
+    /// Chunks that we do not have and do not fetch: lost for good, or not for now.
     unwanted: Bitfield,
     in_flight: BTreeMap<ChunkIndex, Vec<Asked>>,
     kept: Kept,
@@ -141,6 +141,13 @@ impl Transfer {
         }
     }
 
+    /// The same with nothing to fetch.
+    pub(crate) fn settled(&self) -> Self {
+        let mut one = Self::new(self.content, self.manifest, self.had.clone(), self.audience);
+        std::mem::swap(&mut one.wanted, &mut one.unwanted);
+        one
+    }
+
     pub(crate) fn had(&self) -> &Bitfield {
         &self.had
     }
@@ -167,10 +174,8 @@ impl Transfer {
 
     /// What is still to be fetched.
     pub(crate) fn missing(&self) -> Missing {
-        let held = self
-            .wanted
-            .iter()
-            .filter(|chunk| self.holders[chunk.index()] > 0);
+        let is_held = |chunk: &ChunkIndex| self.holders[chunk.index()] > 0;
+        let held = self.wanted.iter().filter(is_held);
         let held = u32::try_from(held.count()).expect("a part of all chunks");
         Missing {
             coming: u32::try_from(self.in_flight.len()).expect("a part of all chunks"),
@@ -335,12 +340,10 @@ impl Transfer {
         }
         ask.begun.grow(peer, len);
         ask.whole = ask.begun.received == whole;
-        let progress = if ask.whole {
-            Progress::Whole
-        } else {
-            Progress::Partial
-        };
-        Ok((progress, vain))
+        match ask.whole {
+            true => Ok((Progress::Whole, vain)),
+            false => Ok((Progress::Partial, vain)),
+        }
     }
 
     /// `chunk` is verified and stored. Returns who else was asked for it, and how much of it came
@@ -356,6 +359,7 @@ impl Transfer {
         }
         self.moved.remove(&chunk);
         self.wanted.remove(chunk);
+        self.unwanted.remove(chunk);
         self.had.insert(chunk);
         let others = asked.iter().filter(|ask| !ask.whole);
         let others = others.map(|ask| (ask.peer, ask.came())).collect();
@@ -375,12 +379,10 @@ impl Transfer {
     /// We had `chunk` and have it no longer. It is wanted again, or not.
     pub(crate) fn lost(&mut self, chunk: ChunkIndex, again: bool) {
         if self.had.remove(chunk) {
-            let place = if again {
-                &mut self.wanted
-            } else {
-                &mut self.unwanted
+            match again {
+                true => self.wanted.insert(chunk),
+                false => self.unwanted.insert(chunk),
             };
-            place.insert(chunk);
         }
     }
 
@@ -503,10 +505,8 @@ impl Transfer {
     #[cfg(test)]
     pub(crate) fn check(&self) {
         for position in 0..self.manifest.chunks() {
-            let chunk = self
-                .manifest
-                .index(position)
-                .expect("below the number of chunks");
+            let chunk = self.manifest.index(position);
+            let chunk = chunk.expect("below the number of chunks");
             let places = u32::from(self.had.has(chunk))
                 + u32::from(self.wanted.has(chunk))
                 + u32::from(self.unwanted.has(chunk))

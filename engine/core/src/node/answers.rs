@@ -65,8 +65,10 @@ impl Node {
             self.forget(from, (id, chunk), Some(now));
             return self.ask(from, now);
         }
+        // Of a settled transfer a chunk may still be on its way to the disk: nobody waits for it.
+        let wanted = transfer.lacks(chunk);
         let (others, kept) = transfer.stored(chunk, now);
-        let complete = transfer.is_complete();
+        let complete = wanted && transfer.is_complete();
         for (peer, _) in &others {
             self.withdraw(*peer, id, chunk);
         }
@@ -76,7 +78,7 @@ impl Node {
         }
         self.forget(from, (id, chunk), Some(now));
         for peer in self.peer_ids() {
-            self.announce(peer, id, chunk);
+            self.announce(peer, id, chunk, wanted);
         }
         if complete {
             self.missing -= 1;
@@ -88,14 +90,15 @@ impl Node {
         self.ask_in_turn(from, now);
     }
 
-    /// Tells one peer that we have `chunk`, if it lacks it or has to know who passes on what.
-    fn announce(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex) {
+    /// Tells one peer that we have `chunk`, if it lacks it or has to know who passes on what. One
+    /// that we `wanted` is no longer a reason to be interested.
+    fn announce(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, wanted: bool) {
         let state = self.peers[peer.index()].as_mut();
         let Some(remote) = state.and_then(|state| state.remotes.get_mut(id)) else {
             return;
         };
         let lacks = !remote.has.has(chunk);
-        if !lacks {
+        if !lacks && wanted {
             remote.useful -= 1;
             if remote.useful == 0 {
                 self.update_interest(peer);

@@ -130,6 +130,17 @@ impl Node {
         }
     }
 
+    /// Nothing more of a transfer is fetched. It is joined anew: what was asked of it, or waits for
+    /// the disk, is of no use any more, and peers see what there is.
+    pub(super) fn settle(&mut self, id: TransferId, now: Time) {
+        let wants = self.transfers.get(id).filter(|one| !one.is_complete());
+        let Some(settled) = wants.map(Transfer::settled) else {
+            return;
+        };
+        self.remove(id, now);
+        self.add(id, settled, now);
+    }
+
     pub(super) fn remove(&mut self, id: TransferId, now: Time) {
         let Some(transfer) = self.transfers.remove(id) else {
             return;

@@ -155,6 +155,7 @@ impl Node {
                 );
             }
             Input::Stalled { peer } => self.uplink.stalled(peer, now),
+            Input::Settle { transfer } => self.settle(transfer, now),
             Input::Remove { transfer } => self.remove(transfer, now),
             Input::Limit { target, limit } => self.uplink.set_limit(target, limit, now),
             Input::FindCap { on } => self.uplink.find_cap(on, now),

@@ -164,6 +164,12 @@ pub enum Input {
         /// Whose.
         peer: PeerId,
     },
+    /// Fetch nothing more of it, and give what there is of it as before: until it is removed, and
+    /// added anew.
+    Settle {
+        /// Which.
+        transfer: TransferId,
+    },
     /// Take part in it no longer.
     Remove {
         /// Which.

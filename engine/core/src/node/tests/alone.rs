@@ -315,3 +315,64 @@ fn an_idle_peer_takes_over_what_stands_in_the_queue_of_a_slower_one() {
         ]
     );
 }
+
+/// Half of a content is there, the rest is asked of A and begun. Settled, it is given to B as far
+/// as it goes, and nothing of it is asked of anybody, whatever comes or is offered; added anew, the
+/// rest is asked for again.
+///
+/// Register: P5.
+#[test]
+fn a_settled_content_is_given_and_not_fetched() {
+    let mut node = node(1, "even");
+    let mut half_of_it = Bitfield::empty(4);
+    for chunk in [0, 1] {
+        half_of_it.insert(ChunkIndex(chunk));
+    }
+    tell(&mut node, add(1, 9, half_of_it.clone(), None), at(0));
+    for peer in [A, B] {
+        meet(&mut node, peer);
+    }
+    hear(&mut node, A, join(9, Bitfield::full(4)), at(0));
+    let said = hear(&mut node, A, Message::Unchoke, at(0));
+    assert_eq!(asked(&said), [(A, 2), (A, 3)]);
+    hear(&mut node, A, half(2, 0), at(0));
+    let transfer = TransferId(1);
+    let said = tell(&mut node, Input::Settle { transfer }, at(1));
+    assert_eq!(asked(&said), []);
+    assert!(said.contains(&Action::Discard {
+        transfer,
+        chunk: ChunkIndex(2)
+    }));
+    assert!(said.contains(&send(A, Message::NotInterested)));
+    // What was on its way is no offence, and no reason to ask.
+    for message in [
+        half(2, CHUNK / 2),
+        join(9, Bitfield::full(4)),
+        Message::Unchoke,
+    ] {
+        let said = hear(&mut node, A, message, at(1));
+        assert_eq!((asked(&said), closed(&said)), (vec![], vec![]));
+    }
+    assert_eq!(node.had(transfer), Some(&half_of_it));
+    assert!(node.is_seed());
+    // A chunk was on its way to the disk: it is given, too.
+    let (chunk, from) = (ChunkIndex(3), A);
+    let stored = Input::Stored {
+        transfer,
+        chunk,
+        from,
+    };
+    tell(&mut node, stored, at(1));
+    half_of_it.insert(chunk);
+    assert_eq!(node.had(transfer), Some(&half_of_it));
+    assert!(node.is_seed());
+    hear(&mut node, B, join(9, Bitfield::empty(4)), at(1));
+    hear(&mut node, B, Message::Interested, at(1));
+    let said = hear(&mut node, B, request(1), at(1));
+    let gives = |action: &Action| matches!(action, Action::Upload(block) if block.peer == B);
+    assert!(said.iter().any(gives), "{said:?}");
+    tell(&mut node, Input::Remove { transfer }, at(2));
+    tell(&mut node, add(1, 9, half_of_it, None), at(2));
+    let said = hear(&mut node, A, join(9, Bitfield::full(4)), at(2));
+    assert_eq!(asked(&said), [(A, 2)]);
+}

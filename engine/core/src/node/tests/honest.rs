@@ -88,6 +88,9 @@ struct World {
     guard: Guard,
     rule: &'static str,
     healing: bool,
+    /// Whether contents that are put down are given on. Seeds that once found something keep their
+    /// schedule.
+    gives_on: bool,
     /// Ends of connections that nodes have still to hear of.
     later: VecDeque<(usize, Input)>,
 }
@@ -137,6 +140,7 @@ impl World {
             guard,
             rule,
             healing: false,
+            gives_on: !FOUND.contains(&seed),
             later: VecDeque::new(),
         };
         for host in 0..hosts {
@@ -375,6 +379,10 @@ impl World {
     }
 
     fn take_up(&mut self, host: usize, content: usize) {
+        let transfer = id(host, content);
+        if self.hosts[host].node.had(transfer).is_some() && !self.hosts[host].taken_up[content] {
+            self.tell(host, Input::Remove { transfer });
+        }
         let state = &mut self.hosts[host];
         if state.writing[content] > 0 {
             let content = u8::try_from(content).unwrap();
@@ -384,7 +392,7 @@ impl World {
             return;
         }
         let input = Input::Add {
-            transfer: id(host, content),
+            transfer,
             content: ContentId([u8::try_from(content).unwrap(); 32]),
             manifest: manifest(self.chunks[content]),
             have: state.disk[content].clone(),
@@ -393,10 +401,15 @@ impl World {
         self.tell(host, input);
     }
 
+    /// A person pauses a content, or its disk is full, so that only what there is of it is given.
     fn put_down(&mut self, host: usize, content: usize) {
         if std::mem::take(&mut self.hosts[host].taken_up[content]) {
             let transfer = id(host, content);
-            self.tell(host, Input::Remove { transfer });
+            let input = match self.gives_on && (host + content).is_multiple_of(2) {
+                true => Input::Settle { transfer },
+                false => Input::Remove { transfer },
+            };
+            self.tell(host, input);
         }
         let after = self.millis(30_000);
         let content = u8::try_from(content).unwrap();
