@@ -1,5 +1,6 @@
 //! Limits that the system sets: descriptors that are gone, memory that may not be taken.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -38,18 +39,41 @@ fn next_descriptor(rig: &Rig) -> u64 {
     (0..).find(|number| !open.contains(number)).unwrap()
 }
 
+/// Allows a node as many descriptors as it takes to keep those of the files in `folder`. Returns how
+/// many numbers below that are free: what was open for a moment may have left some.
+fn no_more_than_files(rig: &Rig, folder: &Path) -> usize {
+    let open = fs::read_dir(format!("/proc/{}/fd", rig.pid())).unwrap();
+    // What is closed meanwhile leads nowhere.
+    let open: BTreeMap<u64, PathBuf> = open
+        .filter_map(|entry| {
+            let path = entry.unwrap().path();
+            let number = path.file_name()?.to_str()?.parse().ok()?;
+            Some((number, fs::read_link(path).ok()?))
+        })
+        .collect();
+    let folder = folder.canonicalize().unwrap();
+    let mut open_now = open.iter();
+    let last = open_now.rfind(|(_, path)| path.starts_with(&folder));
+    let last = *last.expect("files are open").0;
+    set_descriptors(rig, last + 1);
+    (0..last)
+        .filter(|number| !open.contains_key(number))
+        .count()
+}
+
 /// The system has no descriptor left for whoever calls, while files of contents are open: some are
 /// closed for it, and it comes in.
 ///
 /// Register: C3. Limit: L3.
 #[tokio::test]
 async fn files_are_closed_for_a_caller_for_whom_no_descriptor_is_left() {
-    let (evil, late) = (Evil::new(), Evil::new());
-    let rig = Rig::new()
-        .knows("evil", evil.key, "")
-        .knows("late", late.key, "")
-        .start()
-        .await;
+    let evil = Evil::new();
+    let late: Vec<Evil> = (0..16).map(|_| Evil::new()).collect();
+    let mut rig = Rig::new().knows("evil", evil.key, "");
+    for (number, one) in late.iter().enumerate() {
+        rig = rig.knows(&format!("late-{number}"), one.key, "");
+    }
+    let rig = rig.start().await;
     let folder = rig.path("tree");
     fs::create_dir(&folder).unwrap();
     let (files, len) = (40_u64, 1_000_usize);
@@ -63,8 +87,15 @@ async fn files_are_closed_for_a_caller_for_whom_no_descriptor_is_left() {
     wire.want(content, chunks).await;
     wire.leech(0..chunks, 1, bytes / u64::from(chunks), bytes)
         .await;
-    set_descriptors(&rig, next_descriptor(&rig));
-    assert!(late.enter(&rig).await.is_alive().await);
+    // Those who come first take the numbers that are free; for the last one there is none.
+    let free = no_more_than_files(&rig, &folder);
+    assert!(free + 1 < late.len(), "{free} descriptors are free");
+    let mut inside = Vec::new();
+    for one in &late[..=free] {
+        let mut came = one.enter(&rig).await;
+        assert!(came.is_alive().await);
+        inside.push(came);
+    }
     assert!(wire.is_alive().await);
 }
 
