@@ -1,9 +1,9 @@
 //! A session: one encrypted connection to a peer, carried by two tasks.
 //!
-//! Decides nothing about who is served. One task decodes what comes and hands it over in
-//! batches, with the bytes of a chunk once they are whole; the other writes what it is given,
-//! in that order, and says when the last byte of a block has left. It reads on while the peer has
-//! room in the books of what is held of it.
+//! One task decodes what comes and hands it over in batches; the bytes of blocks stay here, in the
+//! order in which they came, until the core says what becomes of them. The other task writes what it
+//! is given, in that order, and says when the last byte of a block has left. A session is read while
+//! its peer has room in the books of what is held of it.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,7 +20,6 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::content::ChunkHash;
-use crate::node::Happening;
 use crate::store::ReadError;
 use crate::transport::{ReadError as StreamError, Reader};
 
@@ -30,10 +29,9 @@ const BATCH: usize = 256;
 /// Bytes in front of a block: length, type, transfer, chunk, offset.
 pub(crate) const HEAD: usize = 4 + 1 + 4 + 4 + 8;
 
-pub(crate) use begun::Partial;
 use intake::Intake;
 pub(crate) use outlet::write;
-pub(crate) use shared::{Budget, Held, Pool, Shared};
+pub(crate) use shared::{Budget, Held, Named, Pool, Shared};
 pub(crate) use watched::watched;
 
 mod begun;
@@ -49,11 +47,21 @@ pub(crate) struct Seat {
     pub(crate) serial: u64,
 }
 
+/// News of one session, as the driver hears of it.
+#[derive(Debug)]
+pub(crate) struct Told(pub(crate) Seat, pub(crate) News);
+
 /// What a session tells the driver.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// The peer said these things, in this order; they take so much memory.
-    Heard(Vec<Heard>, Held),
+    /// The peer said these things, in this order.
+    Heard {
+        heard: Vec<Heard>,
+        /// Bytes of blocks that came, by our transfer; none is of none of ours.
+        received: Vec<(Option<TransferId>, u64)>,
+        /// The memory that all of it takes.
+        _held: Held,
+    },
     /// The last byte of a block has left, and `beside` bytes that belong to no block.
     Sent {
         transfer: TransferId,
@@ -76,9 +84,9 @@ pub(crate) enum News {
 /// One thing that a peer said.
 #[derive(Debug)]
 pub(crate) enum Heard {
+    /// A message. The bytes of a block stay with the session until the core says what becomes of
+    /// them.
     Message(Message),
-    /// The block that made a chunk whole, with the chunk.
-    Chunk(Message, Arrival),
     /// An optional frame of an unknown type.
     Skipped,
 }
@@ -121,12 +129,15 @@ pub(crate) enum Outgoing {
 }
 
 /// Reads a session until it ends.
-pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
+pub(crate) async fn read<S, E>(
     mut reader: Reader<S>,
     shared: Arc<Shared>,
     seat: Seat,
-    news: mpsc::Sender<Happening>,
-) {
+    news: mpsc::Sender<E>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    E: From<Told> + Send,
+{
     let mut intake = Intake::new(Arc::clone(&shared), Decoder::new());
     let end = loop {
         shared.turn().await;
@@ -140,8 +151,9 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
             Ok::<_, Infallible>(())
         };
         let more = reader.read(&mut sink).await;
-        for told in batches(std::mem::take(&mut intake.heard), &shared) {
-            if news.send(Happening::Session(seat, told)).await.is_err() {
+        let received = std::mem::take(&mut intake.received);
+        for told in batches(std::mem::take(&mut intake.heard), received, &shared) {
+            if news.send(Told(seat, told).into()).await.is_err() {
                 return;
             }
         }
@@ -156,28 +168,36 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin + Send>(
         }
     };
     // The driver may be gone already.
-    let _ = news.send(Happening::Session(seat, News::Ended(end))).await;
+    let _ = news.send(Told(seat, News::Ended(end)).into()).await;
 }
 
 /// What was heard, in pieces that keep the driver from nothing else for long. All of it is in the
 /// books before the first piece has to wait.
-fn batches(heard: Vec<Heard>, shared: &Shared) -> Vec<News> {
+fn batches(
+    heard: Vec<Heard>,
+    mut received: Vec<(Option<TransferId>, u64)>,
+    shared: &Shared,
+) -> Vec<News> {
     let mut batches = Vec::with_capacity(heard.len().div_ceil(BATCH));
     let mut rest = heard;
     while !rest.is_empty() {
         let after = rest.split_off(rest.len().min(BATCH));
         let bytes = rest.iter().map(Heard::cost).sum();
         let held = shared.budget.hold(shared.peer, Kind::Passing, bytes);
-        batches.push(News::Heard(std::mem::replace(&mut rest, after), held));
+        batches.push(News::Heard {
+            heard: std::mem::replace(&mut rest, after),
+            received: std::mem::take(&mut received),
+            _held: held,
+        });
     }
     batches
 }
 
 impl Heard {
-    /// Bytes that it takes while it waits, without those of a chunk, which are counted apart.
+    /// Bytes that it takes while it waits; those of chunks are counted apart.
     fn cost(&self) -> u64 {
         let inside = match self {
-            Self::Message(message) | Self::Chunk(message, _) => weight(message),
+            Self::Message(message) => weight(message),
             Self::Skipped => 0,
         };
         (size_of::<Self>() + inside) as u64

@@ -18,7 +18,7 @@ use crate::units::ByteCount;
 mod begun;
 
 pub(crate) use begun::Begun;
-use begun::Kept;
+use begun::{Asked, Kept};
 
 /// Peers that one chunk may be asked of at once, in the endgame.
 const ASKED_MAX: usize = 2;
@@ -60,24 +60,6 @@ pub(crate) struct Transfer {
     moved: BTreeSet<ChunkIndex>,
     /// Usual time from a request to its chunk.
     usual: Option<Span>,
-}
-
-/// One request for a chunk.
-#[derive(Debug)]
-struct Asked {
-    peer: PeerId,
-    at: Time,
-    /// Where in the chunk its answer begins.
-    start: ByteCount,
-    begun: Begun,
-    whole: bool,
-}
-
-impl Asked {
-    /// Bytes that came in answer.
-    fn came(&self) -> ByteCount {
-        self.begun.received - self.start
-    }
 }
 
 /// A chunk to ask a peer for, and where in it to begin.
@@ -268,8 +250,7 @@ impl Transfer {
         let begun = begun.and_then(|chunk| self.kept.take(chunk));
         let begun = begun.unwrap_or_default();
         self.wanted.remove(chunk);
-        let (offset, last) = (begun.received, begun.parts.last());
-        let of = last.map(|(peer, _)| *peer);
+        let (offset, of) = (begun.received, begun.last());
         let asked = Asked {
             peer,
             at: now,
@@ -352,7 +333,7 @@ impl Transfer {
         &mut self,
         chunk: ChunkIndex,
         now: Time,
-    ) -> (Vec<(PeerId, ByteCount)>, Option<ByteCount>) {
+    ) -> (Vec<(PeerId, ByteCount, Begun)>, Option<Begun>) {
         let asked = self.in_flight.remove(&chunk).unwrap_or_default();
         if let Some(answered) = asked.iter().find(|ask| ask.whole) {
             self.count_answer(now.since(answered.at));
@@ -361,10 +342,9 @@ impl Transfer {
         self.wanted.remove(chunk);
         self.unwanted.remove(chunk);
         self.had.insert(chunk);
-        let others = asked.iter().filter(|ask| !ask.whole);
-        let others = others.map(|ask| (ask.peer, ask.came())).collect();
-        let kept = self.kept.stored(chunk);
-        (others, kept.map(|begun| begun.received))
+        let others = asked.into_iter().filter(|ask| !ask.whole);
+        let others = others.map(|ask| (ask.peer, ask.came(), ask.begun));
+        (others.collect(), self.kept.stored(chunk))
     }
 
     fn count_answer(&mut self, took: Span) {
@@ -401,11 +381,7 @@ impl Transfer {
 
     /// Keeps the first bytes of a chunk until another peer sends the rest. If there is no room,
     /// returns the incomplete chunk that was dropped and how many bytes of it there were.
-    pub(crate) fn keep(
-        &mut self,
-        chunk: ChunkIndex,
-        begun: Begun,
-    ) -> Option<(ChunkIndex, ByteCount)> {
+    pub(crate) fn keep(&mut self, chunk: ChunkIndex, begun: Begun) -> Option<(ChunkIndex, Begun)> {
         // One that is whole waits for the disk: the shell has it, and says what becomes of it.
         if begun.received == self.manifest.len_of(chunk) {
             return None;
@@ -420,7 +396,7 @@ impl Transfer {
     }
 
     /// Keeps one chunk less: the one of which least came.
-    pub(crate) fn keep_less(&mut self) -> Option<(ChunkIndex, ByteCount)> {
+    pub(crate) fn keep_less(&mut self) -> Option<(ChunkIndex, Begun)> {
         self.kept.drop_least()
     }
 
@@ -449,11 +425,24 @@ impl Transfer {
         asked.filter(|ask| ask.whole).map(|ask| ask.peer).collect()
     }
 
-    /// No longer asks `peer` for `chunk`, which may be on its way all the same.
-    pub(crate) fn withdraw(&mut self, peer: PeerId, chunk: ChunkIndex) {
-        if self.release(peer, chunk).is_some() {
+    /// No longer asks `peer` for `chunk`, which may be on its way all the same. Returns what was
+    /// there of it.
+    pub(crate) fn withdraw(&mut self, peer: PeerId, chunk: ChunkIndex) -> Begun {
+        let begun = self.release(peer, chunk);
+        if begun.is_some() {
             self.moved.insert(chunk);
         }
+        begun.unwrap_or_default()
+    }
+
+    /// Whether bytes of `chunk` whose last are of `peer` may still be of use: it is asked for them,
+    /// or another goes on from there, or will.
+    pub(crate) fn awaits(&self, peer: PeerId, chunk: ChunkIndex) -> bool {
+        let asked = self.in_flight.get(&chunk).into_iter().flatten();
+        let mut asked = asked.filter(|ask| !ask.whole);
+        let ends = |begun: &Begun| begun.last() == Some(peer);
+        asked.any(|ask| ask.peer == peer || ends(&ask.begun))
+            || self.kept.get(chunk).is_some_and(ends)
     }
 
     /// The only peer that was asked for `chunk`, if it had it alone until now, was asked at least

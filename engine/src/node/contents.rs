@@ -28,7 +28,7 @@ use super::content::Row;
 use super::folders::Folders;
 use super::inbox::{Looked, Waiting};
 use super::keeper::{Keeper, Then};
-use super::kept::{Kept, Placed, Role, VERSION};
+use super::kept::{self, Kept, Placed, Remembered, Role};
 use super::opening::{Opened, Opening};
 use super::own::Own;
 use super::shelf::{ManifestShelf, Shelf};
@@ -46,8 +46,6 @@ const NOBODY: PeerId = PeerId(u32::MAX);
 pub(crate) struct Contents {
     library: Library,
     rows: BTreeMap<u32, Row>,
-    /// Contents by the identity under which their manifest moves.
-    descriptions: BTreeMap<ContentId, u32>,
     folders: Folders,
     /// Offers that wait until the inbox that they go to was looked at.
     looks: BTreeMap<FolderId, Vec<Waiting>>,
@@ -67,13 +65,11 @@ impl Contents {
     pub(super) fn new(
         (state, own): (PathBuf, Own),
         (files, budget): (Arc<OpenFiles>, Arc<Budget>),
-        happenings: mpsc::Sender<Happening>,
-        patience: Span,
+        (happenings, patience): (mpsc::Sender<Happening>, Span),
     ) -> io::Result<Self> {
         Ok(Self {
             library: Library::new(1, patience),
             rows: BTreeMap::new(),
-            descriptions: BTreeMap::new(),
             folders: Folders::default(),
             looks: BTreeMap::new(),
             own,
@@ -139,13 +135,6 @@ impl Contents {
         Some((self.library.get(number)?, self.rows.get(&number)?))
     }
 
-    /// The core's transfer of a content, or of a manifest, by its identity.
-    pub(super) fn transfer_of(&self, id: &ContentId) -> Option<TransferId> {
-        let data = self.library.find(id).map(Content::data);
-        let description = self.descriptions.get(id);
-        data.or_else(|| Some(self.library.get(*description?)?.manifest_transfer()))
-    }
-
     /// The identity under which a transfer moves.
     pub(super) fn moved_as(&self, transfer: TransferId) -> Option<ContentId> {
         let row = self.rows.get(&(transfer.0 / 2))?;
@@ -190,14 +179,11 @@ impl Contents {
             } => {
                 let name = name.unwrap_or_default();
                 let row = || Row::new(content, name.into(), ManifestShelf::empty(manifest_bytes));
-                let row = self.rows.entry(number).or_insert_with(row);
-                self.descriptions.insert(row.description_id(), number);
+                self.rows.entry(number).or_insert_with(row);
             }
             Action::ForgetManifest { number, bytes } => {
                 if let Some(row) = self.rows.get_mut(&number) {
-                    self.descriptions.remove(&row.description_id());
                     row.manifest = Arc::new(ManifestShelf::empty(bytes));
-                    self.descriptions.insert(row.description_id(), number);
                 }
             }
             Action::Describe { number, attempt } => self.describe(number, attempt),
@@ -411,7 +397,6 @@ impl Contents {
         let Some(row) = self.rows.remove(&number) else {
             return;
         };
-        self.descriptions.remove(&row.description_id());
         // The rest goes after what is still to be written.
         self.forget_state(&row.id);
         self.keeper.forget(self.path(&row.id, ""));
@@ -445,17 +430,9 @@ impl Contents {
         self.keeper.keep(self.path(&row.id, ""), json, manifest);
     }
 
-    /// What was kept by an earlier run, as the library hears of it. Files that cannot be read are
-    /// reported by name and left alone.
+    /// What was kept by an earlier run.
     pub(super) fn kept(&self) -> io::Result<Vec<Result<Remembered, String>>> {
-        let mut names: Vec<PathBuf> = fs::read_dir(&self.state)?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
-            .collect();
-        names.sort();
-        let read =
-            |path: &PathBuf| remember(path).map_err(|why| format!("{}: {why}", path.display()));
-        Ok(names.iter().map(read).collect())
+        kept::read(&self.state)
     }
 
     /// A content of an earlier run, as the library hears of it.
@@ -521,27 +498,6 @@ impl Contents {
             folder,
         }
     }
-}
-
-/// A content of an earlier run.
-pub(super) struct Remembered {
-    id: ContentId,
-    kept: Kept,
-    manifest: Option<Vec<u8>>,
-}
-
-fn remember(path: &Path) -> Result<Remembered, String> {
-    let stem = path.file_stem().and_then(|stem| stem.to_str());
-    let id = stem.and_then(|stem| data_encoding::HEXLOWER.decode(stem.as_bytes()).ok());
-    let id = id.and_then(|id| <[u8; 32]>::try_from(id).ok());
-    let id = ContentId(id.ok_or("is not named after a content")?);
-    let text = fs::read(path).map_err(|error| error.to_string())?;
-    let kept: Kept = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-    if kept.version != VERSION {
-        return Err(format!("has version {}, not {VERSION}", kept.version));
-    }
-    let manifest = fs::read(path.with_extension("manifest")).ok();
-    Ok(Remembered { id, kept, manifest })
 }
 
 /// What a manifest says that the library has to know.

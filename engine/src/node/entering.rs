@@ -2,7 +2,6 @@
 //!
 //! Carries what the doors decide to tasks and tables.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -20,12 +19,11 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::Happening;
 use super::doors::short;
 use super::host::Host;
 use super::peers::Link;
 use crate::control::api::Reached;
-use crate::session::{self, End, News, Seat, Shared};
+use crate::session::{self, End, News, Seat, Shared, Told};
 use crate::transport::{DEADLINE, Secure};
 
 /// A caller whose handshake is over, or somebody whom we have called.
@@ -131,7 +129,7 @@ impl Host {
         let happenings = &self.happenings;
         let reading = session::read(reader, Arc::clone(&shared), seat, happenings.clone());
         let writing = session::write(writer, Arc::clone(&shared), seat, queue, happenings.clone());
-        let broken = move |error| Happening::Session(seat, News::Ended(End::Broken(error)));
+        let broken = move |error| Told(seat, News::Ended(End::Broken(error))).into();
         let reader = session::watched(reading, happenings.clone(), broken);
         session::watched(writing, happenings.clone(), broken);
         let since = self.clock.now();
@@ -148,7 +146,6 @@ impl Host {
             outgoing,
             shared,
             reader,
-            names: BTreeMap::new(),
             claimed: self.budget.hold(id, Kind::Claimed, 0),
         });
         let name = row.name.clone();

@@ -5,14 +5,14 @@
 
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::library::{self, Stage};
-use fairhaul_core::message::{CloseCode, Message};
+use fairhaul_core::message::CloseCode;
 use fairhaul_core::node::{Event, Input};
 use fairhaul_core::units::ByteCount;
 use tracing::{debug, info, warn};
 
 use super::host::Host;
 use crate::content::path::shown;
-use crate::session::{Arrival, End, Heard, News, Seat};
+use crate::session::{End, Heard, News, Seat};
 use crate::store::ReadError;
 
 impl Host {
@@ -20,18 +20,19 @@ impl Host {
     pub(super) fn news(&mut self, seat: Seat, news: News) {
         let link = self.peers.link(seat.peer);
         if link.is_none_or(|link| link.serial != seat.serial) {
-            if let News::Heard(heard, _) = news {
-                heard.into_iter().for_each(|one| self.discard(one));
-            }
             return;
         }
         match news {
-            News::Heard(heard, _held) => {
+            News::Heard {
+                heard, received, ..
+            } => {
+                for (transfer, bytes) in received {
+                    self.count_received(seat.peer, transfer, bytes);
+                }
                 for one in heard {
                     // An offence among these ends the session: the rest counts no longer.
                     if self.peers.link(seat.peer).is_none() {
-                        self.discard(one);
-                        continue;
+                        break;
                     }
                     self.heard(seat.peer, one);
                 }
@@ -77,17 +78,6 @@ impl Host {
         }
     }
 
-    /// Gives back what came with something that nobody hears any more.
-    fn discard(&self, heard: Heard) {
-        if let Heard::Chunk(_, arrival) = heard {
-            self.drop_arrival(arrival);
-        }
-    }
-
-    fn drop_arrival(&self, arrival: Arrival) {
-        self.pool.put(arrival.bytes);
-    }
-
     /// A peer that says too much is not read for a while (limit L6).
     fn hush(&self, peer: PeerId) {
         if let (Some(link), Some(until)) = (self.peers.link(peer), self.core.lull(peer)) {
@@ -105,40 +95,10 @@ impl Host {
     }
 
     fn heard(&mut self, peer: PeerId, heard: Heard) {
-        let (message, arrival) = match heard {
-            Heard::Skipped => return self.tell(Input::Skipped { peer }),
-            Heard::Message(message) => (message, None),
-            Heard::Chunk(message, arrival) => (message, Some(arrival)),
-        };
-        match &message {
-            Message::Join(join) => {
-                let known = self.contents.transfer_of(&join.content);
-                let known = known.and_then(|transfer| self.contents.shelf(transfer));
-                let known = known.map(|shelf| shelf.geometry());
-                if let Some(link) = self.peers.link_mut(peer) {
-                    link.name(join.transfer, join.content, known);
-                }
-            }
-            Message::Leave { transfer } => {
-                if let Some(link) = self.peers.link_mut(peer) {
-                    link.forget(*transfer);
-                }
-            }
-            Message::Block { len, transfer, .. } => {
-                self.peers.at_mut(peer).traffic.down += len.get();
-                let names = self.peers.link(peer).map(|link| &link.names);
-                let content = names.and_then(|names| names.get(transfer)).copied();
-                let ours = content.and_then(|id| self.contents.transfer_of(&id));
-                self.count_received(peer, ours, len.get());
-            }
-            _ => {}
-        }
-        self.arrival = arrival;
-        self.tell(Input::Message { peer, message });
-        // A chunk that nobody waited for.
-        if let Some(arrival) = self.arrival.take() {
-            self.drop_arrival(arrival);
-        }
+        self.tell(match heard {
+            Heard::Skipped => Input::Skipped { peer },
+            Heard::Message(message) => Input::Message { peer, message },
+        });
     }
 
     fn count_sent(&mut self, peer: PeerId, bytes: u64) {
@@ -150,6 +110,7 @@ impl Host {
 
     /// Bytes of a transfer came, if it is one of ours.
     fn count_received(&mut self, peer: PeerId, transfer: Option<TransferId>, bytes: u64) {
+        self.peers.at_mut(peer).traffic.down += bytes;
         if let Some(transfer) = transfer {
             let received = library::Input::Received { transfer };
             self.for_library.push_back(received);

@@ -32,7 +32,7 @@ use super::watch::Watch;
 use super::{Happening, doors};
 use crate::clock::Clock;
 use crate::record::Recorder;
-use crate::session::{Arrival, Budget, Outgoing, Pool};
+use crate::session::{Budget, Named, Outgoing, Pool, Told};
 use crate::store::{StoreError, patiently};
 
 /// A core with its tables.
@@ -53,8 +53,6 @@ pub(crate) struct Host {
     pub(crate) happenings: mpsc::Sender<Happening>,
     /// Inputs that came up while actions were carried out.
     pub(crate) later: VecDeque<Input>,
-    /// The chunk that came with the block being handled.
-    pub(crate) arrival: Option<Arrival>,
     /// What the library is still to be told.
     pub(super) for_library: VecDeque<library::Input>,
     /// Peers that said their last message.
@@ -72,7 +70,7 @@ impl Host {
     /// One thing happened.
     pub(crate) fn handle(&mut self, happening: Happening) {
         match happening {
-            Happening::Session(seat, news) => self.news(seat, news),
+            Happening::Session(Told(seat, news)) => self.news(seat, news),
             Happening::Knock(Some((stream, from))) => self.knocked(stream, from),
             Happening::Knock(None) => self.contents.make_room(),
             Happening::Met(met) => self.met(*met),
@@ -188,7 +186,16 @@ impl Host {
                 chunk,
                 of,
             } => self.resume(peer, (transfer, chunk), of),
-            Action::Discard { transfer, chunk } => self.forget_chunk(transfer, chunk),
+            Action::Discard {
+                transfer,
+                chunk,
+                from,
+            } => self.discard(transfer, chunk, from),
+            Action::Name {
+                peer,
+                theirs,
+                transfer,
+            } => self.name_transfer(peer, theirs, transfer),
             Action::Close { peer, why } => self.close(peer, why),
             Action::Notify(event) => self.notice(event),
         }
@@ -198,16 +205,6 @@ impl Host {
         let Some(link) = self.peers.link(peer) else {
             return;
         };
-        let unwanted = match message {
-            Message::Cancel { transfer, chunk } => Some((transfer, Some(chunk))),
-            Message::Leave { transfer } => Some((transfer, None)),
-            _ => None,
-        };
-        if let Some((transfer, chunk)) = unwanted
-            && let Some(content) = self.contents.moved_as(transfer)
-        {
-            link.give_up(content, chunk);
-        }
         link.say(peer, message);
         if self.budget.books().is_deaf(peer) {
             self.part(peer, CloseCode::Overload, "too much waits to be read");
@@ -252,10 +249,11 @@ impl Host {
         parts: Vec<(PeerId, ByteCount)>,
     ) {
         let shelf = self.contents.shelf(transfer);
-        let arrival = self.arrival.take_if(|_| shelf.is_some());
+        let content = self.contents.moved_as(transfer);
+        let link = self.peers.link(from).zip(content);
+        let arrival = link.and_then(|(link, content)| link.shared.whole(content, chunk.get()));
         let (Some(shelf), Some(arrival)) = (shelf, arrival) else {
-            // Without its bytes it has to come again; nobody is to blame. Without a place for
-            // them, whoever told the core gives them back.
+            // Without its bytes, or a place for them, it has to come again; nobody is to blame.
             warn!(
                 transfer = transfer.0,
                 chunk = chunk.get(),
@@ -303,15 +301,50 @@ impl Host {
         let Some((content, link)) = self.contents.moved_as(transfer).zip(link) else {
             return;
         };
-        if let Some(partial) = self.pool.kept(content, chunk.get(), of) {
-            link.resume(content, partial);
+        let key = (content, chunk.get(), of);
+        let first = self.peers.link(of).and_then(|of| of.shared.take(key));
+        let mut others = self.peers.linked();
+        let partial = first
+            .or_else(|| self.pool.kept(key))
+            .or_else(|| others.find_map(|(_, other)| other.shared.take(key)));
+        if let Some(partial) = partial {
+            link.shared.resume(partial);
         }
     }
 
-    /// The first bytes of a chunk are of no use any more.
-    fn forget_chunk(&self, transfer: TransferId, chunk: ChunkIndex) {
-        if let Some(content) = self.contents.moved_as(transfer) {
-            self.pool.discard(content, chunk.get());
+    /// What came of a chunk is of no use any more.
+    fn discard(&self, transfer: TransferId, chunk: ChunkIndex, from: PeerId) {
+        let Some(content) = self.contents.moved_as(transfer) else {
+            return;
+        };
+        let key = (content, chunk.get(), from);
+        let first = self.peers.link(from);
+        if first.is_some_and(|link| link.shared.discard(key)) | self.pool.discard(key) {
+            return;
+        }
+        // They may wait where another was to go on with them.
+        for (_, link) in self.peers.linked() {
+            if let Some(partial) = link.shared.take(key) {
+                return self.pool.put(partial.bytes);
+            }
+        }
+    }
+
+    /// What a peer calls `theirs` is one of our transfers from now on, or none.
+    fn name_transfer(&self, peer: PeerId, theirs: TransferId, transfer: Option<TransferId>) {
+        let Some(link) = self.peers.link(peer) else {
+            return;
+        };
+        let named = transfer.and_then(|ours| {
+            Some(Named {
+                content: self.contents.moved_as(ours)?,
+                geometry: self.contents.shelf(ours)?.geometry(),
+                ours,
+            })
+        });
+        match named {
+            Some(named) => link.shared.learn(theirs, named),
+            None => link.shared.forget(theirs),
         }
     }
 
@@ -349,7 +382,7 @@ impl Host {
 
     /// Every way in which a session ends comes through here, once.
     pub(crate) fn parted(&mut self, peer: PeerId, link: &Link, reason: String) {
-        link.shared.give_up_all();
+        link.shared.end();
         self.later.push_back(Input::Disconnected { peer });
         self.unseat(peer, link);
         let name = self.peers.at(peer).name.clone();

@@ -1,9 +1,12 @@
 //! What is kept of a content between two runs, as it is written down.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fairhaul_core::door::Key;
 use fairhaul_core::library::{self, Placement};
+use fairhaul_core::manifest::ContentId;
 use serde::{Deserialize, Serialize};
 
 use super::folders::Folders;
@@ -11,7 +14,7 @@ use crate::content::scan::Stamp;
 use crate::identity::PublicKey;
 
 /// The form of the files that are kept; another one is not read.
-pub(super) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 /// What is kept of a content between two runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,6 +148,40 @@ impl Kept {
     }
 }
 
+/// A content of an earlier run.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    pub(super) id: ContentId,
+    pub(super) kept: Kept,
+    pub(super) manifest: Option<Vec<u8>>,
+}
+
+/// What was kept in `folder` by an earlier run. Files that cannot be read are reported by name and left
+/// alone.
+pub(super) fn read(folder: &Path) -> io::Result<Vec<Result<Remembered, String>>> {
+    let mut names: Vec<PathBuf> = fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .collect();
+    names.sort();
+    let read = |path: &PathBuf| remember(path).map_err(|why| format!("{}: {why}", path.display()));
+    Ok(names.iter().map(read).collect())
+}
+
+fn remember(path: &Path) -> Result<Remembered, String> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    let id = stem.and_then(|stem| data_encoding::HEXLOWER.decode(stem.as_bytes()).ok());
+    let id = id.and_then(|id| <[u8; 32]>::try_from(id).ok());
+    let id = ContentId(id.ok_or("is not named after a content")?);
+    let text = fs::read(path).map_err(|error| error.to_string())?;
+    let kept: Kept = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    if kept.version != VERSION {
+        return Err(format!("has version {}, not {VERSION}", kept.version));
+    }
+    let manifest = fs::read(path.with_extension("manifest")).ok();
+    Ok(Remembered { id, kept, manifest })
+}
+
 fn text_of(key: &Key) -> Option<String> {
     Some(PublicKey::from_bytes(*key).ok()?.to_string())
 }
@@ -195,6 +232,35 @@ mod tests {
             assert_eq!((after.role, after.offered), (before.role, before.offered));
             assert_eq!(after.from, before.from);
         }
+    }
+
+    /// Of four files one is kept; the others are told, each with its name, and left alone.
+    #[test]
+    fn files_that_cannot_be_read_are_told_by_name_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = "{\"version\":1,\"name\":\"n\",\"manifest_bytes\":3,\"paused\":false,\
+                    \"role\":{\"Shared\":{\"root\":\"/a\",\"stamps\":[]}}}";
+        let later = good.replace(":1,", ":2,");
+        let name = |letter: &str| format!("{}.json", letter.repeat(64));
+        for (name, text) in [
+            (name("a"), good),
+            (name("b"), &later),
+            (name("c"), "{"),
+            ("odd.json".to_owned(), good),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let read = read(folder.path()).unwrap();
+        assert_eq!(read.len(), 4);
+        assert_eq!(
+            read[0].as_ref().map(|kept| kept.id),
+            Ok(ContentId([0xaa; 32]))
+        );
+        for (at, what) in [(1, "version 2"), (2, "EOF"), (3, "odd.json")] {
+            let why = read[at].as_ref().err().expect("it is refused");
+            assert!(why.contains(what), "{why}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
     }
 
     /// Earlier versions wrote neither pushers nor further folders.

@@ -54,9 +54,8 @@ impl Host {
         let folder = options.params.node.data.join(super::STATE);
         let settings = Settings::new(options.params);
         let seed = random()?;
-        let listening = listener
-            .local_addr()
-            .map_err(|error| Failure::error(format!("listening: {error}")))?;
+        let unheard = |error| Failure::error(format!("listening: {error}"));
+        let listening = listener.local_addr().map_err(unheard)?;
         let node = settings.params.node.clone();
         let ranges = node.private_addresses.iter().map(ToString::to_string);
         let ranges = ranges.filter_map(|range| range.parse().ok()).collect();
@@ -87,14 +86,14 @@ impl Host {
         };
         let secrets = [settings.params.key_file(), settings.params.token_file()];
         let own = Own::new(node.data.to_path_buf(), secrets);
-        let files = OpenFiles::new(shares.files);
         let budget = Arc::new(Budget::new(memory));
-        let shared = (files, Arc::clone(&budget));
-        let patience = node.patience.get();
-        let contents = Contents::new((folder, own), shared, happenings.clone(), patience);
+        let shared = (OpenFiles::new(shares.files), Arc::clone(&budget));
+        let senders = (happenings.clone(), node.patience.get());
+        let contents = Contents::new((folder, own), shared, senders);
         let contents = contents.map_err(|error| Failure::error(error.to_string()))?;
-        let config = setup.config();
-        let config = config.map_err(|error| Failure::error(error.to_string()))?;
+        let config = setup
+            .config()
+            .map_err(|error| Failure::error(error.to_string()))?;
         Ok(Self {
             core: Node::new(config, clock.now()),
             clock,
@@ -112,7 +111,6 @@ impl Host {
             budget,
             happenings,
             later: VecDeque::new(),
-            arrival: None,
             for_library: VecDeque::new(),
             leaving: Vec::new(),
             timetable: None,

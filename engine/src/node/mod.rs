@@ -30,7 +30,7 @@ use crate::control::serve::{Control, Endpoints, Handles, Places};
 use crate::driver::{self, Inbox};
 use crate::identity::{self, Identity};
 use crate::params::Params;
-use crate::session::{News, Seat};
+use crate::session::Told;
 use crate::store::{DataLock, StoreError};
 
 pub(crate) use host::Host;
@@ -98,7 +98,7 @@ pub struct RunOptions {
 /// One thing that happened to a node.
 pub(crate) enum Happening {
     /// On a session.
-    Session(Seat, News),
+    Session(Told),
     /// Somebody called, or could not be accepted for want of descriptors.
     Knock(Option<(TcpStream, SocketAddr)>),
     /// A handshake is over.
@@ -136,6 +136,12 @@ pub(crate) enum Happening {
     Stop,
     /// A second has passed.
     Second,
+}
+
+impl From<Told> for Happening {
+    fn from(told: Told) -> Self {
+        Self::Session(told)
+    }
 }
 
 /// Runs a node until it is told to stop.

@@ -7,9 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fairhaul_core::door::memory::Kind;
-use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::id::PeerId;
 use fairhaul_core::library::wait_timeout::Standing;
-use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::wire::greeting::RefusalCode;
@@ -19,11 +18,8 @@ use tokio::task::AbortHandle;
 use crate::control::metrics::PeerMetrics;
 use crate::identity::PublicKey;
 use crate::params::PeerParams;
-use crate::session::{Held, Outgoing, Partial, Shared, cost};
+use crate::session::{Held, Outgoing, Shared, cost};
 use crate::transport::{GreetError, TransportError};
-
-/// Contents of one peer whose names are kept until we take part in them.
-const NAMES_MAX: usize = 4_096;
 
 /// All of them, by id.
 #[derive(Debug, Default)]
@@ -129,8 +125,6 @@ pub(crate) struct Link {
     pub(crate) outgoing: mpsc::UnboundedSender<Outgoing>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) reader: AbortHandle,
-    /// What the peer calls the contents it takes part in.
-    pub(crate) names: BTreeMap<TransferId, ContentId>,
     /// Bitfields that are kept of it, in the books of memory.
     pub(crate) claimed: Held,
 }
@@ -151,51 +145,6 @@ impl Link {
         let held = kind.map(|kind| self.shared.budget.hold(peer, kind, cost(&message)));
         // If its task has ended, the news of that is on its way.
         let _ = self.outgoing.send(Outgoing::Message(message, held));
-    }
-
-    /// The peer calls `content`, whose geometry may be known, `theirs`.
-    pub(crate) fn name(&mut self, theirs: TransferId, content: ContentId, known: Option<Manifest>) {
-        if self.names.len() >= NAMES_MAX && !self.names.contains_key(&theirs) {
-            // The oldest of those in which we take no part: the core forgets what it heard of it
-            // sooner, and asks again.
-            let mut names = self.names.keys();
-            let spare = names.find(|one| !self.shared.knows(**one)).copied();
-            let Some(spare) = spare else {
-                return;
-            };
-            self.names.remove(&spare);
-        }
-        self.names.insert(theirs, content);
-        if let Some(known) = known {
-            self.shared.learn(theirs, content, known);
-        }
-    }
-
-    pub(crate) fn forget(&mut self, theirs: TransferId) {
-        self.names.remove(&theirs);
-        self.shared.forget(theirs);
-    }
-
-    /// We no longer want a chunk of `content` from this peer, or nothing of it.
-    pub(crate) fn give_up(&self, content: ContentId, chunk: Option<u32>) {
-        for (&theirs, _) in self.names.iter().filter(|(_, named)| **named == content) {
-            self.shared.give_up(theirs, chunk);
-        }
-    }
-
-    /// The peer is asked for the rest of a chunk of `content`.
-    pub(crate) fn resume(&self, content: ContentId, partial: Partial) {
-        let mut names = self.names.iter().filter(|(_, named)| **named == content);
-        if let Some((&theirs, _)) = names.next() {
-            self.shared.resume(theirs, partial);
-        }
-    }
-
-    /// We take part in `content` from now on.
-    pub(crate) fn learn(&self, content: ContentId, geometry: Manifest) {
-        for (&theirs, _) in self.names.iter().filter(|(_, named)| **named == content) {
-            self.shared.learn(theirs, content, geometry);
-        }
     }
 }
 

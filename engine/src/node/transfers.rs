@@ -95,9 +95,6 @@ impl Host {
         let Some(content) = self.contents.moved_as(transfer) else {
             return;
         };
-        for (_, link) in self.peers.linked() {
-            link.learn(content, manifest);
-        }
         self.hand_over(Input::Add {
             transfer,
             content,

@@ -173,7 +173,10 @@ fn carry(sides: &mut [Side; 2], at: usize, action: Action, manifest: Manifest, n
             );
         }
         Action::Close { why, .. } => panic!("closed: {why}"),
-        Action::Resume { .. } | Action::Discard { .. } | Action::Notify(_) => {}
+        Action::Resume { .. }
+        | Action::Discard { .. }
+        | Action::Name { .. }
+        | Action::Notify(_) => {}
     }
 }
 

@@ -1,7 +1,5 @@
-//! Chunks that a peer began to send: one of each transfer, until it is whole or given up. Then what
-//! is there of it goes to the pool, from where the session goes on that brings the rest.
-//!
-//! Longer than other files: its tests, which need its private state, are a third of it.
+//! The bytes of chunks that a peer sends, as they come. They are not judged here: what is whole waits
+//! until the core asks for it, and the rest until the core has it continued or discarded.
 
 use std::collections::BTreeMap;
 use std::sync::MutexGuard;
@@ -12,7 +10,7 @@ use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;
 use fairhaul_core::units::ByteCount;
 
-use super::{Arrival, Heard, Held, Pool, Shared};
+use super::{Arrival, Held, Pool, Shared};
 use crate::content::tree::chunk_hasher;
 
 /// Bytes of chunks begun on one session. What is beyond goes to the pool, which may drop it: it
@@ -28,13 +26,18 @@ pub(crate) struct Begun {
     partial: BTreeMap<TransferId, Partial>,
     /// What is to be continued, before the first block has come.
     ready: BTreeMap<(TransferId, u32), Partial>,
-    /// Bytes of both.
+    /// Chunks that came whole and that the core has not asked for yet.
+    whole: BTreeMap<(ContentId, u32), Arrival>,
+    /// Bytes of the first two.
     held: usize,
     /// Counts pieces that came: what has waited longest has the lowest number.
     turn: u64,
     /// The bytes in the books of the node.
     counted: Option<Held>,
 }
+
+/// Which bytes of a chunk: the content, the chunk, and who sent the last of them.
+pub(crate) type Key = (ContentId, u32, PeerId);
 
 /// The first bytes of a chunk.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub(crate) struct Partial {
     /// Who sent the last of them.
     pub(super) of: PeerId,
     whole: usize,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     hasher: blake3::Hasher,
     /// Bytes that were hashed.
     hashed: usize,
@@ -54,7 +57,7 @@ pub(crate) struct Partial {
 
 impl Partial {
     /// What it is the beginning of, and from whom.
-    pub(super) const fn key(&self) -> (ContentId, u32, PeerId) {
+    pub(super) const fn key(&self) -> Key {
         (self.content, self.chunk, self.of)
     }
 
@@ -67,7 +70,7 @@ impl Partial {
         }
     }
 
-    fn new((content, chunk, of): (ContentId, u32, PeerId), whole: usize, pool: &Pool) -> Self {
+    fn new((content, chunk, of): Key, whole: usize, pool: &Pool) -> Self {
         let mut bytes = pool.take(whole);
         bytes.clear();
         Self {
@@ -122,10 +125,11 @@ impl Begun {
             self.held -= left.bytes.len();
             shared.pool.keep(left);
         }
-        let Some((content, geometry)) = shared.geometry(transfer) else {
+        let Some(named) = shared.geometry(transfer) else {
             return;
         };
-        let Some(whole) = len_of(&geometry, chunk) else {
+        let content = named.content;
+        let Some(whole) = len_of(&named.geometry, chunk) else {
             return;
         };
         let partial = match usize::try_from(offset.get()) {
@@ -152,7 +156,7 @@ impl Begun {
     ) -> Option<Partial> {
         let ready = self.ready.remove(&(transfer, chunk));
         let ready = ready.inspect(|ready| self.held -= ready.bytes.len());
-        let mut partial = ready.or_else(|| shared.pool.kept(content, chunk, shared.peer))?;
+        let mut partial = ready.or_else(|| shared.pool.kept((content, chunk, shared.peer)))?;
         if partial.bytes.len() < offset {
             shared.pool.put(partial.bytes);
             return None;
@@ -203,42 +207,47 @@ impl Begun {
         }
     }
 
-    /// The last byte of a block came.
-    pub(super) fn finish(&mut self, shared: &Shared, head: Message) -> Heard {
+    /// The last byte of a block came: if its chunk is whole, it waits for the core.
+    pub(super) fn finish(&mut self, shared: &Shared, head: &Message) {
         let Message::Block {
             transfer, chunk, ..
         } = head
         else {
-            return Heard::Message(head);
+            return;
         };
         let whole =
-            |partial: &Partial| partial.chunk == chunk && partial.bytes.len() == partial.whole;
-        if !self.partial.get(&transfer).is_some_and(whole) {
-            return Heard::Message(head);
+            |partial: &Partial| partial.chunk == *chunk && partial.bytes.len() == partial.whole;
+        if !self.partial.get(transfer).is_some_and(whole) {
+            return;
         }
-        let partial = self.partial.remove(&transfer).expect("looked up above");
+        let partial = self.partial.remove(transfer).expect("looked up above");
         self.held -= partial.bytes.len();
         let len = partial.bytes.len() as u64;
         let held = shared.budget.hold(shared.peer, Kind::Passing, len);
-        Heard::Chunk(head, partial.finish(held))
-    }
-
-    /// What the peer says may end a chunk that it began.
-    pub(super) fn hear(&mut self, pool: &Pool, message: &Message) {
-        match *message {
-            Message::Reject { transfer, chunk } => self.release(pool, transfer, Some(chunk)),
-            Message::Leave { transfer } => self.release(pool, transfer, None),
-            _ => {}
+        let place = (partial.content, partial.chunk);
+        let before = self.whole.insert(place, partial.finish(held));
+        if let Some(before) = before {
+            shared.pool.put(before.bytes);
         }
     }
 
-    /// Nothing more comes of what was begun of a transfer, or of that chunk of it.
-    pub(super) fn release(&mut self, pool: &Pool, theirs: TransferId, chunk: Option<u32>) {
-        let gone = |partial: &Partial| chunk.is_none_or(|chunk| chunk == partial.chunk);
-        let begun = self.partial.get(&theirs).is_some_and(gone);
-        let begun = begun.then(|| self.partial.remove(&theirs)).flatten();
-        let of_it =
-            |key: &(TransferId, u32), partial: &mut Partial| key.0 == theirs && gone(partial);
+    /// The bytes of one key, that are not whole, if they are here.
+    fn take(&mut self, key: Key) -> Option<Partial> {
+        let is_it = |partial: &Partial| partial.key() == key;
+        let theirs = self.partial.iter().find(|(_, one)| is_it(one));
+        let theirs = theirs.map(|(theirs, _)| *theirs);
+        let ready = self.ready.iter().find(|(_, one)| is_it(one));
+        let ready = ready.map(|(place, _)| *place);
+        let begun = theirs.and_then(|theirs| self.partial.remove(&theirs));
+        let found = begun.or_else(|| self.ready.remove(&ready?))?;
+        self.held -= found.bytes.len();
+        Some(found)
+    }
+
+    /// What the peer calls `theirs` is nothing that we take part in any more.
+    pub(super) fn release(&mut self, pool: &Pool, theirs: TransferId) {
+        let begun = self.partial.remove(&theirs);
+        let of_it = |key: &(TransferId, u32), _: &mut Partial| key.0 == theirs;
         let ready = self.ready.extract_if(.., of_it).map(|(_, ready)| ready);
         for partial in ready.chain(begun) {
             self.held -= partial.bytes.len();
@@ -252,6 +261,7 @@ impl Begun {
         for partial in ready.chain(std::mem::take(&mut self.partial).into_values()) {
             pool.keep(partial);
         }
+        self.whole.clear();
         (self.held, self.counted) = (0, None);
     }
 
@@ -283,13 +293,32 @@ impl Shared {
         self.begun.lock().expect("nobody panics with a chunk")
     }
 
-    /// We no longer want that chunk of what the peer calls `theirs`, or nothing of it.
-    pub(crate) fn give_up(&self, theirs: TransferId, chunk: Option<u32>) {
-        self.begun().release(&self.pool, theirs, chunk);
+    /// The bytes of a chunk that came whole, once.
+    pub(crate) fn whole(&self, content: ContentId, chunk: u32) -> Option<Arrival> {
+        self.begun().whole.remove(&(content, chunk))
     }
 
-    /// The peer is asked for the rest of a chunk of what it calls `theirs`.
-    pub(crate) fn resume(&self, theirs: TransferId, partial: Partial) {
+    /// The first bytes of a chunk, if they are here.
+    pub(crate) fn take(&self, key: Key) -> Option<Partial> {
+        self.begun().take(key)
+    }
+
+    /// What came of a chunk is of no use, whole or not. Whether anything of it was here.
+    pub(crate) fn discard(&self, key: Key) -> bool {
+        let whole = (key.2 == self.peer)
+            .then(|| self.whole(key.0, key.1))
+            .flatten();
+        let begun = self.take(key).map(|partial| partial.bytes);
+        let gone = whole.map(|arrival| arrival.bytes).into_iter().chain(begun);
+        gone.map(|bytes| self.pool.put(bytes)).count() > 0
+    }
+
+    /// The peer is asked for the rest of a chunk.
+    pub(crate) fn resume(&self, partial: Partial) {
+        let theirs = self.theirs(partial.content);
+        let Some(theirs) = theirs else {
+            return self.pool.keep(partial);
+        };
         let mut begun = self.begun();
         begun.held += partial.bytes.len();
         let before = begun.ready.insert((theirs, partial.chunk), partial);
@@ -300,202 +329,10 @@ impl Shared {
     }
 
     /// The session is over.
-    pub(crate) fn give_up_all(&self) {
+    pub(crate) fn end(&self) {
         self.begun().release_all(&self.pool);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use fairhaul_core::wire::{Decoder, encode};
-
-    use super::super::intake::Intake;
-    use super::*;
-
-    const CHUNK: u64 = 4_096;
-
-    /// A session with a peer that takes part in two contents of four chunks.
-    fn session(peer: u32, pool: &Arc<Pool>) -> (Intake, Arc<Shared>) {
-        let shared = Shared::new(PeerId(peer), Arc::clone(pool), Arc::default());
-        let shared = Arc::new(shared);
-        let geometry = Manifest::new(ByteCount::new(4 * CHUNK), ByteCount::new(CHUNK)).unwrap();
-        for theirs in [1, 2] {
-            let content = ContentId([u8::try_from(theirs).unwrap(); 32]);
-            shared.learn(TransferId(theirs), content, geometry);
-        }
-        (Intake::new(Arc::clone(&shared), Decoder::new()), shared)
-    }
-
-    /// The first `len` bytes of a chunk come.
-    fn begins(intake: &mut Intake, transfer: u32, chunk: u32, len: u64) {
-        let mut bytes = Vec::new();
-        let head = Message::Block {
-            transfer: TransferId(transfer),
-            chunk,
-            offset: ByteCount::ZERO,
-            len: ByteCount::new(len),
-        };
-        encode(&head, &mut bytes);
-        bytes.resize(bytes.len() + usize::try_from(len).unwrap(), 7);
-        intake.feed(&bytes).unwrap();
-    }
-
-    fn says(intake: &mut Intake, message: &Message) {
-        let mut bytes = Vec::new();
-        encode(message, &mut bytes);
-        intake.feed(&bytes).unwrap();
-    }
-
-    /// A chunk is held while it may become whole, and no longer: the core gives the place of
-    /// one that it gives up to another.
-    ///
-    /// Limit: L4.
-    #[test]
-    fn nothing_is_held_of_a_chunk_that_was_given_up() {
-        let (mut intake, shared) = session(1, &Arc::default());
-        let (one, two) = (TransferId(1), TransferId(2));
-        for (transfer, len) in [(1, 1_000), (2, 3_000)] {
-            begins(&mut intake, transfer, 0, len);
-        }
-        assert_eq!(shared.begun().held(), 4_000);
-        shared.give_up(one, Some(3));
-        assert_eq!(shared.begun().held(), 4_000, "another chunk was given up");
-        shared.give_up(one, Some(0));
-        assert_eq!(shared.begun().held(), 3_000, "we cancel");
-        let (transfer, chunk) = (two, 0);
-        says(&mut intake, &Message::Reject { transfer, chunk });
-        assert_eq!(shared.begun().held(), 0, "the peer refuses the rest");
-        begins(&mut intake, 1, 1, 2_000);
-        begins(&mut intake, 2, 1, 2_000);
-        says(&mut intake, &Message::Leave { transfer });
-        assert_eq!(shared.begun().held(), 2_000, "the peer leaves");
-        shared.forget(one);
-        assert_eq!(shared.begun().held(), 0, "what it calls so is forgotten");
-        begins(&mut intake, 2, 2, 1_000);
-        begins(&mut intake, 2, 3, CHUNK);
-        assert_eq!(
-            shared.begun().held(),
-            0,
-            "the next one was begun, and is whole"
-        );
-        let whole = |heard: &Heard| matches!(heard, Heard::Chunk(..));
-        assert_eq!(intake.heard.iter().filter(|heard| whole(heard)).count(), 1);
-    }
-
-    /// One peer sends three quarters of a chunk in blocks of a quarter and a bit of the next, and
-    /// refuses the rest. The session that is told to go on from there makes the chunk whole, as if
-    /// one peer had sent it; what a third peer began of the same chunk is not mixed in.
-    #[test]
-    fn a_session_goes_on_where_another_stopped() {
-        let pool = Arc::default();
-        let content = ContentId([1; 32]);
-        let (one, chunk) = (TransferId(1), 0);
-        let quarter = |number: u64, fill: u8, len: u64| {
-            let mut bytes = Vec::new();
-            let head = Message::Block {
-                transfer: one,
-                chunk,
-                offset: ByteCount::new(number * CHUNK / 4),
-                len: ByteCount::new(CHUNK / 4),
-            };
-            encode(&head, &mut bytes);
-            bytes.resize(bytes.len() + usize::try_from(len).unwrap(), fill);
-            bytes
-        };
-        let (mut first, shared) = session(4, &pool);
-        for number in 0..3 {
-            first.feed(&quarter(number, 7, CHUNK / 4)).unwrap();
-        }
-        first.feed(&quarter(3, 7, 100)).unwrap();
-        shared.give_up_all();
-        let (mut liar, shared) = session(6, &pool);
-        liar.feed(&quarter(0, 66, CHUNK / 4)).unwrap();
-        let transfer = one;
-        says(&mut liar, &Message::Reject { transfer, chunk });
-        assert_eq!(shared.begun().held(), 0);
-
-        let (mut second, shared) = session(5, &pool);
-        let partial = pool.kept(content, chunk, PeerId(4)).expect("it was begun");
-        shared.resume(one, partial);
-        second.feed(&quarter(3, 7, CHUNK / 4)).unwrap();
-        let Some(Heard::Chunk(_, arrival)) = second.heard.pop() else {
-            panic!("the chunk is whole");
-        };
-        let whole = vec![7; usize::try_from(CHUNK).unwrap()];
-        assert_eq!(arrival.bytes, whole);
-        assert_eq!(
-            &arrival.hash,
-            chunk_hasher().update(&whole).finalize().as_bytes()
-        );
-        assert_eq!(shared.begun().held(), 0);
-        assert!(pool.kept(content, chunk, PeerId(6)).is_some());
-        pool.discard(content, chunk);
-        assert!(pool.kept(content, chunk, PeerId(5)).is_none());
-    }
-
-    /// What is kept is bounded, and whoever fills it makes room for the others.
-    #[test]
-    fn a_peer_that_begins_a_thousand_chunks_costs_nobody_else_his() {
-        let pool: Arc<Pool> = Arc::default();
-        let partial = |of: u32, chunk: u32, len: usize| Partial {
-            content: ContentId([1; 32]),
-            chunk,
-            of: PeerId(of),
-            whole: len + 1,
-            bytes: vec![0; len],
-            hasher: chunk_hasher(),
-            hashed: 0,
-            turn: 0,
-        };
-        pool.keep(partial(1, 0, 1_000_000));
-        for chunk in 0..1_000 {
-            pool.keep(partial(2, chunk, 1_000_000));
-        }
-        let kept = |of, chunk| pool.kept(ContentId([1; 32]), chunk, PeerId(of)).is_some();
-        assert!(kept(1, 0) && kept(2, 999) && !kept(2, 0));
-    }
-    /// A path stands still for long, and what was given up meanwhile comes all at once: the
-    /// beginnings of nine chunks of 8 MiB, of nine contents. Nobody is closed for it; what has
-    /// waited longest is let go, and goes on where it stopped.
-    ///
-    /// Register: D8, D10. Limit: L4.
-    #[test]
-    fn more_beginnings_than_there_is_room_for_are_no_offence() {
-        const LONG: u64 = 8 * 1024 * 1024;
-        let pool: Arc<Pool> = Arc::default();
-        let (mut intake, shared) = session(1, &pool);
-        let geometry = Manifest::new(ByteCount::new(LONG), ByteCount::new(LONG)).unwrap();
-        let piece = |transfer: u32, offset: u64| {
-            let mut bytes = Vec::new();
-            let len = LONG / 32;
-            let head = Message::Block {
-                transfer: TransferId(transfer),
-                chunk: 0,
-                offset: ByteCount::new(offset),
-                len: ByteCount::new(len),
-            };
-            encode(&head, &mut bytes);
-            bytes.resize(bytes.len() + usize::try_from(len).unwrap(), 7);
-            bytes
-        };
-        for theirs in 11..20 {
-            let content = ContentId([u8::try_from(theirs).unwrap(); 32]);
-            shared.learn(TransferId(theirs), content, geometry);
-            for step in 0..31 {
-                intake.feed(&piece(theirs, step * LONG / 32)).unwrap();
-                assert!(shared.begun().held() <= PARTIAL_MAX);
-            }
-        }
-        assert!(shared.begun().held() > PARTIAL_MAX - usize::try_from(LONG).unwrap());
-        // The first of them had to go, and is made whole all the same; so is the last.
-        for theirs in [11, 19] {
-            intake.feed(&piece(theirs, LONG / 32 * 31)).unwrap();
-            let Some(Heard::Chunk(_, arrival)) = intake.heard.pop() else {
-                panic!("the chunk of {theirs} is whole");
-            };
-            assert_eq!(arrival.bytes.len() as u64, LONG);
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! The reading half of a session: frames as they come, and the chunks that they make.
 //!
-//! Decides which bytes belong to which frame. Refuses to judge blocks: the core does.
+//! Blocks are not judged here: the core does that.
 
 use std::sync::Arc;
 
+use fairhaul_core::id::TransferId;
 use fairhaul_core::message::Message;
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::wire::{Decoder, Frame};
@@ -14,6 +15,8 @@ use super::{Heard, Shared};
 pub(super) struct Intake {
     decoder: Decoder,
     pub(super) heard: Vec<Heard>,
+    /// Bytes of blocks that came, by our transfer.
+    pub(super) received: Vec<(Option<TransferId>, u64)>,
     shared: Arc<Shared>,
     /// The block whose bytes come now, and how many are still to come.
     block: Option<(Message, u64)>,
@@ -24,6 +27,7 @@ impl Intake {
         Self {
             decoder,
             heard: Vec::new(),
+            received: Vec::new(),
             shared,
             block: None,
         }
@@ -54,10 +58,7 @@ impl Intake {
                     };
                     self.block = Some((head, len.get()));
                 }
-                Frame::Message(message) => {
-                    begun.hear(&shared.pool, &message);
-                    self.heard.push(Heard::Message(message));
-                }
+                Frame::Message(message) => self.heard.push(Heard::Message(message)),
                 Frame::Skipped { .. } => self.heard.push(Heard::Skipped),
                 Frame::Payload(payload) => {
                     let (message, left) = self.block.take().expect("a head comes first");
@@ -67,11 +68,24 @@ impl Intake {
                     if left > 0 {
                         self.block = Some((message, left));
                     } else {
-                        let heard = begun.finish(&shared, message);
-                        self.heard.push(heard);
+                        begun.finish(&shared, &message);
+                        self.count(&shared, &message);
+                        self.heard.push(Heard::Message(message));
                     }
                 }
             }
+        }
+    }
+
+    /// A block came.
+    fn count(&mut self, shared: &Shared, head: &Message) {
+        let Message::Block { transfer, len, .. } = head else {
+            return;
+        };
+        let ours = shared.geometry(*transfer).map(|known| known.ours);
+        match self.received.last_mut() {
+            Some((last, bytes)) if *last == ours => *bytes += len.get(),
+            _ => self.received.push((ours, len.get())),
         }
     }
 }

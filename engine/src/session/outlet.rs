@@ -16,8 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{End, HEAD, News, Outgoing, Seat, Shared};
-use crate::node::Happening;
+use super::{End, HEAD, News, Outgoing, Seat, Shared, Told};
 use crate::transport::Writer;
 
 /// What is small is put together up to this many bytes before it is sent: a peer may ask for a
@@ -29,13 +28,16 @@ const BATCH: usize = 16 * 1024;
 const STALL: Duration = Duration::from_millis(100);
 
 /// Writes what a session is given until it is closed or breaks.
-pub(crate) async fn write<S: AsyncRead + AsyncWrite + Unpin + Send>(
+pub(crate) async fn write<S, E>(
     writer: Writer<S>,
     shared: Arc<Shared>,
     seat: Seat,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
-    news: mpsc::Sender<Happening>,
-) {
+    news: mpsc::Sender<E>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    E: From<Told> + Send,
+{
     let mut outlet = Outlet {
         writer,
         shared,
@@ -47,15 +49,15 @@ pub(crate) async fn write<S: AsyncRead + AsyncWrite + Unpin + Send>(
     };
     if let Err(error) = outlet.run(&mut outgoing).await {
         let end = News::Ended(End::Broken(error));
-        let _ = outlet.news.send(Happening::Session(seat, end)).await;
+        let _ = outlet.news.send(Told(seat, end).into()).await;
     }
 }
 
-struct Outlet<S> {
+struct Outlet<S, E> {
     writer: Writer<S>,
     shared: Arc<Shared>,
     seat: Seat,
-    news: mpsc::Sender<Happening>,
+    news: mpsc::Sender<E>,
     batch: Vec<u8>,
     /// Blocks in the batch.
     blocks: Vec<(TransferId, ByteCount)>,
@@ -63,7 +65,11 @@ struct Outlet<S> {
     reported: u64,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Outlet<S> {
+impl<S, E> Outlet<S, E>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    E: From<Told> + Send,
+{
     async fn run(&mut self, outgoing: &mut mpsc::UnboundedReceiver<Outgoing>) -> io::Result<()> {
         while let Some(first) = outgoing.recv().await {
             let mut next = Some(first);
@@ -200,12 +206,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Outlet<S> {
 
 /// Writes, and says so if the connection takes nothing for long: what it holds up is not to hold up
 /// the others too.
-async fn put<S: AsyncRead + AsyncWrite + Unpin + Send>(
+async fn put<S, E>(
     writer: &mut Writer<S>,
     bytes: &[u8],
     seat: Seat,
-    news: &mpsc::Sender<Happening>,
-) -> io::Result<()> {
+    news: &mpsc::Sender<E>,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    E: From<Told>,
+{
     let mut writing = pin!(writer.write(bytes));
     if let Ok(written) = timeout(STALL, &mut writing).await {
         return written;
@@ -214,8 +224,8 @@ async fn put<S: AsyncRead + AsyncWrite + Unpin + Send>(
     writing.await
 }
 
-async fn tell(what: News, seat: Seat, news: &mpsc::Sender<Happening>) -> io::Result<()> {
-    let told = news.send(Happening::Session(seat, what)).await;
+async fn tell<E: From<Told>>(what: News, seat: Seat, news: &mpsc::Sender<E>) -> io::Result<()> {
+    let told = news.send(Told(seat, what).into()).await;
     told.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the node has stopped"))
 }
 

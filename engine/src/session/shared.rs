@@ -11,7 +11,7 @@ use fairhaul_core::manifest::{ContentId, Manifest};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::begun::{Begun, Partial};
+use super::begun::{Begun, Key, Partial};
 
 /// Buffers of chunks, used again: new pages cost more than the bytes that go into them. And the
 /// first bytes of chunks, for whatever session brings the rest.
@@ -81,21 +81,19 @@ impl Pool {
         }
     }
 
-    /// The first bytes of a chunk, of which `of` sent the last, if they were kept.
-    pub(crate) fn kept(&self, content: ContentId, chunk: u32, of: PeerId) -> Option<Partial> {
+    /// The first bytes of a chunk, if they were kept.
+    pub(crate) fn kept(&self, key: Key) -> Option<Partial> {
         let mut begun = self.begun.lock().expect("nobody panics with a chunk");
-        let at = begun
-            .iter()
-            .position(|kept| kept.key() == (content, chunk, of))?;
+        let at = begun.iter().position(|kept| kept.key() == key)?;
         Some(begun.remove(at))
     }
 
-    /// Nothing of a chunk is kept any more.
-    pub(crate) fn discard(&self, content: ContentId, chunk: u32) {
-        let mut begun = self.begun.lock().expect("nobody panics with a chunk");
-        let of_it = |kept: &mut Partial| (kept.content, kept.chunk) == (content, chunk);
-        let gone = begun.extract_if(.., of_it);
-        gone.for_each(|kept| self.put(kept.bytes));
+    /// The first bytes of a chunk are of no use. Whether they were kept.
+    pub(crate) fn discard(&self, key: Key) -> bool {
+        let gone = self.kept(key);
+        let was_kept = gone.is_some();
+        gone.into_iter().for_each(|gone| self.put(gone.bytes));
+        was_kept
     }
 
     pub(crate) fn put(&self, buffer: Vec<u8>) {
@@ -189,13 +187,22 @@ impl Drop for Held {
     }
 }
 
+/// What a peer calls by one of its ids.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named {
+    pub(crate) content: ContentId,
+    pub(crate) geometry: Manifest,
+    /// Our id of it.
+    pub(crate) ours: TransferId,
+}
+
 /// What a session shares with the driver.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Whose session it is.
     pub(super) peer: PeerId,
-    /// Geometry of the contents that the peer takes part in, by its own ids.
-    geometry: Mutex<BTreeMap<TransferId, (ContentId, Manifest)>>,
+    /// The contents that the peer takes part in with us, by its own ids.
+    named: Mutex<BTreeMap<TransferId, Named>>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) budget: Arc<Budget>,
     /// Until when nothing is read of it, because it said too much.
@@ -208,7 +215,7 @@ impl Shared {
     pub(crate) fn new(peer: PeerId, pool: Arc<Pool>, budget: Arc<Budget>) -> Self {
         Self {
             peer,
-            geometry: Mutex::default(),
+            named: Mutex::default(),
             pool,
             budget,
             lull: Mutex::default(),
@@ -231,25 +238,27 @@ impl Shared {
     }
 
     /// The peer calls this content `theirs`.
-    pub(crate) fn learn(&self, theirs: TransferId, content: ContentId, geometry: Manifest) {
-        let mut known = self.geometry.lock().expect("nobody panics with the table");
-        known.insert(theirs, (content, geometry));
+    pub(crate) fn learn(&self, theirs: TransferId, named: Named) {
+        let mut known = self.named.lock().expect("nobody panics with the table");
+        known.insert(theirs, named);
     }
 
     /// The peer calls nothing `theirs` any more.
     pub(crate) fn forget(&self, theirs: TransferId) {
-        self.give_up(theirs, None);
-        let mut known = self.geometry.lock().expect("nobody panics with the table");
+        self.begun().release(&self.pool, theirs);
+        let mut known = self.named.lock().expect("nobody panics with the table");
         known.remove(&theirs);
     }
 
-    /// Whether we take part in what the peer calls `theirs`.
-    pub(crate) fn knows(&self, theirs: TransferId) -> bool {
-        self.geometry(theirs).is_some()
+    /// What the peer calls a content that it takes part in with us.
+    pub(super) fn theirs(&self, content: ContentId) -> Option<TransferId> {
+        let known = self.named.lock().expect("nobody panics with the table");
+        let mut known = known.iter().filter(|(_, named)| named.content == content);
+        known.next().map(|(theirs, _)| *theirs)
     }
 
-    pub(super) fn geometry(&self, theirs: TransferId) -> Option<(ContentId, Manifest)> {
-        let known = self.geometry.lock().expect("nobody panics with the table");
+    pub(super) fn geometry(&self, theirs: TransferId) -> Option<Named> {
+        let known = self.named.lock().expect("nobody panics with the table");
         known.get(&theirs).copied()
     }
 }

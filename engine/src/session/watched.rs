@@ -9,13 +9,11 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::error;
 
-use crate::node::Happening;
-
 /// Runs `task`. If it panics the driver hears `last` in its place.
-pub(crate) fn watched(
+pub(crate) fn watched<E: Send + 'static>(
     task: impl Future<Output = ()> + Send + 'static,
-    news: mpsc::Sender<Happening>,
-    last: impl FnOnce(io::Error) -> Happening + Send + 'static,
+    news: mpsc::Sender<E>,
+    last: impl FnOnce(io::Error) -> E + Send + 'static,
 ) -> AbortHandle {
     let task = tokio::spawn(task);
     let handle = task.abort_handle();
@@ -35,15 +33,15 @@ mod tests {
     use fairhaul_core::id::PeerId;
 
     use super::*;
-    use crate::session::{End, News, Seat};
+    use crate::session::{End, News, Seat, Told};
 
     const SEAT: Seat = Seat {
         peer: PeerId(3),
         serial: 7,
     };
 
-    fn broken(error: io::Error) -> Happening {
-        Happening::Session(SEAT, News::Ended(End::Broken(error)))
+    fn broken(error: io::Error) -> Told {
+        Told(SEAT, News::Ended(End::Broken(error)))
     }
 
     /// Register: C11.
@@ -55,7 +53,7 @@ mod tests {
         let heard = driver.recv().await;
         assert!(matches!(
             heard,
-            Some(Happening::Session(SEAT, News::Ended(End::Broken(_))))
+            Some(Told(SEAT, News::Ended(End::Broken(_))))
         ));
     }
 

@@ -4,30 +4,24 @@
 //! Stands for what the engine's shell does: it has the manifests and the disks. A step of a disk
 //! takes [`STEP`]; a peer that crashes loses what its process had begun and keeps what its disk has.
 
-use std::collections::BTreeMap;
-
-use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::door::Key;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
-use fairhaul_core::library::disk_fault::{Cause, DiskFault};
 use fairhaul_core::library::offers::Grant;
 use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::library::{
-    self, Action, Description, Disk, FolderId, Kept, Library, ManifestFault, Outcome, Placement,
-    Prepared, Role, Waiter,
+    self, Description, FolderId, Library, Outcome, Placement, Role, Waiter,
 };
 use fairhaul_core::manifest::{ContentId, Manifest};
-use fairhaul_core::message::{Message, Offer, Verdict};
-use fairhaul_core::node::Input;
-use fairhaul_core::time::{Span, Time};
+use fairhaul_core::time::Span;
 use fairhaul_core::units::ByteCount;
 
+use super::desk::{Desk, OnDisk, content_id};
 use super::{Event, World, rows};
 use crate::record::DeliveryRecord;
 use crate::setup::{DeliveryKind, Setup};
 
 /// Time of one step of a disk: a look, a write, a sync, a rename.
-const STEP: Span = Span::from_millis(1);
+pub(super) const STEP: Span = Span::from_millis(1);
 
 /// Between two ticks of a library.
 const TICK: Span = Span::from_secs(1);
@@ -67,32 +61,8 @@ pub(super) enum Job {
 pub(super) struct Deliveries {
     /// The number of the first content in every library: no other transfer has its ids.
     first: u32,
-    desks: Vec<Desk>,
+    pub(super) desks: Vec<Desk>,
     pub(super) records: Vec<DeliveryRecord>,
-}
-
-/// What one peer has beside its node.
-#[derive(Debug, Default)]
-struct Desk {
-    /// None while the peer is away, and where no delivery concerns it.
-    library: Option<Library>,
-    /// Counts its processes: what an earlier one had begun never ends.
-    life: u32,
-    /// Bytes that its disk can still take.
-    free: u64,
-    /// What its disk has of each delivery.
-    on_disk: BTreeMap<u32, OnDisk>,
-    /// Manifests of which a chunk came from a liar.
-    wrong: BTreeMap<ContentId, bool>,
-}
-
-/// A content on a disk.
-#[derive(Clone, Debug, Default)]
-struct OnDisk {
-    kept: Option<Kept>,
-    has_manifest: bool,
-    written: Option<Bitfield>,
-    named: bool,
 }
 
 impl Deliveries {
@@ -120,7 +90,7 @@ impl Deliveries {
         self.records.iter().all(|record| record.end.is_some())
     }
 
-    fn desk(&mut self, host: u32) -> &mut Desk {
+    pub(super) fn desk(&mut self, host: u32) -> &mut Desk {
         &mut self.desks[host as usize]
     }
 }
@@ -294,7 +264,13 @@ impl World<'_> {
                 from,
                 parts,
             } => {
-                let result = self.write(host, transfer, chunk);
+                let row = self.delivery_of(host, transfer.0 / 2);
+                let geometry = row.map(|row| (row, self.description(row).geometry));
+                let is_data = transfer.0.is_multiple_of(2);
+                let result = match geometry.filter(|_| is_data) {
+                    Some(of) => self.deliveries.desk(host).write(of, chunk),
+                    None => Ok(()),
+                };
                 self.library(
                     host,
                     library::Input::Written {
@@ -307,7 +283,11 @@ impl World<'_> {
                 );
             }
             Job::Prepare(number) => {
-                let result = self.prepare(host, number);
+                let Some(row) = self.delivery_of(host, number) else {
+                    return;
+                };
+                let geometry = self.description(row).geometry;
+                let result = self.deliveries.desk(host).prepare((row, geometry), number);
                 self.library(host, library::Input::Prepared { number, result });
             }
             Job::Finish(number, step) if step < FINISH_STEPS => {
@@ -330,123 +310,21 @@ impl World<'_> {
         }
     }
 
-    fn later(&mut self, host: u32, after: Span, job: Job) {
+    pub(super) fn later(&mut self, host: u32, after: Span, job: Job) {
         let life = self.deliveries.desk(host).life;
         let at = self.now.saturating_add(after);
         self.queue.push(at, Event::Desk { host, life, job });
     }
 
-    /// Tells a library what happened, and does all that it wants done.
-    pub(super) fn library(&mut self, host: u32, input: library::Input) {
-        let desk = &mut self.deliveries.desks[host as usize];
-        let node = self.hosts[host as usize].node.as_ref();
-        let (Some(library), Some(node)) = (desk.library.as_mut(), node) else {
-            return;
-        };
-        library.handle(input, node, self.now);
-        let actions: Vec<Action> = std::iter::from_fn(|| library.poll()).collect();
-        for action in actions {
-            self.carry(host, action);
-        }
-    }
-
-    fn carry(&mut self, host: u32, action: Action) {
-        match action {
-            Action::Join {
-                transfer,
-                geometry,
-                have,
-                audience,
-            } => {
-                let Some(content) = self.moved_as(host, transfer, geometry) else {
-                    return;
-                };
-                self.tell(
-                    host,
-                    Input::Add {
-                        transfer,
-                        content,
-                        manifest: geometry,
-                        have,
-                        audience,
-                    },
-                );
-            }
-            Action::Leave { transfer } => self.tell(host, Input::Remove { transfer }),
-            Action::ForgetManifest { number, .. } => {
-                if let Some(row) = self.delivery_of(host, number) {
-                    self.deliveries.desk(host).wrong.remove(&content_id(row));
-                }
-            }
-            Action::Describe { number, attempt } => self.describe(host, number, attempt),
-            Action::Prepare { number } => self.later(host, STEP, Job::Prepare(number)),
-            Action::Finish { number } => self.later(host, STEP, Job::Finish(number, 1)),
-            Action::Sync { number } => {
-                let result = Ok(());
-                let synced = library::Input::Synced { number, result };
-                self.later(host, STEP, Job::Say(synced));
-            }
-            Action::Stored {
-                transfer,
-                chunk,
-                from,
-                parts,
-            } => {
-                self.store(host, transfer, &parts);
-                let stored = Input::Stored {
-                    transfer,
-                    chunk,
-                    from,
-                };
-                self.tell(host, stored);
-            }
-            Action::Look { offer, .. } => {
-                let (free, device) = (self.deliveries.desk(host).free, Some(1));
-                let looked = library::Input::Looked {
-                    offer,
-                    disk: Some(Disk { free, device }),
-                    has_memory: true,
-                };
-                self.later(host, STEP, Job::Say(looked));
-            }
-            Action::Offer { peer, number } => self.offer_content(host, peer, number),
-            Action::Answer {
-                peer,
-                content,
-                verdict,
-            } => {
-                let message = Message::Verdict { content, verdict };
-                self.tell(host, Input::Say { peer, message });
-            }
-            Action::Blame { peer } => {
-                let other = self.hosts[host as usize].links[peer.index()].host;
-                for record in &mut self.deliveries.records {
-                    record.blamed.push(other);
-                }
-                self.disconnect(host, other);
-            }
-            Action::Keep { number } => self.keep(host, number),
-            Action::Forget { .. } => self.forget_gone(host),
-            Action::Tell {
-                waiter, outcome, ..
-            } => self.end_delivery(waiter, outcome),
-            Action::Notify(event) => self.notice(host, &event),
-            Action::New { .. }
-            | Action::Open { .. }
-            | Action::Begin { .. }
-            | Action::Charge { .. } => {}
-        }
-    }
-
     /// The delivery that a library knows under a number.
-    fn delivery_of(&self, host: u32, number: u32) -> Option<u32> {
+    pub(super) fn delivery_of(&self, host: u32, number: u32) -> Option<u32> {
         let library = self.deliveries.desks[host as usize].library.as_ref()?;
         let id = library.get(number)?.id();
         let all = 0..u32::try_from(self.setup.library.deliveries.len()).expect("few");
         all.into_iter().find(|row| content_id(*row) == id)
     }
 
-    fn description(&self, row: u32) -> Description {
+    pub(super) fn description(&self, row: u32) -> Description {
         let delivery = &self.setup.library.deliveries[row as usize];
         let geometry = Manifest::new(delivery.bytes, delivery.chunk);
         Description {
@@ -456,7 +334,12 @@ impl World<'_> {
     }
 
     /// The identity under which a transfer of a library moves.
-    fn moved_as(&self, host: u32, transfer: TransferId, geometry: Manifest) -> Option<ContentId> {
+    pub(super) fn moved_as(
+        &self,
+        host: u32,
+        transfer: TransferId,
+        geometry: Manifest,
+    ) -> Option<ContentId> {
         let row = self.delivery_of(host, transfer.0 / 2)?;
         let content = content_id(row);
         if transfer.0.is_multiple_of(2) {
@@ -468,180 +351,7 @@ impl World<'_> {
         Some(ContentId(*hasher.finalize().as_bytes()))
     }
 
-    /// A chunk of a content is whole: it is verified, and written.
-    pub(super) fn receive(
-        &mut self,
-        host: u32,
-        (transfer, chunk): (TransferId, ChunkIndex),
-        from: PeerId,
-        parts: Vec<(PeerId, ByteCount)>,
-    ) {
-        let Some(row) = self.delivery_of(host, transfer.0 / 2) else {
-            return;
-        };
-        if !transfer.0.is_multiple_of(2) {
-            let liars = &self.setup.library.deliveries[row as usize].liars;
-            let links = &self.hosts[host as usize].links;
-            let lies = |part: &(PeerId, ByteCount)| liars.contains(&links[part.0.index()].host);
-            if parts.iter().any(lies) {
-                self.deliveries
-                    .desk(host)
-                    .wrong
-                    .insert(content_id(row), true);
-            }
-        }
-        let senders = parts.iter().map(|(peer, _)| *peer).collect();
-        self.library(host, library::Input::Writing { transfer, senders });
-        self.later(
-            host,
-            STEP,
-            Job::Write {
-                transfer,
-                chunk,
-                from,
-                parts,
-            },
-        );
-    }
-
-    fn write(
-        &mut self,
-        host: u32,
-        transfer: TransferId,
-        chunk: ChunkIndex,
-    ) -> Result<(), DiskFault> {
-        let Some(row) = self.delivery_of(host, transfer.0 / 2) else {
-            return Ok(());
-        };
-        if !transfer.0.is_multiple_of(2) {
-            return Ok(());
-        }
-        let geometry = self.description(row).geometry;
-        let len = geometry.len_of(chunk).get();
-        let desk = self.deliveries.desk(host);
-        if desk.free < len {
-            return Err(full());
-        }
-        desk.free -= len;
-        let on_disk = desk.on_disk.entry(row).or_default();
-        let empty = || Bitfield::empty(geometry.chunks());
-        on_disk.written.get_or_insert_with(empty).insert(chunk);
-        Ok(())
-    }
-
-    fn prepare(&mut self, host: u32, number: u32) -> Result<Prepared, DiskFault> {
-        let row = self.delivery_of(host, number);
-        let geometry = self.description(row.unwrap_or(0)).geometry;
-        let desk = &self.deliveries.desks[host as usize];
-        let content = desk.library.as_ref().and_then(|one| one.get(number));
-        let is_whole = content.is_some_and(|one| one.placement().role.is_whole());
-        let on_disk = row.and_then(|row| desk.on_disk.get(&row));
-        let have = match on_disk.and_then(|on_disk| on_disk.written.clone()) {
-            _ if is_whole => Bitfield::full(geometry.chunks()),
-            Some(written) => written,
-            None => Bitfield::empty(geometry.chunks()),
-        };
-        let missing = geometry.bytes().saturating_sub(geometry.bytes_of(&have));
-        if missing.get() > desk.free {
-            return Err(full());
-        }
-        Ok(Prepared {
-            have,
-            whole_in: Vec::new(),
-            device: Some(1),
-        })
-    }
-
-    fn describe(&mut self, host: u32, number: u32, attempt: u32) {
-        let Some(row) = self.delivery_of(host, number) else {
-            return;
-        };
-        let is_wrong = self
-            .deliveries
-            .desk(host)
-            .wrong
-            .contains_key(&content_id(row));
-        let result = match is_wrong {
-            true => Err(ManifestFault::Wrong),
-            false => Ok(self.description(row)),
-        };
-        let described = library::Input::Described {
-            number,
-            attempt,
-            result,
-        };
-        self.later(host, STEP, Job::Say(described));
-    }
-
-    fn offer_content(&mut self, host: u32, peer: PeerId, number: u32) {
-        let Some(row) = self.delivery_of(host, number) else {
-            return;
-        };
-        let delivery = &self.setup.library.deliveries[row as usize];
-        let message = Message::Offer(Box::new(Offer {
-            content: content_id(row),
-            manifest_bytes: delivery.manifest_bytes.get(),
-            bytes: delivery.said_bytes.unwrap_or(delivery.bytes).get(),
-            name: delivery.name.as_str().into(),
-        }));
-        self.tell(host, Input::Say { peer, message });
-    }
-
-    fn keep(&mut self, host: u32, number: u32) {
-        let Some(row) = self.delivery_of(host, number) else {
-            return;
-        };
-        let desk = self.deliveries.desk(host);
-        let content = desk.library.as_ref().and_then(|one| one.get(number));
-        let Some(content) = content else {
-            return;
-        };
-        let (kept, is_open) = (content.kept(), content.is_open());
-        let on_disk = desk.on_disk.entry(row).or_default();
-        on_disk.kept = Some(kept);
-        on_disk.has_manifest |= is_open;
-    }
-
-    /// Nothing is kept of contents that the library has forgotten. Their chunks stay.
-    fn forget_gone(&mut self, host: u32) {
-        let desk = self.deliveries.desk(host);
-        let Some(library) = &desk.library else {
-            return;
-        };
-        for (row, on_disk) in &mut desk.on_disk {
-            if library.find(&content_id(*row)).is_none() {
-                on_disk.kept = None;
-            }
-        }
-    }
-
-    fn notice(&mut self, host: u32, event: &library::Event) {
-        let (library::Event::Paused(number, _) | library::Event::Complete(number)) = event else {
-            return;
-        };
-        let Some(row) = self.delivery_of(host, *number) else {
-            return;
-        };
-        self.moved_at = self.now;
-        let is_named = self.deliveries.desk(host).on_disk.get(&row);
-        let is_named = is_named.is_some_and(|on_disk| on_disk.named);
-        let record = &mut self.deliveries.records[row as usize];
-        match event {
-            library::Event::Complete(_) => {
-                assert!(
-                    is_named,
-                    "a success is reported when the thing itself is there"
-                );
-                record.completed.get_or_insert(self.now);
-                if let DeliveryKind::Get = self.setup.library.deliveries[row as usize].kind {
-                    record.end.get_or_insert(self.now);
-                }
-            }
-            _ => record.pauses += 1,
-        }
-    }
-
-    fn end_delivery(&mut self, waiter: Waiter, outcome: Outcome) {
+    pub(super) fn end_delivery(&mut self, waiter: Waiter, outcome: Outcome) {
         let row = usize::try_from(waiter.0).expect("a row of the setup");
         let record = &mut self.deliveries.records[row];
         if let Outcome::Pushed { recipients, .. } = &outcome {
@@ -666,22 +376,6 @@ impl World<'_> {
             },
         );
     }
-}
-
-fn full() -> DiskFault {
-    DiskFault {
-        cause: Cause::Full,
-        verdict: Verdict::Storage,
-        why: "the disk is full".into(),
-    }
-}
-
-/// The identity of the content of a delivery.
-fn content_id(row: u32) -> ContentId {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(b"delivery");
-    hasher.update(&row.to_le_bytes());
-    ContentId(*hasher.finalize().as_bytes())
 }
 
 fn key_of(host: u32) -> Key {

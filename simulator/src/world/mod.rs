@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use fairhaul_core::id::PeerId;
-use fairhaul_core::library;
+use fairhaul_core::library as core_library;
 use fairhaul_core::message::Message;
 use fairhaul_core::node::{Action, Event as News, Input};
 use fairhaul_core::time::{Span, Time};
@@ -17,7 +17,7 @@ use fairhaul_core::uplink::Block;
 
 use crate::event_queue::EventQueue;
 use crate::fluid_reference::Ideal;
-use crate::host::{Connection, Host};
+use crate::host::Host;
 use crate::network::block::BlockNetwork;
 use crate::network::fluid::FluidNetwork;
 use crate::network::{Network, NodeIndex, Outcome, Transmission};
@@ -30,9 +30,11 @@ mod build;
 mod check;
 mod counters;
 mod deliveries;
+mod desk;
 mod error;
 mod faults;
 mod finish;
+mod library;
 mod livelock;
 mod swarm;
 #[cfg(test)]
@@ -377,83 +379,36 @@ impl<'a> World<'a> {
                 let other = self.hosts[host as usize].links[peer.index()].host;
                 self.counters.closed(host, other, why);
             }
-            Action::Notify(News::Complete(transfer)) if self.deliveries.own(transfer) => {
-                self.library_hears(host, library::Input::Complete { transfer });
-            }
-            Action::Notify(News::Offer(peer, offer)) => {
-                let has_memory = true;
-                self.library_hears(
-                    host,
-                    library::Input::Offer {
-                        peer,
-                        offer,
-                        has_memory,
-                    },
-                );
-            }
-            Action::Notify(News::Verdict(peer, content, verdict)) => {
-                self.library_hears(
-                    host,
-                    library::Input::Verdict {
-                        peer,
-                        content,
-                        verdict,
-                    },
-                );
-            }
-            Action::Notify(News::Complete(transfer)) => {
-                if let Some(input) = self.completed(host, transfer) {
-                    inputs.push((host, input));
-                }
-            }
-            Action::Notify(News::Wasted(_, bytes)) => self.counters.wasted(host, bytes),
-            Action::Resume { .. } | Action::Discard { .. } | Action::Notify(_) => {}
+            Action::Notify(news) => inputs.extend(self.notice(host, news).map(|one| (host, one))),
+            Action::Resume { .. } | Action::Discard { .. } | Action::Name { .. } => {}
         }
     }
 
-    /// Sends a message over a connection that is up.
-    fn say(&mut self, host: u32, peer: PeerId, message: Message) {
-        let connection = self.hosts[host as usize].links[peer.index()];
-        if !connection.up {
-            return;
-        }
-        // A stream keeps its order: the word that no more of a chunk comes is behind its blocks,
-        // and what is said after that word behind it. Other messages are as right before a block.
-        let is_ours = |flight: &Flight| {
-            flight.live
-                && (flight.from, flight.to) == (host, connection.host)
-                && flight.generation == connection.generation
-        };
-        let refuses = matches!(message, Message::Reject { .. });
-        let at = self.now + self.delay(host, connection.host);
-        for (id, takes) in [(connection.refused, false), (connection.last, refuses)] {
-            let flight = self.flights.get_mut(index(id));
-            let flight = flight.filter(|flight| is_ours(flight));
-            if let Some(flight) = flight.filter(|flight| takes || !flight.then.is_empty()) {
-                flight.then.push((at, message));
-                self.hosts[host as usize].links[peer.index()].refused = id;
-                return;
+    /// A core has news. What it hears of that at once.
+    fn notice(&mut self, host: u32, news: News) -> Option<Input> {
+        let for_library = match news {
+            News::Complete(transfer) if self.deliveries.own(transfer) => {
+                core_library::Input::Complete { transfer }
             }
-        }
-        self.arrive(host, connection, message, at);
-    }
-
-    /// A message arrives at the other end of a connection of `from`, unless that ends before.
-    fn arrive(&mut self, from: u32, connection: Connection, message: Message, at: Time) {
-        let Connection {
-            host: to,
-            back: peer,
-            generation,
-            ..
-        } = connection;
-        let event = Event::Message {
-            from,
-            to,
-            peer,
-            generation,
-            message,
+            News::Complete(transfer) => return self.completed(host, transfer),
+            News::Wasted(_, bytes) => {
+                self.counters.wasted(host, bytes);
+                return None;
+            }
+            News::Offer(peer, offer) => core_library::Input::Offer {
+                peer,
+                offer,
+                has_memory: true,
+            },
+            News::Verdict(peer, content, verdict) => core_library::Input::Verdict {
+                peer,
+                content,
+                verdict,
+            },
+            _ => return None,
         };
-        self.queue.push(at, event);
+        self.library_hears(host, for_library);
+        None
     }
 
     /// Gives a block to the network. False if its connection takes no more for now.

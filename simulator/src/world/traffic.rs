@@ -1,13 +1,15 @@
-//! What the links have done: blocks that have left and blocks that have arrived.
+//! What the links have done: messages that were said, blocks that have left and have arrived.
 //!
 //! Decides nothing; refuses a network that invents them.
 
+use fairhaul_core::id::PeerId;
 use fairhaul_core::message::Message;
 use fairhaul_core::node::Input;
 use fairhaul_core::time::Time;
 use fairhaul_core::uplink::Block;
 
-use super::{Event, RunError, World, index};
+use super::{Event, Flight, RunError, World, index};
+use crate::host::Connection;
 use crate::network::{NodeIndex, Outcome};
 
 impl World<'_> {
@@ -109,5 +111,50 @@ impl World<'_> {
             self.queue.push(at.max(self.now), Event::Network);
         }
         self.network_at = next.map(|at| at.max(self.now));
+    }
+
+    /// Sends a message over a connection that is up.
+    pub(super) fn say(&mut self, host: u32, peer: PeerId, message: Message) {
+        let connection = self.hosts[host as usize].links[peer.index()];
+        if !connection.up {
+            return;
+        }
+        // A stream keeps its order: the word that no more of a chunk comes is behind its blocks,
+        // and what is said after that word behind it. Other messages are as right before a block.
+        let is_ours = |flight: &Flight| {
+            flight.live
+                && (flight.from, flight.to) == (host, connection.host)
+                && flight.generation == connection.generation
+        };
+        let refuses = matches!(message, Message::Reject { .. });
+        let at = self.now + self.delay(host, connection.host);
+        for (id, takes) in [(connection.refused, false), (connection.last, refuses)] {
+            let flight = self.flights.get_mut(index(id));
+            let flight = flight.filter(|flight| is_ours(flight));
+            if let Some(flight) = flight.filter(|flight| takes || !flight.then.is_empty()) {
+                flight.then.push((at, message));
+                self.hosts[host as usize].links[peer.index()].refused = id;
+                return;
+            }
+        }
+        self.arrive(host, connection, message, at);
+    }
+
+    /// A message arrives at the other end of a connection of `from`, unless that ends before.
+    pub(super) fn arrive(&mut self, from: u32, connection: Connection, message: Message, at: Time) {
+        let Connection {
+            host: to,
+            back: peer,
+            generation,
+            ..
+        } = connection;
+        let event = Event::Message {
+            from,
+            to,
+            peer,
+            generation,
+            message,
+        };
+        self.queue.push(at, event);
     }
 }

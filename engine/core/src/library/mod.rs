@@ -29,13 +29,13 @@ mod io;
 mod manifest_senders;
 mod places;
 mod pushes;
+mod review;
 mod stages;
 #[cfg(test)]
 mod tests;
 
 use places::Wish;
 use stages::Turn;
-use wait_timeout::Standing;
 
 pub use content::{Content, MANIFEST_CHUNK, Stage, geometry_of_manifest};
 pub use io::{
@@ -223,7 +223,7 @@ impl Library {
                 content.paused = kept.paused;
                 content.begun = content.is_fetch();
                 let times = description.map_or(1, |_| quota::READ_MANIFEST);
-                charge_manifest(content, times, turn);
+                review::charge_manifest(content, times, turn);
                 if kept.paused {
                     content.stage = Stage::Paused(None);
                 } else {
@@ -243,16 +243,10 @@ impl Library {
                 result,
             } => self.described(number, attempt, result, turn),
             Input::Prepared { number, result } => {
-                let content = self.contents.get_mut(&number);
-                // If it was paused meanwhile, what is there is looked at again when it goes on.
-                let Some(content) = content.filter(|one| one.stage == Stage::Checking) else {
-                    return;
-                };
-                match result {
-                    Ok(prepared) => content.prepared(prepared, turn),
-                    Err(fault) => disk_fault::stop(content, &fault, turn),
+                if let Some(content) = self.contents.get_mut(&number) {
+                    content.looked_at(result, turn);
+                    self.pushes.offer(&self.contents, turn);
                 }
-                self.pushes.offer(&self.contents, turn);
             }
             Input::Complete { transfer } => match self.of_mut(transfer) {
                 Some((content, true)) => content.manifest_is_whole(turn),
@@ -271,13 +265,8 @@ impl Library {
                 parts,
                 result,
             } => {
-                let Some((content, is_manifest)) = self.of_mut(transfer) else {
-                    return;
-                };
-                match result {
-                    _ if !content.wrote() => {}
-                    Ok(()) => content.stored(is_manifest, chunk, (from, parts), turn),
-                    Err(fault) => disk_fault::stop(content, &fault, turn),
+                if let Some((content, is_manifest)) = self.of_mut(transfer) {
+                    content.written((is_manifest, chunk), (from, parts), result, turn);
                 }
             }
             Input::SyncDue { number } => {
@@ -414,137 +403,7 @@ impl Library {
             });
         }
     }
-
-    /// A manifest was read. A push is taken if what it says is within the quota of who offered it:
-    /// the offer may have said anything.
-    fn described(
-        &mut self,
-        number: u32,
-        attempt: u32,
-        result: Result<Description, ManifestFault>,
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(content) = self.contents.get_mut(&number) else {
-            return;
-        };
-        let space = result.as_ref().map_or(0, |description| description.space);
-        if !content.described(attempt, result, turn) {
-            return;
-        }
-        if content.places.filled.pusher.is_none() {
-            return content.prepare(turn);
-        }
-        content.places.filled.offered = space;
-        charge_manifest(content, quota::READ_MANIFEST, turn);
-        let content = &self.contents[&number];
-        if quota::is_over(content, &self.contents, &self.offers) {
-            return self.end_push(number, Verdict::Quota, turn);
-        }
-        if let Some(content) = self.contents.get_mut(&number) {
-            content.prepare(turn);
-        }
-    }
-
-    /// Ends a push that is not whole, and says so to whoever offered it.
-    fn end_push(&mut self, number: u32, verdict: Verdict, turn: &mut Turn<'_>) {
-        let Some(content) = self.contents.get_mut(&number) else {
-            return;
-        };
-        turn.act(Action::Notify(Event::PushEnded(number, verdict)));
-        if content.places.has_others() {
-            let why = "a push of it has ended";
-            return content.fail(verdict, &Outcome::PushEnded, why, turn);
-        }
-        content.judge(verdict, turn);
-        self.cancel(number, turn);
-    }
-
-    /// A push of which something is on disk waits there until it is offered again.
-    fn set_aside(&mut self, number: u32, turn: &mut Turn<'_>) {
-        let Some(content) = self.contents.get_mut(&number) else {
-            return;
-        };
-        let why = "nobody sends the rest";
-        content.fail(Verdict::Failed, &Outcome::Unfed, why, turn);
-        if !matches!(content.stage, Stage::Failed(_)) {
-            return;
-        }
-        let bytes = content.manifest.bytes;
-        content.manifest.restart(bytes);
-        content.reading = None;
-        turn.act(Action::ForgetManifest { number, bytes });
-        turn.act(Action::Open { number });
-        turn.act(Action::Charge {
-            number,
-            peer: None,
-            bytes: 0,
-        });
-    }
-
-    /// Ends a content. What arrived stays on disk for a later one.
-    fn cancel(&mut self, number: u32, turn: &mut Turn<'_>) {
-        let Some(mut content) = self.contents.remove(&number) else {
-            return;
-        };
-        self.numbers.remove(&content.id);
-        for wish in std::mem::take(&mut content.places.wishes) {
-            content.offered.extend(wish.offered);
-            content.waiters.extend(wish.waiters);
-        }
-        content.judge(Verdict::Failed, turn);
-        content.leave(turn);
-        turn.act(Action::Forget { number });
-        turn.tell(&mut content.waiters, number, &Outcome::Cancelled);
-    }
-
-    /// A second has passed.
-    fn tick(&mut self, standings: &[(PeerId, Standing)], turn: &mut Turn<'_>) {
-        self.pushes.offer(&self.contents, turn);
-        let standing = |peer| {
-            let known = standings.iter().find(|(of, _)| *of == peer);
-            known.map_or(Standing::Away, |(_, standing)| *standing)
-        };
-        self.pushes.review(standing, turn);
-        let standings = standings.iter().map(|(_, standing)| *standing);
-        wait_timeout::review(&mut self.contents, standings, self.patience, turn);
-        for number in self.numbers_of(Content::is_coming_push) {
-            let facts = (&self.contents, &self.offers);
-            match quota::review(&self.contents[&number], facts, turn.node, turn.now) {
-                Some(quota::End::Forget(verdict)) => self.end_push(number, verdict, turn),
-                Some(quota::End::SetAside) => self.set_aside(number, turn),
-                None => {}
-            }
-        }
-        for content in self.contents.values_mut() {
-            if manifest_senders::gives_up(content, turn) {
-                content.describe_again(None, turn);
-            }
-            if disk_fault::is_retried(content, turn.now) {
-                content.restart(turn);
-            }
-            // A wish whose turn came while something was still being written.
-            if !content.places.wishes.is_empty() && content.is_idle() {
-                content.go_on(true, turn);
-            }
-        }
-    }
-
-    fn numbers_of(&self, is_one: impl Fn(&Content) -> bool) -> Vec<u32> {
-        let all = self.contents.values().filter(|one| is_one(one));
-        all.map(Content::number).collect()
-    }
 }
 
 /// Length of a manifest and what it says, and what the peer calls the content that offered it.
 type Named = ((u64, Option<Description>), Option<Box<str>>);
-
-/// The manifest of a push stays in memory, whoever is connected, `times` over.
-fn charge_manifest(content: &Content, times: u64, turn: &mut Turn<'_>) {
-    if content.places.filled.pusher.is_some() {
-        turn.act(Action::Charge {
-            number: content.number,
-            peer: None,
-            bytes: content.manifest.bytes.saturating_mul(times),
-        });
-    }
-}

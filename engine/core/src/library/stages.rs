@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::content::{Content, Stage};
-use super::disk_fault;
+use super::disk_fault::{self, DiskFault};
 use super::io::{
     Action, Description, Event, FinishFault, ManifestFault, Outcome, Prepared, Role, Waiter,
 };
@@ -179,8 +179,17 @@ impl Content {
         self.join_manifest(audience.filter(|_| bytes == last), turn);
     }
 
+    /// What is there was looked at. If it was paused meanwhile, that is done again when it goes on.
+    pub(super) fn looked_at(&mut self, result: Result<Prepared, DiskFault>, turn: &mut Turn<'_>) {
+        match result {
+            _ if self.stage != Stage::Checking => {}
+            Ok(prepared) => self.prepared(prepared, turn),
+            Err(fault) => disk_fault::stop(self, &fault, turn),
+        }
+    }
+
     /// What is there is known: fetch the rest.
-    pub(super) fn prepared(&mut self, prepared: Prepared, turn: &mut Turn<'_>) {
+    fn prepared(&mut self, prepared: Prepared, turn: &mut Turn<'_>) {
         let Some(description) = self.manifest.description else {
             return;
         };
@@ -221,22 +230,23 @@ impl Content {
         }
     }
 
-    /// The writing of a chunk has ended. Whether it tells anything of what is fetched now.
-    pub(super) fn wrote(&mut self) -> bool {
-        self.writing -= 1;
-        let counts = self.stale == 0;
-        self.stale = self.stale.saturating_sub(1);
-        counts
-    }
-
-    /// A chunk is on disk.
-    pub(super) fn stored(
+    /// The writing of a chunk has ended.
+    pub(super) fn written(
         &mut self,
-        is_manifest: bool,
-        chunk: ChunkIndex,
+        (is_manifest, chunk): (bool, ChunkIndex),
         (from, parts): (PeerId, Vec<(PeerId, ByteCount)>),
+        result: Result<(), DiskFault>,
         turn: &mut Turn<'_>,
     ) {
+        self.writing -= 1;
+        if self.stale > 0 {
+            // It tells nothing of what is fetched now.
+            self.stale -= 1;
+            return;
+        }
+        if let Err(fault) = result {
+            return disk_fault::stop(self, &fault, turn);
+        }
         if !is_manifest {
             let len: ByteCount = parts.iter().map(|(_, len)| *len).sum();
             self.here += len.get();

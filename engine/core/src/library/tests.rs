@@ -49,7 +49,7 @@ impl Rig {
                     audience,
                 } => node::Input::Add {
                     transfer,
-                    content: ContentId([transfer.0 as u8; 32]),
+                    content: ContentId([u8::try_from(transfer.0).unwrap(); 32]),
                     manifest: geometry,
                     have,
                     audience,

@@ -50,7 +50,17 @@ impl Node {
                     parts,
                 });
             }
-            Progress::Late => self.wasted(peer, len)?,
+            Progress::Late => {
+                if !self.transfers.at(place).awaits(peer, chunk) {
+                    let from = peer;
+                    self.actions.push_back(Action::Discard {
+                        transfer: ours,
+                        chunk,
+                        from,
+                    });
+                }
+                self.wasted(peer, len)?;
+            }
         }
         Ok(())
     }
@@ -69,12 +79,13 @@ impl Node {
         let wanted = transfer.lacks(chunk);
         let (others, kept) = transfer.stored(chunk, now);
         let complete = wanted && transfer.is_complete();
-        for (peer, _) in &others {
+        for (peer, ..) in &others {
             self.withdraw(*peer, id, chunk);
         }
-        let vain = others.into_iter().chain(kept.map(|len| (from, len)));
-        for (peer, len) in vain.filter(|(_, len)| *len > ByteCount::ZERO) {
-            self.discard(peer, id, (chunk, len));
+        let kept = kept.map(|begun| (from, begun.received, begun));
+        for (peer, len, begun) in others.into_iter().chain(kept) {
+            self.discard(id, chunk, &begun);
+            self.came_in_vain(peer, len);
         }
         self.forget(from, (id, chunk), Some(now));
         for peer in self.peer_ids() {
@@ -230,31 +241,36 @@ impl Node {
         let Some(transfer) = self.transfers.get_mut(id) else {
             return;
         };
-        let Some((gone, len)) = transfer.keep(chunk, begun) else {
+        let Some((gone, begun)) = transfer.keep(chunk, begun) else {
             return self.keep_within(id, peer);
         };
-        // Of two beginnings of one chunk the shell keeps the longer, as we do.
-        if transfer.keeps(gone) {
-            return self.came_in_vain(peer, len);
-        }
-        if let Some(state) = self.peer_mut(peer).filter(|_| gone == chunk) {
+        let len = begun.received;
+        if !transfer.keeps(gone)
+            && let Some(state) = self.peer_mut(peer).filter(|_| gone == chunk)
+        {
             state.conduct.loses(len, now);
         }
-        self.discard(peer, id, (gone, len));
-    }
-
-    /// What was kept of a chunk is of no use any more.
-    pub(super) fn discard(
-        &mut self,
-        peer: PeerId,
-        transfer: TransferId,
-        (chunk, len): (ChunkIndex, ByteCount),
-    ) {
-        self.actions.push_back(Action::Discard { transfer, chunk });
+        self.discard(id, gone, &begun);
         self.came_in_vain(peer, len);
     }
 
-    fn came_in_vain(&mut self, peer: PeerId, len: ByteCount) {
+    /// What came of a chunk is of no use any more, unless its last bytes are those of another
+    /// beginning too: of two from one peer the longer is kept.
+    pub(super) fn discard(&mut self, transfer: TransferId, chunk: ChunkIndex, begun: &Begun) {
+        let Some(from) = begun.last() else {
+            return;
+        };
+        let known = self.transfers.get(transfer);
+        if known.is_none_or(|known| !known.awaits(from, chunk)) {
+            self.actions.push_back(Action::Discard {
+                transfer,
+                chunk,
+                from,
+            });
+        }
+    }
+
+    pub(super) fn came_in_vain(&mut self, peer: PeerId, len: ByteCount) {
         if len > ByteCount::ZERO {
             let wasted = Event::Wasted(peer, len);
             self.actions.push_back(Action::Notify(wasted));

@@ -68,7 +68,8 @@ impl Node {
         let found = state.remotes.iter().filter(open).find_map(stuck);
         let (id, place, chunk, other) = found?;
         self.withdraw(other, id, chunk);
-        self.transfers.at_mut(place).withdraw(other, chunk);
+        let begun = self.transfers.at_mut(place).withdraw(other, chunk);
+        self.discard(id, chunk, &begun);
         self.ask_one(peer, None, now)
     }
 
@@ -279,7 +280,8 @@ impl Node {
             return None;
         }
         self.withdraw(other, id, chunk);
-        self.transfers.at_mut(place).withdraw(other, chunk);
+        let begun = self.transfers.at_mut(place).withdraw(other, chunk);
+        self.discard(id, chunk, &begun);
         Some(other)
     }
 

@@ -4,7 +4,7 @@
 //! bitfield does not fit the content, and what a peer names beyond the bound of contents, which
 //! it hears of again when there is room.
 
-use super::{CLAIMS_PEER, Node};
+use super::{Action, CLAIMS_PEER, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::{Join, Message};
 use crate::misbehaviour::Misbehaviour;
@@ -149,8 +149,9 @@ impl Node {
         self.contents.remove(&transfer.content);
         self.uplink.purge_transfer(id);
         for (chunk, begun) in transfer.unfinished() {
-            if let Some(&(peer, _)) = begun.parts.last() {
-                self.discard(peer, id, (chunk, begun.received));
+            self.discard(id, chunk, begun);
+            if let Some(peer) = begun.last() {
+                self.came_in_vain(peer, begun.received);
             }
         }
         for peer in self.peer_ids() {
@@ -159,9 +160,10 @@ impl Node {
             };
             state.waiting.remove(&id);
             state.unannounced.remove(&id);
-            if state.remotes.remove(id).is_none() {
+            let Some(remote) = state.remotes.remove(id) else {
                 continue;
-            }
+            };
+            let theirs = remote.theirs;
             let gone = state.asked.extract_if(.., |ask| ask.transfer == id);
             let gone: Vec<AskedChunk> = gone.collect();
             let late = gone.iter().map(|ask| ask.len);
@@ -173,6 +175,7 @@ impl Node {
                 self.paced.give_back(ask);
             }
             self.send(peer, Message::Leave { transfer: id });
+            self.name(peer, theirs, None);
             self.take_up(peer);
             self.update_interest(peer);
         }
@@ -220,16 +223,31 @@ impl Node {
             self.send(peer, Message::Leave { transfer: id });
             return Ok(());
         }
+        let before = known.remotes.get_mut(id).map(|before| before.theirs);
         let remote = Remote::new((id, place), join.transfer, join.have, (useful, chunk));
         known.set_remote(remote);
         let remote = known.remotes.get_mut(id).expect("it was set");
         transfer.add_holder(&remote.has);
+        if before != Some(join.transfer) {
+            if let Some(before) = before {
+                self.name(peer, before, None);
+            }
+            self.name(peer, join.transfer, Some(id));
+        }
         if let Some(answer) = answer {
             self.send(peer, Message::Join(Box::new(answer)));
         }
         self.update_interest(peer);
         self.ask(peer, now);
         Ok(())
+    }
+
+    fn name(&mut self, peer: PeerId, theirs: TransferId, transfer: Option<TransferId>) {
+        self.actions.push_back(Action::Name {
+            peer,
+            theirs,
+            transfer,
+        });
     }
 
     /// Whether there is room for what `peer` says of our transfer `id`: for one more content, and
@@ -311,6 +329,7 @@ impl Node {
         for chunk in gone {
             self.give_up(peer, ours, chunk, now);
         }
+        self.name(peer, theirs, None);
         self.take_up(peer);
         self.update_interest(peer);
     }

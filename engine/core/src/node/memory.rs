@@ -104,10 +104,11 @@ impl Node {
         };
         while self.kept().get() > guard.held.get() / KEPT_PART {
             let transfer = self.transfers.get_mut(id);
-            let Some(gone) = transfer.and_then(Transfer::keep_less) else {
+            let Some((chunk, begun)) = transfer.and_then(Transfer::keep_less) else {
                 return;
             };
-            self.discard(peer, id, gone);
+            self.discard(id, chunk, &begun);
+            self.came_in_vain(peer, begun.received);
         }
     }
 

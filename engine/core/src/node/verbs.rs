@@ -250,7 +250,8 @@ pub enum Action {
     /// Send this block to its peer, and say [`Input::Sent`] when its last byte has left.
     Upload(Block),
     /// A chunk is whole: verify and store it, then say [`Input::Stored`] or
-    /// [`Input::Rejected`].
+    /// [`Input::Rejected`]. Transfer, chunk and sender are the ticket for its bytes: the session of
+    /// that sender gives them once.
     Store {
         /// Of which transfer.
         transfer: TransferId,
@@ -274,12 +275,24 @@ pub enum Action {
         /// Who sent the last of the bytes that are there.
         of: PeerId,
     },
-    /// The first bytes of a chunk that nobody sends are of no use any more.
+    /// What came of a chunk, of which one peer sent the last, is of no use any more. Everything else
+    /// that came is kept: nobody but the node judges it.
     Discard {
         /// Of which transfer.
         transfer: TransferId,
         /// Which.
         chunk: ChunkIndex,
+        /// Who sent the last of those bytes.
+        from: PeerId,
+    },
+    /// What a peer calls `theirs` in its messages is one of our transfers from now on, or none.
+    Name {
+        /// Who.
+        peer: PeerId,
+        /// Its name of it.
+        theirs: TransferId,
+        /// Ours; `None` if we take part in it together no longer.
+        transfer: Option<TransferId>,
     },
     /// End the connection.
     Close {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId};
+use crate::time::Time;
 use crate::units::ByteCount;
 
 /// Chunks of one transfer of which the first bytes are kept: each peer that chokes us leaves one,
@@ -22,6 +23,24 @@ pub(crate) struct Begun {
     pub(crate) received: ByteCount,
     /// Who sent them and how many, in order.
     pub(crate) parts: Vec<(PeerId, ByteCount)>,
+}
+
+/// One request for a chunk.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) peer: PeerId,
+    pub(super) at: Time,
+    /// Where in the chunk its answer begins.
+    pub(super) start: ByteCount,
+    pub(super) begun: Begun,
+    pub(super) whole: bool,
+}
+
+impl Asked {
+    /// Bytes that came in answer.
+    pub(super) fn came(&self) -> ByteCount {
+        self.begun.received - self.start
+    }
 }
 
 /// The first bytes of chunks that nobody is asked for, or that are asked for from the beginning.
@@ -56,6 +75,11 @@ impl Begun {
         }
     }
 
+    /// Who sent the last of them.
+    pub(crate) fn last(&self) -> Option<PeerId> {
+        self.parts.last().map(|(peer, _)| *peer)
+    }
+
     /// Who sent them, each once.
     pub(crate) fn senders(&self) -> Vec<PeerId> {
         let mut senders: Vec<PeerId> = self.parts.iter().map(|(peer, _)| *peer).collect();
@@ -81,11 +105,7 @@ impl Kept {
     }
 
     /// Keeps what there is of `chunk`. Returns what has no place: the chunk, and how much of it.
-    pub(super) fn keep(
-        &mut self,
-        chunk: ChunkIndex,
-        begun: Begun,
-    ) -> Option<(ChunkIndex, ByteCount)> {
+    pub(super) fn keep(&mut self, chunk: ChunkIndex, begun: Begun) -> Option<(ChunkIndex, Begun)> {
         if begun.received == ByteCount::ZERO {
             return None;
         }
@@ -95,7 +115,7 @@ impl Kept {
             } else {
                 begun
             };
-            return Some((chunk, less.received));
+            return Some((chunk, less));
         }
         self.chunks.insert(chunk, begun);
         if self.chunks.len() <= KEPT_MAX {
@@ -105,14 +125,18 @@ impl Kept {
     }
 
     /// Forgets the one of which least is there.
-    pub(super) fn drop_least(&mut self) -> Option<(ChunkIndex, ByteCount)> {
+    pub(super) fn drop_least(&mut self) -> Option<(ChunkIndex, Begun)> {
         let least = self
             .chunks
             .iter()
             .map(|(chunk, begun)| (begun.received, *chunk));
-        let (received, chunk) = least.min()?;
-        self.chunks.remove(&chunk);
-        Some((chunk, received))
+        let (_, chunk) = least.min()?;
+        Some((chunk, self.chunks.remove(&chunk)?))
+    }
+
+    /// What is kept of `chunk`.
+    pub(super) fn get(&self, chunk: ChunkIndex) -> Option<&Begun> {
+        self.chunks.get(&chunk)
     }
 
     /// Forgets what there is of `chunk`, and returns it.
@@ -175,7 +199,8 @@ mod tests {
         }
         assert_eq!(kept.iter().count(), KEPT_MAX);
         let least = kept.iter().map(|(_, begun)| begun.received).min();
-        assert!(gone.iter().all(|(_, len)| Some(*len) < least), "{gone:?}");
+        let is_less = |begun: &Begun| Some(begun.received) < least;
+        assert!(gone.iter().all(|(_, begun)| is_less(begun)), "{gone:?}");
     }
 
     /// Ten bytes of 1, ten of 2 and ten of 1 again, cut to each length.

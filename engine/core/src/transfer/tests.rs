@@ -161,7 +161,7 @@ fn the_endgame_asks_a_second_peer_only_after_a_wait_and_never_a_third() {
     let later = Time::ZERO + ENDGAME_AFTER;
     assert_eq!(ask(&mut transfer, 2, later), Some(chunk));
     assert_eq!(ask(&mut transfer, 3, later + ENDGAME_AFTER), None);
-    let others = [1, 2].map(|peer| (PeerId(peer), ByteCount::ZERO));
+    let others = [1, 2].map(|peer| (PeerId(peer), ByteCount::ZERO, Begun::default()));
     assert_eq!(transfer.stored(chunk, Time::ZERO), (others.to_vec(), None));
     transfer.check();
 }

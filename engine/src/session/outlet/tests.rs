@@ -99,7 +99,7 @@ async fn send(items: Vec<Outgoing>) -> (u64, u64, Vec<(u64, u64)>) {
     let (news, mut heard) = mpsc::channel(1 << 20);
     write(writer, shared, seat, queue, news).await;
     let mut sent = Vec::new();
-    while let Some(Happening::Session(_, news)) = heard.recv().await {
+    while let Some(Told(_, news)) = heard.recv().await {
         let News::Sent { len, beside, .. } = news else {
             panic!("{news:?}");
         };
@@ -186,7 +186,7 @@ async fn what_is_at_hand_waits_for_no_disk() {
     };
     let (news, mut heard) = mpsc::channel(16);
     let writing = tokio::spawn(write(writer, shared, seat, queue, news));
-    let Some(Happening::Session(_, News::Sent { len, .. })) = heard.recv().await else {
+    let Some(Told(_, News::Sent { len, .. })) = heard.recv().await else {
         panic!("the first block has left");
     };
     assert_eq!(len.get(), 100);

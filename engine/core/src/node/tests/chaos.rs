@@ -205,7 +205,10 @@ impl Shell {
                 }
             }
             Action::Close { peer, .. } => self.closed.push_back(peer),
-            Action::Resume { .. } | Action::Discard { .. } | Action::Notify(_) => {}
+            Action::Resume { .. }
+            | Action::Discard { .. }
+            | Action::Name { .. }
+            | Action::Notify(_) => {}
         }
     }
 

@@ -246,7 +246,10 @@ impl World {
                 );
                 self.cut(host, peer.index());
             }
-            Action::Resume { .. } | Action::Discard { .. } | Action::Notify(_) => {}
+            Action::Resume { .. }
+            | Action::Discard { .. }
+            | Action::Name { .. }
+            | Action::Notify(_) => {}
         }
     }
 

@@ -142,6 +142,7 @@ fn what_is_kept_of_a_chunk_that_came_another_way_is_wasted_and_forgotten() {
     let discard = Action::Discard {
         transfer: TransferId(1),
         chunk: ChunkIndex(0),
+        from: A,
     };
     assert!(said.contains(&discard), "{said:?}");
     assert_eq!(wasted(&said), HALF);

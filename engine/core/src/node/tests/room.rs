@@ -82,7 +82,7 @@ impl Room {
                 self.inputs.push_back((host, stored));
             }
             Action::Close { why, .. } => panic!("node {host} accuses somebody of: {why}"),
-            Action::Resume { .. } | Action::Discard { .. } => {}
+            Action::Resume { .. } | Action::Discard { .. } | Action::Name { .. } => {}
             Action::Notify(news) => self.news.push((host, news)),
         }
     }
