@@ -9,20 +9,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::output::{self, OutputError};
-use crate::runner::JobError;
+use crate::runner::{self, Job, JobError};
 use crate::scenario::{self, Scenario};
 use crate::{oracles, policies, report};
 use clap::{CommandFactory as _, Parser, Subcommand};
-use fairhaul_emulate::machines::FleetError;
-use fairhaul_emulate::netns::{RELAY, relay};
 
 mod compared;
-mod deploy;
-mod emulate;
 mod measure;
 mod place;
-mod real;
+mod program;
 mod simulate;
+
+pub use place::Place;
+pub use program::beside_or_on_path;
 
 /// Compare fairness policies for transfers, by simulation.
 #[derive(Debug, Parser)]
@@ -53,11 +52,12 @@ enum Command {
     Run(simulate::RunArgs),
     /// Run every cell of a scenario with every replication.
     Sweep(simulate::SweepArgs),
-    /// Run a scenario with real nodes on this machine.
-    Emulate(emulate::EmulateArgs),
-    /// Run a scenario with real nodes on machines that are reached by ssh.
-    #[command(after_help = deploy::AFTER_HELP)]
-    Deploy(deploy::DeployArgs),
+    /// Run a scenario with real nodes on this machine: starts fairlab-emulate.
+    #[command(disable_help_flag = true)]
+    Emulate(program::Words),
+    /// Run a scenario with real nodes on machines reached by ssh: starts fairlab-emulate.
+    #[command(disable_help_flag = true)]
+    Deploy(program::Words),
     /// Paired differences of every cell from a baseline, or of a result with real nodes
     /// from the simulated one of the same scenario, with 95 % intervals.
     Compare(compared::CompareArgs),
@@ -78,12 +78,6 @@ enum Command {
     },
     /// The manual page.
     Man,
-    /// Hold packets between regions for their delay. `emulate` starts it.
-    #[command(hide = true)]
-    Relay {
-        /// Who is where, and how far apart.
-        table: PathBuf,
-    },
     /// Write the manifest of tables that a measurement has left, or check one. Scripts call it.
     #[command(hide = true)]
     Manifest(measure::ManifestArgs),
@@ -91,7 +85,7 @@ enum Command {
 
 /// A failure and the exit code that it has.
 #[derive(Debug)]
-struct Failure(u8, String);
+pub struct Failure(pub u8, pub String);
 
 impl From<OutputError> for Failure {
     fn from(error: OutputError) -> Self {
@@ -106,11 +100,8 @@ impl From<JobError> for Failure {
             JobError::Compare(error) => error.exit_code(),
             JobError::Output(error) => error.exit_code(),
             JobError::Threads(_) => 1,
-            JobError::Interrupted | JobError::Machines(FleetError::Interrupted) => 130,
-            JobError::Machines(FleetError::NoSeat(_)) => 2,
-            JobError::Machines(FleetError::Unreachable(_)) => 4,
-            JobError::Machines(FleetError::Refused(_)) => 5,
-            JobError::Machines(FleetError::Here(_) | FleetError::There(_)) => 1,
+            JobError::Interrupted => 130,
+            JobError::Real(error) => error.code,
             _ => 3,
         };
         Self(code, error.to_string())
@@ -133,16 +124,36 @@ impl From<io::Error> for Failure {
 /// own calls this afterwards, and has all of `fairlab` with them: see `examples/my_discipline.rs`.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    end("fairlab", run(Cli::parse()))
+}
+
+/// The exit code of a command of `program`; a failure is said on standard error.
+#[must_use]
+pub fn end(program: &str, ended: Result<u8, Failure>) -> ExitCode {
+    match ended {
         Ok(code) => ExitCode::from(code),
         // A reader that has seen enough, such as `head`, is no error.
         Err(Failure(1, talk)) if talk.contains("Broken pipe") => ExitCode::SUCCESS,
         Err(Failure(code, talk)) => {
-            eprintln!("fairlab: {talk}");
+            eprintln!("{program}: {talk}");
             ExitCode::from(code)
         }
     }
+}
+
+/// Runs a job and shows what came out of it; a person who ends it is told how to go on.
+///
+/// # Errors
+///
+/// As [`runner::run`].
+pub fn play(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, Failure> {
+    let outcome = match runner::run(scenario, job) {
+        Err(JobError::Interrupted) => {
+            return Err(Failure(130, place::how_to_go_on(&job.out, &job.command)));
+        }
+        other => other?,
+    };
+    simulate::tell(&outcome, job, json)
 }
 
 fn run(cli: Cli) -> Result<u8, Failure> {
@@ -152,16 +163,13 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Some(Command::Check { file }) => check(&file),
         Some(Command::Run(args)) => simulate::run(args),
         Some(Command::Sweep(args)) => simulate::sweep(args),
-        Some(Command::Emulate(args)) => emulate::emulate(args),
-        Some(Command::Deploy(args)) => deploy::deploy(args),
+        Some(Command::Emulate(_)) => Err(program::become_emulate("emulate")),
+        Some(Command::Deploy(_)) => Err(program::become_emulate("deploy")),
         Some(Command::Compare(args)) => compared::compare(&args),
         Some(Command::Report { dir, script }) => draw(&dir, script),
         Some(Command::Schema) => print(&format!("{:#}\n", scenario::schema())),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man) => man(),
-        Some(Command::Relay { table }) => relay::run(&table, RELAY)
-            .map(|()| 0)
-            .map_err(|error| Failure(1, format!("relay: {error}"))),
         Some(Command::Manifest(args)) => measure::manifest(args),
     }
 }
@@ -193,7 +201,8 @@ fn check(file: &Path) -> Result<u8, Failure> {
 
 /// The command that makes the result again, whatever the path of this program is, and whatever
 /// was there when it was typed.
-fn command_line() -> String {
+#[must_use]
+pub fn command_line() -> String {
     let words = std::env::args().skip(1);
     let words = words.filter(|word| word != "--resume" && word != "--force");
     let quoted = words.map(|word| {

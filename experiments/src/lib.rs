@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod compare;
 pub mod inputs;
+pub mod interrupt;
 pub mod oracles;
 pub mod output;
 pub mod policies;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use fairhaul_simulator::alone::Alone;
 use fairhaul_simulator::record::Record;
@@ -18,13 +18,11 @@ use crate::compare;
 use crate::output::{Existing, Facts, OutputError, ResultDir, Results, RunRow};
 use crate::report;
 use crate::scenario::{BadFile, Cell, Scenario};
-use fairhaul_emulate::EmulateError;
-use fairhaul_emulate::cpu::CpuUse;
-use fairhaul_emulate::machines::FleetError;
+use fairhaul_results::CpuUse;
 
-mod emulated;
+mod real;
 
-pub use emulated::{Backend, Emulated, Here, MACHINE_CPU, default_out, distrust};
+pub use real::{MACHINE_CPU, RealError, RealNodes, default_out, distrust};
 
 /// In which world a scenario is run.
 #[derive(Clone, Debug)]
@@ -32,7 +30,7 @@ pub enum World {
     /// In virtual time.
     Simulated,
     /// With real nodes.
-    Emulated(Emulated),
+    Real(Arc<dyn RealNodes>),
 }
 
 /// Why a run failed.
@@ -43,7 +41,7 @@ pub enum RunFailure {
     Simulated(#[from] RunError),
     /// With real nodes.
     #[error(transparent)]
-    Emulated(#[from] EmulateError),
+    Real(#[from] RealError),
 }
 
 /// What to run, and where to put it.
@@ -100,12 +98,9 @@ pub enum JobError {
     /// The figures.
     #[error("threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
-    /// Real nodes cannot play it.
+    /// Real nodes cannot play it, or cannot be had.
     #[error(transparent)]
-    Refused(EmulateError),
-    /// The machines for it cannot be used.
-    #[error(transparent)]
-    Machines(#[from] FleetError),
+    Real(RealError),
     /// A person wanted it to end. What is finished is kept.
     #[error("interrupted")]
     Interrupted,
@@ -123,17 +118,6 @@ pub enum JobError {
         /// The last one there is.
         last: usize,
     },
-}
-
-impl JobError {
-    /// Whether a person ended it.
-    #[must_use]
-    pub const fn is_interruption(&self) -> bool {
-        matches!(
-            self,
-            Self::Interrupted | Self::Machines(FleetError::Interrupted)
-        )
-    }
 }
 
 /// Threads at most.
@@ -162,8 +146,8 @@ struct Run {
 pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     let runs = plan(scenario, job)?;
     let key = key(scenario, job);
-    if let World::Emulated(emulated) = &job.world {
-        emulated::check(emulated, &runs)?;
+    if let World::Real(nodes) = &job.world {
+        real::check(nodes.as_ref(), &runs)?;
     }
     if let Some(outcome) = nothing_to_do(scenario, job, &key, &runs)? {
         return Ok(outcome);
@@ -173,8 +157,8 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     let todo: Vec<&Run> = runs.iter().filter(|run| !dir.is_done(&run.name)).collect();
     let kept = dir.done()?;
     eprintln!("seed {}, {} runs", scenario.plan().rng_seed, runs.len());
-    if let World::Emulated(emulated) = &job.world {
-        emulated::ready(emulated, &todo)?;
+    if let World::Real(nodes) = &job.world {
+        real::ready(nodes.as_ref(), &todo)?;
     }
     let (digests, failed) = make(scenario, job, &todo, &dir, kept.len())?;
     let mut names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
@@ -207,8 +191,8 @@ fn key(scenario: &Scenario, job: &Job) -> String {
         env!("FAIRHAUL_COMMIT"),
         scenario.plan_text()
     );
-    if let World::Emulated(emulated) = &job.world {
-        key += &emulated.key();
+    if let World::Real(nodes) = &job.world {
+        key += &nodes.key();
     }
     key
 }
@@ -338,8 +322,8 @@ fn one(
             machine,
         })
     };
-    if let World::Emulated(emulated) = &job.world {
-        let done = emulated::one(emulated, run, (alone, bar), |setup, record, used| {
+    if let World::Real(nodes) = &job.world {
+        let done = real::one(nodes.as_ref(), run, (alone, bar), |setup, record, used| {
             Ok(write(setup, record, Some(used))?)
         })?;
         return Ok(done.map(|record| hex(&record.digest)));
@@ -362,15 +346,7 @@ fn one(
 
 fn complain(job: &Job, run: &Run, error: &RunFailure) {
     eprintln!("run {} ({}) failed: {error}", run.name, run.cell.label());
-    let again = match job.world {
-        World::Emulated(_) => emulated::again(job, run),
-        World::Simulated => format!(
-            "fairlab run {} --cell {} --replication {}",
-            job.file.display(),
-            run.cell.index(),
-            run.replication
-        ),
-    };
+    let again = real::again(job, run);
     eprintln!("  repeat it with: {again}");
 }
 
@@ -396,9 +372,9 @@ fn finish(
     }
     let emulated = match &job.world {
         World::Simulated => None,
-        World::Emulated(emulated) => {
+        World::Real(nodes) => {
             dir.assemble(names)?;
-            Some(emulated::facts(emulated, &Results::read(&path)?))
+            Some(real::facts(nodes.as_ref(), &Results::read(&path)?))
         }
     };
     let facts = Facts {

@@ -6,6 +6,7 @@
 
 mod distribution;
 
+use fairhaul_results::Sample;
 use fairhaul_simulator::metrics::is_extreme;
 
 pub use distribution::t_quantile_975;
@@ -214,11 +215,10 @@ pub struct Percentile {
 /// binomial confidence interval for a quantile.
 #[must_use]
 pub fn percentile(values: &[f64], per_mille: usize) -> Option<Percentile> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
+    let sample = Sample::new(values.iter().copied());
+    let value = sample.at_per_mille(per_mille)?;
+    let sorted = sample.sorted();
     let n = sorted.len();
-    let rank = (n * per_mille).div_ceil(1_000).max(1);
-    let value = *sorted.get(rank - 1)?;
     // At most `k` of `n` observations are below the percentile with probability cdf[k].
     let cdf = binomial_cdf(n, per_mille as f64 / 1_000.0);
     let low = cdf.iter().rposition(|p| *p <= TAIL);

@@ -40,7 +40,7 @@ mod world;
 use std::path::{Path, PathBuf};
 
 use crate::output::{EmulatedFacts, OutputError, refresh_digests, write_whole};
-use fairhaul_emulate::Speed;
+use fairhaul_results::Speed;
 
 use world::{Twin, World};
 

@@ -142,7 +142,7 @@ pub struct GroupSetup {
 }
 
 /// One node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerSetup {
     /// Its name; streams of random numbers hang on it.
     pub name: String,

@@ -31,6 +31,7 @@ fn sources() -> Vec<(String, String)> {
         "engine/core",
         "engine/config",
         "engine/client",
+        "engine/results",
         "engine",
         "simulator",
         "experiments",

@@ -65,13 +65,14 @@ impl Host {
                 continue;
             }
             let row = WindowRow {
-                window,
-                start,
-                kind: FlowKind::Peer,
+                window_s: window,
+                start_s: start,
+                flow_kind: FlowKind::Peer,
                 flow: &row.name,
                 class: class_of(row.params.as_ref()),
                 bytes: row.traffic.rate.0,
-                backlogged: if waits { window } else { Span::ZERO },
+                entitlement_bytes: None,
+                backlogged_s: if waits { window } else { Span::ZERO },
             };
             result = result.and_then(|()| records.tables.window(&row));
         }
@@ -96,17 +97,16 @@ impl Host {
             class: "fetch",
             source: &source,
             destination: &records.own,
-            group: None,
             bytes: content.bytes(),
             weight: limit.weight,
-            cap: limit.cap,
-            floor: limit.floor,
-            start: content.started(),
-            first_byte: None,
-            end: Some(now),
-            received: row.counts.came,
+            cap_bytes_per_s: limit.cap,
+            floor_bytes_per_s: limit.floor,
+            start_s: Some(content.started()),
+            end_s: Some(now),
+            received_bytes: row.counts.came,
+            ..TransferRow::default()
         };
-        let result = records.tables.transfer(&note);
+        let result = records.tables.transfer(note);
         let took = now.since(content.started());
         records.tables.latency(FlowKind::Transfer, "fetch", took);
         self.tables_failed(result);
@@ -128,23 +128,19 @@ impl Host {
             let note = PeerRow {
                 peer: &row.name,
                 class: class_of(params),
-                up: None,
-                down: params.and_then(|params| params.upload.get()),
+                down_bytes_per_s: params.and_then(|params| params.upload.get()),
                 weight: params.map_or(fairhaul_core::units::Weight::ONE, |params| {
                     params.weight.get()
                 }),
-                joined: row.joined,
-                left: row.link.is_none().then_some(now),
-                present: Span::from_nanos(row.present + present),
-                wanted: row.traffic.up > 0,
-                completed: None,
-                up_as_leecher: row.traffic.down,
-                up_as_seed: 0,
-                down_from_leechers: 0,
-                down_from_seeds: row.traffic.up,
-                wasted: 0,
+                joined_s: row.joined,
+                left_s: row.link.is_none().then_some(now),
+                present_s: Some(Span::from_nanos(row.present + present)),
+                wanted: Some(row.traffic.up > 0),
+                up_as_leecher_bytes: row.traffic.down,
+                down_from_seeds_bytes: row.traffic.up,
+                ..PeerRow::default()
             };
-            result = result.and_then(|()| records.tables.peer(&note));
+            result = result.and_then(|()| records.tables.peer(note));
         }
         let result = result.and_then(|()| records.tables.finish(now, digest));
         result.map_err(|error| Failure::storage(format!("tables: {error}")))

@@ -1,23 +1,22 @@
 //! What makes a directory of tables a result that the lab reads: the row of the run, and the
 //! manifest.
 //!
-//! Decides the numbers that a real run is summed up in: those of the lab that need no ideal.
+//! A real run is summed up in those numbers of a simulated one that need no ideal.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::fs::File;
+use std::io;
 use std::path::Path;
-use std::thread;
 
-use csv::Writer;
 use fairhaul_core::time::{Span, Time};
-use serde_json::json;
+use fairhaul_results::{
+    AFTER_PARAMS, FORMAT, Keys, Machine, Manifest, Sample, Table, digest, number, text,
+};
 
-use super::value::{number, text};
-use super::{RunKeys, header, new_file, put};
+use super::RunKeys;
 
-/// What marks a manifest as one of the lab's, with the version of the schema of the tables.
-const FORMAT: &str = "fairlab result 1";
+/// What the manifest calls the world of a run: neither simulated nor played from a scenario.
+const WORLD: &str = "measured";
 
 /// Files of a result beside its manifest.
 const FILES: [&str; 6] = [
@@ -59,8 +58,8 @@ impl Totals {
     /// Writes the row of the run.
     pub(super) fn write(
         &self,
-        path: &Path,
-        run: &RunKeys,
+        out: File,
+        keys: &Keys<'_>,
         end: Time,
         digest: Option<&str>,
     ) -> io::Result<()> {
@@ -75,14 +74,13 @@ impl Totals {
             scalars.extend(class.scalars(&format!(".{}", text(name))));
         }
         scalars.push(("end_s".to_owned(), Some(end.as_secs_f64())));
-        let mut columns = vec!["trace_digest"];
+        let mut columns = vec![AFTER_PARAMS];
         columns.extend(scalars.iter().map(|(name, _)| name.as_str()));
-        let mut out = Writer::from_writer(BufWriter::new(new_file(path)?));
-        out.write_record(header(run, &columns))?;
-        let values = scalars.iter().map(|(_, value)| number(*value));
-        let digest = digest.unwrap_or_default().to_owned();
-        put(&mut out, run, [digest].into_iter().chain(values))?;
-        out.flush()
+        let mut values = vec![digest.unwrap_or_default().to_owned()];
+        values.extend(scalars.iter().map(|(_, value)| number(*value)));
+        let mut table = Table::with_columns(out, keys, columns)?;
+        table.put(&values)?;
+        table.flush()
     }
 }
 
@@ -92,11 +90,9 @@ impl Class {
         reason = "a report shows fewer digits than an f64 holds"
     )]
     fn scalars(&self, suffix: &str) -> Vec<(String, Option<f64>)> {
-        let mut took = self.took.clone();
-        took.sort_unstable();
-        let mean = |sum: f64, count: usize| (count > 0).then(|| sum / count as f64);
-        let sum: f64 = took.iter().map(|span| span.as_secs_f64()).sum();
-        let missing = self.started.saturating_sub(took.len() as u64);
+        let took = Sample::new(self.took.iter().map(|span| span.as_secs_f64()));
+        let finished = took.sorted().len() as u64;
+        let missing = self.started.saturating_sub(finished);
         let size = (self.started > 0).then(|| self.bytes as f64 / self.started as f64);
         let mut found = vec![
             (
@@ -108,12 +104,10 @@ impl Class {
                 Some(missing as f64),
             ),
             (format!("size_mean_bytes{suffix}"), size),
-            (format!("completion_mean_s{suffix}"), mean(sum, took.len())),
+            (format!("completion_mean_s{suffix}"), took.mean()),
         ];
         for (name, per_mille) in PERCENTILES {
-            // The value at its rank, as the lab has it.
-            let rank = (took.len() * per_mille).div_ceil(1_000).max(1) - 1;
-            let value = took.get(rank).map(|span| span.as_secs_f64());
+            let value = took.at_per_mille(per_mille);
             found.push((format!("completion_{name}_s{suffix}"), value));
         }
         found
@@ -124,39 +118,24 @@ impl Class {
 pub(super) fn write_manifest(dir: &Path, run: &RunKeys) -> io::Result<()> {
     let mut files = BTreeMap::new();
     for name in FILES {
-        let mut hasher = blake3::Hasher::new();
-        io::copy(&mut File::open(dir.join(name))?, &mut hasher)?;
-        files.insert(name, hasher.finalize().to_hex().to_string());
+        files.insert(name.to_owned(), digest(&dir.join(name))?);
     }
-    let manifest = json!({
-        "format": FORMAT,
-        "version": env!("CARGO_PKG_VERSION"),
-        "commit": run.commit,
-        "command": run.command,
-        "seed": run.seed,
-        "runs": 1,
-        "scenario_blake3": blake3::hash(run.parameters.as_bytes()).to_hex().to_string(),
-        "scenario": run.parameters,
-        "machine": {
-            "cpu": cpu(),
-            "cores": thread::available_parallelism().map_or(1, usize::from),
-            "os": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        },
-        "files": files,
-    });
-    let path = dir.join("manifest.json");
-    let part = dir.join("manifest.json.part");
-    let mut out = BufWriter::new(new_file(&part)?);
-    serde_json::to_writer_pretty(&mut out, &manifest)?;
-    out.write_all(b"\n")?;
-    out.flush()?;
-    fs::rename(part, path)
-}
-
-/// Model of the processor; empty if the system does not say.
-fn cpu() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = info.lines().find(|line| line.starts_with("model name"));
-    let model = line.and_then(|line| line.split_once(':'));
-    model.map_or_else(String::new, |(_, model)| model.trim().to_owned())
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        name: run.run.clone(),
+        world: WORLD.to_owned(),
+        emulated: None,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: run.commit.clone(),
+        command: run.command.clone(),
+        seed: Some(run.seed),
+        runs: Some(1),
+        plan_blake3: String::new(),
+        scenario_blake3: blake3::hash(run.parameters.as_bytes()).to_hex().to_string(),
+        scenario: run.parameters.clone(),
+        machine: Machine::here(),
+        files,
+        made: BTreeMap::new(),
+    };
+    manifest.save(dir)
 }

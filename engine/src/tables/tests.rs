@@ -1,3 +1,4 @@
+use fairhaul_core::units::{Rate, Weight};
 use tempfile::TempDir;
 
 use super::*;
@@ -24,15 +25,12 @@ fn transfer<'a>(name: &'a str, class: &'a str, start: u64, end: Option<u64>) -> 
         class,
         source: "vm-1",
         destination: "vm-2",
-        group: None,
         bytes: 1_000,
-        weight: Weight::ONE,
-        cap: Some(Rate::new(5)),
-        floor: None,
-        start: at_ms(start),
-        first_byte: None,
-        end: end.map(at_ms),
-        received: 10,
+        cap_bytes_per_s: Some(Rate::new(5)),
+        start_s: Some(at_ms(start)),
+        end_s: end.map(at_ms),
+        received_bytes: 10,
+        ..TransferRow::default()
     }
 }
 
@@ -40,19 +38,18 @@ fn peer(name: &str) -> PeerRow<'_> {
     PeerRow {
         peer: name,
         class: "peer",
-        up: None,
-        down: Some(Rate::new(9)),
+        down_bytes_per_s: Some(Rate::new(9)),
         weight: Weight::whole(2),
-        joined: Some(at_ms(500)),
-        left: None,
-        present: Span::from_secs(3),
-        wanted: true,
-        completed: Some(at_ms(2_500)),
-        up_as_leecher: 50,
-        up_as_seed: 1,
-        down_from_leechers: 60,
-        down_from_seeds: 40,
-        wasted: 2,
+        joined_s: Some(at_ms(500)),
+        present_s: Some(Span::from_secs(3)),
+        wanted: Some(true),
+        completed_s: Some(at_ms(2_500)),
+        up_as_leecher_bytes: 50,
+        up_as_seed_bytes: 1,
+        down_from_leechers_bytes: 60,
+        down_from_seeds_bytes: 40,
+        wasted_bytes: 2,
+        ..PeerRow::default()
     }
 }
 
@@ -66,22 +63,22 @@ fn written() -> TempDir {
         transfer("c", "small", 1_000, None),
         transfer("d", "bulk", 0, Some(4_000)),
     ] {
-        tables.transfer(&row).unwrap();
-        if let Some(end) = row.end {
-            let took = end.since(row.start);
-            tables.latency(FlowKind::Transfer, row.class, took);
+        if let (Some(start), Some(end)) = (row.start_s, row.end_s) {
+            tables.latency(FlowKind::Transfer, row.class, end.since(start));
         }
+        tables.transfer(row).unwrap();
     }
-    tables.peer(&peer("vm-2")).unwrap();
+    tables.peer(peer("vm-2")).unwrap();
     for start in 0..4 {
         let row = WindowRow {
-            window: Span::SECOND,
-            start: at_ms(start * 1_000),
-            kind: FlowKind::Peer,
+            window_s: Span::SECOND,
+            start_s: at_ms(start * 1_000),
+            flow_kind: FlowKind::Peer,
             flow: "vm-2",
             class: "peer",
             bytes: 100 + start,
-            backlogged: Span::from_millis(990),
+            entitlement_bytes: None,
+            backlogged_s: Span::from_millis(990),
         };
         tables.window(&row).unwrap();
     }

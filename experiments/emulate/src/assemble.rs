@@ -21,7 +21,7 @@ use fairhaul_simulator::setup::{FaultKind, Setup};
 
 use super::item::Unit;
 use super::observations::{Arrival, Observations};
-use super::speed::Speed;
+use fairhaul_results::Speed;
 
 /// What happened, in real time since the clock started.
 #[derive(Debug)]

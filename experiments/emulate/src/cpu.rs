@@ -1,30 +1,17 @@
-//! How busy the machine is while something runs on it.
-//!
-//! Decides when a measurement on this machine cannot be trusted: nodes that wait for a
-//! processor are slower than their links.
+//! Measures how busy this machine is: nodes that wait for a processor are slower than their links.
 
 use std::fs;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Above this share of all processors, in percent, a result is not trustworthy.
-pub const TRUSTED_MAX_PCT: f64 = 80.0;
+use fairhaul_results::CpuUse;
 
 /// Measures from its start to its end, in a thread of its own.
 #[derive(Debug)]
 pub struct CpuMeter {
     stop: Sender<()>,
     thread: JoinHandle<CpuUse>,
-}
-
-/// Busy time of all processors of the machine, in percent of the time they had.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CpuUse {
-    /// Over the whole time.
-    pub mean_pct: f64,
-    /// In the worst second.
-    pub worst_second_pct: f64,
 }
 
 /// What is measured between two looks at a machine's sums.
@@ -66,14 +53,6 @@ impl CpuMeter {
     pub fn finish(self) -> CpuUse {
         drop(self.stop);
         self.thread.join().unwrap_or_default()
-    }
-}
-
-impl CpuUse {
-    /// Whether times measured meanwhile are those of the links and policies.
-    #[must_use]
-    pub fn is_trustworthy(&self) -> bool {
-        self.mean_pct <= TRUSTED_MAX_PCT
     }
 }
 
@@ -168,15 +147,5 @@ mod tests {
         let used = CpuMeter::start().finish();
         assert!((0.0..=100.0).contains(&used.mean_pct));
         assert!((0.0..=100.0).contains(&used.worst_second_pct));
-    }
-
-    #[test]
-    fn above_eighty_percent_nothing_is_trusted() {
-        let used = |mean_pct| CpuUse {
-            mean_pct,
-            worst_second_pct: 100.0,
-        };
-        assert!(used(80.0).is_trustworthy());
-        assert!(!used(80.1).is_trustworthy());
     }
 }

@@ -8,7 +8,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::{FaultKind, NewRate, Setup};
 
-use super::speed::Speed;
+use fairhaul_results::Speed;
 
 /// `setup` as it is played `speed` times as fast.
 #[must_use]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::oracles;
-use crate::output::{self, Facts, Made, ResultDir};
+use crate::output::{self, Facts, ResultDir};
 use crate::runner;
 use clap::Args;
 
@@ -40,7 +40,7 @@ pub(super) fn manifest(args: ManifestArgs) -> Result<u8, Failure> {
         output::check_digests(&args.dir)?;
         return Ok(0);
     };
-    let mut now = Made::here(command);
+    let mut now = output::made_here(command);
     now.commit = args.commit.unwrap_or(now.commit);
     now.note = args.note;
     output::write_measured(&args.dir, &name, &now)?;

@@ -2,30 +2,31 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::interrupt::Interrupt;
 use crate::output::{Existing, ResultDir};
 use crate::runner::Job;
 use clap::Args;
-use fairhaul_emulate::Interrupt;
 
 use super::Failure;
 
 /// Where a result goes.
 #[derive(Debug, Default, Args)]
-pub(super) struct Place {
+pub struct Place {
     /// Where the result goes [default: out/NAME; real nodes: out/NAME-emulated, -deployed].
     #[arg(long)]
-    pub(super) out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Keep the runs that are there, finished or interrupted, and make those that are missing.
     #[arg(long, conflicts_with = "force")]
-    pub(super) resume: bool,
+    pub resume: bool,
     /// Replace the result that is there.
     #[arg(long)]
-    pub(super) force: bool,
+    pub force: bool,
 }
 
 impl Place {
     /// What becomes of a result that is there.
-    pub(super) fn existing(&self) -> Existing {
+    #[must_use]
+    pub fn existing(&self) -> Existing {
         match (self.resume, self.force) {
             (true, _) => Existing::Resume,
             (_, true) => Existing::Replace,

@@ -6,8 +6,8 @@ use csv::Writer;
 
 use super::{CompareError, Comparison, baselines, compare};
 use crate::output::{
-    CellRuns, Facts, OVERVIEW, OutputError, ResultDir, Results, number, read_manifest,
-    refresh_digests, text, write_whole,
+    CellRuns, Facts, OVERVIEW, OutputError, ResultDir, Results, named_baseline, number,
+    read_manifest, refresh_digests, text, write_whole,
 };
 use crate::stats::{self, Centre};
 use crate::terminal::{self, Style};
@@ -54,7 +54,9 @@ pub fn compare_result(
     let manifest = read_manifest(dir)?;
     let results = Results::read_judged(dir, &manifest.scenario)?;
     let known = baselines(&results);
-    let baseline = baseline.map(str::to_owned).or_else(|| manifest.baseline());
+    let baseline = baseline
+        .map(str::to_owned)
+        .or_else(|| named_baseline(&manifest));
     let comparison = match baseline {
         Some(baseline) => compare(&results, &baseline)?,
         None if known.is_empty() => return Err(CompareError::NothingVaries),

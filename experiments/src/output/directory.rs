@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, Reader, Writer};
 
-use super::latency::{self, HLOG_HEADER};
-use super::manifest::{self, Facts, MANIFEST, Manifest};
+use fairhaul_results::{HLOG_HEADER, MANIFEST, Manifest};
+
+use super::manifest::{self, Facts};
 use super::{OutputError, RunRow, tables, unpack, write_whole};
 
 /// Files of a result beside its manifest, in the order in which they are listed.
@@ -280,12 +281,12 @@ impl ResultDir {
             }
         }
         if self.wants(HLOG) {
-            write_part(&part.join("latency.csv"), |out| {
-                latency::write_csv(row, out)
-            })?;
             let hlog = part.join(HLOG);
             let mut lines = Vec::new();
-            latency::write_hlog(row, &mut lines).map_err(OutputError::io(&hlog))?;
+            let latencies = tables::latencies(row);
+            latencies
+                .write_hlog(&mut lines, row.run, row.record.end)
+                .map_err(OutputError::io(&hlog))?;
             fs::write(&hlog, lines).map_err(OutputError::io(&hlog))?;
         }
         let done = self.run_dir(row.run);
@@ -381,12 +382,10 @@ fn remove_dir_if_there(path: &Path) -> Result<(), OutputError> {
 
 fn write_part(
     path: &Path,
-    rows: impl FnOnce(&mut Writer<BufWriter<fs::File>>) -> csv::Result<()>,
+    rows: impl FnOnce(fs::File) -> csv::Result<()>,
 ) -> Result<(), OutputError> {
     let file = fs::File::create(path).map_err(OutputError::io(path))?;
-    let mut out = Writer::from_writer(BufWriter::new(file));
-    rows(&mut out).map_err(OutputError::csv(path))?;
-    out.flush().map_err(OutputError::io(path))
+    rows(file).map_err(OutputError::csv(path))
 }
 
 /// One table from the parts of all runs, in their order. Columns are those of all parts, in

@@ -8,16 +8,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use fairhaul_results::{EmulatedFacts, FORMAT, MANIFEST, Machine, Made, Manifest, digest};
 
+use super::OutputError;
 use super::directory::FILES;
-use super::{Machine, OutputError, write_whole};
-use fairhaul_emulate::Speed;
-
-/// Name of the manifest.
-pub(super) const MANIFEST: &str = "manifest.json";
-/// What marks a manifest as ours, with the version of the schema of the tables.
-const FORMAT: &str = "fairlab result 1";
 
 /// What the caller knows about a result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,110 +32,24 @@ pub struct Facts {
     pub emulated: Option<EmulatedFacts>,
 }
 
-/// How a result was made with real nodes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EmulatedFacts {
-    /// `emulated` on this machine, or `deployed` on others; it is the manifest's own `world`.
-    #[serde(skip)]
-    pub world: String,
-    /// Whose links they were: `shaped` by the kernel; `none`; `caps`: kept by the nodes' own
-    /// caps on machines of their own, with the delays that those have.
-    pub links: String,
-    /// How many times as fast as the scenario says.
-    pub speed: Speed,
-    /// What a node may send, in percent of its link.
-    pub node_share_of_link_pct: u64,
-    /// Busy share of all processors of the busiest machine in the worst run, in percent.
-    pub machine_cpu_pct: String,
-    /// Whether the machine was never too busy.
-    pub trustworthy: bool,
-}
-
-/// How a table that was measured came about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Made {
-    /// Commit that was measured; empty if unknown.
-    pub commit: String,
-    /// The command that measures it again.
-    pub command: String,
-    /// Conditions that the measurement notes, such as the load before it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub note: String,
-    /// What it was measured on.
-    pub machine: Machine,
-}
-
-impl Made {
-    /// Here and now, by `command`, from the commit that this program was built from.
-    #[must_use]
-    pub fn here(command: String) -> Self {
-        Self {
-            commit: env!("FAIRHAUL_COMMIT").to_owned(),
-            command,
-            note: String::new(),
-            machine: Machine::here(),
-        }
+/// What a measurement says of a table that is made here and now, by `command`, from the commit
+/// that this program was built from.
+#[must_use]
+pub fn made_here(command: String) -> Made {
+    Made {
+        commit: env!("FAIRHAUL_COMMIT").to_owned(),
+        command,
+        note: String::new(),
+        machine: Machine::here(),
     }
 }
 
-/// The manifest of a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Schema of the result.
-    pub format: String,
-    /// Name of the scenario or of the measurement.
-    #[serde(default)]
-    pub name: String,
-    /// `simulated`, `emulated` or `deployed`; `measured` of a result without a scenario.
-    #[serde(default = "simulated")]
-    pub world: String,
-    /// How it was made with real nodes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub emulated: Option<EmulatedFacts>,
-    /// Version of the program.
-    pub version: String,
-    /// Commit that the program was built from; empty if unknown.
-    pub commit: String,
-    /// The command that makes the result again.
-    pub command: String,
-    /// The seed that the user gave.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-    /// Runs in the result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runs: Option<usize>,
-    /// BLAKE3 of what decides the runs: only runs of the same plan can be added.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub plan_blake3: String,
-    /// BLAKE3 of `scenario`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub scenario_blake3: String,
-    /// The scenario with every default filled in.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub scenario: String,
-    /// What it was computed on.
-    pub machine: Machine,
-    /// BLAKE3 of every file.
-    pub files: BTreeMap<String, String>,
-    /// How each file came about, of a result whose files are measured one by one.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub made: BTreeMap<String, Made>,
-}
-
-impl Manifest {
-    /// The seed in figures; empty if there is none.
-    #[must_use]
-    pub fn seed_text(&self) -> String {
-        self.seed.map_or_else(String::new, |seed| seed.to_string())
-    }
-
-    /// The baseline that the scenario names; none if it names none.
-    #[must_use]
-    pub fn baseline(&self) -> Option<String> {
-        let scenario: toml::Table = self.scenario.parse().ok()?;
-        let baseline = scenario.get("replication")?.get("baseline")?;
-        baseline.as_str().map(str::to_owned)
-    }
+/// The baseline that the scenario of a result names; none if it names none.
+#[must_use]
+pub fn named_baseline(manifest: &Manifest) -> Option<String> {
+    let scenario: toml::Table = manifest.scenario.parse().ok()?;
+    let baseline = scenario.get("replication")?.get("baseline")?;
+    baseline.as_str().map(str::to_owned)
 }
 
 /// The manifest of the result in `dir`.
@@ -180,7 +88,7 @@ pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
         world: facts
             .emulated
             .as_ref()
-            .map_or_else(simulated, |facts| facts.world.clone()),
+            .map_or_else(|| "simulated".to_owned(), |facts| facts.world.clone()),
         emulated: facts.emulated.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("FAIRHAUL_COMMIT").to_owned(),
@@ -272,16 +180,8 @@ pub fn check_digests(dir: &Path) -> Result<(), OutputError> {
     Ok(())
 }
 
-/// The world of results that do not say.
-fn simulated() -> String {
-    "simulated".to_owned()
-}
-
 fn save(dir: &Path, manifest: &Manifest) -> Result<(), OutputError> {
-    let mut text = serde_json::to_string_pretty(manifest)
-        .expect("a manifest has string keys and no numbers that JSON lacks");
-    text.push('\n');
-    write_whole(&dir.join(MANIFEST), text.as_bytes())
+    manifest.save(dir).map_err(OutputError::io(dir))
 }
 
 fn digests(
@@ -292,10 +192,7 @@ fn digests(
     for name in names {
         let path = dir.join(&name);
         if path.is_file() {
-            let mut hasher = blake3::Hasher::new();
-            let mut file = fs::File::open(&path).map_err(OutputError::io(&path))?;
-            std::io::copy(&mut file, &mut hasher).map_err(OutputError::io(&path))?;
-            found.insert(name, hasher.finalize().to_hex().to_string());
+            found.insert(name, digest(&path).map_err(OutputError::io(&path))?);
         }
     }
     Ok(found)

@@ -8,32 +8,26 @@
 mod alone;
 mod directory;
 mod json;
-mod latency;
-mod machine;
 mod manifest;
 mod results;
 mod tables;
 mod unpack;
-mod value;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fairhaul_results::Keys;
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::Setup;
 
-use fairhaul_emulate::cpu::CpuUse;
-
 pub(crate) use directory::OVERVIEW;
 pub use directory::{Existing, ResultDir};
+pub use fairhaul_results::{CpuUse, EmulatedFacts, Machine, Made, Manifest, number, seconds, text};
 pub use json::table_as_json;
-pub use machine::Machine;
 pub use manifest::{
-    EmulatedFacts, Facts, Made, Manifest, check_digests, read_manifest, refresh_digests,
-    write_measured,
+    Facts, check_digests, made_here, named_baseline, read_manifest, refresh_digests, write_measured,
 };
 pub use results::{Axis, CellRuns, Results, RunValues};
-pub use value::{number, seconds, text};
 
 /// One finished run and the keys that every one of its rows carries.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +48,19 @@ pub struct RunRow<'a> {
     pub record: &'a Record,
     /// How busy the machine was under real nodes; none of a simulated run.
     pub machine: Option<CpuUse>,
+}
+
+impl<'a> RunRow<'a> {
+    /// What every row of the run begins with.
+    pub(crate) const fn keys(&self) -> Keys<'a> {
+        Keys {
+            run: self.run,
+            cell: self.cell,
+            seed: self.seed,
+            replication: self.replication,
+            params: self.params,
+        }
+    }
 }
 
 /// Why a result could not be written or read.
@@ -174,18 +181,13 @@ impl OutputError {
     }
 }
 
-/// Writes `bytes` under a temporary name beside `path` and renames it into place, so that
-/// nobody ever sees half of it.
+/// As [`fairhaul_results::write_whole`].
 ///
 /// # Errors
 ///
 /// [`OutputError::Io`] if the file system refuses.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part = path.with_file_name(name);
-    std::fs::write(&part, bytes).map_err(OutputError::io(&part))?;
-    std::fs::rename(&part, path).map_err(OutputError::io(path))
+    fairhaul_results::write_whole(path, bytes).map_err(OutputError::io(path))
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::path::Path;
 use csv::{Reader, StringRecord};
 
 use super::OutputError;
-use super::tables::{AFTER_PARAMS, KEYS, RUNS};
+use super::tables::RUNS;
+use fairhaul_results::{AFTER_PARAMS, KEYS};
 
 /// The smallest difference that matters of results whose scenario does not say.
 const SMALLEST_DIFFERENCE: f64 = 0.01;

@@ -1,273 +1,160 @@
-//! The rows of one run in each table.
-//!
-//! Decides columns: keys of the run first, then what the row is, then its numbers. A unit is
-//! part of a column's name.
+//! The rows of a run, from its setup and its record.
 
 use std::io::Write;
 
-use csv::Writer;
-use fairhaul_core::time::{Span, Time};
+use fairhaul_results::{
+    AFTER_PARAMS, FlowKind, Latencies, PairRow, PeerRow, Table, TransferRow, WindowRow, number,
+};
 use fairhaul_simulator::metrics;
 use fairhaul_simulator::record::FlowName;
 use fairhaul_simulator::setup::{Behaviour, PeerSetup, Setup};
 
-use super::{RunRow, number, seconds, text};
+use super::RunRow;
 use crate::runner::MACHINE_CPU;
 
-/// Names of the tables that a run has rows in, and what writes them.
-pub(super) type WriteRows<W> = fn(&RunRow<'_>, &mut Writer<W>) -> csv::Result<()>;
+/// Writes the rows of one run, with their header.
+type WriteRows<W> = fn(&RunRow<'_>, W) -> csv::Result<()>;
 
 /// Name of the table of runs.
 pub(super) const RUNS: &str = "runs.csv";
-/// Column behind the last parameter in the table of runs.
-pub(super) const AFTER_PARAMS: &str = "trace_digest";
-/// Columns before the first parameter in every table.
-pub(super) const KEYS: [&str; 4] = ["run", "seed", "replication", "cell"];
 
-/// Every table of a run but latencies.
-pub(super) fn all<W: Write>() -> [(&'static str, WriteRows<W>); 5] {
+/// Every table of a run.
+pub(super) fn all<W: Write>() -> [(&'static str, WriteRows<W>); 6] {
     [
         (RUNS, runs),
         ("peers.csv", peers),
         ("transfers.csv", transfers),
         ("windows.csv", windows),
         ("pairs.csv", pairs),
+        ("latency.csv", |row, out| {
+            latencies(row).write_csv(out, &row.keys())
+        }),
     ]
 }
 
-/// Names of the keys, then `columns`.
-pub(super) fn header<'a>(row: &'a RunRow<'_>, columns: &[&'a str]) -> Vec<&'a str> {
-    let params = row.params.iter().map(|(name, _)| name.as_str());
-    KEYS.into_iter()
-        .chain(params)
-        .chain(columns.iter().copied())
-        .collect()
-}
-
-/// Values of the keys; the row's own values go behind them.
-pub(super) fn keys(row: &RunRow<'_>) -> Vec<String> {
-    let own = [
-        row.run.to_owned(),
-        row.seed.to_string(),
-        row.replication.to_string(),
-        text(row.cell),
-    ];
-    let params = row.params.iter().map(|(_, value)| text(value));
-    own.into_iter().chain(params).collect()
-}
-
-/// Writes one row: the keys and the row's own values.
-pub(super) fn put<W: Write>(
-    out: &mut Writer<W>,
-    keys: &[String],
-    own: impl IntoIterator<Item = String>,
-) -> csv::Result<()> {
-    for key in keys {
-        out.write_field(key)?;
+/// Histograms of a run: one for each class of transfers and of peers that finished anything.
+pub(super) fn latencies(row: &RunRow<'_>) -> Latencies {
+    let mut found = Latencies::default();
+    for (transfer, record) in row.setup.transfers.iter().zip(&row.record.transfers) {
+        if let (Some(start), Some(end)) = (record.start, record.end) {
+            found.add(FlowKind::Transfer, &transfer.class, end.since(start));
+        }
     }
-    for field in own {
-        out.write_field(field)?;
+    for (peer, record) in row.setup.peers.iter().zip(&row.record.peers) {
+        if let (true, Some(joined), Some(done)) = (record.wanted, record.joined, record.completed) {
+            found.add(FlowKind::Peer, &peer.class, done.since(joined));
+        }
     }
-    out.write_record(None::<&[u8]>)
+    found
 }
 
-fn runs<W: Write>(row: &RunRow<'_>, out: &mut Writer<W>) -> csv::Result<()> {
+fn runs<W: Write>(row: &RunRow<'_>, out: W) -> csv::Result<()> {
     let scalars = metrics::scalars(row.setup, row.record);
     let mut columns = vec![AFTER_PARAMS];
     columns.extend(scalars.iter().map(|scalar| scalar.name.as_str()));
-    let machine = row.machine.map(|used| {
+    let digest = row.record.digest.iter();
+    let mut values = vec![digest.map(|byte| format!("{byte:02x}")).collect()];
+    values.extend(scalars.iter().map(|scalar| number(scalar.value)));
+    if let Some(used) = row.machine {
         columns.extend([MACHINE_CPU, "machine_cpu_worst_second_pct"]);
-        [used.mean_pct, used.worst_second_pct]
-    });
-    out.write_record(header(row, &columns))?;
-    let digest: String = row
-        .record
-        .digest
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let values = scalars.iter().map(|scalar| number(scalar.value));
-    let machine = machine.into_iter().flatten().map(|pct| number(Some(pct)));
-    put(
-        out,
-        &keys(row),
-        [digest].into_iter().chain(values).chain(machine),
-    )
-}
-
-const PEERS: [&str; 23] = [
-    "peer",
-    "class",
-    "region",
-    "behaviour",
-    "up_bytes_per_s",
-    "down_bytes_per_s",
-    "weight",
-    "joined_s",
-    "left_s",
-    "present_s",
-    "wanted",
-    "finished",
-    "completed_s",
-    "completion_s",
-    "alone_s",
-    "slowdown",
-    "share_ratio",
-    "up_as_leecher_bytes",
-    "up_as_seed_bytes",
-    "down_from_leechers_bytes",
-    "down_from_seeds_bytes",
-    "wasted_bytes",
-    "service_error_worst_bytes",
-];
-
-fn peers<W: Write>(row: &RunRow<'_>, out: &mut Writer<W>) -> csv::Result<()> {
-    out.write_record(header(row, &PEERS))?;
-    let keys = keys(row);
-    for (peer, found) in row.setup.peers.iter().zip(&row.record.peers) {
-        let finished = found.wanted.then(|| flag(found.completed.is_some()));
-        let own: [String; PEERS.len()] = [
-            text(&peer.name),
-            text(&peer.class),
-            text(region(row.setup, peer)),
-            behaviour(peer.behaviour).to_owned(),
-            peer.up
-                .map_or_else(String::new, |rate| rate.get().to_string()),
-            peer.down
-                .map_or_else(String::new, |rate| rate.get().to_string()),
-            peer.weight.to_string(),
-            at(found.joined),
-            at(found.left),
-            seconds(Some(found.present)),
-            flag(found.wanted),
-            finished.unwrap_or_default(),
-            at(found.completed),
-            number(metrics::peer_completion_s(found)),
-            seconds(found.alone),
-            number(metrics::peer_slowdown(found)),
-            number(metrics::share_ratio(found)),
-            found.up_as_leecher.get().to_string(),
-            found.up_as_seed.get().to_string(),
-            found.down_from_leechers.get().to_string(),
-            found.down_from_seeds.get().to_string(),
-            found.wasted.get().to_string(),
-            found.worst_service_error.get().to_string(),
-        ];
-        put(out, &keys, own)?;
+        values.extend([used.mean_pct, used.worst_second_pct].map(|pct| number(Some(pct))));
     }
-    Ok(())
+    let mut table = Table::with_columns(out, &row.keys(), columns)?;
+    table.put(&values)?;
+    Ok(table.flush()?)
 }
 
-const TRANSFERS: [&str; 19] = [
-    "transfer",
-    "class",
-    "source",
-    "destination",
-    "group",
-    "bytes",
-    "weight",
-    "cap_bytes_per_s",
-    "floor_bytes_per_s",
-    "start_s",
-    "first_byte_s",
-    "end_s",
-    "finished",
-    "completion_s",
-    "alone_s",
-    "slowdown",
-    "received_bytes",
-    "entitlement_bytes",
-    "share_over_entitlement",
-];
+fn peers<W: Write>(row: &RunRow<'_>, out: W) -> csv::Result<()> {
+    let mut table = Table::begin::<PeerRow<'_>>(out, &row.keys())?;
+    for (peer, found) in row.setup.peers.iter().zip(&row.record.peers) {
+        table.put(&PeerRow {
+            peer: &peer.name,
+            class: &peer.class,
+            region: region(row.setup, peer),
+            behaviour: behaviour(peer.behaviour),
+            up_bytes_per_s: peer.up,
+            down_bytes_per_s: peer.down,
+            weight: peer.weight,
+            joined_s: found.joined,
+            left_s: found.left,
+            present_s: Some(found.present),
+            wanted: Some(found.wanted),
+            finished: found.wanted.then_some(found.completed.is_some()),
+            completed_s: found.completed,
+            completion_s: metrics::peer_completion_s(found),
+            alone_s: found.alone,
+            slowdown: metrics::peer_slowdown(found),
+            share_ratio: metrics::share_ratio(found),
+            up_as_leecher_bytes: found.up_as_leecher.get(),
+            up_as_seed_bytes: found.up_as_seed.get(),
+            down_from_leechers_bytes: found.down_from_leechers.get(),
+            down_from_seeds_bytes: found.down_from_seeds.get(),
+            wasted_bytes: found.wasted.get(),
+            service_error_worst_bytes: Some(found.worst_service_error.get()),
+        })?;
+    }
+    Ok(table.flush()?)
+}
 
-fn transfers<W: Write>(row: &RunRow<'_>, out: &mut Writer<W>) -> csv::Result<()> {
-    out.write_record(header(row, &TRANSFERS))?;
-    let keys = keys(row);
+fn transfers<W: Write>(row: &RunRow<'_>, out: W) -> csv::Result<()> {
+    let mut table = Table::begin::<TransferRow<'_>>(out, &row.keys())?;
     for (transfer, found) in row.setup.transfers.iter().zip(&row.record.transfers) {
         let group = transfer
             .group
             .and_then(|at| row.setup.groups.get(at as usize));
-        let own: [String; TRANSFERS.len()] = [
-            text(&transfer.name),
-            text(&transfer.class),
-            text(peer_name(row.setup, transfer.source)),
-            text(peer_name(row.setup, transfer.destination)),
-            group.map_or_else(String::new, |group| text(&group.name)),
-            transfer.bytes.get().to_string(),
-            transfer.weight.to_string(),
-            transfer
-                .cap
-                .map_or_else(String::new, |rate| rate.get().to_string()),
-            transfer
-                .floor
-                .map_or_else(String::new, |rate| rate.get().to_string()),
-            at(found.start),
-            at(found.first_byte),
-            at(found.end),
-            flag(found.end.is_some()),
-            number(metrics::completion_s(found)),
-            seconds(found.alone),
-            number(metrics::slowdown(found)),
-            found.received.get().to_string(),
-            found.entitlement.get().to_string(),
-            number(metrics::over_entitlement(found)),
-        ];
-        put(out, &keys, own)?;
+        table.put(&TransferRow {
+            transfer: &transfer.name,
+            class: &transfer.class,
+            source: peer_name(row.setup, transfer.source),
+            destination: peer_name(row.setup, transfer.destination),
+            group: group.map_or("", |group| &group.name),
+            bytes: transfer.bytes.get(),
+            weight: transfer.weight,
+            cap_bytes_per_s: transfer.cap,
+            floor_bytes_per_s: transfer.floor,
+            start_s: found.start,
+            first_byte_s: found.first_byte,
+            end_s: found.end,
+            finished: Some(found.end.is_some()),
+            completion_s: metrics::completion_s(found),
+            alone_s: found.alone,
+            slowdown: metrics::slowdown(found),
+            received_bytes: found.received.get(),
+            entitlement_bytes: Some(found.entitlement.get()),
+            share_over_entitlement: metrics::over_entitlement(found),
+        })?;
     }
-    Ok(())
+    Ok(table.flush()?)
 }
 
-const WINDOWS: [&str; 8] = [
-    "window_s",
-    "start_s",
-    "flow_kind",
-    "flow",
-    "class",
-    "bytes",
-    "entitlement_bytes",
-    "backlogged_s",
-];
-
-fn windows<W: Write>(row: &RunRow<'_>, out: &mut Writer<W>) -> csv::Result<()> {
-    out.write_record(header(row, &WINDOWS))?;
-    let keys = keys(row);
+fn windows<W: Write>(row: &RunRow<'_>, out: W) -> csv::Result<()> {
+    let mut table = Table::begin::<WindowRow<'_>>(out, &row.keys())?;
     for found in &row.record.windows {
-        let (kind, name, class) = flow(row.setup, found.flow);
-        let own: [String; WINDOWS.len()] = [
-            seconds(Some(found.window)),
-            at(Some(found.start)),
-            kind.to_owned(),
-            text(name),
-            text(class),
-            found.bytes.get().to_string(),
-            found.entitlement.get().to_string(),
-            seconds(Some(found.backlogged)),
-        ];
-        put(out, &keys, own)?;
+        let (flow_kind, flow, class) = flow(row.setup, found.flow);
+        table.put(&WindowRow {
+            window_s: found.window,
+            start_s: found.start,
+            flow_kind,
+            flow,
+            class,
+            bytes: found.bytes.get(),
+            entitlement_bytes: Some(found.entitlement.get()),
+            backlogged_s: found.backlogged,
+        })?;
     }
-    Ok(())
+    Ok(table.flush()?)
 }
 
-fn pairs<W: Write>(row: &RunRow<'_>, out: &mut Writer<W>) -> csv::Result<()> {
-    out.write_record(header(row, &["sender", "receiver", "bytes"]))?;
-    let keys = keys(row);
+fn pairs<W: Write>(row: &RunRow<'_>, out: W) -> csv::Result<()> {
+    let mut table = Table::begin::<PairRow<'_>>(out, &row.keys())?;
     for pair in &row.record.pairs {
-        let own = [
-            text(peer_name(row.setup, pair.sender)),
-            text(peer_name(row.setup, pair.receiver)),
-            pair.bytes.get().to_string(),
-        ];
-        put(out, &keys, own)?;
+        table.put(&PairRow {
+            sender: peer_name(row.setup, pair.sender),
+            receiver: peer_name(row.setup, pair.receiver),
+            bytes: pair.bytes.get(),
+        })?;
     }
-    Ok(())
-}
-
-fn at(time: Option<Time>) -> String {
-    seconds(time.map(|time| Span::from_nanos(time.as_nanos())))
-}
-
-fn flag(yes: bool) -> String {
-    u8::from(yes).to_string()
+    Ok(table.flush()?)
 }
 
 const fn behaviour(behaviour: Behaviour) -> &'static str {
@@ -286,17 +173,17 @@ fn peer_name(setup: &Setup, at: u32) -> &str {
     setup.peers.get(at as usize).map_or("", |peer| &peer.name)
 }
 
-fn flow(setup: &Setup, flow: FlowName) -> (&'static str, &str, &str) {
+fn flow(setup: &Setup, flow: FlowName) -> (FlowKind, &str, &str) {
     match flow {
         FlowName::Transfer(at) => {
             let transfer = setup.transfers.get(at as usize);
             let (name, class) = transfer.map_or(("", ""), |found| (&found.name, &found.class));
-            ("transfer", name, class)
+            (FlowKind::Transfer, name, class)
         }
         FlowName::Peer(at) => {
             let peer = setup.peers.get(at as usize);
             let (name, class) = peer.map_or(("", ""), |found| (&found.name, &found.class));
-            ("peer", name, class)
+            (FlowKind::Peer, name, class)
         }
     }
 }

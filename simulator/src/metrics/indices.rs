@@ -3,14 +3,7 @@
 //! Decides each formula once; refuses to judge. Every index forgets who got what, so none of
 //! them is ever reported alone. All give `None` for an empty set and for a set of zeros.
 
-/// Arithmetic mean; none of nothing.
-#[must_use]
-pub fn mean(values: &[f64]) -> Option<f64> {
-    if values.is_empty() {
-        return None;
-    }
-    Some(values.iter().sum::<f64>() / values.len() as f64)
-}
+use fairhaul_results::mean;
 
 /// Jain's index `(Σx)² / (n Σx²)`, from 1/n (one takes all) to 1 (all equal).
 ///

@@ -10,7 +10,6 @@ mod classes;
 mod clustering;
 mod direction;
 mod indices;
-mod quantile;
 mod scalars;
 mod swarm;
 mod transfers;
@@ -19,13 +18,13 @@ mod windowed;
 #[cfg(test)]
 pub(crate) mod fixture;
 
+pub use fairhaul_results::{Sample, mean};
+
 pub use direction::{Direction, direction, is_extreme};
 pub use indices::{
     atkinson, coefficient_of_variation, entropy, gini, harm_if_less_is_better,
-    harm_if_more_is_better, jain, mean, min_over_max, price_of_max_min,
-    price_of_proportional_fairness,
+    harm_if_more_is_better, jain, min_over_max, price_of_max_min, price_of_proportional_fairness,
 };
-pub use quantile::Sample;
 pub use scalars::{Scalar, scalars};
 pub use swarm::{peer_completion_s, peer_slowdown, share_ratio};
 pub use transfers::{completion_s, over_entitlement, slowdown};

@@ -2,9 +2,10 @@
 //! it took beside being alone.
 
 use fairhaul_core::time::Span;
+use fairhaul_results::mean;
 
 use super::scalars::{Scalar, Scalars};
-use super::{Sample, classes, indices, windowed};
+use super::{Sample, classes, windowed};
 use crate::record::{Record, TransferRecord};
 use crate::setup::{Setup, TransferSetup};
 
@@ -88,7 +89,7 @@ fn add_delays(suffix: &str, rows: &[Row<'_>], out: &mut Scalars) {
         "transfers_not_finished",
         Some((started - finished.min(started)) as f64),
     );
-    put("size_mean_bytes", indices::mean(&sizes));
+    put("size_mean_bytes", mean(&sizes));
     // Who waited longer than its entitlement needed has a share below 1, who was served ahead of
     // it one above.
     let shares = Sample::new(rows.iter().filter_map(|r| over_entitlement(r.1)));

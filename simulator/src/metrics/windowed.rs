@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use fairhaul_core::time::{Span, Time};
+use fairhaul_results::mean;
 
 use super::{classes, indices};
 use crate::record::{FlowName, Record, WindowRecord};
@@ -36,7 +37,7 @@ pub fn windowed_jain(setup: &Setup, record: &Record) -> Vec<WindowedJain> {
             let indices = jain_per_window(setup, *window, &record.windows);
             WindowedJain {
                 window: *window,
-                mean: indices::mean(&indices),
+                mean: mean(&indices),
                 windows: indices.len(),
             }
         })

@@ -20,8 +20,9 @@ use super::copy::{pour, receive};
 use super::inventory::Machine;
 use super::ssh::Why;
 use super::{FleetError, Options};
-use crate::cpu::{CpuTally, CpuUse, Ticks};
+use crate::cpu::{CpuTally, Ticks};
 use crate::environment::EnvironmentError;
+use fairhaul_results::CpuUse;
 
 /// Pause before a machine is tried again.
 const AGAIN: Duration = Duration::from_secs(2);

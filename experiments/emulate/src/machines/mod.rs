@@ -44,7 +44,7 @@ use self::inventory::Inventory;
 use self::placement::{NoSeat, Seat};
 use self::ssh::Login;
 use super::Interrupt;
-use super::cpu::CpuUse;
+use fairhaul_results::CpuUse;
 
 pub use self::environment::Machines;
 

@@ -1,8 +1,4 @@
-//! Percentiles as order statistics: always a value that occurred, never one in between.
-//!
-//! Decides the rank, `⌈n·p⌉`; refuses to interpolate.
-
-use super::indices;
+//! Percentiles as order statistics: the value at rank `⌈n·p⌉`, never one in between.
 
 /// Numbers in ascending order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,8 +30,18 @@ impl Sample {
     /// Arithmetic mean; none of nothing.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
-        indices::mean(&self.0)
+        mean(&self.0)
     }
+}
+
+/// Arithmetic mean; none of nothing.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a report shows fewer digits than an f64 holds"
+)]
+pub fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! What the commands with real nodes have in common: which runs, how fast, where to.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::runner::{self, Backend, Emulated, Job, World};
-use crate::scenario::Scenario;
 use clap::Args;
-use fairhaul_emulate::{Interrupt, Speed};
-
-use super::place::{Place, how_to_go_on};
-use super::simulate::tell;
-use super::{Failure, command_line};
+use fairhaul_emulate::{Backend, Emulated, Interrupt, Speed};
+use fairhaul_lab::cli::{self, Failure, Place};
+use fairhaul_lab::runner::{self, Job, World};
+use fairhaul_lab::scenario::Scenario;
 
 /// Which runs of a scenario are played on real nodes.
 #[derive(Debug, Args)]
@@ -53,21 +51,15 @@ impl RealArgs {
             replications: self.replications.map_or(first..first + 1, |count| 0..count),
             existing,
             jobs: Some(1),
-            command: command_line(),
+            command: cli::command_line(),
             figures: false,
             file: self.file,
-            world: World::Emulated(Emulated {
+            world: World::Real(Arc::new(Emulated {
                 speed: self.speed,
                 backend,
                 interrupt,
-            }),
+            })),
         };
-        let outcome = match runner::run(scenario, &job) {
-            Err(error) if error.is_interruption() => {
-                return Err(Failure(130, how_to_go_on(&job.out, &job.command)));
-            }
-            other => other?,
-        };
-        tell(&outcome, &job, self.json)
+        cli::play(scenario, &job, self.json)
     }
 }

@@ -1,8 +1,8 @@
 //! How one value looks in a table.
 //!
-//! Decides digits and escapes: shortest that reads back as the same number, never an
-//! exponent, a locale or a not-a-number; text that a spreadsheet would run gets a `'` in
-//! front. What is missing is empty.
+//! A number has the fewest digits that read back as the same number, never an exponent or a
+//! not-a-number. Text that a spreadsheet would run as a formula gets a `'` in front, and control
+//! characters, which a terminal would act on, are escaped. A missing value is empty.
 
 use fairhaul_core::time::Span;
 
@@ -36,15 +36,26 @@ pub fn seconds(span: Option<Span>) -> String {
     digits.trim_end_matches('0').to_owned()
 }
 
-/// Text that no spreadsheet takes for a formula. Numbers stay plain, signs included.
+/// Text that no spreadsheet takes for a formula and no terminal acts on. Numbers stay plain, signs
+/// included.
 #[must_use]
 pub fn text(text: &str) -> String {
-    let trigger = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']);
-    if trigger && text.parse::<f64>().is_err() {
-        format!("'{text}")
+    let mut out = String::with_capacity(text.len());
+    if text.contains(char::is_control) {
+        for c in text.chars() {
+            match c {
+                c if c.is_control() || c == '\\' => out.extend(c.escape_default()),
+                c => out.push(c),
+            }
+        }
     } else {
-        text.to_owned()
+        out.push_str(text);
     }
+    // Escaped, a text starts with a backslash or with what it started with.
+    if out.starts_with(['=', '+', '-', '@']) && out.parse::<f64>().is_err() {
+        out.insert(0, '\'');
+    }
+    out
 }
 
 #[cfg(test)]
@@ -76,11 +87,21 @@ mod tests {
         assert_eq!(seconds(None), "");
     }
 
+    /// Register: I5.
     #[test]
     fn a_formula_is_made_text_and_a_number_is_left_alone() {
-        for formula in ["=1+1", "+cmd", "-x", "@SUM(A1)", "\tx", "\rx", "\0x", "-"] {
+        for formula in ["=1+1", "+cmd", "-x", "@SUM(A1)", "-"] {
             assert_eq!(text(formula), format!("'{formula}"));
         }
+        for (control, shown) in [
+            ("\t=x", "\\t=x"),
+            ("\r", "\\r"),
+            ("=\0", "'=\\u{0}"),
+            ("a\\\u{1b}[1m", "a\\\\\\u{1b}[1m"),
+        ] {
+            assert_eq!(text(control), shown);
+        }
+        assert_eq!(text("vm-1 \"ü\" \\"), "vm-1 \"ü\" \\");
         assert_eq!(text("-2.5"), "-2.5");
         assert_eq!(text("drr"), "drr");
     }

@@ -1,4 +1,4 @@
-//! What a result was computed on. It is in the manifest alone: no table depends on it.
+//! What a result was computed on, and how busy that was under real nodes.
 
 use std::fs;
 use std::thread;
@@ -29,6 +29,26 @@ impl Machine {
     }
 }
 
+/// Above this share of all processors, in percent, a result of real nodes is not trustworthy.
+pub const TRUSTED_MAX_PCT: f64 = 80.0;
+
+/// Busy time of all processors of the machine, in percent of the time they had.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CpuUse {
+    /// Over the whole time.
+    pub mean_pct: f64,
+    /// In the worst second.
+    pub worst_second_pct: f64,
+}
+
+impl CpuUse {
+    /// Whether times measured meanwhile are those of the links and policies.
+    #[must_use]
+    pub fn is_trustworthy(&self) -> bool {
+        self.mean_pct <= TRUSTED_MAX_PCT
+    }
+}
+
 fn cpu_model(info: &str) -> Option<&str> {
     info.lines()
         .find(|line| line.starts_with("model name"))
@@ -46,5 +66,15 @@ mod tests {
         assert_eq!(cpu_model(info), Some("Abacus 3000 @ 1 Hz"));
         assert_eq!(cpu_model("processor : 0"), None);
         assert!(Machine::here().cores > 0);
+    }
+
+    #[test]
+    fn above_eighty_percent_nothing_is_trusted() {
+        let used = |mean_pct| CpuUse {
+            mean_pct,
+            worst_second_pct: 100.0,
+        };
+        assert!(used(80.0).is_trustworthy());
+        assert!(!used(80.1).is_trustworthy());
     }
 }

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::runner::{Backend, JobError};
-use crate::scenario::Scenario;
 use clap::Args;
-use fairhaul_emulate::Interrupt;
 use fairhaul_emulate::machines::inventory::Inventory;
 use fairhaul_emulate::machines::ssh::Login;
-use fairhaul_emulate::machines::{self, Fleet, FleetError};
+use fairhaul_emulate::machines::{self, Fleet};
+use fairhaul_emulate::{Backend, Interrupt};
+use fairhaul_lab::cli::Failure;
+use fairhaul_lab::runner::{JobError, RealError};
+use fairhaul_lab::scenario::Scenario;
 
-use super::Failure;
-use super::real::RealArgs;
+use crate::real::RealArgs;
 
 /// What `deploy --help` ends with.
 pub(super) const AFTER_HELP: &str = "\
@@ -104,7 +104,7 @@ pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
         interrupt: interrupt.clone(),
     };
     let fleet = Fleet::new(inventory, options);
-    let fleet = fleet.map_err(|error: FleetError| Failure::from(JobError::from(error)))?;
+    let fleet = fleet.map_err(|error| Failure::from(JobError::from(RealError::from(error))))?;
     let backend = Backend::Machines(Arc::new(fleet));
     args.real.play(&scenario, "deployed", backend, interrupt)
 }

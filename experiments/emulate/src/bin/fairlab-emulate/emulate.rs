@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::runner::{Backend, Here};
-use crate::scenario::Scenario;
 use clap::Args;
-use fairhaul_emulate::Interrupt;
+use fairhaul_emulate::{Backend, Here, Interrupt};
+use fairhaul_lab::cli::Failure;
+use fairhaul_lab::scenario::Scenario;
 
-use super::Failure;
-use super::real::RealArgs;
+use crate::real::RealArgs;
 
 /// What `emulate` takes.
 #[derive(Debug, Args)]

@@ -21,11 +21,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_emulate::environment::Environment as _;
 use fairhaul_emulate::netns::{Namespaces, Options};
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
+    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
 };
 
 /// After so long a test gives up waiting for what has to come. No claim hangs on it.
@@ -75,7 +75,7 @@ fn may_make_namespaces() -> bool {
 /// A program with a node, built beside the lab, or where FAIRHAUL says.
 fn fairhaul() -> Option<PathBuf> {
     let chosen = std::env::var_os("FAIRHAUL").map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_BIN_EXE_fairlab")).with_file_name("fairhaul");
+    let beside = Path::new(env!("CARGO_BIN_EXE_fairlab-emulate")).with_file_name("fairhaul");
     let found = chosen.unwrap_or(beside);
     if found.exists() {
         return Some(found);
@@ -88,7 +88,7 @@ fn options(work: &Path, fairhaul: &str) -> Options {
     Options {
         work: Some(work.to_owned()),
         fairhaul: Some(PathBuf::from(fairhaul)),
-        lab: Some(PathBuf::from(env!("CARGO_BIN_EXE_fairlab"))),
+        lab: Some(PathBuf::from(env!("CARGO_BIN_EXE_fairlab-emulate"))),
         ..Options::default()
     }
 }
@@ -105,20 +105,7 @@ fn setup(links: &[(Option<Rate>, Option<Rate>)], delay_ms: u64) -> Setup {
         region: row,
         up: *up,
         down: *down,
-        upload_cap: None,
-        burst: None,
-        download_cap: None,
-        join: Time::ZERO,
-        leave: None,
-        linger: None,
-        band: 0,
-        policy: 0,
-        group: None,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
-        neighbours: 0,
-        behaviour: Behaviour::Compliant,
+        ..PeerSetup::default()
     };
     let count = links.len();
     let delay = |at: usize| {
