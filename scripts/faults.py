@@ -95,11 +95,10 @@ def cut(tree, name, kept):
     """Leaves of the package of a file only the modules `kept`, or all of them; it compiles sooner."""
     root = f"{name.split('/src/')[0]}/src/lib.rs"
     text = subprocess.check_output(["git", "-C", str(tree), "show", f"HEAD:{root}"], text=True)
-    lines = text.splitlines(keepends=True)
-    module = re.compile(r"(?:pub )?(?:mod|use) (\w+)(?:;|::)")
-    out = (line for line in lines
-           if kept is None or not (found := module.match(line)) or found[1] in kept)
-    (tree / root).write_text("".join(out), encoding="utf-8")
+    # A declaration goes with its attributes and with all of its lines.
+    item = re.compile(r"(?:#\[[^\n]*\]\n)*(?:pub )?(?:mod|use) (\w+)(?:;|::[^;]*;)\n", re.MULTILINE)
+    out = item.sub(lambda found: found[0] if kept is None or found[1] in kept else "", text)
+    (tree / root).write_text(out, encoding="utf-8")
 
 
 def commands(fault):

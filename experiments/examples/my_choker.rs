@@ -49,7 +49,9 @@ impl Choker for LeastServed {
 }
 
 fn main() -> ExitCode {
-    choke::register(&LEAST_SERVED).expect("no policy of fairhaul is called so");
+    choke::CHOKERS
+        .register(&LEAST_SERVED)
+        .expect("no policy of fairhaul is called so");
     fairhaul_lab::cli::main()
 }
 
@@ -67,7 +69,7 @@ mod tests {
     /// has everything under the choker that was added.
     #[test]
     fn the_runner_knows_a_choker_that_was_added() {
-        choke::register(&LEAST_SERVED).unwrap();
+        choke::CHOKERS.register(&LEAST_SERVED).unwrap();
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/least-served.toml");
         let scenario = Scenario::load(&file).unwrap();
         let out = tempfile::tempdir().unwrap();

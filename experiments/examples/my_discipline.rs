@@ -94,7 +94,9 @@ impl Discipline for Lottery {
 }
 
 fn main() -> ExitCode {
-    sched::register(&LOTTERY).expect("no policy of fairhaul is called so");
+    sched::DISCIPLINES
+        .register(&LOTTERY)
+        .expect("no policy of fairhaul is called so");
     fairhaul_lab::cli::main()
 }
 

@@ -44,21 +44,26 @@ pub fn list(as_json: bool) -> String {
 fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
     let mut all = Vec::new();
     all.extend(
-        sched::all()
+        sched::DISCIPLINES
+            .all()
             .into_iter()
             .map(|row| ("uplink", row.name, row.about, row.source)),
     );
     all.extend(
-        choke::all()
+        choke::CHOKERS
+            .all()
             .into_iter()
             .map(|row| ("unchoke", row.name, row.about, row.source)),
     );
     all.extend(choke::SEED_RULES.iter().map(|(name, choker)| {
-        let row = choke::find(choker).expect("the table of seed rules names chokers");
+        let row = choke::CHOKERS
+            .find(choker)
+            .expect("the table of seed rules names chokers");
         ("seed-rule", *name, row.about, row.source)
     }));
     all.extend(
-        pick::all()
+        pick::PICKERS
+            .all()
             .into_iter()
             .map(|row| ("picker", row.name, row.about, row.source)),
     );
@@ -92,7 +97,7 @@ mod tests {
     #[test]
     fn every_row_of_the_core_is_listed() {
         let text = list(false);
-        for row in sched::all() {
+        for row in sched::DISCIPLINES.all() {
             assert!(
                 text.contains(row.name) && text.contains(row.source),
                 "{}",

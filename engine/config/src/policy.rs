@@ -99,7 +99,11 @@ impl DisciplineName {
     /// Every discipline.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
-        sched::all().into_iter().map(|row| row.name).collect()
+        sched::DISCIPLINES
+            .all()
+            .into_iter()
+            .map(|row| row.name)
+            .collect()
     }
 }
 
@@ -114,7 +118,7 @@ impl Value for DisciplineName {
     fn read(given: Given<'_>) -> Result<Self, BadValue> {
         let text = given.text()?;
         let find = |name| {
-            sched::find(name).ok_or_else(|| {
+            sched::DISCIPLINES.find(name).ok_or_else(|| {
                 BadValue::new(did_you_mean("is an unknown policy", name, Self::names()))
             })
         };
@@ -238,8 +242,8 @@ table! {
     /// A choker. `refuse` is left out: a node that never serves is for experiments.
     ChokerName,
     choke::Row,
-    choke::all().into_iter().map(|row| row.name).filter(|name| *name != "refuse"),
-    choke::find
+    choke::CHOKERS.all().into_iter().map(|row| row.name).filter(|name| *name != "refuse"),
+    |name| choke::CHOKERS.find(name)
 }
 
 table! {
@@ -255,6 +259,6 @@ table! {
     /// A picker.
     PickerName,
     pick::Row,
-    pick::all().into_iter().map(|row| row.name),
-    pick::find
+    pick::PICKERS.all().into_iter().map(|row| row.name),
+    |name| pick::PICKERS.find(name)
 }

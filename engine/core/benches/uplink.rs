@@ -39,7 +39,9 @@ enum Shape {
 }
 
 fn settings(discipline: &str) -> Settings {
-    let row = sched::find(discipline).expect("it is in the table");
+    let row = sched::DISCIPLINES
+        .find(discipline)
+        .expect("it is in the table");
     Settings {
         outer: row,
         inner: row,

@@ -11,6 +11,7 @@ pub mod choke;
 pub mod door;
 pub mod event_limit;
 pub mod id;
+pub mod indexed_heap;
 pub mod library;
 pub mod manifest;
 pub mod message;
@@ -29,4 +30,4 @@ pub mod units;
 pub mod uplink;
 pub mod wire;
 
-pub use registry::NotRegistered;
+pub use registry::{Named, NotRegistered, Registry};

@@ -1,16 +1,23 @@
-//! Policies that a program adds to those of this crate, by name.
+//! Tables of policies by name: those of this crate, and those that a program adds.
+//!
+//! `sched::DISCIPLINES`, `choke::CHOKERS` and `pick::PICKERS` are the three of them.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 /// A row of a table of policies: what has a name.
-pub(crate) trait Named {
+pub trait Named {
+    /// The name in files and on the command line.
     fn name(&self) -> &'static str;
 }
 
-/// The policies that were added to one table, in the order in which they came.
+/// A table of policies: those of this crate in the order in which they are listed, then those
+/// that were added in the order in which they came.
 #[derive(Debug)]
-pub(crate) struct Registry<Row: 'static>(RwLock<Vec<&'static Row>>);
+pub struct Registry<Row: 'static> {
+    built_in: &'static [Row],
+    added: RwLock<Vec<&'static Row>>,
+}
 
 /// Why a policy was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,24 +44,28 @@ impl fmt::Display for NotRegistered {
 impl std::error::Error for NotRegistered {}
 
 impl<Row: Named> Registry<Row> {
-    pub(crate) const fn new() -> Self {
-        Self(RwLock::new(Vec::new()))
+    pub(crate) const fn new(built_in: &'static [Row]) -> Self {
+        Self {
+            built_in,
+            added: RwLock::new(Vec::new()),
+        }
     }
 
-    /// Adds `row` to what `built_in` has.
-    pub(crate) fn add(
-        &self,
-        built_in: &'static [Row],
-        row: &'static Row,
-    ) -> Result<(), NotRegistered> {
+    /// Adds a policy for all of this program, before the first file is read: that is when names
+    /// are looked up.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`] if the name is taken or is none.
+    pub fn register(&self, row: &'static Row) -> Result<(), NotRegistered> {
         let name = row.name();
         let allowed = |letter: u8| matches!(letter, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-');
         if name.is_empty() || !name.bytes().all(allowed) {
             return Err(NotRegistered::BadName(name));
         }
         // Looking and adding are one step, so that of two threads one is refused.
-        let mut added = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let mut all = built_in.iter().chain(added.iter().copied());
+        let mut added = self.added.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.built_in.iter().chain(added.iter().copied());
         if all.any(|other| other.name() == name) {
             return Err(NotRegistered::Taken(name));
         }
@@ -62,15 +73,18 @@ impl<Row: Named> Registry<Row> {
         Ok(())
     }
 
-    /// What `built_in` has, and then what was added.
-    pub(crate) fn all(&self, built_in: &'static [Row]) -> Vec<&'static Row> {
-        let added = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        built_in.iter().chain(added.iter().copied()).collect()
+    /// Every policy of the table.
+    #[must_use]
+    pub fn all(&self) -> Vec<&'static Row> {
+        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
+        self.built_in.iter().chain(added.iter().copied()).collect()
     }
 
-    pub(crate) fn find(&self, built_in: &'static [Row], name: &str) -> Option<&'static Row> {
-        let added = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all = built_in.iter().chain(added.iter().copied());
+    /// The policy called `name`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&'static Row> {
+        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.built_in.iter().chain(added.iter().copied());
         all.find(|row| row.name() == name)
     }
 }
@@ -93,10 +107,10 @@ mod tests {
     #[test]
     fn a_policy_that_was_added_is_found_and_listed_behind_the_others() {
         static THREE: Row = Row("three");
-        let registry = Registry::new();
-        registry.add(BUILT_IN, &THREE).unwrap();
-        assert!(registry.find(BUILT_IN, "three").is_some());
-        let names: Vec<&str> = registry.all(BUILT_IN).into_iter().map(Row::name).collect();
+        let registry = Registry::new(BUILT_IN);
+        registry.register(&THREE).unwrap();
+        assert!(registry.find("three").is_some());
+        let names: Vec<&str> = registry.all().into_iter().map(Row::name).collect();
         assert_eq!(names, ["one", "two", "three"]);
     }
 
@@ -105,21 +119,15 @@ mod tests {
         static TWO: Row = Row("two");
         static OTHER: Row = Row("other");
         static BAD: [Row; 4] = [Row(""), Row("drr/mine"), Row("My"), Row("a b")];
-        let registry = Registry::new();
+        let registry = Registry::new(BUILT_IN);
+        assert_eq!(registry.register(&TWO), Err(NotRegistered::Taken("two")));
+        registry.register(&OTHER).unwrap();
         assert_eq!(
-            registry.add(BUILT_IN, &TWO),
-            Err(NotRegistered::Taken("two"))
-        );
-        registry.add(BUILT_IN, &OTHER).unwrap();
-        assert_eq!(
-            registry.add(BUILT_IN, &OTHER),
+            registry.register(&OTHER),
             Err(NotRegistered::Taken("other"))
         );
         for row in &BAD {
-            assert_eq!(
-                registry.add(BUILT_IN, row),
-                Err(NotRegistered::BadName(row.0))
-            );
+            assert_eq!(registry.register(row), Err(NotRegistered::BadName(row.0)));
         }
     }
 }

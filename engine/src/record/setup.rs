@@ -125,8 +125,9 @@ impl Setup {
             kind,
             name: name.to_owned(),
         };
-        let discipline = |kind, name: &str| sched::find(name).ok_or_else(|| bad(kind, name));
-        let seed_rule = choke::find(&self.seed_rule);
+        let discipline =
+            |kind, name: &str| sched::DISCIPLINES.find(name).ok_or_else(|| bad(kind, name));
+        let seed_rule = choke::CHOKERS.find(&self.seed_rule);
         Ok(Config {
             uplink: Settings {
                 outer: discipline("outer discipline", &self.outer)?,
@@ -138,9 +139,13 @@ impl Setup {
                 adapt: self.adapt,
                 quantum: self.quantum,
             },
-            unchoke: choke::find(&self.unchoke).ok_or_else(|| bad("choker", &self.unchoke))?,
+            unchoke: choke::CHOKERS
+                .find(&self.unchoke)
+                .ok_or_else(|| bad("choker", &self.unchoke))?,
             seed_rule: seed_rule.ok_or_else(|| bad("seed rule", &self.seed_rule))?,
-            picker: pick::find(&self.picker).ok_or_else(|| bad("picker", &self.picker))?,
+            picker: pick::PICKERS
+                .find(&self.picker)
+                .ok_or_else(|| bad("picker", &self.picker))?,
             slots: self.slots,
             rechoke: self.rechoke,
             pipeline: self.pipeline,

@@ -108,7 +108,7 @@ fn order(discipline: &str) -> Order {
         "srpt" => Order::Remaining,
         "las" => Order::Attained,
         "fifo" => Order::Age,
-        other => match sched::find(other).map(|row| row.claim) {
+        other => match sched::DISCIPLINES.find(other).map(|row| row.claim) {
             Some(Claim::Turns) => Order::Turns,
             Some(Claim::Banded(_)) => Order::Bands,
             _ => Order::Weights,

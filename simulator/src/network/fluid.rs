@@ -16,7 +16,7 @@
 //! Refuses:   transmissions larger than [`BYTES_MAX`].
 
 mod class;
-mod indexed_heap;
+mod due;
 mod laws;
 mod levels;
 #[cfg(test)]

@@ -54,13 +54,17 @@ pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
     };
     let seed_rule = match peer.behaviour {
         Behaviour::Compliant => choke::find_seed_rule(&policy.seed_rule),
-        Behaviour::FreeRider => choke::find("refuse"),
+        Behaviour::FreeRider => choke::CHOKERS.find("refuse"),
     };
     let config = Config {
         uplink: uplink(setup, row, policy),
-        unchoke: choke::find(unchoke).expect("the lab checks the names of policies"),
+        unchoke: choke::CHOKERS
+            .find(unchoke)
+            .expect("the lab checks the names of policies"),
         seed_rule: seed_rule.expect("the lab checks the names of policies"),
-        picker: pick::find(&policy.picker).expect("the lab checks the names of policies"),
+        picker: pick::PICKERS
+            .find(&policy.picker)
+            .expect("the lab checks the names of policies"),
         slots: policy.slots as usize,
         rechoke: policy.rechoke,
         pipeline: policy.pipeline,
@@ -93,8 +97,12 @@ fn uplink(setup: &Setup, row: u32, policy: &PolicySetup) -> Settings {
         NetworkModel::Fluid => (ByteCount::MAX, largest),
     };
     Settings {
-        outer: sched::find(outer).expect("the lab checks the names of policies"),
-        inner: sched::find(inner).expect("the lab checks the names of policies"),
+        outer: sched::DISCIPLINES
+            .find(outer)
+            .expect("the lab checks the names of policies"),
+        inner: sched::DISCIPLINES
+            .find(inner)
+            .expect("the lab checks the names of policies"),
         share: match policy.share.as_str() {
             "group" => Share::Group,
             "transfer" => Share::Transfer,

@@ -6,7 +6,7 @@
 use std::fmt::Debug;
 
 use crate::id::PeerId;
-use crate::registry::{Named, NotRegistered, Registry};
+use crate::registry::{Named, Registry};
 use crate::rng::Rng;
 use crate::units::ByteCount;
 
@@ -141,7 +141,8 @@ pub static SEED_RULES: &[(&str, &str)] = &[
     ("give-to-get", "give-to-get"),
 ];
 
-static ADDED: Registry<Row> = Registry::new();
+/// Every choker by name: those of this crate, and those that a program adds.
+pub static CHOKERS: Registry<Row> = Registry::new(ALL);
 
 impl Named for Row {
     fn name(&self) -> &'static str {
@@ -149,33 +150,11 @@ impl Named for Row {
     }
 }
 
-/// Adds a choker to those of this crate, for all of this program, before the first file is read:
-/// that is when names are looked up.
-///
-/// # Errors
-///
-/// [`NotRegistered`] if the name is taken or is none.
-pub fn register(row: &'static Row) -> Result<(), NotRegistered> {
-    ADDED.add(ALL, row)
-}
-
-/// Every choker: those of this crate, and then those that were added.
-#[must_use]
-pub fn all() -> Vec<&'static Row> {
-    ADDED.all(ALL)
-}
-
-/// The choker called `name`.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Row> {
-    ADDED.find(ALL, name)
-}
-
 /// The choker that is the seed rule of that name.
 #[must_use]
 pub fn find_seed_rule(name: &str) -> Option<&'static Row> {
     let (_, choker) = SEED_RULES.iter().find(|(rule, _)| *rule == name)?;
-    find(choker)
+    CHOKERS.find(choker)
 }
 
 /// Who gets a slot that became free between two rounds: the longest wait, then the least id.

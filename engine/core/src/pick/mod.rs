@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 use crate::bitfield::Bitfield;
 use crate::id::ChunkIndex;
-use crate::registry::{Named, NotRegistered, Registry};
+use crate::registry::{Named, Registry};
 use crate::rng::Rng;
 
 mod random;
@@ -69,34 +69,13 @@ pub static ALL: &[Row] = &[
     },
 ];
 
-static ADDED: Registry<Row> = Registry::new();
+/// Every picker by name: those of this crate, and those that a program adds.
+pub static PICKERS: Registry<Row> = Registry::new(ALL);
 
 impl Named for Row {
     fn name(&self) -> &'static str {
         self.name
     }
-}
-
-/// Adds a picker to those of this crate, for all of this program, before the first file is read:
-/// that is when names are looked up.
-///
-/// # Errors
-///
-/// [`NotRegistered`] if the name is taken or is none.
-pub fn register(row: &'static Row) -> Result<(), NotRegistered> {
-    ADDED.add(ALL, row)
-}
-
-/// Every picker: those of this crate, and then those that were added.
-#[must_use]
-pub fn all() -> Vec<&'static Row> {
-    ADDED.all(ALL)
-}
-
-/// The picker called `name`.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Row> {
-    ADDED.find(ALL, name)
 }
 
 impl<'a> Choices<'a> {

@@ -23,71 +23,27 @@
 //!            by a limit keeps its turn, and one that it misses, for when it comes back: one Q more
 //!            between it and another flow.
 
-use crate::id::FlowId;
+use crate::sched::Params;
 use crate::sched::book::Price;
 use crate::sched::rounds::Rounds;
-use crate::sched::{Discipline, Params, Ticket};
-use crate::time::Time;
 
-/// Deficit round robin by weight.
-#[derive(Debug)]
-pub struct Drr(Rounds);
-
-impl Drr {
-    /// An empty ring, with a quantum as `params` say.
-    #[must_use]
-    pub fn new(params: &Params) -> Self {
-        Self(Rounds::new(
-            Price::Bytes(params.quantum),
-            params.largest,
-            false,
-        ))
-    }
-}
-
-impl Discipline for Drr {
-    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
-        self.0.enqueue(ticket);
-    }
-
-    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
-        self.0.dequeue()
-    }
-
-    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.0.take(flow)
-    }
-
-    fn sent(&mut self, _flow: FlowId) {
-        self.0.sent();
-    }
-
-    fn purge(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-    }
-
-    fn hold(&mut self, flow: FlowId) {
-        self.0.hold(flow);
-    }
-
-    fn retire(&mut self, flow: FlowId) {
-        self.0.retire(flow);
-    }
-
-    fn ready_at(&self, now: Time) -> Option<Time> {
-        (self.0.backlog() > 0).then_some(now)
-    }
+/// Deficit round robin by weight: an empty ring, with a quantum as `params` say.
+pub(super) fn drr(params: &Params) -> Rounds {
+    Rounds::new(Price::Bytes(params.quantum), params.largest, false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::FlowId;
+    use crate::sched::{Discipline as _, Ticket};
+    use crate::time::Time;
     use crate::units::{ByteCount, Weight};
 
     const BLOCK: ByteCount = ByteCount::new(1_000);
 
-    fn drr(quantum: Option<u64>) -> Drr {
-        Drr::new(&Params {
+    fn drr(quantum: Option<u64>) -> Rounds {
+        super::drr(&Params {
             largest: BLOCK,
             quantum: quantum.map(ByteCount::new),
         })
@@ -98,7 +54,7 @@ mod tests {
         Ticket::new(FlowId(flow), weight, ByteCount::new(len))
     }
 
-    fn order(drr: &mut Drr) -> Vec<u32> {
+    fn order(drr: &mut Rounds) -> Vec<u32> {
         let served = std::iter::from_fn(|| drr.dequeue(Time::ZERO));
         served.map(|ticket| ticket.flow.0).collect()
     }

@@ -8,32 +8,12 @@
 //! Drawbacks: who asks most gets most; a large request delays all that came after it.
 //! Departs:   nothing. There is no state beyond the queues, so a purge leaves no trace.
 
-use crate::id::FlowId;
-use crate::sched::ranked::{Rank, Ranked};
-use crate::sched::{Discipline, Ticket};
-use crate::time::Time;
-
-/// The oldest request first.
-#[derive(Debug)]
-pub struct Fifo(Ranked<Age>);
-
-impl Fifo {
-    /// An empty queue.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Ranked::new(Age))
-    }
-}
-
-impl Default for Fifo {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+use crate::sched::Ticket;
+use crate::sched::ranked::Rank;
 
 /// Ranks by the number of the request.
 #[derive(Debug)]
-struct Age;
+pub(super) struct Age;
 
 impl Rank for Age {
     type Key = u64;
@@ -41,39 +21,15 @@ impl Rank for Age {
     fn key(&mut self, head: &Ticket, _joins: bool) -> u64 {
         head.arrival
     }
-
-    fn charge(&mut self, _served: &Ticket, _in_turn: bool) {}
-}
-
-impl Discipline for Fifo {
-    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
-        self.0.enqueue(ticket);
-    }
-
-    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
-        self.0.dequeue()
-    }
-
-    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.0.take(flow)
-    }
-
-    fn purge(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-    }
-
-    fn retire(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-    }
-
-    fn ready_at(&self, now: Time) -> Option<Time> {
-        (!self.0.is_empty()).then_some(now)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::FlowId;
+    use crate::sched::Discipline as _;
+    use crate::sched::ranked::Ranked;
+    use crate::time::Time;
     use crate::units::{ByteCount, Weight};
 
     // Request 1 has four blocks, two of them enqueued; request 2 of another flow follows. What
@@ -84,7 +40,7 @@ mod tests {
             arrival,
             ..Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(10))
         };
-        let mut fifo = Fifo::new();
+        let mut fifo = Ranked::new(Age);
         for (flow, arrival) in [(0, 1), (0, 1), (1, 2)] {
             fifo.enqueue(ticket(flow, arrival), Time::ZERO);
         }

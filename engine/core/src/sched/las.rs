@@ -12,39 +12,12 @@
 //!            somebody else gives the account with it.
 
 use crate::id::FlowId;
-use crate::sched::ranked::{Rank, Ranked};
-use crate::sched::{Discipline, Ticket};
-use crate::time::Time;
-
-/// The flow that has had least first.
-#[derive(Debug)]
-pub struct Las(Ranked<Attained>);
-
-impl Las {
-    /// An empty queue.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Ranked::new(Attained::default()))
-    }
-}
-
-impl Default for Las {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+use crate::sched::Ticket;
+use crate::sched::ranked::Rank;
 
 /// Ranks by bytes served so far.
 #[derive(Debug, Default)]
-struct Attained(Vec<u64>);
-
-impl Attained {
-    fn forget(&mut self, flow: FlowId) {
-        if let Some(account) = self.0.get_mut(flow.index()) {
-            *account = 0;
-        }
-    }
-}
+pub(super) struct Attained(Vec<u64>);
 
 impl Rank for Attained {
     type Key = u64;
@@ -60,46 +33,28 @@ impl Rank for Attained {
         }
         self.0[index] = self.0[index].saturating_add(served.len.get());
     }
-}
 
-impl Discipline for Las {
-    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
-        self.0.enqueue(ticket);
-    }
-
-    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
-        self.0.dequeue()
-    }
-
-    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.0.take(flow)
-    }
-
-    fn purge(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-    }
-
-    fn retire(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-        self.0.rank_mut().forget(flow);
-    }
-
-    fn ready_at(&self, now: Time) -> Option<Time> {
-        (!self.0.is_empty()).then_some(now)
+    fn forget(&mut self, flow: FlowId) {
+        if let Some(account) = self.0.get_mut(flow.index()) {
+            *account = 0;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sched::Discipline as _;
+    use crate::sched::ranked::Ranked;
+    use crate::time::Time;
     use crate::units::{ByteCount, Weight};
 
-    fn serve(las: &mut Las, blocks: usize) -> Vec<u32> {
+    fn serve(las: &mut Ranked<Attained>, blocks: usize) -> Vec<u32> {
         let served = std::iter::from_fn(|| las.dequeue(Time::ZERO));
         served.take(blocks).map(|ticket| ticket.flow.0).collect()
     }
 
-    fn enqueue(las: &mut Las, flow: u32, blocks: usize) {
+    fn enqueue(las: &mut Ranked<Attained>, flow: u32, blocks: usize) {
         for _ in 0..blocks {
             let ticket = Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(10));
             las.enqueue(ticket, Time::ZERO);
@@ -108,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_newcomer_is_served_until_it_is_level_and_then_takes_turns() {
-        let mut las = Las::new();
+        let mut las = Ranked::new(Attained::default());
         enqueue(&mut las, 0, 6);
         assert_eq!(serve(&mut las, 3), [0, 0, 0]);
         enqueue(&mut las, 1, 5);
@@ -119,7 +74,7 @@ mod tests {
     /// is served before one that has had a block.
     #[test]
     fn a_number_that_comes_back_starts_a_new_account() {
-        let mut las = Las::new();
+        let mut las = Ranked::new(Attained::default());
         let ticket = |flow| Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(10));
         for flow in [0, 1] {
             las.enqueue(ticket(flow), Time::ZERO);
@@ -136,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_purge_does_not_make_a_flow_new() {
-        let mut las = Las::new();
+        let mut las = Ranked::new(Attained::default());
         enqueue(&mut las, 0, 3);
         serve(&mut las, 2);
         las.purge(FlowId(0));

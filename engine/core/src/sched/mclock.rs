@@ -22,11 +22,9 @@
 //!            for over a second are not caught up with beyond that second: on a link that has
 //!            become too slow for them they share it in proportion.
 
-use std::cmp::Reverse;
-
 use crate::id::FlowId;
+use crate::indexed_heap::IndexedHeap;
 use crate::sched::queues::Queues;
-use crate::sched::ranked::{FlowHash, FlowQueue};
 use crate::sched::tag::{Tag, cost, later};
 use crate::sched::{Discipline, Params, Ticket};
 use crate::time::{Span, Time};
@@ -44,15 +42,15 @@ type Instant = u128;
 
 /// Reservation, limit and weight.
 #[derive(Debug)]
-pub struct Mclock {
+pub(super) struct Mclock {
     queues: Queues<()>,
     flows: Vec<Standing>,
     /// Backlogged flows with a floor, by the instant at which it is due.
-    due: FlowQueue<Reverse<(Instant, u64)>>,
+    due: IndexedHeap<(Instant, u64)>,
     /// Backlogged flows below their caps, by start tag.
-    sharing: FlowQueue<Reverse<(Tag, u64)>>,
+    sharing: IndexedHeap<(Tag, u64)>,
     /// Backlogged flows at their caps, by the instant at which they fall below.
-    capped: FlowQueue<Reverse<(Instant, u64)>>,
+    capped: IndexedHeap<(Instant, u64)>,
     /// The least start tag among those that shared when last somebody was served.
     clock: Tag,
     /// The largest finish tag of a block that was served.
@@ -87,14 +85,13 @@ enum Account {
 
 impl Mclock {
     /// An empty queue for blocks of at most what `params` say.
-    #[must_use]
-    pub fn new(params: &Params) -> Self {
+    pub(super) fn new(params: &Params) -> Self {
         Self {
             queues: Queues::new(),
             flows: Vec::new(),
-            due: FlowQueue::with_hasher(FlowHash),
-            sharing: FlowQueue::with_hasher(FlowHash),
-            capped: FlowQueue::with_hasher(FlowHash),
+            due: IndexedHeap::default(),
+            sharing: IndexedHeap::default(),
+            capped: IndexedHeap::default(),
             clock: 0,
             latest: 0,
             on_link: 0,
@@ -111,31 +108,34 @@ impl Mclock {
         self.seq += 1;
         let standing = &mut self.flows[flow.index()];
         if head.floor.get() > 0 {
-            self.due.push(flow, Reverse((standing.floor, seq)));
+            self.due.set(flow.0, (standing.floor, seq));
         } else {
-            self.due.remove(&flow);
+            self.due.remove(flow.0);
         }
         if head.cap.get() > 0 && standing.cap > instant(now) {
-            self.sharing.remove(&flow);
-            self.capped.push(flow, Reverse((standing.cap, seq)));
+            self.sharing.remove(flow.0);
+            self.capped.set(flow.0, (standing.cap, seq));
         } else {
-            if self.sharing.get_priority(&flow).is_none() {
+            if !self.sharing.contains(flow.0) {
                 standing.share = standing.share.max(self.clock);
             }
-            self.capped.remove(&flow);
-            self.sharing.push(flow, Reverse((standing.share, seq)));
+            self.capped.remove(flow.0);
+            self.sharing.set(flow.0, (standing.share, seq));
         }
     }
 
     /// Lets flows share again that have fallen below their caps.
     fn admit(&mut self, now: Time) {
-        while let Some((&flow, &Reverse((from, _)))) = self.capped.peek()
+        while let Some(((from, _), flow)) = self.capped.first()
             && from <= instant(now)
         {
-            let &(head, ()) = self.queues.head(flow).expect("a capped flow is backlogged");
+            let &(head, ()) = self
+                .queues
+                .head(FlowId(flow))
+                .expect("a capped flow is backlogged");
             self.place(head, now);
         }
-        if let Some((_, &Reverse((least, _)))) = self.sharing.peek() {
+        if let Some(((least, _), _)) = self.sharing.first() {
             self.clock = self.clock.max(least);
         }
     }
@@ -170,9 +170,9 @@ impl Mclock {
     }
 
     fn leave(&mut self, flow: FlowId) {
-        self.due.remove(&flow);
-        self.sharing.remove(&flow);
-        self.capped.remove(&flow);
+        self.due.remove(flow.0);
+        self.sharing.remove(flow.0);
+        self.capped.remove(flow.0);
     }
 
     /// Ends the busy period if nothing is queued and nothing on the link.
@@ -201,17 +201,17 @@ impl Discipline for Mclock {
 
     fn dequeue(&mut self, now: Time) -> Option<Ticket> {
         self.admit(now);
-        if let Some((&flow, &Reverse((due, _)))) = self.due.peek()
+        if let Some(((due, _), flow)) = self.due.first()
             && due <= self.floor_clock(now)
         {
             // Nobody is further behind than this one. To clip each flow's own lag instead would
             // make all of them level, and serve them alike instead of in proportion.
             let behind = self.floor_clock(now) - due;
             self.lost += behind.saturating_sub(span(CATCH_UP));
-            return self.serve(flow, Account::Floor, now);
+            return self.serve(FlowId(flow), Account::Floor, now);
         }
-        let (&flow, _) = self.sharing.peek()?;
-        self.serve(flow, Account::Share, now)
+        let (_, flow) = self.sharing.first()?;
+        self.serve(FlowId(flow), Account::Share, now)
     }
 
     fn take(&mut self, flow: FlowId, now: Time) -> Option<Ticket> {
@@ -241,9 +241,8 @@ impl Discipline for Mclock {
         if !self.sharing.is_empty() {
             return Some(now);
         }
-        let due = self.due.peek();
-        let due = due.map(|(_, &Reverse((due, _)))| due + self.lost);
-        let below = self.capped.peek().map(|(_, &Reverse((from, _)))| from);
+        let due = self.due.first().map(|((due, _), _)| due + self.lost);
+        let below = self.capped.first().map(|((from, _), _)| from);
         let first = due.into_iter().chain(below).min()?;
         Some(now.max(first_nanosecond(first)))
     }

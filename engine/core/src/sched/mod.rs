@@ -5,34 +5,36 @@
 
 mod book;
 mod bounds;
-pub mod drr;
-pub mod fifo;
+mod drr;
+mod fifo;
 #[cfg(test)]
 mod gps;
 mod heap;
-pub mod las;
+mod las;
 #[cfg(test)]
 mod laws;
-pub mod mclock;
+mod mclock;
 pub mod oracle;
 mod queues;
 mod ranked;
 #[cfg(test)]
 mod references;
 mod ring;
-pub mod round_robin;
+mod round_robin;
 mod rounds;
-pub mod sfq;
-pub mod sparse_drr;
-pub mod srpt;
-pub mod strict;
+mod sfq;
+mod sparse_drr;
+mod srpt;
+mod strict;
 mod tag;
-pub mod wf2q_plus;
+mod wf2q_plus;
 
 use std::fmt::Debug;
 
+use ranked::Ranked;
+
 use crate::id::FlowId;
-use crate::registry::{Named, NotRegistered, Registry};
+use crate::registry::{Named, Registry};
 use crate::time::Time;
 use crate::units::{ByteCount, Rate, Weight};
 
@@ -204,7 +206,7 @@ pub static ALL: &[Row] = &[
         source: "the order of a plain socket",
         claim: Claim::None,
         delay: Delay::None,
-        make: |_| Box::new(fifo::Fifo::new()),
+        make: |_| Box::new(Ranked::new(fifo::Age)),
     },
     Row {
         name: "round-robin",
@@ -212,7 +214,7 @@ pub static ALL: &[Row] = &[
         source: "Nagle, On Packet Switches with Infinite Storage, 1987",
         claim: Claim::Turns,
         delay: Delay::Turns,
-        make: |_| Box::new(round_robin::RoundRobin::new()),
+        make: |_| Box::new(round_robin::round_robin()),
     },
     Row {
         name: "drr",
@@ -220,7 +222,7 @@ pub static ALL: &[Row] = &[
         source: "Shreedhar and Varghese, Efficient Fair Queuing Using Deficit Round Robin, 1995",
         claim: Claim::Weighted(bounds::deficit),
         delay: Delay::Weighted(bounds::deficit_delay),
-        make: |params| Box::new(drr::Drr::new(params)),
+        make: |params| Box::new(drr::drr(params)),
     },
     Row {
         name: "sparse-drr",
@@ -228,7 +230,7 @@ pub static ALL: &[Row] = &[
         source: "MacGregor and Shi, DRR++, 2000; RFC 8290",
         claim: Claim::Weighted(bounds::sparse_deficit),
         delay: Delay::Weighted(bounds::sparse_deficit_delay),
-        make: |params| Box::new(sparse_drr::SparseDrr::new(params)),
+        make: |params| Box::new(sparse_drr::sparse_drr(params)),
     },
     Row {
         name: "sfq",
@@ -252,7 +254,7 @@ pub static ALL: &[Row] = &[
         source: "the prio queueing discipline of Linux",
         claim: Claim::Banded(bounds::start_time),
         delay: Delay::Banded(bounds::start_time_delay),
-        make: |_| Box::new(strict::Strict::new()),
+        make: |_| Box::new(Ranked::new(strict::Bands::default())),
     },
     Row {
         name: "srpt",
@@ -260,7 +262,7 @@ pub static ALL: &[Row] = &[
         source: "Schrage, A Proof of the Optimality of the SRPT Discipline, 1968",
         claim: Claim::None,
         delay: Delay::None,
-        make: |_| Box::new(srpt::Srpt::new()),
+        make: |_| Box::new(Ranked::new(srpt::Remaining)),
     },
     Row {
         name: "las",
@@ -268,7 +270,7 @@ pub static ALL: &[Row] = &[
         source: "Kleinrock, Queueing Systems, Volume 2, 1976",
         claim: Claim::None,
         delay: Delay::None,
-        make: |_| Box::new(las::Las::new()),
+        make: |_| Box::new(Ranked::new(las::Attained::default())),
     },
     Row {
         name: "mclock",
@@ -280,32 +282,11 @@ pub static ALL: &[Row] = &[
     },
 ];
 
-static ADDED: Registry<Row> = Registry::new();
+/// Every discipline by name: those of this crate, and those that a program adds.
+pub static DISCIPLINES: Registry<Row> = Registry::new(ALL);
 
 impl Named for Row {
     fn name(&self) -> &'static str {
         self.name
     }
-}
-
-/// Adds a discipline to those of this crate, for all of this program, before a file is read: that
-/// is when names are looked up.
-///
-/// # Errors
-///
-/// [`NotRegistered`] if the name is taken or is none.
-pub fn register(row: &'static Row) -> Result<(), NotRegistered> {
-    ADDED.add(ALL, row)
-}
-
-/// Every discipline: those of this crate, and then those that were added.
-#[must_use]
-pub fn all() -> Vec<&'static Row> {
-    ADDED.all(ALL)
-}
-
-/// The discipline called `name`.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Row> {
-    ADDED.find(ALL, name)
 }

@@ -5,15 +5,13 @@
 //! that was enqueued earlier is first. One entry per flow, so order within a flow is kept
 //! whatever the ranks say.
 
-use std::cmp::Reverse;
 use std::fmt::Debug;
-use std::hash::{BuildHasher, Hasher};
-
-use priority_queue::PriorityQueue;
 
 use crate::id::FlowId;
-use crate::sched::Ticket;
+use crate::indexed_heap::IndexedHeap;
 use crate::sched::queues::Queues;
+use crate::sched::{Discipline, Ticket};
+use crate::time::Time;
 
 /// What a discipline says about a block: the least key is first.
 pub(super) trait Rank: Debug + Send {
@@ -25,18 +23,24 @@ pub(super) trait Rank: Debug + Send {
     fn key(&mut self, head: &Ticket, joins: bool) -> Self::Key;
 
     /// A block was served, in its turn or out of it.
-    fn charge(&mut self, served: &Ticket, in_turn: bool);
-}
+    fn charge(&mut self, _served: &Ticket, _in_turn: bool) {}
 
-/// The queue of flows that several disciplines share.
-pub(super) type FlowQueue<P> = PriorityQueue<FlowId, P, FlowHash>;
+    /// A block has left the link.
+    fn sent(&mut self) {}
+
+    /// Nothing is queued, after a block has left the link or a flow was purged.
+    fn idle(&mut self) {}
+
+    /// A flow is gone for good: its number may come back as another flow's.
+    fn forget(&mut self, _flow: FlowId) {}
+}
 
 /// A discipline made of a rank.
 #[derive(Debug)]
 pub(super) struct Ranked<R: Rank> {
     rank: R,
     queues: Queues<u64>,
-    order: FlowQueue<Reverse<(R::Key, u64)>>,
+    order: IndexedHeap<(R::Key, u64)>,
     /// Number of the next block.
     seq: u64,
 }
@@ -46,41 +50,9 @@ impl<R: Rank> Ranked<R> {
         Self {
             rank,
             queues: Queues::new(),
-            order: FlowQueue::with_hasher(FlowHash),
+            order: IndexedHeap::default(),
             seq: 0,
         }
-    }
-
-    pub(super) fn enqueue(&mut self, ticket: Ticket) {
-        let seq = self.seq;
-        self.seq += 1;
-        if self.queues.push(ticket, seq) {
-            let key = self.rank.key(&ticket, true);
-            self.order.push(ticket.flow, Reverse((key, seq)));
-        }
-    }
-
-    pub(super) fn dequeue(&mut self) -> Option<Ticket> {
-        let (&flow, _) = self.order.peek()?;
-        self.serve(flow, true)
-    }
-
-    pub(super) fn take(&mut self, flow: FlowId) -> Option<Ticket> {
-        self.serve(flow, false)
-    }
-
-    pub(super) fn purge(&mut self, flow: FlowId) {
-        if self.queues.clear(flow) {
-            self.order.remove(&flow);
-        }
-    }
-
-    pub(super) const fn rank_mut(&mut self) -> &mut R {
-        &mut self.rank
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.queues.len() == 0
     }
 
     fn serve(&mut self, flow: FlowId, in_turn: bool) -> Option<Ticket> {
@@ -88,60 +60,57 @@ impl<R: Rank> Ranked<R> {
         self.rank.charge(&served, in_turn);
         if let Some((head, seq)) = self.queues.head(flow) {
             let key = self.rank.key(head, false);
-            self.order.change_priority(&flow, Reverse((key, *seq)));
+            self.order.set(flow.0, (key, *seq));
         } else {
-            self.order.remove(&flow);
+            self.order.remove(flow.0);
         }
         Some(served)
     }
-}
 
-/// Hashes a flow's number, and always the same way, so that runs repeat.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct FlowHash;
-
-/// The hash of one number.
-#[derive(Debug)]
-pub(super) struct FlowHasher(u64);
-
-impl BuildHasher for FlowHash {
-    type Hasher = FlowHasher;
-
-    fn build_hasher(&self) -> FlowHasher {
-        FlowHasher(0)
+    fn look_whether_idle(&mut self) {
+        if self.queues.len() == 0 {
+            self.rank.idle();
+        }
     }
 }
 
-impl Hasher for FlowHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u32(u32::from(byte));
+impl<R: Rank> Discipline for Ranked<R> {
+    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
+        let seq = self.seq;
+        self.seq += 1;
+        if self.queues.push(ticket, seq) {
+            let key = self.rank.key(&ticket, true);
+            self.order.set(ticket.flow.0, (key, seq));
         }
     }
 
-    fn write_u32(&mut self, number: u32) {
-        // Fibonacci hashing: 2^64 over the golden ratio. The table reads both ends of the
-        // hash, and only the upper end of the product is mixed, hence the fold.
-        let mixed = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 32);
+    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
+        let (_, flow) = self.order.first()?;
+        self.serve(FlowId(flow), true)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
+        self.serve(flow, false)
+    }
 
-    #[test]
-    fn flows_hash_alike_in_every_run_and_apart_from_each_other() {
-        let hash = |flow| FlowHash.hash_one(FlowId(flow));
-        assert_eq!(hash(1), hash(1));
-        let mut hashes: Vec<_> = (0..1_000).map(hash).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        assert_eq!(hashes.len(), 1_000);
+    fn sent(&mut self, _flow: FlowId) {
+        self.rank.sent();
+        self.look_whether_idle();
+    }
+
+    fn purge(&mut self, flow: FlowId) {
+        if self.queues.clear(flow) {
+            self.order.remove(flow.0);
+        }
+        self.look_whether_idle();
+    }
+
+    fn retire(&mut self, flow: FlowId) {
+        self.purge(flow);
+        self.rank.forget(flow);
+    }
+
+    fn ready_at(&self, now: Time) -> Option<Time> {
+        (self.queues.len() > 0).then_some(now)
     }
 }

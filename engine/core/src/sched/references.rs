@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use crate::id::FlowId;
 use crate::sched::oracle::{byte_fairness, golden_order, max_delay};
 use crate::sched::tag::{Tag, advance, cost};
-use crate::sched::{Claim, Delay, Discipline, Row, Ticket, bounds, find};
+use crate::sched::{Claim, DISCIPLINES, Delay, Discipline, Row, Ticket, bounds};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};
 
@@ -201,7 +201,7 @@ fn delays_keep_to_the_published_bounds() {
 // one least with a fluid clock or WF²Q+.
 #[test]
 fn self_clocking_delays_a_light_flow_most() {
-    let start_time = max_delay(find("sfq").unwrap(), 1).max;
+    let start_time = max_delay(DISCIPLINES.find("sfq").unwrap(), 1).max;
     assert!(max_delay(&SCFQ, 1).max > start_time + Span::from_millis(300));
     assert!(max_delay(&WFQ, 8).max < Span::from_millis(100));
 }

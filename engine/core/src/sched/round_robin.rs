@@ -11,74 +11,27 @@
 //!            weights, so a flow that is owed more than an equal share falls behind for ever.
 //! Departs:   a block served out of turn costs its flow one turn.
 
-use crate::id::FlowId;
 use crate::sched::book::Price;
 use crate::sched::rounds::Rounds;
-use crate::sched::{Discipline, Ticket};
-use crate::time::Time;
 use crate::units::ByteCount;
 
-/// One block of each flow in turn.
-#[derive(Debug)]
-pub struct RoundRobin(Rounds);
-
-impl RoundRobin {
-    /// An empty ring.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Rounds::new(Price::Turns, ByteCount::ZERO, false))
-    }
-}
-
-impl Default for RoundRobin {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Discipline for RoundRobin {
-    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
-        self.0.enqueue(ticket);
-    }
-
-    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
-        self.0.dequeue()
-    }
-
-    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.0.take(flow)
-    }
-
-    fn sent(&mut self, _flow: FlowId) {
-        self.0.sent();
-    }
-
-    fn purge(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-    }
-
-    fn hold(&mut self, flow: FlowId) {
-        self.0.hold(flow);
-    }
-
-    fn retire(&mut self, flow: FlowId) {
-        self.0.retire(flow);
-    }
-
-    fn ready_at(&self, now: Time) -> Option<Time> {
-        (self.0.backlog() > 0).then_some(now)
-    }
+/// One block of each flow in turn: an empty ring.
+pub(super) fn round_robin() -> Rounds {
+    Rounds::new(Price::Turns, ByteCount::ZERO, false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::FlowId;
+    use crate::sched::{Discipline as _, Ticket};
+    use crate::time::Time;
     use crate::units::Weight;
 
     #[test]
     fn a_block_out_of_turn_is_one_turn_less() {
         let ticket = |flow| Ticket::new(FlowId(flow), Weight::whole(9), ByteCount::new(5));
-        let mut turns = RoundRobin::new();
+        let mut turns = round_robin();
         for flow in [0, 1, 2, 0, 1, 2, 0] {
             turns.enqueue(ticket(flow), Time::ZERO);
         }

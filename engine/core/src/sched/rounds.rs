@@ -11,9 +11,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::id::FlowId;
-use crate::sched::Ticket;
 use crate::sched::book::{Book, Price};
 use crate::sched::ring::Ring;
+use crate::sched::{Discipline, Ticket};
+use crate::time::Time;
 use crate::units::ByteCount;
 
 /// Flows that take turns.
@@ -59,30 +60,6 @@ impl Rounds {
         }
     }
 
-    pub(super) const fn backlog(&self) -> usize {
-        self.book.backlog()
-    }
-
-    pub(super) fn enqueue(&mut self, ticket: Ticket) {
-        let flow = ticket.flow;
-        let was_idle = self.book.backlog() == 0;
-        let joins = self.book.enqueue(ticket);
-        if self.book.let_go(flow) {
-            self.come_back(flow, joins);
-        } else if joins && self.new_first {
-            self.ahead.push_back(Ahead {
-                flow,
-                is_credited: false,
-                is_in_ring: false,
-            });
-        } else if joins {
-            self.ring.append(flow);
-        }
-        if was_idle && self.new_first {
-            self.book.begin_round();
-        }
-    }
-
     /// The flow whose limit let it go uses what it has kept before others have their turns.
     fn come_back(&mut self, flow: FlowId, joins: bool) {
         let is_in_ring = self.ring.contains(flow);
@@ -94,28 +71,6 @@ impl Rounds {
                 is_credited: true,
                 is_in_ring,
             });
-        }
-    }
-
-    /// Serves the flow whose turn it is while its credit covers its head, then the next.
-    pub(super) fn dequeue(&mut self) -> Option<Ticket> {
-        if self.book.backlog() == 0 {
-            return None;
-        }
-        if let Some(ticket) = self.dequeue_ahead() {
-            self.fruitful = true;
-            return Some(ticket);
-        }
-        loop {
-            let flow = self.ring.first()?;
-            if !self.visiting && !self.visit(flow) {
-                continue;
-            }
-            if let Some(ticket) = self.book.serve(flow) {
-                self.fruitful = true;
-                return Some(ticket);
-            }
-            self.pass(flow);
         }
     }
 
@@ -132,39 +87,6 @@ impl Rounds {
             self.pass_ahead();
         }
         None
-    }
-
-    /// The head of `flow` out of turn.
-    pub(super) fn take(&mut self, flow: FlowId) -> Option<Ticket> {
-        self.book.charge(flow)
-    }
-
-    /// A block has left the link.
-    pub(super) fn sent(&mut self) {
-        self.book.sent();
-        let ahead = self.ahead.front().filter(|first| first.is_credited);
-        if ahead.is_some_and(|first| self.book.has_left(first.flow)) {
-            self.pass_ahead();
-        }
-        let visited = self.ring.first().filter(|_| self.visiting);
-        if let Some(flow) = visited.filter(|&flow| self.book.has_left(flow)) {
-            self.pass(flow);
-        }
-    }
-
-    /// A limit holds `flow` back.
-    pub(super) fn hold(&mut self, flow: FlowId) {
-        self.book.hold(flow);
-    }
-
-    /// Forgets what `flow` has queued.
-    pub(super) fn purge(&mut self, flow: FlowId) {
-        self.book.purge(flow);
-    }
-
-    /// Forgets `flow` for good, with what it owes.
-    pub(super) fn retire(&mut self, flow: FlowId) {
-        self.book.retire(flow);
     }
 
     /// Ends the turn of the first flow that is served before the ring.
@@ -216,6 +138,82 @@ impl Rounds {
     }
 }
 
+impl Discipline for Rounds {
+    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
+        let flow = ticket.flow;
+        let was_idle = self.book.backlog() == 0;
+        let joins = self.book.enqueue(ticket);
+        if self.book.let_go(flow) {
+            self.come_back(flow, joins);
+        } else if joins && self.new_first {
+            self.ahead.push_back(Ahead {
+                flow,
+                is_credited: false,
+                is_in_ring: false,
+            });
+        } else if joins {
+            self.ring.append(flow);
+        }
+        if was_idle && self.new_first {
+            self.book.begin_round();
+        }
+    }
+
+    /// Serves the flow whose turn it is while its credit covers its head, then the next.
+    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
+        if self.book.backlog() == 0 {
+            return None;
+        }
+        if let Some(ticket) = self.dequeue_ahead() {
+            self.fruitful = true;
+            return Some(ticket);
+        }
+        loop {
+            let flow = self.ring.first()?;
+            if !self.visiting && !self.visit(flow) {
+                continue;
+            }
+            if let Some(ticket) = self.book.serve(flow) {
+                self.fruitful = true;
+                return Some(ticket);
+            }
+            self.pass(flow);
+        }
+    }
+
+    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
+        self.book.charge(flow)
+    }
+
+    fn sent(&mut self, _flow: FlowId) {
+        self.book.sent();
+        let ahead = self.ahead.front().filter(|first| first.is_credited);
+        if ahead.is_some_and(|first| self.book.has_left(first.flow)) {
+            self.pass_ahead();
+        }
+        let visited = self.ring.first().filter(|_| self.visiting);
+        if let Some(flow) = visited.filter(|&flow| self.book.has_left(flow)) {
+            self.pass(flow);
+        }
+    }
+
+    fn hold(&mut self, flow: FlowId) {
+        self.book.hold(flow);
+    }
+
+    fn purge(&mut self, flow: FlowId) {
+        self.book.purge(flow);
+    }
+
+    fn retire(&mut self, flow: FlowId) {
+        self.book.retire(flow);
+    }
+
+    fn ready_at(&self, now: Time) -> Option<Time> {
+        (self.book.backlog() > 0).then_some(now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -242,16 +240,16 @@ mod tests {
         ) {
             let mut rounds = Rounds::new(Price::Bytes(None), BLOCK, new_first);
             for flow in (1..=others).chain(1..=others) {
-                rounds.enqueue(ticket(flow, 1));
+                rounds.enqueue(ticket(flow, 1), Time::ZERO);
             }
-            rounds.enqueue(ticket(0, weight));
-            rounds.enqueue(ticket(0, weight));
+            rounds.enqueue(ticket(0, weight), Time::ZERO);
+            rounds.enqueue(ticket(0, weight), Time::ZERO);
             let held = others + more;
             let (mut turns, mut waited, mut since) = (0, 0, None);
             for _ in 0..2_000 {
-                let served = rounds.dequeue().expect("all of them always wait");
-                rounds.enqueue(served);
-                rounds.sent();
+                let served = rounds.dequeue(Time::ZERO).expect("all of them always wait");
+                rounds.enqueue(served, Time::ZERO);
+                rounds.sent(served.flow);
                 if served.flow == FlowId(0) {
                     prop_assert!(turns == 0 || waited <= 1, "turn {turns} after {waited} blocks");
                     rounds.hold(FlowId(0));
@@ -259,8 +257,8 @@ mod tests {
                 } else if let Some(blocks) = since {
                     since = Some(blocks + 1).filter(|blocks| *blocks < held);
                     if since.is_none() {
-                        rounds.enqueue(ticket(0, weight));
-                        rounds.enqueue(ticket(0, weight));
+                        rounds.enqueue(ticket(0, weight), Time::ZERO);
+                        rounds.enqueue(ticket(0, weight), Time::ZERO);
                     }
                 } else {
                     waited += 1;
@@ -276,22 +274,22 @@ mod tests {
     fn a_hold_saves_one_turn() {
         let mut rounds = Rounds::new(Price::Bytes(None), BLOCK, false);
         for flow in [0, 0, 1, 1] {
-            rounds.enqueue(ticket(flow, 1));
+            rounds.enqueue(ticket(flow, 1), Time::ZERO);
         }
         rounds.hold(FlowId(0));
         for _ in 0..100 {
-            let served = rounds.dequeue().expect("flow 1 waits");
+            let served = rounds.dequeue(Time::ZERO).expect("flow 1 waits");
             assert_eq!(served.flow, FlowId(1));
-            rounds.enqueue(served);
+            rounds.enqueue(served, Time::ZERO);
         }
         for _ in 0..10 {
-            rounds.enqueue(ticket(0, 1));
+            rounds.enqueue(ticket(0, 1), Time::ZERO);
         }
         let mut ahead = Vec::new();
         let mut lead = 0;
         for _ in 0..20 {
-            let served = rounds.dequeue().expect("both wait");
-            rounds.enqueue(served);
+            let served = rounds.dequeue(Time::ZERO).expect("both wait");
+            rounds.enqueue(served, Time::ZERO);
             lead += if served.flow == FlowId(0) { 1 } else { -1 };
             ahead.push(lead);
         }

@@ -24,7 +24,7 @@ use crate::time::Time;
 
 /// Start-time fair queueing.
 #[derive(Debug)]
-pub struct Sfq {
+pub(super) struct Sfq {
     queues: Queues<()>,
     order: FlowHeap,
     /// Of a backlogged flow the start tag of its head, of another the finish tag of its last
@@ -42,8 +42,7 @@ pub struct Sfq {
 
 impl Sfq {
     /// An empty queue at virtual time zero.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             queues: Queues::new(),
             order: FlowHeap::default(),

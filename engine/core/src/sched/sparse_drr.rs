@@ -14,62 +14,22 @@
 //!            new flow becomes old when its quantum is used up or its queue is empty, and has
 //!            to wait for one visit as an old flow before it can be new again.
 
-use crate::id::FlowId;
+use crate::sched::Params;
 use crate::sched::book::Price;
 use crate::sched::rounds::Rounds;
-use crate::sched::{Discipline, Params, Ticket};
-use crate::time::Time;
 
-/// Deficit round robin in which a new flow has one turn before the old ones.
-#[derive(Debug)]
-pub struct SparseDrr(Rounds);
-
-impl SparseDrr {
-    /// Empty lists, with a quantum as `params` say.
-    #[must_use]
-    pub fn new(params: &Params) -> Self {
-        let price = Price::Bytes(params.quantum);
-        Self(Rounds::new(price, params.largest, true))
-    }
-}
-
-impl Discipline for SparseDrr {
-    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
-        self.0.enqueue(ticket);
-    }
-
-    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
-        self.0.dequeue()
-    }
-
-    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.0.take(flow)
-    }
-
-    fn sent(&mut self, _flow: FlowId) {
-        self.0.sent();
-    }
-
-    fn purge(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-    }
-
-    fn hold(&mut self, flow: FlowId) {
-        self.0.hold(flow);
-    }
-
-    fn retire(&mut self, flow: FlowId) {
-        self.0.retire(flow);
-    }
-
-    fn ready_at(&self, now: Time) -> Option<Time> {
-        (self.0.backlog() > 0).then_some(now)
-    }
+/// Deficit round robin in which a new flow has one turn before the old ones: empty lists, with a
+/// quantum as `params` say.
+pub(super) fn sparse_drr(params: &Params) -> Rounds {
+    Rounds::new(Price::Bytes(params.quantum), params.largest, true)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::FlowId;
+    use crate::sched::{Discipline as _, Ticket};
+    use crate::time::Time;
     use crate::units::{ByteCount, Weight};
 
     fn ticket(flow: u32) -> Ticket {
@@ -77,8 +37,8 @@ mod tests {
     }
 
     /// Ten old flows with two blocks each, fed by [`step`].
-    fn busy() -> SparseDrr {
-        let mut sparse = SparseDrr::new(&Params::new(ByteCount::new(1_000)));
+    fn busy() -> Rounds {
+        let mut sparse = sparse_drr(&Params::new(ByteCount::new(1_000)));
         for flow in (0..10).chain(0..10) {
             sparse.enqueue(ticket(flow), Time::ZERO);
         }
@@ -88,7 +48,7 @@ mod tests {
         sparse
     }
 
-    fn step(sparse: &mut SparseDrr) -> u32 {
+    fn step(sparse: &mut Rounds) -> u32 {
         let flow = sparse.dequeue(Time::ZERO).unwrap().flow.0;
         if flow < 10 {
             sparse.enqueue(ticket(flow), Time::ZERO);
@@ -123,7 +83,7 @@ mod tests {
     // a million blocks. With two such flows a turn is worth one block and a half.
     #[test]
     fn a_heavy_newcomer_does_not_send_a_quantum_meant_for_light_ones() {
-        let mut sparse = SparseDrr::new(&Params::new(ByteCount::new(1_000)));
+        let mut sparse = sparse_drr(&Params::new(ByteCount::new(1_000)));
         let weighted = |flow, weight| Ticket {
             weight,
             ..ticket(flow)

@@ -10,33 +10,13 @@
 //!            a peer that asks for little at a time looks short. Ignores weights.
 //! Departs:   preempts between blocks only. Keeps no account, so a purge leaves no trace.
 
-use crate::id::FlowId;
-use crate::sched::ranked::{Rank, Ranked};
-use crate::sched::{Discipline, Ticket};
-use crate::time::Time;
+use crate::sched::Ticket;
+use crate::sched::ranked::Rank;
 use crate::units::ByteCount;
-
-/// The transfer nearest to its end first.
-#[derive(Debug)]
-pub struct Srpt(Ranked<Remaining>);
-
-impl Srpt {
-    /// An empty queue.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Ranked::new(Remaining))
-    }
-}
-
-impl Default for Srpt {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 /// Ranks by bytes of the transfer still to be served.
 #[derive(Debug)]
-struct Remaining;
+pub(super) struct Remaining;
 
 impl Rank for Remaining {
     type Key = (ByteCount, u64);
@@ -44,39 +24,15 @@ impl Rank for Remaining {
     fn key(&mut self, head: &Ticket, _joins: bool) -> Self::Key {
         (head.remaining, head.arrival)
     }
-
-    fn charge(&mut self, _served: &Ticket, _in_turn: bool) {}
-}
-
-impl Discipline for Srpt {
-    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
-        self.0.enqueue(ticket);
-    }
-
-    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
-        self.0.dequeue()
-    }
-
-    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.0.take(flow)
-    }
-
-    fn purge(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-    }
-
-    fn retire(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-    }
-
-    fn ready_at(&self, now: Time) -> Option<Time> {
-        (!self.0.is_empty()).then_some(now)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::FlowId;
+    use crate::sched::Discipline as _;
+    use crate::sched::ranked::Ranked;
+    use crate::time::Time;
     use crate::units::Weight;
 
     // Flow 0 is half way through a long transfer when a short one arrives, and goes on after.
@@ -86,7 +42,7 @@ mod tests {
             remaining: ByteCount::new(remaining),
             ..Ticket::new(FlowId(flow), Weight::ONE, ByteCount::new(10))
         };
-        let mut srpt = Srpt::new();
+        let mut srpt = Ranked::new(Remaining);
         for remaining in [50, 40, 30] {
             srpt.enqueue(ticket(0, remaining), Time::ZERO);
         }

@@ -17,39 +17,13 @@
 use std::collections::BTreeSet;
 
 use crate::id::FlowId;
-use crate::sched::ranked::{Rank, Ranked};
+use crate::sched::Ticket;
+use crate::sched::ranked::Rank;
 use crate::sched::tag::{Tag, cost, later};
-use crate::sched::{Discipline, Ticket};
-use crate::time::Time;
-
-/// The lowest band first, shared by weight inside a band.
-#[derive(Debug)]
-pub struct Strict(Ranked<Bands>);
-
-impl Strict {
-    /// An empty queue.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Ranked::new(Bands::default()))
-    }
-
-    /// Ends all busy periods if nothing is queued and nothing on the link.
-    fn rest(&mut self) {
-        if self.0.is_empty() && self.0.rank_mut().on_link == 0 {
-            self.0.rank_mut().rest_below(None);
-        }
-    }
-}
-
-impl Default for Strict {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 /// A clock for each band, and where each flow stands.
 #[derive(Debug)]
-struct Bands {
+pub(super) struct Bands {
     bands: Vec<Band>,
     /// Bands whose busy period goes on.
     busy: BTreeSet<u8>,
@@ -132,47 +106,31 @@ impl Rank for Bands {
         standing.tag = later(standing.tag, cost(served.len, served.weight));
         band.latest = band.latest.max(standing.tag);
     }
-}
 
-impl Discipline for Strict {
-    fn enqueue(&mut self, ticket: Ticket, _now: Time) {
-        self.0.enqueue(ticket);
+    fn sent(&mut self) {
+        self.on_link = self.on_link.saturating_sub(1);
     }
 
-    fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
-        self.0.dequeue()
-    }
-
-    fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
-        self.0.take(flow)
-    }
-
-    fn sent(&mut self, _flow: FlowId) {
-        let on_link = &mut self.0.rank_mut().on_link;
-        *on_link = on_link.saturating_sub(1);
-        self.rest();
-    }
-
-    fn purge(&mut self, flow: FlowId) {
-        self.0.purge(flow);
-        self.rest();
-    }
-
-    fn retire(&mut self, flow: FlowId) {
-        self.purge(flow);
-        if let Some(standing) = self.0.rank_mut().flows.get_mut(flow.index()) {
-            *standing = Standing::default();
+    /// Ends all busy periods if nothing is on the link either.
+    fn idle(&mut self) {
+        if self.on_link == 0 {
+            self.rest_below(None);
         }
     }
 
-    fn ready_at(&self, now: Time) -> Option<Time> {
-        (!self.0.is_empty()).then_some(now)
+    fn forget(&mut self, flow: FlowId) {
+        if let Some(standing) = self.flows.get_mut(flow.index()) {
+            *standing = Standing::default();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sched::Discipline as _;
+    use crate::sched::ranked::Ranked;
+    use crate::time::Time;
     use crate::units::{ByteCount, Weight};
 
     fn ticket(flow: u32, weight: u32, band: u8) -> Ticket {
@@ -184,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_lower_band_is_empty_before_a_higher_one_is_served() {
-        let mut strict = Strict::new();
+        let mut strict = Ranked::new(Bands::default());
         for (flow, band) in [(0, 7), (1, 3), (1, 3), (2, 0)] {
             strict.enqueue(ticket(flow, 1, band), Time::ZERO);
         }
@@ -196,7 +154,7 @@ mod tests {
     // Weights 1 and 3 of one band, 400 blocks: 100 and 300.
     #[test]
     fn a_band_is_shared_by_weight() {
-        let mut strict = Strict::new();
+        let mut strict = Ranked::new(Bands::default());
         for flow in [0, 1, 0, 1] {
             strict.enqueue(ticket(flow, 1 + 2 * flow, 4), Time::ZERO);
         }

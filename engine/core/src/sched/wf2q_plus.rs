@@ -26,7 +26,7 @@ use crate::units::ByteCount;
 
 /// Worst-case fair weighted fair queueing with a low-cost virtual time.
 #[derive(Debug)]
-pub struct Wf2qPlus {
+pub(super) struct Wf2qPlus {
     queues: Queues<u32>,
     /// Backlogged flows whose head may not be served yet, by its start tag.
     waiting: FlowHeap,
@@ -65,8 +65,7 @@ struct Standing {
 
 impl Wf2qPlus {
     /// An empty queue at virtual time zero.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             queues: Queues::new(),
             waiting: FlowHeap::default(),

@@ -13,7 +13,7 @@ fn transfer(chunks: u64) -> Transfer {
 
 fn ask(transfer: &mut Transfer, peer: u32, now: Time) -> Option<ChunkIndex> {
     let all = Bitfield::full(transfer.manifest.chunks());
-    let mut picker = (pick::find("sequential").unwrap().make)();
+    let mut picker = (pick::PICKERS.find("sequential").unwrap().make)();
     let mut rng = Rng::from_seed([0; 32]);
     let draw = (picker.as_mut(), &mut rng);
     let pick = transfer.ask((PeerId(peer), &all), |_| true, draw, now);

@@ -53,7 +53,7 @@ pub(super) fn check(cx: &Context, full: &Table, setup: &Setup) -> Result<(), Bad
 /// Whether a discipline that the program has added promises nothing that a fluid could keep.
 fn has_order_of_its_own(discipline: &str) -> bool {
     let is_built_in = sched::ALL.iter().any(|row| row.name == discipline);
-    let row = sched::find(discipline).filter(|_| !is_built_in);
+    let row = sched::DISCIPLINES.find(discipline).filter(|_| !is_built_in);
     row.is_some_and(|row| matches!(row.claim, Claim::None))
 }
 

@@ -7,7 +7,7 @@ use fairhaul_core::time::Time;
 use fairhaul_core::units::Rate;
 
 use super::class::{Class, Tag};
-use super::indexed_heap::IndexedHeap;
+use super::due::Due;
 use super::laws::Fault;
 use super::{Coming, Key, Rates, Work};
 use crate::network::NodeIndex;
@@ -21,7 +21,7 @@ pub(super) struct Levels {
     classes: Vec<Class>,
     /// By the number that the sharing gave them.
     flows: Vec<Flow>,
-    heap: IndexedHeap,
+    heap: Due,
     /// Kept for their memory.
     touched: Vec<u32>,
     marked: Vec<u32>,
@@ -43,7 +43,7 @@ impl Levels {
             sharing: Sharing::new(),
             classes: vec![Class::new()],
             flows: Vec::new(),
-            heap: IndexedHeap::default(),
+            heap: Due::default(),
             touched: Vec::new(),
             marked: Vec::new(),
         }
@@ -130,7 +130,6 @@ impl Rates for Levels {
     fn add_link(&mut self, capacity: Option<Rate>) -> u32 {
         let link = self.sharing.add_link(capacity);
         self.classes.push(Class::new());
-        self.heap.grow(self.classes.len());
         link
     }
 

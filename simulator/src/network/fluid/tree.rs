@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::Rate;
 
-use super::indexed_heap::IndexedHeap;
+use super::due::Due;
 use super::laws::Fault;
 use super::{Coming, Key, Rates, Work};
 use crate::fluid_reference::class::{LEVEL, Order};
@@ -34,9 +34,9 @@ pub(super) struct Tree {
     numbers: BTreeMap<Key, u32>,
     flows: Vec<Flow>,
     /// When each flow has had what it has in service.
-    ends: IndexedHeap,
+    ends: Due,
     /// For each class that serves who was served least: when the next one is level with it.
-    turns: IndexedHeap,
+    turns: Due,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +60,8 @@ impl Tree {
             links: 0,
             numbers: BTreeMap::new(),
             flows: Vec::new(),
-            ends: IndexedHeap::default(),
-            turns: IndexedHeap::default(),
+            ends: Due::default(),
+            turns: Due::default(),
         }
     }
 
@@ -118,7 +118,6 @@ impl Tree {
                     (faster > 0).then(|| after(now, (gap - LEVEL / 2).div_ceil(faster)))?
                 })
                 .min();
-            self.turns.grow(class as usize + 1);
             self.turns.set(class, next);
         }
     }
@@ -146,7 +145,6 @@ impl Rates for Tree {
             Some(place) => *place = flow,
             None => self.flows.push(flow),
         }
-        self.ends.grow(self.flows.len());
         self.sharing.add(number);
         number
     }

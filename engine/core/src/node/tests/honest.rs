@@ -179,7 +179,7 @@ impl World {
             guard: Some(self.guard),
             slots: 2,
             pipeline: [None, Some(2), Some(16)][self.rng.below(3)],
-            picker: pick::find("random").unwrap(),
+            picker: pick::PICKERS.find("random").unwrap(),
             ..config(seed, self.rule)
         };
         Node::new(config, self.now)

@@ -64,7 +64,7 @@ impl Swarm {
         let nodes = (0..=LEECHERS).map(|at| {
             let config = Config {
                 guard: Some(Guard::default()),
-                picker: pick::find("rarest-first").unwrap(),
+                picker: pick::PICKERS.find("rarest-first").unwrap(),
                 pipeline: None,
                 ..config(u8::try_from(at).unwrap() + 1, "even")
             };

@@ -42,7 +42,7 @@ fn node(seed: u8, seed_rule: &str) -> Node {
 }
 
 fn config(seed: u8, seed_rule: &str) -> Config {
-    let drr = sched::find("drr").unwrap();
+    let drr = sched::DISCIPLINES.find("drr").unwrap();
     Config {
         uplink: Settings {
             outer: drr,
@@ -54,9 +54,9 @@ fn config(seed: u8, seed_rule: &str) -> Config {
             adapt: false,
             quantum: None,
         },
-        unchoke: choke::find("none").unwrap(),
+        unchoke: choke::CHOKERS.find("none").unwrap(),
         seed_rule: choke::find_seed_rule(seed_rule).unwrap(),
-        picker: pick::find("sequential").unwrap(),
+        picker: pick::PICKERS.find("sequential").unwrap(),
         slots: 1,
         rechoke: Span::from_secs(10),
         pipeline: Some(2),

@@ -164,7 +164,7 @@ fn a_choke_ends_the_chunk_that_was_begun_if_another_could_finish_it() {
 fn choke_in_the_middle(rule: &str, others: Bitfield, ends: bool) {
     // With this seed of randomness tit for tat draws B.
     let mut config = config(1, "even");
-    config.seed_rule = choke::find(rule).unwrap();
+    config.seed_rule = choke::CHOKERS.find(rule).unwrap();
     config.uplink.window_node = ByteCount::new(HALF);
     let mut node = Node::new(config, at(0));
     tell(&mut node, add(1, 9, Bitfield::full(9), None), at(0));

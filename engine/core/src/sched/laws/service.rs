@@ -10,7 +10,7 @@ use super::CASES;
 use super::link::{Event, Flow, LINK, Run, Traffic, traffic};
 use crate::id::FlowId;
 use crate::sched::oracle::Spread;
-use crate::sched::{ALL, Claim, Delay, Discipline, Params, Row, Setting, Ticket, find};
+use crate::sched::{ALL, Claim, DISCIPLINES, Delay, Discipline, Params, Row, Setting, Ticket};
 use crate::time::Time;
 use crate::units::{ByteCount, Weight};
 
@@ -157,7 +157,7 @@ fn check_own_delays(row: &Row, traffic: &Traffic) -> Result<(), TestCaseError> {
 
 /// The order of the first blocks that wait: whose key is least goes next.
 fn check_order(name: &str, traffic: &Traffic) -> Result<(), TestCaseError> {
-    let row = find(name).expect("it is in the table");
+    let row = DISCIPLINES.find(name).expect("it is in the table");
     let mut waiting = vec![VecDeque::new(); traffic.flows.len()];
     let mut served = vec![0; traffic.flows.len()];
     let mut came = 0_u64;
@@ -210,7 +210,7 @@ proptest! {
     // and the one that was on the link.
     #[test]
     fn a_block_of_a_floor_is_done_when_its_floor_says(traffic in traffic()) {
-        let row = find("mclock").expect("it is in the table");
+        let row = DISCIPLINES.find("mclock").expect("it is in the table");
         let flows = traffic.flows.len() as u64;
         let largest = traffic.params().largest.get();
         let round: u64 = traffic.flows.iter().map(|flow| flow.largest.get()).sum();
@@ -232,7 +232,7 @@ proptest! {
     #[test]
     fn nobody_is_a_block_ahead_of_its_share_under_wf2q_plus(traffic in traffic()) {
         let params = traffic.params();
-        let row = find("wf2q+").expect("it is in the table");
+        let row = DISCIPLINES.find("wf2q+").expect("it is in the table");
         let mut subject = (row.make)(&params);
         let flows = traffic.flows(|_| true);
         for _ in 0..20 {
@@ -321,7 +321,7 @@ fn faulty(name: &str, make: fn(&Params) -> Box<dyn Discipline>) -> Row {
         claim,
         delay,
         ..
-    } = find(name).expect("it is in the table");
+    } = DISCIPLINES.find(name).expect("it is in the table");
     Row {
         name: "faulty",
         about,
@@ -339,7 +339,7 @@ fn the_laws_notice_a_busy_period_that_ends_too_early() {
     macro_rules! early {
         ($($name:literal),+) => {
             [$(faulty($name, |params| {
-                let row = find($name).expect("it is in the table");
+                let row = DISCIPLINES.find($name).expect("it is in the table");
                 Box::new(TooEarly((row.make)(params)))
             })),+]
         };

@@ -95,7 +95,7 @@ fn summary(row: &Row, setting: &Setting<'_>, spread: &Spread) -> Fairness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sched::{ALL, find};
+    use crate::sched::{ALL, DISCIPLINES};
 
     #[test]
     fn no_two_flows_get_further_apart_than_claimed() {
@@ -110,14 +110,14 @@ mod tests {
 
     #[test]
     fn start_time_fair_queueing_reaches_its_bound() {
-        let fairness = byte_fairness(find("sfq").unwrap(), None);
+        let fairness = byte_fairness(DISCIPLINES.find("sfq").unwrap(), None);
         assert_eq!(fairness.permille_of_bound, 1_000, "{fairness:?}");
     }
 
     #[test]
     fn turns_are_not_fair_in_bytes() {
-        let turns = byte_fairness(find("round-robin").unwrap(), None).worst;
-        let fair = byte_fairness(find("sfq").unwrap(), None).worst;
+        let turns = byte_fairness(DISCIPLINES.find("round-robin").unwrap(), None).worst;
+        let fair = byte_fairness(DISCIPLINES.find("sfq").unwrap(), None).worst;
         assert!(turns > 20 * fair, "{turns} against {fair}");
     }
 }

@@ -116,7 +116,7 @@ fn bound(name: &str, weight: u32) -> Option<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sched::{ALL, find};
+    use crate::sched::{ALL, DISCIPLINES};
 
     #[test]
     fn no_delay_exceeds_the_bound_of_its_discipline() {
@@ -134,13 +134,13 @@ mod tests {
 
     #[test]
     fn round_robin_leaves_a_heavy_flow_behind_for_ever() {
-        let row = find("round-robin").unwrap();
+        let row = DISCIPLINES.find("round-robin").unwrap();
         assert!(max_delay(row, 8).max > Span::from_secs(30));
     }
 
     #[test]
     fn a_heavy_flow_waits_least_under_wf2q_plus() {
-        let delay = |name: &str| max_delay(find(name).unwrap(), 8).max;
+        let delay = |name: &str| max_delay(DISCIPLINES.find(name).unwrap(), 8).max;
         assert!(delay("wf2q+") < Span::from_millis(100));
         assert!(delay("sfq") > Span::from_millis(400));
     }

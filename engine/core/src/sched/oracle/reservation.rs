@@ -61,11 +61,14 @@ fn shares(row: &Row, tickets: [Ticket; 3]) -> [u64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sched::find;
+    use crate::sched::DISCIPLINES;
 
     #[test]
     fn floors_caps_and_weights_give_the_fluid_shares() {
-        assert_eq!(mclock_shares(find("mclock").unwrap()), MCLOCK_SHARES);
+        assert_eq!(
+            mclock_shares(DISCIPLINES.find("mclock").unwrap()),
+            MCLOCK_SHARES
+        );
     }
 
     // Capped at 200, 300 and 100 on a link of 1,000: 600 is all that may be used.
@@ -77,7 +80,7 @@ mod tests {
             ticket.floor = Rate::new(0);
             ticket.cap = Rate::new(cap);
         }
-        let row = find("mclock").unwrap();
+        let row = DISCIPLINES.find("mclock").unwrap();
         assert_eq!(shares(row, capped), [200, 300, 100]);
     }
 
@@ -88,7 +91,7 @@ mod tests {
         let mut floored = tickets();
         floored[1].floor = Rate::new(300_000);
         floored[2].cap = Rate::new(0);
-        let row = find("mclock").unwrap();
+        let row = DISCIPLINES.find("mclock").unwrap();
         assert_eq!(shares(row, floored), [300, 300, 400]);
         floored[0].floor = Rate::new(100_000);
         let [first, second, third] = shares(row, floored);

@@ -143,7 +143,7 @@ fn requests_that_are_taken_back_get_no_more_than_a_share() {
 fn what_a_peer_marks_as_short_is_in_front_of_its_own_queue_alone() {
     for discipline in FAIR {
         let settings = Settings {
-            inner: sched::find("srpt").unwrap(),
+            inner: sched::DISCIPLINES.find("srpt").unwrap(),
             ..settings(discipline, Share::Peer)
         };
         let mut rig = Rig::with(settings, 10 * MB);

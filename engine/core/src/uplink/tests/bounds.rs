@@ -76,7 +76,7 @@ static COUNTING: Row = Row {
     claim: Claim::None,
     delay: sched::Delay::None,
     make: |params| {
-        let row = sched::find("drr").expect("it is in the table");
+        let row = sched::DISCIPLINES.find("drr").expect("it is in the table");
         Box::new(Counting((row.make)(params)))
     },
 };

@@ -140,7 +140,7 @@ impl Rig {
 }
 
 fn settings(discipline: &str, share: Share) -> Settings {
-    let row = sched::find(discipline).unwrap();
+    let row = sched::DISCIPLINES.find(discipline).unwrap();
     Settings {
         outer: row,
         inner: row,
