@@ -28,8 +28,14 @@ fn without_the_program_one_line_says_how_to_get_it() {
         let talk = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{talk}");
         let start = format!("fairlab: {command}: no ");
-        assert!(talk.starts_with(&start) && talk.lines().count() == 1, "{talk}");
-        assert!(talk.contains("cargo install --path experiments/emulate"), "{talk}");
+        assert!(
+            talk.starts_with(&start) && talk.lines().count() == 1,
+            "{talk}"
+        );
+        assert!(
+            talk.contains("cargo install --path experiments/emulate"),
+            "{talk}"
+        );
     }
 }
 

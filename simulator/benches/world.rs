@@ -8,9 +8,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
+    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
 };
 use fairhaul_simulator::world;
 
@@ -20,23 +20,10 @@ fn peer(row: u32) -> PeerSetup {
     PeerSetup {
         name: format!("peer.{row}"),
         class: "peer".into(),
-        region: 0,
         up: Some(Rate::new(1_250_000)),
         down: Some(Rate::new(6_250_000)),
-        upload_cap: None,
-        burst: None,
-        download_cap: None,
-        join: Time::ZERO,
-        leave: None,
-        linger: None,
-        band: 0,
-        policy: 0,
-        group: None,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
         neighbours: 40,
-        behaviour: Behaviour::Compliant,
+        ..PeerSetup::default()
     }
 }
 

@@ -17,7 +17,7 @@ use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::fluid_reference::oracle;
 use fairhaul_simulator::record::{FlowName, Record};
 use fairhaul_simulator::setup::{
-    Behaviour, GroupSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
+    GroupSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
     SharedLinkSetup, TransferSetup,
 };
 use fairhaul_simulator::world;
@@ -311,23 +311,9 @@ fn peer(name: String, up: Option<u64>) -> PeerSetup {
     PeerSetup {
         name,
         class: "peer".into(),
-        region: 0,
         up: up.map(Rate::new),
-        down: None,
-        upload_cap: None,
-        burst: None,
-        download_cap: None,
-        join: Time::ZERO,
-        leave: None,
-        linger: None,
-        band: 0,
-        policy: 0,
-        group: None,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
         neighbours: 40,
-        behaviour: Behaviour::Compliant,
+        ..PeerSetup::default()
     }
 }
 

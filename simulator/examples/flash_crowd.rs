@@ -14,10 +14,10 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
+    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
 };
 use fairhaul_simulator::world;
 
@@ -132,23 +132,10 @@ fn peer(row: u32, up: u64, neighbours: u32) -> PeerSetup {
     PeerSetup {
         name: format!("peer.{row}"),
         class: "peer".into(),
-        region: 0,
         up: Some(Rate::new(up)),
         down: Some(Rate::new(DOWN)),
-        upload_cap: None,
-        burst: None,
-        download_cap: None,
-        join: Time::ZERO,
-        leave: None,
-        linger: None,
-        band: 0,
-        policy: 0,
-        group: None,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
         neighbours,
-        behaviour: Behaviour::Compliant,
+        ..PeerSetup::default()
     }
 }
 

@@ -6,8 +6,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
-    TransferSetup,
+    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup, TransferSetup,
 };
 use fairhaul_simulator::world;
 
@@ -38,23 +37,8 @@ pub(super) fn peer(name: String, up: Option<Rate>) -> PeerSetup {
     PeerSetup {
         name,
         class: "peer".to_owned(),
-        region: 0,
         up,
-        down: None,
-        upload_cap: None,
-        burst: None,
-        download_cap: None,
-        join: Time::ZERO,
-        leave: None,
-        linger: None,
-        band: 0,
-        policy: 0,
-        group: None,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
-        neighbours: 0,
-        behaviour: Behaviour::Compliant,
+        ..PeerSetup::default()
     }
 }
 

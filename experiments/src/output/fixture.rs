@@ -11,7 +11,7 @@ use fairhaul_simulator::record::{
     ContentRecord, FlowName, PairRecord, PeerRecord, Record, TransferRecord, WindowRecord,
 };
 use fairhaul_simulator::setup::{
-    Behaviour, ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, TransferSetup,
+    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, TransferSetup,
 };
 
 use crate::compare::conclude;
@@ -40,23 +40,9 @@ pub(crate) fn peer(name: &str, class: &str, up: u64) -> PeerSetup {
     PeerSetup {
         name: name.into(),
         class: class.into(),
-        region: 0,
         up: Some(Rate::new(up)),
-        down: None,
-        upload_cap: None,
-        burst: None,
-        download_cap: None,
-        join: Time::ZERO,
-        leave: None,
-        linger: None,
-        band: 0,
-        policy: 0,
-        group: None,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
         neighbours: 10,
-        behaviour: Behaviour::Compliant,
+        ..PeerSetup::default()
     }
 }
 

@@ -3,32 +3,16 @@
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 
-use crate::setup::{
-    Behaviour, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, TransferSetup,
-};
+use crate::setup::{Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, TransferSetup};
 
 /// A node with an uplink of 100 B/s.
 pub(crate) fn peer(name: &str) -> PeerSetup {
     PeerSetup {
         name: name.into(),
         class: "vm".into(),
-        region: 0,
         up: Some(Rate::new(100)),
-        down: None,
-        upload_cap: None,
-        burst: None,
-        download_cap: None,
-        join: Time::ZERO,
-        leave: None,
-        linger: None,
-        band: 0,
-        policy: 0,
-        group: None,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
         neighbours: 10,
-        behaviour: Behaviour::Compliant,
+        ..PeerSetup::default()
     }
 }
 

@@ -12,7 +12,7 @@ use fairhaul_core::units::{ByteCount, Rate, Weight};
 use super::{RunError, run};
 use crate::record::Record;
 use crate::setup::{
-    Behaviour, ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup,
+    ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup,
     PolicySetup, Setup, TransferSetup,
 };
 
@@ -35,23 +35,9 @@ pub(crate) fn peer(name: &str, up: u64) -> PeerSetup {
     PeerSetup {
         name: name.into(),
         class: "peer".into(),
-        region: 0,
         up: Some(Rate::new(up)),
-        down: None,
-        upload_cap: None,
-        burst: None,
-        download_cap: None,
-        join: Time::ZERO,
-        leave: None,
-        linger: None,
-        band: 0,
-        policy: 0,
-        group: None,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
         neighbours: 40,
-        behaviour: Behaviour::Compliant,
+        ..PeerSetup::default()
     }
 }
 
