@@ -12,7 +12,7 @@
 #
 # DIR gets worlds.csv (every row), table.md (those that a reader wants) and, of each scenario and
 # world, runs.csv and manifest.json. All other tables of both worlds are left in out/worlds.
-# FAIRLAB names the program [default: target/release/fairlab].
+# FAIRLAB names the program [default: target/release/fairlab]; fairlab-emulate and fairhaul lie beside it.
 # Needs root, because emulating makes network namespaces, and python3. Leave the machine alone
 # meanwhile: a quarter of an hour, or three minutes with --quick.
 # Exit codes: 0 done, 1 a scenario failed (the others are in the table), 2 usage.
@@ -48,7 +48,7 @@ for name in "${names[@]}"; do
   [ -f "experiments/scenarios/worlds/$name.toml" ] || usage "no scenario $name"
 done
 [ "$(id -u)" = 0 ] || { echo "worlds.sh: needs root: it makes network namespaces" >&2; exit 1; }
-[ -x "$lab" ] || { echo "worlds.sh: no $lab: cargo build --release, or set FAIRLAB" >&2; exit 1; }
+[ -x "$lab" ] || { echo "worlds.sh: no $lab: cargo build --release -p fairhaul -p fairhaul-lab -p fairhaul-emulate, or set FAIRLAB" >&2; exit 1; }
 if [ "$quick" = 1 ] && [ ${#replications[@]} = 0 ]; then replications=(--replications 1); fi
 
 # one NAME: both worlds of a scenario, and the comparison in $work/NAME/worlds.csv.

@@ -1,0 +1,92 @@
+"""Planted faults: docs.py must name each, with the page; and the documents of this tree have none."""
+
+import pathlib
+import sys
+import tempfile
+import unittest
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(SCRIPTS))
+
+import docs  # noqa: E402
+
+PROGRAM = """#!/bin/sh
+[ "$2" = --help ] && { [ "$1" = deploy ] || exit 2; echo "  --inventory  the machines"; exit 0; }
+[ "$1" = good ]
+"""
+
+
+class Documents(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.root = pathlib.Path(self.folder.name)
+        (self.root / "docs").mkdir()
+        (self.root / "experiments").mkdir()
+        self.write("docs/SUMMARY.md", "- [P](page.md)\n")
+        self.write("docs/page.md", "# A `b`: c\n")
+        self.lab = self.root / "bin/fairlab"
+        for name in ("fairlab", "fairlab-emulate"):
+            self.write(f"bin/{name}", PROGRAM)
+            (self.root / "bin" / name).chmod(0o755)
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    def test_links_of_this_tree_lead_somewhere(self):
+        self.assertEqual([*docs.links(SCRIPTS.parent)], [])
+
+    def test_a_link_to_what_is_not_there_is_named_with_its_line(self):
+        self.write("README.md", "x\n\n[a](docs/page.md#a-b-c) [b](docs/none.md) [c](docs/page.md#z)\n")
+        self.assertEqual(
+            [*docs.links(self.root)],
+            ["README.md:3: docs/none.md: no such file", "README.md:3: docs/page.md#z: no such heading"],
+        )
+
+    def test_links_of_blocks_and_of_other_hosts_are_none(self):
+        self.write("README.md", "```\n[a](none)\n```\n[b](https://example.org/none)\n")
+        self.assertEqual([*docs.links(self.root)], [])
+
+    def test_a_page_outside_of_the_summary_is_named(self):
+        self.write("docs/lost.md", "# lost\n")
+        self.assertEqual([*docs.links(self.root)], ["docs/SUMMARY.md: docs/lost.md is not in it"])
+
+    def test_a_command_of_the_tutorial_that_fails_is_named(self):
+        text = "```toml\nx = 1\n```\n```\ncargo run --release -- good\ncargo run --release -- bad\nls\n```\n"
+        self.write("docs/tutorial.md", text)
+        self.assertEqual(
+            [*docs.commands(self.root, self.lab)],
+            [
+                "docs/tutorial.md: cargo run --release -- bad: ended with 1: ",
+                "docs/tutorial.md: ls: not a command that this check can run",
+            ],
+        )
+
+    def test_what_a_guide_shows_has_to_be_there(self):
+        self.write("deploy/up.sh", "--count\n")
+        (self.root / "deploy/up.sh").chmod(0o755)
+        self.write("docs/tutorial.md", "")
+        lines = [
+            "$ deploy/up.sh 3 --count",
+            "$ deploy/up.sh --gone",
+            "$ deploy/none.sh && cd x",
+            "$ fairlab deploy x --inventory y \\\n    --moon z",
+            "$ fairlab fly",
+        ]
+        self.write("docs/guide-x.md", "```\n" + "\n".join(lines) + "\nwhat it prints\n```\n")
+        faults = [fault.rsplit(": ", 1)[1] for fault in docs.commands(self.root, self.lab)]
+        self.assertEqual(
+            faults,
+            [
+                "deploy/up.sh has no option --gone",
+                "no program deploy/none.sh",
+                "fairlab has no option --moon",
+                "fairlab has no command fly",
+            ],
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()
