@@ -1,4 +1,5 @@
-//! Draws charts with kuva, as SVG, PNG and PDF. The only file that knows what draws.
+//! Draws charts with kuva, as SVG, PNG and PDF. With `pdf` the only file that knows
+//! what draws.
 //!
 //! Decides sizes, colours and where text goes; refuses decoration: no boxes, no legends away
 //! from what they name, grid lines only where a value is read off.
@@ -8,13 +9,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kuva::backend::pdf::PdfBackend;
 use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::render::color::Color;
 use kuva::render::render::{PathData, Primitive, Scene, TextAnchor};
 
 use super::chart::{self, Axis, DotPanel, Figure, Line, LinePanel, Panel};
+use super::pdf;
 use crate::output::{OutputError, write_whole};
 
 /// A sequence that people with any colour vision can tell apart: the colours of M. Okabe and
@@ -77,7 +78,7 @@ pub(super) fn draw(figure: &Figure, dir: &Path) -> Result<Drawn, OutputError> {
         .with_scale(PNG_SCALE)
         .render_scene(&scene);
     write_whole(&png_file, &png.map_err(|what| failed(&png_file, what))?)?;
-    let pdf = PdfBackend::new().render_scene(&scene);
+    let pdf = pdf::render(&scene);
     write_whole(&pdf_file, &pdf.map_err(|what| failed(&pdf_file, what))?)?;
     Ok(Drawn {
         svg,

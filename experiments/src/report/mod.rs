@@ -7,6 +7,7 @@ mod data;
 pub mod digits;
 mod figures;
 mod page;
+mod pdf;
 mod plan;
 mod script;
 pub mod summary_metrics;

@@ -1,0 +1,395 @@
+//! Draws a scene as a PDF of one page, with text as the outlines of its letters.
+//!
+//! Outlines look alike everywhere and leave no font to embed; the text cannot be searched. The
+//! page is as large as the scene, a point a unit.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a page has some hundreds of points, and a PDF holds single precision"
+)]
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use kuva::render::color::Color;
+use kuva::render::render::{Primitive, Scene, TextAnchor};
+use pdf_writer::{Content, Filter, Finish as _, Pdf, Rect, Ref};
+use ttf_parser::{Face, OutlineBuilder};
+
+/// Of a circle as four curves: how far their handles reach, over the radius.
+const HANDLE: f32 = 0.552_284_8;
+
+/// The bytes of the PDF.
+///
+/// # Errors
+///
+/// What the scene has that cannot be drawn: no primitive is left out without a word.
+pub(super) fn render(scene: &Scene) -> Result<Vec<u8>, String> {
+    let mut page = Page {
+        content: Content::new(),
+        regular: face(dejavu::sans::regular())?,
+        bold: face(dejavu::sans::bold())?,
+    };
+    // Scenes grow downwards, pages upwards.
+    page.content
+        .transform([1.0, 0.0, 0.0, -1.0, 0.0, scene.height as f32]);
+    for element in &scene.elements {
+        page.draw(element)?;
+    }
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+    let packed = packed
+        .write_all(&page.content.finish())
+        .and_then(|()| packed.finish());
+    let packed = packed.map_err(|error| error.to_string())?;
+    let [catalog, pages, only, contents] = [1, 2, 3, 4].map(Ref::new);
+    let mut pdf = Pdf::new();
+    pdf.catalog(catalog).pages(pages);
+    pdf.pages(pages).kids([only]).count(1);
+    let mut sheet = pdf.page(only);
+    let size = Rect::new(0.0, 0.0, scene.width as f32, scene.height as f32);
+    sheet.media_box(size).parent(pages).contents(contents);
+    sheet.resources();
+    sheet.finish();
+    pdf.stream(contents, &packed).filter(Filter::FlateDecode);
+    Ok(pdf.finish())
+}
+
+fn face(bytes: &'static [u8]) -> Result<Face<'static>, String> {
+    Face::parse(bytes, 0).map_err(|error| error.to_string())
+}
+
+struct Page {
+    content: Content,
+    regular: Face<'static>,
+    bold: Face<'static>,
+}
+
+impl Page {
+    fn draw(&mut self, element: &Primitive) -> Result<(), String> {
+        match element {
+            Primitive::Line {
+                x1,
+                y1,
+                x2,
+                y2,
+                stroke,
+                stroke_width,
+                stroke_dasharray,
+            } => {
+                self.pen(stroke, *stroke_width, stroke_dasharray.as_deref())?;
+                self.line(&[(*x1, *y1), (*x2, *y2)]);
+            }
+            Primitive::PolyLine {
+                points,
+                stroke,
+                stroke_width,
+                stroke_dasharray,
+            } => {
+                self.pen(stroke, *stroke_width, stroke_dasharray.as_deref())?;
+                self.line(points);
+            }
+            Primitive::Path(path) if path.fill.is_none() => {
+                self.pen(
+                    &path.stroke,
+                    path.stroke_width,
+                    path.stroke_dasharray.as_deref(),
+                )?;
+                self.line(&points(&path.d)?);
+            }
+            Primitive::Circle {
+                cx, cy, r, fill, ..
+            } => {
+                self.ink(fill)?;
+                self.circle((*cx as f32, *cy as f32), *r as f32);
+            }
+            Primitive::Text {
+                x,
+                y,
+                content,
+                size,
+                anchor,
+                rotate: None,
+                bold,
+                color,
+            } => {
+                let black = Color::Rgb(0, 0, 0);
+                self.ink(color.as_ref().unwrap_or(&black))?;
+                let text = content.replace("\\$", "$");
+                self.text(&text, (*x as f32, *y as f32), *size as f32, *anchor, *bold);
+            }
+            other => return Err(format!("a PDF has no {other:?}")),
+        }
+        Ok(())
+    }
+
+    fn pen(&mut self, colour: &Color, width: f64, dashes: Option<&str>) -> Result<(), String> {
+        let [r, g, b] = rgb(colour)?;
+        let dashes: Result<Vec<f32>, _> = dashes
+            .unwrap_or_default()
+            .split_ascii_whitespace()
+            .map(str::parse)
+            .collect();
+        let dashes = dashes.map_err(|_| "a dash is a number".to_owned())?;
+        self.content
+            .set_stroke_rgb(r, g, b)
+            .set_line_width(width as f32)
+            .set_dash_pattern(dashes, 0.0);
+        Ok(())
+    }
+
+    fn ink(&mut self, colour: &Color) -> Result<(), String> {
+        let [r, g, b] = rgb(colour)?;
+        self.content.set_fill_rgb(r, g, b);
+        Ok(())
+    }
+
+    fn line(&mut self, points: &[(f64, f64)]) {
+        let Some(((x, y), rest)) = points.split_first() else {
+            return;
+        };
+        self.content.move_to(*x as f32, *y as f32);
+        for (x, y) in rest {
+            self.content.line_to(*x as f32, *y as f32);
+        }
+        self.content.stroke();
+    }
+
+    fn circle(&mut self, (x, y): (f32, f32), r: f32) {
+        let h = r * HANDLE;
+        self.content
+            .move_to(x + r, y)
+            .cubic_to(x + r, y + h, x + h, y + r, x, y + r)
+            .cubic_to(x - h, y + r, x - r, y + h, x - r, y)
+            .cubic_to(x - r, y - h, x - h, y - r, x, y - r)
+            .cubic_to(x + h, y - r, x + r, y - h, x + r, y)
+            .fill_nonzero();
+    }
+
+    fn text(&mut self, text: &str, at: (f32, f32), size: f32, anchor: TextAnchor, bold: bool) {
+        let face = if bold { &self.bold } else { &self.regular };
+        let scale = size / f32::from(face.units_per_em());
+        let glyphs = text
+            .chars()
+            .map(|letter| face.glyph_index(letter).unwrap_or_default());
+        let glyphs: Vec<_> = glyphs
+            .map(|glyph| (glyph, f32::from(face.glyph_hor_advance(glyph).unwrap_or(0))))
+            .collect();
+        let width: f32 = glyphs.iter().map(|(_, advance)| advance * scale).sum();
+        let mut x = match anchor {
+            TextAnchor::Start => at.0,
+            TextAnchor::Middle => at.0 - width / 2.0,
+            TextAnchor::End => at.0 - width,
+        };
+        for (glyph, advance) in glyphs {
+            let mut pen = Pen {
+                content: &mut self.content,
+                origin: (x, at.1),
+                scale,
+                last: (0.0, 0.0),
+            };
+            face.outline_glyph(glyph, &mut pen);
+            x += advance * scale;
+        }
+        self.content.fill_nonzero();
+    }
+}
+
+/// Puts the outline of a letter where it belongs.
+struct Pen<'a> {
+    content: &'a mut Content,
+    origin: (f32, f32),
+    scale: f32,
+    last: (f32, f32),
+}
+
+impl Pen<'_> {
+    /// A point of the page; letters grow upwards.
+    fn at(&self, x: f32, y: f32) -> (f32, f32) {
+        let (left, base) = self.origin;
+        (left + x * self.scale, base - y * self.scale)
+    }
+}
+
+impl OutlineBuilder for Pen<'_> {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.last = self.at(x, y);
+        self.content.move_to(self.last.0, self.last.1);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.last = self.at(x, y);
+        self.content.line_to(self.last.0, self.last.1);
+    }
+
+    /// A curve of second degree, as one of third: its handles reach two thirds of the way.
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        let (from, by, to) = (self.last, self.at(x1, y1), self.at(x, y));
+        let near = |end: (f32, f32)| {
+            (
+                end.0 + (by.0 - end.0) * 2.0 / 3.0,
+                end.1 + (by.1 - end.1) * 2.0 / 3.0,
+            )
+        };
+        let (one, two) = (near(from), near(to));
+        self.content
+            .cubic_to(one.0, one.1, two.0, two.1, to.0, to.1);
+        self.last = to;
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        let (one, two, to) = (self.at(x1, y1), self.at(x2, y2), self.at(x, y));
+        self.content
+            .cubic_to(one.0, one.1, two.0, two.1, to.0, to.1);
+        self.last = to;
+    }
+
+    fn close(&mut self) {
+        self.content.close_path();
+    }
+}
+
+fn rgb(colour: &Color) -> Result<[f32; 3], String> {
+    match colour {
+        Color::Rgb(r, g, b) => Ok([*r, *g, *b].map(|part| f32::from(part) / 255.0)),
+        other => Err(format!("a PDF has no colour {other:?}")),
+    }
+}
+
+/// The points of a path of straight lines, as kuva builds it: `M x y L x y`.
+fn points(path: &str) -> Result<Vec<(f64, f64)>, String> {
+    let bad = || format!("a PDF has no path {path:?}");
+    let words = path.split_ascii_whitespace();
+    let numbers: Result<Vec<f64>, _> = words
+        .filter(|word| !matches!(*word, "M" | "L"))
+        .map(str::parse)
+        .collect();
+    let numbers = numbers.map_err(|_| bad())?;
+    if numbers.len() % 2 == 1 {
+        return Err(bad());
+    }
+    Ok(numbers
+        .chunks_exact(2)
+        .map(|pair| (pair[0], pair[1]))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn scene(elements: Vec<Primitive>) -> Scene {
+        let mut scene = Scene::new(200.0, 100.0);
+        scene.elements = elements;
+        scene
+    }
+
+    fn text(content: &str, anchor: TextAnchor) -> Primitive {
+        Primitive::Text {
+            x: 100.0,
+            y: 50.0,
+            content: content.to_owned(),
+            size: 10,
+            anchor,
+            rotate: None,
+            bold: false,
+            color: Some(Color::Rgb(255, 0, 0)),
+        }
+    }
+
+    /// The operators of the page, unpacked.
+    fn operators(pdf: &[u8]) -> String {
+        let start = b"stream\n";
+        let at = pdf
+            .windows(start.len())
+            .position(|piece| piece == start)
+            .unwrap();
+        let mut out = String::new();
+        let packed = &pdf[at + start.len()..];
+        flate2::read::ZlibDecoder::new(packed)
+            .read_to_string(&mut out)
+            .unwrap();
+        out
+    }
+
+    /// Least and greatest x of what is drawn.
+    fn reach(operators: &str) -> (f32, f32) {
+        let lines = operators
+            .lines()
+            .filter(|line| line.ends_with([' ', 'm', 'l', 'c']));
+        let xs = lines.filter_map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let place = words.len().checked_sub(3)?;
+            words[place].parse().ok()
+        });
+        xs.fold((f32::MAX, f32::MIN), |(least, most), x: f32| {
+            (least.min(x), most.max(x))
+        })
+    }
+
+    #[test]
+    fn lines_dots_and_dashes_are_operators_of_the_page() {
+        let line = Primitive::Line {
+            x1: 1.0,
+            y1: 2.0,
+            x2: 3.0,
+            y2: 4.0,
+            stroke: Color::Rgb(0, 0, 255),
+            stroke_width: 2.0,
+            stroke_dasharray: Some("5 3".to_owned()),
+        };
+        let pdf = render(&scene(vec![line])).unwrap();
+        assert!(pdf.starts_with(b"%PDF-"));
+        let found = operators(&pdf);
+        for part in [
+            "1 0 0 -1 0 100 cm",
+            "0 0 1 RG",
+            "2 w",
+            "[5 3] 0 d",
+            "1 2 m",
+            "3 4 l",
+            "S",
+        ] {
+            assert!(found.contains(part), "{part} in {found}");
+        }
+    }
+
+    // Ten letters of 10 points are some 60 points wide: at the left, in the middle, at the right.
+    #[test]
+    fn text_stands_where_its_anchor_says() {
+        let reach = |anchor| {
+            let pdf = render(&scene(vec![text("HHHHHHHHHH", anchor)])).unwrap();
+            reach(&operators(&pdf))
+        };
+        let (start, middle, end) = (
+            reach(TextAnchor::Start),
+            reach(TextAnchor::Middle),
+            reach(TextAnchor::End),
+        );
+        assert!(
+            start.0 >= 100.0 && start.0 < 102.0 && start.1 > 150.0,
+            "{start:?}"
+        );
+        assert!(end.1 <= 100.0 && end.1 > 98.0 && end.0 < 50.0, "{end:?}");
+        assert!((middle.0 + middle.1 - 200.0).abs() < 1.0, "{middle:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_refused() {
+        let rotated = Primitive::Text {
+            x: 0.0,
+            y: 0.0,
+            content: "x".to_owned(),
+            size: 10,
+            anchor: TextAnchor::Start,
+            rotate: Some(90.0),
+            bold: false,
+            color: None,
+        };
+        assert!(render(&scene(vec![rotated])).is_err());
+        assert!(points("M 1 2 C 3 4 5 6").is_err());
+        assert_eq!(points("M 1 2 L 3 4 ").unwrap(), [(1.0, 2.0), (3.0, 4.0)]);
+    }
+}
