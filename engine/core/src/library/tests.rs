@@ -2,6 +2,7 @@
 
 use super::disk_fault::{Cause, DiskFault, RETRY};
 use super::offers::Grant;
+use super::wait_timeout::Standing;
 use super::*;
 use crate::bitfield::Bitfield;
 use crate::id::ChunkIndex;
@@ -175,7 +176,7 @@ impl Rig {
 }
 
 fn node() -> Node {
-    let drr = sched::find("drr").unwrap();
+    let drr = sched::DISCIPLINES.find("drr").unwrap();
     let config = Config {
         uplink: Settings {
             outer: drr,
@@ -187,9 +188,9 @@ fn node() -> Node {
             adapt: false,
             quantum: None,
         },
-        unchoke: choke::find("none").unwrap(),
+        unchoke: choke::CHOKERS.find("none").unwrap(),
         seed_rule: choke::find_seed_rule("even").unwrap(),
-        picker: pick::find("sequential").unwrap(),
+        picker: pick::PICKERS.find("sequential").unwrap(),
         slots: 1,
         rechoke: Span::from_secs(10),
         pipeline: Some(2),

@@ -291,7 +291,7 @@ mod tests {
         assert!(remotes.get_mut(TransferId(9)).is_some());
         assert!(remotes.remove(TransferId(5)).is_some());
         assert!(remotes.remove(TransferId(9)).is_some());
-        assert_eq!(ids(&remotes), []);
+        assert!(ids(&remotes).is_empty());
         assert_eq!(remotes.bytes(), 0);
     }
 

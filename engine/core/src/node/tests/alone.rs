@@ -341,7 +341,8 @@ fn a_settled_content_is_given_and_not_fetched() {
     assert_eq!(asked(&said), []);
     assert!(said.contains(&Action::Discard {
         transfer,
-        chunk: ChunkIndex(2)
+        chunk: ChunkIndex(2),
+        from: A,
     }));
     assert!(said.contains(&send(A, Message::NotInterested)));
     // What was on its way is no offence, and no reason to ask.
