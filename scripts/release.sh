@@ -6,7 +6,8 @@
 #   release.sh [--out DIR] [--programs DIR] [--no-image]
 #
 #   --out DIR       where it goes [default: target/release-VERSION]
-#   --programs DIR  package fairhaul and fairlab from DIR instead of building them
+#   --programs DIR  package fairhaul, fairlab and fairlab-emulate from DIR instead of building
+#                   them
 #   --no-image      leave the image out
 #
 # Needs a C compiler and dpkg-deb; podman for the image. What is not at hand is skipped with a line.
@@ -43,7 +44,7 @@ say() { printf 'release.sh: %s\n' "$*"; }
 # Programs. Paths of this machine must not reach the binaries: neither Rust's nor the C compiler's.
 mkdir "$work/bin"
 if [ -n "$programs" ]; then
-  cp "$programs/fairhaul" "$programs/fairlab" "$work/bin"
+  cp "$programs/fairhaul" "$programs/fairlab" "$programs/fairlab-emulate" "$work/bin"
 else
   cargo_home=${CARGO_HOME:-$HOME/.cargo}
   sysroot=$(rustc --print sysroot)
@@ -51,7 +52,8 @@ else
   CFLAGS="-ffile-prefix-map=$PWD=/fairhaul -ffile-prefix-map=$cargo_home=/cargo"
   export RUSTFLAGS CFLAGS
   scripts/static.sh "$work/bin/fairhaul" "$work/bin/fairlab"
-  strip "$work/bin/fairlab" 2>/dev/null || say "fairlab keeps its symbols: no strip here"
+  strip "$work/bin/fairlab" "$work/bin/fairlab-emulate" 2>/dev/null ||
+    say "fairlab keeps its symbols: no strip here"
 fi
 for program in fairhaul fairlab; do
   said=$("$work/bin/$program" --version)
@@ -61,7 +63,8 @@ for program in fairhaul fairlab; do
   esac
 done
 
-# files ROOT BIN MAN BASH ZSH FISH DOC: both programs with pages and completions, under ROOT.
+# files ROOT BIN MAN BASH ZSH FISH DOC: both programs with pages and completions, under ROOT, and
+# fairlab-emulate, which fairlab starts.
 files() {
   local root=$1 bin=$2 man=$3 bash=$4 zsh=$5 fish=$6 doc=$7 program
   mkdir -p "$root"/{"$bin","$man","$bash","$zsh","$fish","$doc"}
@@ -72,6 +75,7 @@ files() {
     "$work/bin/$program" completions zsh >"$root/$zsh/_$program"
     "$work/bin/$program" completions fish >"$root/$fish/$program.fish"
   done
+  install -m 0755 "$work/bin/fairlab-emulate" "$root/$bin/fairlab-emulate"
   gzip -9n <CHANGELOG.md >"$root/$doc/changelog.gz"
   cp README.md NOTICE LICENSE-* "$root/$doc"
   find "$root" -type f ! -perm -100 -exec chmod 0644 {} +

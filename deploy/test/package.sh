@@ -25,6 +25,7 @@ for program in fairhaul fairlab; do
   gzip -dc "$root/usr/share/man/man1/$program.1.gz" | grep -q "^\.TH $program 1" || die "no page of $program"
   grep -q "$program" "$root/usr/share/bash-completion/completions/$program" || die "no completions of $program"
 done
+"$root/usr/bin/fairlab" emulate --help | grep -q -- --loopback || die "fairlab does not find fairlab-emulate"
 [ "$("$root/usr/bin/fairhaul" init | head -c 1)" = "#" ] || die "init prints no parameter file"
 grep -q '^ExecStart=/usr/bin/fairhaul run' "$root/usr/lib/systemd/system/fairhaul.service" || die "the unit starts another program"
 run --remove fairhaul
