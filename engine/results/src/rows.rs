@@ -217,26 +217,14 @@ fn text<S: Serializer>(value: &str, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&cell::text(value))
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a field by reference"
-)]
 fn number<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&cell::number(*value))
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a field by reference"
-)]
 fn rate<S: Serializer>(value: &Option<Rate>, to: S) -> Result<S::Ok, S::Error> {
     value.map(Rate::get).serialize(to)
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a field by reference"
-)]
 fn weight<S: Serializer>(value: &Weight, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)
 }
@@ -249,26 +237,14 @@ fn span<S: Serializer>(value: &Option<Span>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&cell::seconds(*value))
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a field by reference"
-)]
 fn a_time<S: Serializer>(value: &Time, to: S) -> Result<S::Ok, S::Error> {
     time(&Some(*value), to)
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a field by reference"
-)]
 fn a_span<S: Serializer>(value: &Span, to: S) -> Result<S::Ok, S::Error> {
     span(&Some(*value), to)
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a field by reference"
-)]
 fn flag<S: Serializer>(value: &Option<bool>, to: S) -> Result<S::Ok, S::Error> {
     value.map(u8::from).serialize(to)
 }
