@@ -48,6 +48,7 @@ impl Host {
                 have,
                 audience,
             } => self.take_part(transfer, geometry, have, audience),
+            Action::Settle { transfer } => self.hand_over(Input::Settle { transfer }),
             Action::Leave { transfer } => self.hand_over(Input::Remove { transfer }),
             Action::Stored {
                 transfer,

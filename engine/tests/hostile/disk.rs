@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use fairhaul::content::ticket::Ticket;
+use fairhaul::content::tree::chunk_size;
 use fairhaul::control::api::{
     Direction, Failure, Got, Limit, Nothing, Request, Target, TransferState, TransferStatus,
 };
@@ -229,6 +230,44 @@ async fn a_full_disk_keeps_nobody_from_what_lies_on_another() {
     let (got, ()) = tokio::join!(taker.get(&folder, &into), fill);
     got.unwrap();
     assert!(folder_is_whole(&seen_by(&taker, &into).join("folder")));
+}
+
+/// The disk fills up that has the only, unfinished copy of a content. A peer has what there is of
+/// it meanwhile, and the rest comes when there is room.
+///
+/// Register: P5, P11.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_a_full_disk_is_given_to_whoever_asks() {
+    if !may_mount() {
+        eprintln!("skipped: this process may not mount");
+        return;
+    }
+    let leecher = Evil::new();
+    let (seed, taker, [_, file]) = seed().await;
+    let mut taker = taker.knows("leecher", leecher.key, "");
+    taker.mounted = Some(IN_MEMORY.to_owned());
+    let taker = taker.start().await;
+    taker.has_peers(1).await;
+    let into = taker.target();
+    let all = noise(FILE * usize::from(FILES), 1);
+    let fill = async {
+        has_begun(&taker, &file).await;
+        remount(&taker, "size=4m").await;
+        seed.uncap().await;
+        let stopped = |one: &TransferStatus| one.state == TransferState::Stopped;
+        wait_for(&taker, &file, "it stands still", stopped).await;
+        let mut wire = leecher.enter(&taker).await;
+        let bytes = all.len() as u64;
+        let (chunk, offset, got) = wire.take_any(file.content(), shared_chunks(bytes)).await;
+        let at = u64::from(chunk) * chunk_size(bytes).get() + offset;
+        let at = usize::try_from(at).unwrap();
+        assert!(got == all[at..at + got.len()]);
+        wait_for(&taker, &file, "it still stands still", stopped).await;
+        remount(&taker, "size=64m").await;
+    };
+    let (got, ()) = tokio::join!(taker.get(&file, &into), fill);
+    got.unwrap();
+    assert!(fs::read(seen_by(&taker, &into).join("file")).unwrap() == all);
 }
 
 /// The folder that a transfer goes to is removed, and made again later.

@@ -377,6 +377,43 @@ impl Wire {
         theirs.unwrap()
     }
 
+    /// Takes part in a content of which the node has something, and asks for a chunk of that as
+    /// often as the node says what it has. The first block that comes: its chunk, its place in it,
+    /// and its bytes.
+    pub(crate) async fn take_any(
+        &mut self,
+        content: ContentId,
+        chunks: u32,
+    ) -> (u32, u64, Vec<u8>) {
+        let join = |reply| {
+            Message::Join(Box::new(Join {
+                content,
+                transfer: WANTED,
+                have: Bitfield::empty(chunks),
+                reply,
+            }))
+        };
+        self.say(&join(true)).await;
+        let mut has = None;
+        loop {
+            match self.hear().await.expect("the node ended the session") {
+                Heard::Said(Message::Join(theirs)) if theirs.content == content => {
+                    has = theirs.have.iter().next();
+                    if theirs.reply {
+                        self.say(&join(false)).await;
+                    }
+                    self.say(&Message::Interested).await;
+                }
+                Heard::Said(Message::Unchoke) => {}
+                Heard::Block(chunk, offset, bytes) => return (chunk, offset, bytes),
+                _ => continue,
+            }
+            if let Some(chunk) = has {
+                self.request(chunk.get()).await;
+            }
+        }
+    }
+
     pub(crate) async fn request(&mut self, chunk: u32) {
         let transfer = WANTED;
         let offset = ByteCount::ZERO;

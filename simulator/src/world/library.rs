@@ -48,6 +48,7 @@ impl World<'_> {
                     },
                 );
             }
+            Action::Settle { transfer } => self.tell(host, Input::Settle { transfer }),
             Action::Leave { transfer } => self.tell(host, Input::Remove { transfer }),
             Action::ForgetManifest { number, .. } => {
                 if let Some(row) = self.delivery_of(host, number) {

@@ -85,7 +85,16 @@ pub(super) fn stop(content: &mut Content, fault: &DiskFault, turn: &mut Turn<'_>
     if remedy == Remedy::PauseAndTell {
         turn.tell(&mut content.waiters, number, &Outcome::Disk(why));
     }
-    if !serve_meanwhile(content, turn) {
+    if serve_meanwhile(content, turn) {
+        return;
+    }
+    let transfer = content.data();
+    let has_some = turn.node.had(transfer).is_some_and(|had| had.count() > 0);
+    if fault.cause == Cause::Full && content.joined && has_some {
+        // A full disk is read as before. What is on its way to it is looked for when it goes on.
+        content.stale = content.writing;
+        turn.act(Action::Settle { transfer });
+    } else {
         content.leave_data(turn);
     }
 }

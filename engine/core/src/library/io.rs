@@ -334,6 +334,11 @@ pub enum Action {
         /// The only peer that may know of it; `None` tells every peer.
         audience: Option<PeerId>,
     },
+    /// Fetch nothing more of a transfer, and give what there is of it.
+    Settle {
+        /// Which.
+        transfer: TransferId,
+    },
     /// Take part in a transfer no longer.
     Leave {
         /// Which.

@@ -212,8 +212,10 @@ impl Content {
         let number = self.number;
         turn.act(Action::Open { number });
         turn.act(Action::Keep { number });
-        // Where it was served from other folders all the while, nobody notices.
-        if turn.node.had(self.data()).is_some_and(|had| *had != have) {
+        // Where it was served from other folders all the while, nobody notices. Of what was given
+        // from a full disk the rest is wanted again.
+        let had = turn.node.had(self.data());
+        if had.is_some_and(|had| !had.is_full() || *had != have) {
             self.leave_data(turn);
         }
         self.join(Some(have), turn);
@@ -349,8 +351,8 @@ impl Content {
             // Tried again with the next second.
             return;
         }
-        let is_elsewhere = self.reading.is_some_and(|one| self.others.contains(&one));
-        if !is_elsewhere && self.reading.take().is_some() {
+        // What is given meanwhile is read.
+        if !self.joined && self.reading.take().is_some() {
             let number = self.number;
             turn.act(Action::Open { number });
         }

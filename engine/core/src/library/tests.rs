@@ -55,6 +55,7 @@ impl Rig {
                     have,
                     audience,
                 },
+                Action::Settle { transfer } => node::Input::Settle { transfer },
                 Action::Leave { transfer } => node::Input::Remove { transfer },
                 other => {
                     rest.push(other);
@@ -293,6 +294,36 @@ fn a_full_disk_is_tried_again_and_nothing_is_lost() {
     assert!(rig.after(RETRY).contains(&Action::Prepare { number: 1 }));
     rig.prepare(2);
     assert_eq!(outcomes(&rig.finish(Ok(()))), [(1, Outcome::Done)]);
+}
+
+/// A disk is full with half of a content on it: that half is given, and nothing is fetched, until
+/// there is room. A disk that breaks gives nothing.
+///
+/// Register: P5.
+#[test]
+fn what_is_on_a_full_disk_is_given_until_there_is_room() {
+    let wants = |rig: &Rig| rig.node.missing(TransferId(2)) != node::Missing::default();
+    for (cause, has) in [(Cause::Full, Some(1)), (Cause::Disk, None)] {
+        let mut rig = Rig::new();
+        rig.get(HERE, 1);
+        rig.describe(Ok(description(1)));
+        rig.prepare(1);
+        assert!(wants(&rig));
+        rig.write(1, Err(fault(cause)));
+        assert_eq!(rig.node.had(TransferId(2)).map(Bitfield::count), has);
+        assert!(!wants(&rig), "nothing is fetched");
+        assert_eq!(rig.library.get(1).unwrap().is_open(), has.is_some());
+        // It is tried again, and what is there is given all the while.
+        rig.after(RETRY);
+        assert_eq!(rig.node.had(TransferId(2)).map(Bitfield::count), has);
+        rig.prepare(1);
+        assert!(wants(&rig), "the rest is wanted again");
+        rig.write(1, Ok(()));
+        assert_eq!(
+            outcomes(&rig.finish(Ok(()))).len(),
+            usize::from(has.is_some())
+        );
+    }
 }
 
 /// What a disk refuses before anything was written is said at once, and what breaks later too.
