@@ -234,15 +234,22 @@ impl Host {
                 waiter,
             });
         }
-        let ticket = self.ticket(number);
-        call.done(&Shared {
+        let shared = Shared {
             transfer: number,
-            ticket,
+            ticket: self.ticket(number),
             content: data_encoding::HEXLOWER.encode(&id.0),
             name: tree.name().unwrap_or("tree").to_owned(),
             bytes,
             files: tree.files() as u64,
-        });
+        };
+        // A ticket is handed on: what it names is to outlive this run.
+        let then = move |durable| match durable {
+            true => call.done(&shared),
+            false => call.fail(Failure::storage(
+                "shared, but that cannot be written down: it holds until the node ends",
+            )),
+        };
+        self.contents.keep(number, Some(Box::new(then)));
     }
 
     fn ticket(&self, number: u32) -> String {

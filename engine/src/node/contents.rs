@@ -20,6 +20,7 @@ use fairhaul_core::manifest::ContentId;
 use fairhaul_core::message::{Message, Offer};
 use fairhaul_core::node::Node;
 use fairhaul_core::time::{Span, Time};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
@@ -37,6 +38,9 @@ use crate::content::scan::Stamp;
 use crate::content::{Kind as EntryKind, Tree};
 use crate::session::{Budget, cost};
 use crate::store::{OpenFiles, Store, StoreError, patiently};
+
+/// Endings of the files that are kept for a content, the last three by its store.
+static KEPT: [&str; 5] = ["json", "manifest", "state", "state.alt", "state.new"];
 
 /// Of whom something is held that no peer can give back.
 const NOBODY: PeerId = PeerId(u32::MAX);
@@ -216,7 +220,7 @@ impl Contents {
                     row.held = Some(self.budget.hold(peer, Kind::Announced, bytes));
                 }
             }
-            Action::Keep { number } => self.keep(number),
+            Action::Keep { number } => self.keep(number, None),
             Action::Forget { number } => self.forget(number),
             _ => {}
         }
@@ -268,11 +272,13 @@ impl Contents {
             files: Arc::clone(&self.files),
             own: self.own.clone(),
         };
-        let happenings = self.happenings.clone();
-        spawn_blocking(move || {
-            let result = opening.open();
-            let _ = happenings.blocking_send(Happening::Prepared(number, result));
-        });
+        let (happenings, runtime) = (self.happenings.clone(), Handle::current());
+        self.keeper.begin(Box::new(move || {
+            runtime.spawn_blocking(move || {
+                let result = opening.open();
+                let _ = happenings.blocking_send(Happening::Prepared(number, result));
+            });
+        }));
     }
 
     /// What was opened of a content, as the library hears of it.
@@ -397,22 +403,18 @@ impl Contents {
         let Some(row) = self.rows.remove(&number) else {
             return;
         };
-        // The rest goes after what is still to be written.
-        self.forget_state(&row.id);
-        self.keeper.forget(self.path(&row.id, ""));
+        // After what is still to be written.
+        self.keeper.forget(self.path(&row.id, ""), &KEPT);
     }
 
     /// Forgets how far a folder was filled: another one is filled from now on. What is in the
     /// former is looked at again if its turn comes back.
     fn forget_state(&self, id: &ContentId) {
-        for kind in ["state", "state.alt", "state.new"] {
-            // A missing file is fine.
-            let _ = fs::remove_file(self.path(id, kind));
-        }
+        self.keeper.forget(self.path(id, ""), &KEPT[2..]);
     }
 
-    /// Keeps what is known of a content for the next run, soon.
-    fn keep(&self, number: u32) {
+    /// Keeps what is known of a content for the next run, soon, and does what is to happen `then`.
+    pub(super) fn keep(&self, number: u32, then: Option<Then>) {
         let Some((content, row)) = self.at(number) else {
             return;
         };
@@ -426,8 +428,11 @@ impl Contents {
         let mut kept = Kept::new(row.name.clone(), known.manifest_bytes, filled, known.paused);
         kept.places = known.whole_in.iter().map(placed).collect();
         let json = serde_json::to_vec(&kept).expect("text and numbers can be written");
-        let manifest = content.is_open().then(|| Arc::clone(&row.manifest));
-        self.keeper.keep(self.path(&row.id, ""), json, manifest);
+        // One that is only being fetched may be another.
+        let is_right = content.is_open() || *content.stage() == Stage::Checking;
+        let manifest = is_right.then(|| Arc::clone(&row.manifest));
+        self.keeper
+            .keep(self.path(&row.id, ""), json, manifest, then);
     }
 
     /// What was kept by an earlier run.

@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
@@ -21,6 +22,9 @@ use crate::store::{is_out, patiently};
 /// What is to happen once a file is durable; with `false` once it is known that it is not.
 pub(super) type Then = Box<dyn FnOnce(bool) + Send>;
 
+/// What begins once all is done that was asked for before.
+pub(super) type Begin = Box<dyn FnOnce() + Send>;
+
 /// One thing to do for one content.
 enum Errand {
     /// Write what is known of it, and its manifest if that is whole.
@@ -28,9 +32,12 @@ enum Errand {
         base: PathBuf,
         json: Vec<u8>,
         manifest: Option<Arc<ManifestShelf>>,
+        then: Option<Then>,
     },
-    /// Forget it.
-    Forget(PathBuf),
+    /// Forget it, as far as these endings go.
+    Forget(PathBuf, &'static [&'static str]),
+    /// Begin something that has to find gone what was to be forgotten.
+    Begin(Begin),
     /// Write another file of the node's state.
     Write(PathBuf, Vec<u8>, Vec<Then>),
 }
@@ -40,31 +47,52 @@ enum Errand {
 pub(super) struct Keeper {
     errands: Option<Sender<Errand>>,
     thread: Option<JoinHandle<()>>,
+    /// How much is still to be forgotten.
+    forgetting: Arc<AtomicUsize>,
 }
 
 impl Keeper {
     pub(super) fn start() -> io::Result<Self> {
         let (errands, queue) = channel();
         let thread = thread::Builder::new().name("keeper".to_owned());
+        let forgetting = Arc::<AtomicUsize>::default();
+        let left = Arc::clone(&forgetting);
         Ok(Self {
             errands: Some(errands),
-            thread: Some(thread.spawn(move || work(&queue))?),
+            thread: Some(thread.spawn(move || work(&queue, &left))?),
+            forgetting,
         })
     }
 
     /// Keeps `json` at `base` with the ending `json`, and `manifest` with the ending
-    /// `manifest` if it is given and was not kept before.
-    pub(super) fn keep(&self, base: PathBuf, json: Vec<u8>, manifest: Option<Arc<ManifestShelf>>) {
+    /// `manifest` if it is given and was not kept before, and does what is to happen `then`.
+    pub(super) fn keep(
+        &self,
+        base: PathBuf,
+        json: Vec<u8>,
+        manifest: Option<Arc<ManifestShelf>>,
+        then: Option<Then>,
+    ) {
         self.send(Errand::Keep {
             base,
             json,
             manifest,
+            then,
         });
     }
 
-    /// Removes what was kept at `base`.
-    pub(super) fn forget(&self, base: PathBuf) {
-        self.send(Errand::Forget(base));
+    /// Removes what was kept at `base` with these endings.
+    pub(super) fn forget(&self, base: PathBuf, endings: &'static [&'static str]) {
+        self.forgetting.fetch_add(1, Ordering::Relaxed);
+        self.send(Errand::Forget(base, endings));
+    }
+
+    /// Begins something at once, or, where anything is still to be forgotten, when that is gone.
+    pub(super) fn begin(&self, begin: Begin) {
+        match self.forgetting.load(Ordering::Acquire) {
+            0 => begin(),
+            _ => self.send(Errand::Begin(begin)),
+        }
     }
 
     /// Replaces the file at `path`, and does what is to happen `then`, if anything is.
@@ -88,7 +116,7 @@ impl Drop for Keeper {
     }
 }
 
-fn work(queue: &Receiver<Errand>) {
+fn work(queue: &Receiver<Errand>, forgetting: &AtomicUsize) {
     let mut described = BTreeSet::new();
     let mut next = queue.recv().ok();
     while let Some(errand) = next {
@@ -113,21 +141,27 @@ fn work(queue: &Receiver<Errand>) {
                 base,
                 json,
                 manifest,
+                then,
             } => {
                 let mut work = || keep(&base, &json, manifest.as_deref(), &mut described);
                 let result = patiently(&mut work, is_out);
-                if let Err(error) = result {
+                if let Err(error) = &result {
                     let path = base.display();
                     warn!(%path, %error, "a content cannot be kept for the next run");
                 }
+                then.into_iter().for_each(|then| then(result.is_ok()));
             }
-            Errand::Forget(base) => {
-                described.remove(&base);
-                for kind in ["json", "manifest"] {
-                    // What is not there need not go.
-                    let _ = fs::remove_file(base.with_extension(kind));
+            Errand::Forget(base, endings) => {
+                if endings.contains(&"manifest") {
+                    described.remove(&base);
                 }
+                for ending in endings {
+                    // A missing file is fine.
+                    let _ = fs::remove_file(base.with_extension(ending));
+                }
+                forgetting.fetch_sub(1, Ordering::Release);
             }
+            Errand::Begin(begin) => begin(),
         }
         next = next.or_else(|| queue.recv().ok());
     }
@@ -173,11 +207,19 @@ mod tests {
         let keeper = Keeper::start().unwrap();
         let manifest = Arc::new(ManifestShelf::full(b"manifest"));
         for number in 0..20_u8 {
-            keeper.keep(base("a"), vec![number], Some(Arc::clone(&manifest)));
-            keeper.keep(base("b"), vec![number], None);
+            keeper.keep(base("a"), vec![number], Some(Arc::clone(&manifest)), None);
+            keeper.keep(base("b"), vec![number], None, None);
         }
-        keeper.forget(base("b"));
+        keeper.forget(base("b"), &["json"]);
+        let (told, hears) = channel();
+        let there = base("b.json");
+        keeper.begin(Box::new(move || told.send(there.exists()).unwrap()));
         drop(keeper);
+        assert_eq!(
+            hears.iter().collect::<Vec<_>>(),
+            [false],
+            "it is gone before what begins"
+        );
         assert_eq!(fs::read(base("a.json")).unwrap(), [19]);
         assert_eq!(fs::read(base("a.manifest")).unwrap(), b"manifest");
         let mut names: Vec<_> = fs::read_dir(folder.path())
@@ -223,13 +265,16 @@ mod tests {
     fn a_folder_that_is_gone_is_survived() {
         let folder = tempfile::tempdir().unwrap();
         let keeper = Keeper::start().unwrap();
-        keeper.keep(folder.path().join("gone/a"), vec![1], None);
-        keeper.keep(folder.path().join("b"), vec![2], None);
         let (told, hears) = channel();
-        let then: Then = Box::new(move |durable| told.send(durable).unwrap());
-        keeper.write(folder.path().join("gone/c"), vec![3], Some(then));
-        drop(keeper);
-        assert_eq!(hears.iter().collect::<Vec<_>>(), [false]);
+        let then = || -> Option<Then> {
+            let told = told.clone();
+            Some(Box::new(move |durable| told.send(durable).unwrap()))
+        };
+        keeper.keep(folder.path().join("gone/a"), vec![1], None, then());
+        keeper.keep(folder.path().join("b"), vec![2], None, then());
+        keeper.write(folder.path().join("gone/c"), vec![3], then());
+        drop((keeper, told));
+        assert_eq!(hears.iter().collect::<Vec<_>>(), [false, true, false]);
         assert_eq!(fs::read(folder.path().join("b.json")).unwrap(), [2]);
     }
 }

@@ -298,6 +298,8 @@ impl Host {
         });
         // Two seconds of the five that a stop may take (O4).
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), synced).await;
+        // Waits for what is still to be written down, while signals are heard.
+        let _ = spawn_blocking(move || drop(self)).await;
         Ok(())
     }
 }

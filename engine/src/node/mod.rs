@@ -266,7 +266,8 @@ async fn live(
         (shares, memory),
     )?;
     let accepting = tokio::spawn(doors::accept(listener, host.doors.room(), sender));
-    let watching = tokio::spawn(signals(people.clone()));
+    // Until the process ends: a clean end may wait for a disk that stands still.
+    let _watching = tokio::spawn(signals(people.clone()));
     let ticking = tokio::spawn(seconds(people));
     host.start();
     info!(name = %node.name, key = %identity.public(), listen = %host.doors.listening(), "ready");
@@ -274,7 +275,7 @@ async fn live(
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     driver::drive(&mut host, &mut inbox).await;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    for task in [accepting, watching, ticking, calling] {
+    for task in [accepting, ticking, calling] {
         task.abort();
     }
     // Whoever still has something to tell waits for nobody.
@@ -331,9 +332,12 @@ async fn signals(happenings: mpsc::Sender<Happening>) {
             }
             stopping = true;
         }
-        if happenings.send(happening).await.is_err() {
-            return;
-        }
+        // Beside this loop: the second signal does not wait for what the first one waits for.
+        let happenings = happenings.clone();
+        tokio::spawn(async move {
+            // A node that has stopped hears nothing more.
+            let _ = happenings.send(happening).await;
+        });
     }
 }
 

@@ -317,13 +317,23 @@ impl Rig {
     }
 
     pub(crate) async fn share(&self, path: &Path) -> Ticket {
+        let shared = self.try_share(path).await.unwrap();
+        shared.ticket.parse().unwrap()
+    }
+
+    pub(crate) async fn try_share(&self, path: &Path) -> Result<Shared, Failure> {
         let share = Share {
             path: path.to_owned(),
             ignore: Vec::new(),
             chunk_bytes: None,
         };
-        let shared: Shared = self.ask(Request::Share(share)).await;
-        shared.ticket.parse().unwrap()
+        self.try_ask(Request::Share(share)).await
+    }
+
+    /// Where it writes what is known of a content, before that takes its place.
+    pub(crate) fn part_of(&self, ticket: &Ticket) -> PathBuf {
+        let id = data_encoding::HEXLOWER.encode(&ticket.content().0);
+        self.data().join("contents").join(id).with_extension("part")
     }
 
     pub(crate) async fn get(&self, ticket: &Ticket, dir: &Path) -> Result<Got, Failure> {
