@@ -9,8 +9,8 @@
 //! its owner may read it.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write as _};
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, IntoInnerError, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -18,10 +18,12 @@ use fairhaul_core::node::{Action, Input};
 use fairhaul_core::time::Time;
 use serde::{Deserialize, Serialize};
 
+mod aside;
 mod ledger;
 mod replay;
 mod setup;
 
+use aside::Aside;
 pub use replay::{BadLog, Replayed, replay};
 pub use setup::{BadSetup, Setup};
 
@@ -54,7 +56,7 @@ enum Line<'a> {
 /// A log that is being written.
 #[derive(Debug)]
 pub struct Recorder {
-    out: BufWriter<File>,
+    out: BufWriter<Aside>,
     digest: Digest,
     line: Vec<u8>,
 }
@@ -74,7 +76,7 @@ impl Recorder {
             .mode(0o600)
             .open(path)?;
         let mut this = Self {
-            out: BufWriter::new(file),
+            out: BufWriter::with_capacity(aside::PART, Aside::new(file)?),
             digest: Digest::new(),
             line: Vec::new(),
         };
@@ -90,7 +92,7 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// What the file system says; the log is then good up to some input before.
+    /// What the file system says, or has said since; the log is then good up to some input before.
     pub fn input(&mut self, input: &Input, now: Time) -> io::Result<()> {
         self.digest.input();
         self.write(&Line::Input {
@@ -114,7 +116,8 @@ impl Recorder {
         self.write(&Line::End {
             digest: digest.as_str().into(),
         })?;
-        self.out.flush()?;
+        let aside = self.out.into_inner().map_err(IntoInnerError::into_error)?;
+        aside.finish()?;
         Ok(digest)
     }
 
