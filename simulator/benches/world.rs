@@ -43,6 +43,7 @@ fn setup(network: NetworkModel) -> Setup {
             block: Some(ByteCount::kib(64)),
             quantum: None,
             pipeline: None,
+            guard: None,
         }],
         latency: Latency {
             regions: vec!["one".into()],

@@ -291,6 +291,7 @@ fn empty(uplink: &str, share: &str) -> Setup {
             block: None,
             quantum: None,
             pipeline: None,
+            guard: None,
         }],
         latency: Latency::default(),
         links: Vec::new(),

@@ -125,6 +125,7 @@ fn policy(choker: &str, block: ByteCount) -> PolicySetup {
         block: Some(block),
         quantum: None,
         pipeline: None,
+        guard: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! into the tables of the same `Setup`.
 
 use fairhaul_core::bitfield::Bitfield;
+use fairhaul_core::node::Guard;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 
@@ -81,6 +82,9 @@ pub struct PolicySetup {
     pub quantum: Option<ByteCount>,
     /// Chunks requested ahead from one peer; none adapts to rate and delay.
     pub pipeline: Option<u32>,
+    /// When a peer that stops, drips or says nothing is asked last and closed, and how many bytes
+    /// may be received at once; none waits for ever and receives any number.
+    pub guard: Option<Guard>,
 }
 
 /// One-way delays between regions.

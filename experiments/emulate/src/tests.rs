@@ -76,6 +76,7 @@ pub(super) fn setup(peers: Vec<PeerSetup>) -> Setup {
             block: None,
             quantum: None,
             pipeline: None,
+            guard: None,
         }],
         latency: Latency::default(),
         links: Vec::new(),

@@ -29,6 +29,7 @@ pub(super) fn policy(uplink: &str, share: &str, block: ByteCount) -> PolicySetup
         block: Some(block),
         quantum: None,
         pipeline: None,
+        guard: None,
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
             NetworkModel::Fluid => None,
         },
         asking: Asking::default(),
-        guard: None,
+        guard: policy.guard,
         rng: Streams::new(setup.rng_seed, setup.replication).stream(&peer.name, "node"),
     };
     Node::new(config, now)

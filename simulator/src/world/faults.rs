@@ -81,11 +81,7 @@ impl World<'_> {
         );
         self.counters.transfer_started(row, self.now);
         let asked = self.now + self.delay(transfer.destination, transfer.source);
-        let missing = transfer
-            .bytes
-            .saturating_sub(self.counters.transfers[row as usize].received);
-        self.unsent[row as usize] = missing.get();
-        self.ideal.begin(row, missing, asked);
+        self.expect_rest(row, asked);
         let id = self.transfer_id(row);
         if self.has(transfer.destination, id) {
             return;
@@ -104,6 +100,17 @@ impl World<'_> {
                 audience: Some(peer),
             },
         );
+    }
+
+    /// Nothing of a transfer is on its way: what is missing is still to be sent, once the source has
+    /// been asked for it.
+    pub(super) fn expect_rest(&mut self, row: u32, asked: Time) {
+        let received = self.counters.transfers[row as usize].received;
+        let missing = self.setup.transfers[row as usize]
+            .bytes
+            .saturating_sub(received);
+        self.unsent[row as usize] = missing.get();
+        self.ideal.begin(row, missing, asked);
     }
 
     /// A transfer that ended leaves the tables of its source, and what a fluid still held of it

@@ -89,6 +89,14 @@ enum Event {
     Meet(u32),
     /// A peer leaves.
     Leave(u32),
+    /// A core ends a connection that stands still.
+    Cut {
+        from: u32,
+        peer: PeerId,
+        generation: u32,
+    },
+    /// One peer connects to another again.
+    Dial { from: u32, to: u32 },
     /// The source of a transfer makes it known.
     Offer(u32),
     /// The destination of a transfer asks for it.
@@ -300,6 +308,12 @@ impl<'a> World<'a> {
                 self.go_away(peer);
                 self.counters.gone(self.setup, peer);
             }
+            Event::Cut {
+                from,
+                peer,
+                generation,
+            } => self.cut(from, peer, generation),
+            Event::Dial { from, to } => self.dial(from, to),
             Event::Offer(transfer) => self.offer(transfer),
             Event::Start(transfer) => {
                 self.moved_at = self.now;
@@ -374,6 +388,16 @@ impl<'a> World<'a> {
                         from,
                     },
                 ));
+            }
+            Action::Close { peer, why } if why.is_timeout() => {
+                let generation = self.hosts[host as usize].links[peer.index()].generation;
+                let cut = Event::Cut {
+                    from: host,
+                    peer,
+                    generation,
+                };
+                // After all that the core wants done at this instant.
+                self.queue.push(self.now, cut);
             }
             Action::Close { peer, why } => {
                 let other = self.hosts[host as usize].links[peer.index()].host;

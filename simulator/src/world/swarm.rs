@@ -2,6 +2,8 @@
 //!
 //! Stands for what a tracker does: a peer that joins is told some of those present, at random.
 
+use std::collections::BTreeSet;
+
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::{GroupId, PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
@@ -16,6 +18,9 @@ use crate::setup::Setup;
 
 /// A peer that lost neighbours looks for new ones after this long.
 const LOOK_AGAIN: Span = Span::from_secs(10);
+
+/// A peer that ended a connection makes it again after this long.
+const DIAL_AGAIN: Span = Span::from_secs(10);
 
 /// Draws that a peer makes for each neighbour it looks for, before it takes what it has.
 const DRAWS: usize = 8;
@@ -237,6 +242,41 @@ impl World<'_> {
             host_state.cuts += 1;
             self.tell(host, Input::Disconnected { peer });
             self.library_links(host, peer, false);
+        }
+    }
+
+    /// A core ends a connection that stands still: what was on its way is gone. The one that ended
+    /// it connects again some time later, as a node calls the peers that it knows.
+    pub(super) fn cut(&mut self, from: u32, peer: PeerId, generation: u32) {
+        let connection = self.hosts[from as usize].links[peer.index()];
+        if !connection.up || connection.generation != generation {
+            return;
+        }
+        let to = connection.host;
+        self.trace.event(self.now, 12, from, to, [0; 2]);
+        let ends = [(from, to), (to, from)];
+        let lost = self.lose_all(|flight| ends.contains(&(flight.from, flight.to)));
+        let lost = lost.into_iter().map(|(block, ..)| block.transfer.0);
+        let cut_short: BTreeSet<u32> = lost.filter_map(|id| self.counters.row_of(id)).collect();
+        for row in cut_short {
+            if !self.counters.is_over(row) {
+                self.expect_rest(row, self.now + DIAL_AGAIN);
+            }
+        }
+        for (from, to) in ends {
+            let (from, to) = (build::place(from), build::place(to));
+            self.network.drop_pair(from, to, self.now);
+        }
+        self.disconnect(from, to);
+        self.queue
+            .push(self.now + DIAL_AGAIN, Event::Dial { from, to });
+    }
+
+    /// A peer connects again to one that it lost, if both are there.
+    pub(super) fn dial(&mut self, from: u32, to: u32) {
+        let is_there = |host: u32| self.hosts[host as usize].node.is_some();
+        if is_there(from) && is_there(to) {
+            self.connect(from, to);
         }
     }
 

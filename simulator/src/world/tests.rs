@@ -28,6 +28,7 @@ pub(crate) fn policy(uplink: &str, unchoke: &str) -> PolicySetup {
         block: Some(ByteCount::kib(16)),
         quantum: None,
         pipeline: None,
+        guard: None,
     }
 }
 

@@ -157,6 +157,13 @@ pub(super) const POLICY: &[Field] = &[
         Absent,
         "chunks requested ahead from one peer; absent: from rate and delay",
     ),
+    field(
+        "timeouts",
+        Kind::Choice(&["none", "default"]),
+        Absent,
+        "default: a peer that stops, drips or says nothing is asked last and closed, and bytes \
+         received at once are bounded, as a real node does; absent: none",
+    ),
 ];
 
 pub(super) const REPLICATION: &[Field] = &[

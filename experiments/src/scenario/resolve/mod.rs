@@ -4,6 +4,7 @@
 //! contradict each other, and scenarios that are too large, before memory is taken.
 
 use fairhaul_config::BadFile;
+use fairhaul_core::node::Guard;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::random::Streams;
@@ -188,6 +189,10 @@ fn policy(row: &Row<'_>) -> Result<PolicySetup, BadFile> {
         pipeline: match row.get("pipeline") {
             Some(at) => Some(small(at.count(1, 10_000)?)),
             None => None,
+        },
+        guard: match row.get("timeouts") {
+            Some(at) if at.text("none or default")? == "default" => Some(Guard::default()),
+            _ => None,
         },
     })
 }

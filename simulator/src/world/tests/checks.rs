@@ -1,11 +1,14 @@
 //! Every checker fires when what it looks for is there, and only then.
 
+use fairhaul_core::id::TransferId;
+use fairhaul_core::message::Message;
+use fairhaul_core::node::{Guard, Input};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 
 use super::bent::{Bend, Bent, Log};
-use super::{peer, setup, transfer};
-use crate::setup::{ContentSetup, FaultKind, FaultSetup, Setup};
+use super::{peer, setup, swarm, transfer};
+use crate::setup::{ContentSetup, FaultKind, FaultSetup, NewRate, Setup};
 use crate::world::{RunError, World, run};
 
 /// 1 MB of one transfer at 1 MB/s, in 62 blocks.
@@ -53,6 +56,52 @@ fn a_lost_block_is_missed_at_the_end_of_a_run() {
     setup.horizon = Time::ZERO + Span::from_millis(500);
     let error = run_bent(&setup, Bend::Loses).unwrap_err();
     assert!(matches!(error, RunError::Conservation { .. }), "{error}");
+}
+
+/// A core that accuses another makes a run of honest peers an error, which names both.
+///
+/// Register: J14.
+#[test]
+fn an_accusation_ends_the_run_with_who_accuses_whom_of_what() {
+    let setup = swarm(1, 1 << 20);
+    let mut world = World::new(&setup).unwrap();
+    world.go(&mut |_| ()).unwrap();
+    let (peer, transfer) = (world.hosts[1].id_of(0).unwrap(), TransferId(0));
+    let chunk = 1 << 20;
+    let message = Message::Have { transfer, chunk };
+    world.tell(1, Input::Message { peer, message });
+    let error = world.finish().unwrap_err().to_string();
+    assert!(
+        error.contains("peer.1 accuses peer.0 of: chunk out of range"),
+        "{error}"
+    );
+}
+
+/// A leecher takes nothing for two minutes. Whoever serves it ends the connection after one, which
+/// accuses nobody, and makes it again; with no timeouts the connection stays.
+#[test]
+fn a_connection_that_stands_still_is_ended_and_made_again() {
+    let mut setup = swarm(2, 24 << 20);
+    let stops = |at, down| FaultSetup {
+        at: Time::ZERO + Span::from_secs(at),
+        kind: FaultKind::Capacity {
+            peer: 1,
+            up: NewRate::Keep,
+            down,
+        },
+    };
+    setup.faults = vec![
+        stops(2, NewRate::At(Rate::new(0))),
+        stops(122, NewRate::Unlimited),
+    ];
+    for guard in [None, Some(Guard::default())] {
+        setup.policies[0].guard = guard;
+        let mut world = World::new(&setup).unwrap();
+        world.go(&mut |_| ()).unwrap();
+        assert_eq!(world.hosts[1].cuts > 0, guard.is_some());
+        let record = world.finish().unwrap();
+        assert!(record.peers[1].completed.is_some() && record.peers[2].completed.is_some());
+    }
 }
 
 /// Register: I7.

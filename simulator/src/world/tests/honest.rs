@@ -1,7 +1,8 @@
 //! Honest peers in a network that goes wrong: links that stand still and come back with what was in
-//! them, crashes, restarts, aborts, caps that change. Nobody accuses anybody, and whoever stays has
-//! everything in the end.
+//! them, crashes, restarts, aborts, caps that change, memory that is short. Nobody accuses anybody,
+//! and whoever stays has everything in the end.
 
+use fairhaul_core::node::Guard;
 use fairhaul_core::rng::Rng;
 
 use super::*;
@@ -72,6 +73,12 @@ fn world(seed: u64) -> Setup {
     world.policies[0].unchoke = rules[rng.below(rules.len())].into();
     let rules = ["even", "give-to-get"];
     world.policies[0].seed_rule = rules[rng.below(rules.len())].into();
+    // From none to as much as a node has by default.
+    let memory = [None, Some(256 << 10), Some(2 << 20), Some(64 << 20)][rng.below(4)];
+    world.policies[0].guard = memory.map(|bytes| Guard {
+        held: ByteCount::new(bytes),
+        ..Guard::default()
+    });
     world
 }
 
