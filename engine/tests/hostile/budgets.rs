@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::content::{CHUNK, Content, noise, shared_chunks};
 use crate::evil::{Answer, Evil, Heard, Outcome, WANTED, connect};
-use crate::rig::{Rig, Since};
+use crate::rig::Rig;
 
 pub(crate) const MIB: usize = 1024 * 1024;
 
@@ -461,72 +461,4 @@ async fn sixty_four_descriptors_are_enough_for_a_peer_and_a_tree() {
     let outcome = wire.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
     assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
     assert_eq!(fs::read(rig.inbox().join("f")).unwrap(), content.bytes);
-}
-
-/// What attacks cost a node, printed as one line each: how long a person waits at most for an
-/// answer, and a peer to get in, and what memory the node took. `scripts/engine/attacks.sh`.
-#[tokio::test]
-#[ignore = "prints figures and asserts that there are answers at all"]
-async fn figures_of_attacks() {
-    let (floods, honest) = ([(); 2].map(|()| Evil::new()), Evil::new());
-    let more = "upload = \"1 B/s\"\naccept = \"in\"";
-    let rig = Rig::new()
-        .knows("requests", floods[0].key, more)
-        .knows("offers", floods[1].key, more)
-        .knows("honest", honest.key, "")
-        .start()
-        .await;
-    fs::write(rig.path("f"), noise(4 * MIB, 1)).unwrap();
-    let content = rig.share(&rig.path("f")).await.content();
-    let request = Message::Request {
-        transfer: WANTED,
-        chunk: 0,
-        offset: ByteCount::ZERO,
-    };
-    let offer = Message::Offer(Box::new(Content::file("x", CHUNK, 1).offer()));
-    let attacks = [("duplicate requests", request), ("duplicate offers", offer)];
-    for ((name, message), flood) in attacks.into_iter().zip(&floods) {
-        let mut frames = Vec::new();
-        (0..1_000).for_each(|_| fairhaul_core::wire::encode(&message, &mut frames));
-        let mut wire = flood.enter(&rig).await;
-        wire.want(content, shared_chunks(4 * MIB as u64)).await;
-        let mut said = 0_u64;
-        let flooding = async {
-            while wire.raw(&frames).await.is_ok() {
-                said += 1_000;
-            }
-            std::future::pending::<()>().await;
-        };
-        let (since, mut slowest) = (Since::now(), 0);
-        let asking = async {
-            while since.millis() < 6_000 {
-                let asked = Since::now();
-                rig.status().await;
-                slowest = slowest.max(asked.millis());
-            }
-        };
-        tokio::select! {
-            () = flooding => {}
-            () = asking => {}
-        }
-        eprintln!("figure: {name}: {said} said in 6 s, slowest answer {slowest} ms");
-    }
-    let mut held = JoinSet::new();
-    for from in (2..66).cycle().take(256) {
-        let connecting = connect(&rig, from);
-        held.spawn(async move {
-            if let Ok(mut stream) = connecting.await {
-                let _ = stream.read(&mut [0; 16]).await;
-            }
-        });
-    }
-    // All of them come in a moment: it may lose its place to them, and calls again.
-    let asked = Since::now();
-    let calls = async || honest.call_from(&rig, 200).await.ok();
-    let mut wire = rig.until("a listed peer is in", calls).await;
-    assert!(wire.is_alive().await);
-    let waited = asked.millis();
-    eprintln!("figure: 256 dawdlers of 64 addresses: a listed peer is in after {waited} ms");
-    let memory = most_memory(&rig) / MIB;
-    eprintln!("figure: most memory of the node {memory} MiB");
 }

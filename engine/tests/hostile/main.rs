@@ -19,6 +19,7 @@ mod content;
 mod data;
 mod disk;
 mod evil;
+mod figures;
 mod greed;
 mod handshake;
 mod life;

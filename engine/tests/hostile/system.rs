@@ -286,7 +286,8 @@ async fn two_hundred_peers_at_a_limit_of_memory_do_not_kill_the_node() {
     assert!(wire.is_alive().await);
     rig.status().await;
     let (peak, kills) = (group.peak_mib(), group.kills());
-    eprintln!("figure: 200 peers at 128 MiB: {peak} MiB at most, an honest one took {took} ms");
+    // For `scripts/engine/memory.sh`.
+    eprintln!("figure: 200 peers,128,{peak},{kills},{took}");
     assert_eq!(kills, 0);
     drop((held, rig));
 }
