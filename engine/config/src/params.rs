@@ -239,14 +239,40 @@ impl Default for ControlParams {
 }
 
 impl Params {
-    /// Reads and checks the file at `path`.
+    /// Reads and checks the file at `path`. Relative paths in it are relative to its folder, so
+    /// that a node is the same wherever it is started from.
     ///
     /// # Errors
     ///
     /// The first fault, with its place.
     pub fn load(path: &Path) -> Result<Self, BadFile> {
         let text = read_text(path, FILE_MAX)?;
-        Self::parse(&path.display().to_string(), &text)
+        let file = path.display().to_string();
+        let document = Document::parse(&file, &text)?;
+        let mut params: Self = document.read()?;
+        params.stand_beside(path, &document)?;
+        check::check(&document, &params)?;
+        Ok(params)
+    }
+
+    /// Makes relative paths those that they are from the folder of the file at `path`.
+    fn stand_beside(&mut self, path: &Path, document: &Document<'_>) -> Result<(), BadFile> {
+        // Where the folder of the process is not known, its paths stay relative to it.
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let folder = whole.parent().unwrap_or_else(|| Path::new("/"));
+        let (node, control) = (&mut self.node, &mut self.control);
+        let key = node.key.as_mut().map(|key| key.stand_in(folder));
+        let token = control.token.as_mut().map(|token| token.stand_in(folder));
+        let stood = [
+            ("node", "data", node.data.stand_in(folder)),
+            ("node", "key", key.unwrap_or(Ok(()))),
+            ("control", "socket", control.socket.stand_in(folder)),
+            ("control", "token", token.unwrap_or(Ok(()))),
+        ];
+        for (section, key, stood) in stood {
+            stood.map_err(|fault| document.bad(&[section.into(), key.into()], fault))?;
+        }
+        Ok(())
     }
 
     /// Reads and checks `text`, which messages call `file`.
@@ -310,8 +336,7 @@ impl Params {
         self.below_data(self.control.token.as_ref(), "token")
     }
 
-    /// The path that is given, relative to the folder of the process as any path in the file;
-    /// else `name` in the data.
+    /// The path that is given, else `name` in the data.
     fn below_data(&self, given: Option<&AnyPath>, name: &str) -> PathBuf {
         given.map_or_else(|| self.node.data.join(name), |path| path.to_path_buf())
     }
@@ -376,7 +401,8 @@ pub fn schema() -> serde_json::Value {
 pub fn template() -> String {
     let head = "Parameters of a fairhaul node. `fairhaul check FILE` checks it and shows what is \
                 in force. A line that starts with # and a blank explains; a line that starts with \
-                # alone is an example, and is in force without the #.";
+                # alone is an example, and is in force without the #. A path that is not absolute \
+                starts in the folder of this file.";
     schema::template::<Params>(head, &sections())
 }
 
@@ -386,7 +412,8 @@ pub fn reference() -> String {
     let head = "# The parameter file of a node\n\n\
                 TOML. `fairhaul init` prints one with every key explained, `fairhaul check FILE` \
                 checks one and prints what is in force, `fairhaul schema` prints its JSON schema. \
-                This page is made from the types in `engine/config/src/params.rs`, as those are.";
+                This page is made from the types in `engine/config/src/params.rs`, as those are. \
+                A path that is not absolute starts in the folder of the file.";
     schema::reference::<Params>(head, &sections())
 }
 

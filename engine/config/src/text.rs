@@ -189,6 +189,25 @@ impl<const MOST: usize> FilePath<MOST> {
     pub fn new(path: &str) -> Self {
         Self(PathBuf::from(path))
     }
+
+    /// Makes it the path that it is from `folder`, unless it is absolute.
+    ///
+    /// # Errors
+    ///
+    /// If that is longer than any such path.
+    pub fn stand_in(&mut self, folder: &Path) -> Result<(), BadValue> {
+        if self.0.is_absolute() {
+            return Ok(());
+        }
+        let path = folder.join(&self.0);
+        let length = path.as_os_str().len();
+        if length > MOST {
+            let what = format!("is a path of {length} bytes from the folder of the file");
+            return Err(BadValue::new(what).allowing(Self::allowed()));
+        }
+        self.0 = path;
+        Ok(())
+    }
 }
 
 impl<const MOST: usize> Deref for FilePath<MOST> {
