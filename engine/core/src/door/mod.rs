@@ -12,6 +12,7 @@ pub mod bans;
 pub mod descriptors;
 pub mod dialer;
 pub mod first_use;
+pub mod invitation;
 pub mod memory;
 pub mod memory_shares;
 mod recent;
