@@ -98,7 +98,7 @@ impl Identity {
         der
     }
 
-    fn from_seed(seed: Zeroizing<[u8; SEED]>) -> Option<Self> {
+    pub(crate) fn from_seed(seed: Zeroizing<[u8; SEED]>) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).ok()?;
         let public = pair.public_key().as_ref().try_into().ok()?;
         let public = PublicKey::from_bytes(public).ok()?;

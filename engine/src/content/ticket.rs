@@ -1,19 +1,18 @@
 //! A ticket: the line that tells another person what to fetch and from whom.
 //!
-//! Decides how it is written: letters and digits that survive a mail, a chat and a shell, with
-//! a checksum, so that a typing error is found at once. Refuses what nobody could have
-//! printed. It proves nothing: whoever holds a ticket still has to be let in.
+//! It proves nothing: whoever holds a ticket still has to be let in. One that lets its holder in
+//! is a [line](super::line).
 
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use data_encoding::BASE32_NOPAD;
 use fairhaul_core::manifest::ContentId;
 use thiserror::Error;
 
 use super::manifest::{MANIFEST_MAX, content_id};
 use super::path::shown;
+use super::spelling::{BadSpelling, Spelling};
 
 /// Most peers in a ticket.
 pub const PEERS_MAX: usize = 8;
@@ -25,19 +24,14 @@ pub const ADDRESS_MAX: usize = 255;
 /// fetch it, which for a small file is half of the waiting.
 pub const INSIDE_MAX: usize = 256;
 
-/// What every ticket of this version starts with.
-const PREFIX: &str = "fh1-";
-
-/// Bytes of the checksum: one error in four thousand million is missed.
-const CHECKSUM: usize = 4;
-
 /// Bytes of a content's identity and of a peer's key.
 const KEY: usize = 32;
 
-/// Bytes of the longest ticket, before they are letters.
-const LEN_MAX: usize = KEY + 4 + 1 + PEERS_MAX * (KEY + 1 + ADDRESS_MAX) + INSIDE_MAX + CHECKSUM;
-
-const CHECKSUM_CONTEXT: &str = "fairhaul 1 ticket";
+const SPELLING: Spelling = Spelling {
+    prefix: "fh1-",
+    context: "fairhaul 1 ticket",
+    most: KEY + 4 + 1 + PEERS_MAX * (KEY + 1 + ADDRESS_MAX) + INSIDE_MAX,
+};
 
 /// What to fetch, and who has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,26 +45,9 @@ pub struct Ticket {
 /// Why a text, or the parts of a ticket, are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BadTicket {
-    /// It starts otherwise.
-    #[error("ticket starts with \"{}\"; a ticket of this version starts with {PREFIX}", shown(.0))]
-    Prefix(String),
-    /// So many characters, more than any ticket has.
-    #[error("ticket has {0} characters, more than any has; is it something else?")]
-    Long(usize),
-    /// A character, at this place from 1, that no ticket has.
-    #[error("ticket has \"{}\" as character {at}; allowed are a to z and 2 to 7", shown(&c.to_string()))]
-    Character {
-        /// The character.
-        c: char,
-        /// Where.
-        at: usize,
-    },
-    /// Some of it is missing, or something is too much.
-    #[error("ticket is incomplete: was all of it copied?")]
-    Cut,
-    /// It is not what was printed.
-    #[error("ticket has a wrong checksum: a character is missing or mistyped")]
-    Checksum,
+    /// It is not written as tickets are, or some of it is missing.
+    #[error("ticket {0}")]
+    Spelling(#[from] BadSpelling),
     /// A manifest of so many bytes.
     #[error("ticket names a manifest of {0} bytes; allowed are 1 to {MANIFEST_MAX}")]
     Manifest(u64),
@@ -164,31 +141,25 @@ impl Ticket {
             out.extend(address.as_bytes());
         }
         out.extend(&self.manifest);
-        let sum = checksum(&out);
-        out.extend(sum);
         out
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, BadTicket> {
-        let (body, sum) = bytes.split_last_chunk().ok_or(BadTicket::Cut)?;
-        if checksum(body) != *sum {
-            return Err(BadTicket::Checksum);
-        }
-        // What follows is only wrong if another program wrote it.
-        let (content, rest) = body.split_first_chunk().ok_or(BadTicket::Cut)?;
-        let (manifest, rest) = rest.split_first_chunk().ok_or(BadTicket::Cut)?;
-        let ([count], mut rest) = rest.split_first_chunk().ok_or(BadTicket::Cut)?;
+    /// What is wrong here another program wrote.
+    fn from_bytes(body: &[u8]) -> Result<Self, BadTicket> {
+        let (content, rest) = body.split_first_chunk().ok_or(BadSpelling::Cut)?;
+        let (manifest, rest) = rest.split_first_chunk().ok_or(BadSpelling::Cut)?;
+        let ([count], mut rest) = rest.split_first_chunk().ok_or(BadSpelling::Cut)?;
         let count = usize::from(*count);
         if count > PEERS_MAX {
             return Err(BadTicket::Peers(count));
         }
         let mut peers = Vec::with_capacity(count);
         for _ in 0..count {
-            let (key, tail) = rest.split_first_chunk::<KEY>().ok_or(BadTicket::Cut)?;
-            let ([len], tail) = tail.split_first_chunk().ok_or(BadTicket::Cut)?;
+            let (key, tail) = rest.split_first_chunk::<KEY>().ok_or(BadSpelling::Cut)?;
+            let ([len], tail) = tail.split_first_chunk().ok_or(BadSpelling::Cut)?;
             let (address, tail) = tail
                 .split_at_checked(usize::from(*len))
-                .ok_or(BadTicket::Cut)?;
+                .ok_or(BadSpelling::Cut)?;
             peers.push((*key, String::from_utf8_lossy(address).into_owned()));
             rest = tail;
         }
@@ -201,7 +172,7 @@ impl Ticket {
             return Ok(ticket);
         }
         if rest.len() as u64 != ticket.manifest_bytes || rest.len() > INSIDE_MAX {
-            return Err(BadTicket::Cut);
+            return Err(BadSpelling::Cut.into());
         }
         if !ticket.is_manifest(rest) {
             return Err(BadTicket::Foreign);
@@ -213,8 +184,7 @@ impl Ticket {
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letters = BASE32_NOPAD.encode(&self.to_bytes());
-        write!(f, "{PREFIX}{}", letters.to_ascii_lowercase())
+        f.write_str(&SPELLING.write(&self.to_bytes()))
     }
 }
 
@@ -223,39 +193,12 @@ impl FromStr for Ticket {
 
     /// Reads a ticket; space around it and capitals are forgiven.
     fn from_str(text: &str) -> Result<Self, BadTicket> {
-        let text = text.trim();
-        let head: String = text.chars().take(PREFIX.len()).collect();
-        if !head.eq_ignore_ascii_case(PREFIX) {
-            return Err(BadTicket::Prefix(head));
-        }
-        let letters = &text[PREFIX.len()..];
-        if letters.len() > BASE32_NOPAD.encode_len(LEN_MAX) {
-            return Err(BadTicket::Long(text.chars().count()));
-        }
-        let bad = |c: char| !matches!(c, 'a'..='z' | 'A'..='Z' | '2'..='7');
-        if let Some((at, c)) = text
-            .chars()
-            .enumerate()
-            .skip(PREFIX.len())
-            .find(|(_, c)| bad(*c))
-        {
-            return Err(BadTicket::Character { c, at: at + 1 });
-        }
-        let bytes = BASE32_NOPAD.decode(letters.to_ascii_uppercase().as_bytes());
-        // Every character is allowed, so what is wrong is their number, or the bits left over.
-        Self::from_bytes(&bytes.map_err(|_| BadTicket::Cut)?)
+        Self::from_bytes(&SPELLING.read(text)?)
     }
 }
 
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    let hash = blake3::derive_key(CHECKSUM_CONTEXT, bytes);
-    *hash
-        .first_chunk()
-        .expect("a hash is longer than a checksum")
-}
-
 /// Whether a text is `host:port`, with a name, an IPv4 address, or an IPv6 address in brackets.
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
     };
