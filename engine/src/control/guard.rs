@@ -3,7 +3,9 @@
 //! Decides by four questions, all of which must be answered well: does the request name this
 //! node as its host (a page of somebody else's name that was made to point here does not),
 //! does it come from a page of ours or from no page, is its body what a form cannot send, and
-//! does it have the token. Refuses the rest, and says nothing about the node to it.
+//! does it have the token. Refuses the rest, and says nothing about the node to it. The page
+//! itself, which is the same at every node and finds the token in the part of its address that no
+//! browser sends, needs none.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -84,6 +86,9 @@ impl Guard {
             let what = "the body is not application/json";
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
         }
+        if is_page(request) {
+            return Ok(());
+        }
         let token = bearer(headers).or_else(|| in_query(request.uri().query()));
         match token {
             Some(token) if self.token.is(token) => Ok(()),
@@ -95,6 +100,10 @@ impl Guard {
     /// Whether the request may pass; its connection has a place of its own from then on.
     fn admit(&self, request: &Request) -> Result<(), Refusal> {
         self.check(request)?;
+        if is_page(request) {
+            // It proved nothing.
+            return Ok(());
+        }
         let visitor = request.extensions().get::<Arc<Visitor>>();
         if visitor.is_some_and(|visitor| !visitor.prove()) {
             return Err((StatusCode::SERVICE_UNAVAILABLE, "too many callers"));
@@ -164,6 +173,10 @@ pub(crate) async fn pass(
             .insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+fn is_page(request: &Request) -> bool {
+    request.method() == Method::GET && request.uri().path() == "/"
 }
 
 /// The value of a header that is there exactly once, if it is text.
@@ -262,21 +275,26 @@ mod tests {
         };
         let get = |uri: &str| Request::get(uri).header("host", "127.0.0.1:7441");
         let bearer = format!("Bearer {token}");
-        let good = format!("/?token={token}");
+        let good = format!("/v1/status?token={token}");
         assert_eq!(said(get(&good)), Ok(()));
         assert_eq!(
             said(get("/v1/status").header("authorization", &bearer)),
             Ok(())
         );
-        let other = said(get("/").header("authorization", bearer.to_lowercase()));
+        let other = said(get("/metrics").header("authorization", bearer.to_lowercase()));
         assert_eq!(
             other,
             Err((401, "wrong token")),
             "the case of a token counts"
         );
-        assert_eq!(said(get("/")), Err((401, "no token")));
-        assert_eq!(said(get("/?token=")), Err((401, "wrong token")));
-        assert_eq!(said(get("/?tokens=x&nope")), Err((401, "no token")));
+        assert_eq!(said(get("/metrics")), Err((401, "no token")));
+        assert_eq!(said(get("/metrics?token=")), Err((401, "wrong token")));
+        assert_eq!(said(get("/metrics?tokens=x&nope")), Err((401, "no token")));
+        assert_eq!(said(get("/")), Ok(()), "the page says nothing of the node");
+        let json = Request::post("/").header("content-type", "application/json");
+        let json = json.header("host", "127.0.0.1:7441");
+        assert_eq!(said(json), Err((401, "no token")));
+        assert_eq!(said(Request::get("/")), Err((403, "wrong host")));
         assert_eq!(said(Request::get(&good)), Err((403, "wrong host")));
         let twice = get(&good).header("host", "127.0.0.1:7441");
         assert_eq!(said(twice), Err((403, "wrong host")));
