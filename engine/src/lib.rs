@@ -10,6 +10,7 @@ pub mod control;
 mod driver;
 pub mod identity;
 pub mod node;
+pub mod oneshot;
 pub mod record;
 mod session;
 pub mod store;

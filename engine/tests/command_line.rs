@@ -198,6 +198,129 @@ fn what_init_prints_passes_the_check_with_and_without_its_examples() {
     assert!(text.lines().all(|line| line.len() <= 100));
 }
 
+/// A node is the same wherever it is started from: its identity is not made anew in every folder.
+#[test]
+fn a_relative_path_in_a_file_starts_in_the_folder_of_the_file() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("node")).unwrap();
+    let text = "[node]\nname = \"a\"\ndata = \"data\"\nkey = \"../key\"\n\
+                [control]\nsocket = \"s\"\ntoken = \"t\"\n";
+    fs::write(folder.path().join("node/n.toml"), text).unwrap();
+    let from = folder.path().join("node");
+    let told = |path: &str| from.join(path).display().to_string();
+    let (code, json, talk) = said(folder.path(), &["check", "node/n.toml", "--json"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    let params: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(params["node"]["data"], told("data"));
+    assert_eq!(params["node"]["key"], told("../key"));
+    assert_eq!(params["control"]["socket"], told("s"));
+    assert_eq!(params["control"]["token"], told("t"));
+    let made = said(folder.path(), &["identity", "new", "-c", "node/n.toml"]);
+    assert_eq!(made.0, 0, "{}", made.2);
+    assert!(folder.path().join("key").exists());
+    let same = said(&from, &["identity", "show", "-c", "n.toml"]);
+    assert_eq!((same.0, same.1), (0, made.1));
+}
+
+#[test]
+fn a_socket_that_is_too_deep_for_the_system_is_told_with_its_line() {
+    let folder = TempDir::new().unwrap();
+    let deep = folder.path().join("d".repeat(100));
+    fs::create_dir(&deep).unwrap();
+    let text = "[node]\nname = \"a\"\n[control]\nsocket = \"control.sock\"\n";
+    fs::write(deep.join("n.toml"), text).unwrap();
+    let (code, _, talk) = said(&deep, &["check", "n.toml"]);
+    assert_eq!(code, 3);
+    assert!(
+        talk.starts_with("n.toml:4:control.socket: is a path of 1"),
+        "{talk}"
+    );
+    assert!(talk.contains("allowed a path of 1 to 107 bytes"), "{talk}");
+    assert_eq!(talk.lines().count(), 1);
+}
+
+/// Each node of a group lists every other one by the key that it has.
+#[test]
+fn init_makes_the_identities_and_files_of_a_group_in_one_step() {
+    let folder = TempDir::new().unwrap();
+    let peers = "a=127.0.0.1:7441,b=vm-2.example.org:7440,c=[2001:db8::1]:7440";
+    let arguments = ["init", "lab", "--peers", peers];
+    fs::create_dir_all(folder.path().join("lab/b")).unwrap();
+    fs::write(
+        folder.path().join("lab/settings.toml"),
+        "[limits]\nupload = \"5 MB/s\"\n",
+    )
+    .unwrap();
+    fs::write(
+        folder.path().join("lab/b/settings.toml"),
+        "[policy]\nuplink = \"drr\"\n",
+    )
+    .unwrap();
+    let (code, list, talk) = said(folder.path(), &arguments);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    let keys: Vec<(&str, &str)> = list.lines().filter_map(|row| row.split_once(' ')).collect();
+    assert_eq!(keys.len(), 3);
+    for (name, key) in &keys {
+        let file = folder.path().join("lab").join(name).join("node.toml");
+        let params = Params::load(&file).unwrap();
+        let shown = said(folder.path(), &["identity", "-c", file.to_str().unwrap()]);
+        assert_eq!(shown.1.trim_end(), *key);
+        assert_eq!(params.limits.upload.rate().unwrap().get(), 5_000_000);
+        let others: Vec<(String, String)> = params
+            .peers
+            .iter()
+            .map(|peer| (peer.name.to_string(), peer.key.to_string()))
+            .collect();
+        let expected = keys.iter().filter(|(other, _)| other != name);
+        let expected: Vec<_> = expected
+            .map(|(name, key)| (name.to_string(), key.to_string()))
+            .collect();
+        assert_eq!(others, expected);
+        let listens = match *name {
+            "a" => "127.0.0.1:7441",
+            "b" => "0.0.0.0:7440",
+            _ => "[::]:7440",
+        };
+        assert_eq!(&*params.node.listen, listens);
+        assert!(
+            params
+                .node
+                .data
+                .starts_with(folder.path().join("lab").join(name))
+        );
+    }
+    // Again, with a new member: keys stay, and files are replaced only by force.
+    let more = format!("{peers},d=vm-4:7440");
+    let again = ["init", "lab", "--peers", &more];
+    let (code, _, talk) = said(folder.path(), &again);
+    assert_eq!((code, talk.lines().count()), (3, 1));
+    assert!(talk.ends_with("; --force replaces it\n"), "{talk}");
+    let forced = [&again[..], &["--force", "--prefix", "/srv/x/"]].concat();
+    let (code, longer, _) = said(folder.path(), &forced);
+    assert_eq!(code, 0);
+    assert!(longer.starts_with(&list), "no key has changed");
+    let params = Params::load(&folder.path().join("lab/a/node.toml")).unwrap();
+    assert_eq!(params.peers.len(), 3);
+    assert_eq!(params.node.data.to_str(), Some("/srv/x/var/lib/fairhaul"));
+}
+
+#[test]
+fn a_group_that_cannot_be_is_refused_in_one_line_and_makes_no_file() {
+    let folder = TempDir::new().unwrap();
+    for (peers, code) in [
+        ("a", 2),
+        ("a b=x:1", 2),
+        ("..=x:1", 2),
+        ("a=x:1,a=y:1", 2),
+        ("a=x:1,b=nowhere", 3),
+        ("a=x:1,b=x:70000", 3),
+    ] {
+        let (got, data, talk) = said(folder.path(), &["init", "g", "--peers", peers]);
+        assert_eq!((got, data.as_str()), (code, ""), "{peers}: {talk}");
+        assert!(!folder.path().join("g/a/node.toml").exists());
+    }
+}
+
 #[test]
 fn init_writes_a_file_once_and_again_only_by_force() {
     let folder = TempDir::new().unwrap();
@@ -292,7 +415,10 @@ fn amounts_and_targets_that_are_not_understood_end_with_code_2() {
         (&["weight", "transfer:x", "1"], "is no id of a transfer"),
         (&["weight", "a b", "1"], "is not a name"),
         (&["pause", "x"], "invalid digit"),
-        (&["send", "f"], "PEER"),
+        (
+            &["send", "f", "--socket", "s"],
+            "a node pushes to peers: name one",
+        ),
     ] {
         let (code, data, talk) = said(folder.path(), arguments);
         assert_eq!((code, data.as_str()), (2, ""), "{arguments:?}");

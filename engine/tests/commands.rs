@@ -13,9 +13,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use fairhaul::control::api::{
-    BanStatus, Call, Direction, Event, Failure, FlowStatus, Got, Happening, Hold, Lifted,
+    BanStatus, Call, Direction, Event, Failure, FlowStatus, Got, Happening, Hold, InForce, Lifted,
     LimitStatus, NodeStatus, Nothing, PeerStatus, Phase, Pong, Progress, Reached, Reloaded,
-    Request, Sent, Shared, Status, TransferState, TransferStatus,
+    Request, Sent, Shared, Status, Target, TransferState, TransferStatus,
 };
 use fairhaul::control::metrics::Metrics;
 use fairhaul::control::serve::{Control, Endpoints, Handles, Places};
@@ -161,9 +161,35 @@ fn answer(call: Call) -> Option<Call> {
             changed: vec!["limits.upload".to_owned()],
             at_next_start: vec!["node.listen".to_owned()],
         }),
+        Request::Limit(limit) => {
+            let rate = |direction| limit.rate_bytes_s.filter(|_| limit.direction == direction);
+            call.done(&InForce {
+                limit_bytes_s: rate(Direction::Up),
+                download_bytes_s: rate(Direction::Down),
+                ..in_force(&limit.target)
+            });
+        }
+        Request::Weight(weight) => call.done(&InForce {
+            weight_hundredths: weight.weight_hundredths,
+            ..in_force(&weight.target)
+        }),
+        Request::Floor(floor) => call.done(&InForce {
+            floor_bytes_s: floor.rate_bytes_s,
+            ..in_force(&floor.target)
+        }),
         _ => call.done(&Nothing {}),
     }
     None
+}
+
+fn in_force(target: &Target) -> InForce {
+    InForce {
+        target: target.clone(),
+        limit_bytes_s: None,
+        download_bytes_s: None,
+        floor_bytes_s: 0,
+        weight_hundredths: 100,
+    }
 }
 
 fn peer() -> PeerStatus {
@@ -321,23 +347,23 @@ fn each_command_that_changes_something_asks_what_was_typed() {
             "limit node 20Mbit/s",
             json!({ "command": "limit", "target": "node", "direction": "up",
                     "rate_bytes_s": 2_500_000 }),
-            "",
+            "node: upload 20 Mbit/s, download unlimited\n",
         ),
         (
             "limit node unlimited --download",
             json!({ "command": "limit", "target": "node", "direction": "down",
                     "rate_bytes_s": null }),
-            "",
+            "node: upload unlimited, download unlimited\n",
         ),
         (
             "weight vm-2 2.5",
             json!({ "command": "weight", "target": "vm-2", "weight_hundredths": 250 }),
-            "",
+            "vm-2: weight 2.5, upload unlimited, floor none\n",
         ),
         (
             "floor group:lab 5MB/s",
             json!({ "command": "floor", "target": "group:lab", "rate_bytes_s": 5_000_000 }),
-            "",
+            "group:lab: weight 1, upload unlimited, floor 5 MB/s\n",
         ),
         ("pause 3", json!({ "command": "pause", "id": 3 }), ""),
         ("resume 3", json!({ "command": "resume", "id": 3 }), ""),

@@ -51,13 +51,13 @@ pub enum Request {
     Status(Nothing),
     /// Bytes that moved, for who measures. Ends with [`Moves`].
     Moves(Nothing),
-    /// Change a cap. Ends with [`Nothing`].
+    /// Change a cap. Ends with [`InForce`].
     Limit(Limit),
-    /// Change a weight. Ends with [`Nothing`].
+    /// Change a weight. Ends with [`InForce`].
     Weight(Weight),
-    /// Change a floor. Ends with [`Nothing`].
+    /// Change a floor. Ends with [`InForce`].
     Floor(Floor),
-    /// Change the band of a strict discipline. Ends with [`Nothing`].
+    /// Change the band of a strict discipline. Ends with [`InForce`].
     Band(Band),
     /// Stop moving a transfer, and keep what is there. Ends with [`Nothing`].
     Pause(Transfer),
@@ -219,6 +219,22 @@ pub enum Target {
     Transfer(u32),
     /// The peer of that name, else the group; the node looks.
     Named(String),
+}
+
+/// How [`Request::Limit`], [`Request::Weight`], [`Request::Floor`] and [`Request::Band`] end: what
+/// holds for their target now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InForce {
+    /// Whom it is about.
+    pub target: Target,
+    /// The cap of what is sent; none is unlimited.
+    pub limit_bytes_s: Option<u64>,
+    /// The cap of what the node receives; none is unlimited, and for any other target.
+    pub download_bytes_s: Option<u64>,
+    /// What it gets at least; 0 promises nothing.
+    pub floor_bytes_s: u64,
+    /// Its weight, in hundredths.
+    pub weight_hundredths: u32,
 }
 
 /// How [`Request::Share`] ends.

@@ -4,10 +4,14 @@
 //! a secret: other users of a machine can read command lines.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use fairhaul::content::line::RECEIVERS_MAX;
 use fairhaul::control::api::Target;
 use fairhaul_core::quantity::{self, Quantity, WeightError};
+
+use super::group::{Member, member};
 
 /// What every help ends with.
 const CODES: &str = "Exit codes: 0 done, 1 error, 2 usage, 3 bad file or storage, \
@@ -53,13 +57,26 @@ pub(crate) struct Asking {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// A commented parameter file with its defaults.
+    /// A commented parameter file with its defaults, or identities and parameter files of a group.
+    ///
+    /// With --peers it makes FOLDER/NAME/identity.key and FOLDER/NAME/node.toml for each peer, in
+    /// which every other one is listed, and prints their public keys. Keys that are there stay.
+    /// What FOLDER/settings.toml and FOLDER/NAME/settings.toml say is added.
     Init {
-        /// Where to write it [default: standard output].
+        /// Where to write it [default: standard output]; with --peers, a folder.
+        #[arg(value_name = "FILE|FOLDER")]
         file: Option<PathBuf>,
-        /// Replace the file if it is there.
+        /// Replace parameter files that are there.
         #[arg(long, requires = "file")]
         force: bool,
+        /// The peers, and where each is reached.
+        #[arg(long, requires = "file", value_name = "NAME=HOST:PORT,...", value_delimiter = ',',
+              value_parser = member)]
+        peers: Vec<Member>,
+        /// Have data, key and socket of each where the service has them, below this folder; "/"
+        /// is the system itself [default: beside each parameter file].
+        #[arg(long, requires = "peers", value_name = "PREFIX")]
+        prefix: Option<String>,
     },
     /// Check a parameter file, and print it with every default filled in.
     Check {
@@ -85,12 +102,15 @@ pub(crate) enum Command {
     },
     /// Fetch a content from every peer that has it.
     ///
-    /// Ctrl-C ends the waiting and leaves the transfer to the node; `fairhaul cancel ID` ends
-    /// the transfer.
+    /// With a line of `fairhaul send PATH` no node has to run, here or there; the same command
+    /// goes on with what came before. With a ticket of `fairhaul share` the node fetches: Ctrl-C
+    /// ends the waiting then, and `fairhaul cancel ID` the transfer.
     Get {
-        /// What `share` printed.
+        /// What `send` or `share` printed; "-" reads it from standard input, for other users of a
+        /// machine can read command lines.
+        #[arg(value_name = "LINE|TICKET")]
         ticket: String,
-        /// The folder to put it in.
+        /// The folder to put it in; with a line, "-" is standard output.
         #[arg(default_value = ".")]
         dir: PathBuf,
         /// Replace files that are there.
@@ -99,22 +119,30 @@ pub(crate) enum Command {
         /// Make names that are not portable, too.
         #[arg(long)]
         force: bool,
+        /// With a line for several receivers, the port at which the others reach this one
+        /// [default: one that is free].
+        #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
         #[command(flatten)]
         asking: Asking,
     },
-    /// Push a file or tree to peers that accept it.
+    /// Send a file or tree to whoever types the line that is printed, or push it to peers.
     ///
-    /// Ctrl-C ends the waiting and leaves the transfer to the node; `fairhaul cancel ID` ends
-    /// the transfer.
+    /// Without a PEER no node has to run, here or there: it prints the command to type on the
+    /// other machine, and serves until that has all of it. Ctrl-C revokes the line. With peers
+    /// the node pushes to those that accept it: Ctrl-C ends the waiting then, and `fairhaul
+    /// cancel ID` the transfer.
     Send {
-        /// The file or tree.
+        /// The file or tree; without a PEER, "-" is standard input.
         path: PathBuf,
-        /// Names of peers.
-        #[arg(required = true, value_name = "PEER")]
+        /// Names of peers of the running node.
+        #[arg(value_name = "PEER")]
         peers: Vec<String>,
         /// Leave out what fits this pattern, in gitignore syntax; may be repeated.
         #[arg(long, value_name = "PATTERN")]
         ignore: Vec<String>,
+        #[command(flatten)]
+        line: LineOptions,
         #[command(flatten)]
         asking: Asking,
     },
@@ -173,7 +201,7 @@ pub(crate) enum Command {
         #[arg(long)]
         download: bool,
         #[command(flatten)]
-        node: Node,
+        asking: Asking,
     },
     /// Change a weight of the running node.
     Weight {
@@ -183,7 +211,7 @@ pub(crate) enum Command {
         #[arg(value_parser = hundredths)]
         weight: u32,
         #[command(flatten)]
-        node: Node,
+        asking: Asking,
     },
     /// Change a floor of the running node.
     Floor {
@@ -193,7 +221,7 @@ pub(crate) enum Command {
         #[arg(value_parser = floor)]
         rate: u64,
         #[command(flatten)]
-        node: Node,
+        asking: Asking,
     },
     /// Stop moving a transfer; what is there stays.
     Pause(Id),
@@ -242,6 +270,47 @@ pub(crate) enum Command {
         /// A folder for a page of each command [default: the main page, to standard output].
         dir: Option<PathBuf>,
     },
+}
+
+/// `send` without a peer.
+#[derive(Clone, Debug, Args)]
+#[group(conflicts_with = "peers")]
+pub(crate) struct LineOptions {
+    /// How many machines may fetch by the line.
+    #[arg(long = "for", value_name = "N", default_value_t = 1, conflicts_with = "peers",
+          value_parser = clap::value_parser!(u8).range(1..=i64::from(RECEIVERS_MAX)))]
+    pub(crate) receivers: u8,
+    /// Serve for so long from now, such as "30 min", also after all have it.
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "peers")]
+    pub(crate) keep: Option<Duration>,
+    /// The port to listen at [default: one that is free].
+    #[arg(long, value_name = "PORT", conflicts_with = "peers",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// Where the other machines reach this one, with or without a port, instead of the addresses
+    /// that it finds; may be repeated.
+    #[arg(long = "address", value_name = "HOST[:PORT]", conflicts_with = "peers")]
+    pub(crate) addresses: Vec<String>,
+}
+
+/// A file or tree that is sent by a line.
+#[derive(Debug)]
+pub(crate) struct SendLine {
+    pub(crate) path: PathBuf,
+    pub(crate) ignore: Vec<String>,
+    pub(crate) options: LineOptions,
+    pub(crate) json: bool,
+}
+
+/// A line by which something is fetched.
+#[derive(Debug)]
+pub(crate) struct GetLine {
+    pub(crate) line: String,
+    pub(crate) dir: PathBuf,
+    pub(crate) overwrite: bool,
+    pub(crate) force: bool,
+    pub(crate) port: Option<u16>,
+    pub(crate) json: bool,
 }
 
 /// `identity`.
@@ -331,6 +400,11 @@ fn floor(text: &str) -> Result<u64, String> {
 fn rate(text: &str) -> Result<u64, String> {
     let rate = Quantity::Rate.parse(text);
     rate.map_err(|error| format!("it {error}; allowed {}", error.allowed()))
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = Quantity::Time.parse(text).map(Duration::from_nanos);
+    time.map_err(|error| format!("it {error}; allowed {}", error.allowed()))
 }
 
 fn hundredths(text: &str) -> Result<u32, String> {

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fairhaul::content::line::Line;
 use fairhaul::control::api::{
     BanStatus, Direction, Failure, Floor, Get, Got, Lift, Lifted, Limit, Nothing, PeerStatus, Ping,
     Pong, Reloaded, Request, Send, Sent, Share, Shared, Status, Text, Transfer, Weight,
@@ -16,9 +17,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{Asking, BansVerb, Command, Id, Node};
+use super::args::{Asking, BansVerb, Command, GetLine, Id, Node, SendLine};
 use super::progress::Display;
-use super::{End, absolute, print, show, socket};
+use super::{End, absolute, print, show, socket, typed_line};
 
 /// How often a status that is watched is shown.
 const WATCH: Duration = Duration::from_secs(1);
@@ -79,13 +80,63 @@ async fn call(command: Command) -> Result<(), End> {
             .await
         }
         other @ (Command::Share { .. } | Command::Get { .. } | Command::Send { .. }) => {
-            transfer(other).await
+            moves(other).await
+        }
+        limits @ (Command::Limit { .. } | Command::Weight { .. } | Command::Floor { .. }) => {
+            set(limits).await
         }
         other => change(other).await,
     }
 }
 
-/// The commands that move contents.
+/// The commands that move contents: by a line without a node, or by the node.
+async fn moves(mut command: Command) -> Result<(), End> {
+    if let Command::Get { ticket, .. } = &mut command {
+        *ticket = typed_line::given(std::mem::take(ticket))?;
+    }
+    match command {
+        Command::Get {
+            ticket: line,
+            dir,
+            overwrite,
+            force,
+            port,
+            asking,
+        } if Line::is_one(&line) => {
+            refuse_node(&asking.node, "a line needs no node")?;
+            let json = asking.json;
+            typed_line::get(GetLine {
+                line,
+                dir,
+                overwrite,
+                force,
+                port,
+                json,
+            })
+            .await
+        }
+        Command::Send {
+            path,
+            peers,
+            ignore,
+            line: options,
+            asking,
+        } if peers.is_empty() => {
+            refuse_node(&asking.node, "a node pushes to peers: name one")?;
+            let json = asking.json;
+            typed_line::send(SendLine {
+                path,
+                ignore,
+                options,
+                json,
+            })
+            .await
+        }
+        other => transfer(other).await,
+    }
+}
+
+/// The commands with which a node moves contents.
 async fn transfer(command: Command) -> Result<(), End> {
     match command {
         Command::Share {
@@ -109,8 +160,13 @@ async fn transfer(command: Command) -> Result<(), End> {
             dir,
             overwrite,
             force,
+            port,
             asking,
         } => {
+            if port.is_some() {
+                let text = "--port is for a line; a node listens where its parameter file says";
+                return Err(Failure::usage(text).into());
+            }
             let dir = absolute(&dir)?;
             let request = Request::Get(Get {
                 ticket,
@@ -125,6 +181,7 @@ async fn transfer(command: Command) -> Result<(), End> {
             peers,
             ignore,
             asking,
+            ..
         } => {
             let path = absolute(&path)?;
             let request = Request::Send(Send {
@@ -138,15 +195,24 @@ async fn transfer(command: Command) -> Result<(), End> {
     }
 }
 
-/// The commands that are done without anything to print.
-async fn change(command: Command) -> Result<(), End> {
-    let transfer = |id: &Id| Transfer { id: id.id };
-    let (node, request) = match command {
+/// Refuses that a node is named where none is asked.
+fn refuse_node(node: &Node, why: &str) -> Result<(), Failure> {
+    match node.socket.is_some() || node.config.is_some() {
+        true => Err(Failure::usage(format!(
+            "{why}, or leave out -c and --socket"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// The commands that change limits, which print what is in force then.
+async fn set(command: Command) -> Result<(), End> {
+    let (asking, request) = match command {
         Command::Limit {
             target,
             rate,
             download,
-            node,
+            asking,
         } => {
             let direction = match download {
                 true => Direction::Down,
@@ -154,7 +220,7 @@ async fn change(command: Command) -> Result<(), End> {
             };
             let rate_bytes_s = rate.0;
             (
-                node,
+                asking,
                 Request::Limit(Limit {
                     target,
                     direction,
@@ -165,27 +231,40 @@ async fn change(command: Command) -> Result<(), End> {
         Command::Weight {
             target,
             weight,
-            node,
+            asking,
         } => {
             let weight_hundredths = weight;
             (
-                node,
+                asking,
                 Request::Weight(Weight {
                     target,
                     weight_hundredths,
                 }),
             )
         }
-        Command::Floor { target, rate, node } => {
+        Command::Floor {
+            target,
+            rate,
+            asking,
+        } => {
             let rate_bytes_s = rate;
             (
-                node,
+                asking,
                 Request::Floor(Floor {
                     target,
                     rate_bytes_s,
                 }),
             )
         }
+        other => unreachable!("{other:?} changes no limit"),
+    };
+    shown(&asking, &request, show::in_force).await
+}
+
+/// The commands that are done without anything to print.
+async fn change(command: Command) -> Result<(), End> {
+    let transfer = |id: &Id| Transfer { id: id.id };
+    let (node, request) = match command {
         Command::Pause(id) => (id.node.clone(), Request::Pause(transfer(&id))),
         Command::Resume(id) => (id.node.clone(), Request::Resume(transfer(&id))),
         Command::Cancel(id) => (id.node.clone(), Request::Cancel(transfer(&id))),

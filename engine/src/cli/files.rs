@@ -109,7 +109,7 @@ pub(super) fn man(dir: Option<&Path>) -> Result<(), End> {
     Ok(made.map_err(|error| storage(dir, &error))?)
 }
 
-fn storage(path: &Path, error: &io::Error) -> Failure {
+pub(super) fn storage(path: &Path, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::AlreadyExists => "; --force replaces it",
         _ => "",
@@ -118,7 +118,7 @@ fn storage(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// Writes `text` to `path`: all of it or nothing, and over another file only with `force`.
-fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
+pub(super) fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
     if !force {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         return fill(file, text).inspect_err(|_| drop(fs::remove_file(path)));

@@ -14,14 +14,18 @@ use fairhaul::node::{self, RunOptions};
 use fairhaul::params::{Params, template};
 use fairhaul::printable::Printable;
 use fairhaul_config::BadFile;
+use tokio::sync::oneshot;
 
 mod args;
 mod calls;
 mod doctor;
 mod files;
+mod group;
 mod log;
+mod page;
 mod progress;
 mod show;
+mod typed_line;
 
 use args::{Cli, Command};
 
@@ -78,7 +82,13 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), End> {
     match command {
-        Command::Init { file, force } => files::init(file.as_deref(), force),
+        Command::Init {
+            file: Some(folder),
+            force,
+            peers,
+            prefix,
+        } if !peers.is_empty() => group::init(&folder, &peers, prefix.as_deref(), force),
+        Command::Init { file, force, .. } => files::init(file.as_deref(), force),
         Command::Check { file, json } => files::check(&file, json),
         Command::Identity(identity) => files::identity(&identity),
         Command::Replay { file, json } => files::replay(&file, json),
@@ -91,13 +101,17 @@ fn run(command: Command) -> Result<(), End> {
             no_core_dumps().map_err(|error| Failure::error(format!("core dumps: {error}")))?;
             let params = load(&run.config)?;
             log::start();
-            Ok(node::run(RunOptions {
+            let (ready, started) = oneshot::channel();
+            page::say_when(started, &params);
+            let options = RunOptions {
                 params,
                 file: run.config,
                 record: run.record,
                 tables: run.tables,
                 trust_first_use: run.trust_first_use,
-            })?)
+                by_line: None,
+            };
+            Ok(node::run(options, ready)?)
         }
         other => calls::run(other),
     }

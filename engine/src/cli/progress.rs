@@ -42,6 +42,11 @@ impl Display {
         self.bar.set_message(words(progress));
     }
 
+    /// Says something beside it.
+    pub(super) fn note(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
     /// Takes it away.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();

@@ -7,8 +7,8 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use fairhaul::control::api::{
-    BanStatus, Direction, Event, Happening, PeerStatus, Pong, Reached, Reloaded, Status,
-    TransferState, TransferStatus,
+    BanStatus, Direction, Event, Happening, InForce, PeerStatus, Pong, Reached, Reloaded, Status,
+    Target, TransferState, TransferStatus,
 };
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_core::quantity::Quantity;
@@ -278,6 +278,25 @@ pub(super) fn event(event: &Event) -> String {
 /// A path on one line.
 pub(super) fn path(path: &Path) -> String {
     format!("{}\n", Printable(&path.to_string_lossy(), usize::MAX))
+}
+
+/// What holds for a target now.
+pub(super) fn in_force(now: &InForce) -> String {
+    let cap = |cap: Option<u64>| {
+        cap.map_or_else(|| "unlimited".to_owned(), |cap| Quantity::Rate.text(cap))
+    };
+    let target = name(&now.target.to_string());
+    let upload = cap(now.limit_bytes_s);
+    if now.target == Target::Node {
+        let download = cap(now.download_bytes_s);
+        return format!("{target}: upload {upload}, download {download}\n");
+    }
+    let floor = match now.floor_bytes_s {
+        0 => "none".to_owned(),
+        floor => Quantity::Rate.text(floor),
+    };
+    let weight = f64::from(now.weight_hundredths) / 100.0;
+    format!("{target}: weight {weight}, upload {upload}, floor {floor}\n")
 }
 
 /// Names, one on a line.

@@ -99,7 +99,7 @@ impl Host {
                 by: By::Them(id),
                 remote,
                 local,
-                result: result.map(|(secure, hello)| (secure, hello.name)),
+                result: result.map(|(secure, hello)| (secure, hello.name, hello.listen)),
             };
             let _ = happenings.send(Happening::Met(Box::new(met))).await;
         };
@@ -119,7 +119,7 @@ impl Host {
         let source = Source::of(remote.ip());
         let listed = result
             .as_ref()
-            .is_ok_and(|(secure, _)| self.is_listed(&secure.peer));
+            .is_ok_and(|(secure, ..)| self.is_listed(&secure.peer));
         let admission = &mut self.doors.admission;
         let (place, called) = match by {
             By::Us(key) if result.is_ok() => (admission.join(source, listed, now), Some(key)),
@@ -143,7 +143,7 @@ impl Host {
             self.doors.admission.expect(source);
         }
         match (result, place) {
-            (Ok((secure, name)), Ok(())) => {
+            (Ok((secure, name, port)), Ok(())) => {
                 if let Some(at) = told {
                     self.doors
                         .addresses
@@ -156,9 +156,10 @@ impl Host {
                     listed,
                     secure,
                     name,
+                    port,
                 });
             }
-            (Ok((secure, _)), Err(refusal)) => {
+            (Ok((secure, ..)), Err(refusal)) => {
                 let why = refusal.to_string();
                 self.no_room(remote, &why);
                 if called.is_some() {

@@ -2,13 +2,14 @@
 //!
 //! Decides whom a name means; refuses names that nobody has, and limits that nothing keeps.
 
+use fairhaul_config::fault::did_you_mean;
 use fairhaul_core::node::Input;
 use fairhaul_core::quantity::Quantity;
 use fairhaul_core::units::{Rate, Weight};
 use fairhaul_core::uplink::{Over, Target};
 
 use super::host::Host;
-use crate::control::api::{self, Direction, Failure};
+use crate::control::api::{self, Call, Direction, Failure, InForce};
 
 impl Host {
     fn target(&self, target: &api::Target) -> Result<Target, Failure> {
@@ -28,7 +29,55 @@ impl Host {
                 .map(Target::Peer)
                 .or_else(|| group(name)),
         };
-        found.ok_or_else(|| Failure::usage(format!("{target} is unknown")))
+        found.ok_or_else(|| self.unknown(target))
+    }
+
+    /// What is said of a target that nobody has.
+    fn unknown(&self, target: &api::Target) -> Failure {
+        let groups = || self.settings.params.groups.iter();
+        let groups = || groups().map(|(name, _)| &**name);
+        let what = format!("{target} is unknown");
+        let text = match target {
+            api::Target::Peer(name) => did_you_mean(what, name, self.peer_names()),
+            api::Target::Group(name) => did_you_mean(what, name, groups()),
+            api::Target::Named(name) => {
+                let all = self.peer_names().chain(groups());
+                did_you_mean(what, name, all.chain(["node"]))
+            }
+            api::Target::Node | api::Target::Transfer(_) => {
+                format!("{what}; `fairhaul status` lists transfers")
+            }
+        };
+        Failure::usage(text)
+    }
+
+    /// Names of peers that may connect.
+    pub(super) fn peer_names(&self) -> impl Iterator<Item = &str> {
+        let allowed = self.peers.iter().filter(|(_, row)| row.allowed);
+        allowed.map(|(_, row)| row.name.as_str())
+    }
+
+    /// Answers a change of limits with what holds now, or with why it does not.
+    pub(super) fn answer_in_force(
+        &self,
+        call: Call,
+        target: &api::Target,
+        set: Result<(), Failure>,
+    ) {
+        match set.and_then(|()| self.target(target)) {
+            Ok(found) => {
+                let limit = self.limits.of(found);
+                let download = self.limits.download.filter(|_| found == Target::Node);
+                call.done(&InForce {
+                    target: target.clone(),
+                    limit_bytes_s: limit.cap.map(Rate::get),
+                    download_bytes_s: download.map(Rate::get),
+                    floor_bytes_s: limit.floor.map_or(0, Rate::get),
+                    weight_hundredths: limit.weight.hundredths(),
+                });
+            }
+            Err(failure) => call.fail(failure),
+        }
     }
 
     pub(super) fn set_cap(&mut self, limit: &api::Limit) -> Result<(), Failure> {

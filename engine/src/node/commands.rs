@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use fairhaul_config::fault::did_you_mean;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::library::{self, Waiter};
@@ -76,10 +77,22 @@ impl Host {
                 Err(failure) => Err(failure),
             },
             Request::Message(text) => self.say(&text.peer, text.text),
-            Request::Limit(limit) => self.set_cap(&limit),
-            Request::Weight(weight) => self.set_weight(&weight),
-            Request::Floor(floor) => self.set_floor(&floor),
-            Request::Band(band) => self.set_band(&band),
+            Request::Limit(limit) => {
+                let set = self.set_cap(&limit);
+                return self.answer_in_force(call, &limit.target, set);
+            }
+            Request::Weight(weight) => {
+                let set = self.set_weight(&weight);
+                return self.answer_in_force(call, &weight.target, set);
+            }
+            Request::Band(band) => {
+                let set = self.set_band(&band);
+                return self.answer_in_force(call, &band.target, set);
+            }
+            Request::Floor(floor) => {
+                let set = self.set_floor(&floor);
+                return self.answer_in_force(call, &floor.target, set);
+            }
             Request::Pause(transfer) => self.set_paused(transfer.id, true),
             Request::Resume(transfer) => self.set_paused(transfer.id, false),
             Request::Cancel(transfer) => {
@@ -103,9 +116,9 @@ impl Host {
 
     fn named(&self, name: &str) -> Result<PeerId, Failure> {
         let unknown = || {
-            Failure::usage(format!(
-                "peer {name} is unknown; `fairhaul peers` lists them"
-            ))
+            let what = format!("peer {name} is unknown");
+            let what = did_you_mean(what, name, self.peer_names());
+            Failure::usage(format!("{what}; `fairhaul peers` lists them"))
         };
         self.peers.named(name).ok_or_else(unknown)
     }

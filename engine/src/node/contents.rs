@@ -85,6 +85,11 @@ impl Contents {
         })
     }
 
+    /// Lets a folder be filled that holds the data of the node.
+    pub(super) const fn allow_above(&mut self) {
+        self.own.allow_above();
+    }
+
     /// What the library knows.
     pub(super) const fn library(&self) -> &Library {
         &self.library

@@ -31,8 +31,8 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use tracing::debug;
 
-use super::Happening;
 use super::trust::Trusted;
+use super::{Happening, line};
 use crate::identity::{Identity, PublicKey};
 use crate::store::is_out;
 use crate::transport::{Endpoint, GreetError, Secure};
@@ -81,6 +81,8 @@ pub(super) struct Guests {
     pub(super) revoked: BTreeSet<PublicKey>,
     /// Which names are taken, if keys that are not listed are trusted when they first call.
     pub(super) first_use: Option<FirstUse>,
+    /// Who may come in by the line of this node, if it has one.
+    pub(super) line: Option<line::Guests>,
     pub(super) name: String,
     pub(super) own: Option<PublicKey>,
     pub(super) stopping: bool,
@@ -95,6 +97,10 @@ pub(super) enum By {
     Them(HandshakeId),
 }
 
+/// The stream of a session, what the other end calls itself, and the port at which it says that it
+/// can be dialled.
+pub(super) type Greeted = (Secure<TcpStream>, Box<str>, Option<u16>);
+
 /// How a handshake ended.
 pub(crate) struct Met {
     /// Which one it was.
@@ -102,7 +108,7 @@ pub(crate) struct Met {
     pub(super) remote: SocketAddr,
     /// The address of this end, if the system says.
     pub(super) local: Option<SocketAddr>,
-    pub(super) result: Result<(Secure<TcpStream>, Box<str>), GreetError>,
+    pub(super) result: Result<Greeted, GreetError>,
 }
 
 impl Doors {
@@ -193,6 +199,11 @@ impl Doors {
         self.guests_mut().stopping = true;
     }
 
+    /// Whether this node lets keys in by a line.
+    pub(super) fn has_line(&self) -> bool {
+        self.guests_mut().line.is_some()
+    }
+
     pub(super) fn guests_mut(&self) -> std::sync::RwLockWriteGuard<'_, Guests> {
         self.guests.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -245,10 +256,13 @@ impl Guests {
     }
 }
 
-/// Trust on first use, for who asked for it.
+/// Lines, and trust on first use for who asked for it.
 impl Guests {
     /// What a caller whose key is not listed is told.
     fn meets(&self, key: &PublicKey, name: &str) -> Result<(), Refusal> {
+        if let Some(line) = &self.line {
+            return line.judge(key, name);
+        }
         let names = self.first_use.as_ref();
         let names = names.filter(|_| !self.revoked.contains(key));
         let not_welcome = || Refusal::new(RefusalCode::NotWelcome);

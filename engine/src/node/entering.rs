@@ -37,6 +37,8 @@ pub(super) struct Arrived {
     pub(super) secure: Secure<TcpStream>,
     /// What it calls itself.
     pub(super) name: Box<str>,
+    /// The port at which it says that it can be dialled.
+    pub(super) port: Option<u16>,
 }
 
 impl Arrived {
@@ -50,7 +52,14 @@ impl Host {
     pub(super) fn arrived(&mut self, arrived: Arrived) {
         let key = arrived.secure.peer;
         let (arrived, refusal) = match self.peers.find(&key) {
-            Some(id) if self.peers.at(id).allowed => return self.comes_in(id, arrived),
+            Some(id) if self.peers.at(id).allowed => {
+                self.found_at(&arrived);
+                return self.comes_in(id, arrived);
+            }
+            None if self.doors.has_line() => match self.by_line(arrived) {
+                Ok(()) => return,
+                Err(refused) => *refused,
+            },
             None if self.trust_first_use => match self.trust(arrived) {
                 Ok(()) => return,
                 Err(refused) => *refused,

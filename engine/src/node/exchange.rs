@@ -49,6 +49,7 @@ impl Host {
             return;
         }
         let teller = *self.peers.at(peer).key.as_bytes();
+        self.vouched_for(&teller, known);
         self.doors
             .addresses
             .set_own(own_addresses(self.doors.listening.ip()));

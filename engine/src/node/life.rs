@@ -127,6 +127,7 @@ impl Host {
         if self.trust_first_use {
             self.trust_again();
         }
+        self.call_sender();
         match self.contents.kept() {
             Ok(all) => {
                 for old in all {

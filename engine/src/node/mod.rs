@@ -23,12 +23,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::content::Tree;
+use crate::content::line::Secret;
 use crate::content::scan::Scanned;
 use crate::control::api::{self, Call, Failure};
 use crate::control::metrics::Metrics;
 use crate::control::serve::{Control, Endpoints, Handles, Places};
 use crate::driver::{self, Inbox};
-use crate::identity::{self, Identity};
+use crate::identity::{self, Identity, PublicKey};
 use crate::params::Params;
 use crate::session::Told;
 use crate::store::{DataLock, StoreError};
@@ -53,6 +54,7 @@ mod keeper;
 mod kept;
 mod life;
 mod limits;
+mod line;
 mod memory_limit;
 mod opening;
 mod outcomes;
@@ -93,6 +95,30 @@ pub struct RunOptions {
     pub tables: Option<PathBuf>,
     /// Whether keys that the file does not list are trusted when they first call.
     pub trust_first_use: bool,
+    /// What it is told more if it moves one content by a line.
+    pub by_line: Option<ByLine>,
+}
+
+/// What a node is told that sends or fetches one content by a line, and no other content.
+pub struct ByLine {
+    /// Who it is: there is no file of its key.
+    pub identity: Identity,
+    /// Where it listens.
+    pub listener: std::net::TcpListener,
+    /// What gives the keys that may come in although no file lists them.
+    pub secret: Secret,
+    /// How many of those may.
+    pub most: usize,
+    /// Whom it calls: the key of the sender, which its file lists, and the sender's addresses.
+    /// None if it is the sender.
+    pub sender: Option<(PublicKey, Vec<String>)>,
+}
+
+/// Shows no secret.
+impl std::fmt::Debug for ByLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ByLine {{ {}, most: {}, .. }}", self.identity, self.most)
+    }
 }
 
 /// One thing that happened to a node.
@@ -144,12 +170,12 @@ impl From<Told> for Happening {
     }
 }
 
-/// Runs a node until it is told to stop.
+/// Runs a node until it is told to stop. `ready` hears when peers and commands reach it.
 ///
 /// # Errors
 ///
 /// Whatever keeps it from starting, with the exit code of that.
-pub fn run(options: RunOptions) -> Result<(), Failure> {
+pub fn run(options: RunOptions, ready: oneshot::Sender<()>) -> Result<(), Failure> {
     if let Err(error) = identity::no_core_dumps() {
         warn!(%error, "core dumps cannot be switched off");
     }
@@ -167,7 +193,7 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         .map_err(|error| Failure::error(format!("threads: {error}")))?;
     // On a worker like the sessions, and not on this thread: there every word between it and them
     // would wake a thread, and a transfer says two for each block.
-    let result = runtime.block_on(runtime.spawn(live(options, (shares, memory))));
+    let result = runtime.block_on(runtime.spawn(live((options, ready), (shares, memory))));
     let result = result.unwrap_or_else(|ended| match ended.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
         Err(ended) => Err(Failure::error(format!("the node: {ended}"))),
@@ -214,7 +240,7 @@ fn memory(sessions: usize) -> MemoryShares {
 }
 
 async fn live(
-    options: RunOptions,
+    (mut options, ready): (RunOptions, oneshot::Sender<()>),
     (shares, memory): (Shares, MemoryShares),
 ) -> Result<(), Failure> {
     let node = options.params.node.clone();
@@ -224,10 +250,7 @@ async fn live(
     };
     own_folder(&data).map_err(|error| storage("data", &error))?;
     let lock = DataLock::take(&data).map_err(|error| Failure::storage(error.to_string()))?;
-    let identity = own_identity(&options.params.key_file())?;
-    let listener = TcpListener::bind(&*node.listen).await;
-    let listener = listener
-        .map_err(|error| Failure::error(format!("{}: cannot listen: {error}", node.listen)))?;
+    let (identity, listener, guests) = own_place(&mut options).await?;
     let (sender, happenings) = mpsc::channel(HAPPENINGS_MAX);
     let (people, called) = mpsc::channel(PEOPLE_MAX);
     let mut inbox = Inbox::new(happenings, called);
@@ -265,12 +288,18 @@ async fn live(
         sender.clone(),
         (shares, memory),
     )?;
+    if guests.is_some() {
+        host.contents.allow_above();
+    }
+    host.doors.guests_mut().line = guests;
     let accepting = tokio::spawn(doors::accept(listener, host.doors.room(), sender));
     // Until the process ends: a clean end may wait for a disk that stands still.
     let _watching = tokio::spawn(signals(people.clone()));
     let ticking = tokio::spawn(seconds(people));
     host.start();
     info!(name = %node.name, key = %identity.public(), listen = %host.doors.listening(), "ready");
+    // Who started it may have gone meanwhile.
+    let _ = ready.send(());
     // Where no service manager started it, there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     driver::drive(&mut host, &mut inbox).await;
@@ -285,6 +314,26 @@ async fn live(
     let _ = control.await;
     drop(lock);
     ended
+}
+
+/// Who the node is, where it listens, and who may come in by a line.
+async fn own_place(
+    options: &mut RunOptions,
+) -> Result<(Identity, TcpListener, Option<line::Guests>), Failure> {
+    let listen = &options.params.node.listen;
+    let (identity, listener, guests) = match options.by_line.take() {
+        None => {
+            let identity = own_identity(&options.params.key_file())?;
+            (identity, TcpListener::bind(&**listen).await, None)
+        }
+        Some(line) => {
+            let guests = line::Guests::new(line.secret, line.most, line.sender);
+            let listener = TcpListener::from_std(line.listener);
+            (line.identity, listener, Some(guests))
+        }
+    };
+    let bad = |error| Failure::error(format!("{listen}: cannot listen: {error}"));
+    Ok((identity, listener.map_err(bad)?, guests))
 }
 
 /// Makes the folder of the data, and in it that of the node's own state, for this user alone. The

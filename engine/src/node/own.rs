@@ -25,11 +25,23 @@ pub(crate) struct Own {
     data: PathBuf,
     /// Its key and its token, wherever they are.
     secrets: [PathBuf; 2],
+    /// Whether a folder that holds the data may be filled.
+    above: bool,
 }
 
 impl Own {
     pub(crate) const fn new(data: PathBuf, secrets: [PathBuf; 2]) -> Self {
-        Self { data, secrets }
+        Self {
+            data,
+            secrets,
+            above: false,
+        }
+    }
+
+    /// Lets a folder be filled that holds the data. For a node whose data lies where nobody who
+    /// made its content could know of, in the home into which a person fetches.
+    pub(super) const fn allow_above(&mut self) {
+        self.above = true;
     }
 
     /// Refuses a folder in which the node keeps its own state, or that holds it: what is written
@@ -40,7 +52,8 @@ impl Own {
         let state = id_of(&data.join(STATE)).map_err(|error| error.to_string())?;
         let own = id_of(&folder).map_err(|error| error.to_string())?;
         let is = |id: Id| move |one: &Path| id_of(one).is_ok_and(|found| found == id);
-        if data.ancestors().any(is(own)) || folder.ancestors().any(is(state)) {
+        let depth = if self.above { 1 } else { usize::MAX };
+        if data.ancestors().take(depth).any(is(own)) || folder.ancestors().any(is(state)) {
             let folder = folder.display().to_string();
             let folder = shown(&folder);
             return Err(format!("{folder} is where this node keeps its own state"));

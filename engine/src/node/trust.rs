@@ -134,7 +134,8 @@ impl Host {
         }
     }
 
-    fn let_in(&mut self, key: PublicKey, name: &str) {
+    /// A key may come in from now on; [`Host::allow`] makes that so.
+    pub(super) fn let_in(&mut self, key: PublicKey, name: &str) {
         let peer = self.peers.meet(key, name);
         self.peers.at_mut(peer).allowed = true;
     }

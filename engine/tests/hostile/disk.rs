@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use fairhaul::content::ticket::Ticket;
 use fairhaul::content::tree::chunk_size;
 use fairhaul::control::api::{
-    Direction, Failure, Got, Limit, Nothing, Request, Target, TransferState, TransferStatus,
+    Direction, Failure, Got, InForce, Limit, Request, Target, TransferState, TransferStatus,
 };
 
 use crate::content::{noise, shared_chunks};
@@ -206,7 +206,7 @@ async fn a_full_disk_keeps_nobody_from_what_lies_on_another() {
         direction: Direction::Up,
         rate_bytes_s: Some(500_000),
     };
-    seed.ask::<Nothing>(Request::Limit(limit)).await;
+    seed.ask::<InForce>(Request::Limit(limit)).await;
     let id = folder.content();
     let fill = async {
         let comes = |one: &TransferStatus| {

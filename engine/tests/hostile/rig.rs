@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use fairhaul::content::ticket::Ticket;
 use fairhaul::control::api::{
-    Direction, Failure, Get, Got, Limit, Nothing, Reloaded, Request, Share, Shared, Status, Target,
+    Direction, Failure, Get, Got, InForce, Limit, Nothing, Reloaded, Request, Share, Shared,
+    Status, Target,
 };
 use fairhaul::identity::{Identity, PublicKey};
 use fairhaul_client::ask;
@@ -353,7 +354,7 @@ impl Rig {
             direction: Direction::Up,
             rate_bytes_s: None,
         };
-        self.ask::<Nothing>(Request::Limit(limit)).await;
+        self.ask::<InForce>(Request::Limit(limit)).await;
     }
 
     pub(crate) async fn reload(&self) -> Result<Reloaded, Failure> {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fairhaul_client::api::{
-    Band, Failure, Floor, Get, Got, Limit, Moves, Nothing, PeerStatus, Request, Share, Shared,
-    Target, Transfer, Weight,
+    Band, Failure, Floor, Get, Got, InForce, Limit, Moves, Nothing, PeerStatus, Request, Share,
+    Shared, Target, Transfer, Weight,
 };
 use fairhaul_client::ask;
 use fairhaul_core::units::Rate;
@@ -110,14 +110,14 @@ pub(super) async fn grant(socket: &Path, id: u32, setup: &TransferSetup) -> Resu
         }));
     }
     for request in requests {
-        let Nothing {} = soon(socket, &request).await?;
+        let InForce { .. } = soon(socket, &request).await?;
     }
     Ok(())
 }
 
 /// Gives a peer or a group its strict priority band at a node.
 pub(super) async fn band(socket: &Path, target: Target, band: u8) -> Result<(), Failure> {
-    let Nothing {} = soon(socket, &Request::Band(Band { target, band })).await?;
+    let InForce { .. } = soon(socket, &Request::Band(Band { target, band })).await?;
     Ok(())
 }
 
@@ -135,14 +135,14 @@ pub(super) async fn limit(
     up: Option<Rate>,
     down: Option<Option<Rate>>,
 ) -> Result<(), Failure> {
-    let Nothing {} = soon(socket, &cap_request(Target::Node, up)).await?;
+    let InForce { .. } = soon(socket, &cap_request(Target::Node, up)).await?;
     if let Some(down) = down {
         let request = Request::Limit(Limit {
             target: Target::Node,
             direction: fairhaul_client::api::Direction::Down,
             rate_bytes_s: down.map(Rate::get),
         });
-        let Nothing {} = soon(socket, &request).await?;
+        let InForce { .. } = soon(socket, &request).await?;
     }
     Ok(())
 }

@@ -1,0 +1,564 @@
+//! `send PATH` and `get LINE` on machines where nothing is prepared.
+//!
+//! Each runs a node of its own in this process for as long as it takes. Standard output is data:
+//! the command to type on the other side, the path of what was fetched, or its bytes.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, Read as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fairhaul::content::line::{self, BadLine, Line, Secret, machine_in};
+use fairhaul::content::ticket::Ticket;
+use fairhaul::control::api::{
+    Event, Failure, Get, Got, Happening, Nothing, Phase, Ping, Pong, Progress, Request, Share,
+    Shared, Status, Text,
+};
+use fairhaul::identity::{PublicKey, no_core_dumps};
+use fairhaul::oneshot::{OneShot, Plan, SENDER, WHOLE, listen, machine, private_folder};
+use fairhaul::printable::{NAME_MAX, Printable};
+use fairhaul_client::{ask, follow};
+use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::args::{GetLine, SendLine};
+use super::progress::Display;
+use super::{End, absolute, print, show};
+
+/// How often the display is drawn.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a receiver waits for a sender that it had reached before.
+const BACK: Duration = Duration::from_secs(30);
+
+/// How often a receiver tries to say that it has all of it.
+const TELLS: u32 = 5;
+
+/// Lines about callers that are refused.
+const REFUSED_MAX: usize = 10;
+
+/// Longest line that is read, in bytes: longer than any.
+const LINE_MAX: u64 = 8_192;
+
+/// Standard input, or standard output.
+const STREAM: &str = "-";
+
+/// Sends a file or tree to whoever types the line that is printed.
+pub(super) async fn send(asked: SendLine) -> Result<(), End> {
+    secrets()?;
+    let SendLine { options, .. } = &asked;
+    let given = &options.addresses;
+    let alone = !given.is_empty() && given.iter().all(|one| is_loopback(one));
+    let listener = listen(options.port.unwrap_or(0), alone)?;
+    let addresses = addresses(given, &listener)?;
+    let kept = private_folder()?;
+    let path = match asked.path == Path::new(STREAM) {
+        true => spool(kept.path()).await?,
+        false => absolute(&asked.path)?,
+    };
+    let folder = machine::user_folder()?;
+    let identity = machine::identity(&folder)?;
+    let sender = identity.public();
+    let secret = Secret::generate();
+    let secret = secret.map_err(|_| Failure::error("the system gives no randomness"))?;
+    let node = OneShot::start(Plan {
+        name: SENDER.to_owned(),
+        data: kept.path().join("node"),
+        identity,
+        key: machine::identity_file(&folder),
+        listener,
+        secret: secret.clone(),
+        most: usize::from(options.receivers),
+        exchange: options.receivers > 1,
+        sender: None,
+    })
+    .await?;
+    let events = events(node.socket());
+    let shared = share(&node, &path, asked.ignore.clone()).await?;
+    let ticket: Ticket = shared.ticket.parse().map_err(odd)?;
+    let line = Line {
+        secret,
+        sender: *sender.as_bytes(),
+        content: ticket.content(),
+        manifest_bytes: ticket.manifest_bytes(),
+        is_tree: path.is_dir(),
+        receivers: options.receivers,
+        addresses,
+    };
+    announce(&line, &shared, asked.json)?;
+    let mut receivers = Receivers::new(&shared, usize::from(options.receivers));
+    let ended = receivers.wait(&node, events, options.keep).await;
+    receivers.display.end();
+    // What went wrong while it ended changes nothing for those who have it.
+    let _ = node.stop().await;
+    Ok(ended?)
+}
+
+/// Where receivers reach `listener`: as was `given`, or else at each address of this machine.
+fn addresses(given: &[String], listener: &TcpListener) -> Result<Vec<String>, Failure> {
+    let at = listener.local_addr();
+    let at = at.map_err(|error| Failure::error(format!("listening: {error}")))?;
+    let found = || {
+        let ips = machine::addresses(at.is_ipv6()).into_iter();
+        ips.map(|ip| SocketAddr::from((ip, at.port())).to_string())
+    };
+    let addresses: Vec<String> = match given.is_empty() {
+        true => found().collect(),
+        false => given
+            .iter()
+            .map(|host| with_port(host, at.port()))
+            .collect(),
+    };
+    let checked = line::check_addresses(&addresses);
+    checked.map_err(|bad| Failure::usage(bad.to_string()))?;
+    Ok(addresses)
+}
+
+/// Reads and hashes what is to be sent.
+async fn share(node: &OneShot, path: &Path, ignore: Vec<String>) -> Result<Shared, Failure> {
+    let request = Request::Share(Share {
+        path: path.to_owned(),
+        ignore,
+        chunk_bytes: None,
+    });
+    asked_with_display(node.socket(), &request, &mut |_| {}).await
+}
+
+/// Says what to type on the other side.
+fn announce(line: &Line, shared: &Shared, json: bool) -> Result<(), End> {
+    let files = match shared.files {
+        1 => String::new(),
+        files => format!(" in {files} files"),
+    };
+    let who = match line.receivers {
+        1 => "the other machine".to_owned(),
+        many => format!("each of {many} other machines"),
+    };
+    eprintln!(
+        "fairhaul: {}, {}{files}; type this on {who}; Ctrl-C revokes it:",
+        Printable(&shared.name, NAME_MAX),
+        show::bytes(shared.bytes)
+    );
+    let text = match json {
+        true => {
+            let shown = serde_json::json!({
+                "line": line.to_string(),
+                "name": shared.name,
+                "bytes": shared.bytes,
+                "files": shared.files,
+                "receivers": line.receivers,
+                "addresses": line.addresses,
+            });
+            format!("{shown}\n")
+        }
+        false => format!("fairhaul get {line}\n"),
+    };
+    print(text.as_bytes())
+}
+
+/// Who has come for what is sent, and how far each is.
+struct Receivers {
+    display: Display,
+    bytes: u64,
+    most: usize,
+    /// By name, whether it has all of it.
+    come: BTreeMap<String, bool>,
+    refused: usize,
+}
+
+impl Receivers {
+    fn new(shared: &Shared, most: usize) -> Self {
+        Self {
+            display: Display::new(),
+            bytes: shared.bytes,
+            most,
+            come: BTreeMap::new(),
+            refused: 0,
+        }
+    }
+
+    /// Until all have it, or somebody or the time says that it is enough.
+    async fn wait(
+        &mut self,
+        node: &OneShot,
+        mut events: mpsc::UnboundedReceiver<Event>,
+        keep: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let until = keep.map(|keep| Instant::now() + keep);
+        let over = async {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut ticks = tokio::time::interval(LOOK);
+        // One listener for all rounds: an interrupt between two of them is not lost.
+        let interrupts = signal(SignalKind::interrupt());
+        let mut interrupts = interrupts.map_err(|error| Failure::error(error.to_string()))?;
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.hear(&event),
+                    None => return Err(self.cut_short()),
+                },
+                _ = ticks.tick() => self.look(node).await,
+                () = &mut over => return self.time_is_up(),
+                _ = interrupts.recv() => return Err(self.cut_short()),
+            }
+            if until.is_none() && self.whole() == self.most {
+                return Ok(());
+            }
+        }
+    }
+
+    fn whole(&self) -> usize {
+        self.come.values().filter(|whole| **whole).count()
+    }
+
+    fn counted(&self) -> String {
+        format!("{} of {}", self.whole(), self.most)
+    }
+
+    /// The node ends because of an interrupt, as the command does.
+    fn cut_short(&self) -> Failure {
+        let text = format!("the line is revoked; {} have all of it", self.counted());
+        Failure::new(Failure::INTERRUPTED, text)
+    }
+
+    fn time_is_up(&self) -> Result<(), Failure> {
+        if self.whole() == self.most {
+            return Ok(());
+        }
+        let text = format!("the time is up; {} have all of it", self.counted());
+        Err(Failure::new(Failure::LIMIT, text))
+    }
+
+    fn hear(&mut self, event: &Event) {
+        match &event.what {
+            Happening::Connected { peer, .. } => {
+                let before = self.come.len();
+                self.come.entry(peer.clone()).or_insert(false);
+                if self.come.len() > before {
+                    self.say(peer, "has come");
+                }
+            }
+            Happening::Text { peer, text }
+                if text == WHOLE && self.come.insert(peer.clone(), true) != Some(true) =>
+            {
+                let text = format!("has all of it ({})", self.counted());
+                self.say(peer, &text);
+            }
+            Happening::Lost { peer, reason } if self.come.get(peer) == Some(&false) => {
+                let reason = Printable(reason, usize::MAX);
+                self.say(peer, &format!("is gone, its place is kept: {reason}"));
+            }
+            Happening::Refused { from, reason } if self.refused < REFUSED_MAX => {
+                self.refused += 1;
+                let reason = Printable(reason, usize::MAX);
+                self.display
+                    .note(&format!("fairhaul: refused {from}: {reason}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn say(&self, peer: &str, what: &str) {
+        let who = Printable(machine_in(peer), NAME_MAX);
+        self.display.note(&format!("fairhaul: {who} {what}"));
+    }
+
+    /// Draws how far they are.
+    async fn look(&mut self, node: &OneShot) {
+        let status: Result<Status, Failure> =
+            ask(node.socket(), &Request::Status(Nothing {}), |_| {}).await;
+        let Some(transfer) = status.ok().and_then(|mut status| status.transfers.pop()) else {
+            return;
+        };
+        let coming = transfer.peers.iter();
+        let coming = coming.filter(|flow| self.come.get(&flow.peer) == Some(&false));
+        let (names, has): (Vec<&str>, Vec<u64>) = coming
+            .map(|flow| (machine_in(&flow.peer), flow.has_bytes))
+            .unzip();
+        let done = has.iter().sum::<u64>() + self.bytes * self.whole() as u64;
+        let total = self.bytes * self.most as u64;
+        let rate = transfer.rate_bytes_s;
+        self.display.show(&Progress {
+            phase: match names.is_empty() {
+                true => Phase::Waiting,
+                false => Phase::Moving,
+            },
+            transfer: Some(transfer.id),
+            done_bytes: done,
+            total_bytes: Some(total),
+            rate_bytes_s: rate,
+            eta_s: total.saturating_sub(done).checked_div(rate),
+            waiting_for: (!names.is_empty()).then(|| names.join(", ")),
+        });
+    }
+}
+
+/// The line that is given: as it is, or as standard input has it, where nobody else on this machine
+/// can read it.
+pub(super) fn given(text: String) -> Result<String, Failure> {
+    if text != STREAM {
+        return Ok(text);
+    }
+    let mut line = String::new();
+    let read = io::stdin().lock().take(LINE_MAX).read_line(&mut line);
+    read.map_err(|error| Failure::storage(format!("standard input: {error}")))?;
+    let words = line.trim().trim_start_matches("fairhaul get ");
+    Ok(words.to_owned())
+}
+
+/// Fetches what a line is for.
+pub(super) async fn get(asked: GetLine) -> Result<(), End> {
+    secrets()?;
+    let line: Result<Line, BadLine> = asked.line.parse();
+    let line = line.map_err(|bad| Failure::usage(bad.to_string()))?;
+    let to_output = asked.dir == Path::new(STREAM);
+    if to_output && line.is_tree {
+        let text = "the line is for a folder; standard output takes a file alone";
+        return Err(Failure::usage(text).into());
+    }
+    let fetch = Fetch::new(&line, &asked, to_output)?;
+    let node = OneShot::start(fetch.plan(&line, asked.port.unwrap_or(0))?).await?;
+    let got = fetch.run(&node, &line, &asked).await;
+    if got.is_ok() {
+        tell_sender(node.socket()).await;
+    }
+    let stopped = node.stop().await;
+    let got = got.map_err(|failure| fetch.explained(failure, &line))?;
+    stopped?;
+    if to_output {
+        pour(&got.path)?;
+    }
+    fetch.forget();
+    match (to_output, asked.json) {
+        (true, _) => Ok(()),
+        (false, true) => {
+            let text = serde_json::to_string_pretty(&got).expect("an answer is JSON again");
+            print(format!("{}\n", fairhaul::printable::json(&text)).as_bytes())
+        }
+        (false, false) => print(show::path(&got.path).as_bytes()),
+    }
+}
+
+/// A fetch by a line: the same again when the same command is given again.
+struct Fetch {
+    /// The file of the user's own identity.
+    key: PathBuf,
+    /// Where its state is kept until it is over.
+    kept: PathBuf,
+    /// Where the content goes.
+    dir: PathBuf,
+    name: String,
+    /// Which receiver of the line this is.
+    number: u64,
+}
+
+impl Fetch {
+    fn new(line: &Line, asked: &GetLine, to_output: bool) -> Result<Self, Failure> {
+        let folder = machine::user_folder()?;
+        let own = machine::identity(&folder)?;
+        let name = machine::name();
+        // Machines of one user may have one home.
+        let mut who = own.public().as_bytes().to_vec();
+        who.extend(name.as_bytes());
+        let number = line.secret.number(&who);
+        let dir = match to_output {
+            true => PathBuf::from(STREAM),
+            false => absolute(&asked.dir)?,
+        };
+        let mut what = dir.as_os_str().as_encoded_bytes().to_vec();
+        what.extend(number.to_le_bytes());
+        let kept = folder
+            .join("get")
+            .join(format!("{:016x}", line.secret.number(&what)));
+        let dir = if to_output { kept.join("out") } else { dir };
+        if to_output {
+            let made = std::fs::create_dir_all(&dir);
+            made.map_err(|error| Failure::storage(format!("{}: {error}", dir.display())))?;
+        }
+        Ok(Self {
+            key: machine::identity_file(&folder),
+            kept,
+            dir,
+            name: line::receiver_name(&name, number),
+            number,
+        })
+    }
+
+    fn plan(&self, line: &Line, port: u16) -> Result<Plan, Failure> {
+        let many = line.receivers > 1;
+        let alone = !many || line.addresses.iter().all(|one| is_loopback(one));
+        let key = PublicKey::from_bytes(line.sender);
+        let key =
+            key.map_err(|error| Failure::usage(format!("line: key of the sender: {error}")))?;
+        Ok(Plan {
+            name: self.name.clone(),
+            data: self.kept.join("node"),
+            identity: line.secret.receiver(self.number),
+            key: self.key.clone(),
+            listener: listen(port, alone)?,
+            secret: line.secret.clone(),
+            most: usize::from(line.receivers) - 1,
+            exchange: many,
+            sender: Some((key, line.addresses.clone())),
+        })
+    }
+
+    /// Fetches, and waits for a sender that was there and is away for a moment.
+    async fn run(&self, node: &OneShot, line: &Line, asked: &GetLine) -> Result<Got, Failure> {
+        let ticket = line
+            .ticket()
+            .map_err(|bad| Failure::usage(bad.to_string()))?;
+        let request = Request::Get(Get {
+            ticket: ticket.to_string(),
+            dir: self.dir.clone(),
+            overwrite: asked.overwrite,
+            force: asked.force,
+        });
+        let (mut done, mut moved) = (0, None);
+        loop {
+            let mut told = |progress: &Progress| {
+                if progress.done_bytes > done {
+                    (done, moved) = (progress.done_bytes, Some(Instant::now()));
+                }
+            };
+            let got = asked_with_display(node.socket(), &request, &mut told).await;
+            let back = moved.is_some_and(|moved| moved.elapsed() < BACK);
+            match got {
+                Err(failure) if failure.code == Failure::UNREACHABLE && back => sleep(LOOK).await,
+                got => return got,
+            }
+        }
+    }
+
+    /// What a failure means for who typed the line.
+    fn explained(&self, failure: Failure, line: &Line) -> Failure {
+        let text = match failure.code {
+            Failure::UNREACHABLE => format!(
+                "the sender does not answer at {}: it has ended, or cannot be reached from here; \
+                 the same command goes on with what has come",
+                line.addresses.join(", ")
+            ),
+            Failure::INTERRUPTED => {
+                "interrupted; the same command goes on with what has come".to_owned()
+            }
+            _ => failure.message,
+        };
+        Failure::new(failure.code, text)
+    }
+
+    /// It is over: nothing is left of it but what was fetched.
+    fn forget(&self) {
+        // Whatever stays is small, and in nobody's way.
+        let _ = std::fs::remove_dir_all(&self.kept);
+    }
+}
+
+/// Says that all of it is here. The sender has heard it once it answers what is asked after it. It
+/// may be away for a moment; if it is gone, nobody minds.
+async fn tell_sender(socket: &Path) {
+    let (peer, text) = (SENDER.to_owned(), WHOLE.to_owned());
+    let ping = Request::Ping(Ping { peer: peer.clone() });
+    let say = Request::Message(Text { peer, text });
+    for _ in 0..TELLS {
+        let said: Result<Nothing, Failure> = ask(socket, &say, |_| {}).await;
+        if said.is_ok() && ask::<Pong>(socket, &ping, |_| {}).await.is_ok() {
+            return;
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Writes a file to standard output.
+fn pour(path: &Path) -> Result<(), End> {
+    let bad = |error: io::Error| Failure::storage(format!("{}: {error}", path.display()));
+    let mut file = File::open(path).map_err(bad)?;
+    io::copy(&mut file, &mut io::stdout().lock()).map_err(End::Output)?;
+    Ok(())
+}
+
+/// Standard input as a file: what is sent is hashed before it is offered.
+async fn spool(folder: &Path) -> Result<PathBuf, Failure> {
+    let path = folder.join("stdin");
+    let bad = |error| Failure::storage(format!("standard input: {error}"));
+    let mut file = File::create_new(&path).map_err(bad)?;
+    let copied = tokio::task::spawn_blocking(move || {
+        io::copy(&mut io::stdin().lock(), &mut file).and_then(|_| file.sync_all())
+    });
+    tokio::select! {
+        copied = copied => copied.map_err(|error| bad(error.into()))?.map_err(bad)?,
+        // The thread that reads ends with the process.
+        _ = tokio::signal::ctrl_c() => return Err(interrupted()),
+    }
+    Ok(path)
+}
+
+/// Asks, with a display of how far it is, until the answer or an interrupt.
+async fn asked_with_display<T: DeserializeOwned>(
+    socket: &Path,
+    request: &Request,
+    told: &mut impl FnMut(&Progress),
+) -> Result<T, Failure> {
+    let mut display = Display::new();
+    let asked = ask(socket, request, |progress| {
+        told(&progress);
+        display.show(&progress);
+    });
+    let answer = tokio::select! {
+        answer = asked => answer,
+        _ = tokio::signal::ctrl_c() => Err(interrupted()),
+    };
+    display.end();
+    answer
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Failure::INTERRUPTED, "interrupted")
+}
+
+/// The events of a node, from now until it ends.
+fn events(socket: &Path) -> mpsc::UnboundedReceiver<Event> {
+    let (sender, events) = mpsc::unbounded_channel();
+    let socket = socket.to_owned();
+    tokio::spawn(async move {
+        let gone = |_| Failure::error("nobody listens");
+        follow(&socket, |event| sender.send(event).map_err(gone)).await
+    });
+    events
+}
+
+/// Before the first secret is read.
+fn secrets() -> Result<(), Failure> {
+    no_core_dumps().map_err(|error| Failure::error(format!("core dumps: {error}")))
+}
+
+fn odd(error: impl std::fmt::Display) -> Failure {
+    Failure::error(error.to_string())
+}
+
+/// A host with the port at which this machine listens, if it has none of its own.
+fn with_port(host: &str, port: u16) -> String {
+    let is_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
+    match host.rsplit_once(':') {
+        _ if is_v6 => format!("[{host}]:{port}"),
+        Some((name, own)) if own.parse::<u16>().is_ok() && !name.is_empty() => host.to_owned(),
+        _ => format!("{host}:{port}"),
+    }
+}
+
+/// Whether an address leads to this machine alone.
+fn is_loopback(address: &str) -> bool {
+    let host = with_port(address, 1);
+    let host = host.rsplit_once(':').map_or("", |(host, _)| host);
+    let inside = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = inside.parse::<std::net::Ipv4Addr>();
+    ip.is_ok_and(|ip| ip.is_loopback())
+}
