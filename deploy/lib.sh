@@ -105,39 +105,11 @@ address() {
   printf '%s:%s' "$text" "$PORT"
 }
 
-# parameter_file FOLDER TEMPLATE PREFIX I: of machine I, with every other one as its peer.
-parameter_file() {
-  local folder=$1 template=$2 prefix=$3 me=$4 i file
-  cat <<END
-# Made from the inventory, and again at every deploy: what is yours belongs into settings.toml.
-[node]
-name = "${NAMES[me]}"
-listen = "0.0.0.0:$PORT"
-data = "$prefix/var/lib/fairhaul"
-key = "$prefix/run/fairhaul/identity.key"
-exchange = false
-
-[control]
-socket = "$prefix/run/fairhaul/control.sock"
-END
-  for i in "${!NAMES[@]}"; do
-    [ "$i" != "$me" ] || continue
-    printf '\n[[peer]]\nname = "%s"\naddress = "%s"\nkey = "%s"\naccept = "inbox"\n' \
-      "${NAMES[i]}" "$(address "$template" "$i")" "${KEYS[i]}"
-  done
-  for file in "$folder/settings.toml" "$folder/${NAMES[me]}/settings.toml"; do
-    if [ -e "$file" ]; then echo; cat "$file"; fi
-  done
-}
-
 # parameter_files FOLDER TEMPLATE PREFIX: one for each machine, checked before it goes anywhere.
 parameter_files() {
-  local i file
-  for i in "${!NAMES[@]}"; do
-    file=$1/${NAMES[i]}/node.toml
-    parameter_file "$1" "$2" "$3" "$i" >"$file.new"
-    "$FAIRHAUL" check "$file.new" >/dev/null 2>"$file.said" || die "$(tail -n 1 "$file.said")"
-    mv "$file.new" "$file"
-    rm -f "$file.said"
-  done
+  local i peers=
+  for i in "${!NAMES[@]}"; do peers+="${peers:+,}${NAMES[i]}=$(address "$2" "$i")"; done
+  "$FAIRHAUL" init "$1" --peers "$peers" --prefix "${3:-/}" --force >/dev/null 2>"$1/.said" ||
+    die "$(tail -n 1 "$1/.said")"
+  rm -f "$1/.said"
 }
