@@ -172,7 +172,7 @@ impl Contents {
         manifest: ManifestShelf,
     ) -> &mut Row {
         let known = self.library.find(&id).map(Content::number);
-        let number = known.unwrap_or(self.library.vacant());
+        let number = known.unwrap_or_else(|| self.library.vacant());
         let row = || Row::new(id, name.to_owned(), manifest);
         self.rows.entry(number).or_insert_with(row)
     }
@@ -262,7 +262,7 @@ impl Contents {
             Placed::of(placement, self.folders.path(folder), stamps).role
         };
         let (reading, others) = content.open();
-        let open = reading.iter().chain(others).filter_map(|folder| {
+        let others = others.iter().filter_map(|folder| {
             let store = Arc::clone(row.stores.get(folder)?);
             Some((self.folders.path(*folder).to_owned(), store))
         });
@@ -270,7 +270,8 @@ impl Contents {
         let opening = Opening {
             role: role(&kept.placement),
             places: kept.whole_in.iter().map(role).collect(),
-            open: open.collect(),
+            last: reading.and_then(|folder| row.stores.get(&folder).cloned()),
+            others: others.collect(),
             state: self.path(&row.id, "state"),
             tree: row.tree.clone(),
             manifest: Arc::clone(&row.manifest),

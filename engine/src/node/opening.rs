@@ -20,8 +20,9 @@ pub(super) struct Opening {
     pub(super) role: Role,
     /// Folders in which it is whole.
     pub(super) places: Vec<Role>,
-    /// Stores that are open already, that of the folder that was filled last first.
-    pub(super) open: Vec<(PathBuf, Arc<Store>)>,
+    /// The store that is read first now, if one is, and those of other folders in which it is whole.
+    pub(super) last: Option<Arc<Store>>,
+    pub(super) others: Vec<(PathBuf, Arc<Store>)>,
     pub(super) state: PathBuf,
     /// What its manifest says, if that was read already.
     pub(super) tree: Option<Arc<Tree>>,
@@ -48,20 +49,14 @@ impl Opening {
     pub(super) fn open(self) -> Result<Opened, StoreError> {
         let read = || Arc::new(Tree::decode(&self.manifest.bytes()).expect("it was read before"));
         let tree = self.tree.clone().unwrap_or_else(read);
-        let mut others: Vec<(PathBuf, Arc<Store>)> = Vec::new();
+        let mut others = self.others.clone();
         for place in &self.places {
             let folder = place.folder();
-            if others.iter().any(|(known, _)| known == folder) {
-                continue;
+            if others.iter().all(|(known, _)| known != folder) {
+                // One that cannot be opened now is no source, and stays in the books.
+                let served = patiently(|| self.serve(place, &tree), StoreError::is_out);
+                others.extend(served.ok().map(|one| (folder.to_owned(), Arc::new(one))));
             }
-            let open = self.open.iter().find(|(known, _)| known == folder);
-            // One that cannot be opened now is no source, and stays in the books.
-            let served = || patiently(|| self.serve(place, &tree), StoreError::is_out);
-            let store = match open {
-                Some((_, store)) => Some(Arc::clone(store)),
-                None => served().ok().map(Arc::new),
-            };
-            others.extend(store.map(|store| (folder.to_owned(), store)));
         }
         let fill = || self.fill(&tree, &others);
         let (store, have) = patiently(fill, StoreError::is_out)?;
@@ -90,8 +85,8 @@ impl Opening {
             let store = self.serve(&self.role, tree)?;
             return Ok((Arc::new(store), Bitfield::full(chunks)));
         };
-        let mut open = self.open.iter().map(|(_, store)| store);
-        if let Some(last) = open.find(|last| last.is_at(into) && last.stands()) {
+        let last = self.last.as_ref();
+        if let Some(last) = last.filter(|last| last.is_at(into) && last.stands()) {
             return Ok((Arc::clone(last), Bitfield::full(chunks)));
         }
         let options = Receive {
@@ -106,8 +101,9 @@ impl Opening {
         if have.is_full() {
             return Ok((Arc::new(store), have));
         }
-        let open = self.open.iter().chain(others).map(|(_, store)| store);
-        let sources: Vec<Arc<Store>> = open.cloned().collect();
+        // The store that was read last comes last: its files may have been taken away.
+        let others = others.iter().map(|(_, store)| store);
+        let sources: Vec<Arc<Store>> = others.chain(last).cloned().collect();
         let have = store.fill(&sources, &progress)?;
         Ok((Arc::new(store), have))
     }

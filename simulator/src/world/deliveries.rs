@@ -242,21 +242,7 @@ impl World<'_> {
         }
         self.trace.event(self.now, 12, host, life, [0; 2]);
         match job {
-            Job::Tick => {
-                let links = self.hosts[host as usize].links.iter();
-                let peers = (0..).map(PeerId).zip(links);
-                let stands = |up| {
-                    if up {
-                        Standing::Connected
-                    } else {
-                        Standing::Away
-                    }
-                };
-                let standings = peers.map(|(peer, link)| (peer, stands(link.up)));
-                let standings = standings.collect();
-                self.library(host, library::Input::Tick { standings });
-                self.later(host, TICK, Job::Tick);
-            }
+            Job::Tick => self.tick_library(host),
             Job::Say(input) => self.library(host, input),
             Job::Write {
                 transfer,
@@ -308,6 +294,23 @@ impl World<'_> {
                 self.library(host, library::Input::Finished { number, result });
             }
         }
+    }
+
+    /// A second has passed for a library.
+    fn tick_library(&mut self, host: u32) {
+        let links = self.hosts[host as usize].links.iter();
+        let peers = (0..).map(PeerId).zip(links);
+        let stands = |up| {
+            if up {
+                Standing::Connected
+            } else {
+                Standing::Away
+            }
+        };
+        let standings = peers.map(|(peer, link)| (peer, stands(link.up)));
+        let standings = standings.collect();
+        self.library(host, library::Input::Tick { standings });
+        self.later(host, TICK, Job::Tick);
     }
 
     pub(super) fn later(&mut self, host: u32, after: Span, job: Job) {

@@ -200,7 +200,7 @@ impl Library {
                 folder,
             } => {
                 if let Some(known) = self.known(&content) {
-                    return known.found(folder, turn);
+                    return places::found(known, folder, turn);
                 }
                 let placement = Placement {
                     folder,
@@ -339,7 +339,7 @@ impl Library {
     ) -> Option<&mut Content> {
         let manifest_bytes = named.0.0;
         if let Some(known) = self.known(&id) {
-            known.wish(wish, manifest_bytes, turn);
+            places::wish(known, wish, manifest_bytes, turn);
             return None;
         }
         let content = self.add(id, wish.placement, named, turn);

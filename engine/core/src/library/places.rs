@@ -130,173 +130,176 @@ pub(super) const fn next(is_whole: bool, wait: usize, whole: usize) -> Next {
     }
 }
 
-impl Content {
-    fn filling(&self) -> Filling {
-        match &self.stage {
-            Stage::Describing | Stage::Checking | Stage::Moving | Stage::Finishing => {
-                Filling::UnderWay
+fn filling(content: &Content) -> Filling {
+    match &content.stage {
+        Stage::Describing | Stage::Checking | Stage::Moving | Stage::Finishing => Filling::UnderWay,
+        Stage::Paused(_) | Stage::Failed(_) => Filling::Stopped,
+        Stage::Whole => Filling::Whole,
+    }
+}
+
+/// Whether a wish may have its turn: nothing is under way or on its way to a disk.
+pub(super) fn is_idle(content: &Content) -> bool {
+    let idle = filling(content) != Filling::UnderWay && !content.paused;
+    idle && content.writing == 0 && !content.syncing
+}
+
+/// Its folder is whole: whatever was known of that folder before is known no longer.
+pub(super) fn settle(content: &mut Content) {
+    let folder = content.places.filled.folder;
+    content.places.whole.retain(|one| one.folder != folder);
+    content.others.retain(|other| *other != folder);
+}
+
+/// Somebody wants it in a folder, and says how long its manifest is.
+pub(super) fn wish(content: &mut Content, wish: Wish, manifest_bytes: u64, turn: &mut Turn<'_>) {
+    if !content.is_open() && !content.manifest.is_whole {
+        content.manifest.hear_length(manifest_bytes);
+    }
+    let same = content.places.filled.folder == wish.placement.folder && content.is_fetch();
+    // What a person has paused goes on for a person only.
+    let filling = match filling(content) {
+        Filling::Stopped if content.paused && wish.waiters.is_empty() => Filling::UnderWay,
+        filling => filling,
+    };
+    match wished(filling, same) {
+        Wished::Join => {
+            widen(&mut content.places.filled.role, wish.placement.role);
+            content.waiters.extend(wish.waiters);
+            join(&mut content.offered, wish.offered);
+            content.fed = turn.now;
+        }
+        Wished::Wait => {
+            let mut waiting = content.places.wishes.iter_mut();
+            let known = waiting.find(|one| one.placement.folder == wish.placement.folder);
+            if let Some(known) = known {
+                widen(&mut known.placement.role, wish.placement.role);
+                known.waiters.extend(wish.waiters);
+                join(&mut known.offered, wish.offered);
+            } else {
+                content.places.wishes.push_back(wish);
             }
-            Stage::Paused(_) | Stage::Failed(_) => Filling::Stopped,
-            Stage::Whole => Filling::Whole,
         }
+        Wished::Begin => begin(content, wish, turn),
     }
+}
 
-    /// Whether a wish may have its turn: nothing is under way or on its way to a disk.
-    pub(super) fn is_idle(&self) -> bool {
-        let idle = self.filling() != Filling::UnderWay && !self.paused;
-        idle && self.writing == 0 && !self.syncing
+/// A folder is filled from now on.
+fn begin(content: &mut Content, wish: Wish, turn: &mut Turn<'_>) {
+    if content.writing > 0 || content.syncing {
+        // What was on its way to the disk when it was stopped ends soon.
+        content.places.wishes.push_front(wish);
+        content.paused = false;
+        if content.stage != Stage::Whole {
+            content.leave_data(turn);
+        }
+        return;
     }
+    let is_other = content.places.filled.folder != wish.placement.folder;
+    turn_to(content, wish.placement);
+    content.waiters.extend(wish.waiters);
+    join(&mut content.offered, wish.offered);
+    (content.started, content.fed) = (turn.now, turn.now);
+    let number = content.number;
+    turn.act(Action::Begin { number, is_other });
+    turn.act(Action::Keep { number });
+    content.take_up(turn);
+}
 
-    /// Its folder is whole: whatever was known of that folder before is known no longer.
-    pub(super) fn settle(&mut self) {
-        let folder = self.places.filled.folder;
-        self.places.whole.retain(|one| one.folder != folder);
-        self.others.retain(|other| *other != folder);
+/// Its folder is another from now on. What it is in already stays one of its folders.
+fn turn_to(content: &mut Content, placement: Placement) {
+    let old = content.places.filled;
+    let same = old.folder == placement.folder;
+    content.places.filled = placement;
+    if same && old.pusher.is_some() {
+        // Who has brought it to that folder is charged for it, whoever brings it again.
+        let filled = &mut content.places.filled;
+        (filled.pusher, filled.offered) = (old.pusher, old.offered);
     }
+    if old.role.is_whole() {
+        if !same && content.reading == Some(old.folder) {
+            content.others.push(old.folder);
+        }
+        content.places.whole.push(old);
+    } else if !content.waiters.is_empty() || !content.offered.is_empty() {
+        // Somebody waits for the folder that stands still: its turn comes again.
+        content.places.wishes.push_back(Wish {
+            placement: old,
+            waiters: std::mem::take(&mut content.waiters),
+            offered: std::mem::take(&mut content.offered),
+        });
+    }
+    content.paused = false;
+    content.begun = false;
+}
 
-    /// Somebody wants it in a folder, and says how long its manifest is.
-    pub(super) fn wish(&mut self, wish: Wish, manifest_bytes: u64, turn: &mut Turn<'_>) {
-        if !self.is_open() && !self.manifest.is_whole {
-            self.manifest.hear_length(manifest_bytes);
-        }
-        let same = self.places.filled.folder == wish.placement.folder && self.is_fetch();
-        // What a person has paused goes on for a person only.
-        let filling = match self.filling() {
-            Filling::Stopped if self.paused && wish.waiters.is_empty() => Filling::UnderWay,
-            filling => filling,
-        };
-        match wished(filling, same) {
-            Wished::Join => {
-                widen(&mut self.places.filled.role, wish.placement.role);
-                self.waiters.extend(wish.waiters);
-                join(&mut self.offered, wish.offered);
-                self.fed = turn.now;
-            }
-            Wished::Wait => {
-                let mut waiting = self.places.wishes.iter_mut();
-                let known = waiting.find(|one| one.placement.folder == wish.placement.folder);
-                if let Some(known) = known {
-                    widen(&mut known.placement.role, wish.placement.role);
-                    known.waiters.extend(wish.waiters);
-                    join(&mut known.offered, wish.offered);
-                } else {
-                    self.places.wishes.push_back(wish);
-                }
-            }
-            Wished::Begin => self.begin(wish, turn),
-        }
+/// It lies in `folder`, too, as a scan has found: it is served from there from now on.
+pub(super) fn found(content: &mut Content, folder: FolderId, turn: &mut Turn<'_>) {
+    let placement = Placement {
+        folder,
+        role: Role::Shared,
+        pusher: None,
+        offered: 0,
+    };
+    let number = content.number;
+    if filling(content) == Filling::UnderWay {
+        content.places.whole.push(placement);
+        return turn.act(Action::Keep { number });
     }
+    turn_to(content, placement);
+    let is_other = false;
+    turn.act(Action::Begin { number, is_other });
+    turn.act(Action::Keep { number });
+    content.take_up(turn);
+}
 
-    /// A folder is filled from now on.
-    fn begin(&mut self, wish: Wish, turn: &mut Turn<'_>) {
-        if self.writing > 0 || self.syncing {
-            // What was on its way to the disk when it was stopped ends soon.
-            self.places.wishes.push_front(wish);
-            self.paused = false;
-            if self.stage != Stage::Whole {
-                self.leave_data(turn);
-            }
-            return;
+/// Its folder is whole, or has failed: what comes next. False if nothing does.
+pub(super) fn go_on(content: &mut Content, is_whole: bool, turn: &mut Turn<'_>) -> bool {
+    match next(
+        is_whole,
+        content.places.wishes.len(),
+        content.places.whole.len(),
+    ) {
+        Next::Fill => {
+            let wish = content.places.wishes.pop_front().expect("somebody waits");
+            begin(content, wish, turn);
         }
-        let is_other = self.places.filled.folder != wish.placement.folder;
-        self.turn_to(wish.placement);
-        self.waiters.extend(wish.waiters);
-        join(&mut self.offered, wish.offered);
-        (self.started, self.fed) = (turn.now, turn.now);
-        let number = self.number;
-        turn.act(Action::Begin { number, is_other });
-        turn.act(Action::Keep { number });
-        self.take_up(turn);
+        Next::Serve if is_whole => {}
+        Next::Serve => serve_from_another(content, turn),
+        Next::Fail => return false,
     }
+    true
+}
 
-    /// Its folder is another from now on. What it is in already stays one of its folders.
-    fn turn_to(&mut self, placement: Placement) {
-        let old = self.places.filled;
-        let same = old.folder == placement.folder;
-        self.places.filled = placement;
-        if same && old.pusher.is_some() {
-            // Who has brought it to that folder is charged for it, whoever brings it again.
-            let filled = &mut self.places.filled;
-            (filled.pusher, filled.offered) = (old.pusher, old.offered);
-        }
-        if old.role.is_whole() {
-            if !same && self.reading == Some(old.folder) {
-                self.others.push(old.folder);
-            }
-            self.places.whole.push(old);
-        } else if !self.waiters.is_empty() || !self.offered.is_empty() {
-            // Somebody waits for the folder that stands still: its turn comes again.
-            self.places.wishes.push_back(Wish {
-                placement: old,
-                waiters: std::mem::take(&mut self.waiters),
-                offered: std::mem::take(&mut self.offered),
-            });
-        }
-        self.paused = false;
-        self.begun = false;
+/// The folder that was to be filled could not be: it is served from another again.
+fn serve_from_another(content: &mut Content, turn: &mut Turn<'_>) {
+    let Some(placement) = content.places.whole.pop() else {
+        return;
+    };
+    content.places.filled = placement;
+    let known = content
+        .others
+        .iter()
+        .position(|one| *one == placement.folder);
+    if let Some(at) = known {
+        let folder = content.others.remove(at);
+        content.reading = content.reading.map(|_| folder);
     }
-
-    /// It lies in `folder`, too, as a scan has found: it is served from there from now on.
-    pub(super) fn found(&mut self, folder: FolderId, turn: &mut Turn<'_>) {
-        let placement = Placement {
-            folder,
-            role: Role::Shared,
-            pusher: None,
-            offered: 0,
-        };
-        let number = self.number;
-        if self.filling() == Filling::UnderWay {
-            self.places.whole.push(placement);
-            return turn.act(Action::Keep { number });
-        }
-        self.turn_to(placement);
-        let is_other = false;
-        turn.act(Action::Begin { number, is_other });
-        turn.act(Action::Keep { number });
-        self.take_up(turn);
+    content.stage = Stage::Whole;
+    content.begun = true;
+    let number = content.number;
+    turn.act(Action::Open { number });
+    turn.act(Action::Keep { number });
+    let had = turn
+        .node
+        .had(content.data())
+        .map(crate::bitfield::Bitfield::is_full);
+    match had {
+        Some(false) => content.leave_data(turn),
+        Some(true) if content.is_open() => return,
+        _ => {}
     }
-
-    /// Its folder is whole, or has failed: what comes next. False if nothing does.
-    pub(super) fn go_on(&mut self, is_whole: bool, turn: &mut Turn<'_>) -> bool {
-        match next(is_whole, self.places.wishes.len(), self.places.whole.len()) {
-            Next::Fill => {
-                let wish = self.places.wishes.pop_front().expect("somebody waits");
-                self.begin(wish, turn);
-            }
-            Next::Serve if is_whole => {}
-            Next::Serve => self.serve_from_another(turn),
-            Next::Fail => return false,
-        }
-        true
-    }
-
-    /// The folder that was to be filled could not be: it is served from another again.
-    fn serve_from_another(&mut self, turn: &mut Turn<'_>) {
-        let Some(placement) = self.places.whole.pop() else {
-            return;
-        };
-        self.places.filled = placement;
-        let known = self.others.iter().position(|one| *one == placement.folder);
-        if let Some(at) = known {
-            let folder = self.others.remove(at);
-            self.reading = self.reading.map(|_| folder);
-        }
-        self.stage = Stage::Whole;
-        self.begun = true;
-        let number = self.number;
-        turn.act(Action::Open { number });
-        turn.act(Action::Keep { number });
-        let had = turn
-            .node
-            .had(self.data())
-            .map(crate::bitfield::Bitfield::is_full);
-        match had {
-            Some(false) => self.leave_data(turn),
-            Some(true) if self.is_open() => return,
-            _ => {}
-        }
-        self.take_up(turn);
-    }
+    content.take_up(turn);
 }
 
 /// Peers that wait for the same, each once.

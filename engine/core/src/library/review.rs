@@ -4,7 +4,7 @@ use super::content::{Content, Stage};
 use super::io::{Action, Description, Event, ManifestFault, Outcome};
 use super::stages::Turn;
 use super::wait_timeout::{self, Standing};
-use super::{Library, disk_fault, manifest_senders, quota};
+use super::{Library, disk_fault, manifest_senders, places, quota};
 use crate::id::PeerId;
 use crate::message::Verdict;
 
@@ -117,8 +117,8 @@ impl Library {
                 content.restart(turn);
             }
             // A wish whose turn came while something was still being written.
-            if !content.places.wishes.is_empty() && content.is_idle() {
-                content.go_on(true, turn);
+            if !content.places.wishes.is_empty() && places::is_idle(content) {
+                places::go_on(content, true, turn);
             }
         }
     }

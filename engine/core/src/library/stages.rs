@@ -11,6 +11,7 @@ use super::disk_fault::{self, DiskFault};
 use super::io::{
     Action, Description, Event, FinishFault, ManifestFault, Outcome, Prepared, Role, Waiter,
 };
+use super::places;
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId};
 use crate::message::Verdict;
@@ -206,7 +207,7 @@ impl Content {
         let (is_whole, was_whole) = (have.is_full(), self.places.filled.role.is_whole());
         self.stage = Stage::Moving;
         if was_whole {
-            self.settle();
+            places::settle(self);
             self.stage = Stage::Whole;
         }
         let number = self.number;
@@ -292,13 +293,13 @@ impl Content {
         if let Role::Fetched { whole, .. } = &mut self.places.filled.role {
             *whole = true;
         }
-        self.settle();
+        places::settle(self);
         turn.act(Action::Open { number });
         turn.tell(&mut self.waiters, number, &Outcome::Done);
         turn.act(Action::Keep { number });
         turn.act(Action::Notify(Event::Complete(number)));
         self.judge(Verdict::Done, turn);
-        self.go_on(true, turn);
+        places::go_on(self, true, turn);
     }
 
     /// It cannot go on by itself in the folder that is filled. Who waits for that is told; other
@@ -315,7 +316,7 @@ impl Content {
         turn.act(Action::Notify(Event::Failed(number, why.into())));
         turn.tell(&mut self.waiters, number, outcome);
         self.judge(verdict, turn);
-        if !self.go_on(false, turn) {
+        if !places::go_on(self, false, turn) {
             self.leave(turn);
         }
     }

@@ -275,8 +275,8 @@ pub enum Action {
         /// Who sent the last of the bytes that are there.
         of: PeerId,
     },
-    /// What came of a chunk, of which one peer sent the last, is of no use any more. Everything else
-    /// that came is kept: nobody but the node judges it.
+    /// What came of a chunk, of which one peer sent the last, is of no use any more. Everything
+    /// else that came is kept: nobody but the node judges it.
     Discard {
         /// Of which transfer.
         transfer: TransferId,
