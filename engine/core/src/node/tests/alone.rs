@@ -144,7 +144,12 @@ fn the_endgame_asks_two_peers_and_cancels_the_slower() {
     // A had sent half of it before it heard.
     let said = hear(&mut node, A, half(0, 0), at(9));
     let wasted = Event::Wasted(A, ByteCount::new(CHUNK / 2));
-    assert_eq!(said, [Action::Notify(wasted)]);
+    let discard = Action::Discard {
+        transfer,
+        chunk,
+        from: A,
+    };
+    assert_eq!(said, [discard, Action::Notify(wasted)]);
 }
 
 /// Register: D9, C7.

@@ -82,10 +82,13 @@ fn add(id: u32, content: u8, have: Bitfield, audience: Option<PeerId>) -> Input 
     }
 }
 
-/// Says one thing to a node and returns what it wants done.
+/// Says one thing to a node and returns what it wants done, but for what peers call transfers: a
+/// shell is told that with every join.
 fn tell(node: &mut Node, input: Input, now: Time) -> Vec<Action> {
     node.handle(input, now);
-    std::iter::from_fn(|| node.poll()).collect()
+    let actions = std::iter::from_fn(|| node.poll());
+    let is_done = |action: &Action| !matches!(action, Action::Name { .. });
+    actions.filter(is_done).collect()
 }
 
 fn hear(node: &mut Node, peer: PeerId, message: Message, now: Time) -> Vec<Action> {
