@@ -149,8 +149,10 @@ def guides(root, lab):
         for line in shown:
             for command in re.split(r"&&|\|\||[;|]", line):
                 words = shlex.split(command, comments=True)
-                while words and words[0] in ("sudo", "export"):
+                if words[:1] == ["sudo"]:
                     words = words[1:]
+                if words[:1] == ["export"]:
+                    continue
                 fault = knows(root, lab, words) if words else None
                 if fault:
                     yield f"docs/{page.name}: {line}: {fault}"
