@@ -316,9 +316,8 @@ mod tests {
 
     /// Least and greatest x of what is drawn.
     fn reach(operators: &str) -> (f32, f32) {
-        let lines = operators
-            .lines()
-            .filter(|line| line.ends_with([' ', 'm', 'l', 'c']));
+        let draws = |line: &&str| [" m", " l", " c"].iter().any(|end| line.ends_with(end));
+        let lines = operators.lines().filter(draws);
         let xs = lines.filter_map(|line| {
             let words: Vec<&str> = line.split(' ').collect();
             let place = words.len().checked_sub(3)?;
