@@ -170,5 +170,5 @@ fn the_core_depends_on_what_the_design_allows_and_no_more() {
         .filter_map(|line| line.split(['.', ' ', '=']).next())
         .collect();
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    assert_eq!(names, ["governor", "rand", "serde"]);
+    assert_eq!(names, ["governor", "priority-queue", "rand", "serde"]);
 }

@@ -23,7 +23,7 @@
 //!            become too slow for them they share it in proportion.
 
 use crate::id::FlowId;
-use crate::indexed_heap::IndexedHeap;
+use crate::sched::flow_queue::FlowQueue;
 use crate::sched::queues::Queues;
 use crate::sched::tag::{Tag, cost, later};
 use crate::sched::{Discipline, Params, Ticket};
@@ -46,11 +46,11 @@ pub(super) struct Mclock {
     queues: Queues<()>,
     flows: Vec<Standing>,
     /// Backlogged flows with a floor, by the instant at which it is due.
-    due: IndexedHeap<(Instant, u64)>,
+    due: FlowQueue<(Instant, u64)>,
     /// Backlogged flows below their caps, by start tag.
-    sharing: IndexedHeap<(Tag, u64)>,
+    sharing: FlowQueue<(Tag, u64)>,
     /// Backlogged flows at their caps, by the instant at which they fall below.
-    capped: IndexedHeap<(Instant, u64)>,
+    capped: FlowQueue<(Instant, u64)>,
     /// The least start tag among those that shared when last somebody was served.
     clock: Tag,
     /// The largest finish tag of a block that was served.
@@ -89,9 +89,9 @@ impl Mclock {
         Self {
             queues: Queues::new(),
             flows: Vec::new(),
-            due: IndexedHeap::default(),
-            sharing: IndexedHeap::default(),
-            capped: IndexedHeap::default(),
+            due: FlowQueue::default(),
+            sharing: FlowQueue::default(),
+            capped: FlowQueue::default(),
             clock: 0,
             latest: 0,
             on_link: 0,
@@ -108,19 +108,19 @@ impl Mclock {
         self.seq += 1;
         let standing = &mut self.flows[flow.index()];
         if head.floor.get() > 0 {
-            self.due.set(flow.0, (standing.floor, seq));
+            self.due.set(flow, (standing.floor, seq));
         } else {
-            self.due.remove(flow.0);
+            self.due.remove(flow);
         }
         if head.cap.get() > 0 && standing.cap > instant(now) {
-            self.sharing.remove(flow.0);
-            self.capped.set(flow.0, (standing.cap, seq));
+            self.sharing.remove(flow);
+            self.capped.set(flow, (standing.cap, seq));
         } else {
-            if !self.sharing.contains(flow.0) {
+            if !self.sharing.contains(flow) {
                 standing.share = standing.share.max(self.clock);
             }
-            self.capped.remove(flow.0);
-            self.sharing.set(flow.0, (standing.share, seq));
+            self.capped.remove(flow);
+            self.sharing.set(flow, (standing.share, seq));
         }
     }
 
@@ -129,10 +129,7 @@ impl Mclock {
         while let Some(((from, _), flow)) = self.capped.first()
             && from <= instant(now)
         {
-            let &(head, ()) = self
-                .queues
-                .head(FlowId(flow))
-                .expect("a capped flow is backlogged");
+            let &(head, ()) = self.queues.head(flow).expect("a capped flow is backlogged");
             self.place(head, now);
         }
         if let Some(((least, _), _)) = self.sharing.first() {
@@ -170,9 +167,9 @@ impl Mclock {
     }
 
     fn leave(&mut self, flow: FlowId) {
-        self.due.remove(flow.0);
-        self.sharing.remove(flow.0);
-        self.capped.remove(flow.0);
+        self.due.remove(flow);
+        self.sharing.remove(flow);
+        self.capped.remove(flow);
     }
 
     /// Ends the busy period if nothing is queued and nothing on the link.
@@ -208,10 +205,10 @@ impl Discipline for Mclock {
             // make all of them level, and serve them alike instead of in proportion.
             let behind = self.floor_clock(now) - due;
             self.lost += behind.saturating_sub(span(CATCH_UP));
-            return self.serve(FlowId(flow), Account::Floor, now);
+            return self.serve(flow, Account::Floor, now);
         }
         let (_, flow) = self.sharing.first()?;
-        self.serve(FlowId(flow), Account::Share, now)
+        self.serve(flow, Account::Share, now)
     }
 
     fn take(&mut self, flow: FlowId, now: Time) -> Option<Ticket> {
@@ -286,7 +283,7 @@ mod tests {
         Ticket {
             floor: Rate::new(floor),
             cap: Rate::new(cap),
-            ..Ticket::new(FlowId(flow), Weight::ONE, LARGEST)
+            ..Ticket::new(flow, Weight::ONE, LARGEST)
         }
     }
 

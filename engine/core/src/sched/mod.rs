@@ -7,6 +7,7 @@ mod book;
 mod bounds;
 mod drr;
 mod fifo;
+mod flow_queue;
 #[cfg(test)]
 mod gps;
 mod heap;

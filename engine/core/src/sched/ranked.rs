@@ -8,7 +8,7 @@
 use std::fmt::Debug;
 
 use crate::id::FlowId;
-use crate::indexed_heap::IndexedHeap;
+use crate::sched::flow_queue::FlowQueue;
 use crate::sched::queues::Queues;
 use crate::sched::{Discipline, Ticket};
 use crate::time::Time;
@@ -40,7 +40,7 @@ pub(super) trait Rank: Debug + Send {
 pub(super) struct Ranked<R: Rank> {
     rank: R,
     queues: Queues<u64>,
-    order: IndexedHeap<(R::Key, u64)>,
+    order: FlowQueue<(R::Key, u64)>,
     /// Number of the next block.
     seq: u64,
 }
@@ -50,7 +50,7 @@ impl<R: Rank> Ranked<R> {
         Self {
             rank,
             queues: Queues::new(),
-            order: IndexedHeap::default(),
+            order: FlowQueue::default(),
             seq: 0,
         }
     }
@@ -60,9 +60,9 @@ impl<R: Rank> Ranked<R> {
         self.rank.charge(&served, in_turn);
         if let Some((head, seq)) = self.queues.head(flow) {
             let key = self.rank.key(head, false);
-            self.order.set(flow.0, (key, *seq));
+            self.order.set(flow, (key, *seq));
         } else {
-            self.order.remove(flow.0);
+            self.order.remove(flow);
         }
         Some(served)
     }
@@ -80,13 +80,13 @@ impl<R: Rank> Discipline for Ranked<R> {
         self.seq += 1;
         if self.queues.push(ticket, seq) {
             let key = self.rank.key(&ticket, true);
-            self.order.set(ticket.flow.0, (key, seq));
+            self.order.set(ticket.flow, (key, seq));
         }
     }
 
     fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
         let (_, flow) = self.order.first()?;
-        self.serve(FlowId(flow), true)
+        self.serve(flow, true)
     }
 
     fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
@@ -100,7 +100,7 @@ impl<R: Rank> Discipline for Ranked<R> {
 
     fn purge(&mut self, flow: FlowId) {
         if self.queues.clear(flow) {
-            self.order.remove(flow.0);
+            self.order.remove(flow);
         }
         self.look_whether_idle();
     }
