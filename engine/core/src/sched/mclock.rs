@@ -283,7 +283,7 @@ mod tests {
         Ticket {
             floor: Rate::new(floor),
             cap: Rate::new(cap),
-            ..Ticket::new(flow, Weight::ONE, LARGEST)
+            ..Ticket::new(FlowId(flow), Weight::ONE, LARGEST)
         }
     }
 
