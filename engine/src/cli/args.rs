@@ -1,7 +1,8 @@
 //! The command line as a person types it.
 //!
 //! Decides the names of commands and options; refuses amounts without a unit. No option takes
-//! a secret: other users of a machine can read command lines.
+//! a secret: other users of a machine can read command lines. The line of `get` is one, for few
+//! and for a while; it can be read from standard input instead.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub(crate) struct Asking {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// A commented parameter file with its defaults, or identities and parameter files of a group.
+    /// A commented parameter file with its defaults, or all files of a group.
     ///
     /// With --peers it makes FOLDER/NAME/identity.key and FOLDER/NAME/node.toml for each peer, in
     /// which every other one is listed, and prints their public keys. Keys that are there stay.

@@ -21,7 +21,7 @@ use fairhaul::oneshot::{OneShot, Plan, SENDER, WHOLE, listen, machine, private_f
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::{ask, follow};
 use serde::de::DeserializeOwned;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -196,9 +196,8 @@ impl Receivers {
             }
         };
         let mut ticks = tokio::time::interval(LOOK);
-        // One listener for all rounds: an interrupt between two of them is not lost.
-        let interrupts = signal(SignalKind::interrupt());
-        let mut interrupts = interrupts.map_err(|error| Failure::error(error.to_string()))?;
+        // One listener for all rounds: a signal between two of them is not lost.
+        let mut signals = Signals::listen()?;
         tokio::pin!(over);
         loop {
             tokio::select! {
@@ -208,7 +207,7 @@ impl Receivers {
                 },
                 _ = ticks.tick() => self.look(node).await,
                 () = &mut over => return self.time_is_up(),
-                _ = interrupts.recv() => return Err(self.cut_short()),
+                () = signals.any() => return Err(self.cut_short()),
             }
             if until.is_none() && self.whole() == self.most {
                 return Ok(());
@@ -490,13 +489,14 @@ async fn spool(folder: &Path) -> Result<PathBuf, Failure> {
     let path = folder.join("stdin");
     let bad = |error| Failure::storage(format!("standard input: {error}"));
     let mut file = File::create_new(&path).map_err(bad)?;
+    let mut signals = Signals::listen()?;
     let copied = tokio::task::spawn_blocking(move || {
         io::copy(&mut io::stdin().lock(), &mut file).and_then(|_| file.sync_all())
     });
     tokio::select! {
         copied = copied => copied.map_err(|error| bad(error.into()))?.map_err(bad)?,
         // The thread that reads ends with the process.
-        _ = tokio::signal::ctrl_c() => return Err(interrupted()),
+        () = signals.any() => return Err(interrupted()),
     }
     Ok(path)
 }
@@ -508,16 +508,44 @@ async fn asked_with_display<T: DeserializeOwned>(
     told: &mut impl FnMut(&Progress),
 ) -> Result<T, Failure> {
     let mut display = Display::new();
+    let mut signals = Signals::listen()?;
     let asked = ask(socket, request, |progress| {
         told(&progress);
         display.show(&progress);
     });
     let answer = tokio::select! {
+        // The node hears the same signals, and its end is no answer.
+        biased;
+        () = signals.any() => Err(interrupted()),
         answer = asked => answer,
-        _ = tokio::signal::ctrl_c() => Err(interrupted()),
     };
     display.end();
     answer
+}
+
+/// The signals that end a command, of a terminal that is closed as well: who closes it does not
+/// want to go on sending.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::error(error.to_string()));
+        Ok(Self([
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    /// Waits for one of them.
+    async fn any(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }
 
 fn interrupted() -> Failure {
