@@ -4,7 +4,8 @@ Usage: first_byte.py PROGRAM [RUNS [BYTES]]
 
 A file of BYTES bytes (65536) is sent on loopback by `PROGRAM send`, and served over HTTPS (TLS 1.3)
 by Python's own server. `PROGRAM get LINE -` and `curl` fetch it by turns, RUNS times each (40),
-after one of each that is not counted. Timed from before the process is made to the first byte of
+after one of each that is not counted. Each `get` is another receiver, with a home in which it makes
+its identity: one and the same may come once a second, after five at once. Timed from before the process is made to the first byte of
 its standard output. `get` prints nothing that it has not verified to its end, so for it this is the
 last byte as well. Prints both medians, the quartiles, and the ratio of the medians, in milliseconds.
 """
@@ -75,6 +76,7 @@ def main():
         file.write_bytes(os.urandom(size))
         environment = dict(os.environ, XDG_DATA_HOME=str(folder / "home"), HOME=name)
         send = [program, "send", str(file), "--address", "127.0.0.1", "--keep", "1 h"]
+        send += ["--for", str(runs + 1)]
         sender = subprocess.Popen(
             send, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -84,7 +86,8 @@ def main():
         times = {"get": [], "curl": []}
         for run in range(runs + 1):
             for name, command in (("get", get), ("curl", curl)):
-                took = first_byte(command, environment, size)
+                home = str(folder / f"home-{run}")
+                took = first_byte(command, dict(environment, XDG_DATA_HOME=home), size)
                 if run > 0:
                     times[name].append(took)
         sender.terminate()
