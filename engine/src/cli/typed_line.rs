@@ -327,15 +327,18 @@ pub(super) async fn get(asked: GetLine) -> Result<(), End> {
     let fetch = Fetch::new(&line, &asked, to_output)?;
     let node = OneShot::start(fetch.plan(&line, asked.port.unwrap_or(0))?).await?;
     let got = fetch.run(&node, &line, &asked).await;
-    if got.is_ok() {
+    // Who reads it waits for no goodbyes.
+    let poured = match &got {
+        Ok(got) if to_output => pour(&got.path),
+        _ => Ok(()),
+    };
+    if got.is_ok() && poured.is_ok() {
         tell_sender(node.socket()).await;
     }
     let stopped = node.stop().await;
     let got = got.map_err(|failure| fetch.explained(failure, &line))?;
+    poured?;
     stopped?;
-    if to_output {
-        pour(&got.path)?;
-    }
     fetch.forget();
     match (to_output, asked.json) {
         (true, _) => Ok(()),
