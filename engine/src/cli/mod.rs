@@ -24,6 +24,7 @@ mod group;
 mod log;
 mod page;
 mod progress;
+mod receivers;
 mod show;
 mod typed_line;
 

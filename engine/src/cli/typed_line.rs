@@ -3,33 +3,31 @@
 //! Each runs a node of its own in this process for as long as it takes. Standard output is data:
 //! the command to type on the other side, the path of what was fetched, or its bytes.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, Read as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fairhaul::content::line::{self, BadLine, Line, Secret, machine_in};
+use fairhaul::content::line::{self, BadLine, Line, Secret};
 use fairhaul::content::ticket::Ticket;
 use fairhaul::control::api::{
-    Event, Failure, Get, Got, Happening, Nothing, Phase, Ping, Pong, Progress, Request, Share,
-    Shared, Status, Text,
+    Event, Failure, Get, Got, Nothing, Ping, Pong, Progress, Request, Share, Shared, Text,
 };
 use fairhaul::identity::{PublicKey, no_core_dumps};
 use fairhaul::oneshot::{OneShot, Plan, SENDER, WHOLE, listen, machine, private_folder};
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::{ask, follow};
 use serde::de::DeserializeOwned;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::args::{GetLine, SendLine};
 use super::progress::Display;
+use super::receivers::{Receivers, Signals};
 use super::{End, absolute, print, show};
 
-/// How often the display is drawn.
+/// Pause before a sender that is away is asked for again.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a receiver waits for a sender that it had reached before.
@@ -37,9 +35,6 @@ const BACK: Duration = Duration::from_secs(30);
 
 /// How often a receiver tries to say that it has all of it.
 const TELLS: u32 = 5;
-
-/// Lines about callers that are refused.
-const REFUSED_MAX: usize = 10;
 
 /// Longest line that is read, in bytes: longer than any.
 const LINE_MAX: u64 = 8_192;
@@ -158,147 +153,6 @@ fn announce(line: &Line, shared: &Shared, json: bool) -> Result<(), End> {
         false => format!("fairhaul get {line}\n"),
     };
     print(text.as_bytes())
-}
-
-/// Who has come for what is sent, and how far each is.
-struct Receivers {
-    display: Display,
-    bytes: u64,
-    most: usize,
-    /// By name, whether it has all of it.
-    come: BTreeMap<String, bool>,
-    refused: usize,
-}
-
-impl Receivers {
-    fn new(shared: &Shared, most: usize) -> Self {
-        Self {
-            display: Display::new(),
-            bytes: shared.bytes,
-            most,
-            come: BTreeMap::new(),
-            refused: 0,
-        }
-    }
-
-    /// Until all have it, or somebody or the time says that it is enough.
-    async fn wait(
-        &mut self,
-        node: &OneShot,
-        mut events: mpsc::UnboundedReceiver<Event>,
-        keep: Option<Duration>,
-    ) -> Result<(), Failure> {
-        let until = keep.map(|keep| Instant::now() + keep);
-        let over = async {
-            match until {
-                Some(until) => sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        };
-        let mut ticks = tokio::time::interval(LOOK);
-        // One listener for all rounds: a signal between two of them is not lost.
-        let mut signals = Signals::listen()?;
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                event = events.recv() => match event {
-                    Some(event) => self.hear(&event),
-                    None => return Err(self.cut_short()),
-                },
-                _ = ticks.tick() => self.look(node).await,
-                () = &mut over => return self.time_is_up(),
-                () = signals.any() => return Err(self.cut_short()),
-            }
-            if until.is_none() && self.whole() == self.most {
-                return Ok(());
-            }
-        }
-    }
-
-    fn whole(&self) -> usize {
-        self.come.values().filter(|whole| **whole).count()
-    }
-
-    fn counted(&self) -> String {
-        format!("{} of {}", self.whole(), self.most)
-    }
-
-    /// The node ends because of an interrupt, as the command does.
-    fn cut_short(&self) -> Failure {
-        let text = format!("the line is revoked; {} have all of it", self.counted());
-        Failure::new(Failure::INTERRUPTED, text)
-    }
-
-    fn time_is_up(&self) -> Result<(), Failure> {
-        if self.whole() == self.most {
-            return Ok(());
-        }
-        let text = format!("the time is up; {} have all of it", self.counted());
-        Err(Failure::new(Failure::LIMIT, text))
-    }
-
-    fn hear(&mut self, event: &Event) {
-        match &event.what {
-            Happening::Connected { peer, .. } => {
-                let before = self.come.len();
-                self.come.entry(peer.clone()).or_insert(false);
-                if self.come.len() > before {
-                    self.say(peer, "has come");
-                }
-            }
-            Happening::Text { peer, text }
-                if text == WHOLE && self.come.insert(peer.clone(), true) != Some(true) =>
-            {
-                let text = format!("has all of it ({})", self.counted());
-                self.say(peer, &text);
-            }
-            Happening::Lost { peer, reason } if self.come.get(peer) == Some(&false) => {
-                let reason = Printable(reason, usize::MAX);
-                self.say(peer, &format!("is gone, its place is kept: {reason}"));
-            }
-            Happening::Refused { from, reason } if self.refused < REFUSED_MAX => {
-                self.refused += 1;
-                let reason = Printable(reason, usize::MAX);
-                self.display
-                    .note(&format!("fairhaul: refused {from}: {reason}"));
-            }
-            _ => {}
-        }
-    }
-
-    fn say(&self, peer: &str, what: &str) {
-        let who = Printable(machine_in(peer), NAME_MAX);
-        self.display.note(&format!("fairhaul: {who} {what}"));
-    }
-
-    /// Draws how far they are.
-    async fn look(&mut self, node: &OneShot) {
-        let status: Result<Status, Failure> =
-            ask(node.socket(), &Request::Status(Nothing {}), |_| {}).await;
-        let Some(transfer) = status.ok().and_then(|mut status| status.transfers.pop()) else {
-            return;
-        };
-        let coming = transfer.peers.iter();
-        let coming = coming.filter(|flow| self.come.get(&flow.peer) == Some(&false));
-        let (names, has): (Vec<&str>, Vec<u64>) = coming
-            .map(|flow| (machine_in(&flow.peer), flow.has_bytes))
-            .unzip();
-        let done = has.iter().sum::<u64>() + self.bytes * self.whole() as u64;
-        let total = self.bytes * self.most as u64;
-        let rate = transfer.rate_bytes_s;
-        self.display.show(&Progress {
-            phase: match names.is_empty() {
-                true => Phase::Waiting,
-                false => Phase::Moving,
-            },
-            transfer: Some(transfer.id),
-            done_bytes: done,
-            total_bytes: Some(total),
-            rate_bytes_s: rate,
-            eta_s: total.saturating_sub(done).checked_div(rate),
-            waiting_for: (!names.is_empty()).then(|| names.join(", ")),
-        });
-    }
 }
 
 /// The line that is given: as it is, or as standard input has it, where nobody else on this machine
@@ -524,31 +378,6 @@ async fn asked_with_display<T: DeserializeOwned>(
     };
     display.end();
     answer
-}
-
-/// The signals that end a command, of a terminal that is closed as well: who closes it does not
-/// want to go on sending.
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| Failure::error(error.to_string()));
-        Ok(Self([
-            listen(SignalKind::interrupt())?,
-            listen(SignalKind::terminate())?,
-            listen(SignalKind::hangup())?,
-        ]))
-    }
-
-    /// Waits for one of them.
-    async fn any(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
 }
 
 fn interrupted() -> Failure {
