@@ -419,7 +419,9 @@ mod tests {
 
         #[test]
         fn any_bytes_are_a_line_that_comes_back_or_refused(
-            head: [u8; 32], receivers in 0..=255_u8, tail in proptest::collection::vec(any::<u8>(), 0..60),
+            head: [u8; 32],
+            receivers in 0..=255_u8,
+            tail in proptest::collection::vec(any::<u8>(), 0..60),
         ) {
             let mut bytes = [head; 3].concat();
             bytes.truncate(SECRET + KEY + KEY);
