@@ -215,7 +215,7 @@ mod tests {
     fn events_at_one_time_leave_in_the_order_they_came() {
         for distance in (0..11).map(|level| 64_u64.pow(level)).chain([0]) {
             let mut queue = EventQueue::new();
-            let at = |number: u64| Time::from_nanos(distance + u64::from(number % 3 == 0));
+            let at = |number: u64| Time::from_nanos(distance + u64::from(number.is_multiple_of(3)));
             for number in 0..100 {
                 queue.push(at(number), number);
             }

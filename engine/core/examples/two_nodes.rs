@@ -58,7 +58,7 @@ fn transfer(bytes: ByteCount) -> Option<(Time, u32)> {
         let add = Input::Add {
             transfer: CONTENT,
             content: ContentId([7; 32]),
-            manifest: manifest.clone(),
+            manifest,
             have,
             audience: None,
         };

@@ -257,7 +257,7 @@ mod tests {
             Ok(ContentId([0xaa; 32]))
         );
         for (at, what) in [(1, "version 2"), (2, "EOF"), (3, "odd.json")] {
-            let why = read[at].as_ref().err().expect("it is refused");
+            let why = read[at].as_ref().expect_err("it is refused");
             assert!(why.contains(what), "{why}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
