@@ -313,7 +313,8 @@ fn counterpart<'a>(
     })
 }
 
-fn difference(
+/// The metric of `cell`, with its index, against that of `base`, run by run; `None` without pairs.
+pub(crate) fn difference(
     results: &Results,
     (index, cell): (usize, &CellRuns),
     base: &CellRuns,

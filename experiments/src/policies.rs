@@ -90,9 +90,38 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
     all
 }
 
+/// What the policy `name` of `kind` does, in one sentence without an end; of a hierarchy, what
+/// each of its levels does. `None` of a name that is not registered.
+#[must_use]
+pub fn about(kind: &str, name: &str) -> Option<String> {
+    let find = |name: &str| {
+        let mut rows = rows().into_iter();
+        let found = rows.find(|row| row.0 == kind && row.1 == name);
+        found.map(|row| row.2.to_owned())
+    };
+    find(name).or_else(|| {
+        let (outer, inner) = name.split_once('/').filter(|_| kind == "uplink")?;
+        let (outer, inner) = (find(outer)?, find(inner)?);
+        Some(format!("between groups {outer}; inside a group {inner}"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_is_explained_by_its_kind_and_name() {
+        let drr = "weighted deficit round robin: byte-fair at constant cost";
+        assert_eq!(about("uplink", "drr").unwrap(), drr);
+        let both = about("uplink", "drr/srpt").unwrap();
+        assert!(
+            both.contains(drr) && both.contains("fewest bytes left"),
+            "{both}"
+        );
+        assert_eq!(about("unchoke", "drr"), None);
+        assert_eq!(about("uplink", "drr/nobody"), None);
+    }
 
     #[test]
     fn every_row_of_the_core_is_listed() {

@@ -1,6 +1,8 @@
 //! Charts as data: axes, lines and dots, before anything is drawn.
 //!
-//! Decides scales, ticks and the places of labels; refuses to know what draws them.
+//! Scales and ticks are chosen here; what draws them is not known here.
+
+use super::styles::Style;
 
 /// How values become places along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +99,15 @@ impl Axis {
         Self::linear(label, from, high + room)
     }
 
+    /// Around values of which lines are drawn: zero is no part of it.
+    pub(super) fn around(label: &str, low: f64, high: f64) -> Self {
+        if low > 0.0 && high > 8.0 * low {
+            return Self::log(label, low, high);
+        }
+        let room = (high - low).max(high.abs() * 0.02) * 0.04;
+        Self::linear(label, low - room, high + room)
+    }
+
     fn new(label: &str, scale: Scale, ends: (f64, f64), ticks: Vec<(f64, String)>) -> Self {
         Self {
             label: label.to_owned(),
@@ -105,6 +116,11 @@ impl Axis {
             high: ends.1,
             ticks,
         }
+    }
+
+    /// Whether `value` lies between the ends.
+    pub(super) fn holds(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
     }
 
     /// Where `value` is: 0 at the low end, 1 at the high end, cut there.
@@ -155,34 +171,43 @@ fn short(value: f64) -> String {
 /// A named line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line {
+    /// Its name in the legend; empty for a line that the caption or another line names.
     pub(super) label: String,
-    /// Number of its colour.
-    pub(super) colour: usize,
+    pub(super) style: Style,
     /// Places, from left to right.
     pub(super) points: Vec<(f64, f64)>,
     /// Interval of each point; empty if none has one.
     pub(super) intervals: Vec<Option<(f64, f64)>>,
-    /// Whether points are marked: where there are few.
-    pub(super) marks: bool,
+    pub(super) marks: Marks,
+}
+
+/// Where the markers of a line stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Marks {
+    /// At every point: where there are few. Points of equal lines stand side by side.
+    Points,
+    /// Here and there along the line, those of one line between those of the others.
+    Along,
+    /// Only where the line leaves the panel.
+    Cuts,
 }
 
 /// Lines over two axes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LinePanel {
-    /// What the y axis measures, or what the panel shows under the heading of its figure.
+    /// What the panel shows beside others of its figure; may be empty.
     pub(super) title: String,
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) lines: Vec<Line>,
     /// A value of y that is the ideal.
     pub(super) ideal: Option<f64>,
-    /// Whether lines are named at their ends.
-    pub(super) named: bool,
 }
 
 /// One value with its interval a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DotPanel {
+    /// What the panel shows beside others of its figure; may be empty.
     pub(super) title: String,
     pub(super) x: Axis,
     pub(super) rows: Vec<Dot>,
@@ -194,9 +219,8 @@ pub(super) struct DotPanel {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Dot {
     pub(super) label: String,
-    /// Number of its colour.
-    pub(super) colour: usize,
-    /// None where there is no value.
+    pub(super) style: Style,
+    /// `None` where there is no value.
     pub(super) mean: Option<f64>,
     pub(super) interval: Option<(f64, f64)>,
     /// What is written where there is no value.
@@ -208,6 +232,8 @@ pub(super) struct Dot {
 pub(super) enum Panel {
     Lines(LinePanel),
     Dots(DotPanel),
+    /// Nothing, so that those below stand in their column.
+    Blank,
 }
 
 /// A figure of one or several panels.
@@ -215,50 +241,15 @@ pub(super) enum Panel {
 pub(super) struct Figure {
     /// Name of its files.
     pub(super) name: &'static str,
-    /// What all panels measure, where they do not say so themselves; else empty.
-    pub(super) heading: String,
+    /// What the rows of dots, or the lines of the legend, are; empty if they have no names.
+    pub(super) legend: String,
     /// What it shows and how to read it.
     pub(super) caption: String,
     pub(super) panels: Vec<Panel>,
     /// Panels side by side.
     pub(super) columns: usize,
-}
-
-/// Moves `wanted` places apart to at least `gap`, within `low..=high`, as little as possible
-/// and in their order. Gives the places in the order of `wanted`.
-pub(super) fn spread_apart(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
-    // Blocks of places that touch: where the first is, and which are in it. A block sits
-    // where the mean of its members wants it.
-    let mut blocks: Vec<(f64, Vec<usize>)> = Vec::new();
-    for at in order {
-        let mut block = (wanted[at], vec![at]);
-        while let Some(last) = blocks.pop() {
-            let end = last.0 + gap * last.1.len() as f64;
-            if end <= block.0 {
-                blocks.push(last);
-                break;
-            }
-            let members = [last.1, block.1].concat();
-            let offsets = members
-                .iter()
-                .enumerate()
-                .map(|(k, at)| wanted[*at] - gap * k as f64);
-            let start = offsets.sum::<f64>() / members.len() as f64;
-            block = (start, members);
-        }
-        let room = high - gap * (block.1.len() - 1) as f64;
-        block.0 = block.0.min(room).max(low);
-        blocks.push(block);
-    }
-    let mut places = vec![0.0; wanted.len()];
-    for (start, members) in blocks {
-        for (k, at) in members.into_iter().enumerate() {
-            places[at] = start + gap * k as f64;
-        }
-    }
-    places
+    /// Metrics that it shows, by the names of their columns.
+    pub(super) metrics: Vec<String>,
 }
 
 #[cfg(test)]
@@ -309,14 +300,5 @@ mod tests {
         assert_eq!((near.scale, near.low.to_bits()), (Scale::Linear, 0));
         assert!(Axis::fitting("", &[0.97, 0.99]).low > 0.9);
         assert_eq!(Axis::fitting("", &[0.0, 100.0]).scale, Scale::Linear);
-    }
-
-    // Three labels want the same place: they are a gap apart around it. The lone one stays.
-    #[test]
-    fn labels_move_apart_as_little_as_possible() {
-        let places = spread_apart(&[50.0, 50.0, 10.0, 50.0], 10.0, 0.0, 100.0);
-        assert_eq!(places, [40.0, 50.0, 10.0, 60.0]);
-        let low = spread_apart(&[99.0, 100.0], 10.0, 0.0, 100.0);
-        assert_eq!(low, [90.0, 100.0]);
     }
 }

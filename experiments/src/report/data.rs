@@ -23,6 +23,18 @@ pub(super) struct Sample {
 /// One flow over time: start of the window, and bytes over entitlement.
 pub(super) type FlowLine = Vec<(f64, f64)>;
 
+/// Flows that are drawn of one run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Flows {
+    /// Each with its class.
+    pub(super) lines: Vec<(String, FlowLine)>,
+    /// How many the run has.
+    pub(super) all: usize,
+}
+
+/// Flows that are drawn of one run at most.
+const FLOWS_MAX: usize = 12;
+
 /// A table, and which cell each of its rows belongs to.
 struct Rows {
     reader: Reader<File>,
@@ -162,12 +174,13 @@ pub(super) fn shares_over_time(
     dir: &Path,
     results: &Results,
     window: &str,
-) -> Result<Vec<Vec<FlowLine>>, OutputError> {
+) -> Result<Vec<Flows>, OutputError> {
     let rows = Rows::open(dir, "windows.csv", results)?;
     let (length, start) = (rows.column("window_s")?, rows.column("start_s")?);
     let (flow, bytes) = (rows.column("flow")?, rows.column("bytes")?);
-    let entitlement = rows.column("entitlement_bytes")?;
-    let mut found: Vec<BTreeMap<String, FlowLine>> = vec![BTreeMap::new(); results.cells.len()];
+    let (class, entitlement) = (rows.column("class")?, rows.column("entitlement_bytes")?);
+    let mut found: Vec<BTreeMap<[String; 2], FlowLine>> =
+        vec![BTreeMap::new(); results.cells.len()];
     rows.each(|cell, record| {
         let number = |at: usize| record.get(at).and_then(|field| field.parse::<f64>().ok());
         let first = record.get(2) == Some("0") && record.get(length) == Some(window);
@@ -177,22 +190,39 @@ pub(super) fn shares_over_time(
             return;
         };
         if first && entitled > 0.0 {
-            let name = record.get(flow).unwrap_or_default().to_owned();
+            let name = |at: usize| record.get(at).unwrap_or_default().to_owned();
             found[cell]
-                .entry(name)
+                .entry([name(class), name(flow)])
                 .or_default()
                 .push((at, got / entitled));
         }
     })?;
-    let lines = found.into_iter().map(|flows| {
-        let mut lines: Vec<FlowLine> = flows.into_values().collect();
-        // The longest say most; a bound keeps the picture readable.
-        lines.sort_by_key(|line| std::cmp::Reverse(line.len()));
-        lines.truncate(12);
-        for line in &mut lines {
-            line.sort_by(|a, b| a.0.total_cmp(&b.0));
-        }
-        lines
-    });
-    Ok(lines.collect())
+    Ok(found.into_iter().map(chosen).collect())
+}
+
+/// The flows of a run that are drawn: of each class as many as of every other, those with the
+/// most windows first.
+fn chosen(flows: BTreeMap<[String; 2], FlowLine>) -> Flows {
+    let all = flows.len();
+    let mut ranked: Vec<(usize, String, FlowLine)> = Vec::new();
+    let mut flows: Vec<(String, FlowLine)> = flows
+        .into_iter()
+        .map(|([class, _], line)| (class, line))
+        .collect();
+    flows.sort_by_key(|(_, line)| std::cmp::Reverse(line.len()));
+    for (class, line) in flows {
+        let before = ranked.iter().filter(|(_, known, _)| *known == class);
+        ranked.push((before.count(), class, line));
+    }
+    ranked.sort_by_key(|(rank, _, _)| *rank);
+    ranked.truncate(FLOWS_MAX);
+    let mut lines: Vec<(String, FlowLine)> = ranked
+        .into_iter()
+        .map(|(_, class, line)| (class, line))
+        .collect();
+    lines.sort_by(|a, b| a.0.cmp(&b.0));
+    for (_, line) in &mut lines {
+        line.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    Flows { lines, all }
 }

@@ -1,15 +1,19 @@
-//! Figures, one self-contained page and a script from a finished result.
+//! Figures, one self-contained page, its tables and a script from a finished result.
 //!
 //! Reads tables, never runs anything; the same tables give the same bytes.
 
 mod chart;
 mod data;
 pub mod digits;
-mod figures;
+mod draw;
+mod explain;
+mod export;
+mod grouping;
 mod page;
 mod pdf;
 mod plan;
 mod script;
+mod styles;
 pub mod summary_metrics;
 pub mod words;
 
@@ -28,8 +32,8 @@ pub fn write_figures(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
     Ok(draw_all(dir, &Results::read_judged(dir, &manifest.scenario)?)?.0)
 }
 
-/// Draws the figures as [`write_figures`] does, and writes `dir/report.html`. Gives the files,
-/// the page last.
+/// Draws the figures as [`write_figures`] does, and writes `dir/report.html` and its tables into
+/// `dir/tables`. Gives the files, the page last.
 ///
 /// # Errors
 ///
@@ -39,7 +43,10 @@ pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
     let results = Results::read_judged(dir, &manifest.scenario)?;
     let (mut files, shown) = draw_all(dir, &results)?;
     let comparison = earlier_comparison(dir, &results);
-    let page = page::page(&manifest, &results, comparison.as_ref(), &shown);
+    let (page, sheets) = page::page(&manifest, &results, comparison.as_ref(), &shown);
+    for sheet in &sheets {
+        files.extend(export::write(sheet, dir)?);
+    }
     let path = dir.join("report.html");
     write_whole(&path, page.as_bytes())?;
     files.push(path);
@@ -52,12 +59,13 @@ fn draw_all(
 ) -> Result<(Vec<PathBuf>, Vec<page::Shown>), OutputError> {
     let (mut files, mut shown) = (Vec::new(), Vec::new());
     for figure in plan::figures(dir, results)? {
-        let drawn = figures::draw(&figure, &dir.join("figures"))?;
+        let drawn = draw::draw(&figure, &dir.join("figures"))?;
         files.extend(drawn.files);
         shown.push(page::Shown {
             svg: drawn.svg,
             name: figure.name,
             caption: figure.caption,
+            metrics: figure.metrics,
         });
     }
     Ok((files, shown))

@@ -13,7 +13,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use kuva::render::color::Color;
-use kuva::render::render::{Primitive, Scene, TextAnchor};
+use kuva::render::render::{PathData, Primitive, Scene, TextAnchor};
 use pdf_writer::{Content, Filter, Finish as _, Pdf, Rect, Ref};
 use ttf_parser::{Face, OutlineBuilder};
 
@@ -89,19 +89,25 @@ impl Page {
                 self.pen(stroke, *stroke_width, stroke_dasharray.as_deref())?;
                 self.line(points);
             }
-            Primitive::Path(path) if path.fill.is_none() => {
-                self.pen(
-                    &path.stroke,
-                    path.stroke_width,
-                    path.stroke_dasharray.as_deref(),
-                )?;
-                self.line(&points(&path.d)?);
-            }
+            Primitive::Path(path) => self.path(path)?,
             Primitive::Circle {
-                cx, cy, r, fill, ..
+                cx,
+                cy,
+                r,
+                fill,
+                stroke,
+                stroke_width,
+                ..
             } => {
+                let (centre, r) = ((*cx as f32, *cy as f32), *r as f32);
                 self.ink(fill)?;
-                self.circle((*cx as f32, *cy as f32), *r as f32);
+                self.circle(centre, r);
+                self.content.fill_nonzero();
+                if let Some(stroke) = stroke {
+                    self.pen(stroke, stroke_width.unwrap_or(1.0), None)?;
+                    self.circle(centre, r);
+                    self.content.stroke();
+                }
             }
             Primitive::Text {
                 x,
@@ -120,6 +126,24 @@ impl Page {
             }
             other => return Err(format!("a PDF has no {other:?}")),
         }
+        Ok(())
+    }
+
+    /// Fills a path, if it has a fill, and strokes it.
+    fn path(&mut self, path: &PathData) -> Result<(), String> {
+        let parts = subpaths(&path.d)?;
+        if let Some(fill) = &path.fill {
+            self.ink(fill)?;
+            parts.iter().for_each(|part| self.trace(part));
+            self.content.fill_nonzero();
+        }
+        self.pen(
+            &path.stroke,
+            path.stroke_width,
+            path.stroke_dasharray.as_deref(),
+        )?;
+        parts.iter().for_each(|part| self.trace(part));
+        self.content.stroke();
         Ok(())
     }
 
@@ -145,14 +169,24 @@ impl Page {
     }
 
     fn line(&mut self, points: &[(f64, f64)]) {
-        let Some(((x, y), rest)) = points.split_first() else {
+        self.trace(&Subpath {
+            points: points.to_vec(),
+            closed: false,
+        });
+        self.content.stroke();
+    }
+
+    fn trace(&mut self, path: &Subpath) {
+        let Some(((x, y), rest)) = path.points.split_first() else {
             return;
         };
         self.content.move_to(*x as f32, *y as f32);
         for (x, y) in rest {
             self.content.line_to(*x as f32, *y as f32);
         }
-        self.content.stroke();
+        if path.closed {
+            self.content.close_path();
+        }
     }
 
     fn circle(&mut self, (x, y): (f32, f32), r: f32) {
@@ -163,7 +197,7 @@ impl Page {
             .cubic_to(x - h, y + r, x - r, y + h, x - r, y)
             .cubic_to(x - r, y - h, x - h, y - r, x, y - r)
             .cubic_to(x + h, y - r, x + r, y - h, x + r, y)
-            .fill_nonzero();
+            .close_path();
     }
 
     fn text(&mut self, text: &str, at: (f32, f32), size: f32, anchor: TextAnchor, bold: bool) {
@@ -256,22 +290,38 @@ fn rgb(colour: &Color) -> Result<[f32; 3], String> {
     }
 }
 
-/// The points of a path of straight lines, as kuva builds it: `M x y L x y`.
-fn points(path: &str) -> Result<Vec<(f64, f64)>, String> {
+/// A piece of a path of straight lines.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Subpath {
+    points: Vec<(f64, f64)>,
+    closed: bool,
+}
+
+/// The pieces of a path of straight lines: `M x y L x y`, and `Z` where a piece is closed.
+fn subpaths(path: &str) -> Result<Vec<Subpath>, String> {
     let bad = || format!("a PDF has no path {path:?}");
-    let words = path.split_ascii_whitespace();
-    let numbers: Result<Vec<f64>, _> = words
-        .filter(|word| !matches!(*word, "M" | "L"))
-        .map(str::parse)
-        .collect();
-    let numbers = numbers.map_err(|_| bad())?;
-    if numbers.len() % 2 == 1 {
-        return Err(bad());
+    let mut parts: Vec<Subpath> = Vec::new();
+    let mut words = path.split_ascii_whitespace();
+    while let Some(word) = words.next() {
+        match word {
+            "M" => parts.push(Subpath::default()),
+            "L" => {}
+            "Z" => {
+                parts.last_mut().ok_or_else(bad)?.closed = true;
+                continue;
+            }
+            _ => return Err(bad()),
+        }
+        let mut number = || {
+            words
+                .next()
+                .and_then(|word| word.parse().ok())
+                .ok_or_else(bad)
+        };
+        let point = (number()?, number()?);
+        parts.last_mut().ok_or_else(bad)?.points.push(point);
     }
-    Ok(numbers
-        .chunks_exact(2)
-        .map(|pair| (pair[0], pair[1]))
-        .collect())
+    Ok(parts)
 }
 
 #[cfg(test)]
@@ -388,7 +438,11 @@ mod tests {
             color: None,
         };
         assert!(render(&scene(vec![rotated])).is_err());
-        assert!(points("M 1 2 C 3 4 5 6").is_err());
-        assert_eq!(points("M 1 2 L 3 4 ").unwrap(), [(1.0, 2.0), (3.0, 4.0)]);
+        for path in ["M 1 2 C 3 4 5 6", "M 1", "L 1 2", "Z", "M 1 x"] {
+            assert!(subpaths(path).is_err(), "{path}");
+        }
+        let found = subpaths("M 1 2 L 3 4 M 5 6 Z ").unwrap();
+        assert_eq!(found[0].points, [(1.0, 2.0), (3.0, 4.0)]);
+        assert_eq!((found[1].points.len(), found[1].closed), (1, true));
     }
 }

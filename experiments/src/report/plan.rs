@@ -1,30 +1,26 @@
 //! Which figures a result has, from what is in it.
 //!
-//! Decides content, never looks: every figure is chosen by what varies and what was measured.
-//! Where several things vary beside the policy, figures that cannot show them take the last
-//! value of each and say so.
+//! Content only: every figure is chosen by what varies and what was measured. All of them compare
+//! policies; whatever else varies makes small multiples.
 
 mod curves;
+mod distributions;
+mod windows;
 
 use std::path::Path;
 
-use super::chart::{Axis, Dot, DotPanel, Figure, Line, LinePanel, Panel};
-use super::data::{self, FlowLine, Sample};
-use super::summary_metrics::{self, Headline, Kind};
+use super::chart::{Axis, Dot, DotPanel, Figure, Panel};
+use super::grouping::{Group, Grouping, grouping};
+use super::styles;
+use super::summary_metrics::{self, Headline, NONE_STARTED};
 use crate::output::{OutputError, Results};
-use crate::stats;
 
-/// Windows that a line over time may have.
-const WINDOWS_MAX: usize = 150;
-
-/// The cells that a figure without further axes shows, and what they have in common.
-struct Shown {
-    cells: Vec<usize>,
-    labels: Vec<String>,
-    /// The row of what is alone, if there is one.
-    alone: Option<usize>,
-    common: String,
-}
+/// Groups that one figure shows.
+const GROUPS_MAX: usize = 8;
+/// Metrics of which a figure of several groups shows all groups.
+const METRICS_MAX: usize = 5;
+/// Groups side by side.
+const ABREAST: usize = 4;
 
 /// All figures of the result in `dir`.
 ///
@@ -32,379 +28,227 @@ struct Shown {
 ///
 /// [`OutputError`] if a table cannot be read.
 pub(super) fn figures(dir: &Path, results: &Results) -> Result<Vec<Figure>, OutputError> {
-    let shown = shown(results);
+    let all = grouping(results);
     let mut found = Vec::new();
-    found.extend(headlines(results, &shown));
-    found.extend(quantiles(dir, results, &shown)?);
-    found.extend(windowed(results, &shown));
-    found.extend(over_time(dir, results, &shown)?);
-    found.extend(curves::curves(results));
-    found.extend(classes(results, &shown));
+    found.extend(headlines(results, &all));
+    found.extend(distributions::distributions(dir, results, &all)?);
+    found.extend(windows::windowed(results, &all));
+    found.extend(windows::over_time(dir, results, &all)?);
+    found.extend(curves::curves(results, &all));
+    found.extend(classes(results, &all));
     Ok(found)
 }
 
-fn shown(results: &Results) -> Shown {
-    let cells = summary_metrics::groups(results).pop().unwrap_or_default();
-    let policy = summary_metrics::policy_axis(results);
-    let label = |at: &usize| match policy {
-        Some(axis) => results.cells[*at].params[axis].clone(),
-        None => results.cells[*at].cell.clone(),
-    };
-    let others = results
-        .varying()
-        .into_iter()
-        .filter(|axis| Some(*axis) != policy);
-    let common: Vec<String> = others
-        .filter_map(|axis| {
-            let value = &results.cells[*cells.first()?].params[axis];
-            Some(format!("{} = {value}", results.axes[axis].name))
-        })
-        .collect();
-    let varying = results.varying();
-    let like = |at: &usize| {
-        let of_policy = |axis: &usize| Some(*axis) != policy;
-        let mut others = varying.iter().filter(|axis| of_policy(axis));
-        let first = cells.first().map(|first| &results.cells[*first].params);
-        let own = &results.cells[*at];
-        own.is_alone
-            && others.all(|axis| first.is_some_and(|first| first[*axis] == own.params[*axis]))
-    };
-    Shown {
-        alone: (0..results.cells.len()).find(like),
-        labels: cells.iter().map(label).collect(),
-        cells,
-        common: common.join(", "),
-    }
-}
-
-impl Shown {
-    /// `text`, and what the cells have in common.
-    fn with_common(&self, text: &str) -> String {
-        if self.common.is_empty() {
-            text.to_owned()
-        } else {
-            format!("{text} at {}", self.common)
-        }
-    }
-}
-
-fn headlines(results: &Results, shown: &Shown) -> Option<Figure> {
-    let panels: Vec<Panel> = summary_metrics::headlines(results)
-        .iter()
-        .take(summary_metrics::FIGURE_MAX)
-        .filter_map(|headline| dots(results, shown, headline))
-        .collect();
-    let columns = panels.len().min(3);
-    (!panels.is_empty()).then(|| Figure {
-        name: "headline",
-        heading: String::new(),
-        caption: shown.with_common("Means over replications with 95 % confidence intervals"),
-        panels,
-        columns,
-    })
-}
-
-/// Values of `headline` a row; `None` if no cell has one.
-fn dots(results: &Results, shown: &Shown, headline: &Headline) -> Option<Panel> {
-    let dot = |(colour, (cell, label)): (usize, (&usize, &String))| {
-        let cell = &results.cells[*cell];
-        let found = headline.estimate(cell);
-        Dot {
-            label: label.clone(),
-            missing: if cell.is_alone {
-                "–"
-            } else {
-                "none finished"
-            },
-            colour,
-            mean: found.map(|found| found.value),
-            interval: found.and_then(|found| found.interval),
-        }
-    };
-    let cells = shown.cells.iter().zip(&shown.labels).enumerate();
-    // What is alone comes first, also where the metric is none that it has: the names of the rows
-    // stand beside the first panel only.
-    let alone = shown
-        .alone
-        .iter()
-        .map(|cell| (cell, &results.cells[*cell].cell));
-    let alone = alone.map(|row| dot((shown.cells.len(), row)));
-    let rows: Vec<Dot> = alone.chain(cells.map(dot)).collect();
-    let name = results.metrics[headline.metric].as_str();
-    let ideal = (name.starts_with("jain")
-        || name.starts_with("share_over")
-        || name.ends_with("over_bound"))
-    .then_some(1.0);
-    let means = rows.iter().filter_map(|row| row.mean);
-    let ends = rows
-        .iter()
-        .filter_map(|row| row.interval)
-        .flat_map(|(low, high)| [low, high]);
-    // An interval that reaches below zero must not turn a log axis into a linear one.
-    let values: Vec<f64> = means
-        .clone()
-        .chain(ends.filter(|end| *end > 0.0))
-        .chain(ideal)
-        .collect();
-    means.clone().next()?;
-    let least = means.fold(f64::INFINITY, f64::min);
-    let values: Vec<f64> = values
-        .into_iter()
-        .filter(|value| *value >= least * 0.3)
-        .collect();
-    Some(Panel::Dots(DotPanel {
-        title: headline.long_title(name),
-        x: Axis::fitting("", &values),
-        rows,
-        ideal,
-    }))
-}
-
-fn quantiles(dir: &Path, results: &Results, shown: &Shown) -> Result<Option<Figure>, OutputError> {
-    let kind = summary_metrics::kind(results);
-    let classes = summary_metrics::classes(results);
-    let class = classes.first().filter(|_| kind == Kind::Transfers);
-    let (name, samples, label, what) = if kind == Kind::Swarm {
-        if !is_there(dir, "peers.csv") {
-            return Ok(None);
-        }
-        let samples = data::completions(dir, results)?;
-        (
-            "cdf_completion",
-            samples,
-            "completion time (s)".to_owned(),
-            "peers".to_owned(),
-        )
-    } else {
-        if !is_there(dir, "transfers.csv") {
-            return Ok(None);
-        }
-        let samples = data::slowdowns(dir, results, class.map(String::as_str))?;
-        let what = class.map_or_else(
-            || "transfers".to_owned(),
-            |class| format!("{class} transfers"),
-        );
-        (
-            "cdf_slowdown",
-            samples,
-            "slowdown (time / time alone)".to_owned(),
-            what,
-        )
-    };
-    let lines: Vec<Line> = shown
-        .cells
-        .iter()
-        .zip(&shown.labels)
-        .enumerate()
-        .map(|(colour, (cell, label))| quantile_line(&samples[*cell], label, colour))
-        .filter(|line| !line.points.is_empty())
-        .collect();
-    let most = lines
-        .iter()
-        .flat_map(|line| &line.points)
-        .map(|p| p.0)
-        .fold(0.0, f64::max);
-    if lines.is_empty() || most <= 0.0 {
-        return Ok(None);
-    }
-    let values: Vec<f64> = lines
-        .iter()
-        .flat_map(|line| &line.points)
-        .map(|p| p.1)
-        .collect();
-    let x = format!("percentile of {what}");
-    Ok(Some(Figure {
-        name,
-        heading: String::new(),
-        caption: shown.with_common(&format!(
-            "Distribution over the {what} of all replications; what did not finish counts above \
-             the highest percentile drawn"
-        )),
-        panels: vec![Panel::Lines(LinePanel {
-            title: shown.with_common(&label),
-            x: Axis::tail(&x, most),
-            y: Axis::fitting("", &values),
-            lines,
-            ideal: None,
-            named: true,
-        })],
-        columns: 1,
-    }))
-}
-
-/// Value at each fraction, thinned to what an eye can tell apart.
 /// A scenario may leave a table out; then what is drawn from it is left out too.
 fn is_there(dir: &Path, table: &str) -> bool {
     dir.join(table).is_file()
 }
 
-fn quantile_line(sample: &Sample, label: &str, colour: usize) -> Line {
-    let all = sample.all as f64;
-    let mut points: Vec<(f64, f64)> = Vec::new();
-    let axis = Axis::tail("", 1.0 - 0.5 / all.max(1.0));
-    let mut last = -1.0;
-    for (rank, value) in sample.sorted.iter().enumerate() {
-        // The middle of its step, so that the largest of all is below 1.
-        let fraction = (rank as f64 + 0.5) / all;
-        let place = axis.part(fraction);
-        if place - last > 0.002 || rank + 1 == sample.sorted.len() {
-            points.push((fraction, *value));
-            last = place;
+/// The least and the greatest of `values`.
+fn ends(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    let ends = |ends: Option<(f64, f64)>, value: f64| {
+        let (low, high) = ends.unwrap_or((value, value));
+        Some((low.min(value), high.max(value)))
+    };
+    values.into_iter().fold(None, ends)
+}
+
+impl Grouping {
+    /// The groups that a figure shows.
+    fn shown(&self) -> &[Group] {
+        &self.groups[..self.groups.len().min(GROUPS_MAX)]
+    }
+
+    /// `text`, and how many groups a figure leaves out, if it does.
+    fn caption(&self, text: &str) -> String {
+        if self.groups.len() <= GROUPS_MAX {
+            return text.to_owned();
         }
+        let all = self.groups.len();
+        format!("{text}. The first {GROUPS_MAX} of {all} settings are drawn; the tables have all")
     }
-    Line {
-        label: label.to_owned(),
-        colour,
-        points,
-        intervals: Vec::new(),
-        marks: false,
-    }
-}
 
-/// Jain's index against the length of the windows.
-fn windowed(results: &Results, shown: &Shown) -> Option<Figure> {
-    let windows: Vec<(f64, usize)> = results
-        .metrics
-        .iter()
-        .enumerate()
-        .filter_map(|(at, name)| Some((summary_metrics::window_s(name)?, at)))
-        .collect();
-    let lines = shown.cells.iter().zip(&shown.labels).enumerate();
-    let lines: Vec<Line> = lines
-        .map(|(colour, (cell, label))| {
-            let found = windows.iter().filter_map(|(length, metric)| {
-                Some((
-                    *length,
-                    stats::estimate(&results.cells[*cell].values(*metric))?,
-                ))
-            });
-            let found: Vec<_> = found.collect();
-            Line {
-                label: label.clone(),
-                colour,
-                points: found
-                    .iter()
-                    .map(|(length, found)| (*length, found.value))
-                    .collect(),
-                intervals: found.iter().map(|(_, found)| found.interval).collect(),
-                marks: true,
+    /// Policies of all groups, in the order in which they first appear.
+    fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for policy in self.groups.iter().flat_map(|group| &group.cells) {
+            if !names.contains(&policy.name.as_str()) {
+                names.push(&policy.name);
             }
-        })
-        .filter(|line| line.points.len() > 1)
-        .collect();
-    let lengths: Vec<f64> = lines
-        .iter()
-        .flat_map(|line| &line.points)
-        .map(|p| p.0)
-        .collect();
-    let (low, high) = ends(&lengths)?;
-    let least = lines
-        .iter()
-        .flat_map(|line| &line.points)
-        .map(|p| p.1)
-        .fold(1.0, f64::min);
-    Some(Figure {
-        name: "jain_window",
-        heading: String::new(),
-        caption: shown.with_common(
-            "Fairness over time scales: Jain's index of bytes over entitlement among flows that \
-             were backlogged for the whole window; mean over windows, 95 % intervals over \
-             replications. 1 is perfectly fair",
-        ),
-        panels: vec![Panel::Lines(LinePanel {
-            title: shown.with_common("Jain's index of shares"),
-            x: Axis::log("length of the windows (s)", low, high),
-            y: Axis::linear("", (least - 0.04).max(0.0), 1.0),
-            lines,
-            ideal: None,
-            named: true,
-        })],
-        columns: 1,
-    })
-}
-
-fn ends(values: &[f64]) -> Option<(f64, f64)> {
-    let low = values.iter().copied().min_by(f64::total_cmp)?;
-    Some((low, values.iter().copied().max_by(f64::total_cmp)?))
-}
-
-/// Bytes over entitlement along the run, a panel a policy.
-fn over_time(dir: &Path, results: &Results, shown: &Shown) -> Result<Option<Figure>, OutputError> {
-    if !is_there(dir, "windows.csv") {
-        return Ok(None);
+        }
+        names
     }
-    let Some(window) = data::window_to_draw(dir, results, WINDOWS_MAX)? else {
-        return Ok(None);
-    };
-    let flows = data::shares_over_time(dir, results, &window)?;
-    let of_shown: Vec<&Vec<FlowLine>> = shown.cells.iter().map(|cell| &flows[*cell]).collect();
-    let times: Vec<f64> = of_shown
-        .iter()
-        .flat_map(|lines| lines.iter().flatten())
-        .map(|point| point.0)
-        .collect();
-    let Some((first, last)) = ends(&times).filter(|(first, last)| last > first) else {
-        return Ok(None);
-    };
-    let panels = of_shown.iter().zip(&shown.labels).map(|(lines, label)| {
-        let lines = lines.iter().map(|points| Line {
-            label: String::new(),
-            colour: 0,
-            points: points.clone(),
-            intervals: Vec::new(),
-            marks: false,
-        });
-        Panel::Lines(LinePanel {
-            title: label.clone(),
-            x: Axis::linear("time (s)", first.min(0.0), last),
-            y: Axis::linear("", 0.0, 4.0),
-            lines: lines.collect(),
-            ideal: Some(1.0),
-            named: false,
-        })
-    });
-    Ok(Some(Figure {
-        name: "shares",
-        heading: shown.with_common(&format!("bytes / entitlement, windows of {window} s")),
-        caption: shown.with_common(&format!(
-            "Shares over time in windows of {window} s, first replication: a line a flow, 1 is \
-             exactly what it is entitled to, cut at 4"
-        )),
-        panels: panels.collect(),
-        columns: shown
-            .cells
-            .len()
-            .min(if shown.cells.len() > 6 { 5 } else { 3 }),
-    }))
 }
 
-/// Completion of each class of a swarm, a panel a class.
-fn classes(results: &Results, shown: &Shown) -> Option<Figure> {
+fn headlines(results: &Results, all: &Grouping) -> Option<Figure> {
+    let most = if all.groups.len() > 1 {
+        METRICS_MAX
+    } else {
+        summary_metrics::FIGURE_MAX
+    };
+    let mut headlines = summary_metrics::headlines(results);
+    headlines.truncate(most);
+    dot_figure(
+        results,
+        all,
+        &headlines,
+        "headline",
+        "Means over replications with 95 % confidence intervals",
+    )
+}
+
+/// Completion of each class of a swarm.
+fn classes(results: &Results, all: &Grouping) -> Option<Figure> {
     let prefix = "peer_completion_mean_s.";
-    let names: Vec<&String> = results
-        .metrics
-        .iter()
-        .filter(|name| name.starts_with(prefix) && results.has(name))
+    let names = results.metrics.iter();
+    let names = names.filter(|name| name.starts_with(prefix) && results.has(name));
+    let found: Vec<Headline> = names
+        .filter_map(|name| summary_metrics::of_metric(results, name))
         .collect();
-    if names.len() < 2 {
+    if found.len() < 2 {
         return None;
     }
-    let panels: Vec<Panel> = names
+    dot_figure(
+        results,
+        all,
+        &found,
+        "classes",
+        "Mean completion of each class of peers with 95 % confidence intervals over replications",
+    )
+}
+
+/// `headlines` of all groups: of one a panel a metric, of several a row a metric and a column a
+/// group.
+fn dot_figure(
+    results: &Results,
+    all: &Grouping,
+    headlines: &[Headline],
+    name: &'static str,
+    caption: &str,
+) -> Option<Figure> {
+    let groups = all.shown();
+    let rows: Vec<Vec<Panel>> = headlines
         .iter()
-        .filter_map(|name| {
-            let headline = summary_metrics::of_metric(results, name)?;
-            dots(results, shown, &headline)
+        .filter_map(|headline| dots(results, all, groups, headline))
+        .collect();
+    let metrics = headlines.iter().map(|headline| headline.metric);
+    let metrics = metrics.map(|metric| results.metrics[metric].clone());
+    let (panels, columns) = if groups.len() == 1 {
+        let panels: Vec<Panel> = rows.into_iter().flatten().collect();
+        let columns = panels.len().min(3);
+        (panels, columns)
+    } else {
+        let blocks = groups.len().div_ceil(ABREAST);
+        let columns = groups.len().div_ceil(blocks);
+        let mut panels = Vec::new();
+        for block in 0..blocks {
+            for row in &rows {
+                let own = row.iter().skip(block * columns).take(columns).cloned();
+                panels.extend(own);
+                panels.resize(panels.len().next_multiple_of(columns), Panel::Blank);
+            }
+        }
+        (panels, columns)
+    };
+    (!panels.is_empty()).then(|| Figure {
+        name,
+        legend: all.policy.clone(),
+        caption: all.caption(caption),
+        columns,
+        metrics: metrics.collect(),
+        panels,
+    })
+}
+
+/// Values of `headline`, a panel a group on the same axis, a row a policy; `None` if no cell has
+/// one.
+fn dots(
+    results: &Results,
+    all: &Grouping,
+    groups: &[Group],
+    headline: &Headline,
+) -> Option<Vec<Panel>> {
+    let names = all.names();
+    let has_alone = groups.iter().any(|group| group.alone.is_some());
+    let rows: Vec<Vec<Dot>> = groups
+        .iter()
+        .map(|group| {
+            // What is alone comes first, also where the metric is none that it has: the names of
+            // the rows stand beside the first panel only.
+            let alone = has_alone.then(|| dot(results, group.alone, headline));
+            let alone = alone.map(|row| Dot {
+                label: "alone".to_owned(),
+                style: styles::ALONE,
+                ..row
+            });
+            let policies = names.iter().map(|name| {
+                let own = group.cells.iter().find(|policy| policy.name == *name);
+                let row = dot(results, own.map(|policy| policy.cell), headline);
+                Dot {
+                    label: (*name).to_owned(),
+                    style: own.map_or(styles::ALONE, |policy| policy.style),
+                    ..row
+                }
+            });
+            said_once(alone.into_iter().chain(policies).collect())
         })
         .collect();
-    let columns = panels.len().min(3);
-    (columns > 0).then(|| Figure {
-        name: "classes",
-        heading: String::new(),
-        caption: shown.with_common(
-            "Mean completion of each class of peers with 95 % confidence intervals over \
-             replications",
-        ),
-        panels,
-        columns,
-    })
+    let name = results.metrics[headline.metric].as_str();
+    let ideal = (name.starts_with("jain")
+        || name.starts_with("share_over")
+        || name.ends_with("over_bound"))
+    .then_some(1.0);
+    let x = value_axis(&headline.long_title(name), rows.iter().flatten(), ideal)?;
+    let panels = rows.into_iter().zip(groups).map(|(rows, group)| {
+        Panel::Dots(DotPanel {
+            title: group.title.clone(),
+            x: x.clone(),
+            rows,
+            ideal,
+        })
+    });
+    Some(panels.collect())
+}
+
+/// The same rows; where nobody of a class started under any policy, that is said once.
+fn said_once(mut rows: Vec<Dot>) -> Vec<Dot> {
+    let is_empty = |row: &Dot| row.mean.is_none() && matches!(row.missing, "–" | NONE_STARTED);
+    if rows.iter().all(is_empty) {
+        let mut left = rows.iter_mut().filter(|row| row.missing == NONE_STARTED);
+        left.next();
+        left.for_each(|row| row.missing = "");
+    }
+    rows
+}
+
+/// The row of `cell`, without name and style.
+fn dot(results: &Results, cell: Option<usize>, headline: &Headline) -> Dot {
+    let cell = cell.map(|at| &results.cells[at]);
+    let found = cell.and_then(|cell| headline.estimate(cell));
+    Dot {
+        label: String::new(),
+        style: styles::ALONE,
+        missing: cell.map_or("–", |cell| {
+            summary_metrics::why_missing(results, cell, headline.metric)
+        }),
+        mean: found.map(|found| found.value),
+        interval: found.and_then(|found| found.interval),
+    }
+}
+
+/// An axis that the values and intervals of `rows` lie on; `None` without values.
+fn value_axis<'a>(
+    label: &str,
+    rows: impl Iterator<Item = &'a Dot> + Clone,
+    ideal: Option<f64>,
+) -> Option<Axis> {
+    let means = rows.clone().filter_map(|row| row.mean);
+    let least = means.clone().min_by(f64::total_cmp)?;
+    let intervals = rows.filter_map(|row| row.interval);
+    let ends = intervals.flat_map(|(low, high)| [low, high]);
+    // An interval that reaches below zero, or far below every value, must not turn a log axis
+    // into a linear one or stretch it: it is drawn to the end of the axis, without a cap.
+    let is_near = |end: &f64| least <= 0.0 || *end >= least * 0.3;
+    let values: Vec<f64> = means.chain(ideal).chain(ends.filter(is_near)).collect();
+    Some(Axis::fitting(label, &values))
 }

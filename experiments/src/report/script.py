@@ -1,26 +1,34 @@
 
 # Below this line the script is the same for every result. It needs python3 and matplotlib,
 # and reads the tables beside it. Change the style here; the data stay as they are.
+# GROUPS are small multiples: cells that differ in their policy alone. STYLES has the colour, the
+# marker, whether it is hollow, and the dashes of each policy, as in fairlab's own figures.
 
 import csv
-import math
 import os
 import sys
+import textwrap
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+import numpy
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
-           "#8c564b", "#8c8c8c", "#332288"]
+GROUPS_MAX = 8
+METRICS_MAX = 5
+PERCENTILES = [0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999]
 plt.rcParams.update({
     "font.size": 8, "lines.linewidth": 1.2, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.prop_cycle": matplotlib.cycler(color=COLOURS), "figure.constrained_layout.use": True,
-    "pdf.fonttype": 42, "svg.hashsalt": "fairlab",
+    "figure.constrained_layout.use": True, "pdf.fonttype": 42, "svg.hashsalt": "fairlab",
 })
+
+
+def plain(text):
+    """A name as matplotlib writes it: a dollar would start a formula."""
+    return text.replace("$", r"\$")
 
 
 def rows(name):
@@ -33,16 +41,31 @@ def rows(name):
 
 
 def label(row):
-    return " ".join(row[axis] for axis in AXES) or row["cell"]
+    """What a policy is called; what is alone has no policy."""
+    if row["cell"] == "alone":
+        return "alone"
+    return " + ".join(row[axis] for axis in AXES) or row["cell"]
 
 
-def shown(row):
-    """Whether a row belongs to the cells of the figures without further axes."""
-    return all(row[axis] == value for axis, value in COMMON.items())
+def is_in(row, group):
+    return all(row[axis] == value for axis, value in group[1].items())
 
 
 def number(text):
     return float(text) if text else None
+
+
+def marks(name):
+    """How the points of a policy look."""
+    colour, marker, hollow, _ = STYLES[name]
+    return {"color": colour, "marker": marker, "markersize": 4, "markeredgewidth": 1,
+            "markerfacecolor": "white" if hollow else colour}
+
+
+def line(name):
+    """How the line of a policy looks."""
+    dashes = STYLES[name][3]
+    return {"linestyle": (0, [length / 1.6 for length in dashes]) if dashes else "-"}
 
 
 def log_ticks(axis):
@@ -52,6 +75,21 @@ def log_ticks(axis):
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def is_wide(values):
+    """Whether values are far enough apart for a log axis."""
+    return bool(values) and 0 < 8 * min(values) < max(values)
+
+
+def legend(figure, axes):
+    """One legend for all panels, below them."""
+    found = {}
+    for axis in axes:
+        for handle, name in zip(*axis.get_legend_handles_labels()):
+            found.setdefault(name, handle)
+    figure.legend(found.values(), found.keys(), frameon=False, fontsize=7, title=POLICY,
+                  title_fontsize=7, ncols=4, loc="outside lower center", handlelength=3.5)
 
 
 def save(figure, name):
@@ -71,80 +109,141 @@ def summary():
     return found
 
 
+def dots(axis, entries, title, scale, group):
+    """A row a policy, with its interval."""
+    found = {}
+    for row, mean, low, high in entries:
+        if is_in(row, group):
+            found.setdefault(label(row), (mean, low, high))
+    names = [name for name in STYLES if any(label(entry[0]) == name for entry in entries)]
+    for place, name in enumerate(names):
+        mean, low, high = found.get(name, (None, None, None))
+        if mean is None:
+            continue
+        if low is not None:
+            axis.plot([low * scale, high * scale], [place, place], color=STYLES[name][0])
+        axis.plot([mean * scale], [place], linestyle="none", **marks(name))
+    axis.set_yticks(range(len(names)), [plain(name) for name in names])
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.set_xlabel(textwrap.fill(plain(title), 30))
+    means = [entry[1] for entry in entries]
+    if is_wide(means):
+        axis.set_xscale("log")
+        log_ticks(axis.xaxis)
+    axis.grid(axis="x", color="#e4e4e4")
+
+
 def headline(table):
     metrics = [(metric, title, scale) for metric, title, scale in METRICS if metric in table]
+    groups = GROUPS[:GROUPS_MAX]
     if not metrics:
         return
-    columns = min(3, len(metrics))
-    lines = math.ceil(len(metrics) / columns)
-    cells = [entry for entry in table[metrics[0][0]] if shown(entry[0])]
-    figure, axes = plt.subplots(lines, columns, squeeze=False, sharey=True,
-                                figsize=(7, lines * (0.8 + 0.17 * len(cells))))
-    for axis in list(axes.flat)[len(metrics):]:
-        axis.remove()
-    for at, (metric, title, scale) in enumerate(metrics):
-        axis = axes[at // columns][at % columns]
-        entries = [entry for entry in table[metric] if shown(entry[0])]
-        for place, (row, mean, low, high) in enumerate(entries):
-            colour = COLOURS[place % len(COLOURS)]
-            if low is not None:
-                axis.plot([low * scale, high * scale], [place, place], color=colour)
-            axis.plot([mean * scale], [place], "o", color=colour, markersize=4)
-        axis.set_yticks(range(len(entries)), [label(entry[0]) for entry in entries])
-        axis.set_ylim(len(entries) - 0.5, -0.5)
-        axis.set_title(title, loc="left", fontsize=7)
-        means = [mean for _, mean, _, _ in entries]
-        if min(means) > 0 and max(means) > 8 * min(means):
-            axis.set_xscale("log")
-            log_ticks(axis.xaxis)
-        axis.grid(axis="x", color="#e4e4e4")
+    if len(groups) > 1:
+        metrics = metrics[:METRICS_MAX]
+        panels = [[(metric, group) for group in groups] for metric in metrics]
+    else:
+        cut = [metrics[at:at + 3] for at in range(0, len(metrics), 3)]
+        panels = [[(metric, groups[0]) for metric in row] for row in cut]
+    columns = max(len(row) for row in panels)
+    figure, axes = plt.subplots(len(panels), columns, squeeze=False, sharey="row",
+                                sharex="row" if len(groups) > 1 else "none",
+                                figsize=(max(7, 1.9 * columns),
+                                         len(panels) * (0.9 + 0.15 * len(STYLES))))
+    for at, row in enumerate(panels):
+        for axis in axes[at][len(row):]:
+            axis.remove()
+        for axis, ((metric, title, scale), group) in zip(axes[at], row):
+            dots(axis, table[metric], title, scale, group)
+            axis.set_title(plain(group[0]), loc="left", fontsize=7)
+        axes[at][0].set_ylabel(POLICY)
     save(figure, "headline")
 
 
-def distribution():
-    name, value, start, title = DISTRIBUTION
-    samples = {}
+def samples(group):
+    """Values of each policy, None for what did not finish."""
+    name, value, start, _ = DISTRIBUTION
+    found = {}
     for row in rows(name):
         wanted = row["class"] == CLASS if CLASS else row.get("wanted", "1") == "1"
-        if wanted and shown(row) and row[start]:
-            samples.setdefault(label(row), []).append(number(row[value]))
-    if not samples:
+        if wanted and is_in(row, group) and row[start]:
+            found.setdefault(label(row), []).append(number(row[value]))
+    return found
+
+
+def distribution():
+    """By percentile, stretched towards the slowest, and cumulative."""
+    groups = [(group, samples(group)) for group in GROUPS[:GROUPS_MAX]]
+    groups = [(group, found) for group, found in groups if found]
+    title = DISTRIBUTION[3]
+    if not groups:
         return
-    figure, axis = plt.subplots(figsize=(3.5, 2.6))
-    every = [value for values in samples.values() for value in values if value is not None]
-    for key, values in samples.items():
-        # What did not finish counts, but has no place on the axis.
-        done = sorted(value for value in values if value is not None)
-        axis.step(done, [(rank + 1) / len(values) for rank in range(len(done))], label=key)
-    if every and 0 < 8 * min(every) < max(every):
-        axis.set_xscale("log")
-        log_ticks(axis.xaxis)
-    axis.set_xlabel(title)
-    axis.set_ylabel("fraction at most")
-    axis.set_ylim(0, 1)
-    axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure, axes = plt.subplots(len(groups), 2, squeeze=False, figsize=(7, 2.6 * len(groups)))
+    for (left, right), (group, found) in zip(axes, groups):
+        every = [value for values in found.values() for value in values if value is not None]
+        most = max(len(values) for values in found.values())
+        for at, (name, values) in enumerate(found.items()):
+            # What did not finish counts, but has no place on the axis.
+            done = sorted(value for value in values if value is not None)
+            step = max(1, len(done) // 5)
+            style = dict(marks(name), **line(name), label=plain(name),
+                         markevery=(at * step // len(found), step))
+            part = [(rank + 0.5) / len(values) for rank in range(len(done))]
+            left.plot(part, done, **style)
+            right.step(done, [(rank + 1) / len(values) for rank in range(len(done))],
+                       where="post", **style)
+        if is_wide(every):
+            left.set_yscale("log")
+            log_ticks(left.yaxis)
+            right.set_xscale("log")
+            log_ticks(right.xaxis)
+        end = 1 - 0.5 / most
+        left.set_xscale("function", functions=(
+            lambda part: -numpy.log(1 - numpy.minimum(part, 0.999999)),
+            lambda place: 1 - numpy.exp(-place)))
+        left.set_xlim(0, end)
+        left.xaxis.set_major_locator(FixedLocator([tick for tick in PERCENTILES if tick <= end]))
+        left.xaxis.set_major_formatter(FuncFormatter(lambda part, _: f"{part * 100:g}"))
+        left.set_xlabel(f"percentile of {plain(CLASS)} transfers" if CLASS else "percentile")
+        left.set_ylabel(title)
+        right.set_xlabel(title)
+        right.set_ylabel("part at most that long")
+        right.set_ylim(0, 1)
+        left.set_title(plain(group[0]), loc="left", fontsize=7)
+    legend(figure, axes.flat)
     save(figure, "cdf")
 
 
 def windows(table):
-    lines = {}
-    for metric, entries in table.items():
-        if metric.startswith("jain_window_"):
-            length = float(metric[len("jain_window_"):-1])
-            for row, mean, low, high in entries:
-                if shown(row):
-                    lines.setdefault(label(row), []).append((length, mean, low, high))
-    if not lines:
+    """Jain's index against the length of the windows."""
+    found = []
+    for group in GROUPS[:GROUPS_MAX]:
+        lines = {}
+        for metric, entries in table.items():
+            if metric.startswith("jain_window_"):
+                length = float(metric[len("jain_window_"):-1])
+                for row, mean, low, high in entries:
+                    if is_in(row, group) and label(row) != "alone":
+                        lines.setdefault(label(row), []).append((length, mean, low, high))
+        lines = {name: sorted(points) for name, points in lines.items() if len(points) > 1}
+        if lines:
+            found.append((group, lines))
+    if not found:
         return
-    figure, axis = plt.subplots(figsize=(3.5, 2.6))
-    for key, points in lines.items():
-        points.sort()
-        axis.plot([p[0] for p in points], [p[1] for p in points], "o-", markersize=3, label=key)
-    axis.set_xscale("log")
-    log_ticks(axis.xaxis)
-    axis.set_xlabel("length of the windows (s)")
-    axis.set_ylabel("Jain's index of shares")
-    axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure, axes = plt.subplots(1, len(found), squeeze=False, sharey=True,
+                                figsize=(max(3.5, 2.6 * len(found)), 3))
+    for axis, (group, lines) in zip(axes[0], found):
+        for name, points in lines.items():
+            lengths, means = [p[0] for p in points], [p[1] for p in points]
+            axis.plot(lengths, means, label=plain(name), **marks(name), **line(name))
+            for length, _, low, high in points:
+                if low is not None:
+                    axis.plot([length, length], [low, high], color=STYLES[name][0], linewidth=0.8)
+        axis.set_xscale("log")
+        log_ticks(axis.xaxis)
+        axis.set_xlabel("length of the windows (s)")
+        axis.set_title(plain(group[0]), loc="left", fontsize=7)
+    axes[0][0].set_ylabel("Jain's index of bytes / entitlement")
+    legend(figure, axes.flat)
     save(figure, "jain_window")
 
 

@@ -1,7 +1,10 @@
-//! A matplotlib script for those who want their own style: the same tables, standard Python.
+//! A matplotlib script for those who want their own style: the same tables, groups, colours,
+//! markers and lines, in standard Python.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use super::grouping::{Group, Grouping, grouping};
+use super::styles::{ALONE, COLOURS, Marker, Style};
 use super::summary_metrics::{self, Kind};
 use crate::output::Results;
 
@@ -10,23 +13,23 @@ const BODY: &str = include_str!("script.py");
 
 /// The script: what this result has as constants, then [`BODY`].
 pub(super) fn script(results: &Results) -> String {
-    let axes: Vec<&str> = results
-        .varying()
+    let all = grouping(results);
+    let axes: Vec<&str> = all
+        .axes
         .iter()
         .map(|at| results.axes[*at].name.as_str())
         .collect();
-    let policy = summary_metrics::policy_axis(results);
-    let last = summary_metrics::groups(results).pop().unwrap_or_default();
-    let common: serde_json::Map<String, serde_json::Value> = results
-        .varying()
-        .into_iter()
-        .filter(|at| Some(*at) != policy)
-        .filter_map(|at| {
-            let value = &results.cells[*last.first()?].params[at];
-            Some((results.axes[at].name.clone(), json!(value)))
-        })
-        .collect();
-    let metrics: Vec<serde_json::Value> = summary_metrics::headlines(results)
+    let groups = all.groups.iter();
+    let groups: Vec<Value> = groups.map(|found| group(results, &all, found)).collect();
+    // In the order of the results, which a JSON map would not keep.
+    let mut styles = vec![format!("\"alone\":{}", style(ALONE))];
+    for policy in all.groups.iter().flat_map(|group| &group.cells) {
+        let entry = format!("{}:{}", json!(policy.name), style(policy.style));
+        if !styles.contains(&entry) {
+            styles.push(entry);
+        }
+    }
+    let metrics: Vec<Value> = summary_metrics::headlines(results)
         .iter()
         .take(summary_metrics::FIGURE_MAX)
         .map(|headline| {
@@ -34,38 +37,77 @@ pub(super) fn script(results: &Results) -> String {
             json!([name, headline.long_title(name), headline.scale])
         })
         .collect();
-    let kind = summary_metrics::kind(results);
-    let class = match kind {
-        Kind::Transfers => summary_metrics::classes(results)
-            .into_iter()
-            .next()
-            .unwrap_or_default(),
-        Kind::Load | Kind::Swarm => String::new(),
-    };
-    let distribution = match kind {
-        Kind::Swarm => json!([
-            "peers.csv",
-            "completion_s",
-            "joined_s",
-            "completion time (s)"
-        ]),
-        Kind::Load | Kind::Transfers => {
-            json!([
-                "transfers.csv",
-                "slowdown",
-                "start_s",
-                "slowdown (time / time alone)"
-            ])
-        }
-    };
     // Strings, numbers, lists and maps of them are the same in JSON and in Python.
     format!(
         "# Figures of one fairlab result with matplotlib.\n\
-         AXES = {}\nCOMMON = {}\nMETRICS = {}\nCLASS = {}\nDISTRIBUTION = {}\n{BODY}",
+         POLICY = {}\nAXES = {}\nGROUPS = {}\nSTYLES = {{{}}}\nMETRICS = {}\n{}{BODY}",
+        json!(all.policy),
         json!(axes),
-        json!(common),
+        json!(groups),
+        styles.join(","),
         json!(metrics),
-        json!(class),
-        distribution
+        distribution(results)
+    )
+}
+
+/// What the cells of a group have in common: in words, and column by column.
+fn group(results: &Results, all: &Grouping, group: &Group) -> Value {
+    let cell = group.cells.first().map(|policy| policy.cell);
+    let params = cell.or(group.alone).map(|cell| &results.cells[cell].params);
+    let mut same = Map::new();
+    for axis in &all.others {
+        if let Some(params) = params {
+            same.insert(results.axes[*axis].name.clone(), json!(params[*axis]));
+        }
+    }
+    json!([group.title, same])
+}
+
+/// Colour, marker, whether the marker is hollow, and the dashes of a style.
+fn style(style: Style) -> Value {
+    let (red, green, blue) = COLOURS[style.colour];
+    let (marker, is_hollow) = match style.marker {
+        Marker::Circle => ("o", false),
+        Marker::Square => ("s", false),
+        Marker::Triangle => ("^", false),
+        Marker::Diamond => ("D", false),
+        Marker::Down => ("v", false),
+        Marker::Plus => ("+", false),
+        Marker::Cross => ("x", false),
+        Marker::Ring => ("o", true),
+        Marker::HollowSquare => ("s", true),
+        Marker::HollowDiamond => ("D", true),
+        Marker::HollowTriangle => ("^", true),
+        Marker::HollowDown => ("v", true),
+        Marker::Bar => ("|", false),
+        Marker::Star => ("$*$", false),
+    };
+    let colour = format!("#{red:02x}{green:02x}{blue:02x}");
+    json!([colour, marker, u8::from(is_hollow), style.stroke.dashes()])
+}
+
+/// Table, column, column that says that it began, words, and class of what is distributed.
+fn distribution(results: &Results) -> String {
+    let kind = summary_metrics::kind(results);
+    let class = match kind {
+        Kind::Transfers => summary_metrics::classes(results).into_iter().next(),
+        Kind::Load | Kind::Swarm => None,
+    };
+    let of = match kind {
+        Kind::Swarm => [
+            "peers.csv",
+            "completion_s",
+            "joined_s",
+            "completion time (s)",
+        ],
+        Kind::Load | Kind::Transfers => {
+            let words = "slowdown (time / time alone)";
+            ["transfers.csv", "slowdown", "start_s", words]
+        }
+    };
+    format!(
+        "CLASS = {}\nDISTRIBUTION = {}\n",
+        json!(class.unwrap_or_default()),
+        json!(of)
     )
 }

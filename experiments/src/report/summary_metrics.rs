@@ -1,42 +1,24 @@
 //! The few numbers that a result is read by, chosen by what kind of scenario it is.
 //!
-//! Decides kinds, metrics, their order, words and units; the terminal, the figures and the
-//! page all read this table. Refuses to show a fairness index without the delay and the
-//! efficiency that it is paid with.
-//!
-//! Longer than other files: most of it is one table of metrics with their words.
+//! Kinds, metrics, their order and units; the terminal, the figures and the page all read this
+//! table. A fairness index never stands without the delay and the efficiency that it is paid
+//! with.
+
+mod metric_words;
 
 use fairhaul_simulator::metrics::{self, Direction};
 
 use crate::output::{CellRuns, Results};
 use crate::stats::{self, Centre, Estimate};
 
+pub use metric_words::explained;
+
 /// Panels of headline metrics that one figure shows at most.
 pub const FIGURE_MAX: usize = 9;
+/// What is written where nobody started that could have a value.
+pub const NONE_STARTED: &str = "none started";
 /// Classes whose share of their entitlement stands in front of the other numbers.
 const SHARES_FIRST: usize = 2;
-
-/// Words for metrics where there is room for them, without unit and class.
-const LONG: [(&str, &str); 18] = [
-    ("transfers_not_finished", "transfers not finished"),
-    ("leechers_not_finished", "peers not finished"),
-    ("completion_mean_s", "mean completion"),
-    ("completion_p50_s", "median completion"),
-    ("completion_p99_s", "99th percentile of completion"),
-    ("slowdown_mean", "mean slowdown"),
-    ("slowdown_p99", "99th percentile of slowdown"),
-    ("share_over_entitlement_p50", "share / entitlement"),
-    ("share_over_entitlement_min", "least share / entitlement"),
-    ("share_over_entitlement_max", "greatest share / entitlement"),
-    ("rate_multiple", "rate / ordinary rate"),
-    ("floor_least_1s", "least second of the floor"),
-    ("completion_p95_s", "95th percentile of completion"),
-    ("share_error_worst_pp", "worst share error"),
-    ("makespan_s", "last completion"),
-    ("makespan_over_bound", "last completion / least possible"),
-    ("peer_completion_mean_s", "mean completion"),
-    ("share_ratio_p5", "5th percentile of up / down"),
-];
 
 /// What a scenario is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,6 +259,32 @@ pub fn of_metric(results: &Results, name: &str) -> Option<Headline> {
     headline(results, name, [name, ""])
 }
 
+/// What is written where `cell` has no value of the metric at index `metric`: that nobody finished
+/// only where somebody started.
+#[must_use]
+pub fn why_missing(results: &Results, cell: &CellRuns, metric: usize) -> &'static str {
+    let name = results.metrics[metric].as_str();
+    let (base, class) = match name.split_once('.') {
+        Some((base, class)) => (base, format!(".{class}")),
+        None => (name, String::new()),
+    };
+    let timed = base.trim_start_matches("peer_");
+    let is_timed = timed.starts_with("completion") || timed.starts_with("slowdown");
+    if cell.is_alone || !(is_timed || base.starts_with("makespan")) {
+        return "–";
+    }
+    let counts = ["leechers_joined", "transfers_started"];
+    let started = counts.iter().any(|count| {
+        let at = results.metric(&format!("{count}{class}"));
+        at.is_some_and(|at| cell.values(at).iter().any(|count| *count > 0.0))
+    });
+    match (started, is_timed) {
+        (false, _) => NONE_STARTED,
+        (true, true) => "none finished",
+        (true, false) => "some did not finish",
+    }
+}
+
 /// Counts of the unfinished are shown only where somebody was.
 fn is_all_finished(results: &Results, headline: &Headline) -> bool {
     let counts_unfinished = results.metrics[headline.metric].ends_with("not_finished");
@@ -399,13 +407,12 @@ impl Headline {
     /// Words for the metric called `name` where there is room for them, with class and unit.
     #[must_use]
     pub fn long_title(&self, name: &str) -> String {
-        let (base, class) = name.split_once('.').unwrap_or((name, ""));
-        let words = LONG.iter().find(|(known, _)| *known == base);
-        let words = match (words, window_s(name)) {
-            (Some((_, words)), _) => (*words).to_owned(),
-            (None, Some(length)) => format!("Jain's index in windows of {length} s"),
-            (None, None) => base.replace('_', " "),
+        // The length of a window is no class: `jain_window_0.1s`.
+        let class = match (window_s(name), name.split_once('.')) {
+            (None, Some((_, class))) => class,
+            _ => "",
         };
+        let words = metric_words::title(name);
         let words = with_unit(&words, self.unit);
         if class.is_empty() {
             words

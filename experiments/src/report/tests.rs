@@ -86,6 +86,99 @@ fn the_page_shows_the_comparison_and_the_manifest() {
     assert_eq!(page.matches("<figure>").count(), 4);
 }
 
+// The name of the scenario, what it asks, the answer; then every policy in one sentence.
+#[test]
+fn the_page_begins_with_what_was_asked_and_the_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    fixture::write_result(dir.path(), &fixture::transfer_runs(3));
+    let mut manifest = read_manifest(dir.path()).unwrap();
+    manifest.scenario = "[scenario]\nabout = \"Who waits & why\"\n[policy]\npicker = \"random\"\n\
+        [sweep]\nuplink = [{ name = \"drr\", \"policy.uplink\" = \"drr\" }]\n"
+        .to_owned();
+    let results = Results::read_judged(dir.path(), &manifest.scenario).unwrap();
+    let (page, _) = page::page(&manifest, &results, None, &[]);
+    let places = [
+        "<h1>&lt;made up&gt;</h1>",
+        "<p class=about>Who waits &amp; why</p>",
+        "<p><b>Waits:</b> small took",
+        "<code>fairlab run made-up.toml --seed 7</code>",
+        "<dt>drr <small>uplink</small></dt><dd>weighted deficit round robin",
+        "<dt>random <small>chunk picker by default</small></dt><dd>any missing chunk",
+        "<h2>Summary</h2>",
+    ];
+    let found: Vec<usize> = places.map(|text| page.find(text).expect(text)).to_vec();
+    assert!(found.is_sorted(), "{found:?}");
+}
+
+// Where a table or a figure first shows a metric, it says what that is, and only there.
+#[test]
+fn every_metric_is_explained_once_and_before_its_table() {
+    for runs in [
+        fixture::transfer_runs(2),
+        fixture::load_runs(2),
+        fixture::swarm_runs(2),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fixture::write_result(dir.path(), &runs);
+        write(dir.path()).unwrap();
+        let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
+        let results = Results::read(dir.path()).unwrap();
+        let table = page.find("<table>").unwrap();
+        for headline in summary_metrics::headlines(&results) {
+            let name = &results.metrics[headline.metric];
+            let (title, _) = summary_metrics::explained(name).expect(name);
+            let term = format!("<dt>{}</dt>", title.replace('\'', "&#39;"));
+            assert_eq!(page.matches(&term).count(), 1, "{term}");
+            assert!(page.find(&term).unwrap() < table, "{term}");
+        }
+    }
+}
+
+#[test]
+fn every_table_of_the_page_has_its_files_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fixture::write_result(dir.path(), &fixture::transfer_runs(3));
+    let files = names(&write(dir.path()).unwrap(), dir.path());
+    let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
+    let links = page.matches("<a href=\"tables/").count();
+    assert_eq!(links, 3 * page.matches("<table>").count());
+    for table in ["summary", "classes", "differences"] {
+        for ending in ["md", "tex", "csv"] {
+            let file = format!("tables/{table}.{ending}");
+            assert!(files.contains(&file) && page.contains(&file), "{file}");
+        }
+    }
+}
+
+// Every page that this tree ships explains each of its metrics and policies.
+#[test]
+fn every_headline_of_a_shipped_result_is_explained() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results");
+    let mut count = 0;
+    for entry in fs::read_dir(results).unwrap() {
+        let dir = entry.unwrap().path();
+        if !dir.join("runs.csv").is_file() {
+            continue;
+        }
+        count += 1;
+        let manifest = read_manifest(&dir).unwrap();
+        let results = Results::read_judged(&dir, &manifest.scenario).unwrap();
+        for headline in summary_metrics::headlines(&results) {
+            let name = &results.metrics[headline.metric];
+            assert!(summary_metrics::explained(name).is_some(), "{name}");
+        }
+        let grouping = grouping::grouping(&results);
+        let found = explain::explained(&manifest, &results, &grouping);
+        for axis in &grouping.axes {
+            for value in &results.axes[*axis].values {
+                assert!(found.iter().any(|policy| policy.name == *value), "{value}");
+            }
+        }
+        assert!(!words::sentences(&results).is_empty(), "{}", dir.display());
+    }
+    assert!(count >= 7, "{count}");
+}
+
 #[test]
 fn an_unfinished_result_has_no_report() {
     let dir = tempfile::tempdir().unwrap();
@@ -98,6 +191,9 @@ fn the_script_names_what_this_result_has() {
     let dir = tempfile::tempdir().unwrap();
     fixture::write_result(dir.path(), &fixture::load_runs(2));
     let script = fs::read_to_string(write_script(dir.path()).unwrap()).unwrap();
-    assert!(script.contains("AXES = [\"uplink\",\"load\"]\nCOMMON = {\"load\":\"0.9\"}\n"));
+    assert!(
+        script.contains("POLICY = \"uplink\"\nAXES = [\"uplink\"]\nGROUPS = [[\"load = 0.5\",")
+    );
+    assert!(script.contains("\"drr\":[\"#009e73\",\"^\",0,[]]"));
     assert!(script.contains("[\"slowdown_mean\",\"mean slowdown\",1.0]"));
 }

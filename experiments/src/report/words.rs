@@ -1,10 +1,17 @@
 //! What a result says in sentences, made from its numbers and their intervals by rule.
 //!
-//! At most three: which policy gave a class more than its entitlement, which kept a floor, what
-//! small transfers waited. Each is left out where the result has no such numbers.
+//! Of transfers: which policy gave a class more than its entitlement, which kept a floor, what
+//! small ones waited. Of a queue: who answers first, what load costs, what the slowest pay. Of a
+//! swarm: who finishes first, how far from the least possible, who is rewarded. Each is left out
+//! where the result has no such numbers.
+
+mod load;
+mod ranking;
+mod swarm;
 
 use super::digits::significant;
-use super::summary_metrics::{self, Headline};
+use super::grouping::{self, grouping};
+use super::summary_metrics::{self, Headline, Kind};
 use crate::output::{CellRuns, Results};
 
 /// A share that is within this of its entitlement, for sure, counts as kept.
@@ -14,38 +21,75 @@ const SHARE_WITHIN: f64 = 0.1;
 const FLOOR_KEPT: f64 = 0.9;
 /// Policies that a sentence names in each of its lists; of more it gives the number.
 const NAMED_MAX: usize = 4;
+/// Groups that have sentences of their own; of more only the first and the last have.
+const GROUPS_MAX: usize = 3;
 
-/// The sentences of `results`, about the last of its groups of cells that differ in their policy
-/// alone. None for a group of one.
+/// The sentences of `results`, about groups of cells that differ in their policy alone. None for
+/// groups of one.
 #[must_use]
 pub fn sentences(results: &Results) -> Vec<String> {
-    let group = summary_metrics::groups(results).pop().unwrap_or_default();
-    if group.len() < 2 {
-        return Vec::new();
+    let groups = grouping(results).groups;
+    let mut groups: Vec<Group<'_>> = groups
+        .iter()
+        .map(|group| Group::new(results, group))
+        .filter(|group| group.cells.len() > 1)
+        .collect();
+    let kind = summary_metrics::kind(results);
+    if kind == Kind::Load {
+        // What varies beside the policy is how much is asked for: the last group says most.
+        let first = (groups.len() > 1).then(|| groups.remove(0));
+        let Some(last) = groups.pop() else {
+            return Vec::new();
+        };
+        let growth = first.and_then(|first| last.growth(&first));
+        let all = last.said([last.responses(), last.tail()]);
+        return all.into_iter().chain(growth).collect();
     }
-    let group = Group::new(results, &group);
-    let found = [group.shares(), group.floor(), group.waits()];
-    found.into_iter().flatten().collect()
+    if groups.len() > GROUPS_MAX {
+        groups.drain(1..groups.len() - 1);
+    }
+    let mut found = Vec::new();
+    for group in &groups {
+        found.extend(match kind {
+            Kind::Swarm => group.said([group.first(), group.rewards()]),
+            _ => group.said([group.shares(), group.floor(), group.waits()]),
+        });
+    }
+    found
 }
 
 /// Cells that are told apart by their policy.
 struct Group<'a> {
     results: &'a Results,
+    /// What they have in common; empty if nothing else varies.
+    title: String,
     cells: Vec<(&'a CellRuns, String)>,
+    alone: Option<&'a CellRuns>,
 }
 
 impl<'a> Group<'a> {
-    fn new(results: &'a Results, group: &[usize]) -> Self {
-        let policy = summary_metrics::policy_axis(results);
-        let name = |cell: &CellRuns| match policy {
-            Some(axis) => cell.params[axis].clone(),
-            None => cell.cell.clone(),
-        };
-        let cells = group.iter().map(|at| &results.cells[*at]);
+    fn new(results: &'a Results, group: &grouping::Group) -> Self {
+        let cells = group.cells.iter();
         Self {
             results,
-            cells: cells.map(|cell| (cell, name(cell))).collect(),
+            title: group.title.clone(),
+            cells: cells
+                .map(|policy| (&results.cells[policy.cell], policy.name.clone()))
+                .collect(),
+            alone: group.alone.map(|at| &results.cells[at]),
         }
+    }
+
+    /// `sentences`, each with what the group has in common behind its first word.
+    fn said<const N: usize>(&self, sentences: [Option<String>; N]) -> Vec<String> {
+        let sentences = sentences.into_iter().flatten();
+        let with_title = |text: String| match text.split_once(": ") {
+            Some((topic, rest)) if !self.title.is_empty() => {
+                format!("{topic}, {}: {rest}", self.title)
+            }
+            _ => text,
+        };
+        sentences.map(with_title).collect()
     }
 
     /// Metrics that begin with `base`, with their classes.
@@ -167,8 +211,7 @@ impl<'a> Group<'a> {
         let all = self.values(&median);
         let find = |name: &str| self.cells.iter().find(|(_, own)| own == name);
         let (best, worst) = (find(all.last()?.1)?, find(all.first()?.1)?);
-        let mut alone = self.results.cells.iter().filter(|cell| cell.is_alone);
-        let alone = alone.next_back().and_then(both);
+        let alone = self.alone.and_then(both);
         let alone = alone.map_or_else(String::new, |both| format!(", alone {both}"));
         Some(format!(
             "Waits: {small} took {} (p50 and p99) under {}, {} under {}{alone}.",

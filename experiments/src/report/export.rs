@@ -1,0 +1,338 @@
+//! Tables of the report as files for other documents: Markdown, LaTeX with booktabs, and CSV.
+//!
+//! The page and the files are written from the same [`Sheet`]. In Markdown and LaTeX numbers are
+//! rounded as on the page; in CSV they have all their digits.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::digits::{self, significant};
+use crate::output::{OutputError, write_whole};
+use crate::stats::Estimate;
+
+/// Folder of the files, in that of the result.
+pub(super) const FOLDER: &str = "tables";
+/// Endings of the files, with what they are called on the page.
+pub(super) const FORMATS: [(&str, &str); 3] =
+    [("md", "Markdown"), ("tex", "LaTeX"), ("csv", "CSV")];
+
+/// A table.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sheet {
+    /// Name of its files.
+    pub(super) name: &'static str,
+    /// Names of the columns of words, which come first.
+    pub(super) keys: Vec<String>,
+    /// Names of the columns of numbers, with their units.
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Vec<Row>,
+    /// How to read it.
+    pub(super) note: String,
+}
+
+/// A column of numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) title: String,
+    /// Where there is room.
+    pub(super) long: String,
+}
+
+/// A row of a [`Sheet`].
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    pub(super) keys: Vec<String>,
+    pub(super) values: Vec<Value>,
+}
+
+/// One value of a row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Value {
+    pub(super) found: Option<Estimate>,
+    /// Whether a value above zero has its sign.
+    pub(super) signed: bool,
+    /// What it is called as part of the page's style; empty for most.
+    pub(super) class: &'static str,
+    /// A word below it; empty for most.
+    pub(super) word: &'static str,
+}
+
+impl Value {
+    /// The value and its spread, as a reader sees them.
+    pub(super) fn shown(&self) -> (String, String) {
+        let Some(found) = &self.found else {
+            return ("–".to_owned(), String::new());
+        };
+        let sign = if self.signed && found.value > 0.0 {
+            "+"
+        } else {
+            ""
+        };
+        let value = format!("{sign}{}", significant(found.value));
+        let spread = match (found.half_width(), found.interval) {
+            _ if found.is_identical() => format!("identical in {} runs", found.n),
+            (Some(half), _) => format!("± {}", digits::half(half, found.value)),
+            (None, Some((low, high))) => format!("{} to {}", significant(low), significant(high)),
+            (None, None) => String::new(),
+        };
+        (value, spread)
+    }
+
+    fn is_marked(&self) -> bool {
+        self.class == "best"
+    }
+
+    /// Value, spread and word in one line.
+    fn line(&self) -> String {
+        let (value, spread) = self.shown();
+        let word = if self.word.is_empty() {
+            String::new()
+        } else {
+            format!("({})", self.word)
+        };
+        let parts = [value, spread, word].into_iter();
+        let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join(" ")
+    }
+}
+
+/// Writes `sheet` into the folder of tables of the result in `dir`. Gives the files.
+///
+/// # Errors
+///
+/// [`OutputError::Io`].
+pub(super) fn write(sheet: &Sheet, dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
+    let folder = dir.join(FOLDER);
+    fs::create_dir_all(&folder).map_err(OutputError::io(&folder))?;
+    let mut files = Vec::new();
+    for (ending, _) in FORMATS {
+        let path = folder.join(format!("{}.{ending}", sheet.name));
+        let bytes = match ending {
+            "md" => markdown(sheet).into_bytes(),
+            "tex" => latex(sheet).into_bytes(),
+            _ => csv(sheet).map_err(OutputError::csv(&path))?,
+        };
+        write_whole(&path, &bytes)?;
+        files.push(path);
+    }
+    Ok(files)
+}
+
+fn markdown(sheet: &Sheet) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let keys = sheet.keys.iter().map(|key| escape_markdown(key));
+    let titles = sheet
+        .columns
+        .iter()
+        .map(|column| escape_markdown(&column.title));
+    let mut out = line(keys.chain(titles).collect());
+    let rules = sheet.keys.iter().map(|_| ":--".to_owned());
+    out += &line(
+        rules
+            .chain(sheet.columns.iter().map(|_| "--:".to_owned()))
+            .collect(),
+    );
+    for row in &sheet.rows {
+        let keys = row.keys.iter().map(|key| escape_markdown(key));
+        let values = row.values.iter().map(|value| {
+            let text = escape_markdown(&value.line());
+            if value.is_marked() {
+                format!("**{text}**")
+            } else {
+                text
+            }
+        });
+        out += &line(keys.chain(values).collect());
+    }
+    out
+}
+
+/// `text` as it may stand in a cell of a Markdown table.
+fn escape_markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => out.push(' '),
+            '<' => out += "&lt;",
+            '&' => out += "&amp;",
+            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '~' | '$' | '#' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn latex(sheet: &Sheet) -> String {
+    let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
+    let mut out = format!(
+        "% \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{}{}}}\n\\toprule\n",
+        "l".repeat(sheet.keys.len()),
+        "r".repeat(sheet.columns.len())
+    );
+    let keys = sheet.keys.iter().map(|key| escape_latex(key));
+    let titles = sheet
+        .columns
+        .iter()
+        .map(|column| escape_latex(&column.title));
+    out += &line(keys.chain(titles).collect());
+    out += "\\midrule\n";
+    for row in &sheet.rows {
+        let keys = row.keys.iter().map(|key| escape_latex(key));
+        let values = row.values.iter().map(|value| {
+            let text = escape_latex(&value.line());
+            if value.is_marked() {
+                format!("\\textbf{{{text}}}")
+            } else {
+                text
+            }
+        });
+        out += &line(keys.chain(values).collect());
+    }
+    out + "\\bottomrule\n\\end{tabular}\n"
+}
+
+/// `text` as LaTeX sets it, whatever the font.
+fn escape_latex(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => out += "\\textbackslash{}",
+            '{' | '}' | '$' | '&' | '#' | '_' | '%' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '^' => out += "\\textasciicircum{}",
+            '~' => out += "\\textasciitilde{}",
+            '<' => out += "\\textless{}",
+            '>' => out += "\\textgreater{}",
+            '|' => out += "\\textbar{}",
+            '"' => out += "\\textquotedbl{}",
+            // A row that begins with a bracket would be read as the option of the last line end.
+            '[' => out += "{[}",
+            ']' => out += "{]}",
+            '–' => out += "--",
+            '±' => out += "$\\pm$",
+            '\n' | '\r' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn csv(sheet: &Sheet) -> csv::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let has_words = sheet
+        .rows
+        .iter()
+        .flat_map(|row| &row.values)
+        .any(|value| !value.word.is_empty());
+    let mut head = sheet.keys.clone();
+    for Column { title, .. } in &sheet.columns {
+        head.extend([
+            title.clone(),
+            format!("{title} ci_lo"),
+            format!("{title} ci_hi"),
+        ]);
+        head.extend(has_words.then(|| format!("{title} verdict")));
+    }
+    writer.write_record(&head)?;
+    for row in &sheet.rows {
+        let mut record = row.keys.clone();
+        for value in &row.values {
+            let number = |number: Option<f64>| number.map_or_else(String::new, |n| format!("{n}"));
+            let interval = value.found.as_ref().and_then(|found| found.interval);
+            record.extend([
+                number(value.found.as_ref().map(|found| found.value)),
+                number(interval.map(|ends| ends.0)),
+                number(interval.map(|ends| ends.1)),
+            ]);
+            record.extend(has_words.then(|| value.word.to_owned()));
+        }
+        writer.write_record(&record)?;
+    }
+    Ok(writer.into_inner().expect("memory takes every byte"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats;
+
+    fn sheet() -> Sheet {
+        let value = |values: &[f64]| Value {
+            found: stats::estimate(values),
+            ..Value::default()
+        };
+        let best = Value {
+            class: "best",
+            ..value(&[1.0, 2.0, 3.0])
+        };
+        Sheet {
+            name: "summary",
+            keys: vec!["policy".to_owned()],
+            columns: ["wait (s)", "share %"]
+                .map(|title| Column {
+                    title: title.to_owned(),
+                    long: title.to_owned(),
+                })
+                .to_vec(),
+            rows: vec![
+                Row {
+                    keys: vec!["a|b_c, \"d\"\n#1 & {2} $x^2$ ~ \\ 50 %".to_owned()],
+                    values: vec![best, value(&[])],
+                },
+                Row {
+                    keys: vec!["[drr]".to_owned()],
+                    values: vec![value(&[0.5]), value(&[2.0, 2.0])],
+                },
+            ],
+            note: String::new(),
+        }
+    }
+
+    #[test]
+    fn markdown_has_a_cell_for_each_value_whatever_a_name_holds() {
+        let text = markdown(&sheet());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[0], "| policy | wait (s) | share % |");
+        assert_eq!(lines[1], "| :-- | --: | --: |");
+        for line in &lines {
+            assert_eq!(line.replace("\\|", "").matches('|').count(), 4, "{line}");
+        }
+        assert!(
+            lines[2].contains("a\\|b\\_c, \"d\" \\#1 &amp; {2}"),
+            "{}",
+            lines[2]
+        );
+        assert!(lines[2].contains("**2.00 ± 2.48**"), "{}", lines[2]);
+        assert_eq!(lines[3], "| \\[drr\\] | 0.500 | 2.00 identical in 2 runs |");
+    }
+
+    #[test]
+    fn latex_sets_every_character_of_a_name() {
+        let text = latex(&sheet());
+        let want = "a\\textbar{}b\\_c, \\textquotedbl{}d\\textquotedbl{} \\#1 \\& \\{2\\} \
+            \\$x\\textasciicircum{}2\\$ \\textasciitilde{} \\textbackslash{} 50 \\% & \
+            \\textbf{2.00 $\\pm$ 2.48} & -- \\\\\n";
+        assert!(text.contains(want), "{text}");
+        assert!(text.contains("\\begin{tabular}{lrr}\n\\toprule\n"));
+        assert!(text.contains("{[}drr{]} & 0.500 &"));
+        assert!(text.ends_with("\\bottomrule\n\\end{tabular}\n"));
+    }
+
+    #[test]
+    fn csv_has_all_digits_and_reads_back() {
+        let bytes = csv(&sheet()).unwrap();
+        let mut reader = csv::Reader::from_reader(&bytes[..]);
+        let head: Vec<&str> = reader.headers().unwrap().iter().map(|_| "").collect();
+        assert_eq!(head.len(), 7);
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(&rows[0][0], sheet().rows[0].keys[0]);
+        assert_eq!((&rows[0][1], &rows[0][4], &rows[1][1]), ("2", "", "0.5"));
+        assert!(rows[0][3].parse::<f64>().unwrap() > 4.48);
+    }
+}
