@@ -12,8 +12,7 @@ use std::sync::Arc;
 use fairhaul_core::door::memory::Kind;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::library::{
-    self, Action, Content, Description, FolderId, Library, ManifestFault, OfferId, Prepared, Stage,
-    quota,
+    self, Action, Content, FolderId, Library, ManifestFault, OfferId, Prepared, Stage,
 };
 use fairhaul_core::manifest::ContentId;
 use fairhaul_core::message::{Message, Offer};
@@ -29,12 +28,12 @@ use super::folders::Folders;
 use super::inbox::{Looked, Waiting};
 use super::keeper::{Keeper, Then};
 use super::kept::{self, Kept, Placed, Remembered, Role};
-use super::opening::{Opened, Opening};
+use super::opening::{Opened, Opening, description_of};
 use super::own::Own;
 use super::shelf::{ManifestShelf, Shelf};
+use crate::content::Tree;
 use crate::content::manifest::content_id;
 use crate::content::scan::Stamp;
-use crate::content::{Kind as EntryKind, Tree};
 use crate::session::{Budget, cost};
 use crate::store::{OpenFiles, Store, StoreError, patiently};
 
@@ -300,8 +299,12 @@ impl Contents {
         let mut whole_in = Vec::new();
         for (path, store) in opened.others {
             let other = self.folders.number(&path);
-            whole_in.push(other);
-            row.stores.insert(other, store);
+            // A folder that is filled again was a source too, as it lay there: what is read from it
+            // and written to it from now on is the store that fills it.
+            if other != folder {
+                whole_in.push(other);
+                row.stores.insert(other, store);
+            }
         }
         Some(Prepared {
             have: opened.have,
@@ -507,17 +510,5 @@ impl Contents {
             description,
             folder,
         }
-    }
-}
-
-/// What a manifest says that the library has to know.
-pub(super) fn description_of(tree: &Tree) -> Description {
-    let lens = tree.entries().iter().map(|entry| match entry.kind {
-        EntryKind::File { bytes, .. } => bytes,
-        EntryKind::EmptyDirectory => 0,
-    });
-    Description {
-        geometry: tree.geometry(),
-        space: quota::space(lens),
     }
 }

@@ -156,8 +156,8 @@ pub(super) struct Remembered {
     pub(super) manifest: Option<Vec<u8>>,
 }
 
-/// What was kept in `folder` by an earlier run. Files that cannot be read are reported by name and left
-/// alone.
+/// What was kept in `folder` by an earlier run. Files that cannot be read are reported by name and
+/// left alone.
 pub(super) fn read(folder: &Path) -> io::Result<Vec<Result<Remembered, String>>> {
     let mut names: Vec<PathBuf> = fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))

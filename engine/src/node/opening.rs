@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fairhaul_core::bitfield::Bitfield;
+use fairhaul_core::library::{Description, quota};
 use fairhaul_core::message::Verdict;
 
 use super::inbox::device_of;
 use super::kept::Role;
 use super::own::Own;
 use super::shelf::ManifestShelf;
-use crate::content::Tree;
 use crate::content::scan::Stamp;
+use crate::content::{Kind as EntryKind, Tree};
 use crate::store::{OpenFiles, Receive, Store, StoreError, patiently};
 
 /// What is opened.
@@ -20,7 +21,8 @@ pub(super) struct Opening {
     pub(super) role: Role,
     /// Folders in which it is whole.
     pub(super) places: Vec<Role>,
-    /// The store that is read first now, if one is, and those of other folders in which it is whole.
+    /// The store that is read first now, if one is, and those of other folders in which it is
+    /// whole.
     pub(super) last: Option<Arc<Store>>,
     pub(super) others: Vec<(PathBuf, Arc<Store>)>,
     pub(super) state: PathBuf,
@@ -134,6 +136,18 @@ fn unknown(tree: &Tree) -> Vec<Stamp> {
         device: 0,
     };
     vec![none; tree.entries().len()]
+}
+
+/// What a manifest says that the library has to know.
+pub(super) fn description_of(tree: &Tree) -> Description {
+    let lens = tree.entries().iter().map(|entry| match entry.kind {
+        EntryKind::File { bytes, .. } => bytes,
+        EntryKind::EmptyDirectory => 0,
+    });
+    Description {
+        geometry: tree.geometry(),
+        space: quota::space(lens),
+    }
 }
 
 /// What a peer that pushed a content is told when it cannot be stored.

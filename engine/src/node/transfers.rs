@@ -20,9 +20,9 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use super::Happening;
-use super::contents::description_of;
 use super::host::Host;
 use super::inbox::Looked;
+use super::opening::description_of;
 use super::opening::{Opened, verdict};
 use super::shelf::ManifestShelf;
 use crate::content::Tree;
