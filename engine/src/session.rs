@@ -1,9 +1,9 @@
 //! A session: one encrypted connection to a peer, carried by two tasks.
 //!
 //! One task decodes what comes and hands it over in batches; the bytes of blocks stay here, in the
-//! order in which they came, until the core says what becomes of them. The other task writes what it
-//! is given, in that order, and says when the last byte of a block has left. A session is read while
-//! its peer has room in the books of what is held of it.
+//! order in which they came, until the core says what becomes of them. The other task writes what
+//! it is given, in that order, and says when the last byte of a block has left. A session is read
+//! while its peer has room in the books of what is held of it.
 
 use std::convert::Infallible;
 use std::io;

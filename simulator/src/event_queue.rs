@@ -208,7 +208,8 @@ mod tests {
 
     use super::*;
 
-    /// However far off that time is: on its way an event moves to lower levels never, once or often.
+    /// However far off that time is: on its way an event moves to lower levels never, once or
+    /// often.
     ///
     /// Register: I8.
     #[test]

@@ -1,5 +1,5 @@
-//! The bytes of chunks that a peer sends, as they come. They are not judged here: what is whole waits
-//! until the core asks for it, and the rest until the core has it continued or discarded.
+//! The bytes of chunks that a peer sends, as they come. They are not judged here: what is whole
+//! waits until the core asks for it, and the rest until the core has it continued or discarded.
 
 use std::collections::BTreeMap;
 use std::sync::MutexGuard;

@@ -116,7 +116,8 @@ async fn announce(rig: &Rig, evil: &Evil) {
 }
 
 /// For each attack: how long a person waits at most for an answer, how long a peer that has just
-/// come takes for four mebibytes, and how many descriptors and how much memory the node has at most.
+/// come takes for four mebibytes, and how many descriptors and how much memory the node has at
+/// most.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints figures and asserts that there are answers at all"]
 async fn figures_of_attacks() {

@@ -39,8 +39,8 @@ fn next_descriptor(rig: &Rig) -> u64 {
     (0..).find(|number| !open.contains(number)).unwrap()
 }
 
-/// Allows a node as many descriptors as it takes to keep those of the files in `folder`. Returns how
-/// many numbers below that are free: what was open for a moment may have left some.
+/// Allows a node as many descriptors as it takes to keep those of the files in `folder`. Returns
+/// how many numbers below that are free: what was open for a moment may have left some.
 fn no_more_than_files(rig: &Rig, folder: &Path) -> usize {
     let open = fs::read_dir(format!("/proc/{}/fd", rig.pid())).unwrap();
     // What is closed meanwhile leads nowhere.

@@ -2,7 +2,8 @@
 //! that fill, under the same library as the engine's nodes.
 //!
 //! Stands for what the engine's shell does: it has the manifests and the disks. A step of a disk
-//! takes [`STEP`]; a peer that crashes loses what its process had begun and keeps what its disk has.
+//! takes [`STEP`]; a peer that crashes loses what its process had begun and keeps what its disk
+//! has.
 
 use fairhaul_core::door::Key;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};

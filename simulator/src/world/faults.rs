@@ -102,8 +102,8 @@ impl World<'_> {
         );
     }
 
-    /// Nothing of a transfer is on its way: what is missing is still to be sent, once the source has
-    /// been asked for it.
+    /// Nothing of a transfer is on its way: what is missing is still to be sent, once the source
+    /// has been asked for it.
     pub(super) fn expect_rest(&mut self, row: u32, asked: Time) {
         let received = self.counters.transfers[row as usize].received;
         let missing = self.setup.transfers[row as usize]

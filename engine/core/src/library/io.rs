@@ -32,7 +32,7 @@ pub struct OfferId(pub u64);
 pub struct Description {
     /// Its length and how it is cut.
     pub geometry: Manifest,
-    /// Bytes that its files take on a disk: see [`super::offers::space`].
+    /// Bytes that its files take on a disk: see [`super::quota::space`].
     pub space: u64,
 }
 
