@@ -53,7 +53,7 @@ make_tree() {
 }
 
 for name in x y z w; do make_tree "$WORK/$name" 12; done
-head -c 30M /dev/urandom > "$WORK/big"
+head -c 48M /dev/urandom > "$WORK/big"
 
 # Nodes and their files.
 read -r port_a port_b port_c < <(free_ports 3)
