@@ -42,6 +42,7 @@ says() {
 nodes() { pgrep --ns "${machine[$1]}" --nslist net -f 'fairhaul run -c .*/\.fairlab-' | wc -l; }
 # is_clean I: neither a process nor a folder of a run is there.
 is_clean() { [ "$(nodes "$1")" = 0 ] && [ -z "$(find "$work/m$1/root" -maxdepth 1 -name '.fairlab-[0-9]*')" ]; }
+is_there() { ! is_clean "$1"; }
 clean_at() {
   local i
   for i in "$@"; do wait_for 5 "left at vm-$i: $(nodes "$i") nodes, $(ls -A "$work/m$i/root")" is_clean "$i"; done
@@ -179,7 +180,10 @@ step "orphans of a killed run are removed by the next one"
 
 # Nobody asks any more, but the connection stands: nodes do not go on for ever.
 start silent --alone 5
+# What is not there yet would pass for what is gone.
+for i in 1 2 3; do wait_for 15 "nothing is at vm-$i" is_there "$i"; done
 kill -STOP "$director"
+for i in 1 2 3; do wait_for 15 "nothing is at vm-$i" is_there "$i"; done
 for i in 1 2 3; do wait_for 15 "vm-$i goes on alone" is_clean $i; done
 kill -CONT "$director"
 ended 10 silent
