@@ -226,8 +226,8 @@ fn a_refuses(node: &mut Node, chunks: u32, now: Time) -> Vec<(u32, u64)> {
     (0..chunks).flat_map(refuse).collect()
 }
 
-/// A cap of 2.5 MiB/s catches up on a quarter of a MiB at most. A is asked for that much twice and refuses it
-/// all: B may be asked for the same at once, although it is more than the bucket holds.
+/// A cap of 2.5 MiB/s catches up on a quarter of a MiB at most. A is asked for that much twice and
+/// refuses it all: B may be asked for the same at once, although it is more than the bucket holds.
 #[test]
 fn what_does_not_come_counts_for_no_download_cap() {
     let depth = 64;
