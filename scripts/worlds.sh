@@ -6,7 +6,7 @@
 #
 #   --quick           one replication, and only drr and rarest-first where several are compared
 #   --scenario NAME   only this one; may be repeated
-#   --replications N  of each cell [default: what the scenario says]
+#   --replications N  of each cell [default: what the scenario says simulated, one emulated]
 #   --speed X         play so many times as fast, 0.01 to 1000: 0.25 on a machine that has more to do
 #   --out DIR         where the tables go [default: results/worlds]
 #
