@@ -210,7 +210,8 @@ async fn a_full_disk_keeps_nobody_from_what_lies_on_another() {
     let id = folder.content();
     let fill = async {
         let comes = |one: &TransferStatus| {
-            one.state != TransferState::Serving && one.done_bytes > FILE as u64 * 121
+            // While a folder is verified the count is still that of the folder before.
+            one.state == TransferState::Fetching && one.done_bytes > FILE as u64 * 121
         };
         wait_for(&taker, &folder, "the rest comes", comes).await;
         remount(&taker, "size=9m").await;
