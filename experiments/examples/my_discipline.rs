@@ -15,11 +15,11 @@ use std::process::ExitCode;
 
 use fairhaul_core::id::FlowId;
 use fairhaul_core::rng::Rng;
-use fairhaul_core::sched::{self, Claim, Delay, Discipline, Row, Ticket};
+use fairhaul_core::sched::{self, Claim, Delay, Discipline, DisciplineRow, Ticket};
 use fairhaul_core::time::Time;
 
 /// What scenario files call it, and what it promises: shares only on average, so no bound.
-static LOTTERY: Row = Row {
+static LOTTERY: DisciplineRow = DisciplineRow {
     name: "lottery",
     about: "each block to a flow that is drawn, by weight",
     source: "Waldspurger and Weihl, Lottery Scheduling, 1994",

@@ -74,20 +74,20 @@ fn share(_: &mut SchemaGenerator) -> Schema {
 /// The discipline of an uplink, `outer` or `outer/inner`.
 #[derive(Clone, Copy)]
 pub struct DisciplineName {
-    outer: &'static sched::Row,
-    inner: Option<&'static sched::Row>,
+    outer: &'static sched::DisciplineRow,
+    inner: Option<&'static sched::DisciplineRow>,
 }
 
 impl DisciplineName {
     /// The discipline of the root of the uplink.
     #[must_use]
-    pub const fn outer(self) -> &'static sched::Row {
+    pub const fn outer(self) -> &'static sched::DisciplineRow {
         self.outer
     }
 
     /// The discipline of every other class; the outer one if one is named only.
     #[must_use]
-    pub fn inner(self) -> &'static sched::Row {
+    pub fn inner(self) -> &'static sched::DisciplineRow {
         self.inner.unwrap_or(self.outer)
     }
 
@@ -241,7 +241,7 @@ macro_rules! table {
 table! {
     /// A choker. `refuse` is left out: a node that never serves is for experiments.
     ChokerName,
-    choke::Row,
+    choke::ChokerRow,
     choke::CHOKERS.all().into_iter().map(|row| row.name).filter(|name| *name != "refuse"),
     |name| choke::CHOKERS.find(name)
 }
@@ -250,7 +250,7 @@ table! {
     /// Whom a node serves that wants nothing itself, by the name of the rule, which is not
     /// always that of its choker.
     SeedRule,
-    choke::Row,
+    choke::ChokerRow,
     choke::SEED_RULES.iter().map(|(name, _)| *name),
     choke::find_seed_rule
 }
@@ -258,7 +258,7 @@ table! {
 table! {
     /// A picker.
     PickerName,
-    pick::Row,
+    pick::PickerRow,
     pick::PICKERS.all().into_iter().map(|row| row.name),
     |name| pick::PICKERS.find(name)
 }

@@ -31,5 +31,5 @@ pub use world::{Backend, Emulated, Here};
 
 pub use fairhaul_lab::interrupt::Interrupt;
 pub use fairhaul_results::Speed;
-pub use player::{Options, Progress, play};
+pub use player::{ReplayOptions, ReplayProgress, play};
 pub use scale::scale;

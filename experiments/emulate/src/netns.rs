@@ -41,7 +41,7 @@ const SOCKET_PATH_MAX: usize = 107;
 
 /// How a stage is built.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct StageOptions {
     /// Where the work folder goes; none is TMPDIR, else /tmp.
     pub work: Option<PathBuf>,
     /// The program of a node; none is `fairhaul` beside this program, else in PATH.
@@ -56,7 +56,7 @@ pub struct Options {
     pub keep: bool,
 }
 
-impl Default for Options {
+impl Default for StageOptions {
     fn default() -> Self {
         Self {
             work: None,
@@ -107,7 +107,7 @@ impl Namespaces {
     ///
     /// What is missing or does not fit, before anything is made; what failed on the way, after
     /// everything was removed again.
-    pub fn build(setup: &Setup, options: &Options) -> Result<Self, EnvironmentError> {
+    pub fn build(setup: &Setup, options: &StageOptions) -> Result<Self, EnvironmentError> {
         let relayed = preflight::has_delay(setup) || options.loss > 0.0;
         preflight::check_machine(relayed, &options.congestion)?;
         let fairhaul = tools::program(options.fairhaul.as_deref())?;
@@ -256,7 +256,7 @@ impl Namespaces {
     fn start_relay(
         &self,
         setup: &Setup,
-        options: &Options,
+        options: &StageOptions,
     ) -> Result<RelayProcess, EnvironmentError> {
         let hub = plan::hub(self.pid);
         tools::ip(Some(&hub), &veth::detour())?;
@@ -377,7 +377,7 @@ impl Drop for RelayProcess {
 }
 
 /// Where the work folder goes, absolute.
-fn base(options: &Options) -> Result<PathBuf, EnvironmentError> {
+fn base(options: &StageOptions) -> Result<PathBuf, EnvironmentError> {
     let base = options.work.clone().unwrap_or_else(std::env::temp_dir);
     base.canonicalize()
         .map_err(|error| failed(format!("{}: {error}", base.display())))

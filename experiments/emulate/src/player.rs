@@ -35,7 +35,7 @@ use super::{Interrupt, Speed, contents, control_client, scale};
 
 mod acting;
 
-/// How long nodes usually take at most to find each other: see [`Options::meeting`].
+/// How long nodes usually take at most to find each other: see [`ReplayOptions::meeting`].
 pub const MEETING: Duration = Duration::from_secs(30);
 /// Time between two looks at whether everybody lives.
 const LOOK: Duration = Duration::from_millis(200);
@@ -46,7 +46,7 @@ const NAMED: usize = 5;
 
 /// How a scenario is played.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ReplayOptions {
     /// How many times as fast; times are divided and rates multiplied. 0 and 1 are as it is.
     pub speed: Speed,
     /// Who keeps the rates of links.
@@ -59,7 +59,7 @@ pub struct Options {
 
 /// How far a run is, for a progress display.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress {
+pub struct ReplayProgress {
     /// What is done now.
     pub phase: &'static str,
     /// Scenario time.
@@ -79,8 +79,8 @@ pub struct Progress {
 pub fn play(
     setup: &Setup,
     place: &mut dyn Environment,
-    options: &Options,
-    progress: &mut dyn FnMut(Progress),
+    options: &ReplayOptions,
+    progress: &mut dyn FnMut(ReplayProgress),
 ) -> Result<Record, EmulateError> {
     parameters::check(setup)?;
     let scaled = scale(setup, options.speed);
@@ -117,7 +117,7 @@ struct Player<'a> {
     setup: &'a Setup,
     place: &'a mut dyn Environment,
     files: Files,
-    options: &'a Options,
+    options: &'a ReplayOptions,
     clock: Instant,
     /// Whether the clock runs.
     begun: bool,
@@ -185,7 +185,7 @@ impl<'a> Player<'a> {
     fn new(
         setup: &'a Setup,
         place: &'a mut dyn Environment,
-        options: &'a Options,
+        options: &'a ReplayOptions,
     ) -> Result<Self, EmulateError> {
         let files = Files::new(setup)?;
         let (teller, news) = mpsc::unbounded_channel();
@@ -224,9 +224,12 @@ impl<'a> Player<'a> {
     }
 
     /// Everything before the clock starts.
-    async fn prepare(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), EmulateError> {
+    async fn prepare(
+        &mut self,
+        progress: &mut dyn FnMut(ReplayProgress),
+    ) -> Result<(), EmulateError> {
         let mut tell = |phase| {
-            progress(Progress {
+            progress(ReplayProgress {
                 phase,
                 now: Time::ZERO,
                 delivered: ByteCount::ZERO,
@@ -347,7 +350,7 @@ impl<'a> Player<'a> {
     }
 
     /// Until everybody has what they want, or the horizon.
-    async fn go(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), EmulateError> {
+    async fn go(&mut self, progress: &mut dyn FnMut(ReplayProgress)) -> Result<(), EmulateError> {
         let horizon = Duration::from_nanos(self.setup.horizon.as_nanos());
         let mut look = self.clock;
         while !self.is_done() {
@@ -391,8 +394,8 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    fn tell(&self, progress: &mut dyn FnMut(Progress), now: Duration) {
-        progress(Progress {
+    fn tell(&self, progress: &mut dyn FnMut(ReplayProgress), now: Duration) {
+        progress(ReplayProgress {
             phase: "",
             now: Time::ZERO + self.options.speed.told(now),
             delivered: ByteCount::new(lock(&self.observations).delivered()),

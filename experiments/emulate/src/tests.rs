@@ -18,7 +18,7 @@ use fairhaul_simulator::setup::{
 use super::environment::{Environment, EnvironmentError};
 use super::loopback::Loopback;
 use super::parameters::Links;
-use super::{EmulateError, Interrupt, Options, play};
+use super::{EmulateError, Interrupt, ReplayOptions, play};
 
 /// The engine's program; none if only the lab was built.
 fn engine() -> Option<PathBuf> {
@@ -97,8 +97,8 @@ pub(super) fn at(millis: u64) -> Time {
     Time::ZERO + Span::from_millis(millis)
 }
 
-fn options(speed: &str) -> Options {
-    Options {
+fn options(speed: &str) -> ReplayOptions {
+    ReplayOptions {
         speed: speed.parse().unwrap(),
         links: Links::Caps,
         meeting: Duration::from_secs(30),
@@ -371,7 +371,7 @@ fn a_name_that_does_not_resolve_is_told_before_the_clock_starts() {
         looks: 0,
         name: Some("no-such-host.invalid:7440"),
     };
-    let options = Options {
+    let options = ReplayOptions {
         meeting: Duration::from_secs(2),
         ..options("1")
     };

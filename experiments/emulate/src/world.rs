@@ -19,7 +19,7 @@ use crate::loopback::Loopback;
 use crate::machines::{Fleet, FleetError, Machines};
 use crate::parameters::{self, Links};
 use crate::player::MEETING;
-use crate::{EmulateError, Interrupt, Options, Speed, Unsupported, netns, play, scale};
+use crate::{EmulateError, Interrupt, ReplayOptions, Speed, Unsupported, netns, play, scale};
 
 /// The exit code of a scenario that real nodes cannot play.
 const BAD_FILE: u8 = 3;
@@ -94,11 +94,11 @@ impl Here {
             let place = Loopback::new(peers, &self.program, self.work.as_deref(), self.keep);
             return Ok((Box::new(place.map_err(here)?), Links::Caps));
         }
-        let options = netns::Options {
+        let options = netns::StageOptions {
             work: self.work.clone(),
             fairhaul: Some(self.program.clone()),
             keep: self.keep,
-            ..netns::Options::default()
+            ..netns::StageOptions::default()
         };
         let place = netns::Namespaces::build(setup, &options).map_err(here)?;
         Ok((Box::new(place), Links::Shaped))
@@ -162,7 +162,7 @@ impl Emulated {
         bar: &ProgressBar,
     ) -> Result<(Record, CpuUse), EmulateError> {
         let (mut place, links) = self.backend.place(&scale(setup, self.speed))?;
-        let options = Options {
+        let options = ReplayOptions {
             speed: self.speed,
             links,
             meeting: MEETING,

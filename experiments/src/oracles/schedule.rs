@@ -3,7 +3,7 @@
 //! The textbook scenarios are the core's own; here they become numbers with units.
 
 use fairhaul_core::sched::oracle::{byte_fairness, golden_order, max_delay, mclock_shares};
-use fairhaul_core::sched::{self, Row};
+use fairhaul_core::sched::{self, DisciplineRow};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::setup::Setup;
@@ -72,34 +72,34 @@ pub(super) fn shares(setup: &Setup) -> Result<Vec<f64>, String> {
 }
 
 /// The flows in the order in which the discipline serves the example of Bennett and Zhang.
-pub(super) fn order(row: &Row) -> Vec<f64> {
+pub(super) fn order(row: &DisciplineRow) -> Vec<f64> {
     golden_order(row).into_iter().map(f64::from).collect()
 }
 
 /// How far two flows get apart at most, in bytes per unit weight.
-pub(super) fn spread(row: &Row, quantum: Option<u64>) -> Vec<f64> {
+pub(super) fn spread(row: &DisciplineRow, quantum: Option<u64>) -> Vec<f64> {
     let fairness = byte_fairness(row, quantum.map(ByteCount::new));
     vec![fairness.worst as f64]
 }
 
 /// The most of its bound on that which a discipline uses, 0 to 1 if it keeps the bound.
-pub(super) fn spread_of_bound(row: &Row, quantum: Option<u64>) -> Vec<f64> {
+pub(super) fn spread_of_bound(row: &DisciplineRow, quantum: Option<u64>) -> Vec<f64> {
     let fairness = byte_fairness(row, quantum.map(ByteCount::new));
     vec![fairness.permille_of_bound as f64 / 1_000.0]
 }
 
 /// The longest that a block of a flow within its share takes, in milliseconds.
-pub(super) fn delay(row: &Row, weight: u32) -> Vec<f64> {
+pub(super) fn delay(row: &DisciplineRow, weight: u32) -> Vec<f64> {
     vec![max_delay(row, weight).max.as_secs_f64() * 1_000.0]
 }
 
 /// What three flows get of an mClock server, in thousandths.
-pub(super) fn clamp(row: &Row) -> Vec<f64> {
+pub(super) fn clamp(row: &DisciplineRow) -> Vec<f64> {
     mclock_shares(row).map(|part| part as f64).to_vec()
 }
 
 /// The discipline of that name.
-pub(super) fn row(discipline: &str) -> &'static Row {
+pub(super) fn row(discipline: &str) -> &'static DisciplineRow {
     sched::DISCIPLINES
         .find(discipline)
         .expect("the name was checked when it was read")

@@ -60,7 +60,7 @@ pub trait Choker: Debug + Send {
 
 /// A choker that can be named.
 #[derive(Debug)]
-pub struct Row {
+pub struct ChokerRow {
     /// Its name in files and on the command line.
     pub name: &'static str,
     /// What it does, in one line.
@@ -81,8 +81,8 @@ pub struct Row {
 }
 
 /// Every choker. Those in [`SEED_RULES`] may also serve where nothing comes back.
-pub static ALL: &[Row] = &[
-    Row {
+pub static ALL: &[ChokerRow] = &[
+    ChokerRow {
         name: "none",
         about: "serve all who ask; the discipline alone shares the uplink",
         source: "no choking",
@@ -92,7 +92,7 @@ pub static ALL: &[Row] = &[
         watches: false,
         make: || Box::new(none::Nobody),
     },
-    Row {
+    ChokerRow {
         name: "round-robin",
         about: "slots go round among all who ask, longest wait first",
         source: "round robin over peers",
@@ -102,7 +102,7 @@ pub static ALL: &[Row] = &[
         watches: false,
         make: || Box::new(round_robin::RoundRobin),
     },
-    Row {
+    ChokerRow {
         name: "tit-for-tat",
         about: "the best givers of the last rounds, and one at random",
         source: "B. Cohen, Incentives Build Robustness in BitTorrent, 2003; BEP 3",
@@ -112,7 +112,7 @@ pub static ALL: &[Row] = &[
         watches: false,
         make: || Box::new(tit_for_tat::TitForTat::default()),
     },
-    Row {
+    ChokerRow {
         name: "give-to-get",
         about: "serve all who ask; those who pass nothing on only now and then, while others wait",
         source: "J. J. D. Mol et al., Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems, 2008",
@@ -122,7 +122,7 @@ pub static ALL: &[Row] = &[
         watches: true,
         make: || Box::new(give_to_get::GiveToGet::default()),
     },
-    Row {
+    ChokerRow {
         name: "refuse",
         about: "serve nobody: the free rider",
         source: "the adversary that takes and never gives",
@@ -142,9 +142,9 @@ pub static SEED_RULES: &[(&str, &str)] = &[
 ];
 
 /// Every choker by name: those of this crate, and those that a program adds.
-pub static CHOKERS: Registry<Row> = Registry::new(ALL);
+pub static CHOKERS: Registry<ChokerRow> = Registry::new(ALL);
 
-impl Named for Row {
+impl Named for ChokerRow {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -152,7 +152,7 @@ impl Named for Row {
 
 /// The choker that is the seed rule of that name.
 #[must_use]
-pub fn find_seed_rule(name: &str) -> Option<&'static Row> {
+pub fn find_seed_rule(name: &str) -> Option<&'static ChokerRow> {
     let (_, choker) = SEED_RULES.iter().find(|(rule, _)| *rule == name)?;
     CHOKERS.find(choker)
 }

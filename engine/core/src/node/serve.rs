@@ -104,7 +104,7 @@ impl Node {
         }
     }
 
-    const fn rule(&self) -> &(&'static choke::Row, Box<dyn Choker>) {
+    const fn rule(&self) -> &(&'static choke::ChokerRow, Box<dyn Choker>) {
         if self.missing > 0 {
             &self.unchoke
         } else {
@@ -112,7 +112,7 @@ impl Node {
         }
     }
 
-    fn row(&self) -> &'static choke::Row {
+    fn row(&self) -> &'static choke::ChokerRow {
         self.rule().0
     }
 

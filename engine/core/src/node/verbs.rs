@@ -25,11 +25,11 @@ pub struct Config {
     /// The uplink's disciplines, window and fairness key.
     pub uplink: Settings,
     /// The choker while something is still wanted.
-    pub unchoke: &'static choke::Row,
+    pub unchoke: &'static choke::ChokerRow,
     /// The choker once everything is had.
-    pub seed_rule: &'static choke::Row,
+    pub seed_rule: &'static choke::ChokerRow,
     /// The picker.
-    pub picker: &'static pick::Row,
+    pub picker: &'static pick::PickerRow,
     /// Unchoke slots, optimistic ones included.
     pub slots: usize,
     /// Time between two rounds of the choker.

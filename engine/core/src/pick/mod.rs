@@ -36,7 +36,7 @@ pub trait Picker: Debug + Send {
 
 /// A picker that can be named.
 #[derive(Debug)]
-pub struct Row {
+pub struct PickerRow {
     /// Its name in files and on the command line.
     pub name: &'static str,
     /// What it does, in one line.
@@ -48,20 +48,20 @@ pub struct Row {
 }
 
 /// Every picker.
-pub static ALL: &[Row] = &[
-    Row {
+pub static ALL: &[PickerRow] = &[
+    PickerRow {
         name: "sequential",
         about: "the first missing chunk, so that a reader can follow",
         source: "the order of the file",
         make: || Box::new(sequential::Sequential),
     },
-    Row {
+    PickerRow {
         name: "random",
         about: "any missing chunk, each as likely as another",
         source: "uniform choice",
         make: || Box::new(random::Random),
     },
-    Row {
+    PickerRow {
         name: "rarest-first",
         about: "the missing chunk that the fewest neighbours hold, ties at random",
         source: "B. Cohen, Incentives Build Robustness in BitTorrent, 2003",
@@ -70,9 +70,9 @@ pub static ALL: &[Row] = &[
 ];
 
 /// Every picker by name: those of this crate, and those that a program adds.
-pub static PICKERS: Registry<Row> = Registry::new(ALL);
+pub static PICKERS: Registry<PickerRow> = Registry::new(ALL);
 
-impl Named for Row {
+impl Named for PickerRow {
     fn name(&self) -> &'static str {
         self.name
     }

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use crate::id::FlowId;
 use crate::sched::gps::Gps;
-use crate::sched::{ALL, Claim, Discipline, Params, Row, Setting, Ticket};
+use crate::sched::{ALL, Claim, Discipline, DisciplineRow, Params, Setting, Ticket};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate, Weight};
 
@@ -79,7 +79,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(row: &Row) -> Self {
+    fn new(row: &DisciplineRow) -> Self {
         Self {
             subject: (row.make)(&Params::new(ByteCount::new(20_000))),
             model: BTreeMap::new(),
@@ -149,7 +149,7 @@ impl Pair {
     }
 }
 
-fn play(row: &Row, script: &[Op]) -> Result<Vec<Ticket>, TestCaseError> {
+fn play(row: &DisciplineRow, script: &[Op]) -> Result<Vec<Ticket>, TestCaseError> {
     let mut pair = Pair::new(row);
     for op in script {
         pair.apply(op)?;
@@ -238,7 +238,7 @@ impl Traffic {
 }
 
 fn check_lag(
-    row: &Row,
+    row: &DisciplineRow,
     bound: fn(&Setting<'_>, usize, usize) -> u64,
     traffic: &Traffic,
 ) -> Result<(), TestCaseError> {
@@ -282,7 +282,7 @@ struct Busy {
 }
 
 impl Busy {
-    fn new(row: &Row, weights: &[u32]) -> Self {
+    fn new(row: &DisciplineRow, weights: &[u32]) -> Self {
         let block = ByteCount::new(1_000);
         let flows: Vec<_> = weights
             .iter()
@@ -330,7 +330,7 @@ impl Busy {
     }
 
     /// How far flow 0 may be ahead of flow 1, in bytes per unit weight; none if no claim is.
-    fn allowed(&self, row: &Row) -> Option<u64> {
+    fn allowed(&self, row: &DisciplineRow) -> Option<u64> {
         let setting = Setting {
             params: Params::new(ByteCount::new(1_000)),
             flows: &self.flows,

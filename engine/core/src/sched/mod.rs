@@ -184,7 +184,7 @@ pub enum Delay {
 
 /// One discipline, as the command line, the scenarios and the tests know it.
 #[derive(Debug)]
-pub struct Row {
+pub struct DisciplineRow {
     /// What it is called in files and on the command line.
     pub name: &'static str,
     /// What it does, in one line.
@@ -200,8 +200,8 @@ pub struct Row {
 }
 
 /// The disciplines, in the order in which they are listed.
-pub static ALL: &[Row] = &[
-    Row {
+pub static ALL: &[DisciplineRow] = &[
+    DisciplineRow {
         name: "fifo",
         about: "the oldest request first, whoever made it",
         source: "the order of a plain socket",
@@ -209,7 +209,7 @@ pub static ALL: &[Row] = &[
         delay: Delay::None,
         make: |_| Box::new(Ranked::new(fifo::Age)),
     },
-    Row {
+    DisciplineRow {
         name: "round-robin",
         about: "one block of each active flow in turn",
         source: "Nagle, On Packet Switches with Infinite Storage, 1987",
@@ -217,7 +217,7 @@ pub static ALL: &[Row] = &[
         delay: Delay::Turns,
         make: |_| Box::new(round_robin::round_robin()),
     },
-    Row {
+    DisciplineRow {
         name: "drr",
         about: "weighted deficit round robin: byte-fair at constant cost",
         source: "Shreedhar and Varghese, Efficient Fair Queuing Using Deficit Round Robin, 1995",
@@ -225,7 +225,7 @@ pub static ALL: &[Row] = &[
         delay: Delay::Weighted(bounds::deficit_delay),
         make: |params| Box::new(drr::drr(params)),
     },
-    Row {
+    DisciplineRow {
         name: "sparse-drr",
         about: "deficit round robin that serves new flows before old ones",
         source: "MacGregor and Shi, DRR++, 2000; RFC 8290",
@@ -233,7 +233,7 @@ pub static ALL: &[Row] = &[
         delay: Delay::Weighted(bounds::sparse_deficit_delay),
         make: |params| Box::new(sparse_drr::sparse_drr(params)),
     },
-    Row {
+    DisciplineRow {
         name: "sfq",
         about: "start-time fair queueing: fair by weight on a link of any rate",
         source: "Goyal, Vin and Cheng, Start-time Fair Queuing, 1996",
@@ -241,7 +241,7 @@ pub static ALL: &[Row] = &[
         delay: Delay::Weighted(bounds::start_time_delay),
         make: |_| Box::new(sfq::Sfq::new()),
     },
-    Row {
+    DisciplineRow {
         name: "wf2q+",
         about: "worst-case fair weighted fair queueing: never a block ahead of its share",
         source: "Bennett and Zhang, Hierarchical Packet Fair Queueing Algorithms, 1996",
@@ -249,7 +249,7 @@ pub static ALL: &[Row] = &[
         delay: Delay::Weighted(bounds::worst_case_fair_delay),
         make: |_| Box::new(wf2q_plus::Wf2qPlus::new()),
     },
-    Row {
+    DisciplineRow {
         name: "strict",
         about: "the lowest priority band first, shared by weight inside a band",
         source: "the prio queueing discipline of Linux",
@@ -257,7 +257,7 @@ pub static ALL: &[Row] = &[
         delay: Delay::Banded(bounds::start_time_delay),
         make: |_| Box::new(Ranked::new(strict::Bands::default())),
     },
-    Row {
+    DisciplineRow {
         name: "srpt",
         about: "the transfer with the fewest bytes left first",
         source: "Schrage, A Proof of the Optimality of the SRPT Discipline, 1968",
@@ -265,7 +265,7 @@ pub static ALL: &[Row] = &[
         delay: Delay::None,
         make: |_| Box::new(Ranked::new(srpt::Remaining)),
     },
-    Row {
+    DisciplineRow {
         name: "las",
         about: "the flow that has been served least first",
         source: "Kleinrock, Queueing Systems, Volume 2, 1976",
@@ -273,7 +273,7 @@ pub static ALL: &[Row] = &[
         delay: Delay::None,
         make: |_| Box::new(Ranked::new(las::Attained::default())),
     },
-    Row {
+    DisciplineRow {
         name: "mclock",
         about: "guaranteed rates first, then shares by weight, within limits",
         source: "Gulati, Merchant and Varman, mClock, 2010",
@@ -284,9 +284,9 @@ pub static ALL: &[Row] = &[
 ];
 
 /// Every discipline by name: those of this crate, and those that a program adds.
-pub static DISCIPLINES: Registry<Row> = Registry::new(ALL);
+pub static DISCIPLINES: Registry<DisciplineRow> = Registry::new(ALL);
 
-impl Named for Row {
+impl Named for DisciplineRow {
     fn name(&self) -> &'static str {
         self.name
     }

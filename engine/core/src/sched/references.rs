@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use crate::id::FlowId;
 use crate::sched::oracle::{byte_fairness, golden_order, max_delay};
 use crate::sched::tag::{Tag, advance, cost};
-use crate::sched::{Claim, DISCIPLINES, Delay, Discipline, Row, Ticket, bounds};
+use crate::sched::{Claim, DISCIPLINES, Delay, Discipline, DisciplineRow, Ticket, bounds};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};
 
@@ -152,7 +152,7 @@ impl Discipline for Wfq {
     }
 }
 
-const SCFQ: Row = Row {
+const SCFQ: DisciplineRow = DisciplineRow {
     name: "scfq",
     about: "least finish tag by its own clock",
     source: "Golestani 1994",
@@ -161,7 +161,7 @@ const SCFQ: Row = Row {
     make: |_| Box::new(Scfq::default()),
 };
 
-const WFQ: Row = Row {
+const WFQ: DisciplineRow = DisciplineRow {
     name: "wfq",
     about: "least finish tag by the fluid server's clock",
     source: "Demers, Keshav and Shenker 1989",

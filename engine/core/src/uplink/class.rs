@@ -2,7 +2,7 @@
 //!
 //! Decides nothing; keeps what the tree needs to know of one place.
 
-use crate::sched::{Discipline, Params, Row};
+use crate::sched::{Discipline, DisciplineRow, Params};
 use crate::units::{Rate, Weight};
 
 use super::leaf::Leaf;
@@ -137,7 +137,7 @@ impl Standing {
 }
 
 impl Inner {
-    pub(super) fn new(row: &Row, params: &Params) -> Box<Self> {
+    pub(super) fn new(row: &DisciplineRow, params: &Params) -> Box<Self> {
         Box::new(Self {
             discipline: (row.make)(params),
             children: Vec::new(),

@@ -38,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::id::{ChunkIndex, PeerId, TransferId};
-use crate::sched::{Params, Row};
+use crate::sched::{DisciplineRow, Params};
 use crate::time::Time;
 use crate::units::ByteCount;
 
@@ -85,9 +85,9 @@ mod reason {
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The discipline of the root.
-    pub outer: &'static Row,
+    pub outer: &'static DisciplineRow,
     /// The discipline of every other class that has children.
-    pub inner: &'static Row,
+    pub inner: &'static DisciplineRow,
     /// To whom the uplink is fair.
     pub share: Share,
     /// The largest block, see [`crate::block_size::for_rate`]; caps make it smaller.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::FlowId;
-use crate::sched::{Params, Row};
+use crate::sched::{DisciplineRow, Params};
 use crate::time::Time;
 
 use super::class::{Body, Class, Facts, Inner, Standing};
@@ -25,7 +25,7 @@ pub(super) const POSTED_MAX: u8 = 2;
 pub(super) struct Tree {
     classes: Vec<Class>,
     vacant: Vec<u32>,
-    inner: &'static Row,
+    inner: &'static DisciplineRow,
     pub(super) params: Params,
     /// Least cost of a request, whatever its length.
     pub(super) least: u64,
@@ -40,8 +40,8 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn new(
-        outer: &'static Row,
-        inner: &'static Row,
+        outer: &'static DisciplineRow,
+        inner: &'static DisciplineRow,
         params: Params,
         least: u64,
     ) -> Self {

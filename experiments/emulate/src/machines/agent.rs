@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::ssh::{Login, Why, last};
+use super::ssh::{Login, SshFailure, last};
 
 /// What runs there.
 const SCRIPT: &str = include_str!("agent.sh");
@@ -60,7 +60,11 @@ impl Agent {
     /// # Errors
     ///
     /// Why ssh did not get there, and all that it said.
-    pub(super) fn connect(login: &Login, host: &str, socket: &Path) -> Result<Self, (Why, String)> {
+    pub(super) fn connect(
+        login: &Login,
+        host: &str,
+        socket: &Path,
+    ) -> Result<Self, (SshFailure, String)> {
         Self::begin(login, host, socket, |command| {
             login.first(socket, host, command)
         })
@@ -72,7 +76,7 @@ impl Agent {
         host: &str,
         socket: &Path,
         shell: impl FnOnce(&str) -> Command,
-    ) -> Result<Self, (Why, String)> {
+    ) -> Result<Self, (SshFailure, String)> {
         let script = format!("{SCRIPT}\n");
         let len = script.len();
         // Byte by byte: what follows the script is for the script.
@@ -82,7 +86,7 @@ impl Agent {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| (Why::NoFile, format!("ssh: {error}, not accessible")))?;
+            .map_err(|error| (SshFailure::NoFile, format!("ssh: {error}, not accessible")))?;
         let input = child.stdin.take();
         let said = Arc::default();
         let stderr = child.stderr.take().expect("standard error is piped");
@@ -103,7 +107,7 @@ impl Agent {
             Ok(()) => Ok(agent),
             Err(_) => {
                 let said = agent.said();
-                Err((Why::of(&said), said))
+                Err((SshFailure::of(&said), said))
             }
         }
     }

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use super::agent::{Agent, NoAnswer};
 use super::copy::{pour, receive};
-use super::inventory::Machine;
-use super::ssh::Why;
-use super::{FleetError, Options};
+use super::inventory::InventoryMachine;
+use super::ssh::SshFailure;
+use super::{FleetError, MachineOptions};
 use crate::cpu::{CpuTally, Ticks};
 use crate::environment::EnvironmentError;
 use fairhaul_results::CpuUse;
@@ -35,7 +35,7 @@ const GOING: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Host {
     /// Its row of the inventory.
-    pub(super) machine: Machine,
+    pub(super) machine: InventoryMachine,
     /// What a line about it begins with.
     pub(super) label: String,
     /// The local socket of its connection.
@@ -64,7 +64,7 @@ struct Health {
 }
 
 impl Host {
-    pub(super) fn new(machine: Machine, label: String, socket: PathBuf) -> Self {
+    pub(super) fn new(machine: InventoryMachine, label: String, socket: PathBuf) -> Self {
         Self {
             machine,
             label,
@@ -79,7 +79,7 @@ impl Host {
     pub(super) fn reach(
         &self,
         name: &str,
-        options: &Options,
+        options: &MachineOptions,
         stop: &AtomicBool,
     ) -> Result<(), FleetError> {
         let mut link = lock(&self.link);
@@ -108,7 +108,7 @@ impl Host {
     }
 
     /// Waits until the machine lets us in. What will not get better is not waited for.
-    fn connect(&self, options: &Options, stop: &AtomicBool) -> Result<Agent, FleetError> {
+    fn connect(&self, options: &MachineOptions, stop: &AtomicBool) -> Result<Agent, FleetError> {
         let since = Instant::now();
         let host = self.machine.host();
         let mut told = false;
@@ -119,15 +119,17 @@ impl Host {
                 Err(refused) => refused,
             };
             let limit = match why {
-                Why::Other => options.wait,
-                Why::Login => options.wait_login,
-                Why::NoName | Why::HostKey | Why::NoFile => Duration::ZERO,
+                SshFailure::Other => options.wait,
+                SshFailure::Login => options.wait_login,
+                SshFailure::NoName | SshFailure::HostKey | SshFailure::NoFile => Duration::ZERO,
             };
             if since.elapsed() >= limit {
                 let line = format!("{}: {}", self.label, why.line(host, &said));
                 return Err(match why {
-                    Why::Login | Why::HostKey => FleetError::Refused(line),
-                    Why::NoName | Why::NoFile | Why::Other => FleetError::Unreachable(line),
+                    SshFailure::Login | SshFailure::HostKey => FleetError::Refused(line),
+                    SshFailure::NoName | SshFailure::NoFile | SshFailure::Other => {
+                        FleetError::Unreachable(line)
+                    }
                 });
             }
             if !told {
@@ -149,7 +151,7 @@ impl Host {
         &self,
         agent: &mut Agent,
         name: &str,
-        options: &Options,
+        options: &MachineOptions,
         stop: &AtomicBool,
     ) -> Result<PathBuf, FleetError> {
         let base = options.prefix.as_deref().unwrap_or("-");
@@ -186,7 +188,7 @@ impl Host {
         &self,
         agent: &mut Agent,
         folder: &Path,
-        options: &Options,
+        options: &MachineOptions,
     ) -> Result<(), FleetError> {
         let ask = |agent: &mut Agent, question: &str| -> Result<String, FleetError> {
             let lines = agent.ask(question).map_err(|error| self.failed(error))?;
@@ -405,7 +407,7 @@ pub(super) fn ended(how: &str) -> String {
 }
 
 /// Waits, unless a person wants the end, or there is nothing to wait for any more.
-fn pause(span: Duration, options: &Options, stop: &AtomicBool) -> Result<(), FleetError> {
+fn pause(span: Duration, options: &MachineOptions, stop: &AtomicBool) -> Result<(), FleetError> {
     let since = Instant::now();
     while since.elapsed() < span {
         options.look_at_interrupt()?;

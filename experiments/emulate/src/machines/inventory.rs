@@ -23,12 +23,12 @@ pub struct Inventory {
     /// The file, as the person named it.
     pub path: PathBuf,
     /// One for each row.
-    pub machines: Vec<Machine>,
+    pub machines: Vec<InventoryMachine>,
 }
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Machine {
+pub struct InventoryMachine {
     /// Row of the file, the header being 1.
     pub row: usize,
     /// Its name, which no other one has.
@@ -80,7 +80,7 @@ impl Inventory {
                     return Err(bad(format!("got {line:?}, allowed is {HEADER}")));
                 }
             } else if !line.is_empty() {
-                let machine = Machine::parse(row, line).map_err(bad)?;
+                let machine = InventoryMachine::parse(row, line).map_err(bad)?;
                 if !seen.insert(machine.name.clone()) {
                     return Err(bad(format!("a second {}", machine.name)));
                 }
@@ -101,13 +101,13 @@ impl Inventory {
 
     /// What a line about one of its machines begins with.
     #[must_use]
-    pub fn at(&self, machine: &Machine) -> String {
+    pub fn at(&self, machine: &InventoryMachine) -> String {
         let file = self.path.display();
         format!("{file} row {}, {}", machine.row, machine.name)
     }
 }
 
-impl Machine {
+impl InventoryMachine {
     fn parse(row: usize, line: &str) -> Result<Self, String> {
         let cells: Vec<&str> = line.split(',').collect();
         if cells.len() > 5 {

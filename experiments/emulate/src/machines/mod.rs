@@ -9,7 +9,7 @@
 //!
 //! Three things end what runs there. The script's input ends, whenever this process does and
 //! the machine can notice: then it removes everything. No question comes for a while
-//! ([`Options::alone`]): then its guard does, even if the script is dead. Neither could: then
+//! ([`MachineOptions::alone`]): then its guard does, even if the script is dead. Neither could: then
 //! the next run knows the folder by its marker, its nodes by their exact command lines, and
 //! removes them. Nothing else is touched, least of all an installed node.
 //!
@@ -69,7 +69,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// How machines are used.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct MachineOptions {
     /// How to log in.
     pub login: Login,
     /// The folder there in which the run's own is made; none is the home of who logs in.
@@ -124,7 +124,7 @@ pub enum FleetError {
 #[derive(Debug)]
 pub struct Fleet {
     inventory: Inventory,
-    options: Options,
+    options: MachineOptions,
     /// The folder of sockets.
     local: PathBuf,
     name: String,
@@ -140,7 +140,7 @@ impl Fleet {
     /// # Errors
     ///
     /// No program, no ssh, or no folder for the sockets.
-    pub fn new(inventory: Inventory, mut options: Options) -> Result<Self, FleetError> {
+    pub fn new(inventory: Inventory, mut options: MachineOptions) -> Result<Self, FleetError> {
         if !options.program.is_file() {
             return Err(FleetError::Here(format!(
                 "no static binary at {}: scripts/static.sh builds it, --program names another",
@@ -325,7 +325,7 @@ impl Drop for Fleet {
     }
 }
 
-impl Options {
+impl MachineOptions {
     fn look_at_interrupt(&self) -> Result<(), FleetError> {
         if self.interrupt.is_set() {
             return Err(FleetError::Interrupted);

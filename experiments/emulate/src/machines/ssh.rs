@@ -32,7 +32,7 @@ pub struct Login {
 
 /// Why ssh did not do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum SshFailure {
     /// There is no such host.
     NoName,
     /// The machine does not let us in, or asks a question.
@@ -114,7 +114,7 @@ fn only_through(ssh: &mut Command, socket: &Path) {
     ssh.arg(socket);
 }
 
-impl Why {
+impl SshFailure {
     /// What lines of ssh mean.
     #[must_use]
     pub fn of(said: &str) -> Self {
@@ -210,33 +210,33 @@ mod tests {
         for (said, why, line) in [
             (
                 "ssh: Could not resolve hostname h: Name or service not known\r\n",
-                Why::NoName,
+                SshFailure::NoName,
                 "the name h does not resolve",
             ),
             (
                 "Warning: Permanently added 'h'.\nroot@h: Permission denied (publickey,password).\n",
-                Why::Login,
+                SshFailure::Login,
                 "h refuses the login, or asks a question that nobody answers here (Permission \
                  denied (publickey,password).); see --user and --key",
             ),
             (
                 "No ED25519 host key is known for h.\nHost key verification failed.\n",
-                Why::HostKey,
+                SshFailure::HostKey,
                 "the host key of h is not known or not the one that is known; log in once by hand",
             ),
             (
                 "Warning: Identity file k not accessible: No such file or directory.\nx\n",
-                Why::NoFile,
+                SshFailure::NoFile,
                 "h: Warning: Identity file k not accessible: No such file or directory.",
             ),
             (
                 "ssh: connect to host h port 22: Connection refused\nWarning: Permanently a\n\n",
-                Why::Other,
+                SshFailure::Other,
                 "h: ssh: connect to host h port 22: Connection refused",
             ),
-            ("", Why::Other, "h: ssh ended without a word"),
+            ("", SshFailure::Other, "h: ssh ended without a word"),
         ] {
-            assert_eq!(Why::of(said), why);
+            assert_eq!(SshFailure::of(said), why);
             assert_eq!(why.line("h", said), line);
         }
     }

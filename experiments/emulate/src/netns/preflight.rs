@@ -25,7 +25,7 @@ const TMPFS: i64 = 0x0102_1994;
 
 /// What a scenario asks of one machine, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Estimate {
+pub struct ResourceNeeds {
     /// How many peers.
     pub peers: u64,
     /// Memory of all nodes.
@@ -45,7 +45,7 @@ pub struct Room {
     pub in_memory: bool,
 }
 
-impl Estimate {
+impl ResourceNeeds {
     /// The estimate of a scenario. Contents count once for everyone who has or wants them.
     #[must_use]
     pub fn of(setup: &Setup) -> Self {
@@ -196,8 +196,8 @@ mod tests {
         in_memory: false,
     };
 
-    fn estimate(peers: u64, disk: u64) -> Estimate {
-        Estimate {
+    fn estimate(peers: u64, disk: u64) -> ResourceNeeds {
+        ResourceNeeds {
             peers,
             memory: peers * NODE_MEMORY,
             disk,
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_with_both_numbers() {
-        let told = |estimate: Estimate, room: &Room| estimate.fits(room).unwrap_err().0;
+        let told = |estimate: ResourceNeeds, room: &Room| estimate.fits(room).unwrap_err().0;
         assert_eq!(
             told(estimate(20_000, 0), &ROOM),
             "20000 peers need about 313 GiB of memory, there are 22 GiB"

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
 use self::delay_queue::Hold;
-pub use self::table::{BadTable, Table};
+pub use self::table::{BadTable, DelayTable};
 
 /// Larger than any packet of a device with the usual frame.
 const PACKET_MAX: usize = 65_536;
@@ -73,7 +73,7 @@ pub enum RelayError {
     },
     /// The table is not clear.
     #[error("{path}: {source}")]
-    Table {
+    DelayTable {
         /// Which file.
         path: String,
         /// Where and why.
@@ -104,7 +104,7 @@ pub fn run(table: &Path, device: &str) -> Result<(), RelayError> {
         path: path.clone(),
         source,
     })?;
-    let table = Table::read(&text).map_err(|source| RelayError::Table { path, source })?;
+    let table = DelayTable::read(&text).map_err(|source| RelayError::Table { path, source })?;
     let bad = |source: io::Error| RelayError::Device {
         device: device.to_owned(),
         source,

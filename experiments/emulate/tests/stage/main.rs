@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_emulate::environment::Environment as _;
-use fairhaul_emulate::netns::{Namespaces, Options};
+use fairhaul_emulate::netns::{Namespaces, StageOptions};
 use fairhaul_simulator::setup::{
     ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
 };
@@ -84,12 +84,12 @@ fn fairhaul() -> Option<PathBuf> {
     None
 }
 
-fn options(work: &Path, fairhaul: &str) -> Options {
-    Options {
+fn options(work: &Path, fairhaul: &str) -> StageOptions {
+    StageOptions {
         work: Some(work.to_owned()),
         fairhaul: Some(PathBuf::from(fairhaul)),
         lab: Some(PathBuf::from(env!("CARGO_BIN_EXE_fairlab-emulate"))),
-        ..Options::default()
+        ..StageOptions::default()
     }
 }
 
@@ -244,7 +244,7 @@ fn peers_reach_each_other_within_their_rates_and_nothing_is_left() {
     let Some(_turn) = turn() else { return };
     let work = tempfile::tempdir().unwrap();
     let links = [(mbit(20), None), (None, mbit(40)), (None, None)];
-    let reno = Options {
+    let reno = StageOptions {
         congestion: "reno".to_owned(),
         ..options(work.path(), "/bin/true")
     };
@@ -317,7 +317,7 @@ fn a_failure_while_it_is_built_leaves_nothing() {
     not_a_relay.lab = Some(PathBuf::from("/bin/true"));
     let error = Namespaces::build(
         &setup(&links, 0),
-        &Options {
+        &StageOptions {
             loss: 0.5,
             ..not_a_relay
         },
@@ -341,7 +341,7 @@ fn a_scenario_that_does_not_fit_is_refused_before_anything_is_made() {
         start: Vec::new(),
     });
     let refused =
-        |setup: &Setup, options: &Options| Namespaces::build(setup, options).unwrap_err().0;
+        |setup: &Setup, options: &StageOptions| Namespaces::build(setup, options).unwrap_err().0;
     let talk = refused(&huge, &options(work.path(), "/bin/true"));
     assert!(
         talk.starts_with("2 peers need about 2097153 GiB of "),
@@ -350,7 +350,7 @@ fn a_scenario_that_does_not_fit_is_refused_before_anything_is_made() {
     let small = setup(&[(None, None)], 0);
     let talk = refused(&small, &options(work.path(), "/no/such/program"));
     assert!(talk.starts_with("/no/such/program: "), "{talk}");
-    let strange = Options {
+    let strange = StageOptions {
         congestion: "sesame".to_owned(),
         ..options(work.path(), "/bin/true")
     };

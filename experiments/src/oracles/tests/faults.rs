@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use fairhaul_core::id::FlowId;
-use fairhaul_core::sched::{Discipline, Row, Ticket};
+use fairhaul_core::sched::{Discipline, DisciplineRow, Ticket};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_simulator::setup::{FaultKind, FaultSetup, NewRate, Setup};
@@ -89,7 +89,7 @@ macro_rules! faulty {
     };
     ($name:expr, $fault:expr, $($known:literal)+) => {
         match $name {
-            $($known => Row {
+            $($known => DisciplineRow {
                 make: |params| Box::new(Faulty {
                     sound: (row($known).make)(params),
                     fault: $fault,
@@ -167,7 +167,7 @@ fn spoiled(work: &Work, run: u32, side: Side) -> Found {
         Work::SpreadOfBound(name, quantum) => {
             let faulty = match side {
                 Side::First => faulty!(&*name, Fault::EqualWeights),
-                Side::Other => Row {
+                Side::Other => DisciplineRow {
                     make: row("wf2q+").make,
                     ..*row(&name)
                 },
@@ -178,7 +178,7 @@ fn spoiled(work: &Work, run: u32, side: Side) -> Found {
         Work::Delay(name, weight) => {
             let faulty = match (&*name, weight) {
                 ("round-robin", 1) => faulty!("strict", Fault::StarvedFirst),
-                ("round-robin", _) => Row {
+                ("round-robin", _) => DisciplineRow {
                     make: row("sfq").make,
                     ..*row("sfq")
                 },

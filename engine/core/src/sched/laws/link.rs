@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::weight;
 use crate::id::FlowId;
-use crate::sched::{Discipline, Params, Row, Ticket};
+use crate::sched::{Discipline, DisciplineRow, Params, Ticket};
 use crate::time::Time;
 use crate::units::{ByteCount, Rate, Weight};
 
@@ -140,7 +140,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(row: &Row, traffic: &'a Traffic, rated: bool) -> Self {
+    pub(super) fn new(row: &DisciplineRow, traffic: &'a Traffic, rated: bool) -> Self {
         let mut run = Self {
             traffic,
             subject: (row.make)(&traffic.params()),

@@ -10,12 +10,14 @@ use super::CASES;
 use super::link::{Event, Flow, LINK, Run, Traffic, traffic};
 use crate::id::FlowId;
 use crate::sched::oracle::Spread;
-use crate::sched::{ALL, Claim, DISCIPLINES, Delay, Discipline, Params, Row, Setting, Ticket};
+use crate::sched::{
+    ALL, Claim, DISCIPLINES, Delay, Discipline, DisciplineRow, Params, Setting, Ticket,
+};
 use crate::time::Time;
 use crate::units::{ByteCount, Weight};
 
 /// The widest that two flows get apart, in blocks or in bytes per unit weight.
-fn check_shares(row: &Row, traffic: &Traffic) -> Result<(), TestCaseError> {
+fn check_shares(row: &DisciplineRow, traffic: &Traffic) -> Result<(), TestCaseError> {
     let turns = matches!(row.claim, Claim::Turns);
     let weights = traffic.flows.iter();
     let weights = weights.map(|flow| if turns { Weight::ONE } else { flow.weight });
@@ -66,7 +68,7 @@ struct Promise {
 }
 
 /// What `row` promises to the flow at `flow`; none if it promises nothing.
-fn promise(row: &Row, traffic: &Traffic, flow: usize) -> Option<Promise> {
+fn promise(row: &DisciplineRow, traffic: &Traffic, flow: usize) -> Option<Promise> {
     let band = traffic.lowest_band();
     let keep = move |one: &Flow| !matches!(row.delay, Delay::Banded(_)) || one.band == band;
     if !keep(&traffic.flows[flow]) {
@@ -109,7 +111,7 @@ fn promise(row: &Row, traffic: &Traffic, flow: usize) -> Option<Promise> {
 /// Holds every block against the promise that its flow has; a promise of no `times` is one in
 /// turns, where a block occupies its flow for as long as it may be late.
 fn check_delays(
-    row: &Row,
+    row: &DisciplineRow,
     traffic: &Traffic,
     rated: bool,
     promises: &[Option<Promise>],
@@ -149,7 +151,7 @@ fn check_delays(
 }
 
 /// Holds every block against the claim of its row.
-fn check_own_delays(row: &Row, traffic: &Traffic) -> Result<(), TestCaseError> {
+fn check_own_delays(row: &DisciplineRow, traffic: &Traffic) -> Result<(), TestCaseError> {
     let flows = 0..traffic.flows.len();
     let promises: Vec<_> = flows.map(|flow| promise(row, traffic, flow)).collect();
     check_delays(row, traffic, false, &promises)
@@ -297,7 +299,10 @@ impl Discipline for TooEarly {
 }
 
 /// The first of `rows` for which a law does not find the fault, if there is one.
-fn unnoticed(rows: &[Row], check: fn(&Row, &Traffic) -> Result<(), TestCaseError>) -> Option<&Row> {
+fn unnoticed(
+    rows: &[DisciplineRow],
+    check: fn(&DisciplineRow, &Traffic) -> Result<(), TestCaseError>,
+) -> Option<&DisciplineRow> {
     let config = ProptestConfig {
         failure_persistence: None,
         max_shrink_iters: 0,
@@ -314,15 +319,15 @@ fn unnoticed(rows: &[Row], check: fn(&Row, &Traffic) -> Result<(), TestCaseError
 }
 
 /// The row of that name, of a discipline with a fault.
-fn faulty(name: &str, make: fn(&Params) -> Box<dyn Discipline>) -> Row {
-    let &Row {
+fn faulty(name: &str, make: fn(&Params) -> Box<dyn Discipline>) -> DisciplineRow {
+    let &DisciplineRow {
         about,
         source,
         claim,
         delay,
         ..
     } = DISCIPLINES.find(name).expect("it is in the table");
-    Row {
+    DisciplineRow {
         name: "faulty",
         about,
         source,

@@ -6,7 +6,7 @@
 use crate::id::FlowId;
 use crate::rng::Rng;
 use crate::sched::oracle::Spread;
-use crate::sched::{Claim, Params, Row, Setting, Ticket};
+use crate::sched::{Claim, DisciplineRow, Params, Setting, Ticket};
 use crate::time::Time;
 use crate::units::{ByteCount, Weight};
 
@@ -27,7 +27,7 @@ pub struct Fairness {
 
 /// Runs the scenario with a quantum of so many bytes per unit weight, for those that have one.
 #[must_use]
-pub fn byte_fairness(row: &Row, quantum: Option<ByteCount>) -> Fairness {
+pub fn byte_fairness(row: &DisciplineRow, quantum: Option<ByteCount>) -> Fairness {
     let params = Params {
         largest: ByteCount::new(1_500),
         quantum,
@@ -42,7 +42,7 @@ pub fn byte_fairness(row: &Row, quantum: Option<ByteCount>) -> Fairness {
         .fold(Fairness::default(), worse)
 }
 
-fn run(row: &Row, params: Params, mut rng: Rng) -> Fairness {
+fn run(row: &DisciplineRow, params: Params, mut rng: Rng) -> Fairness {
     let weights = WEIGHTS.map(Weight::whole);
     let flows = weights.map(|weight| (weight, ByteCount::new(LARGEST[rng.below(LARGEST.len())])));
     let mut block = |flow: usize| {
@@ -77,7 +77,7 @@ fn run(row: &Row, params: Params, mut rng: Rng) -> Fairness {
     summary(row, &setting, &spread)
 }
 
-fn summary(row: &Row, setting: &Setting<'_>, spread: &Spread) -> Fairness {
+fn summary(row: &DisciplineRow, setting: &Setting<'_>, spread: &Spread) -> Fairness {
     let mut fairness = Fairness::default();
     for one in 0..setting.flows.len() {
         for other in one + 1..setting.flows.len() {

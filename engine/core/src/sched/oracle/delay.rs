@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::id::FlowId;
 use crate::rng::Rng;
-use crate::sched::{Discipline, Params, Row, Ticket};
+use crate::sched::{Discipline, DisciplineRow, Params, Ticket};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate, Weight};
 
@@ -32,7 +32,7 @@ pub struct Delay {
 /// Runs the scenario with weight `weight` for flow 0 and 1 for the others; a discipline that
 /// has a quantum gets one block per unit weight.
 #[must_use]
-pub fn max_delay(row: &Row, weight: u32) -> Delay {
+pub fn max_delay(row: &DisciplineRow, weight: u32) -> Delay {
     let period = period(weight);
     let phases = Rng::from_seed([3; 32]).fork("phases");
     let run = |phase: u64| {
@@ -53,7 +53,7 @@ fn period(weight: u32) -> Span {
     LINK.time_for(ByteCount::new(BLOCK.get() * weights / u64::from(weight)))
 }
 
-fn worst_of_run(row: &Row, weight: u32, first: Time) -> Span {
+fn worst_of_run(row: &DisciplineRow, weight: u32, first: Time) -> Span {
     let mut discipline = (row.make)(&Params {
         largest: BLOCK,
         quantum: Some(BLOCK),

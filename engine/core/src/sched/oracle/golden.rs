@@ -4,7 +4,7 @@
 //! flow 0 has half of the link and eleven blocks, flows 1 to 10 a twentieth and one block each.
 
 use crate::id::FlowId;
-use crate::sched::{Params, Row, Ticket};
+use crate::sched::{DisciplineRow, Params, Ticket};
 use crate::time::Time;
 use crate::units::{ByteCount, Weight};
 
@@ -22,7 +22,7 @@ const OTHERS: u32 = 10;
 ///
 /// If the discipline serves more blocks than there are.
 #[must_use]
-pub fn golden_order(row: &Row) -> Vec<u32> {
+pub fn golden_order(row: &DisciplineRow) -> Vec<u32> {
     let params = Params {
         largest: BLOCK,
         quantum: Some(ByteCount::new(20 * BLOCK.get())),

@@ -3,7 +3,7 @@
 //! The fluid shares are `clamp(t wi, floor, cap)` with t such that they fill the link.
 
 use crate::id::FlowId;
-use crate::sched::{Params, Row, Ticket};
+use crate::sched::{DisciplineRow, Params, Ticket};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate, Weight};
 
@@ -22,7 +22,7 @@ const LENGTH: Span = Span::from_secs(20);
 ///
 /// If the discipline forgets a flow that waits.
 #[must_use]
-pub fn mclock_shares(row: &Row) -> [u64; 3] {
+pub fn mclock_shares(row: &DisciplineRow) -> [u64; 3] {
     shares(row, tickets())
 }
 
@@ -37,7 +37,7 @@ fn tickets() -> [Ticket; 3] {
     ]
 }
 
-fn shares(row: &Row, tickets: [Ticket; 3]) -> [u64; 3] {
+fn shares(row: &DisciplineRow, tickets: [Ticket; 3]) -> [u64; 3] {
     let mut discipline = (row.make)(&Params::new(BLOCK));
     for ticket in tickets.iter().chain(&tickets) {
         discipline.enqueue(*ticket, Time::ZERO);

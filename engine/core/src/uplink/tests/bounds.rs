@@ -49,7 +49,7 @@ fn weights(count: usize) -> impl Strategy<Value = Vec<Weight>> {
 type Bound = fn(&Setting<'_>, usize, usize) -> u64;
 
 /// A discipline that is fair by weight, with its bound.
-fn fair() -> impl Strategy<Value = (&'static Row, Bound)> {
+fn fair() -> impl Strategy<Value = (&'static DisciplineRow, Bound)> {
     let rows: Vec<_> = sched::ALL
         .iter()
         .filter_map(|row| match row.claim {
@@ -69,7 +69,7 @@ thread_local! {
 #[derive(Debug)]
 struct Counting(Box<dyn Discipline>);
 
-static COUNTING: Row = Row {
+static COUNTING: DisciplineRow = DisciplineRow {
     name: "counting",
     about: "",
     source: "",

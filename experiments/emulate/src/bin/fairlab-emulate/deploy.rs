@@ -84,7 +84,7 @@ pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
     let inventory = Inventory::load(&args.inventory);
     let inventory = inventory.map_err(|error| Failure(3, error.to_string()))?;
     let interrupt = Interrupt::of_signals()?;
-    let options = machines::Options {
+    let options = machines::MachineOptions {
         login: Login {
             user: args.user,
             key: args.key,

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use fairhaul_core::rng::Rng;
 use fairhaul_simulator::random::{Streams, uniform};
 
-use super::table::Table;
+use super::table::DelayTable;
 
 /// The most packets that are held: 1 Gbit/s of full frames for three quarters of a second.
 const HELD_MAX: usize = 65_536;
@@ -32,7 +32,7 @@ pub(super) struct Counts {
 /// Packets on their way, each until its time.
 #[derive(Debug)]
 pub(super) struct Hold {
-    table: Table,
+    table: DelayTable,
     rng: Rng,
     /// Time in nanoseconds, number, packet. The number keeps the order of equal times.
     held: BinaryHeap<Reverse<(u64, u64, Vec<u8>)>>,
@@ -43,7 +43,7 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    pub(super) fn new(table: Table) -> Self {
+    pub(super) fn new(table: DelayTable) -> Self {
         let rng = Streams::new(table.seed, 0).stream("relay", "loss");
         Self {
             table,
@@ -119,7 +119,7 @@ mod tests {
             "seed 3\nloss {loss}\nregions 2\ndelay 0 1 1000\ndelay 1 0 200\n\
              peer 10.77.1.1 0\npeer 10.77.1.2 1\npeer 10.77.1.3 0\n"
         );
-        Hold::new(Table::read(&text).unwrap())
+        Hold::new(DelayTable::read(&text).unwrap())
     }
 
     fn packet(from: u8, to: u8, mark: u8) -> Vec<u8> {

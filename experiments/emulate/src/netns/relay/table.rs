@@ -1,6 +1,6 @@
 //! What the relay is told: who is where, and how far apart.
 //!
-//! Decides the text form of that. Refuses a file that is not as [`Table::text`] writes it, with
+//! Decides the text form of that. Refuses a file that is not as [`DelayTable::text`] writes it, with
 //! the line and what is wrong.
 //!
 //! ```text
@@ -26,7 +26,7 @@ const REGIONS_MAX: usize = 4096;
 
 /// Who is where, and how far apart.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Table {
+pub struct DelayTable {
     /// Seed of the draws that lose packets.
     pub seed: u64,
     /// Probability that a packet is lost, from 0 to 1.
@@ -45,7 +45,7 @@ pub struct BadTable {
     why: String,
 }
 
-impl Table {
+impl DelayTable {
     /// The table of a scenario. Peers beyond the address plan are left out.
     #[must_use]
     pub fn of(setup: &Setup, loss: f64) -> Self {
@@ -189,7 +189,7 @@ mod tests {
     fn a_table_reads_what_it_writes() {
         let text = "seed 9\nloss 0.25\nregions 2\ndelay 0 1 5000000\ndelay 1 0 7000000\n\
                     peer 10.77.1.1 0\npeer 10.77.1.2 1\n";
-        let table = Table::read(text).unwrap();
+        let table = DelayTable::read(text).unwrap();
         assert_eq!(table.text(), text);
         assert_eq!(table.delay(A, B), Some(5_000_000));
         assert_eq!(table.delay(B, A), Some(7_000_000));
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_table_without_regions_has_no_delay() {
-        let table = Table::read("peer 10.77.1.1 0\npeer 10.77.1.2 0\n").unwrap();
+        let table = DelayTable::read("peer 10.77.1.1 0\npeer 10.77.1.2 0\n").unwrap();
         assert_eq!(table.delay(A, B), Some(0));
     }
 
@@ -222,7 +222,7 @@ mod tests {
                 "line 1: not one of seed, loss, regions, delay, peer with its values: \"mtu 1500\"",
             ),
         ] {
-            assert_eq!(Table::read(text).unwrap_err().to_string(), talk);
+            assert_eq!(DelayTable::read(text).unwrap_err().to_string(), talk);
         }
     }
 }
