@@ -26,7 +26,7 @@ use fairhaul_simulator::setup::Setup;
 
 pub use self::cleanup::{Removed, leftovers};
 pub use self::plan::{PEERS_MAX, PORT};
-pub use self::preflight::{Estimate, NODE_MEMORY, Room};
+pub use self::preflight::{NODE_MEMORY, ResourceNeeds, Room};
 pub use self::relay::RelayCost;
 pub use self::veth::{FRAME, RELAY};
 
@@ -116,7 +116,7 @@ impl Namespaces {
         if !removed.is_empty() {
             eprintln!("fairlab: {removed}");
         }
-        Estimate::of(setup).fits(&Room::of(&base)?)?;
+        ResourceNeeds::of(setup).fits(&Room::of(&base)?)?;
         let pid = std::process::id();
         let folder = base.join(plan::folder(pid));
         make_folder(&folder).map_err(|error| {
@@ -261,7 +261,7 @@ impl Namespaces {
         let hub = plan::hub(self.pid);
         tools::ip(Some(&hub), &veth::detour())?;
         let table = self.folder.join("relay.table");
-        std::fs::write(&table, relay::Table::of(setup, options.loss).text())
+        std::fs::write(&table, relay::DelayTable::of(setup, options.loss).text())
             .map_err(|error| failed(format!("{}: {error}", table.display())))?;
         let lab = options.lab.clone().map_or_else(std::env::current_exe, Ok);
         let lab = lab.map_err(|error| failed(format!("the path of this program: {error}")))?;

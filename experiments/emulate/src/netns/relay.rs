@@ -73,7 +73,7 @@ pub enum RelayError {
     },
     /// The table is not clear.
     #[error("{path}: {source}")]
-    DelayTable {
+    Table {
         /// Which file.
         path: String,
         /// Where and why.
