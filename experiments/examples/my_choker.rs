@@ -11,12 +11,12 @@
 
 use std::process::ExitCode;
 
-use fairhaul_core::choke::{self, Candidate, Choker, Row};
+use fairhaul_core::choke::{self, Candidate, Choker, ChokerRow};
 use fairhaul_core::id::PeerId;
 use fairhaul_core::rng::Rng;
 
 /// What scenario files call it.
-static LEAST_SERVED: Row = Row {
+static LEAST_SERVED: ChokerRow = ChokerRow {
     name: "least-served",
     about: "slots to those who were sent least in the last two rounds",
     source: "an example",
