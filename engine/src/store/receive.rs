@@ -172,7 +172,7 @@ impl Store {
         for entry in 0..self.tree.entries().len() {
             let path = &self.tree.entries()[entry].path;
             let first = path.split('/').next().unwrap_or_default();
-            if first != top.0 || entry == 0 {
+            if first != top.0 {
                 top = (first, self.look(first)?.is_some());
             }
             let temp = if resumed {

@@ -132,7 +132,8 @@ impl StateFile {
         let mut out = Vec::with_capacity(self.len());
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&(u32::from(saved.finishing) * FINISHING).to_le_bytes());
+        let flags = if saved.finishing { FINISHING } else { 0 };
+        out.extend_from_slice(&flags.to_le_bytes());
         out.extend_from_slice(&self.content.0);
         out.extend_from_slice(&self.geometry.bytes().get().to_le_bytes());
         out.extend_from_slice(&self.geometry.chunk().get().to_le_bytes());

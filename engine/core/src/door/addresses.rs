@@ -178,7 +178,7 @@ impl Addresses {
         let believed = memory.failed < FAILURES_MAX || memory.failed < memory.worked;
         let mut learned = Learned::default();
         for known in list.iter().take(ADDRESSES_MAX) {
-            match known.address.parse().ok().filter(|_| believed) {
+            match one_spelling(&known.address).filter(|_| believed) {
                 Some(at) if self.entries.contains_key(&(known.key, at)) => {}
                 Some(at) if self.add(teller, known.key, at, now) => {
                     learned.added.push((known.key, at));
@@ -272,12 +272,8 @@ impl Addresses {
     }
 
     fn add(&mut self, teller: Key, key: Key, at: SocketAddr, now: Time) -> bool {
-        // A zone or flow label would make many addresses of one.
-        let plain = SocketAddr::new(at.ip(), at.port()) == at;
-        let at = SocketAddr::new(at.ip().to_canonical(), at.port());
         let network = Network::of(at.ip());
-        if !plain
-            || key == self.own_key
+        if key == self.own_key
             || !self.keys.contains(&key)
             || !self.may_be_dialled(at)
             || self.count(|entry, _| entry.teller == Some(teller)) >= TELLER_MAX
@@ -323,6 +319,15 @@ impl Addresses {
             .filter(|(_, entry)| entry.teller.is_some());
         told.filter(|((_, at), entry)| such(entry, at.ip())).count()
     }
+}
+
+/// The address that a text names, of which there is one spelling: a second one would be a second
+/// entry, which replaces what is known of the first and whose failures nobody is charged for.
+fn one_spelling(text: &str) -> Option<SocketAddr> {
+    let at: SocketAddr = text.parse().ok()?;
+    // A zone or flow label would make many addresses of one.
+    let plain = SocketAddr::new(at.ip(), at.port()) == at;
+    plain.then(|| SocketAddr::new(at.ip().to_canonical(), at.port()))
 }
 
 /// Whether an address is one that anybody may be at, by the registries for special purposes

@@ -183,7 +183,37 @@ impl fmt::Display for Reason {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use serde::de::Visitor;
+    use serde::de::value::Error;
+
     use super::*;
+
+    /// A value that notes whether it was read.
+    struct Value<'a>(&'a Cell<bool>);
+
+    impl<'de> Deserializer<'de> for Value<'_> {
+        type Error = Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            self.0.set(true);
+            visitor.visit_unit()
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        }
+    }
+
+    /// Were it left where it is, the rest of the file could not be read.
+    #[test]
+    fn what_an_earlier_version_kept_of_addresses_is_passed_over() {
+        let is_read = Cell::new(false);
+        assert_eq!(Former::deserialize(Value(&is_read)), Ok(Former));
+        assert!(is_read.get());
+    }
 
     fn key(number: u32) -> Key {
         let mut key = [0; 32];

@@ -55,7 +55,15 @@ impl Shares {
     /// Descriptors with which a node has all of `sessions`.
     #[must_use]
     pub fn needed_for(sessions: usize) -> usize {
-        let (mut few, mut many) = (0, 2 * (sessions + OWN + FILES_MAX + BRIEF_MAX + 1_024));
+        let most = Self {
+            files: FILES_MAX,
+            brief: BRIEF_MAX,
+            callers: CALLERS_MAX,
+            unproved: UNPROVED_MAX,
+            pending: PENDING_MAX,
+            sessions,
+        };
+        let (mut few, mut many) = (0, most.needed());
         while few < many {
             let limit = few.midpoint(many);
             if Self::of(limit, sessions).sessions < sessions {
@@ -107,7 +115,7 @@ mod tests {
         let shares = Shares::of(1_024, 256);
         assert_eq!(shares.sessions, 256, "{shares:?}");
         assert_eq!(Shares::of(3, 256).sessions, 1);
-        for sessions in [64, 256, 4_096] {
+        for sessions in [64, 256, 4_096, 100_000] {
             let needed = Shares::needed_for(sessions);
             assert_eq!(Shares::of(needed, sessions).sessions, sessions);
             assert!(Shares::of(needed - 1, sessions).sessions < sessions);

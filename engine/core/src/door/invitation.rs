@@ -119,4 +119,12 @@ mod tests {
         assert_eq!(line.admit(second, true), Ok(()));
         assert_eq!(line.admit(first, true), Err(Uninvited::Spent { most: 1 }));
     }
+
+    #[test]
+    fn who_is_not_let_in_is_told_why() {
+        let said = |why: Uninvited| why.to_string();
+        assert!(said(Uninvited::Stranger).contains("not one of this sender"));
+        assert!(said(Uninvited::Spent { most: 1 }).ends_with("its receiver has come"));
+        assert!(said(Uninvited::Spent { most: 3 }).ends_with("its 3 receivers have come"));
+    }
 }

@@ -80,6 +80,21 @@ mod tests {
 
     /// Register: C10. Limit: L4.
     #[test]
+    fn a_small_limit_is_divided_as_it_says() {
+        let shares = MemoryShares {
+            held: 64 * MIB,
+            passing: 32 * MIB,
+            receive: 32 * MIB,
+            pool: 16 * MIB,
+            buffer: 64 * MIB / 400,
+        };
+        assert_eq!(MemoryShares::of(Some(256 * MIB), 200), shares);
+        let least = MemoryShares::of(Some(0), 0).buffer;
+        assert_eq!(least, BUFFER_MIN, "a stream needs that, whatever there is");
+    }
+
+    /// Register: C10. Limit: L4.
+    #[test]
     fn a_large_limit_is_none() {
         let shares = MemoryShares::of(Some(8_192 * MIB), 256);
         assert_eq!(shares, MemoryShares::of(None, 256));

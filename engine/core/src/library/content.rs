@@ -280,3 +280,24 @@ impl Content {
             && !matches!(self.stage, Stage::Whole | Stage::Finishing)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A crowd of peers that each name another length does not grow what is kept.
+    #[test]
+    fn other_lengths_of_a_manifest_are_kept_once_each_and_eight_of_them() {
+        let mut manifest = ManifestState::new(100, None);
+        for bytes in [100, 7, 7, 8] {
+            manifest.hear_length(bytes);
+        }
+        assert_eq!(manifest.lengths, [7, 8]);
+        (1_000..1_100).for_each(|bytes| manifest.hear_length(bytes));
+        assert_eq!(manifest.lengths.len(), 8);
+        for attempt in 1..4 {
+            manifest.restart(7);
+            assert_eq!((manifest.attempt, manifest.bytes), (attempt, 7));
+        }
+    }
+}

@@ -210,12 +210,18 @@ fn begin(content: &mut Content, wish: Wish, turn: &mut Turn<'_>) {
 fn turn_to(content: &mut Content, placement: Placement) {
     let old = content.places.filled;
     let same = old.folder == placement.folder;
-    content.places.filled = placement;
-    if same && old.pusher.is_some() {
-        // Who has brought it to that folder is charged for it, whoever brings it again.
-        let filled = &mut content.places.filled;
-        (filled.pusher, filled.offered) = (old.pusher, old.offered);
-    }
+    let mut before = std::iter::once(&old).chain(&content.places.whole);
+    let pushed = before.find(|one| one.folder == placement.folder && one.pusher.is_some());
+    // Who has brought it to that folder is charged for it, whoever brings it again.
+    let (pusher, offered) = match pushed {
+        Some(pushed) => (pushed.pusher, pushed.offered),
+        None => (placement.pusher, placement.offered),
+    };
+    content.places.filled = Placement {
+        pusher,
+        offered,
+        ..placement
+    };
     if old.role.is_whole() {
         if !same && content.reading == Some(old.folder) {
             content.others.push(old.folder);

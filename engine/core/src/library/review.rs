@@ -101,7 +101,9 @@ impl Library {
         self.pushes.review(standing, turn);
         let standings = standings.iter().map(|(_, standing)| *standing);
         wait_timeout::review(&mut self.contents, standings, self.patience, turn);
-        for number in self.numbers_of(Content::is_coming_push) {
+        let pushes = self.contents.values().filter(|one| one.is_coming_push());
+        let pushes: Vec<u32> = pushes.map(Content::number).collect();
+        for number in pushes {
             let facts = (&self.contents, &self.offers);
             match quota::review(&self.contents[&number], facts, turn.node, turn.now) {
                 Some(quota::End::Forget(verdict)) => self.end_push(number, verdict, turn),
@@ -121,11 +123,6 @@ impl Library {
                 places::go_on(content, true, turn);
             }
         }
-    }
-
-    fn numbers_of(&self, is_one: impl Fn(&Content) -> bool) -> Vec<u32> {
-        let all = self.contents.values().filter(|one| is_one(one));
-        all.map(Content::number).collect()
     }
 }
 

@@ -7,17 +7,29 @@ use super::*;
 use crate::bitfield::Bitfield;
 use crate::id::ChunkIndex;
 use crate::manifest::Manifest;
+use crate::message::{Join, Message};
 use crate::node::{self, Asking, Config};
 use crate::rng::Rng;
 use crate::units::ByteCount;
 use crate::uplink::{Settings, Share};
 use crate::{choke, pick, sched};
 
+mod disks;
+mod facts;
+mod folders;
+mod incoming;
+mod manifests;
+mod outgoing;
+mod waits;
+
 const A: PeerId = PeerId(0);
 const B: PeerId = PeerId(1);
 const ID: ContentId = ContentId([7; 32]);
 const HERE: FolderId = FolderId(1);
 const THERE: FolderId = FolderId(2);
+/// The transfers of the first content: its bytes and its manifest.
+const DATA: TransferId = TransferId(2);
+const MANIFEST: TransferId = TransferId(3);
 const KEY: [u8; 32] = [9; 32];
 const CHUNK: u64 = 1_000;
 
@@ -26,6 +38,8 @@ struct Rig {
     library: Library,
     node: Node,
     now: Time,
+    /// Every transfer that the node was told to leave.
+    left: Vec<TransferId>,
 }
 
 impl Rig {
@@ -34,6 +48,7 @@ impl Rig {
             library: Library::new(1, Span::from_secs(60)),
             node: node(),
             now: Time::ZERO,
+            left: Vec::new(),
         }
     }
 
@@ -56,7 +71,10 @@ impl Rig {
                     audience,
                 },
                 Action::Settle { transfer } => node::Input::Settle { transfer },
-                Action::Leave { transfer } => node::Input::Remove { transfer },
+                Action::Leave { transfer } => {
+                    self.left.push(transfer);
+                    node::Input::Remove { transfer }
+                }
                 other => {
                     rest.push(other);
                     continue;
@@ -74,25 +92,78 @@ impl Rig {
         self.tell(Input::Tick { standings })
     }
 
-    fn meets(&mut self, peer: PeerId) {
+    fn meets(&mut self, peer: PeerId) -> Vec<Action> {
         let outbound = false;
         self.node
             .handle(node::Input::Connected { peer, outbound }, self.now);
-        self.tell(Input::Connected { peer });
+        self.tell(Input::Connected { peer })
+    }
+
+    /// A connected peer says something to the node.
+    fn hears(&mut self, peer: PeerId, message: Message) {
+        let input = node::Input::Message { peer, message };
+        self.node.handle(input, self.now);
+        while self.node.poll().is_some() {}
+    }
+
+    /// A connected peer says what it has of one of our transfers.
+    fn has(&mut self, peer: PeerId, transfer: TransferId, have: Bitfield) {
+        let join = Join {
+            content: ContentId([u8::try_from(transfer.0).unwrap(); 32]),
+            transfer,
+            have,
+            reply: false,
+        };
+        self.hears(peer, Message::Join(Box::new(join)));
     }
 
     fn get(&mut self, folder: FolderId, waiter: u64) -> Vec<Action> {
+        self.get_of(folder, waiter, 100)
+    }
+
+    fn get_of(&mut self, folder: FolderId, waiter: u64, manifest_bytes: u64) -> Vec<Action> {
         self.tell(Input::Get {
             content: ID,
-            manifest_bytes: 100,
+            manifest_bytes,
             description: None,
             placement: placement(folder, None),
             waiter: Waiter(waiter),
         })
     }
 
+    /// The content is whole in `HERE`, where nobody waits for it any more.
+    fn whole() -> Self {
+        let mut rig = Self::new();
+        rig.get(HERE, 1);
+        rig.describe(Ok(description(4_096)));
+        rig.prepare(4);
+        let (number, result) = (1, Ok(()));
+        rig.tell(Input::Finished { number, result });
+        assert_eq!(rig.stage(), &Stage::Whole);
+        rig
+    }
+
+    /// Chunks of it are there, and it is whole in `HERE`.
+    fn copied(&mut self, chunks: u32) -> Vec<Action> {
+        let result = Ok(Prepared {
+            have: some(chunks),
+            whole_in: vec![HERE],
+            device: Some(1),
+        });
+        self.tell(Input::Prepared { number: 1, result })
+    }
+
+    /// Chunks of its bytes that the node gives.
+    fn gives(&self) -> Option<u32> {
+        self.node.had(DATA).map(Bitfield::count)
+    }
+
+    fn kept(&self) -> Kept {
+        self.library.get(1).expect("it is known").kept()
+    }
+
     fn describe(&mut self, result: Result<Description, ManifestFault>) -> Vec<Action> {
-        let transfer = TransferId(3);
+        let transfer = MANIFEST;
         let asked = self.tell(Input::Complete { transfer });
         let [Action::Describe { number, attempt }] = asked[..] else {
             panic!("{asked:?}");
@@ -105,12 +176,8 @@ impl Rig {
     }
 
     fn prepare(&mut self, chunks: u32) -> Vec<Action> {
-        let mut have = Bitfield::empty(4);
-        for chunk in 0..chunks {
-            have.insert(ChunkIndex(chunk));
-        }
         let result = Ok(Prepared {
-            have,
+            have: some(chunks),
             whole_in: Vec::new(),
             device: Some(1),
         });
@@ -118,7 +185,7 @@ impl Rig {
     }
 
     fn write(&mut self, chunk: u32, result: Result<(), DiskFault>) -> Vec<Action> {
-        let transfer = TransferId(2);
+        let transfer = DATA;
         self.tell(Input::Writing {
             transfer,
             senders: vec![A],
@@ -133,42 +200,57 @@ impl Rig {
     }
 
     fn finish(&mut self, result: Result<(), FinishFault>) -> Vec<Action> {
-        let transfer = TransferId(2);
+        let transfer = DATA;
         let asked = self.tell(Input::Complete { transfer });
         assert!(asked.contains(&Action::Finish { number: 1 }), "{asked:?}");
         self.tell(Input::Finished { number: 1, result })
     }
 
-    /// A peer may push `quota` bytes in all, and offers a content of `bytes`.
-    fn offer(&mut self, bytes: u64, quota: Option<u64>) -> Vec<Action> {
-        let folder = Some(HERE);
+    /// What `peer`, whose key says its number, may push.
+    fn grant(&mut self, peer: PeerId, folder: FolderId, quota: Option<u64>) {
+        let folder = Some(folder);
         self.tell(Input::Grant {
-            peer: A,
-            key: KEY,
+            peer,
+            key: [KEY[0] + u8::try_from(peer.0).unwrap(); 32],
             grant: Some(Grant { folder, quota }),
         });
+    }
+
+    /// A peer offers a content of `bytes`: it is refused, or its disk is to be looked at.
+    fn offers(&mut self, peer: PeerId, content: ContentId, bytes: u64) -> Vec<Action> {
         let offer = Offer {
-            content: ID,
+            content,
             manifest_bytes: 100,
             bytes,
             name: "a".into(),
         };
-        let asked = self.tell(Input::Offer {
-            peer: A,
+        self.tell(Input::Offer {
+            peer,
             offer: Box::new(offer),
             has_memory: true,
-        });
-        let Some(Action::Look { offer, .. }) = asked.first() else {
-            return asked;
+        })
+    }
+
+    /// The disk was looked at for an offer.
+    fn looked(&mut self, asked: &[Action], free: u64, device: Option<u64>) -> Vec<Action> {
+        let [Action::Look { offer, .. }] = asked else {
+            panic!("{asked:?}");
         };
         self.tell(Input::Looked {
             offer: *offer,
-            disk: Some(Disk {
-                free: 1_000_000,
-                device: Some(1),
-            }),
+            disk: Some(Disk { free, device }),
             has_memory: true,
         })
+    }
+
+    /// A peer may push `quota` bytes in all, and offers a content of `bytes`.
+    fn offer(&mut self, bytes: u64, quota: Option<u64>) -> Vec<Action> {
+        self.grant(A, HERE, quota);
+        let asked = self.offers(A, ID, bytes);
+        match asked[..] {
+            [Action::Look { .. }] => self.looked(&asked, 1_000_000, Some(1)),
+            _ => asked,
+        }
     }
 
     fn stage(&self) -> &Stage {
@@ -221,6 +303,19 @@ fn description(space: u64) -> Description {
     }
 }
 
+/// The first so many of its chunks.
+fn some(chunks: u32) -> Bitfield {
+    let mut have = Bitfield::empty(4);
+    for chunk in 0..chunks {
+        have.insert(ChunkIndex(chunk));
+    }
+    have
+}
+
+fn at(seconds: u64) -> Time {
+    Time::ZERO + Span::from_secs(seconds)
+}
+
 fn fault(cause: Cause) -> DiskFault {
     DiskFault {
         cause,
@@ -252,11 +347,11 @@ fn verdicts(actions: &[Action]) -> Vec<Verdict> {
 fn a_content_goes_from_its_manifest_to_its_final_names() {
     let mut rig = Rig::new();
     assert!(outcomes(&rig.get(HERE, 1)).is_empty());
-    assert_eq!(rig.node.had(TransferId(3)).map(Bitfield::count), Some(0));
+    assert_eq!(rig.node.had(MANIFEST).map(Bitfield::count), Some(0));
     let asked = rig.describe(Ok(description(1)));
     assert!(asked.contains(&Action::Prepare { number: 1 }));
     rig.prepare(1);
-    assert_eq!(rig.node.had(TransferId(2)).map(Bitfield::count), Some(1));
+    assert_eq!(rig.node.had(DATA).map(Bitfield::count), Some(1));
     let stored = rig.write(1, Ok(()));
     assert!(matches!(stored[..], [Action::Stored { .. }]), "{stored:?}");
     assert_eq!(rig.library.get(1).unwrap().here(), 2 * CHUNK);
@@ -280,7 +375,7 @@ fn a_full_disk_is_tried_again_and_nothing_is_lost() {
     rig.prepare(0);
     let told = rig.write(0, Err(fault(Cause::Full)));
     assert!(outcomes(&told).is_empty());
-    assert_eq!(rig.node.had(TransferId(2)), None);
+    assert_eq!(rig.node.had(DATA), None);
     assert!(rig.after(Span::from_secs(9)).is_empty());
     assert!(rig.after(RETRY).contains(&Action::Prepare { number: 1 }));
     let told = rig.tell(Input::Prepared {
@@ -302,7 +397,7 @@ fn a_full_disk_is_tried_again_and_nothing_is_lost() {
 /// Register: P5.
 #[test]
 fn what_is_on_a_full_disk_is_given_until_there_is_room() {
-    let wants = |rig: &Rig| rig.node.missing(TransferId(2)) != node::Missing::default();
+    let wants = |rig: &Rig| rig.node.missing(DATA) != node::Missing::default();
     for (cause, has) in [(Cause::Full, Some(1)), (Cause::Disk, None)] {
         let mut rig = Rig::new();
         rig.get(HERE, 1);
@@ -310,11 +405,11 @@ fn what_is_on_a_full_disk_is_given_until_there_is_room() {
         rig.prepare(1);
         assert!(wants(&rig));
         rig.write(1, Err(fault(cause)));
-        assert_eq!(rig.node.had(TransferId(2)).map(Bitfield::count), has);
+        assert_eq!(rig.node.had(DATA).map(Bitfield::count), has);
         assert!(!wants(&rig), "nothing is fetched");
         // It is tried again, and what is there is given all the while.
         rig.after(RETRY);
-        assert_eq!(rig.node.had(TransferId(2)).map(Bitfield::count), has);
+        assert_eq!(rig.node.had(DATA).map(Bitfield::count), has);
         rig.prepare(1);
         assert!(wants(&rig), "the rest is wanted again");
         rig.write(1, Ok(()));
@@ -362,7 +457,7 @@ fn who_waits_hears_of_a_disk_that_takes_nothing_or_breaks() {
 fn a_liar_that_sent_all_of_a_manifest_is_blamed_and_the_right_one_is_taken() {
     let mut rig = Rig::new();
     rig.get(HERE, 1);
-    let transfer = TransferId(3);
+    let transfer = MANIFEST;
     let senders = vec![A];
     rig.tell(Input::Writing { transfer, senders });
     let parts = Vec::new();
@@ -505,9 +600,7 @@ fn a_pause_at_any_stage_is_survived() {
                     if *rig.stage() == Stage::Checking {
                         rig.prepare(4);
                     }
-                    rig.tell(Input::Complete {
-                        transfer: TransferId(2),
-                    });
+                    rig.tell(Input::Complete { transfer: DATA });
                     let result = Ok(());
                     rig.tell(Input::Finished { number, result });
                 }
@@ -524,7 +617,7 @@ fn a_manifest_that_was_read_during_a_pause_is_not_waited_for() {
     for is_read_late in [true, false] {
         let mut rig = Rig::new();
         rig.get(HERE, 1);
-        let (number, transfer) = (1, TransferId(3));
+        let (number, transfer) = (1, MANIFEST);
         rig.tell(Input::Complete { transfer });
         let mut paused = true;
         rig.tell(Input::Paused { number, paused });
@@ -669,7 +762,7 @@ fn a_cancel_tells_everybody_and_forgets_it() {
     assert_eq!(outcomes(&told), [cancelled(1), cancelled(2)]);
     assert!(told.contains(&Action::Forget { number: 1 }));
     assert!(rig.library.find(&ID).is_none());
-    assert_eq!(rig.node.had(TransferId(3)), None);
+    assert_eq!(rig.node.had(MANIFEST), None);
 }
 
 /// Nobody sends the rest of a push: what is on disk waits, and its memory is given back.

@@ -200,3 +200,28 @@ fn many_threads_write_and_read_one_content() {
     store.finish().unwrap();
     assert!(origin.is_at(dir.path()));
 }
+
+/// What an earlier run left is hashed, a little of it by one thread and much of it by several, and
+/// how far that has come is told with each chunk.
+#[test]
+fn how_much_was_looked_at_is_told_as_it_goes() {
+    for chunk in [64, 512 << 10] {
+        let (dir, origin) = (
+            tempfile::tempdir().unwrap(),
+            Origin::new(&[("f", chunk * 10)], chunk),
+        );
+        let store = origin.receive(dir.path()).unwrap();
+        origin.fill(&store);
+        store.sync().unwrap();
+        drop(store);
+        let told = std::cell::RefCell::new(Vec::new());
+        let tree = Arc::clone(&origin.tree);
+        let state = dir.path().join(".state");
+        let progress = |bytes| told.borrow_mut().push(bytes);
+        let options = Receive::default();
+        let started = Store::receive(tree, dir.path(), &state, options, &files(), &progress);
+        assert!(started.unwrap().1.is_full());
+        let steps: Vec<u64> = (1..=10).map(|step| step * chunk as u64).collect();
+        assert_eq!(told.into_inner(), steps);
+    }
+}

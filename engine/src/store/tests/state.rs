@@ -62,6 +62,22 @@ fn a_state_that_is_cut_or_flipped_anywhere_gives_way_to_the_older_one() {
     assert_eq!(state.load(), None);
 }
 
+/// Register: P1. Whether files may have begun to get their names decides what is found later.
+#[test]
+fn a_state_says_whether_files_have_got_their_names() {
+    let (_, disk) = SimDisk::new(World::new());
+    let origin = origin();
+    let state = file_of(&disk, &origin, origin.tree.id());
+    for (generation, finishing) in [(1, true), (2, false), (3, true)] {
+        let saved = Saved {
+            finishing,
+            ..saved(&origin, generation, 70)
+        };
+        state.save(&saved).unwrap();
+        assert_eq!(state.load(), Some(saved));
+    }
+}
+
 /// Register: P8, P12.
 #[test]
 fn a_state_from_the_future_or_of_another_content_is_none() {
@@ -72,9 +88,9 @@ fn a_state_from_the_future_or_of_another_content_is_none() {
     assert_eq!(file_of(&disk, &origin, ContentId([7; 32])).load(), None);
     let other = Origin::new(&[("f", 70 * 64 - 1)], 64);
     assert_eq!(file_of(&disk, &other, origin.tree.id()).load(), None);
-    // The right checksum over another version, flag, or bit beyond the last chunk.
+    // The right checksum over another first word, version, flag, or bit beyond the last chunk.
     let good = disk.bytes("s").unwrap();
-    for at in [16, 20, good.len() - 33] {
+    for at in [0, 16, 20, good.len() - 33] {
         let mut bytes = good.clone();
         bytes[at] ^= 0x80;
         let end = bytes.len() - 32;

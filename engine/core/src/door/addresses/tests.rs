@@ -62,6 +62,7 @@ fn what_nobody_outside_may_point_us_at_is_refused() {
         "100.64.0.1:2000",
         "192.0.2.1:2000",
         "192.0.0.8:2000",
+        "192.88.99.1:2000",
         "198.18.0.1:2000",
         "224.0.0.1:2000",
         "240.0.0.1:2000",
@@ -75,6 +76,7 @@ fn what_nobody_outside_may_point_us_at_is_refused() {
         "[2001:db8::1]:2000",
         "[2001:0:1::1]:2000",
         "[2002:7f00:1::1]:2000",
+        "[3fff:fff::1]:2000",
         "[64:ff9b::7f00:1]:2000",
         "[::ffff:127.0.0.1]:2000",
         "[::ffff:a9fe:a9fe]:2000",
@@ -91,16 +93,50 @@ fn what_nobody_outside_may_point_us_at_is_refused() {
     for address in refused {
         assert!(!is_learned(&mut table, address), "{address}");
     }
-    for address in ["45.0.0.1:1024", "172.32.0.1:2000", "[2a00::1]:2000"] {
+    // The neighbours of what is special are not.
+    for address in [
+        "45.0.0.1:1024",
+        "45.88.99.1:2000",
+        "172.32.0.1:2000",
+        "192.1.99.1:2000",
+        "192.88.98.1:2000",
+        "198.20.0.1:2000",
+        "[2001:200::1]:2000",
+        "[2a00::1]:2000",
+        "[3fff:1000::1]:2000",
+    ] {
         assert!(is_learned(&mut table, address), "{address}");
     }
+}
+
+/// What is no place of anybody is in no range, however wide.
+///
+/// Register: X2.
+#[test]
+fn a_range_of_everything_has_no_place_that_nobody_is_at() {
+    let mut table = table(&["0.0.0.0/0", "::/0"]);
+    for address in [
+        "0.0.0.0:2000",
+        "[::]:2000",
+        "224.0.0.1:2000",
+        "[ff02::1]:2000",
+        "10.0.0.1:0",
+    ] {
+        assert!(!is_learned(&mut table, address), "{address}");
+    }
+    assert!(is_learned(&mut table, "10.0.0.1:1"));
 }
 
 /// Register: X2.
 #[test]
 fn a_configured_range_is_believed_and_its_low_ports_too() {
     let mut table = table(&["10.0.0.0/8", "fd00::/8", "127.0.0.1"]);
-    for address in ["10.1.2.3:22", "[fd00::1]:2000", "127.0.0.1:2000"] {
+    for address in [
+        "10.1.2.3:22",
+        "[fd00::1]:2000",
+        "[fdff:1::1]:2000",
+        "127.0.0.1:2000",
+    ] {
         assert!(is_learned(&mut table, address), "{address}");
     }
     for address in [
@@ -129,6 +165,9 @@ fn a_range_is_an_address_and_bits_that_it_has() {
     let all: Range = "0.0.0.0/0".parse().unwrap();
     assert!(all.contains("45.0.0.1".parse().unwrap()));
     assert!(!all.contains("2a00::1".parse().unwrap()));
+    let said = [BadRange.to_string(), TooSoon.to_string()];
+    assert!(said[0].contains("10.0.0.0/8"), "{said:?}");
+    assert!(said[1].contains("once a minute"), "{said:?}");
     let one: Range = "2a00::1".parse().unwrap();
     assert!(one.contains("2a00::1".parse().unwrap()));
     assert!(!one.contains("2a00::2".parse().unwrap()));
@@ -182,6 +221,9 @@ fn a_full_table_makes_room_for_whoever_told_least() {
         first += 50;
     }
     assert_eq!(table.told(), 1_000);
+    // Who has as much as whoever has most gets no more, not even in place of what it told before.
+    let more = table.learn(key(9_004), &many(first, 1), at(60 * 20));
+    assert_eq!(more.unwrap().refused, 1);
     for teller in 9_000..=9_004 {
         let count = table.count(|entry, _| entry.teller == Some(key(teller)));
         assert!((199..=201).contains(&count), "{count}");
@@ -243,6 +285,18 @@ fn failures_count_against_the_teller_until_it_is_not_believed() {
     }
     let learned = table.learn(honest, &many(60, 10), at(120)).unwrap();
     assert_eq!(learned.added.len(), 10);
+    // And of a third as many failed as worked, which is too many of twenty.
+    let half = key(9_002);
+    let learned = table.learn(half, &many(100, 40), at(120)).unwrap();
+    for (number, &(key, address)) in learned.added.iter().enumerate() {
+        if number < 20 {
+            table.worked(key, address, at(121));
+        } else {
+            table.failed(key, address, true, at(121));
+        }
+    }
+    let learned = table.learn(half, &many(200, 1), at(180)).unwrap();
+    assert_eq!(learned.refused, 1);
 }
 
 /// Register: X1, H2.
@@ -289,9 +343,10 @@ fn what_worked_is_passed_on_in_order_and_once_a_minute() {
     assert!(table.share(asker, at(160)).is_some());
 }
 
-/// One address in two spellings is one address.
+/// One address in two spellings is one address: the second is no news, moves nothing that works or
+/// is configured, and its failures are charged like those of the first.
 ///
-/// Register: X1, W11.
+/// Register: X1, X5, W11.
 #[test]
 fn a_second_spelling_adds_nothing() {
     let mut table = table(&[]);
@@ -300,8 +355,25 @@ fn a_second_spelling_adds_nothing() {
         known(1, "[::ffff:45.0.0.1]:2000"),
         known(2, "[2a00::1%3]:2000"),
     ];
-    table.learn(key(9_000), &list, at(0)).unwrap();
+    let learned = table.learn(key(9_000), &list, at(0)).unwrap();
+    assert_eq!((learned.added.len(), learned.refused), (1, 1));
     assert_eq!(table.told(), 1);
+    let own: SocketAddr = "45.7.0.1:2000".parse().unwrap();
+    table.worked(key(1), own, at(0));
+    let (liar, second) = (key(9_001), [known(1, "[::ffff:45.7.0.1]:2000")]);
+    assert_eq!(table.learn(liar, &second, at(0)), Ok(Learned::default()));
+    assert_eq!(table.told(), 1, "what is configured stays so");
+    assert_eq!(table.share(key(9_002), at(1)).unwrap().len(), 1);
+    let mut dialled = 0;
+    for minute in 1..100 {
+        let gone = [known(1, "[::ffff:45.6.0.1]:2000")];
+        let learned = table.learn(liar, &gone, at(60 * minute)).unwrap();
+        for (key, address) in learned.added {
+            dialled += 1;
+            table.failed(key, address, true, at(60 * minute));
+        }
+    }
+    assert_eq!(dialled, 20, "until its teller is not believed");
 }
 
 /// There are no records to replay: what a peer says counts as long as it works, whoever said it

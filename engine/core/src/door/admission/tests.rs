@@ -136,6 +136,70 @@ fn listed_peers_are_not_counted_by_source_and_strangers_are() {
     door.leave(source(1), false);
     assert_eq!(door.join(source(1), false, at(300)), Ok(()));
     assert_eq!(door.join(source(1), true, at(300)), Ok(()));
+    let again = door.join(source(1), false, at(300));
+    assert_eq!(again, Err(Refusal::SourceSessions), "one left, one came");
+    // Nothing is kept of a source whose sessions are over.
+    (0..32).for_each(|_| door.leave(source(1), false));
+    assert!(door.guests.is_empty());
+    assert_eq!(door.counts(), (0, 201));
+}
+
+/// Peers of the parameter file have taken more than their own places, and strangers the rest: the
+/// next stranger has another's.
+///
+/// Limit: L2.
+#[test]
+fn there_are_never_more_handshakes_than_there_may_be() {
+    let mut door = Admission::new(Limits::default());
+    door.expect(source(1));
+    for id in 0..40 {
+        assert_eq!(door.knock(id, source(1), at(0)), ADMITTED);
+    }
+    for id in 40..64 {
+        let number = u32::try_from(id).unwrap();
+        assert_eq!(door.knock(id, source(number), at(0)), ADMITTED);
+    }
+    let instead_of = Some(40);
+    assert_eq!(
+        door.knock(64, source(99), at(0)),
+        Entry::Admit { instead_of }
+    );
+    assert_eq!(door.counts().0, 64);
+}
+
+/// One handshake of a network is the oldest of all, and another network has three: the oldest of
+/// those goes.
+///
+/// Register: C2.
+#[test]
+fn the_network_that_has_most_makes_room() {
+    let mut door = Admission::new(Limits::default());
+    let limits = Limits {
+        pending: 4,
+        pending_known: 0,
+        ..Limits::default()
+    };
+    door.set_limits(limits);
+    for (id, from) in [near(7, 1), near(8, 1), near(8, 2), near(8, 3)]
+        .into_iter()
+        .enumerate()
+    {
+        assert_eq!(door.knock(id as u64, from, at(0)), ADMITTED);
+    }
+    let instead_of = Some(1);
+    assert_eq!(
+        door.knock(4, near(9, 1), at(0)),
+        Entry::Admit { instead_of }
+    );
+}
+
+/// Register: C1.
+#[test]
+fn sources_that_are_expected_have_a_bound() {
+    let mut door = Admission::new(Limits::default());
+    let many = u32::try_from(SOURCES_MAX).unwrap() + 5;
+    (0..many).for_each(|number| door.expect(source(number)));
+    assert_eq!(door.listed.len(), SOURCES_MAX);
 }
 
 /// The session of one that leaves is there for the next.

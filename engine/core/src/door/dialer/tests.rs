@@ -50,17 +50,28 @@ fn a_configured_peer_is_dialled_for_ever_and_ever_more_rarely() {
     assert!(made.iter().all(|(_, dial)| !dial.told));
 }
 
-#[test]
-fn a_session_starts_the_waits_anew() {
+/// One whose peer did not answer for ten minutes.
+fn dialer_that_failed() -> Dialer {
     let mut dialer = dialer();
     dialer.configure(KEY, "a.example:1", at(0));
     dials(&mut dialer, at(600));
+    dialer
+}
+
+#[test]
+fn a_session_starts_the_waits_anew() {
+    let mut dialer = dialer_that_failed();
     dialer.connected(&KEY, at(700));
     assert_eq!(dialer.ready_at(), None);
     assert_eq!(dialer.next(at(1_000)), None, "it is connected");
     dialer.disconnected(&KEY, at(1_000));
     let next = dialer.ready_at().unwrap();
     assert!(next > at(1_000) && next <= at(1_001), "{next}");
+    // Ten seconds are a session, and no failure.
+    let mut brief = dialer_that_failed();
+    brief.connected(&KEY, at(700));
+    brief.disconnected(&KEY, at(710));
+    assert!(brief.ready_at() <= Some(at(711)));
     // One that comes in while ours is on its way is as good.
     assert!(dialer.next(next).is_some());
     dialer.connected(&KEY, next);
@@ -105,12 +116,60 @@ fn a_host_that_many_told_of_is_dialled_once_a_minute_whatever_its_names() {
         let address = format!("45.0.0.1:{}", 2_000 + number).parse().unwrap();
         assert!(dialer.told(key(number), address, at(0)));
     }
+    assert_eq!(dialer.count(), 100);
     let made = dials(&mut dialer, at(600));
     assert!(made.len() <= 11, "{}", made.len());
     for two in made.windows(2) {
         assert!(two[1].0 - two[0].0 >= HOST_EVERY);
     }
     assert!(made.iter().all(|(_, dial)| dial.told));
+}
+
+/// Two identities are told to be at one host, and one of them at another host too: that is dialled
+/// there while the first is not to be.
+///
+/// Register: X3.
+#[test]
+fn while_a_host_has_to_wait_another_place_of_the_identity_is_dialled() {
+    let mut dialer = dialer();
+    let place = |text: &str| text.parse().unwrap();
+    dialer.told(key(1), place("45.0.0.1:2000"), at(0));
+    assert!(dialer.next(at(0)).is_some());
+    dialer.told(KEY, place("45.0.0.1:2001"), at(1));
+    dialer.told(KEY, place("45.0.0.2:2001"), at(2));
+    let dial = dialer.next(at(2)).unwrap();
+    assert_eq!(&*dial.address, "45.0.0.2:2001");
+    assert_eq!(dialer.next(at(2)), None, "it is being dialled");
+    // Neither host may be dialled again within a minute, and no address is lost for that.
+    dialer.failed(&KEY, at(2));
+    assert_eq!(dialer.next(at(30)), None);
+    let dial = dialer.next(at(60)).unwrap();
+    assert_eq!(&*dial.address, "45.0.0.1:2001");
+}
+
+/// Two failures, a session, and two failures again: what worked meanwhile is not forgotten.
+///
+/// Register: X1.
+#[test]
+fn a_session_clears_the_failures_of_where_it_was_dialled() {
+    let mut dialer = dialer();
+    dialer.told(KEY, "45.0.0.1:2000".parse().unwrap(), at(0));
+    let mut now = at(0);
+    let mut dial = |dialer: &mut Dialer| {
+        now = now + Span::from_secs(120);
+        assert!(dialer.next(now).is_some());
+        now
+    };
+    for _ in 0..3 {
+        for _ in 0..2 {
+            let now = dial(&mut dialer);
+            assert!(!dialer.failed(&KEY, now));
+        }
+        let now = dial(&mut dialer);
+        dialer.connected(&KEY, now);
+        dialer.disconnected(&KEY, now + Span::from_secs(10));
+    }
+    assert_eq!(dialer.count(), 1);
 }
 
 /// Register: X3, X1.
@@ -163,6 +222,15 @@ fn an_identity_with_several_addresses_is_tried_at_each_in_turn() {
     dialer.remove(&KEY);
     assert_eq!((dialer.count(), dialer.ready_at()), (0, None));
     assert!(!dialer.failed(&KEY, at(20)));
+}
+
+#[test]
+fn a_second_address_is_no_second_dial() {
+    let mut dialer = dialer();
+    dialer.configure(KEY, "a.example:1", at(0));
+    dialer.configure(KEY, "b.example:1", at(1));
+    assert!(dialer.next(at(1)).is_some());
+    assert_eq!((dialer.next(at(1)), dialer.ready_at()), (None, None));
 }
 
 #[test]

@@ -1,0 +1,71 @@
+use super::*;
+
+/// Nobody can be reached, or who can be is not who it should be: who waits is told so, and the
+/// content goes on.
+///
+/// Register: H1, H12.
+#[test]
+fn a_wait_for_peers_ends_with_why() {
+    for (standing, secs, outcome) in [
+        (Standing::Unreachable, 30, Outcome::Unreachable),
+        (Standing::Away, 30, Outcome::Unreachable),
+        (Standing::Claimed, 30, Outcome::Identity),
+        (Standing::Refused, 0, Outcome::Identity),
+    ] {
+        let mut rig = Rig::new();
+        rig.get(HERE, 1);
+        let mut tick = |secs| {
+            rig.now = at(secs);
+            let standings = vec![(A, standing)];
+            rig.tell(Input::Tick { standings })
+        };
+        if let Some(before) = u64::checked_sub(secs, 1) {
+            assert_eq!(tick(before), [], "{standing:?}");
+        }
+        assert_eq!(outcomes(&tick(secs)), [(1, outcome)]);
+        assert_eq!(rig.stage(), &Stage::Describing);
+    }
+}
+
+/// One who waits for a peer that refuses us is not told so while another is here.
+#[test]
+fn whoever_is_here_may_have_it() {
+    let mut rig = Rig::new();
+    rig.get(HERE, 1);
+    rig.now = at(30);
+    let standings = vec![(A, Standing::Refused), (B, Standing::Connected)];
+    assert_eq!(rig.tell(Input::Tick { standings }), []);
+}
+
+/// Chunks that a connected peer has, that are on their way, or that wait for a disk: nobody is told
+/// that there are none, however long it takes.
+#[test]
+fn a_drought_is_none_while_anything_comes_or_could_come() {
+    for case in ["held", "coming", "written"] {
+        let mut rig = Rig::new();
+        rig.meets(A);
+        rig.get(HERE, 1);
+        rig.describe(Ok(description(1)));
+        rig.prepare(2);
+        match case {
+            "held" => rig.has(A, DATA, some(3)),
+            "coming" => {
+                // Two are asked for ahead, and nobody has more.
+                rig.has(A, DATA, Bitfield::full(4));
+                rig.hears(A, Message::Unchoke);
+                let missing = rig.node.missing(DATA);
+                assert_eq!((missing.coming, missing.held), (2, 0));
+            }
+            _ => {
+                let senders = vec![A];
+                let transfer = DATA;
+                rig.tell(Input::Writing { transfer, senders });
+            }
+        }
+        for secs in [0, 60, 120] {
+            rig.now = at(secs);
+            let standings = vec![(A, Standing::Connected)];
+            assert_eq!(rig.tell(Input::Tick { standings }), [], "{case}");
+        }
+    }
+}
