@@ -128,7 +128,7 @@ def verdict(fault, tree, env):
     build, test = commands(fault)
     alone = fault["target"] == "lib" and fault["file"].startswith(ALONE)
     if fault["file"].startswith("engine/src/"):
-        cut(tree, fault["file"], ["content", "store"] if alone else None)
+        cut(tree, fault["file"], ["content", "identity", "store"] if alone else None)
     try:
         built = subprocess.run(build, cwd=tree, env=env, text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, check=False)
