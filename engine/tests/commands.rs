@@ -6,20 +6,22 @@
 )]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use fairhaul::control::api::{
-    BanStatus, Call, Direction, Event, Failure, FlowStatus, Got, Happening, Hold, InForce, Lifted,
-    LimitStatus, NodeStatus, Nothing, PeerStatus, Phase, Pong, Progress, Reached, Reloaded,
-    Request, Sent, Shared, Status, Target, TransferState, TransferStatus,
+    BanStatus, Call, Direction, DiskStatus, Event, Failure, FlowStatus, Got, Happening, Hold,
+    InForce, Lifted, LimitStatus, NodeStatus, Nothing, PeerStatus, Phase, Pong, Progress, Reached,
+    Reloaded, Request, Sent, Shared, Status, Target, TransferState, TransferStatus,
 };
 use fairhaul::control::metrics::Metrics;
 use fairhaul::control::serve::{Control, Endpoints, Handles, Places};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::tcgetattr;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -240,6 +242,11 @@ fn status() -> Status {
             down_bytes_s: 0,
             up_bytes: 1,
             down_bytes: 2,
+            disk: Some(DiskStatus {
+                folder: "/data".into(),
+                free_bytes: 1_500_000_000,
+                total_bytes: 2_000_000_000,
+            }),
         },
         transfers: vec![TransferStatus {
             id: 3,
@@ -266,6 +273,7 @@ fn status() -> Status {
                 has_bytes: 40,
                 hold: Hold::PeerCap,
                 waiting_for: None,
+                held_by: "the limit of the peer".to_owned(),
             }],
         }],
         limits: LimitStatus {
@@ -273,6 +281,7 @@ fn status() -> Status {
             down_bytes_s: None,
             scheduled: true,
         },
+        groups: Vec::new(),
     }
 }
 
@@ -435,7 +444,8 @@ fn a_status_says_who_waits_for_what_and_escapes_names() {
     let width = ESCAPED.len();
     let expected = format!(
         "vm-1: up 2 h, 1 connected, fair to each peer by drr/drr\n\
-         sends 12.5 MB/s (at most 100 Mbit/s), receives 0 B/s, by the timetable\n\n\
+         sends 12.5 MB/s (at most 100 Mbit/s), receives 0 B/s, by the timetable\n\
+         sent 1 B, received 2 B since it started; 1.5 GB of 2.0 GB free on its disk\n\n\
          ID  {:width$}  STATE    DONE       RATE  LEFT  PEER  HELD BY\n \
          3  {ESCAPED}  serving  50 %  12.5 MB/s  90 s\n    \
          {:width$}           20 %  12.5 MB/s        vm-2  the limit of the peer\n",
@@ -553,6 +563,86 @@ fn a_watched_status_comes_again_until_it_is_interrupted() {
     }
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// Without a terminal one snapshot follows another, with the peers and what holds each.
+///
+/// Register: O2.
+#[test]
+fn a_watched_status_without_a_terminal_is_one_snapshot_after_another() {
+    let node = Rote::new();
+    let mut command = node.command(&["status", "--watch"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        let snapshot: Vec<String> = lines.by_ref().take(11).map(Result::unwrap).collect();
+        let expected = [
+            "vm-1: up 2 h, 1 connected, fair to each peer by drr/drr",
+            "sends 12.5 MB/s (at most 100 Mbit/s), receives 0 B/s, by the timetable",
+            "sent 1 B, received 2 B since it started; 1.5 GB of 2.0 GB free on its disk",
+            "",
+            "PEER  STATE     SENDS  RECEIVES  WEIGHT  LIMIT  FLOOR  HELD BY",
+            "vm-2  away   1.0 kB/s     0 B/s    2.50                the limit of the peer",
+            "",
+        ];
+        assert_eq!(snapshot[..7], expected);
+        assert!(snapshot[8].contains(ESCAPED), "{snapshot:?}");
+        assert!(snapshot[9].ends_with("vm-2  the limit of the peer"));
+        assert_eq!(snapshot[10], "");
+    }
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// On a terminal it is drawn on a screen of its own, until `q` or an interrupt, and the terminal
+/// is then as it was.
+#[test]
+fn a_terminal_is_given_back_as_it_was_after_q_and_after_an_interrupt() {
+    let node = Rote::new();
+    for end in ["q", "interrupt"] {
+        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let name = ptsname(&person, Vec::new()).unwrap();
+        let terminal = || {
+            let path = name.to_str().unwrap();
+            fs::OpenOptions::new().read(true).write(true).open(path)
+        };
+        let kept = terminal().unwrap();
+        let before = format!("{:?}", tcgetattr(&kept).unwrap());
+        let mut command = node.command(&["status", "--watch"]);
+        let command = command
+            .stdin(terminal().unwrap())
+            .stdout(terminal().unwrap());
+        let mut child = command.spawn().unwrap();
+        let mut person = fs::File::from(person);
+        let mut seen = String::new();
+        let mut until = |person: &mut fs::File, word: &str| {
+            while !seen.contains(word) {
+                let mut some = [0; 4_096];
+                let count = person.read(&mut some).unwrap();
+                seen.push_str(&String::from_utf8_lossy(&some[..count]));
+            }
+        };
+        until(&mut person, "q ends");
+        let during = format!("{:?}", tcgetattr(&kept).unwrap());
+        assert_ne!(during, before, "keys come as they are pressed");
+        let code = match end {
+            "q" => {
+                person.write_all(b"q").unwrap();
+                0
+            }
+            _ => {
+                interrupt(&child);
+                130
+            }
+        };
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{end}");
+        until(&mut person, "\u{1b}[?25h\u{1b}[?1049l");
+        assert!(seen.starts_with("\u{1b}[?1049h"), "{seen:?}");
+        assert!(seen.contains(ESCAPED) && seen.contains("HELD BY"), "{seen}");
+        assert_eq!(format!("{:?}", tcgetattr(&kept).unwrap()), before, "{end}");
+    }
 }
 
 /// Register: O2.

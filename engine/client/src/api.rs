@@ -11,13 +11,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use call::{Failure, Phase, Progress, Reply};
+pub use history::{History, PeerRates, Rates, Since};
 pub use moves::{Moved, Moves, Stopped};
 pub use status::{
-    BanStatus, Direction, Event, FlowStatus, Happening, Hold, LimitStatus, NodeStatus, PeerStatus,
-    Reached, Status, TransferState, TransferStatus,
+    BanStatus, Direction, DiskStatus, Event, FlowStatus, GroupStatus, Happening, Hold, LimitStatus,
+    NodeStatus, PeerStatus, Reached, Status, TransferState, TransferStatus,
 };
 
 mod call;
+mod history;
 mod moves;
 mod status;
 #[cfg(test)]
@@ -49,6 +51,8 @@ pub enum Request {
     Lift(Lift),
     /// What goes on. Ends with [`Status`].
     Status(Nothing),
+    /// Rates of the last hour. Ends with [`History`].
+    History(Since),
     /// Bytes that moved, for who measures. Ends with [`Moves`].
     Moves(Nothing),
     /// Change a cap. Ends with [`InForce`].

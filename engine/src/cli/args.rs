@@ -179,8 +179,10 @@ pub(crate) enum Command {
         asking: Asking,
     },
     /// Transfers, rates, who waits and for what.
+    ///
+    /// With --watch the peers as well, with what holds each of them now.
     Status {
-        /// Every second, until interrupted.
+        /// Every second, until q or Ctrl-C; without a terminal, one after another.
         #[arg(long)]
         watch: bool,
         #[command(flatten)]

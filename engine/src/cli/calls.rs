@@ -4,25 +4,19 @@
 //! what the node has begun: that is what `cancel` is for. Refuses nothing: the node does.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use fairhaul::content::line::Line;
 use fairhaul::control::api::{
     BanStatus, Direction, Failure, Floor, Get, Got, Lift, Lifted, Limit, Nothing, PeerStatus, Ping,
-    Pong, Reloaded, Request, Send, Sent, Share, Shared, Status, Text, Transfer, Weight,
+    Pong, Reloaded, Request, Send, Sent, Share, Shared, Text, Transfer, Weight,
 };
-use fairhaul::printable;
 use fairhaul_client::{ask, follow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Asking, BansVerb, Command, GetLine, Id, Node, SendLine};
 use super::progress::Display;
-use super::{End, absolute, print, show, socket, typed_line};
-
-/// How often a status that is watched is shown.
-const WATCH: Duration = Duration::from_secs(1);
+use super::{End, absolute, print, show, socket, typed_line, watch};
 
 pub(super) fn run(command: Command) -> Result<(), End> {
     let made = tokio::runtime::Builder::new_current_thread()
@@ -69,7 +63,7 @@ async fn call(command: Command) -> Result<(), End> {
         Command::Status {
             watch: true,
             asking,
-        } => watch(&asking).await,
+        } => watch::watch(&asking).await,
         Command::Events { asking } => events(&asking).await,
         Command::Reload { asking } => {
             shown(
@@ -287,7 +281,7 @@ async fn shown<T: DeserializeOwned + Serialize>(
 ) -> Result<(), End> {
     let answer: T = waited(&socket(&asking.node)?, request).await?;
     let text = if asking.json {
-        json(&answer, true)
+        show::json(&answer, true)
     } else {
         text(&answer)
     };
@@ -318,34 +312,12 @@ async fn waited<T: DeserializeOwned>(socket: &Path, request: &Request) -> Result
     })
 }
 
-async fn watch(asking: &Asking) -> Result<(), End> {
-    let socket = socket(&asking.node)?;
-    let request = Request::Status(Nothing {});
-    let mut ticks = tokio::time::interval(WATCH);
-    // One listener for all rounds: an interrupt between two of them is not lost.
-    let interrupts = signal(SignalKind::interrupt());
-    let mut interrupts = interrupts.map_err(|error| Failure::error(error.to_string()))?;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = interrupts.recv() => return Err(interrupted()),
-        }
-        let status: Status = waited(&socket, &request).await?;
-        let text = if asking.json {
-            json(&status, false)
-        } else {
-            show::redraw(&show::status(&status))
-        };
-        print(text.as_bytes())?;
-    }
-}
-
 async fn events(asking: &Asking) -> Result<(), End> {
     let socket: PathBuf = socket(&asking.node)?;
     let mut output = Ok(());
     let followed = follow(&socket, |event| {
         let text = if asking.json {
-            json(&event, false)
+            show::json(&event, false)
         } else {
             show::event(&event)
         };
@@ -367,14 +339,4 @@ async fn events(asking: &Asking) -> Result<(), End> {
 
 fn interrupted() -> End {
     Failure::new(Failure::INTERRUPTED, "interrupted").into()
-}
-
-/// One line of JSON, or many for people.
-fn json(answer: &impl Serialize, many: bool) -> String {
-    let text = if many {
-        serde_json::to_string_pretty(answer)
-    } else {
-        serde_json::to_string(answer)
-    };
-    printable::json(&text.expect("an answer is JSON again")) + "\n"
 }

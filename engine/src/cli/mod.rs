@@ -27,6 +27,7 @@ mod progress;
 mod receivers;
 mod show;
 mod typed_line;
+mod watch;
 
 use args::{Cli, Command};
 

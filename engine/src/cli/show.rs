@@ -3,15 +3,18 @@
 //! Decides how tables look; refuses to show names and texts of others as they are: they are
 //! escaped and cut.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 
 use fairhaul::control::api::{
-    BanStatus, Direction, Event, Happening, InForce, PeerStatus, Pong, Reached, Reloaded, Status,
-    Target, TransferState, TransferStatus,
+    BanStatus, Direction, Event, Happening, InForce, PeerStatus, Pong, Reached, Reloaded, Target,
 };
-use fairhaul::printable::{NAME_MAX, Printable};
+use fairhaul::printable::{self, NAME_MAX, Printable};
 use fairhaul_core::quantity::Quantity;
+use serde::Serialize;
+
+pub(super) use status::{status, watched};
+
+mod status;
 
 /// A table whose columns are as wide as they must be.
 struct Table {
@@ -53,93 +56,6 @@ impl Table {
         }
         out
     }
-}
-
-/// What goes on, as text.
-pub(super) fn status(status: &Status) -> String {
-    let node = &status.node;
-    let limit = |limit: Option<u64>| match limit {
-        Some(rate) => format!(" (at most {})", Quantity::Rate.text(rate)),
-        None => String::new(),
-    };
-    let scheduled = match status.limits.scheduled {
-        true => ", by the timetable",
-        false => "",
-    };
-    let mut out = format!(
-        "{}: up {}, {} connected, fair to each {} by {}\n\
-         sends {}{}, receives {}{}{scheduled}\n",
-        name(&node.name),
-        seconds(node.uptime_s),
-        node.connected,
-        name(&node.share),
-        name(&node.uplink),
-        rate(node.up_bytes_s),
-        limit(status.limits.up_bytes_s),
-        rate(node.down_bytes_s),
-        limit(status.limits.down_bytes_s),
-    );
-    if status.transfers.is_empty() {
-        out.push_str("no transfers\n");
-        return out;
-    }
-    let heads = [
-        "ID", "NAME", "STATE", "DONE", "RATE", "LEFT", "PEER", "HELD BY",
-    ];
-    let mut table = Table::new(&heads, &[0, 3, 4, 5]);
-    for transfer in &status.transfers {
-        table.rows.extend(rows(transfer));
-    }
-    out + "\n" + &table.text()
-}
-
-/// A row of the transfer itself, and one for each peer.
-fn rows(transfer: &TransferStatus) -> Vec<Vec<String>> {
-    let state = match transfer.state {
-        _ if transfer.paused => "paused",
-        TransferState::Hashing => "hashing",
-        TransferState::Verifying => "verifying",
-        TransferState::Fetching => "fetching",
-        TransferState::Serving => "serving",
-        TransferState::Stopped => "stopped",
-    };
-    let percent = |bytes: u64| {
-        let part = u128::from(bytes) * 100;
-        let part = part.checked_div(u128::from(transfer.bytes)).unwrap_or(100);
-        format!("{part} %")
-    };
-    let trouble = transfer.trouble.as_deref().map(name).unwrap_or_default();
-    let mut rows = vec![vec![
-        transfer.id.to_string(),
-        name(&transfer.name),
-        state.to_owned(),
-        percent(transfer.done_bytes),
-        rate(transfer.rate_bytes_s),
-        transfer.eta_s.map(seconds).unwrap_or_default(),
-        String::new(),
-        trouble,
-    ]];
-    for flow in &transfer.peers {
-        let moved = match transfer.direction {
-            Direction::Up => flow.up_bytes_s,
-            Direction::Down => flow.down_bytes_s,
-        };
-        let held = match &flow.waiting_for {
-            Some(who) => format!("{}, waiting for {}", flow.hold.text(), name(who)),
-            None => flow.hold.text().to_owned(),
-        };
-        // What that peer has of it: who sends wants to know.
-        let mut row = vec![String::new(); 3];
-        row.extend([
-            percent(flow.has_bytes),
-            rate(moved),
-            String::new(),
-            name(&flow.peer),
-            held,
-        ]);
-        rows.push(row);
-    }
-    rows
 }
 
 /// Who is known, as text.
@@ -307,13 +223,14 @@ pub(super) fn names(names: &[String]) -> String {
         .collect()
 }
 
-/// What replaces the last screen on a terminal, and follows it elsewhere.
-pub(super) fn redraw(text: &str) -> String {
-    if std::io::stdout().is_terminal() {
-        format!("\u{1b}[H\u{1b}[2J{text}")
+/// One line of JSON, or many for people.
+pub(super) fn json(answer: &impl Serialize, many: bool) -> String {
+    let text = if many {
+        serde_json::to_string_pretty(answer)
     } else {
-        format!("{text}\n")
-    }
+        serde_json::to_string(answer)
+    };
+    printable::json(&text.expect("an answer is JSON again")) + "\n"
 }
 
 /// Bytes with two or three digits that count.

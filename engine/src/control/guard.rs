@@ -3,8 +3,8 @@
 //! Decides by four questions, all of which must be answered well: does the request name this
 //! node as its host (a page of somebody else's name that was made to point here does not),
 //! does it come from a page of ours or from no page, is its body what a form cannot send, and
-//! does it have the token. Refuses the rest, and says nothing about the node to it. The page
-//! itself, which is the same at every node and finds the token in the part of its address that no
+//! does it have the token, in a header: what is in an address ends in histories and logs. Refuses
+//! the rest, and says nothing about the node to it. The page itself, which is the same at every node and finds the token in the part of its address that no
 //! browser sends, needs none.
 
 use std::net::{IpAddr, SocketAddr};
@@ -18,12 +18,8 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::lobby::Visitor;
 use super::metrics::Metrics;
+use super::page::content_policy;
 use super::token::Token;
-
-/// What a page of ours may do: run what is in it, and talk to where it came from.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
-                           style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; \
-                           form-action 'none'; frame-ancestors 'none'";
 
 /// The rules for one listening address.
 #[derive(Debug)]
@@ -89,8 +85,7 @@ impl Guard {
         if is_page(request) {
             return Ok(());
         }
-        let token = bearer(headers).or_else(|| in_query(request.uri().query()));
-        match token {
+        match bearer(headers) {
             Some(token) if self.token.is(token) => Ok(()),
             Some(_) => Err((StatusCode::UNAUTHORIZED, "wrong token")),
             None => Err((StatusCode::UNAUTHORIZED, "no token")),
@@ -162,7 +157,6 @@ pub(crate) async fn pass(
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",
@@ -172,6 +166,9 @@ pub(crate) async fn pass(
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
     }
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, content_policy());
     response
 }
 
@@ -192,12 +189,6 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = one(headers, &header::AUTHORIZATION)?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// A token has no letters that a query would have to escape.
-fn in_query(query: Option<&str>) -> Option<&str> {
-    let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find_map(|(key, value)| (key == "token").then_some(value))
 }
 
 #[cfg(test)]
@@ -275,12 +266,8 @@ mod tests {
         };
         let get = |uri: &str| Request::get(uri).header("host", "127.0.0.1:7441");
         let bearer = format!("Bearer {token}");
-        let good = format!("/v1/status?token={token}");
-        assert_eq!(said(get(&good)), Ok(()));
-        assert_eq!(
-            said(get("/v1/status").header("authorization", &bearer)),
-            Ok(())
-        );
+        let good = |uri: &str| get(uri).header("authorization", &bearer);
+        assert_eq!(said(good("/v1/status")), Ok(()));
         let other = said(get("/metrics").header("authorization", bearer.to_lowercase()));
         assert_eq!(
             other,
@@ -288,19 +275,26 @@ mod tests {
             "the case of a token counts"
         );
         assert_eq!(said(get("/metrics")), Err((401, "no token")));
-        assert_eq!(said(get("/metrics?token=")), Err((401, "wrong token")));
-        assert_eq!(said(get("/metrics?tokens=x&nope")), Err((401, "no token")));
+        let empty = get("/metrics").header("authorization", "Bearer ");
+        assert_eq!(said(empty), Err((401, "wrong token")));
+        let in_address = format!("/v1/status?token={token}");
+        assert_eq!(
+            said(get(&in_address)),
+            Err((401, "no token")),
+            "what is in an address ends in a log"
+        );
         assert_eq!(said(get("/")), Ok(()), "the page says nothing of the node");
         let json = Request::post("/").header("content-type", "application/json");
         let json = json.header("host", "127.0.0.1:7441");
         assert_eq!(said(json), Err((401, "no token")));
         assert_eq!(said(Request::get("/")), Err((403, "wrong host")));
-        assert_eq!(said(Request::get(&good)), Err((403, "wrong host")));
-        let twice = get(&good).header("host", "127.0.0.1:7441");
+        let nowhere = Request::get("/v1/status").header("authorization", &bearer);
+        assert_eq!(said(nowhere), Err((403, "wrong host")));
+        let twice = good("/v1/status").header("host", "127.0.0.1:7441");
         assert_eq!(said(twice), Err((403, "wrong host")));
-        let proxied = format!("http://127.0.0.1:7441{good}");
-        assert_eq!(said(get(&proxied)), Err((403, "wrong host")));
-        let own = get(&good).header("origin", "http://127.0.0.1:7441");
+        let proxied = "http://127.0.0.1:7441/v1/status";
+        assert_eq!(said(good(proxied)), Err((403, "wrong host")));
+        let own = good("/v1/status").header("origin", "http://127.0.0.1:7441");
         assert_eq!(said(own.header("sec-fetch-site", "same-origin")), Ok(()));
         for origin in [
             "null",
@@ -308,12 +302,15 @@ mod tests {
             "http://localhost:7441",
             "https://127.0.0.1:7441",
         ] {
-            let foreign = get(&good).header("origin", origin);
+            let foreign = good("/v1/status").header("origin", origin);
             assert_eq!(said(foreign), Err((403, "wrong origin")), "{origin}");
         }
-        let site = get(&good).header("sec-fetch-site", "cross-site");
+        let site = good("/v1/status").header("sec-fetch-site", "cross-site");
         assert_eq!(said(site), Err((403, "wrong origin")));
-        let post = || Request::post(good.as_str()).header("host", "127.0.0.1:7441");
+        let post = || Request::post("/v1/pause").header("host", "127.0.0.1:7441");
+        let json = post().header("content-type", "application/json");
+        assert_eq!(said(json), Err((401, "no token")));
+        let post = || post().header("authorization", &bearer);
         let form = Err((415, "the body is not application/json"));
         assert_eq!(said(post()), form);
         assert_eq!(said(post().header("content-type", "text/plain")), form);

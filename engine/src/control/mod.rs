@@ -13,6 +13,7 @@ mod guard;
 mod listen;
 mod lobby;
 pub mod metrics;
+mod page;
 pub mod serve;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Extension, Router};
 use hyper::body::{Body as HttpBody, Frame};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,12 +31,13 @@ use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::api::{Call, Event, Failure, Happening, Nothing, Reply, Request};
+use super::api::{Call, Event, Failure, Happening, Reply, Request};
 use super::guard::{Guard, pass};
 use super::listen::{Bound, SocketError, listen};
 use super::lobby::Lobby;
 pub use super::lobby::Places;
 use super::metrics::Metrics;
+use super::page::PAGE;
 use super::token::Token;
 use crate::params::Params;
 
@@ -51,7 +52,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// How long no caller is accepted after accepting has failed, which it does without descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-const PAGE: &str = include_str!("page.html");
+/// Commands that change nothing and need no members: their answers are there for a GET, too.
+const SHOWN: [&str; 5] = ["status", "peers", "bans", "history", "moves"];
+
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What the control needs of its node.
@@ -319,9 +322,7 @@ fn routes(handles: Handles, stopping: watch::Receiver<bool>) -> Router {
         .route("/", get(async || Html(PAGE)))
         .route("/metrics", get(metrics))
         .route("/v1/events", get(events))
-        .route("/v1/status", get(show_status).post(command_status))
-        .route("/v1/peers", get(show_peers).post(command_peers))
-        .route("/v1/{command}", post(command))
+        .route("/v1/{command}", get(show).post(command))
         .with_state(Shared { handles, stopping })
 }
 
@@ -330,24 +331,16 @@ async fn metrics(State(shared): State<Shared>) -> Response {
     (kind, shared.handles.metrics.text()).into_response()
 }
 
-async fn show_status(State(shared): State<Shared>) -> Response {
-    show(&shared, Request::Status(Nothing {})).await
-}
-
-async fn show_peers(State(shared): State<Shared>) -> Response {
-    show(&shared, Request::Peers(Nothing {})).await
-}
-
-async fn command_status(state: State<Shared>, body: Body) -> Response {
-    command(state, Path("status".to_owned()), body).await
-}
-
-async fn command_peers(state: State<Shared>, body: Body) -> Response {
-    command(state, Path("peers".to_owned()), body).await
-}
-
-/// The end of a call as the whole answer.
-async fn show(shared: &Shared, request: Request) -> Response {
+/// The end of a call that changes nothing, as the whole answer.
+async fn show(State(shared): State<Shared>, Path(command): Path<String>) -> Response {
+    if !SHOWN.contains(&&*command) {
+        let what = format!("{command} is no command that a GET may give; POST it");
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, Failure::usage(what));
+    }
+    let request = match read(&command, b"") {
+        Ok(request) => request,
+        Err(failure) => return refuse(StatusCode::BAD_REQUEST, failure),
+    };
     let (call, mut replies) = Call::new(request);
     if shared.handles.calls.send(call).await.is_err() {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, stopped());

@@ -81,6 +81,7 @@ impl Host {
     }
 
     pub(super) fn set_cap(&mut self, limit: &api::Limit) -> Result<(), Failure> {
+        limit.rate_bytes_s.map_or(Ok(()), check_rate)?;
         let cap = limit.rate_bytes_s.map(Rate::new);
         if limit.direction == Direction::Down {
             if limit.target != api::Target::Node {
@@ -128,6 +129,7 @@ impl Host {
                 "the node has no floor; peers, groups and transfers have",
             ));
         }
+        rate.map_or(Ok(()), |rate| check_rate(rate.get()))?;
         self.check_floor(target, rate.unwrap_or(Rate::new(0)))?;
         self.limits
             .change(target, |limit| limit.floor = rate, &self.settings);
@@ -170,4 +172,16 @@ impl Host {
         let limit = self.limits.of(target);
         self.tell(Input::Limit { target, limit });
     }
+}
+
+/// Refuses a rate that no parameter file may have.
+fn check_rate(rate: u64) -> Result<(), Failure> {
+    let (least, greatest) = Quantity::Rate.range();
+    if (least..=greatest).contains(&rate) {
+        return Ok(());
+    }
+    let allowed = Quantity::Rate.allowed();
+    Err(Failure::usage(format!(
+        "a rate of {rate} B/s; allowed is {allowed}"
+    )))
 }

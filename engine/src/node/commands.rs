@@ -19,6 +19,7 @@ use tokio::task::spawn_blocking;
 use super::Happening;
 use super::host::Host;
 use crate::clock::unix_ms;
+use crate::content::path::shown;
 use crate::content::scan::{Options, Scanned, Stamp, scan};
 use crate::content::ticket::Ticket;
 use crate::control::api::{self, Call, Failure, Nothing, Phase, Pong, Progress, Request, Shared};
@@ -59,6 +60,17 @@ impl Waiting {
 impl Host {
     /// Does what a call asks, or starts to.
     pub(super) fn call(&mut self, call: Call) {
+        let path = match &call.request {
+            Request::Share(share) => Some(&share.path),
+            Request::Send(send) => Some(&send.path),
+            Request::Get(get) => Some(&get.dir),
+            _ => None,
+        };
+        if let Some(path) = path.filter(|path| !path.is_absolute()) {
+            let got = shown(&path.to_string_lossy());
+            let what = format!("path \"{got}\" is relative; allowed is one that begins with \"/\"");
+            return call.fail(Failure::usage(what));
+        }
         let done = match call.request.clone() {
             Request::Share(share) => {
                 let chunk = share.chunk_bytes.map(ByteCount::new);
@@ -71,6 +83,7 @@ impl Host {
             Request::Bans(_) => return call.done(&self.bans()),
             Request::Lift(lift) => return self.lift(call, &lift),
             Request::Status(_) => return call.done(&self.status()),
+            Request::History(since) => return call.done(&self.history(since)),
             Request::Moves(_) => return call.done(&self.moves()),
             Request::Reload(_) => match self.reload() {
                 Ok(reloaded) => return call.done(&reloaded),

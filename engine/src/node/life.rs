@@ -106,7 +106,7 @@ impl Host {
             doors,
             recorder,
             tables,
-            watch: Watch::new(metrics, events),
+            watch: Watch::new(metrics, events, node.data.to_path_buf()),
             pool: Arc::new(Pool::new(memory.pool)),
             budget,
             happenings,

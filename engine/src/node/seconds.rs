@@ -20,6 +20,11 @@ impl Host {
             traffic.before = (traffic.up, traffic.down);
         }
         self.watch.second();
+        let moved = self
+            .peers
+            .iter()
+            .map(|(peer, row)| (peer, row.traffic.rate));
+        self.watch.history.sample(self.clock.now(), moved);
         let linked: Vec<PeerId> = self.peers.linked().map(|(peer, _)| peer).collect();
         for peer in linked {
             // Contents that are gone here took bitfields of theirs with them.

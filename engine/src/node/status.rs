@@ -12,8 +12,8 @@ use fairhaul_core::uplink::{Hold, Share, Target};
 use super::content::Row;
 use super::host::Host;
 use crate::control::api::{
-    self, Direction, FlowStatus, LimitStatus, Moved, Moves, NodeStatus, PeerStatus, Phase,
-    Progress, Reached, Status, Stopped, TransferState, TransferStatus,
+    self, Direction, FlowStatus, GroupStatus, History, LimitStatus, Moved, Moves, NodeStatus,
+    PeerStatus, Phase, Progress, Reached, Since, Status, Stopped, TransferState, TransferStatus,
 };
 
 impl Host {
@@ -44,6 +44,7 @@ impl Host {
                 down_bytes_s: rows().map(|traffic| traffic.rate.1).sum(),
                 up_bytes: rows().map(|traffic| traffic.up).sum(),
                 down_bytes: rows().map(|traffic| traffic.down).sum(),
+                disk: self.watch.free_space.found(),
             },
             transfers: self
                 .contents
@@ -55,7 +56,28 @@ impl Host {
                 down_bytes_s: self.limits.download.map(fairhaul_core::units::Rate::get),
                 scheduled: self.limits.scheduled,
             },
+            groups: self.groups(),
         }
+    }
+
+    fn groups(&self) -> Vec<GroupStatus> {
+        let groups = self.settings.params.groups.iter();
+        let status = |name: &str| {
+            let limit = self.limits.of(Target::Group(self.settings.group(name)?));
+            Some(GroupStatus {
+                name: name.to_owned(),
+                weight_hundredths: limit.weight.hundredths(),
+                limit_bytes_s: limit.cap.map(fairhaul_core::units::Rate::get),
+                floor_bytes_s: limit.floor.map_or(0, fairhaul_core::units::Rate::get),
+            })
+        };
+        groups.filter_map(|(name, _)| status(name)).collect()
+    }
+
+    /// Rates of the last hour.
+    pub(super) fn history(&self, since: Since) -> History {
+        let name = |peer| self.peers.at(peer).name.clone();
+        self.watch.history.since(since.since_s, name)
     }
 
     fn transfer(&self, content: &Content, row: &Row) -> TransferStatus {
@@ -136,6 +158,10 @@ impl Host {
                 _ if asked > ByteCount::ZERO => Some(format!("chunks from {name}")),
                 _ => None,
             };
+            let held_by = match &waiting_for {
+                Some(who) => format!("{}, waiting for {who}", hold.text()),
+                None => hold.text().to_owned(),
+            };
             rows.insert(
                 peer,
                 FlowStatus {
@@ -147,6 +173,7 @@ impl Host {
                     has_bytes: self.has_bytes(peer, content),
                     hold,
                     waiting_for,
+                    held_by,
                 },
             );
         }

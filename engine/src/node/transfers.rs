@@ -26,6 +26,7 @@ use super::opening::description_of;
 use super::opening::{Opened, verdict};
 use super::shelf::ManifestShelf;
 use crate::content::Tree;
+use crate::content::line::Line;
 use crate::content::path::shown;
 use crate::content::ticket::Ticket;
 use crate::control::api::{self, Call, Direction, Failure};
@@ -286,6 +287,11 @@ impl Host {
     // ---- what people say
 
     pub(super) fn get(&mut self, call: Call, get: &api::Get) {
+        if Line::is_one(&get.ticket) {
+            let what = "that is the line of a `fairhaul send`, not a ticket";
+            let how = "`fairhaul get LINE` in a terminal fetches by it, without this node";
+            return call.fail(Failure::usage(format!("{what}; {how}")));
+        }
         let ticket: Ticket = match get.ticket.parse() {
             Ok(ticket) => ticket,
             Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),

@@ -3,12 +3,15 @@
 //! Decides nothing.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use fairhaul_core::id::PeerId;
 use fairhaul_core::misbehaviour::Misbehaviour;
 use tokio::sync::broadcast;
 
+use super::free_space::FreeSpace;
+use super::history::RateHistory;
 use crate::clock::unix_ms;
 use crate::control::api::{Direction, Event, Happening, Reached};
 use crate::control::metrics::{Ended, Metrics};
@@ -18,6 +21,8 @@ use crate::control::metrics::{Ended, Metrics};
 pub(crate) struct Watch {
     pub(crate) metrics: Arc<Metrics>,
     events: broadcast::Sender<Event>,
+    pub(crate) history: RateHistory,
+    pub(crate) free_space: FreeSpace,
     /// Bytes up and down by peer and content, and a second ago.
     flows: BTreeMap<(PeerId, u32), Flow>,
     /// Bytes that came twice or for nothing.
@@ -38,10 +43,17 @@ pub(crate) struct Flow {
 }
 
 impl Watch {
-    pub(crate) fn new(metrics: Arc<Metrics>, events: broadcast::Sender<Event>) -> Self {
+    /// What a node counts whose data are in `folder`.
+    pub(crate) fn new(
+        metrics: Arc<Metrics>,
+        events: broadcast::Sender<Event>,
+        folder: PathBuf,
+    ) -> Self {
         Self {
             metrics,
             events,
+            history: RateHistory::default(),
+            free_space: FreeSpace::new(folder),
             flows: BTreeMap::new(),
             wasted: 0,
             troubles: BTreeMap::new(),
@@ -71,6 +83,7 @@ impl Watch {
             flow.rate = (flow.up - flow.before.0, flow.down - flow.before.1);
             flow.before = (flow.up, flow.down);
         }
+        self.free_space.second();
     }
 
     /// Bytes per second up and down over the last second.

@@ -3,6 +3,8 @@
 //! Decides the names of what is shown; refuses nothing. Names, texts and reasons that came
 //! from a peer are carried as they are: who shows them escapes them.
 
+use std::path::PathBuf;
+
 use fairhaul_core::uplink;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ pub struct Status {
     pub transfers: Vec<TransferStatus>,
     /// The limits in force.
     pub limits: LimitStatus,
+    /// The groups of the parameter file, by name.
+    #[serde(default)]
+    pub groups: Vec<GroupStatus>,
 }
 
 /// The node itself.
@@ -44,6 +49,33 @@ pub struct NodeStatus {
     pub up_bytes: u64,
     /// Received since it started.
     pub down_bytes: u64,
+    /// The disk of its data, as it was a few seconds ago; none until it was looked at.
+    #[serde(default)]
+    pub disk: Option<DiskStatus>,
+}
+
+/// A disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskStatus {
+    /// The folder that was looked at, absolute.
+    pub folder: PathBuf,
+    /// Bytes that the user of the node may still write there.
+    pub free_bytes: u64,
+    /// Bytes of the whole disk.
+    pub total_bytes: u64,
+}
+
+/// One group of the parameter file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: String,
+    /// Its weight, in hundredths.
+    pub weight_hundredths: u32,
+    /// The cap of its members together; none is unlimited.
+    pub limit_bytes_s: Option<u64>,
+    /// What its members get at least together.
+    pub floor_bytes_s: u64,
 }
 
 /// The limits of the whole node now.
@@ -142,6 +174,9 @@ pub struct FlowStatus {
     pub hold: Hold,
     /// Who or what this flow waits for, for people; none if nothing.
     pub waiting_for: Option<String>,
+    /// What holds it and whom it waits for, in the words of `fairhaul status`.
+    #[serde(default)]
+    pub held_by: String,
 }
 
 /// What holds a flow now.

@@ -22,6 +22,9 @@ fn a_member_that_is_not_known_is_refused() {
         r#"{"command":"pause"}"#,
         r#"{"command":"explode"}"#,
         r#"{"command":"get","ticket":"t","dir":"/d","overwite":true}"#,
+        r#"{"command":"history","since":1}"#,
+        r#"{"command":"history","since_s":-1}"#,
+        r#"{"command":"history","since_s":"0"}"#,
     ] {
         assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
     }
@@ -44,6 +47,30 @@ fn a_target_is_what_it_shows() {
         assert!(text.parse::<Target>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_history_is_asked_for_from_a_second_on_or_whole_and_a_peer_has_its_rates_beside_its_name() {
+    let all: Request = serde_json::from_str(r#"{"command":"history"}"#).unwrap();
+    assert_eq!(all, Request::History(Since { since_s: 0 }));
+    let rates = |up| Rates {
+        up_bytes_s: up,
+        down_bytes_s: vec![0, 1],
+    };
+    let history = History {
+        from_s: 7,
+        node: rates(vec![2, 3]),
+        peers: vec![PeerRates {
+            peer: "b".to_owned(),
+            rates: rates(vec![2, 0]),
+        }],
+    };
+    let json = serde_json::to_string(&history).unwrap();
+    let node = r#"{"from_s":7,"node":{"up_bytes_s":[2,3],"down_bytes_s":[0,1]},"#;
+    let peers = r#""peers":[{"peer":"b","up_bytes_s":[2,0],"down_bytes_s":[0,1]}]}"#;
+    assert_eq!(json, format!("{node}{peers}"));
+    assert_eq!(serde_json::from_str::<History>(&json).unwrap(), history);
+}
+
 #[test]
 fn an_event_is_one_flat_object() {
     let event = Event {

@@ -1,0 +1,153 @@
+//! What goes on in a node, as tables for people.
+
+use fairhaul::control::api::{
+    Direction, FlowStatus, Hold, PeerStatus, Status, TransferState, TransferStatus,
+};
+use fairhaul_core::quantity::Quantity;
+
+use super::{Table, bytes, name, rate, seconds, weight};
+
+/// What goes on, as text.
+pub(in crate::cli) fn status(status: &Status) -> String {
+    head(status) + &transfers(status)
+}
+
+/// The same, with the peers and what holds each: what is watched.
+pub(in crate::cli) fn watched(status: &Status, peers: &[PeerStatus]) -> String {
+    let heads = [
+        "PEER", "STATE", "SENDS", "RECEIVES", "WEIGHT", "LIMIT", "FLOOR", "HELD BY",
+    ];
+    let mut table = Table::new(&heads, &[2, 3, 4, 5, 6]);
+    let limit = |rate: u64| Quantity::Rate.text(rate);
+    for peer in peers {
+        let state = match (peer.connected, &peer.ban) {
+            (_, Some(_)) => "banned",
+            (true, None) => "connected",
+            (false, None) => "away",
+        };
+        table.rows.push(vec![
+            name(&peer.name),
+            state.to_owned(),
+            rate(peer.up_bytes_s),
+            rate(peer.down_bytes_s),
+            weight(peer.weight_hundredths),
+            peer.limit_bytes_s.map(limit).unwrap_or_default(),
+            Some(peer.floor_bytes_s)
+                .filter(|floor| *floor > 0)
+                .map(limit)
+                .unwrap_or_default(),
+            held(status, peer),
+        ]);
+    }
+    let peers = match peers.is_empty() {
+        true => "no peers\n".to_owned(),
+        false => table.text(),
+    };
+    format!("{}\n{peers}{}", head(status), transfers(status))
+}
+
+/// What holds a peer in each transfer in which it has something to do.
+fn held(status: &Status, peer: &PeerStatus) -> String {
+    let flows = status.transfers.iter().flat_map(|one| &one.peers);
+    let own: Vec<&FlowStatus> = flows.filter(|flow| flow.peer == peer.name).collect();
+    let is_idle = |flow: &&FlowStatus| flow.hold == Hold::Idle;
+    let all_idle = own.iter().all(is_idle);
+    let own = own.into_iter().filter(|flow| all_idle || !is_idle(flow));
+    let mut words: Vec<String> = own.map(|flow| name(&flow.held_by)).collect();
+    words.dedup();
+    match &peer.trouble {
+        Some(why) if words.is_empty() => name(why),
+        _ => words.join("; "),
+    }
+}
+
+fn head(status: &Status) -> String {
+    let node = &status.node;
+    let limit = |limit: Option<u64>| match limit {
+        Some(rate) => format!(" (at most {})", Quantity::Rate.text(rate)),
+        None => String::new(),
+    };
+    let scheduled = match status.limits.scheduled {
+        true => ", by the timetable",
+        false => "",
+    };
+    let disk = node.disk.as_ref().map_or_else(String::new, |disk| {
+        let (free, total) = (bytes(disk.free_bytes), bytes(disk.total_bytes));
+        format!("; {free} of {total} free on its disk")
+    });
+    format!(
+        "{}: up {}, {} connected, fair to each {} by {}\n\
+         sends {}{}, receives {}{}{scheduled}\n\
+         sent {}, received {} since it started{disk}\n",
+        name(&node.name),
+        seconds(node.uptime_s),
+        node.connected,
+        name(&node.share),
+        name(&node.uplink),
+        rate(node.up_bytes_s),
+        limit(status.limits.up_bytes_s),
+        rate(node.down_bytes_s),
+        limit(status.limits.down_bytes_s),
+        bytes(node.up_bytes),
+        bytes(node.down_bytes),
+    )
+}
+
+fn transfers(status: &Status) -> String {
+    if status.transfers.is_empty() {
+        return "no transfers\n".to_owned();
+    }
+    let heads = [
+        "ID", "NAME", "STATE", "DONE", "RATE", "LEFT", "PEER", "HELD BY",
+    ];
+    let mut table = Table::new(&heads, &[0, 3, 4, 5]);
+    for transfer in &status.transfers {
+        table.rows.extend(rows(transfer));
+    }
+    format!("\n{}", table.text())
+}
+
+/// A row of the transfer itself, and one for each peer.
+fn rows(transfer: &TransferStatus) -> Vec<Vec<String>> {
+    let state = match transfer.state {
+        _ if transfer.paused => "paused",
+        TransferState::Hashing => "hashing",
+        TransferState::Verifying => "verifying",
+        TransferState::Fetching => "fetching",
+        TransferState::Serving => "serving",
+        TransferState::Stopped => "stopped",
+    };
+    let percent = |bytes: u64| {
+        let part = u128::from(bytes) * 100;
+        let part = part.checked_div(u128::from(transfer.bytes)).unwrap_or(100);
+        format!("{part} %")
+    };
+    let trouble = transfer.trouble.as_deref().map(name).unwrap_or_default();
+    let mut rows = vec![vec![
+        transfer.id.to_string(),
+        name(&transfer.name),
+        state.to_owned(),
+        percent(transfer.done_bytes),
+        rate(transfer.rate_bytes_s),
+        transfer.eta_s.map(seconds).unwrap_or_default(),
+        String::new(),
+        trouble,
+    ]];
+    for flow in &transfer.peers {
+        let moved = match transfer.direction {
+            Direction::Up => flow.up_bytes_s,
+            Direction::Down => flow.down_bytes_s,
+        };
+        // What that peer has of it: who sends wants to know.
+        let mut row = vec![String::new(); 3];
+        row.extend([
+            percent(flow.has_bytes),
+            rate(moved),
+            String::new(),
+            name(&flow.peer),
+            name(&flow.held_by),
+        ]);
+        rows.push(row);
+    }
+    rows
+}

@@ -1,0 +1,214 @@
+//! `status --watch`: what goes on, again each second, until it is ended.
+//!
+//! On a terminal it has a screen of its own, which `q` or an interrupt ends; the terminal is then as
+//! it was. Elsewhere one snapshot follows another.
+
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
+use std::pin::pin;
+use std::thread;
+use std::time::Duration;
+
+use fairhaul::control::api::{Failure, Nothing, PeerStatus, Request, Status};
+use fairhaul_client::ask;
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::args::Asking;
+use super::{End, print, show, socket};
+
+/// How often it is shown.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Rows of a terminal that does not say how many it has.
+const ROWS: usize = 24;
+
+/// The other screen, without a cursor, and with the ends of long lines cut off.
+const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?7l";
+const LEAVE: &str = "\u{1b}[?7h\u{1b}[?25h\u{1b}[?1049l";
+
+/// Shows what goes on in a node until `q`, an interrupt, or the node's end.
+pub(super) async fn watch(asking: &Asking) -> Result<(), End> {
+    let socket = socket(&asking.node)?;
+    // One listener for all rounds: an interrupt between two of them is not lost.
+    let (mut interrupt, mut terminate) = (heard(Signal::INT)?, heard(Signal::TERM)?);
+    let screen = Screen::open()?;
+    let rounds = pin!(rounds(&socket, asking.json, screen.as_ref()));
+    let keys = pin!(async {
+        match &screen {
+            Some(screen) => screen.quits().await,
+            None => std::future::pending().await,
+        }
+    });
+    tokio::select! {
+        ended = rounds => ended,
+        () = keys => Ok(()),
+        _ = interrupt.recv() => Err(interrupted()),
+        _ = terminate.recv() => Err(interrupted()),
+    }
+}
+
+fn interrupted() -> End {
+    Failure::new(Failure::INTERRUPTED, "interrupted").into()
+}
+
+fn heard(which: Signal) -> Result<tokio::signal::unix::Signal, Failure> {
+    let kind = SignalKind::from_raw(which.as_raw());
+    signal(kind).map_err(|error| Failure::error(error.to_string()))
+}
+
+async fn rounds(socket: &Path, json: bool, screen: Option<&Screen>) -> Result<(), End> {
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        let status: Status = ask(socket, &Request::Status(Nothing {}), |_| {}).await?;
+        if json {
+            print(show::json(&status, false).as_bytes())?;
+            continue;
+        }
+        let peers: Vec<PeerStatus> = ask(socket, &Request::Peers(Nothing {}), |_| {}).await?;
+        let text = show::watched(&status, &peers);
+        match screen {
+            Some(_) => print(drawn(&text, rows()).as_bytes())?,
+            None => print(format!("{text}\n").as_bytes())?,
+        }
+    }
+}
+
+/// What puts a text in the place of what is on the screen, as far as it fits on `rows`.
+fn drawn(text: &str, rows: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    // The last row is for what cannot be shown, and for how to end it.
+    let shown = lines.len().min(rows.saturating_sub(1));
+    let mut out = "\u{1b}[H".to_owned();
+    for line in &lines[..shown] {
+        out.push_str(line);
+        out.push_str("\u{1b}[K\n");
+    }
+    let rest = match lines.len() - shown {
+        0 => String::new(),
+        rest => format!("{rest} more lines; "),
+    };
+    out + &rest + "q ends\u{1b}[K\u{1b}[J"
+}
+
+fn rows() -> usize {
+    let size = tcgetwinsize(io::stdout()).map(|size| usize::from(size.ws_row));
+    size.ok().filter(|rows| *rows > 0).unwrap_or(ROWS)
+}
+
+/// A terminal with a screen of ours. It is given back as it was when this is dropped.
+#[derive(Debug)]
+struct Screen {
+    /// The modes of the terminal before; none where there are no keys to press.
+    before: Option<Termios>,
+}
+
+impl Screen {
+    /// None where there is no terminal to draw on.
+    fn open() -> Result<Option<Self>, End> {
+        if !io::stdout().is_terminal() {
+            return Ok(None);
+        }
+        let before = tcgetattr(io::stdin()).ok();
+        let screen = Self { before };
+        screen.enter()?;
+        Ok(Some(screen))
+    }
+
+    fn enter(&self) -> Result<(), End> {
+        if let Some(before) = &self.before {
+            // Keys come one by one and are not shown. Signals stay with the terminal.
+            let mut modes = before.clone();
+            modes
+                .local_modes
+                .remove(LocalModes::ICANON | LocalModes::ECHO);
+            modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+            modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+        }
+        print(ENTER.as_bytes())
+    }
+
+    fn leave(&self) {
+        let mut out = io::stdout();
+        // Where nothing can be written there is nothing to give back.
+        let _ = out.write_all(LEAVE.as_bytes()).and_then(|()| out.flush());
+        if let Some(before) = &self.before {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+        }
+    }
+
+    /// Done when `q` is pressed. A person who stops the process gets the terminal back meanwhile.
+    async fn quits(&self) {
+        let mut keys = self.before.is_some().then(keys);
+        let mut stops = heard(Signal::TSTP).ok();
+        loop {
+            let key = async {
+                match &mut keys {
+                    Some(keys) => keys.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let stopped = async {
+                match &mut stops {
+                    Some(stops) => stops.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                key = key => match key {
+                    Some(b'q') => return,
+                    Some(_) => {}
+                    None => keys = None,
+                },
+                _ = stopped => {
+                    self.leave();
+                    let _ = kill_process(getpid(), Signal::STOP);
+                    // Here somebody has brought it back.
+                    let _ = self.enter();
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Keys as they are pressed, until the terminal is gone. What waits for them ends with the process.
+fn keys() -> mpsc::UnboundedReceiver<u8> {
+    let (pressed, keys) = mpsc::unbounded_channel();
+    thread::spawn(move || {
+        let bytes = io::stdin().lock().bytes();
+        bytes
+            .map_while(Result::ok)
+            .all(|key| pressed.send(key).is_ok())
+    });
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_shows_as_many_lines_as_fit_and_says_how_many_do_not() {
+        let text = "a\nb\nc\n";
+        let (home, end) = ("\u{1b}[H", "q ends\u{1b}[K\u{1b}[J");
+        let all = format!("{home}a\u{1b}[K\nb\u{1b}[K\nc\u{1b}[K\n{end}");
+        assert_eq!(drawn(text, 4), all);
+        let some = format!("{home}a\u{1b}[K\nb\u{1b}[K\n1 more lines; {end}");
+        assert_eq!(drawn(text, 3), some);
+        for rows in [0, 1] {
+            assert_eq!(drawn(text, rows), format!("{home}3 more lines; {end}"));
+        }
+    }
+}
