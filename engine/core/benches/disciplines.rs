@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use fairhaul_core::id::FlowId;
-use fairhaul_core::sched::{ALL, Discipline, Params, Row, Ticket};
+use fairhaul_core::sched::{ALL, Discipline, Params, DisciplineRow, Ticket};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use rand::rngs::ChaCha8Rng;
@@ -64,7 +64,7 @@ struct Uplink {
 }
 
 impl Uplink {
-    fn new(row: &Row, flows: &[(FlowId, Weight)]) -> Self {
+    fn new(row: &DisciplineRow, flows: &[(FlowId, Weight)]) -> Self {
         let mut uplink = Self {
             discipline: (row.make)(&Params::new(BLOCK)),
             now: Time::ZERO,
