@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use fairhaul_core::id::FlowId;
-use fairhaul_core::sched::{ALL, Discipline, Params, DisciplineRow, Ticket};
+use fairhaul_core::sched::{ALL, Discipline, DisciplineRow, Params, Ticket};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use rand::rngs::ChaCha8Rng;

@@ -193,11 +193,10 @@ fn send_queue() -> Check {
 
 fn data(folder: &Path) -> Check {
     let at = folder.display();
-    let trial = folder.join(format!(".doctor.{}", std::process::id()));
-    let tried = fs::File::create_new(&trial).and_then(|file| {
-        let synced = file.sync_all();
-        fs::remove_file(&trial)?;
-        synced
+    let trial = tempfile::NamedTempFile::new_in(folder);
+    let tried = trial.and_then(|trial| {
+        trial.as_file().sync_all()?;
+        trial.close()
     });
     if let Err(error) = tried {
         return Check::bad("data", format!("{at}: {error}"));

@@ -3,8 +3,9 @@
 //! Decides that a file is written whole or not at all; refuses to replace one without being
 //! told to, and a key file ever.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use clap::CommandFactory as _;
@@ -121,20 +122,17 @@ pub(super) fn storage(path: &Path, error: &io::Error) -> Failure {
 pub(super) fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
     if !force {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        return fill(file, text).inspect_err(|_| drop(fs::remove_file(path)));
+        return fill(&file, text).inspect_err(|_| drop(fs::remove_file(path)));
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&part)?;
-    let written = fill(file, text).and_then(|()| fs::rename(&part, path));
-    written.inspect_err(|_| drop(fs::remove_file(&part)))
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let part = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
+    fill(part.as_file(), text)?;
+    part.persist(path).map(drop).map_err(|error| error.error)
 }
 
-fn fill(mut file: File, text: &str) -> io::Result<()> {
+fn fill(mut file: &File, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

@@ -1,7 +1,7 @@
 //! This machine and its user, for who has configured nothing: its addresses, its name, and the
 //! user's folder with an identity of its own.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -11,7 +11,7 @@ use getifaddrs::{InterfaceFlags, getifaddrs};
 
 use crate::content::line::ADDRESSES_MAX;
 use crate::control::api::Failure;
-use crate::identity::{Fault, Identity};
+use crate::identity::Identity;
 
 /// How the names of interfaces begin that lead to machines inside of this one: their addresses
 /// are the same on many machines, so that they are tried last.
@@ -61,26 +61,25 @@ pub fn identity(folder: &Path) -> Result<Identity, Failure> {
     if path.symlink_metadata().is_ok() {
         return Identity::load(&path).map_err(|error| refused(&error));
     }
-    // It gets its name when it is whole: another command may make one at the same time, and the
-    // first of them counts.
-    let new = folder.join(format!("identity.{}.new", std::process::id()));
-    let made = match Identity::create(&new) {
-        Err(error) if matches!(error.fault, Fault::Exists) => {
-            // Of a process with this number that was killed.
-            let _ = fs::remove_file(&new);
-            Identity::create(&new)
-        }
-        made => made,
-    };
-    let made = made.map_err(|error| refused(&error))?;
-    let linked = fs::hard_link(&new, &path);
-    let _ = fs::remove_file(&new);
-    match linked {
-        Ok(()) => Ok(made),
+    // It gets its name when it is whole, and grows in a folder that nobody else knows: another
+    // command, whatever its process number, may make one at the same time. The first counts.
+    let bad = |error| Failure::storage(format!("{}: {error}", path.display()));
+    let private = tempfile::Builder::new()
+        .prefix(".identity.")
+        .tempdir_in(folder)
+        .map_err(bad)?;
+    let new = private.path().join("key");
+    let made = Identity::create(&new).map_err(|error| refused(&error))?;
+    match fs::hard_link(&new, &path) {
+        // The name is durable before anybody is told the public half.
+        Ok(()) => File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map(|()| made)
+            .map_err(bad),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             Identity::load(&path).map_err(|error| refused(&error))
         }
-        Err(error) => Err(Failure::storage(format!("{}: {error}", path.display()))),
+        Err(error) => Err(bad(error)),
     }
 }
 
@@ -194,13 +193,14 @@ mod tests {
     fn commands_that_make_an_identity_at_once_get_the_same() {
         let folder = TempDir::new().unwrap();
         let keys: Vec<_> = std::thread::scope(|scope| {
-            let make = || identity(folder.path()).map(|made| made.public());
-            let all: Vec<_> = (0..2).map(|_| scope.spawn(make)).collect();
+            let make = || identity(folder.path()).unwrap().public();
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         let kept = identity(folder.path()).unwrap().public();
-        // Both are threads of one process here, so one may have been in the other's way.
-        assert!(keys.into_iter().flatten().all(|key| key == kept));
+        assert_eq!(keys, [kept; 8]);
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 1, "nothing else is left behind");
     }
 
     /// Register: X2.
