@@ -185,3 +185,24 @@ fn check_rate(rate: u64) -> Result<(), Failure> {
         "a rate of {rate} B/s; allowed is {allowed}"
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// JSON can say what no parameter file and no command line may.
+    ///
+    /// Register: I1.
+    #[test]
+    fn a_rate_that_no_file_may_have_is_refused_whoever_asks() {
+        for good in [1, 125_000_000_000] {
+            check_rate(good).unwrap();
+        }
+        for bad in [0, 125_000_000_001, u64::MAX] {
+            let failure = check_rate(bad).unwrap_err();
+            assert_eq!(failure.code, Failure::USAGE);
+            let expected = format!("a rate of {bad} B/s; allowed is a rate of 1 B/s to 1 Tbit/s");
+            assert!(failure.message.starts_with(&expected), "{failure}");
+        }
+    }
+}

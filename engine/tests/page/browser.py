@@ -13,6 +13,9 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 # As https://www.w3.org/TR/webdriver2/ has them.
 ENTER, TAB, ESCAPE = "\ue007", "\ue004", "\ue00c"
 
+# Whatever proxy the machine has is not for this.
+NEAR = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 class Refused(Exception):
     """What the driver says of a command that it cannot do."""
@@ -26,7 +29,7 @@ class Browser:
             [driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         for line in self.process.stdout:
-            if found := re.search(r"on port (\d+)", line):
+            if found := re.search(r"successfully on port (\d+)", line):
                 break
         else:
             raise RuntimeError("the driver of the browser says no port")
@@ -36,7 +39,11 @@ class Browser:
         options = {"binary": chromium, "args": arguments}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options,
                   "goog:loggingPrefs": {"browser": "ALL"}}
-        made = self.send("POST", "", {"capabilities": {"alwaysMatch": wanted}})
+        try:
+            made = self.send("POST", "", {"capabilities": {"alwaysMatch": wanted}})
+        except Exception:
+            self.end_driver()
+            raise
         self.root += "/" + made["sessionId"]
 
     def close(self):
@@ -44,9 +51,13 @@ class Browser:
         try:
             self.send("DELETE", "")
         finally:
-            self.process.terminate()
-            self.process.wait()
-            self.process.stdout.close()
+            self.end_driver()
+
+    def end_driver(self):
+        """Ends the process that is driven."""
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
 
     def send(self, method, path, body=None):
         """One command of the protocol, and its value."""
@@ -54,7 +65,7 @@ class Browser:
         request = urllib.request.Request(self.root + path, data, method=method,
                                          headers={"content-type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with NEAR.open(request, timeout=60) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise Refused(json.load(error)["value"]["message"]) from None

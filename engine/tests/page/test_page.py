@@ -90,6 +90,8 @@ class Page(unittest.TestCase):
         """Opens a node's page with its token, and waits for the node to be shown."""
         self.page.open(node.page)
         self.page.wait(lambda: self.page.find("#main"))
+        if not self.page.run("return document.querySelector('#add').open"):
+            self.page.press("#add summary")
 
     def file(self, name, length):
         """A file of that many bytes."""
