@@ -36,7 +36,11 @@ pub(super) async fn watch(asking: &Asking) -> Result<(), End> {
     let socket = socket(&asking.node)?;
     // One listener for all rounds: an interrupt between two of them is not lost.
     let (mut interrupt, mut terminate) = (heard(Signal::INT)?, heard(Signal::TERM)?);
-    let screen = Screen::open()?;
+    // JSON is for programs, whatever it is printed on.
+    let screen = match asking.json {
+        true => None,
+        false => Screen::open()?,
+    };
     let rounds = pin!(rounds(&socket, asking.json, screen.as_ref()));
     let keys = pin!(async {
         match &screen {

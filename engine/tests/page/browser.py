@@ -96,7 +96,7 @@ class Browser:
 
     def text(self, selector):
         """What a person reads there; empty without one."""
-        return self.run("const one = arguments[0]; return one ? one.innerText : '';",
+        return self.run("const one = arguments[0]; return one ? one.innerText ?? one.textContent : '';",
                         self.find(selector))
 
     def press(self, selector):
@@ -142,8 +142,9 @@ class Browser:
         return self.wait(lambda: words in self.text(selector), seconds)
 
     def console(self):
-        """What the console has got since the last call."""
-        return [one["message"] for one in self.send("POST", "/se/log", {"type": "browser"})]
+        """Errors that the console has got since the last call."""
+        logged = self.send("POST", "/se/log", {"type": "browser"})
+        return [one["message"] for one in logged if one["level"] == "SEVERE"]
 
     def size(self, width, height, dark=False):
         """The window of a person."""
