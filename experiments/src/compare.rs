@@ -8,6 +8,7 @@
 mod best;
 mod tables;
 
+use fairhaul_config::fault::nearest;
 use fairhaul_simulator::metrics::{self, Direction};
 
 use crate::output::{CellRuns, OutputError, Results};
@@ -268,7 +269,8 @@ fn find_baseline(results: &Results, asked: &str) -> Result<(usize, String), Comp
             let values = pairs.iter().map(|(_, value)| value.as_str());
             Err(CompareError::NoSuchBaseline {
                 name: asked.to_owned(),
-                nearest: nearest(asked, values.chain(known.iter().map(String::as_str))),
+                nearest: nearest(asked, values.chain(known.iter().map(String::as_str)))
+                    .map(str::to_owned),
                 known,
             })
         }
@@ -280,14 +282,6 @@ fn find_baseline(results: &Results, asked: &str) -> Result<(usize, String), Comp
                 .collect(),
         }),
     }
-}
-
-fn nearest<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    known
-        .map(|name| (strsim::damerau_levenshtein(asked, name), name))
-        .filter(|(distance, name)| *distance <= name.len().max(3) / 2)
-        .min()
-        .map(|(_, name)| name.to_owned())
 }
 
 /// The cell with `value` on `axis` that is like `cell` on every other varying axis; none for
