@@ -63,7 +63,7 @@ impl Own {
 
     /// Refuses to share what is at `path` if that is, or holds, what the node keeps for itself.
     pub(crate) fn refuse_share(&self, path: &Path) -> Result<(), String> {
-        let about = fs::metadata(path).map_err(|error| error.to_string())?;
+        let about = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
         if about.is_dir() {
             return self.refuse_folder(path);
         }

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from nodes import group
 
 FAIRHAUL = os.path.abspath(os.environ.get("FAIRHAUL", "target/debug/fairhaul"))
 MARKUP = "<img src=x onerror=window.hacked=1>"
+ENTITY = "&lt;b&gt;&amp;"
 # Turns the direction of what follows: a name that ends in gpj.exe is read as exe.jpg.
 TURNED = "an \u202egpj.exe"
 
@@ -202,58 +204,70 @@ class Nothing(Page):
     def test_an_offer_prints_its_ticket_and_a_name_is_text_whatever_is_in_it(self):
         node = self.nodes["alone"]
         self.open(node)
-        self.page.type("#share input[name=path]", str(self.file(MARKUP, 1_000)))
+        # A name of a file is no markup in this world: what it could be is refused, as text.
+        self.page.type("#share input[name=path]", str(self.file(MARKUP, 1)))
         self.page.press("#share button")
-        self.page.says("#share output", MARKUP)
+        self.page.says("#share output", f'"{MARKUP}" has the character U+003C')
+        self.assertIsNone(self.page.find("#share img"))
+        self.page.type("#share input[name=path]", str(self.file(ENTITY, 1_000)))
+        self.page.press("#share button")
+        self.page.says("#share output", f"{ENTITY}, 1.0 kB. Its ticket:")
         ticket = self.page.run("return document.querySelector('#share textarea').value")
         self.assertTrue(ticket.startswith("fh1-"), ticket)
-        self.page.says("#transfers h3", MARKUP)
-        self.assertIsNone(self.page.find("#transfers img"))
-        self.assertIsNone(self.page.run("return window.hacked || null"))
+        self.page.says("#transfers h3", ENTITY)
         self.page.says("#transfers p", "serving")
         # It costs nobody, but it cannot be taken back: it is asked once more.
-        self.page.press(f'button[aria-label="Cancel {MARKUP}"]')
+        cancel = f'button[aria-label="Cancel {ENTITY}"]'
+        self.page.press(cancel)
         self.page.says("#sure", "Nobody can fetch it from here any more.")
         self.page.press("#sure-no")
         self.page.says("#transfers p", "serving")
-        self.page.press(f'button[aria-label="Cancel {MARKUP}"]')
+        self.page.press(cancel)
         self.page.press("#sure-yes")
         self.page.says("#first", "Nothing moves yet")
 
 
 class Steering(Page):
-    """Two peers fetch from a node that may send 8 MB/s, each another file."""
+    """Two peers fetch from a node that may send 4 MB/s, each another file."""
 
     names = ("a", "b", "c")
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.nodes["a"].ask("limit", "node", "8 MB/s")
+        cls.nodes["a"].ask("limit", "node", "4 MB/s")
+        cls.tickets = {}
+        for name in "bc":
+            # Long enough for all tests at that rate. A file of zeros would be whole after a restart,
+            # for so is what was not written of it.
+            path = cls.folder / f"big-{name}"
+            some = os.urandom(1_000_000)
+            with path.open("wb") as out:
+                for _ in range(400):
+                    out.write(some)
+            cls.tickets[name] = cls.nodes["a"].ask("share", path)
+        c = cls.nodes["c"]
+        command = c.command("get", cls.tickets["c"], cls.folder / "got-c")
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, stdout=quiet, stderr=quiet) as waits:
+            while "big-c" not in c.ask("status"):
+                time.sleep(0.05)
+            # The fetch goes on in the node.
+            waits.terminate()
 
-    def fetch_both(self):
-        """Both fetch, if they do not yet; b by its page."""
-        a, b, c = (self.nodes[name] for name in "abc")
-        if "big-b" in a.ask("status"):
+    def fetch_by_page(self):
+        """The other peer fetches too, by its page, if it does not yet."""
+        b = self.nodes["b"]
+        if "big-b" in b.ask("status"):
             return
-        # Long enough for all tests at that rate, and nothing on a disk.
-        tickets = {name: a.ask("share", self.file(f"big-{name}", 800_000_000)) for name in "bc"}
         self.open(b)
-        self.page.type("#get input[name=ticket]", tickets["b"])
+        self.page.type("#get input[name=ticket]", self.tickets["b"])
         self.page.type("#get input[name=dir]", str(self.folder / "got-b"))
         self.page.press("#get button")
         self.page.says("#get output", "see the transfers")
-        self.page.says("#transfers h3", "big-b")
-        self.page.wait(lambda: "fetching" in self.page.text("#transfers p"))
+        article = 'article:has(button[aria-label="Cancel big-b"])'
+        self.page.says(article, "fetching")
         self.page.wait(lambda: rate_of(self.page.text("#down")) > 0)
-        ask = c.command("get", tickets["c"], self.folder / "got-c")
-        self.waits = subprocess.Popen(ask, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(self.end_waiting)
-
-    def end_waiting(self):
-        """The command that waits for a fetch ends; the fetch goes on in the node."""
-        self.waits.terminate()
-        self.waits.wait()
 
     def rates(self):
         """What goes to b and to c, as the page says."""
@@ -261,9 +275,9 @@ class Steering(Page):
 
     def serves_both(self):
         """Opens the page of a, which serves both."""
-        self.fetch_both()
+        self.fetch_by_page()
         self.open(self.nodes["a"])
-        self.page.wait(lambda: min(self.rates()) > 1e6)
+        self.page.wait(lambda: min(self.rates()) > 5e5)
 
     def test_a_weight_is_changed_in_place_and_the_shares_move(self):
         self.serves_both()
@@ -285,7 +299,9 @@ class Steering(Page):
             b, c = self.rates()
             return c > 0 and b > 2.5 * c
         self.page.wait(moved)
-        self.page.says(row("c"), "others have their turn")
+        # In the words of the command line.
+        held = self.page.text(f"{row('c')} td[data-label='held by']")
+        self.assertIn(held, ("others have their turn", "the limit of the node", "moving"))
         self.page.press("#what input[value=up]")
         self.page.says("#legend", "b ")
         self.page.says("#legend", "c ")
@@ -311,21 +327,21 @@ class Steering(Page):
             if self.page.focused().startswith("limit of the node"):
                 break
             self.page.keys(TAB)
-        self.assertEqual(self.page.focused(), "limit of the node: 8 MB/s, change")
+        self.assertEqual(self.page.focused(), "limit of the node: 4 MB/s, change")
         self.page.keys(ENTER)
         self.assertEqual(self.page.focused(), "limit of the node")
         self.page.keys("1", "2", ESCAPE)
-        self.assertEqual(self.page.focused(), "limit of the node: 8 MB/s, change")
+        self.assertEqual(self.page.focused(), "limit of the node: 4 MB/s, change")
         self.page.keys(ENTER, "1", "2", ENTER)
         # More costs nobody, so nothing is asked.
         self.page.wait(lambda: self.page.focused() == "limit of the node: 12 MB/s, change")
-        self.page.keys(ENTER, "8", ENTER)
+        self.page.keys(ENTER, "4", ENTER)
         self.page.says("#sure", "b and c get less from this node then.")
         # What changes nothing has the focus there; the other button is one step back.
         self.assertEqual(self.page.focused(), "Leave it")
         self.page.run("document.getElementById('sure-yes').focus()")
         self.page.keys(ENTER)
-        self.page.wait(lambda: self.page.focused() == "limit of the node: 8 MB/s, change")
+        self.page.wait(lambda: self.page.focused() == "limit of the node: 4 MB/s, change")
 
     def test_a_limit_and_a_floor_of_a_peer_hold_and_what_cannot_be_is_refused_in_place(self):
         self.serves_both()
@@ -335,7 +351,7 @@ class Steering(Page):
         self.page.press("form.edit button.main")
         self.page.press("#sure-yes")
         self.page.wait(lambda: self.page.text(knob("limit", "c")) == "1 MB/s")
-        self.page.says(row("c"), "the limit of the peer")
+        self.page.wait(lambda: self.rates()[1] < 1.3e6 and self.rates()[0] > 2e6)
         self.page.press(knob("floor", "c"))
         self.page.choose("form.edit select", "MB/s")
         self.page.type('input[aria-label="floor of c"]', "2")
@@ -364,7 +380,7 @@ class Steering(Page):
         self.page.says(f"article:has({resume})", "paused")
         self.page.press(resume)
         self.page.wait(lambda: self.page.find('button[aria-label="Pause big-b"]'))
-        self.page.wait(lambda: self.rates()[0] > 1e6)
+        self.page.wait(lambda: self.rates()[0] > 5e5)
 
     def test_what_others_fetch_from_us_has_its_progress(self):
         self.serves_both()
@@ -422,7 +438,8 @@ class Steering(Page):
         self.page.press("#send button")
         arrived = self.folder / "n" / "b" / "data" / "inbox" / "small"
         self.page.wait(arrived.exists)
-        self.page.says("#events", "small")
+        self.page.says("#send output", "b has it")
+        self.page.says('article:has(button[aria-label="Cancel small"])', "100 %")
 
 
 if __name__ == "__main__":
