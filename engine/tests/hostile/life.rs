@@ -8,6 +8,7 @@ use fairhaul::content::ticket::Ticket;
 use fairhaul::control::api::{Failure, Moves, Nothing, Request, Transfer, TransferState};
 use fairhaul_core::message::{CloseCode, Message, Verdict};
 use rustix::process::Signal;
+use tokio::net::TcpStream;
 
 use crate::content::{CHUNK, Content, noise};
 use crate::evil::{Answer, Evil, Outcome};
@@ -114,6 +115,12 @@ async fn a_node_that_is_told_twice_is_gone_at_once_and_goes_on_later() {
     let id = taker.status().await.transfers[0].id;
     taker.ask::<Nothing>(Request::Pause(Transfer { id })).await;
     taker.signal(Signal::TERM);
+    // Not before all is over but its end: a signal that comes sooner is heard by a node that forgets it.
+    let is_closed = async || {
+        let refused = TcpStream::connect(taker.listens()).await.is_err();
+        refused.then_some(())
+    };
+    taker.until("it lets nobody in", is_closed).await;
     taker.signal(Signal::INT);
     assert_eq!(taker.ended().await.code(), Some(130), "{}", taker.log());
     fs::remove_file(&pipe).unwrap();
