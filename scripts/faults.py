@@ -10,8 +10,8 @@ Usage: scripts/faults.py [--check] [--out FILE] [--sample N] [--package P] [NAME
   --package P only those whose test is in this package
   NAME...     only these
 
-Works on a copy of the commit that is checked out, in target/faults. The first fault of a package
-takes some minutes, each of the others about one.
+Works on a copy of the commit that is checked out, in target/faults. The faults of a package are woven
+into one program (scripts/weave.py), so that one costs what its test costs, with it and without it.
 Exit codes: 0 each test failed as it should, 1 one did not, 2 usage or a fault that does not fit.
 """
 
@@ -29,6 +29,9 @@ import subprocess
 import sys
 import time
 import tomllib
+
+sys.dont_write_bytecode = True
+import weave  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE = ROOT / "scripts" / "faults.toml"
@@ -109,19 +112,19 @@ def commands(fault):
     return [*build, "--no-run"], [*build, "--", "--exact", "--include-ignored", fault["test"]]
 
 
-def ended(words, tree, env):
-    """What a command says; None if it does not end. Its children end with it."""
+def ended(words, tree, env, patience=PATIENCE):
+    """What a command says; None if it does not end in time. Its children end with it."""
     with subprocess.Popen(words, cwd=tree, env=env, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, start_new_session=True) as run:
         try:
-            return run.communicate(timeout=PATIENCE)[0]
+            return run.communicate(timeout=patience)[0]
         except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
             return None
 
 
 def verdict(fault, tree, env):
-    """What the fault's test says with the fault in the tree."""
+    """What the fault's test says with the fault in the tree, in a program of its own."""
     path = tree / fault["file"]
     sound = path.read_text(encoding="utf-8")
     path.write_text(planted(fault, tree), encoding="utf-8")
@@ -137,6 +140,11 @@ def verdict(fault, tree, env):
         said = ended(test, tree, env)
     finally:
         path.write_text(sound, encoding="utf-8")
+    return meaning(fault, said)
+
+
+def meaning(fault, said):
+    """Whether the fault was caught, by what its test said, and why."""
     if said is None:
         return "LIVES" if fault.get("ends", True) else "caught", "does not end"
     if re.search(r"test result: FAILED\. 0 passed; 1 failed", said):
@@ -145,6 +153,61 @@ def verdict(fault, tree, env):
     if "test result: ok. 1 passed" in said:
         return "LIVES", ""
     raise Misfit(f"{fault['name']}: the test did not run:\n{said[-2000:]}")
+
+
+def edits(faults, tree):
+    """The faults as edits that can be woven into one program."""
+    for number, fault in enumerate(faults, 1):
+        source = (tree / fault["file"]).read_text(encoding="utf-8")
+        first = source.index(fault["find"])
+        at = (first, first + len(fault["find"]))
+        yield weave.Edit(number, fault["file"], at, fault["put"], weave.around(source, at))
+
+
+def together(faults, tree, env):
+    """Builds the tests of one package once, with all of these faults in them, and says of each what its test
+    says with it and without it. Those that cannot be there together come alone."""
+    targets = dict.fromkeys(fault["target"] for fault in faults)
+    words = ["-p", faults[0]["package"], *(word for target in targets for word in f"--{target}".split())]
+    by_number = dict(enumerate(faults, 1))
+    programs, woven, broken, slow = weave.build(list(edits(faults, tree)), words, tree, env)
+    for edit in woven:
+        yield by_number[edit.number], in_program(by_number[edit.number], edit.number, programs, env)
+    for edit, why in broken:
+        yield by_number[edit.number], Misfit(f"{by_number[edit.number]['name']}: does not compile:\n{why}")
+    for edit in slow:
+        yield by_number[edit.number], None
+
+
+def in_program(fault, number, programs, env):
+    """What the test of a fault says in a program that has it under this number."""
+    kind, _, name = fault["target"].partition(" ")
+    [(folder, program)] = [(at, path) for (at, of, called), path in programs.items()
+                           if of == kind and name in ("", called)]
+    words = [program, "--exact", "--include-ignored", fault["test"]]
+    env, begun = {**env, "CARGO_MANIFEST_DIR": folder}, time.monotonic()
+    try:
+        if meaning(fault, ended(words, folder, {**env, weave.NUMBER: "0"}))[0] != "LIVES":
+            return Misfit(f"{fault['name']}: its test fails without it")
+        patience = 30 + 10 * (time.monotonic() - begun)
+        return meaning(fault, ended(words, folder, {**env, weave.NUMBER: str(number)}, patience))
+    except Misfit as misfit:
+        return misfit
+
+
+def verdicts(faults, tree, env):
+    """What became of each fault, in whatever order they are tried."""
+    left = list(faults)
+    for package in dict.fromkeys(fault["package"] for fault in faults):
+        for fault, found in together([one for one in faults if one["package"] == package], tree, env):
+            if found is not None:
+                left.remove(fault)
+                yield fault, found
+    for fault in left:
+        try:
+            yield fault, verdict(fault, tree, env)
+        except Misfit as misfit:
+            yield fault, misfit
 
 
 def table(path):
@@ -241,16 +304,13 @@ def main():
     env = {**os.environ, **QUICK, "CARGO_TARGET_DIR": str(ROOT / "target")}
     rows, misfits, kept = {}, 0, table(options.out) if options.out else {}
     try:
-        for fault in faults:
-            begun = time.monotonic()
-            try:
-                what, said = verdict(fault, tree, env)
-            except Misfit as misfit:
+        for fault, found in verdicts(faults, tree, env):
+            if isinstance(found, Misfit):
                 misfits += 1
-                print(f"MISFIT  {misfit}", flush=True)
+                print(f"MISFIT  {found}", flush=True)
                 continue
-            took = time.monotonic() - begun
-            print(f"{what:7} {fault['name']:45} {took:5.0f} s  {said[:60]}", flush=True)
+            what, said = found
+            print(f"{what:7} {fault['name']:70} {said[:60]}", flush=True)
             rows[fault["name"]] = [fault["name"], edit(fault), " ".join(fault["shows"]),
                                    fault["file"], fault["test"], what]
             if options.out:

@@ -10,14 +10,16 @@ Usage: scripts/mutants.py [--check] [--sample N] [--mark] [--again] [--survivors
   --survivors runs those mutants alone that the report lets live, after a test was made better
   MODULE|FILE only these
 
-Works on a copy of the commit that is checked out, in target/mutants. A file takes some seconds a
-mutant; what is done is in the report after each file, so a run that was stopped goes on there.
+Works on a copy of the commit that is checked out, in target/mutants. The mutants of a module are woven
+into one program (scripts/weave.py), so that one costs what its tests cost. What is done is in the
+report after each module, so a run that was stopped goes on there.
 Exit codes: 0 every mutant is noticed or listed, 1 one is not, 2 usage or a report that is behind.
 """
 
 import argparse
 import csv
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -28,6 +30,7 @@ import sys
 import tomllib
 
 sys.dont_write_bytecode = True
+import weave  # noqa: E402
 from faults import Misfit, alone, cut, manifest  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -48,7 +51,6 @@ QUICK = {
     "CARGO_PROFILE_DEV_DEBUG": "0",
     "CARGO_PROFILE_DEV_OPT_LEVEL": "0",
 }
-CALM = {"PROPTEST_MAX_SHRINK_ITERS": "0", "RUST_BACKTRACE": "0"}
 
 
 class Behind(Exception):
@@ -136,40 +138,14 @@ def alive(path=LIST):
         return {(row["file"], row["mutant"], row["line"]) for row in csv.DictReader(file)}
 
 
-def mutants(text, root):
-    """Each line of an output of cargo-mutants as file, words and the line of the source."""
-    found = []
-    for row in text.splitlines():
-        name, line, _, words = row.split(":", 3)
-        source = (root / name).read_text(encoding="utf-8").splitlines()[int(line) - 1].strip()
-        found.append((name, words.strip(), source, row))
-    return found
-
-
-def command(name, package, out, patience, only=(), sound=False):
-    """The command that runs the mutants of a file, of which it is known or not that its tests pass."""
-    words = ["cargo", "mutants", "--in-place", "--no-times", "--colors=never",
-             "--package", package, "--file", name, "--timeout", str(patience),
-             "--build-timeout", "600", "--output", str(out), "--cargo-arg=--locked", "--cargo-arg=--lib"]
-    words += ["--baseline=skip"] if sound else []
-    for drawn in only:
-        words += ["--re", f"^{re.escape(drawn)}$"]
-    return words
-
-
-def run(words, tests, tree, env):
-    """Runs cargo-mutants; whether it could."""
-    done = subprocess.run([*words, "--", *tests], cwd=tree, env=env, check=False, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    # 0 all caught, 2 some missed, 3 some timed out, 4 the tests fail without a mutant.
-    if done.returncode not in (0, 2, 3):
-        raise Behind(f"{' '.join(words)}:\n{done.stdout[-2000:]}")
-
-
-def outcome(out, root):
-    """What became of the mutants of a run: four lists."""
-    folder = out / "mutants.out"
-    return {kind: mutants((folder / f"{kind}.txt").read_text(encoding="utf-8"), root) for kind in KINDS}
+def every(module, names, tree, env):
+    """All mutants of files, as cargo-mutants lists them."""
+    words = ["cargo", "mutants", "--list", "--json", "--package", module["package"]]
+    for name in names:
+        words += ["--file", name]
+    listing = json.loads(subprocess.check_output(words, cwd=tree, env=env, text=True, stderr=subprocess.DEVNULL))
+    sources = {name: (tree / name).read_text(encoding="utf-8") for name in names}
+    return [weave.Mutant(number, one, sources[one["file"]]) for number, one in enumerate(listing, 1)]
 
 
 def fewer_cases(tree, name):
@@ -184,44 +160,71 @@ def fewer_cases(tree, name):
     return changed_files
 
 
-def passes(module, name):
-    """The runs that a mutant must survive to live: the tests of its own file, those of its module, and
-    all of what is left of the package; the last with all cases of each property."""
-    own = name.split("/src/")[1].removesuffix(".rs").removesuffix("/mod").replace("/", "::") + "::"
-    first = [own] if module.get("own", False) else []
-    return [*((tests, True) for tests in [*first, module["tests"]]), ("", False)]
+def own_tests(name):
+    """What the names of the tests in a file begin with."""
+    return name.split("/src/")[1].removesuffix(".rs").removesuffix("/mod").replace("/", "::") + "::"
 
 
-def one_file(module, name, work, tree, env, only=(), sound=None):
-    """Runs the mutants of a file with fewer and fewer left. `sound` notes which tests passed without a
-    mutant before, so that they need not be run again for each file."""
-    sound = set() if sound is None else sound
-    out = work / "out" / name.replace("/", "-")
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    cut(tree, module["files"][0], module.get("keep"))
-    found = None
-    for tests, is_few in passes(module, name):
-        few = fewer_cases(tree, name) if is_few else []
-        patience = module["patience_s"] if is_few else PATIENCE_ALL
-        try:
-            is_sound = any(tests.startswith(passed) for passed in sound)
-            run(command(name, module["package"], out, patience, only, is_sound), [tests] if tests else [], tree, env)
-            sound.add(tests)
-        finally:
-            if few:
-                subprocess.run(["git", "-C", str(tree), "checkout", "--quiet", "--", *map(str, few)], check=True)
-        now = outcome(out, tree)
-        if found is None:
-            found = now
-        else:
-            lives = {one[3] for one in now["missed"]}
-            found["caught"] += [one for one in found["missed"] if one[3] not in lives]
-            found["missed"] = now["missed"]
-        if not found["missed"]:
-            break
-        only = [one[3] for one in found["missed"]]
-    return found
+def trial(program, found, tests, folder):
+    """Tries mutants that are in a program with the tests that begin so; those that live."""
+    if not found:
+        return []
+    bound = weave.limits(program, tests, folder)
+    for mutant in found:
+        mutant.fate, _ = weave.tried(program, tests, mutant.number, folder, bound)
+    return [mutant for mutant in found if mutant.fate == "missed"]
+
+
+def alone_in(mutant, tests, module, tree, env):
+    """Tries a mutant that cannot be woven, in a program of its own, with one selection of tests after the
+    other."""
+    path = tree / mutant.file
+    source = path.read_text(encoding="utf-8")
+    path.write_text(source[:mutant.at[0]] + mutant.put + source[mutant.at[1]:], encoding="utf-8")
+    try:
+        programs, _ = weave.compiled(["--lib", "-p", module["package"]], tree, env)
+    finally:
+        path.write_text(source, encoding="utf-8")
+    if not programs:
+        mutant.fate = "unviable"
+        return
+    [program] = programs.values()
+    folder = tree / mutant.file.split("/src/")[0]
+    for selection in tests:
+        bound = (module["patience_s"], 10 * module["patience_s"])
+        mutant.fate, _ = weave.tried(program, selection, 0, folder, bound)
+        if mutant.fate != "missed":
+            return
+
+
+def fates(module, found, tree, env):
+    """What becomes of mutants of a module: the tests of the file are tried, then those of the module, both
+    with few cases of each property, and at last all that are left, with all cases."""
+    folder = tree / found[0].file.split("/src/")[0]
+    cut(tree, found[0].file, module.get("keep"))
+    few = fewer_cases(tree, found[0].file)
+    try:
+        programs, lives, broken, slow = weave.build(found, ["--lib", "-p", module["package"]], tree, env)
+        [program] = programs.values()
+        for mutant, _ in broken:
+            mutant.fate = "unviable"
+        if module.get("own"):
+            lives = [one for name in sorted({one.file for one in lives})
+                     for one in trial(program, [one for one in lives if one.file == name], own_tests(name), folder)]
+        lives = trial(program, lives, module["tests"], folder)
+        print(f"{module['name']}: {len(found)} mutants, {len(lives)} live so far, {len(slow)} alone", flush=True)
+        for mutant in slow:
+            own = [own_tests(mutant.file)] if module.get("own") else []
+            alone_in(mutant, [*own, module["tests"]], module, tree, env)
+    finally:
+        if few:
+            subprocess.run(["git", "-C", str(tree), "checkout", "--quiet", "--", *map(str, few)], check=True)
+    if lives:
+        programs, lives, _, _ = weave.build(lives, ["--lib", "-p", module["package"]], tree, env)
+        [program] = programs.values()
+        trial(program, lives, "", folder)
+    for mutant in (one for one in slow if one.fate == "missed"):
+        alone_in(mutant, [""], {**module, "patience_s": PATIENCE_ALL}, tree, env)
 
 
 def put(report, lives):
@@ -237,44 +240,39 @@ def put(report, lives):
             writer.writerows(table)
 
 
-def make(table, names, work, tree, env, only_alive=False):
-    """Makes the report of these files, and writes it after each; how many live without a reason."""
-    report, lives, new, sound = rows(), alive(), 0, {}
-    for module, name in files(table):
-        if name not in names:
-            continue
-        before = {one for one in lives if one[0] == name}
-        only = [row for *one, row in every(module, name, tree, env) if tuple(one) in before] if only_alive else ()
-        if only_alive and not only:
-            continue
-        found = one_file(module, name, work, tree, env, only, sound.setdefault(module["name"], set()))
-        counts = {kind: len(found[kind]) for kind in KINDS}
+def make(table, names, tree, env, only_alive=False):
+    """Makes the report of these files, and writes it after each module; how many live without a reason."""
+    report, lives, new = rows(), alive(), 0
+    for module in table["module"]:
+        wanted = [name for name in module["files"] if name in names]
+        found = every(module, wanted, tree, env) if wanted else []
         if only_alive:
-            for kind in ("caught", "timeout"):
-                counts[kind] += int(report[name][kind])
-            counts["unviable"] = int(report[name]["unviable"])
-        text = (tree / name).read_text(encoding="utf-8")
-        report[name] = {"module": module["name"], "file": name, "code": code(text),
-                        "mutants": sum(counts.values()), **counts}
-        missed = {one[:3] for one in found["missed"]}
-        lives = lives - before | missed
+            found = [one for one in found if one.key() in lives]
+        if not found:
+            continue
+        fates(module, found, tree, env)
+        for name in wanted:
+            here = [one for one in found if one.file == name]
+            counts = {kind: sum(one.fate == kind for one in here) for kind in KINDS}
+            if only_alive:
+                if not here:
+                    continue
+                for kind in ("caught", "timeout", "unviable"):
+                    counts[kind] += int(report[name][kind])
+            text = (tree / name).read_text(encoding="utf-8")
+            report[name] = {"module": module["name"], "file": name, "code": code(text),
+                            "mutants": sum(counts.values()), **counts}
+            missed = {one.key() for one in here if one.fate == "missed"}
+            lives = {one for one in lives if one[0] != name} | missed
+            print(f"{name}: {counts}", flush=True)
+            for one in sorted(missed - listed(table)):
+                new += 1
+                print(f"LIVES {' | '.join(one)}", flush=True)
         put(report, lives)
-        print(f"{name}: {counts}", flush=True)
-        for one in sorted(missed - listed(table)):
-            new += 1
-            print(f"LIVES {' | '.join(one)}", flush=True)
     return new
 
 
-def every(module, name, tree, env):
-    """All mutants of a file."""
-    listing = subprocess.check_output(
-        ["cargo", "mutants", "--list", "--colors=never", "--package", module["package"], "--file", name],
-        cwd=tree, env=env, text=True, stderr=subprocess.DEVNULL)
-    return mutants(listing, tree)
-
-
-def sample(table, count, commit, work, tree, env):
+def sample(table, count, commit, tree, env):
     """Runs some mutants of the report, drawn by the commit; how many live without a reason."""
     if not shutil.which("cargo-mutants"):
         print("skipped: no cargo-mutants here (cargo install cargo-mutants --locked)")
@@ -284,10 +282,10 @@ def sample(table, count, commit, work, tree, env):
                   if name in rows() and name not in late and module["package"] == "fairhaul-core"]
     draw, new = random.Random(commit), 0
     for module, name in draw.sample(drawn_from, min(count, len(drawn_from))):
-        drawn = draw.choice(every(module, name, tree, env))[3]
-        missed = {one[:3] for one in one_file(module, name, work, tree, env, [drawn])["missed"]}
-        print(f"{'LIVES' if missed else 'caught'} {drawn}", flush=True)
-        new += len(missed - listed(table))
+        drawn = draw.choice(every(module, [name], tree, env))
+        fates(module, [drawn], tree, env)
+        print(f"{'LIVES' if drawn.fate == 'missed' else 'caught'} {drawn.row}", flush=True)
+        new += drawn.fate == "missed" and drawn.key() not in listed(table)
     return new
 
 
@@ -347,12 +345,12 @@ def main():
     commit = subprocess.check_output(["git", "-C", str(ROOT), "rev-parse", "HEAD"], text=True).strip()
     tree = copy(work, commit)
     try:
-        env = {"CARGO_TARGET_DIR": str(ROOT / "target"), **os.environ, **CALM, **QUICK}
+        env = {"CARGO_TARGET_DIR": str(ROOT / "target"), **os.environ, **QUICK}
         if options.sample is not None:
-            new = sample(table, options.sample, commit, work, tree, env)
+            new = sample(table, options.sample, commit, tree, env)
         else:
             names = chosen(table, options.names, report, options.again or options.survivors)
-            new = make(table, names, work, tree, env, options.survivors)
+            new = make(table, names, tree, env, options.survivors)
             manifest(REPORT.parent, "scripts/mutants.py", commit)
     finally:
         subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(tree)], check=False)
@@ -362,6 +360,6 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (Behind, Misfit) as why:
+    except (Behind, Misfit, ValueError) as why:
         print(f"mutants.py: {why}", file=sys.stderr)
         sys.exit(2)
