@@ -7,17 +7,17 @@
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::node::{Happening, Host};
+use crate::node::{Host, NodeEvent};
 
-/// Happenings of peers and disks that are handled before the clock and people have their turn.
+/// Events of peers and disks that are handled before the clock and people have their turn.
 const BATCH: usize = 64;
 
 /// What a driver waits for.
 pub(crate) struct Inbox {
     /// What peers and disks make happen: as much as they like.
-    pub(crate) peers: mpsc::Receiver<Happening>,
+    pub(crate) peers: mpsc::Receiver<NodeEvent>,
     /// What people and the clock of the node make happen.
-    pub(crate) people: mpsc::Receiver<Happening>,
+    pub(crate) people: mpsc::Receiver<NodeEvent>,
     /// Whether peers had the last turn.
     heard: bool,
 }
@@ -33,8 +33,8 @@ enum Turn {
 
 impl Inbox {
     pub(crate) const fn new(
-        peers: mpsc::Receiver<Happening>,
-        people: mpsc::Receiver<Happening>,
+        peers: mpsc::Receiver<NodeEvent>,
+        people: mpsc::Receiver<NodeEvent>,
     ) -> Self {
         Self {
             peers,
@@ -44,7 +44,7 @@ impl Inbox {
     }
 
     /// Waits for the next turn. What happened is put into `batch`, which is empty.
-    async fn next(&mut self, batch: &mut Vec<Happening>, deadline: Option<Instant>) -> Turn {
+    async fn next(&mut self, batch: &mut Vec<NodeEvent>, deadline: Option<Instant>) -> Turn {
         // Without a deadline this one is never polled.
         let time = sleep_until(deadline.unwrap_or_else(Instant::now));
         let timed = deadline.is_some();
@@ -86,15 +86,13 @@ pub(crate) async fn drive(host: &mut Host, inbox: &mut Inbox) {
     let mut batch = Vec::with_capacity(BATCH);
     while !host.has_stopped() {
         host.drain();
-        let deadline = host.deadline();
-        let deadline = deadline.map(|at| Instant::from_std(host.clock.instant(at)));
-        match inbox.next(&mut batch, deadline).await {
+        match inbox.next(&mut batch, host.deadline()).await {
             Turn::Peers | Turn::People => {}
             Turn::Time => host.tick(),
             Turn::Over => return,
         }
-        for happening in batch.drain(..) {
-            host.handle(happening);
+        for event in batch.drain(..) {
+            host.handle(event);
             host.drain();
         }
     }
@@ -121,8 +119,8 @@ mod tests {
         // It is over at once, in a time that stands still.
         let past = Some(interval(Duration::from_secs(1)).tick().await);
         for _ in 0..60 {
-            while sender.try_send(Happening::Second).is_ok() {}
-            while calls.try_send(Happening::Reload).is_ok() {}
+            while sender.try_send(NodeEvent::Second).is_ok() {}
+            while calls.try_send(NodeEvent::Reload).is_ok() {}
             turns.push(match inbox.next(&mut batch, past).await {
                 Turn::Peers => 'm',
                 Turn::People => 'p',
@@ -141,7 +139,7 @@ mod tests {
         while inbox.people.try_recv().is_ok() {}
         let mut times = 0;
         for _ in 0..60 {
-            while sender.try_send(Happening::Second).is_ok() {}
+            while sender.try_send(NodeEvent::Second).is_ok() {}
             let turn = inbox.next(&mut batch, past).await;
             times += u32::from(matches!(turn, Turn::Time));
             batch.clear();

@@ -1,115 +1,145 @@
-//! The host of a core: who is connected, what moves, and where it lies.
+//! The host of a core: carries what happened to the core, and what core and library want done to who
+//! can do it.
 //!
-//! Decides nothing about service. It holds the tables from the core's small numbers to keys,
-//! connections and files, tells the core what happened, and carries out what it wants done.
+//! Connections, contents, control and statistics have owners of their own. Nothing is decided here,
+//! and nothing is kept but the core and what it is still to be told.
 
-use std::collections::VecDeque;
-use std::mem;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
+use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::library;
-use fairhaul_core::message::{CloseCode, Message};
-use fairhaul_core::misbehaviour::Misbehaviour;
-use fairhaul_core::node::{Action, Input, Node};
-use fairhaul_core::time::Time;
-use fairhaul_core::units::{ByteCount, Rate};
-use fairhaul_core::uplink::Block;
-use tokio::sync::mpsc;
+use fairhaul_core::node::Input;
+use fairhaul_core::units::ByteCount;
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
 use tracing::{error, warn};
 
-use super::commands::Waiting;
+use super::connections::Connections;
 use super::contents::Contents;
-use super::doors::Doors;
-use super::limits::Limits;
-use super::paths::Paths;
-use super::peers::{Link, Peers};
-use super::records::Records;
-use super::settings::Settings;
-use super::watch::Watch;
-use super::{Happening, doors};
+use super::control::Control;
+use super::control::event::Answer;
+use super::control::others::Others;
+use super::event::NodeEvent;
+use super::inputs::Inputs;
+use super::recorded::Recorded;
+use super::stats::Stats;
 use crate::clock::Clock;
-use crate::record::Recorder;
-use crate::session::{Budget, Named, Outgoing, Pool, Told};
-use crate::store::{StoreError, patiently};
+use crate::control::api::{Call, Failure, Request};
+use crate::session::{Heard, News, Seat, Told};
 
-/// A core with its tables.
+mod carry;
+
+/// A core, and who carries out what it wants done.
 pub(crate) struct Host {
-    pub(crate) core: Node,
-    pub(crate) clock: Clock,
-    pub(crate) settings: Settings,
-    pub(crate) limits: Limits,
-    pub(crate) waiting: Waiting,
-    pub(crate) peers: Peers,
-    pub(crate) paths: Paths,
-    pub(crate) contents: Contents,
-    pub(crate) doors: Doors,
-    pub(crate) watch: Watch,
-    pub(crate) pool: Arc<Pool>,
-    /// What peers make this node hold.
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) happenings: mpsc::Sender<Happening>,
-    /// Inputs that came up while actions were carried out.
-    pub(crate) later: VecDeque<Input>,
-    /// What the library is still to be told.
-    pub(super) for_library: VecDeque<library::Input>,
-    /// Peers that said their last message.
-    pub(crate) leaving: Vec<(PeerId, String)>,
-    /// The entry of the timetable in force.
-    pub(crate) timetable: Option<(Option<Rate>, Option<Rate>)>,
-    pub(crate) recorder: Option<Recorder>,
-    pub(crate) tables: Option<Records>,
-    pub(crate) file: PathBuf,
-    pub(crate) trust_first_use: bool,
-    pub(crate) stopped: bool,
+    core: Recorded,
+    clock: Clock,
+    inputs: Inputs,
+    connections: Connections,
+    contents: Contents,
+    control: Control,
+    stats: Stats,
+    stopped: bool,
 }
 
 impl Host {
+    pub(super) fn new(
+        (core, clock): (Recorded, Clock),
+        connections: Connections,
+        contents: Contents,
+        control: Control,
+        stats: Stats,
+    ) -> Self {
+        Self {
+            core,
+            clock,
+            inputs: Inputs::default(),
+            connections,
+            contents,
+            control,
+            stats,
+            stopped: false,
+        }
+    }
+
+    /// Tells the core what the file says, trusts whom it trusted before, and takes up what an
+    /// earlier run left.
+    pub(super) fn start(&mut self) {
+        self.control(Control::take_over);
+        self.drain();
+        self.connections.start(self.clock.now());
+        match self.contents.kept() {
+            Ok(all) => {
+                for old in all {
+                    match old {
+                        Ok(old) => {
+                            let known = self.contents.remember(old);
+                            self.inputs.library(known);
+                            self.drain();
+                        }
+                        Err(why) => warn!(why, "an earlier content is left alone"),
+                    }
+                }
+            }
+            Err(error) => warn!(%error, "earlier contents cannot be listed"),
+        }
+        self.control(Control::timetable);
+        self.drain();
+        self.connections.dial(self.clock.now());
+    }
+
+    /// Where the node listens.
+    pub(super) fn listening(&self) -> String {
+        self.connections.doors().listening().to_string()
+    }
+
+    /// What wakes the task that accepts callers.
+    pub(super) fn room(&self) -> Arc<Notify> {
+        self.connections.room()
+    }
+
     /// One thing happened.
-    pub(crate) fn handle(&mut self, happening: Happening) {
-        match happening {
-            Happening::Session(Told(seat, news)) => self.news(seat, news),
-            Happening::Knock(Some((stream, from))) => self.knocked(stream, from),
-            Happening::Knock(None) => self.contents.make_room(),
-            Happening::Met(met) => self.met(*met),
-            Happening::FirstMet(met) => self.first_met(*met),
-            Happening::Wrote {
-                transfer,
-                chunk,
-                from,
-                parts,
-                result,
-            } => self.wrote((transfer, chunk), (from, parts), result),
-            Happening::Looked(looked) => self.looked(looked),
-            Happening::Named(call, get, usable) => self.get_into(call, &get, usable),
-            Happening::Described(number, attempt, tree) => self.described(number, attempt, tree),
-            Happening::Prepared(number, result) => self.prepared(number, result),
-            Happening::Finished(number, result) => self.finished(number, result),
-            Happening::Synced(number, result) => self.synced(number, result),
-            Happening::Scanned(call, result) => self.scanned(call, result),
-            Happening::Call(call) => self.call(call),
-            Happening::Reload => {
-                if let Err(failure) = self.reload() {
+    pub(crate) fn handle(&mut self, event: NodeEvent) {
+        let now = self.clock.now();
+        match event {
+            NodeEvent::Session(Told(seat, news)) => self.session(seat, news),
+            NodeEvent::Connection(event) => {
+                self.connections.happened(event, &mut self.inputs, now);
+            }
+            NodeEvent::Crowded => self.contents.make_room(),
+            NodeEvent::Disk(event) => {
+                let opens = event.opens();
+                self.contents.disk(event, &mut self.inputs);
+                self.drain();
+                opens
+                    .into_iter()
+                    .for_each(|number| self.contents.close_unused(number));
+            }
+            NodeEvent::Answer(Answer::Named(call, get, usable)) => {
+                self.control(|control, others| control.get_into(call, &get, usable, others));
+            }
+            NodeEvent::Answer(Answer::Scanned(call, result)) => {
+                let found = self.control(|control, others| control.scanned(call, result, others));
+                if let Some((call, shared)) = found {
+                    self.drain();
+                    self.control(|control, others| control.shared(call, shared, others));
+                }
+            }
+            NodeEvent::Call(call) => self.call(call),
+            NodeEvent::Reload => {
+                let reloaded = self.control(Control::reload);
+                if let Err(failure) = reloaded {
                     error!(%failure, "the parameter file is not read again");
                 }
             }
-            Happening::Stop => self.stop(),
-            Happening::Second => self.second(),
+            NodeEvent::Stop => self.stop(),
+            NodeEvent::Second => self.second(),
         }
-        self.settle();
+        self.drain();
+        self.connections.settle(&mut self.inputs, self.clock.now());
+        self.drain();
         self.look();
-    }
-
-    /// What came up while actions were carried out, and needs the core again.
-    fn settle(&mut self) {
-        for (peer, why) in mem::take(&mut self.leaving) {
-            if let Some(link) = self.peers.at_mut(peer).link.take() {
-                self.parted(peer, &link, why);
-                self.drain();
-            }
-        }
     }
 
     pub(crate) const fn has_stopped(&self) -> bool {
@@ -117,280 +147,207 @@ impl Host {
     }
 
     /// When the core wants to be told the time, or somebody is to be called.
-    pub(crate) fn deadline(&self) -> Option<Time> {
-        let core = self.core.deadline(self.clock.now());
-        let all = [core, self.doors.ready_at(), self.look_at()];
-        all.into_iter().flatten().min()
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let is_busy = self.core.node().uplink().is_busy();
+        let core = self.core.node().deadline(self.clock.now());
+        let connections = &self.connections;
+        let all = [core, connections.ready_at(), connections.look_at(is_busy)];
+        let first = all.into_iter().flatten().min();
+        first.map(|at| Instant::from_std(self.clock.instant(at)))
     }
 
     /// The deadline has come.
     pub(crate) fn tick(&mut self) {
         self.tell(Input::Tick);
-        self.dial();
+        self.connections.dial(self.clock.now());
         self.look();
     }
 
-    /// Exactly one thing happened. The core's answers wait to be drained.
-    pub(crate) fn tell(&mut self, input: Input) {
-        self.hand_over(input);
+    /// Exactly one thing happened: core and library hear of it, and what they want is done.
+    fn tell(&mut self, input: Input) {
+        self.core.handle(input, self.clock.now());
         self.drain();
     }
 
-    pub(super) fn hand_over(&mut self, input: Input) {
+    /// Tells the core what connections have measured, if it is time for that.
+    fn look(&mut self) {
+        let is_busy = self.core.node().uplink().is_busy();
         let now = self.clock.now();
-        if let Some(recorder) = &mut self.recorder
-            && let Err(error) = recorder.input(&input, now)
-        {
-            error!(%error, "the log of inputs ends here");
-            self.recorder = None;
+        self.connections.look(is_busy, &mut self.inputs, now);
+        self.drain();
+    }
+
+    /// Lets the control act on the others. What comes of it waits to be drained.
+    fn control<T>(&mut self, act: impl FnOnce(&mut Control, &mut Others<'_>) -> T) -> T {
+        let mut others = Others {
+            core: self.core.node(),
+            connections: &mut self.connections,
+            contents: &mut self.contents,
+            stats: &mut self.stats,
+            inputs: &mut self.inputs,
+            now: self.clock.now(),
+        };
+        act(&mut self.control, &mut others)
+    }
+
+    fn call(&mut self, call: Call) {
+        let stops = matches!(call.request, Request::Stop(_));
+        self.control(|control, others| control.call(call, others));
+        if stops {
+            self.stop();
         }
-        self.core.handle(input, now);
+    }
+
+    /// A second has passed.
+    fn second(&mut self) {
+        let now = self.clock.now();
+        let links = self.connections.links().iter();
+        let linked: Vec<PeerId> = links.map(|(peer, _)| peer).collect();
+        for peer in linked {
+            // Contents that are gone here took bitfields of theirs with them.
+            let claimed = self.core.node().claimed(peer);
+            self.connections.links_mut().count_claims(peer, claimed);
+        }
+        self.stats.second(self.connections.links().held(), now);
+        self.contents.second(&mut self.inputs, now);
+        let standings = self.connections.standings();
+        self.inputs.library(library::Input::Tick { standings });
+        self.drain();
+        self.control(|control, others| control.report(others));
+        let (peers, links) = (self.connections.peers(), self.connections.links());
+        let core = self.core.node();
+        self.stats.note_windows(peers, links, core, now);
+        self.connections.second(now);
+        self.control(Control::second);
+    }
+
+    // ---- what sessions tell
+
+    /// News of a session; those of one that was replaced are dropped.
+    fn session(&mut self, seat: Seat, news: News) {
+        if !self.connections.links().is_seated(seat) {
+            return;
+        }
+        let peer = seat.peer;
+        match news {
+            News::Heard {
+                heard, received, ..
+            } => self.heard(peer, heard, &received),
+            News::Sent {
+                transfer,
+                len,
+                beside,
+            } => {
+                self.stats.sent(peer, len, beside);
+                self.tell(Input::Sent { peer, len });
+                if beside > 0 {
+                    let len = ByteCount::new(beside);
+                    let transfer = Some(transfer);
+                    self.tell(Input::Overhead {
+                        peer,
+                        transfer,
+                        len,
+                    });
+                }
+            }
+            News::Stalled => self.tell(Input::Stalled { peer }),
+            News::Unreadable {
+                transfer,
+                chunk,
+                len,
+                why,
+            } => {
+                self.tell(Input::Sent { peer, len });
+                if let Some(trouble) = self.contents.changed(transfer, &why) {
+                    self.stats.trouble(transfer.0 / 2, trouble);
+                }
+                self.tell(match self.contents.fetches_again(transfer) {
+                    true => Input::Lost { transfer, chunk },
+                    false => Input::Withdraw { transfer, chunk },
+                });
+            }
+            News::Ended(end) => {
+                let now = self.clock.now();
+                self.connections.ended(peer, end, &mut self.inputs, now);
+            }
+        }
+    }
+
+    fn heard(&mut self, peer: PeerId, heard: Vec<Heard>, received: &[(Option<TransferId>, u64)]) {
+        let now = self.clock.now();
+        for &(transfer, bytes) in received {
+            self.stats.received(peer, transfer, bytes, now);
+            if let Some(transfer) = transfer {
+                self.inputs.library(library::Input::Received { transfer });
+            }
+        }
+        for one in heard {
+            // An offence among these ends the session: the rest counts no longer.
+            if !self.connections.links().has(peer) {
+                break;
+            }
+            self.tell(match one {
+                Heard::Skipped => Input::Skipped { peer },
+                Heard::Message(message) => Input::Message { peer, message },
+            });
+        }
+        let core = self.core.node();
+        if let Some(until) = core.lull(peer) {
+            let until = Instant::from_std(self.clock.instant(until));
+            self.connections.links().hush(peer, until);
+        }
+        let claimed = core.claimed(peer);
+        self.connections.links_mut().count_claims(peer, claimed);
     }
 
     /// Carries out what core and library want done, until there is nothing left.
     pub(crate) fn drain(&mut self) {
         loop {
             while let Some(action) = self.core.poll() {
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.action(&action);
-                }
                 self.carry(action);
             }
             // Told one at a time: each has its own answers.
-            if let Some(input) = self.later.pop_front() {
-                self.hand_over(input);
+            if let Some(input) = self.inputs.next_of_core() {
+                self.core.handle(input, self.clock.now());
             } else if let Some(action) = self.contents.poll() {
                 self.carry_library(action);
-            } else if let Some(input) = self.for_library.pop_front() {
+            } else if let Some(input) = self.inputs.next_of_library() {
                 let now = self.clock.now();
-                self.contents.handle(input, &self.core, now);
+                self.contents.handle(input, self.core.node(), now);
             } else {
                 return;
             }
         }
     }
 
-    pub(super) fn carry(&mut self, action: Action) {
-        match action {
-            Action::Send { peer, message } => self.send(peer, message),
-            Action::Upload(block) => self.upload(block),
-            Action::Store {
-                transfer,
-                chunk,
-                from,
-                parts,
-            } => self.store(transfer, chunk, from, parts),
-            Action::Resume {
-                peer,
-                transfer,
-                chunk,
-                of,
-            } => self.resume(peer, (transfer, chunk), of),
-            Action::Discard {
-                transfer,
-                chunk,
-                from,
-            } => self.discard(transfer, chunk, from),
-            Action::Name {
-                peer,
-                theirs,
-                transfer,
-            } => self.name_transfer(peer, theirs, transfer),
-            Action::Close { peer, why } => self.close(peer, why),
-            Action::Notify(event) => self.notice(event),
-        }
+    // ---- the end
+
+    /// Says goodbye to everybody; the driver ends after this.
+    fn stop(&mut self) {
+        let now = self.clock.now();
+        self.connections.stop(&mut self.inputs, now);
+        self.stopped = true;
     }
 
-    fn send(&mut self, peer: PeerId, message: Message) {
-        let Some(link) = self.peers.link(peer) else {
-            return;
-        };
-        link.say(peer, message);
-        if self.budget.books().is_deaf(peer) {
-            self.part(peer, CloseCode::Overload, "too much waits to be read");
-        }
-    }
-
-    /// Reads a block and queues it. The reading starts now, so that the next block is at hand
-    /// when the last one has left.
-    fn upload(&mut self, block: Block) {
-        let gone = self.peers.link(block.peer).is_none();
-        let Some(shelf) = self.contents.shelf(block.transfer).filter(|_| !gone) else {
-            // The core hears of what is gone on another way; the window is given back here.
-            let (peer, len) = (block.peer, block.len);
-            self.later.push_back(Input::Sent { peer, len });
-            return;
-        };
-        let bytes = tokio::spawn(shelf.read_block(block, Arc::clone(&self.pool)));
-        if block.transfer.0.is_multiple_of(2)
-            && let Some(row) = self.contents.row_mut(block.transfer.0 / 2)
-        {
-            row.counts.sent += block.len.get();
-        }
-        self.watch
-            .moved(block.peer, block.transfer.0 / 2, block.len.get(), 0);
-        let link = self.peers.link(block.peer).expect("looked up above");
-        // If its task has ended, the news of that is on its way.
-        let _ = link.outgoing.send(Outgoing::Block {
-            transfer: block.transfer,
-            chunk: block.chunk,
-            offset: block.offset,
-            len: block.len,
-            bytes,
-        });
-    }
-
-    /// A chunk is whole: verify it, and write it if it is right.
-    fn store(
-        &mut self,
-        transfer: TransferId,
-        chunk: ChunkIndex,
-        from: PeerId,
-        parts: Vec<(PeerId, ByteCount)>,
-    ) {
-        let shelf = self.contents.shelf(transfer);
-        let content = self.contents.moved_as(transfer);
-        let link = self.peers.link(from).zip(content);
-        let arrival = link.and_then(|(link, content)| link.shared.whole(content, chunk.get()));
-        let (Some(shelf), Some(arrival)) = (shelf, arrival) else {
-            // Without its bytes, or a place for them, it has to come again; nobody is to blame.
-            warn!(
-                transfer = transfer.0,
-                chunk = chunk.get(),
-                "a chunk came without its bytes"
-            );
-            self.later.push_back(Input::Lost { transfer, chunk });
-            return;
-        };
-        if !shelf.expects(chunk, &arrival.hash) {
-            self.watch.metrics.chunks_rejected.inc();
-            self.pool.put(arrival.bytes);
-            self.later.push_back(Input::Rejected {
-                transfer,
-                chunk,
-                from,
-            });
-            return;
-        }
-        let senders = parts.iter().map(|(peer, _)| *peer).collect();
-        self.for_library
-            .push_back(library::Input::Writing { transfer, senders });
-        let pool = Arc::clone(&self.pool);
-        let happenings = self.happenings.clone();
-        spawn_blocking(move || {
-            let write = || shelf.write(chunk, &arrival.bytes);
-            let result = patiently(write, StoreError::is_out);
-            pool.put(arrival.bytes);
-            drop(arrival.held);
-            let wrote = Happening::Wrote {
-                transfer,
-                chunk,
-                from,
-                parts,
-                result,
-            };
-            // The node has stopped: nobody counts chunks any more.
-            let _ = happenings.blocking_send(wrote);
-        });
-    }
-
-    /// A peer is asked for the rest of a chunk. If what is there of it is not, it turns out when
-    /// the rest has come, and all of it is fetched again.
-    fn resume(&self, peer: PeerId, (transfer, chunk): (TransferId, ChunkIndex), of: PeerId) {
-        let link = self.peers.link(peer);
-        let Some((content, link)) = self.contents.moved_as(transfer).zip(link) else {
-            return;
-        };
-        let key = (content, chunk.get(), of);
-        let first = self.peers.link(of).and_then(|of| of.shared.take(key));
-        let mut others = self.peers.linked();
-        let partial = first
-            .or_else(|| self.pool.kept(key))
-            .or_else(|| others.find_map(|(_, other)| other.shared.take(key)));
-        if let Some(partial) = partial {
-            link.shared.resume(partial);
-        }
-    }
-
-    /// What came of a chunk is of no use any more.
-    fn discard(&self, transfer: TransferId, chunk: ChunkIndex, from: PeerId) {
-        let Some(content) = self.contents.moved_as(transfer) else {
-            return;
-        };
-        let key = (content, chunk.get(), from);
-        let first = self.peers.link(from);
-        if first.is_some_and(|link| link.shared.discard(key)) | self.pool.discard(key) {
-            return;
-        }
-        // They may wait where another was to go on with them.
-        for (_, link) in self.peers.linked() {
-            if let Some(partial) = link.shared.take(key) {
-                return self.pool.put(partial.bytes);
+    /// Makes durable what has arrived, and ends the logs.
+    pub(super) async fn end(mut self) -> Result<(), Failure> {
+        let digest = self.core.end()?;
+        let (peers, links) = (self.connections.peers(), self.connections.links());
+        let now = self.clock.now();
+        self.stats
+            .end_tables(peers, links, digest.as_deref(), now)?;
+        let stores = self.contents.filled();
+        let synced = spawn_blocking(move || {
+            for store in stores {
+                if let Err(error) = store.sync() {
+                    warn!(%error, "not everything that arrived is durable");
+                }
             }
-        }
-    }
-
-    /// What a peer calls `theirs` is one of our transfers from now on, or none.
-    fn name_transfer(&self, peer: PeerId, theirs: TransferId, transfer: Option<TransferId>) {
-        let Some(link) = self.peers.link(peer) else {
-            return;
-        };
-        let named = transfer.and_then(|ours| {
-            Some(Named {
-                content: self.contents.moved_as(ours)?,
-                geometry: self.contents.shelf(ours)?.geometry(),
-                ours,
-            })
         });
-        match named {
-            Some(named) => link.shared.learn(theirs, named),
-            None => link.shared.forget(theirs),
-        }
+        // Two seconds of the five that a stop may take (O4).
+        let _ = timeout(Duration::from_secs(2), synced).await;
+        // Waits for what is still to be written down, while signals are heard.
+        let _ = spawn_blocking(move || drop(self)).await;
+        Ok(())
     }
-
-    /// The core wants no more of a peer.
-    pub(super) fn close(&mut self, peer: PeerId, why: Misbehaviour) {
-        let row = self.peers.at(peer);
-        if row.link.is_none() {
-            return;
-        }
-        warn!(peer = %row.name, why = %why, "closing");
-        self.watch.closed(why);
-        let code = CloseCode::from(why);
-        if !why.is_lie() {
-            return self.part(peer, code, &why.to_string());
-        }
-        // It is cut off now; the word of why waits for the disk.
-        let Some(link) = self.peers.at_mut(peer).link.take() else {
-            return;
-        };
-        let last = last_word(code, &why.to_string());
-        let outgoing = link.outgoing.clone();
-        let then = move |_| drop(outgoing.send(last));
-        self.ban(peer, why, Box::new(then));
-        self.parted(peer, &link, format!("{code:?}"));
-    }
-
-    /// Says why, and ends the session with a peer.
-    pub(crate) fn part(&mut self, peer: PeerId, code: CloseCode, text: &str) {
-        let Some(link) = self.peers.at_mut(peer).link.take() else {
-            return;
-        };
-        let _ = link.outgoing.send(last_word(code, text));
-        self.parted(peer, &link, format!("{code:?}"));
-    }
-
-    /// Every way in which a session ends comes through here, once.
-    pub(crate) fn parted(&mut self, peer: PeerId, link: &Link, reason: String) {
-        link.shared.end();
-        self.later.push_back(Input::Disconnected { peer });
-        self.unseat(peer, link);
-        let name = self.peers.at(peer).name.clone();
-        self.watch.lost(name, reason);
-    }
-}
-
-fn last_word(code: CloseCode, text: &str) -> Outgoing {
-    let text = doors::short(text);
-    Outgoing::Close(Message::Close { code, text })
 }

@@ -3,175 +3,56 @@
 //! Decides the order of starting and stopping. It refuses to start without its key, its
 //! directory and its address; once it runs, trouble with one peer or one content stays there.
 
-use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::panic::resume_unwind;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fairhaul_core::door::descriptors::Shares;
 use fairhaul_core::door::memory_shares::MemoryShares;
-use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
-use fairhaul_core::library::ManifestFault;
-use fairhaul_core::units::ByteCount;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::content::Tree;
-use crate::content::line::Secret;
-use crate::content::scan::Scanned;
-use crate::control::api::{self, Call, Failure};
+use crate::control::api::Failure;
 use crate::control::metrics::Metrics;
 use crate::control::serve::{Control, Endpoints, Handles, Places};
 use crate::driver::{self, Inbox};
-use crate::identity::{self, Identity, PublicKey};
-use crate::params::Params;
-use crate::session::Told;
-use crate::store::{DataLock, StoreError};
+use crate::identity::{self, Identity};
+use crate::store::DataLock;
 
+use connections::accept::accept;
+use connections::line;
+use contents::own::STATE;
+use startup::Place;
+
+pub(crate) use event::NodeEvent;
 pub(crate) use host::Host;
+pub use options::{ByLine, RunOptions};
 
-mod arrivals;
-mod bans;
-mod calling;
-mod changing;
-mod commands;
-mod content;
+mod connections;
 mod contents;
-mod doors;
-mod entering;
-mod exchange;
-mod folders;
-mod free_space;
-mod hearing;
-mod history;
+mod control;
+mod event;
 mod host;
-mod inbox;
-mod keeper;
-mod kept;
-mod life;
-mod limits;
-mod line;
+mod inputs;
 mod memory_limit;
-mod opening;
-mod outcomes;
-mod own;
-mod paths;
-mod peers;
-mod probe;
-mod records;
-mod seconds;
-mod settings;
-mod shelf;
-mod status;
-mod transfers;
-mod trust;
-mod watch;
+mod options;
+mod recorded;
+mod startup;
+mod stats;
 
-/// Happenings of peers and disks that may wait for the driver; sessions stop reading when they are
+/// Events of peers and disks that may wait for the driver; sessions stop reading when they are
 /// that many.
-const HAPPENINGS_MAX: usize = 1_024;
+const EVENTS_MAX: usize = 1_024;
 /// What people want and the clock says, apart from them.
 const PEOPLE_MAX: usize = 64;
 
 /// Threads that may wait for disks, however few descriptors there are.
 const BLOCKING_MIN: usize = 32;
-/// The folder of the node's own state in its data.
-pub(crate) const STATE: &str = "contents";
-
-/// What `fairhaul run` was told.
-#[derive(Debug)]
-pub struct RunOptions {
-    /// The parameter file, checked.
-    pub params: Params,
-    /// Where it is, for reading it again.
-    pub file: PathBuf,
-    /// Where the log of inputs goes; none if there is none.
-    pub record: Option<PathBuf>,
-    /// The folder of the tables; none if there are none.
-    pub tables: Option<PathBuf>,
-    /// Whether keys that the file does not list are trusted when they first call.
-    pub trust_first_use: bool,
-    /// What it is told more if it moves one content by a line.
-    pub by_line: Option<ByLine>,
-}
-
-/// What a node is told that sends or fetches one content by a line, and no other content.
-pub struct ByLine {
-    /// Who it is: there is no file of its key.
-    pub identity: Identity,
-    /// Where it listens.
-    pub listener: std::net::TcpListener,
-    /// What gives the keys that may come in although no file lists them.
-    pub secret: Secret,
-    /// How many of those may.
-    pub most: usize,
-    /// Whom it calls: the key of the sender, which its file lists, and the sender's addresses.
-    /// None if it is the sender.
-    pub sender: Option<(PublicKey, Vec<String>)>,
-}
-
-/// Shows no secret.
-impl std::fmt::Debug for ByLine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ByLine {{ {}, most: {}, .. }}", self.identity, self.most)
-    }
-}
-
-/// One thing that happened to a node.
-pub(crate) enum Happening {
-    /// On a session.
-    Session(Told),
-    /// Somebody called, or could not be accepted for want of descriptors.
-    Knock(Option<(TcpStream, SocketAddr)>),
-    /// A handshake is over.
-    Met(Box<doors::Met>),
-    /// A caller that was unknown is written down as trusted, or cannot be.
-    FirstMet(Box<trust::FirstMet>),
-    /// A chunk was written, or not.
-    Wrote {
-        transfer: TransferId,
-        chunk: ChunkIndex,
-        from: PeerId,
-        /// Who sent how many of its bytes.
-        parts: Vec<(PeerId, ByteCount)>,
-        result: Result<(), StoreError>,
-    },
-    /// An inbox was looked at.
-    Looked(inbox::Looked),
-    /// A folder that a person named for a ticket was looked at.
-    Named(Call, api::Get, Result<(), String>),
-    /// A manifest of a content was read, which the library counts.
-    Described(u32, u32, Result<Arc<Tree>, ManifestFault>),
-    /// What is on disk of a content is known.
-    Prepared(u32, Result<opening::Opened, StoreError>),
-    /// A content has its final names, or not.
-    Finished(u32, Result<Vec<PathBuf>, StoreError>),
-    /// Chunks are durable, or not.
-    Synced(u32, Result<(), StoreError>),
-    /// A tree was read.
-    Scanned(Call, Result<Scanned, String>),
-    /// A person wants something.
-    Call(Call),
-    /// Read the parameter file again.
-    Reload,
-    /// Stop.
-    Stop,
-    /// A second has passed.
-    Second,
-}
-
-impl From<Told> for Happening {
-    fn from(told: Told) -> Self {
-        Self::Session(told)
-    }
-}
-
 /// Runs a node until it is told to stop. `ready` hears when peers and commands reach it.
 ///
 /// # Errors
@@ -252,16 +133,16 @@ async fn live(
     };
     own_folder(&data).map_err(|error| storage("data", &error))?;
     let lock = DataLock::take(&data).map_err(|error| Failure::storage(error.to_string()))?;
-    let (identity, listener, guests) = own_place(&mut options).await?;
-    let (sender, happenings) = mpsc::channel(HAPPENINGS_MAX);
+    let (place, listener) = own_place(&mut options).await?;
+    let (sender, events) = mpsc::channel(EVENTS_MAX);
     let (people, called) = mpsc::channel(PEOPLE_MAX);
-    let mut inbox = Inbox::new(happenings, called);
+    let mut inbox = Inbox::new(events, called);
     let metrics = Arc::new(Metrics::new());
-    let (events, _) = broadcast::channel(1_024);
+    let (followers, _) = broadcast::channel(1_024);
     let (calls, mut called) = mpsc::channel(64);
     let handles = Handles {
         calls,
-        events: events.clone(),
+        events: followers.clone(),
         metrics: Arc::clone(&metrics),
     };
     let places = Places {
@@ -277,29 +158,20 @@ async fn live(
     let calling = people.clone();
     let calling = tokio::spawn(async move {
         while let Some(call) = called.recv().await {
-            if calling.send(Happening::Call(call)).await.is_err() {
+            if calling.send(NodeEvent::Call(call)).await.is_err() {
                 return;
             }
         }
     });
-    let mut host = Host::new(
-        options,
-        &identity,
-        &listener,
-        (metrics, events),
-        sender.clone(),
-        (shares, memory),
-    )?;
-    if guests.is_some() {
-        host.contents.allow_above();
-    }
-    host.doors.guests_mut().line = guests;
-    let accepting = tokio::spawn(doors::accept(listener, host.doors.room(), sender));
+    let key = place.identity.public();
+    let wires = (metrics, followers);
+    let mut host = startup::host(options, place, wires, &sender, (shares, memory))?;
+    let accepting = tokio::spawn(accept(listener, host.room(), sender));
     // Until the process ends: a clean end may wait for a disk that stands still.
     let _watching = tokio::spawn(signals(people.clone()));
     let ticking = tokio::spawn(seconds(people));
     host.start();
-    info!(name = %node.name, key = %identity.public(), listen = %host.doors.listening(), "ready");
+    info!(name = %node.name, %key, listen = %host.listening(), "ready");
     // Who started it may have gone meanwhile.
     let _ = ready.send(());
     // Where no service manager started it, there is nobody to tell.
@@ -319,11 +191,9 @@ async fn live(
 }
 
 /// Who the node is, where it listens, and who may come in by a line.
-async fn own_place(
-    options: &mut RunOptions,
-) -> Result<(Identity, TcpListener, Option<line::Guests>), Failure> {
+async fn own_place(options: &mut RunOptions) -> Result<(Place, TcpListener), Failure> {
     let listen = &options.params.node.listen;
-    let (identity, listener, guests) = match options.by_line.take() {
+    let (identity, listener, line) = match options.by_line.take() {
         None => {
             let identity = own_identity(&options.params.key_file())?;
             (identity, TcpListener::bind(&**listen).await, None)
@@ -335,7 +205,14 @@ async fn own_place(
         }
     };
     let bad = |error| Failure::error(format!("{listen}: cannot listen: {error}"));
-    Ok((identity, listener.map_err(bad)?, guests))
+    let listener = listener.map_err(bad)?;
+    let unheard = |error| Failure::error(format!("listening: {error}"));
+    let place = Place {
+        identity,
+        listening: listener.local_addr().map_err(unheard)?,
+        line,
+    };
+    Ok((place, listener))
 }
 
 /// Makes the folder of the data, and in it that of the node's own state, for this user alone. The
@@ -363,41 +240,41 @@ fn own_identity(path: &std::path::Path) -> Result<Identity, Failure> {
     Identity::create(path).map_err(|error| refused(&error))
 }
 
-/// Turns signals into happenings. The second one to stop ends the process at once: everything
+/// Turns signals into events. The second one to stop ends the process at once: everything
 /// that is kept can be taken up again.
-async fn signals(happenings: mpsc::Sender<Happening>) {
+async fn signals(events: mpsc::Sender<NodeEvent>) {
     let listen = |kind| signal(kind).expect("the process may listen to its signals");
     let mut hangup = listen(SignalKind::hangup());
     let mut terminate = listen(SignalKind::terminate());
     let mut interrupt = listen(SignalKind::interrupt());
     let mut stopping = false;
     loop {
-        let happening = tokio::select! {
-            _ = hangup.recv() => Happening::Reload,
-            _ = terminate.recv() => Happening::Stop,
-            _ = interrupt.recv() => Happening::Stop,
+        let event = tokio::select! {
+            _ = hangup.recv() => NodeEvent::Reload,
+            _ = terminate.recv() => NodeEvent::Stop,
+            _ = interrupt.recv() => NodeEvent::Stop,
         };
-        if matches!(happening, Happening::Stop) {
+        if matches!(event, NodeEvent::Stop) {
             if stopping {
                 std::process::exit(130);
             }
             stopping = true;
         }
         // Beside this loop: the second signal does not wait for what the first one waits for.
-        let happenings = happenings.clone();
+        let events = events.clone();
         tokio::spawn(async move {
             // A node that has stopped hears nothing more.
-            let _ = happenings.send(happening).await;
+            let _ = events.send(event).await;
         });
     }
 }
 
-async fn seconds(happenings: mpsc::Sender<Happening>) {
+async fn seconds(events: mpsc::Sender<NodeEvent>) {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        if happenings.send(Happening::Second).await.is_err() {
+        if events.send(NodeEvent::Second).await.is_err() {
             return;
         }
     }

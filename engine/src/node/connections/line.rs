@@ -1,0 +1,69 @@
+//! Receivers of a line: whoever proves a key that the line's secret gives comes in, unlisted.
+//!
+//! How many do is decided by `fairhaul_core::door::invitation`. Receivers of one line are a swarm:
+//! each finds the keys of the others by the secret when they call, and the sender tells each whom
+//! it can call itself.
+
+use fairhaul_core::door::invitation::{Invitation, Uninvited};
+use fairhaul_core::wire::greeting::{Refusal, RefusalCode};
+
+use crate::content::line::Secret;
+use crate::identity::PublicKey;
+
+/// Who may come in by the line of a node.
+pub(crate) struct Guests {
+    secret: Secret,
+    invitation: Invitation,
+    sender: Option<(PublicKey, Vec<String>)>,
+}
+
+/// Shows no secret.
+impl std::fmt::Debug for Guests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Guests {{ {:?}, .. }}", self.invitation)
+    }
+}
+
+impl Guests {
+    pub(crate) const fn new(
+        secret: Secret,
+        most: usize,
+        sender: Option<(PublicKey, Vec<String>)>,
+    ) -> Self {
+        Self {
+            secret,
+            invitation: Invitation::new(most),
+            sender,
+        }
+    }
+
+    /// Whom to call: the key of the sender and its addresses. None if this is the sender.
+    pub(super) const fn sender(&self) -> Option<&(PublicKey, Vec<String>)> {
+        self.sender.as_ref()
+    }
+
+    /// What a caller is told.
+    pub(super) fn judge(&self, key: &PublicKey, name: &str) -> Result<(), Refusal> {
+        let given = self.secret.gave(key, name);
+        let judged = self.invitation.judge(key.as_bytes(), given);
+        judged.map_err(uninvited)
+    }
+
+    /// A caller comes in, if it may.
+    pub(super) fn admit(&mut self, key: &PublicKey, name: &str) -> Result<(), Refusal> {
+        let given = self.secret.gave(key, name);
+        let admitted = self.invitation.admit(*key.as_bytes(), given);
+        admitted.map_err(uninvited)
+    }
+
+    /// Lets in whom `teller` vouches for, if that is the sender.
+    pub(super) fn vouch(&mut self, teller: &[u8; 32], key: &PublicKey) -> bool {
+        let sender = self.sender.as_ref();
+        let is_sender = sender.is_some_and(|(sender, _)| sender.as_bytes() == teller);
+        is_sender && self.invitation.admit(*key.as_bytes(), true).is_ok()
+    }
+}
+
+fn uninvited(why: Uninvited) -> Refusal {
+    Refusal::because(RefusalCode::NotWelcome, &why.to_string())
+}

@@ -1,0 +1,413 @@
+//! The connections of a node: who is connected, how a session begins, and every way in which one
+//! ends.
+
+use std::mem;
+use std::sync::Arc;
+
+use fairhaul_core::door::Key;
+use fairhaul_core::door::sessions::{Arrival, Refusal as Doubled, Sessions};
+use fairhaul_core::door::source::Source;
+use fairhaul_core::id::PeerId;
+use fairhaul_core::library;
+use fairhaul_core::library::wait_timeout::Standing;
+use fairhaul_core::message::{CloseCode, Known, Message};
+use fairhaul_core::misbehaviour::Misbehaviour;
+use fairhaul_core::node::Input;
+use fairhaul_core::time::{Span, Time};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc};
+use tracing::{info, warn};
+
+use self::doors::{Doors, DoorsError, OwnPlace};
+use self::event::{Arrived, ConnectionEvent};
+use self::last_word::{last_word, turn_away};
+use self::links::{Link, Links};
+use self::paths::Paths;
+use self::peers::Peers;
+use super::contents::keeper::Keeper;
+use super::event::NodeEvent;
+use super::inputs::Inputs;
+use super::stats::notifier::Notifier;
+use crate::control::api::Reached;
+use crate::session::{Budget, End, Pool, Seat};
+use crate::transport::Secure;
+
+pub(crate) mod accept;
+mod admitting;
+pub(crate) mod bans;
+mod calling;
+pub(crate) mod doors;
+pub(crate) mod event;
+mod guests;
+mod handshakes;
+mod last_word;
+pub(crate) mod line;
+pub(crate) mod links;
+mod paths;
+pub(crate) mod peers;
+mod probe;
+mod trust;
+
+/// All of them.
+pub(crate) struct Connections {
+    doors: Doors,
+    links: Links,
+    /// Which session an identity has.
+    sessions: Sessions,
+    paths: Paths,
+    /// Peers that said their last message, and what it was.
+    leaving: Vec<(PeerId, String)>,
+    notifier: Notifier,
+    events: mpsc::Sender<NodeEvent>,
+}
+
+impl Connections {
+    /// Nobody is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the doors cannot be made.
+    pub(crate) fn new(
+        own: &OwnPlace<'_>,
+        keeper: &Arc<Keeper>,
+        (budget, pool): (Arc<Budget>, Arc<Pool>),
+        (notifier, events): (Notifier, mpsc::Sender<NodeEvent>),
+        now: Time,
+    ) -> Result<Self, DoorsError> {
+        let doors = Doors::new(own, keeper, notifier.clone(), events.clone(), now)?;
+        Ok(Self {
+            doors,
+            links: Links::new(pool, budget),
+            sessions: Sessions::new(*own.identity.public().as_bytes()),
+            paths: Paths::default(),
+            leaving: Vec::new(),
+            notifier,
+            events,
+        })
+    }
+
+    /// The doors, at which others are let in and called.
+    pub(crate) const fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// The doors, for who changes what they know.
+    pub(crate) const fn doors_mut(&mut self) -> &mut Doors {
+        &mut self.doors
+    }
+
+    /// The peers that were met.
+    pub(crate) const fn peers(&self) -> &Peers {
+        self.doors.peers()
+    }
+
+    /// The sessions that are there.
+    pub(crate) const fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// The sessions that are there, for who brings their books in line.
+    pub(crate) const fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    /// How a peer stands, for who waits for it.
+    pub(crate) fn standing(&self, peer: PeerId) -> Standing {
+        if self.links.has(peer) {
+            return Standing::Connected;
+        }
+        let trouble = self.peers().at(peer).trouble.as_ref();
+        trouble.map_or(Standing::Away, |trouble| trouble.standing)
+    }
+
+    /// How all peers stand that may connect.
+    pub(crate) fn standings(&self) -> Vec<(PeerId, Standing)> {
+        let allowed = self.peers().iter().filter(|(_, row)| row.allowed);
+        allowed
+            .map(|(peer, _)| (peer, self.standing(peer)))
+            .collect()
+    }
+
+    /// What wakes the task that accepts.
+    pub(crate) fn room(&self) -> Arc<Notify> {
+        self.doors.room()
+    }
+
+    // ---- in time
+
+    /// Trusts whom an earlier run trusted, and calls the sender of the line.
+    pub(crate) fn start(&mut self, now: Time) {
+        self.doors.trust_again(now);
+        self.doors.call_sender(now);
+    }
+
+    /// When somebody is to be called next.
+    pub(crate) fn ready_at(&self) -> Option<Time> {
+        self.doors.calling.ready_at()
+    }
+
+    /// Calls those whose time it is.
+    pub(crate) fn dial(&mut self, now: Time) {
+        self.doors.calling.dial(now);
+    }
+
+    /// A second has passed.
+    pub(crate) fn second(&mut self, now: Time) {
+        self.doors.expire_bans(now);
+        self.doors.calling.dial(now);
+    }
+
+    /// Says goodbye to everybody, and lets nobody in any more.
+    pub(crate) fn stop(&mut self, inputs: &mut Inputs, now: Time) {
+        let all: Vec<PeerId> = self.links.iter().map(|(peer, _)| peer).collect();
+        for peer in all {
+            self.part(peer, CloseCode::Shutdown, "the node stops", inputs, now);
+        }
+        self.doors.stop();
+    }
+
+    // ---- how sessions begin
+
+    /// Something happened to somebody who has no session yet.
+    pub(crate) fn happened(&mut self, event: ConnectionEvent, inputs: &mut Inputs, now: Time) {
+        let admitted = match event {
+            ConnectionEvent::Knock(stream, from) => {
+                return self.doors.knocked(stream, from, now);
+            }
+            ConnectionEvent::Met(met) => {
+                let arrived = self.doors.met(*met, now);
+                arrived.and_then(|arrived| self.doors.admit(arrived, now))
+            }
+            ConnectionEvent::FirstMet(met) => self.doors.first_met(*met, now),
+        };
+        if let Some((peer, arrived)) = admitted {
+            self.comes_in(peer, arrived, inputs, now);
+        }
+        self.doors.make_room();
+    }
+
+    /// A caller that is known comes in, if it has no session yet.
+    fn comes_in(&mut self, id: PeerId, arrived: Arrived, inputs: &mut Inputs, now: Time) {
+        let key = *arrived.secure.peer.as_bytes();
+        let serial = self.links.next_serial();
+        match self.sessions.arrive(key, serial, arrived.dialled, now) {
+            Arrival::Keep => {}
+            Arrival::Replace { clone, .. } => {
+                if clone {
+                    let name = &self.peers().at(id).name;
+                    warn!(peer = %name, "a second connection; two nodes may have the same key");
+                }
+                let newer = "a newer connection";
+                self.part(id, CloseCode::Replaced, newer, inputs, now);
+            }
+            Arrival::Refuse(refusal) => {
+                let (source, listed) = (arrived.source(), arrived.listed);
+                self.doors.admission.leave(source, listed);
+                return self.one_each(id, arrived.secure, &refusal, now);
+            }
+        }
+        self.doors.calling.connected(&key, now);
+        let seat = Seat { peer: id, serial };
+        self.seat(seat, arrived, inputs, now);
+    }
+
+    /// An identity has its session already, or comes too often. It hears which.
+    fn one_each(&mut self, peer: PeerId, secure: Secure<TcpStream>, refusal: &Doubled, now: Time) {
+        self.notifier.metrics().refused("one session each");
+        // Of two connections made at once one goes, and both sides know which.
+        if *refusal == Doubled::Simultaneous {
+            return;
+        }
+        let wait = match refusal {
+            Doubled::TooOften(at) => at.since(now).as_secs_f64().ceil(),
+            _ => 0.0,
+        };
+        let mut why = refusal.to_string();
+        if wait > 0.0 {
+            why.push_str(&format!("; it may come again in {wait} s"));
+        }
+        if self.doors.complains(now) {
+            warn!(peer = %self.peers().at(peer).name, why, "turned away");
+        }
+        turn_away(secure, CloseCode::Overload, &why);
+    }
+
+    /// A session begins.
+    fn seat(&mut self, seat: Seat, arrived: Arrived, inputs: &mut Inputs, now: Time) {
+        let (peer, dialled) = (seat.peer, arrived.dialled);
+        let row = self.doors.peers.at_mut(peer);
+        row.trouble = None;
+        row.joined.get_or_insert(now);
+        let (name, remote) = (row.name.clone(), arrived.remote);
+        self.links.seat(seat, arrived, &self.events, now);
+        info!(peer = %name, %remote, dialled, "connected");
+        let how = match dialled {
+            true => Reached::Dialled,
+            false => Reached::Accepted,
+        };
+        self.notifier.connected(name, how);
+        let outbound = dialled;
+        inputs.core(Input::Connected { peer, outbound });
+        if self.doors.calling.exchanges() {
+            let message = Message::WantAddresses;
+            inputs.core(Input::Say { peer, message });
+        }
+        inputs.library(library::Input::Connected { peer });
+    }
+
+    // ---- how they end
+
+    /// Says something to a peer. One that does not read what it is told is let go.
+    pub(crate) fn send(&mut self, peer: PeerId, message: Message, inputs: &mut Inputs, now: Time) {
+        if !self.links.say(peer, message) {
+            let why = "too much waits to be read";
+            self.part(peer, CloseCode::Overload, why, inputs, now);
+        }
+    }
+
+    /// The core wants no more of a peer.
+    pub(crate) fn close(
+        &mut self,
+        peer: PeerId,
+        why: Misbehaviour,
+        inputs: &mut Inputs,
+        now: Time,
+    ) {
+        if !self.links.has(peer) {
+            return;
+        }
+        warn!(peer = %self.peers().at(peer).name, why = %why, "closing");
+        self.notifier.closed(why);
+        let code = CloseCode::from(why);
+        if !why.is_lie() {
+            return self.part(peer, code, &why.to_string(), inputs, now);
+        }
+        // It is cut off now; the word of why waits for the disk.
+        let Some(link) = self.links.take(peer) else {
+            return;
+        };
+        let last = last_word(code, &why.to_string());
+        let outgoing = link.outgoing.clone();
+        let then = move |_| drop(outgoing.send(last));
+        self.doors.ban(peer, why, Box::new(then), now);
+        self.parted(peer, &link, format!("{code:?}"), inputs, now);
+    }
+
+    /// Says why, and ends the session with a peer.
+    pub(crate) fn part(
+        &mut self,
+        peer: PeerId,
+        code: CloseCode,
+        text: &str,
+        inputs: &mut Inputs,
+        now: Time,
+    ) {
+        let Some(link) = self.links.take(peer) else {
+            return;
+        };
+        let _ = link.outgoing.send(last_word(code, text));
+        self.parted(peer, &link, format!("{code:?}"), inputs, now);
+    }
+
+    /// A session is over, and not because we ended it.
+    pub(crate) fn ended(&mut self, peer: PeerId, end: End, inputs: &mut Inputs, now: Time) {
+        let reason = match end {
+            End::Closed => "the peer ended the connection".to_owned(),
+            End::Broken(error) => error.to_string(),
+            End::Offence(why) => return self.close(peer, why, inputs, now),
+        };
+        info!(peer = %self.peers().at(peer).name, reason, "disconnected");
+        if let Some(link) = self.links.take(peer) {
+            self.parted(peer, &link, reason, inputs, now);
+        }
+    }
+
+    /// A peer said its last message. It need not hold its place until it hangs up.
+    pub(crate) fn leaves(&mut self, peer: PeerId, why: String) {
+        self.leaving.push((peer, why));
+    }
+
+    /// Those go that said their last message. The core must have nothing to say any more.
+    pub(crate) fn settle(&mut self, inputs: &mut Inputs, now: Time) {
+        for (peer, why) in mem::take(&mut self.leaving) {
+            if let Some(link) = self.links.take(peer) {
+                self.parted(peer, &link, why, inputs, now);
+            }
+        }
+    }
+
+    /// Every way in which a session ends comes through here, once.
+    fn parted(
+        &mut self,
+        peer: PeerId,
+        link: &Link,
+        reason: String,
+        inputs: &mut Inputs,
+        now: Time,
+    ) {
+        inputs.core(Input::Disconnected { peer });
+        let row = self.doors.peers.at_mut(peer);
+        row.present += now.since(link.since).as_nanos();
+        let (key, name) = (*row.key.as_bytes(), row.name.clone());
+        if self.sessions.end(&key, link.serial) {
+            self.doors.calling.disconnected(&key, now);
+        }
+        let source = Source::of(link.remote.ip());
+        self.doors.admission.leave(source, link.listed);
+        inputs.library(library::Input::Disconnected { peer });
+        self.doors.make_room();
+        self.notifier.lost(name, reason);
+    }
+
+    // ---- what connected peers tell of others, and what connections measure
+
+    /// A peer asks whom we know: what it is told.
+    pub(crate) fn wants_addresses(&mut self, peer: PeerId, now: Time) -> Option<Message> {
+        if !self.doors.calling.exchanges() {
+            return None;
+        }
+        let dialled = self.links.iter();
+        let dialled = dialled.filter(|(id, link)| *id != peer && link.dialled);
+        let key_of = |peer| *self.doors.peers.at(peer).key.as_bytes();
+        for (other, link) in dialled {
+            let key: Key = key_of(other);
+            self.doors.calling.worked(key, link.remote, now);
+        }
+        let asker = key_of(peer);
+        self.doors.calling.share(asker, now).map(Message::Addresses)
+    }
+
+    /// A peer says whom it knows; whether it may say so again already.
+    pub(crate) fn told_addresses(&mut self, peer: PeerId, known: &[Known], now: Time) -> bool {
+        if !self.doors.calling.exchanges() {
+            return true;
+        }
+        let teller = *self.peers().at(peer).key.as_bytes();
+        self.doors.vouched_for(&teller, known, now);
+        self.doors.calling.learn(teller, known, now)
+    }
+
+    /// A peer answered after so long.
+    pub(crate) fn ponged(&mut self, peer: PeerId, rtt: Span) {
+        self.doors.peers.at_mut(peer).rtt = Some(rtt);
+    }
+
+    /// Looks at what connections measure from now on, or no longer.
+    pub(crate) fn find_cap(&mut self, wanted: bool, inputs: &mut Inputs) {
+        if let Some(input) = self.paths.set(wanted) {
+            inputs.core(input);
+        }
+    }
+
+    /// When connections are to be looked at next; none while nothing is sent.
+    pub(crate) fn look_at(&self, is_busy: bool) -> Option<Time> {
+        self.paths.look_at(is_busy)
+    }
+
+    /// Tells the core what the connections have measured, if it is time for that.
+    pub(crate) fn look(&mut self, is_busy: bool, inputs: &mut Inputs, now: Time) {
+        if let Some(input) = self.paths.look(is_busy, &self.links, now) {
+            inputs.core(input);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Everything that can happen to a node.
+
+use super::connections::event::ConnectionEvent;
+use super::contents::event::DiskEvent;
+use super::control::event::Answer;
+use crate::control::api::Call;
+use crate::session::Told;
+
+/// One thing that happened to a node.
+pub(crate) enum NodeEvent {
+    /// On a session.
+    Session(Told),
+    /// To somebody who has no session yet.
+    Connection(ConnectionEvent),
+    /// Somebody could not be accepted for want of descriptors.
+    Crowded,
+    /// On a disk.
+    Disk(DiskEvent),
+    /// A person wants something.
+    Call(Call),
+    /// What a person wants was looked up on a disk.
+    Answer(Answer),
+    /// Read the parameter file again.
+    Reload,
+    /// Stop.
+    Stop,
+    /// A second has passed.
+    Second,
+}
+
+impl From<Told> for NodeEvent {
+    fn from(told: Told) -> Self {
+        Self::Session(told)
+    }
+}
+
+impl From<ConnectionEvent> for NodeEvent {
+    fn from(event: ConnectionEvent) -> Self {
+        Self::Connection(event)
+    }
+}
+
+impl From<DiskEvent> for NodeEvent {
+    fn from(event: DiskEvent) -> Self {
+        Self::Disk(event)
+    }
+}
+
+impl From<Answer> for NodeEvent {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}

@@ -1,0 +1,93 @@
+//! What people follow as it happens, and the counters that go with it.
+
+use std::sync::Arc;
+
+use fairhaul_core::misbehaviour::Misbehaviour;
+use tokio::sync::broadcast;
+
+use crate::clock::unix_ms;
+use crate::control::api::{Direction, Event, Happening, Reached};
+use crate::control::metrics::{Ended, Metrics};
+
+/// A way to tell everybody who follows the node. A clone tells the same people.
+#[derive(Clone, Debug)]
+pub(crate) struct Notifier {
+    metrics: Arc<Metrics>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Notifier {
+    pub(crate) const fn new(metrics: Arc<Metrics>, events: broadcast::Sender<Event>) -> Self {
+        Self { metrics, events }
+    }
+
+    /// The counters for monitoring.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn tell(&self, what: Happening) {
+        let unix_ms = unix_ms();
+        // Nobody follows: nobody minds.
+        let _ = self.events.send(Event { unix_ms, what });
+    }
+
+    /// The node ends a session because of what the peer did.
+    pub(crate) fn closed(&self, why: Misbehaviour) {
+        self.metrics.refused(why.name());
+    }
+
+    /// A peer said something.
+    pub(crate) fn text(&self, peer: String, text: String) {
+        self.tell(Happening::Text { peer, text });
+    }
+
+    /// A session has begun.
+    pub(crate) fn connected(&self, peer: String, how: Reached) {
+        self.metrics.connections.inc();
+        self.metrics.connected.inc();
+        self.tell(Happening::Connected { peer, how });
+    }
+
+    /// A session is over.
+    pub(crate) fn lost(&self, peer: String, reason: String) {
+        self.metrics.connected.dec();
+        self.tell(Happening::Lost { peer, reason });
+    }
+
+    /// Somebody was not let in. `word` is the kind of reason, one of our own.
+    pub(crate) fn refused(&self, from: String, word: &'static str, reason: String) {
+        self.metrics.refused(word);
+        self.tell(Happening::Refused { from, reason });
+    }
+
+    /// A content began to move.
+    pub(crate) fn started(&self, transfer: u32, name: String, direction: Direction) {
+        self.tell(Happening::Started {
+            transfer,
+            name,
+            direction,
+        });
+    }
+
+    /// A content is whole.
+    pub(crate) fn complete(&self, transfer: u32, name: String, direction: Direction, bytes: u64) {
+        self.metrics.ended(Ended::Complete);
+        self.tell(Happening::Complete {
+            transfer,
+            name,
+            direction,
+            bytes,
+        });
+    }
+
+    /// A content cannot go on.
+    pub(crate) fn failed(&self, transfer: u32, name: String, reason: String) {
+        self.metrics.ended(Ended::Failed);
+        self.tell(Happening::Failed {
+            transfer,
+            name,
+            reason,
+        });
+    }
+}
