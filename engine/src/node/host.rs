@@ -178,7 +178,7 @@ impl Host {
     }
 
     /// Lets the control act on the others. What comes of it waits to be drained.
-    fn control<T>(&mut self, act: impl FnOnce(&mut Control, &mut Others<'_>) -> T) -> T {
+    pub(super) fn control<T>(&mut self, act: impl FnOnce(&mut Control, &mut Others<'_>) -> T) -> T {
         let mut others = Others {
             core: self.core.node(),
             connections: &mut self.connections,

@@ -44,6 +44,8 @@ mod options;
 mod recorded;
 mod startup;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 /// Events of peers and disks that may wait for the driver; sessions stop reading when they are
 /// that many.

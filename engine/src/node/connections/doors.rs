@@ -286,7 +286,7 @@ impl Doors {
 
     /// A peer lied: it is not let in for a day (L9). It hears so `then`, when that is durable: a
     /// crash loses no ban of which anybody was told.
-    pub(super) fn ban(&mut self, peer: PeerId, why: Misbehaviour, then: Then, now: Time) {
+    pub(crate) fn ban(&mut self, peer: PeerId, why: Misbehaviour, then: Then, now: Time) {
         let key = *self.peers.at(peer).key.as_bytes();
         if self.bans.judge(key, why, now) {
             self.calling.forget(&key);

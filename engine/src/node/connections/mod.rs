@@ -46,6 +46,8 @@ pub(crate) mod links;
 mod paths;
 pub(crate) mod peers;
 mod probe;
+#[cfg(test)]
+pub(crate) mod tests;
 mod trust;
 
 /// All of them.

@@ -21,7 +21,7 @@ pub(crate) struct Peers {
 }
 
 /// One identity.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PeerRow {
     pub(crate) key: PublicKey,
     /// Its name here.

@@ -45,6 +45,8 @@ pub(crate) mod own;
 mod remember;
 pub(crate) mod row;
 pub(crate) mod shelf;
+#[cfg(test)]
+mod tests;
 
 /// Of whom something is held that no peer can give back.
 const NOBODY: PeerId = PeerId(u32::MAX);

@@ -42,6 +42,8 @@ mod outcomes;
 mod reload;
 pub(crate) mod settings;
 mod status;
+#[cfg(test)]
+mod tests;
 mod view;
 mod waiting;
 

@@ -137,7 +137,7 @@ impl Control {
 }
 
 /// Which keys differ, by whether they hold at once.
-fn changes(old: &Params, new: &Params) -> Reloaded {
+pub(super) fn changes(old: &Params, new: &Params) -> Reloaded {
     let (old, new) = (old.to_json(), new.to_json());
     let mut changed = Vec::new();
     let mut at_next_start = Vec::new();

@@ -12,8 +12,9 @@ use fairhaul_core::uplink::{Hold, Share, Target};
 use super::view::View;
 use crate::clock::unix_ms;
 use crate::control::api::{
-    self, BanStatus, Direction, FlowStatus, GroupStatus, History, LimitStatus, Moved, Moves, NodeStatus, PeerStatus,
-    Phase, Progress, Reached, Since, Status, Stopped, TransferState, TransferStatus,
+    self, BanStatus, Direction, FlowStatus, GroupStatus, History, LimitStatus, Moved, Moves,
+    NodeStatus, PeerStatus, Phase, Progress, Reached, Since, Status, Stopped, TransferState,
+    TransferStatus,
 };
 use crate::identity::PublicKey;
 use crate::node::connections::peers::PeerRow;

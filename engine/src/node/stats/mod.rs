@@ -28,6 +28,8 @@ mod free_space;
 mod history;
 pub(crate) mod notifier;
 pub(crate) mod records;
+#[cfg(test)]
+mod tests;
 
 /// Counters of a node.
 #[derive(Debug)]
