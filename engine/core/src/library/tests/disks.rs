@@ -126,8 +126,8 @@ fn a_name_in_the_way_fails_its_content_and_a_person_may_try_again() {
     assert!(told.contains(&Action::Prepare { number }));
 }
 
-/// It is whole in one folder, and the disk of the next is full with a part of it: all of it is given
-/// from the first meanwhile.
+/// It is whole in one folder, and the disk of the next is full with a part of it: all of it is
+/// given from the first meanwhile.
 ///
 /// Register: P5.
 #[test]
