@@ -1,7 +1,7 @@
 //! `status --watch`: what goes on, again each second, until it is ended.
 //!
-//! On a terminal it has a screen of its own, which `q` or an interrupt ends; the terminal is then as
-//! it was. Elsewhere one snapshot follows another.
+//! On a terminal it has a screen of its own, which `q` or an interrupt ends; the terminal is then
+//! as it was. Elsewhere one snapshot follows another.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;

@@ -16,8 +16,8 @@ fn charges(told: &[Action]) -> Vec<(Option<PeerId>, u64)> {
     charged.collect()
 }
 
-/// What its manifest takes is charged before a byte of it comes, then with what is read from it; and
-/// whoever offered it hears at the end that it is whole.
+/// What its manifest takes is charged before a byte of it comes, then with what is read from it;
+/// and whoever offered it hears at the end that it is whole.
 ///
 /// Limit: L8.
 #[test]
@@ -121,8 +121,8 @@ fn a_push_that_ends_takes_nothing_from_other_folders() {
     }
 }
 
-/// Nothing of a push comes: it is forgotten after a minute if whoever offered it has left, and after
-/// ten if it is here. Whatever comes begins the wait anew.
+/// Nothing of a push comes: it is forgotten after a minute if whoever offered it has left, and
+/// after ten if it is here. Whatever comes begins the wait anew.
 ///
 /// Limit: L7.
 #[test]
@@ -208,8 +208,8 @@ fn offers_that_wait_for_a_disk_have_a_bound_for_each_peer() {
     assert_eq!(verdicts(&rig.offers(B, id(1_024), 1)), []);
 }
 
-/// Sixty-four pushes of a peer are under way at once. Those of another peer, and those that were set
-/// aside, take none of its places.
+/// Sixty-four pushes of a peer are under way at once. Those of another peer, and those that were
+/// set aside, take none of its places.
 #[test]
 fn a_peer_has_sixty_four_pushes_under_way() {
     let mut rig = Rig::new();

@@ -32,8 +32,8 @@ fn again(rig: &mut Rig, peer: PeerId) -> Vec<Action> {
     rig.meets(peer)
 }
 
-/// A session ends between an offer and its answer: the offer is made again over the next, and not to
-/// whoever has said its last word.
+/// A session ends between an offer and its answer: the offer is made again over the next, and not
+/// to whoever has said its last word.
 #[test]
 fn an_offer_is_made_again_over_the_next_session_until_it_is_answered() {
     let mut rig = pushed();
