@@ -1,11 +1,11 @@
 //! Who may speak to the node over HTTP.
 //!
-//! Decides by four questions, all of which must be answered well: does the request name this
-//! node as its host (a page of somebody else's name that was made to point here does not),
-//! does it come from a page of ours or from no page, is its body what a form cannot send, and
-//! does it have the token, in a header: what is in an address ends in histories and logs. Refuses
-//! the rest, and says nothing about the node to it. The page itself, which is the same at every node and finds the token in the part of its
-//! address that no browser sends, needs none.
+//! Decides by four questions, all of which must be answered well: does the request name this node
+//! as its host (a page of somebody else's name that was made to point here does not), does it come
+//! from a page of ours or from no page, is its body what a form cannot send, and does it have the
+//! token, in a header: what is in an address ends in histories and logs. Refuses the rest, and
+//! says nothing about the node to it. The page itself, which is the same at every node and finds
+//! the token in the part of its address that no browser sends, needs none.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

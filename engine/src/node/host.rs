@@ -1,5 +1,5 @@
-//! The host of a core: carries what happened to the core, and what core and library want done to who
-//! can do it.
+//! The host of a core: carries what happened to the core, and what core and library want done to
+//! who can do it.
 //!
 //! Connections, contents, control and statistics have owners of their own. Nothing is decided here,
 //! and nothing is kept but the core and what it is still to be told.

@@ -1,5 +1,5 @@
-//! How the owners of a node are made, from what the command line, the parameter file and earlier runs
-//! say.
+//! How the owners of a node are made, from what the command line, the parameter file and earlier
+//! runs say.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -115,7 +115,8 @@ async fn a_node_that_is_told_twice_is_gone_at_once_and_goes_on_later() {
     let id = taker.status().await.transfers[0].id;
     taker.ask::<Nothing>(Request::Pause(Transfer { id })).await;
     taker.signal(Signal::TERM);
-    // Not before all is over but its end: a signal that comes sooner is heard by a node that forgets it.
+    // Not before all is over but its end: a signal that comes sooner is heard by a node that
+    // forgets it.
     let is_closed = async || {
         let refused = TcpStream::connect(taker.listens()).await.is_err();
         refused.then_some(())

@@ -1,5 +1,5 @@
-//! Who has proved its key: it comes in, waits until it is written down as trusted, or is turned away
-//! with a word.
+//! Who has proved its key: it comes in, waits until it is written down as trusted, or is turned
+//! away with a word.
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! What is kept of contents between two runs, and what comes back of it; and contents that were just
-//! scanned, which begin in the same way.
+//! What is kept of contents between two runs, and what comes back of it; and contents that were
+//! just scanned, which begin in the same way.
 
 use std::fs;
 use std::io;

@@ -209,8 +209,8 @@ async fn a_file_that_changed_is_told_once() {
 
 // ---- manifests and inboxes
 
-/// The library asks for a manifest to be read once it is whole; it is held against the identity that
-/// was asked for.
+/// The library asks for a manifest to be read once it is whole; it is held against the identity
+/// that was asked for.
 #[tokio::test]
 async fn a_manifest_that_is_another_one_or_none_is_told_apart() {
     let mut rig = Place::new().node("node", "");
@@ -259,7 +259,8 @@ async fn a_manifest_that_is_another_one_or_none_is_told_apart() {
     }
 }
 
-/// Two offers into one inbox wait for one look at its disk; a third one comes later and has its own.
+/// Two offers into one inbox wait for one look at its disk; a third one comes later and has its
+/// own.
 #[tokio::test]
 async fn offers_into_the_same_inbox_wait_for_one_look_at_its_disk() {
     let mut rig = Place::new().node("node", "");

@@ -1,4 +1,5 @@
-//! What a node counts of bytes: by peer, by content and by both, with rates; and the tables of a run.
+//! What a node counts of bytes: by peer, by content and by both, with rates; and the tables of a
+//! run.
 //!
 //! What people follow as it happens goes through [`Notifier`].
 

@@ -7,10 +7,10 @@
 //! it asks one here. All that lies on a machine lies in one folder, `.fairlab-NAME`, with a
 //! marker of whose it is.
 //!
-//! Three things end what runs there. The script's input ends, whenever this process does and
-//! the machine can notice: then it removes everything. No question comes for a while
-//! ([`MachineOptions::alone`]): then its guard does, even if the script is dead. Neither could: then
-//! the next run knows the folder by its marker, its nodes by their exact command lines, and
+//! Three things end what runs there. The script's input ends, whenever this process does and the
+//! machine can notice: then it removes everything. No question comes for a while
+//! ([`MachineOptions::alone`]): then its guard does, even if the script is dead. Neither could:
+//! then the next run knows the folder by its marker, its nodes by their exact command lines, and
 //! removes them. Nothing else is touched, least of all an installed node.
 //!
 //! Refuses more peers than machines, machines without the room, those on which another run

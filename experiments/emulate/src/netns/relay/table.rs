@@ -1,7 +1,7 @@
 //! What the relay is told: who is where, and how far apart.
 //!
-//! Decides the text form of that. Refuses a file that is not as [`DelayTable::text`] writes it, with
-//! the line and what is wrong.
+//! Decides the text form of that. Refuses a file that is not as [`DelayTable::text`] writes it,
+//! with the line and what is wrong.
 //!
 //! ```text
 //! seed 7
