@@ -14,6 +14,8 @@ product code: people copy them.
     crate       a folder         lines of product code; of tests; comment lines within functions
     methods     crate::Type      functions of its inherent impls, and files with one of those
     path        what moves       product files that name one of the words that carry it
+    circle      a folder         files of its largest circle: each names, or calls methods of, another
+    tests       a folder         lines of its product code; of its tests
     definitions Type             public types of that name in the whole workspace, if several
     function    file:line name   lines of a function, if more than 70
     file        file             lines of a file, if more than 400
@@ -52,6 +54,9 @@ PATHS = {
         r"Message::Request\b|uplink::Request\b|\bRequest \{|Action::Upload\b|\bfn upload\b",
     ),
 }
+
+# Folders in which no circle of files is to be larger than a reader can hold.
+CIRCLES = ("engine/src/node", "engine/core/src/node")
 
 TOKEN = re.compile(
     r"""//[^\n]*|/\*|r(\#*)".*?"\1|b?"(?:\\.|[^"\\])*"|b?'(?:\\(?:u\{[^}]*\}|x..|.)|[^'\\])'""",
@@ -128,6 +133,79 @@ def functions(code):
         yield match.group(1), first, code.count("\n", 0, block(code, brace))
 
 
+def used(code):
+    """The paths that a file names from its own module or the crate, as lists of words."""
+    for statement in re.findall(r"\buse ([^;]+);", code):
+        yield from spread(re.sub(r"\s+", "", statement))
+    for path in re.findall(r"\b(?:crate|self|super)(?:::\w+)+", code):
+        yield path.split("::")
+
+
+def spread(path):
+    """A path of a `use` with braces as paths without."""
+    if "{" not in path:
+        yield path.split("::")
+        return
+    head, rest = path.split("{", 1)
+    part, depth = "", 0
+    for sign in rest[: rest.rindex("}")] + ",":
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if sign == "," and depth == 0:
+            yield from spread(head + part) if part else ()
+            part = ""
+        else:
+            part += sign
+
+
+def circle(files):
+    """The largest circle among files, by their path within the source of a crate."""
+    modules = {}
+    for path in files:
+        words = list(path.with_suffix("").parts)
+        modules[tuple(words[:-1] if words[-1] == "mod" else words)] = path
+    homes = collections.defaultdict(set)
+    for path, code in files.items():
+        for match in IMPL.finditer(code):
+            body = code[match.start() : block(code, match.end() - 1)]
+            for name in FN.findall(body):
+                homes[match.group(1), name].add(path)
+    edges = {path: set() for path in files}
+    for module, path in modules.items():
+        code = files[path]
+        for words in used(code):
+            place = list(module)
+            while words and words[0] in ("self", "super", "crate"):
+                place = {"self": place, "super": place[:-1], "crate": []}[words[0]]
+                words = words[1:]
+                if not words or words[0] != "super":
+                    break
+            found = [*place, *words]
+            while found and tuple(found) not in modules:
+                found.pop()
+            if found:
+                edges[path].add(modules[tuple(found)])
+        for match in IMPL.finditer(code):
+            body = code[match.start() : block(code, match.end() - 1)]
+            for name in re.findall(r"\b(?:self\.|Self::)(\w+)\(", body):
+                edges[path] |= homes[match.group(1), name] if len(homes[match.group(1), name]) == 1 else set()
+        edges[path].discard(path)
+    return max(map(len, components(edges)), default=0)
+
+
+def components(edges):
+    """Sets of files that reach each other."""
+    reach = {}
+    for start in edges:
+        seen, todo = set(), [start]
+        while todo:
+            for other in edges[todo.pop()] - seen:
+                seen.add(other)
+                todo.append(other)
+        reach[start] = seen
+    for start in edges:
+        yield {start} | {other for other in reach[start] if start in reach[other]}
+
+
 class House:
     """What was found in a tree."""
 
@@ -138,6 +216,7 @@ class House:
         self.methods = collections.defaultdict(lambda: [0, set()])
         self.names = collections.Counter()
         self.paths = {name: set() for name in PATHS}
+        self.folders = {folder: [{}, 0, 0] for folder in CIRCLES}
         self.long = []
         files = {}
         for crate in CRATES:
@@ -152,6 +231,12 @@ class House:
 
     def read(self, crate, path, text, code, all_tests):
         code, tests = without_tests(code)
+        for folder, found in self.folders.items():
+            if path.is_relative_to(folder):
+                found[1 if not all_tests else 2] += lines(code)
+                found[2] += lines(tests)
+                if not all_tests:
+                    found[0][path.relative_to(pathlib.Path(folder).parent)] = code
         if all_tests:
             self.tests[crate] += lines(code) + lines(tests)
             return
@@ -186,6 +271,9 @@ class House:
             yield "methods", name, count, len(files), ""
         for name, files in self.paths.items():
             yield "path", name, len(files), "", ""
+        for folder, (files, product, tests) in self.folders.items():
+            yield "circle", folder, circle(files), "", ""
+            yield "tests", folder, product, tests, ""
         for name, count in sorted(self.names.items(), key=lambda entry: (-entry[1], entry[0])):
             if count > 1:
                 yield "definitions", name, count, "", ""
@@ -206,6 +294,8 @@ def ceilings(house, limits):
     }
     for name, files in house.paths.items():
         found["files: " + name] = len(files)
+    for folder, (files, *_) in house.folders.items():
+        found["circle: " + folder] = circle(files)
     for name, count in found.items():
         if name not in limits:
             yield f"{name}: {count}, and scripts/house.toml has no ceiling"

@@ -78,6 +78,21 @@ class Lines(unittest.TestCase):
         found = self.measure({"engine/src/lib.rs": CODE, "simulator/src/lib.rs": CODE})
         self.assertEqual(found.names["Thing"], 2)
 
+    def test_files_that_name_or_call_each_other_are_a_circle(self):
+        found = self.measure(
+            {
+                "engine/src/node/mod.rs": "mod a;\nmod b;\nmod c;\nuse a::{A, more::{self, B}};\n",
+                "engine/src/node/a.rs": "use super::b::B;\nimpl A {\nfn one(&self) {}\n}\n",
+                "engine/src/node/b.rs": "use crate::node::c;\nimpl B {\nfn b(&self) {}\n}\n",
+                "engine/src/node/c.rs": "use super::a::A;\nimpl B {\nfn c(&self) { self.b(); }\n}\n",
+                "engine/src/node/d.rs": "use super::a::A;\nimpl A {\nfn two(&self) { self.one(); }\n}\n",
+                "engine/src/node/tests.rs": "use super::d;\nuse super::a;\n",
+            }
+        )
+        files, product, tests = found.folders["engine/src/node"]
+        self.assertEqual((house.circle(files), product, tests), (3, 20, 2))
+        self.assertNotIn(pathlib.Path("node/tests.rs"), files)
+
     def test_what_is_above_its_ceiling_or_has_none_is_named(self):
         found = self.measure({"engine/src/lib.rs": CODE})
         limits = {"product_lines": 1, "moons": 3, "tests_over_product_percent": 100}

@@ -73,8 +73,8 @@ fn what_moves_is_counted_by_peer_by_content_and_by_both() {
     assert_eq!(stats.wasted_bytes(), 70);
 }
 
-#[test]
-fn a_rate_is_what_moved_in_the_last_second() {
+#[tokio::test]
+async fn a_rate_is_what_moved_in_the_last_second() {
     let (mut stats, _) = stats();
     stats.uploading(&block(ANN, DATA, 30));
     stats.sent(ANN, ByteCount::new(30), 0);
