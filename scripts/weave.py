@@ -125,7 +125,9 @@ def build(edits, words, tree, env):
     """Compiles tests with edits woven in, as the words of a cargo command say. The programs, the edits that are in
     them, those that do not compile with what the compiler says, and those that cannot be woven."""
     files = sorted({edit.file for edit in edits})
-    roots = {f"{name.split('/src/')[0]}/src/lib.rs" for name in files}
+    # What a program has beside its library is a crate of its own.
+    roots = {f"{name.split('/src/')[0]}/src/{root}.rs" for name in files for root in ("lib", "main")}
+    roots = {root for root in roots if (tree / root).is_file()}
     sources = {name: (tree / name).read_text(encoding="utf-8") for name in {*files, *roots}}
     left, broken, slow, fixed = list(edits), [], [], set()
     try:
