@@ -282,13 +282,15 @@ mod tests {
     fn a_full_node_bears_a_sixteenth_of_what_is_not_read() {
         let mut memory = Memory::default();
         memory.hold(A, Reply, PEER_MAX / 16 - 1);
-        memory.hold(A, News, 1);
-        memory.hold(B, Begun, NODE_MAX - PEER_MAX / 16);
+        memory.hold(A, News, 2);
+        memory.hold(B, Begun, NODE_MAX - PEER_MAX / 16 - 1);
+        assert_eq!(memory.held(), NODE_MAX);
         assert!(!memory.is_deaf(A), "the node is not over its part");
         memory.hold(B, Begun, 1);
-        assert!(!memory.is_deaf(A), "no more than it may");
-        memory.hold(A, News, 1);
         assert!(memory.is_deaf(A));
+        memory.give_back(A, News, 1);
+        memory.hold(B, Begun, 1);
+        assert!(!memory.is_deaf(A), "no more than it may");
     }
 
     #[test]

@@ -90,7 +90,7 @@ mod tests {
         };
         assert_eq!(MemoryShares::of(Some(256 * MIB), 200), shares);
         let least = MemoryShares::of(Some(0), 0).buffer;
-        assert_eq!(least, BUFFER_MIN, "a stream needs that, whatever there is");
+        assert_eq!(least, 36 * 1024, "a stream needs that, whatever there is");
     }
 
     /// Register: C10. Limit: L4.
