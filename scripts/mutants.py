@@ -257,8 +257,11 @@ def make(table, names, tree, env, only_alive=False):
             if only_alive:
                 if not here:
                     continue
-                for kind in ("caught", "timeout", "unviable"):
-                    counts[kind] += int(report[name][kind])
+                # Two mutants of a line may have the same words, so that one that was caught is here too.
+                before = report[name]
+                counts["unviable"] = int(before["unviable"])
+                counts["timeout"] += int(before["timeout"])
+                counts["caught"] = int(before["mutants"]) - counts["missed"] - counts["timeout"] - counts["unviable"]
             text = (tree / name).read_text(encoding="utf-8")
             report[name] = {"module": module["name"], "file": name, "code": code(text),
                             "mutants": sum(counts.values()), **counts}
