@@ -8,8 +8,10 @@
 use std::fs;
 use std::path::PathBuf;
 
+use fairhaul_core::node::Guard;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{Rate, Weight};
+use fairhaul_core::uplink::Share;
 use fairhaul_lab::oracles;
 use fairhaul_lab::scenario::{BadFile, Scenario, note_on_replications};
 use fairhaul_simulator::setup::{Behaviour, FaultKind};
@@ -154,7 +156,7 @@ fn a_sweep_is_the_product_of_its_lists() {
     );
     let setup = scenario.cells()[3].resolve(2).unwrap();
     assert_eq!(setup.peers.len(), 3);
-    assert_eq!(setup.policies[0].uplink, "drr");
+    assert_eq!(setup.policies[0].uplink.to_string(), "drr");
     assert_eq!((setup.rng_seed, setup.replication), (9, 2));
     let baseline = Some(("policy.uplink".to_owned(), "fifo".to_owned()));
     assert_eq!(scenario.plan().baseline, baseline);
@@ -275,6 +277,23 @@ fn a_matrix_of_round_trips_is_halved_and_holds_both_ways() {
     assert_eq!(regions, [1, 0, 1, 0]);
 }
 
+/// A bundle has the timeouts of `[policy]` unless it says otherwise; without any there are none.
+#[test]
+fn nodes_have_the_timeouts_of_their_bundle() {
+    let text = "[scenario]\nname = \"x\"\n[policy]\ntimeouts = \"default\"\n\
+                [policy.same]\nslots = 7\n[policy.patient]\ntimeouts = \"none\"\n\
+                [[peer]]\nname = \"a\"\n[[class]]\nname = \"c\"\ncount = 2\n";
+    let guards = |text: String| {
+        let setup = load(&(text + DEMAND)).cells()[0].resolve(0).unwrap();
+        let guards = setup.policies.iter().map(|policy| policy.guard);
+        guards.collect::<Vec<_>>()
+    };
+    let some = Some(Guard::default());
+    assert_eq!(guards(text.to_owned()), [some, some, None]);
+    let without = text.replace("timeouts = \"default\"\n", "");
+    assert_eq!(guards(without), [None; 3]);
+}
+
 #[test]
 fn bundles_of_policies_inherit_and_peers_follow_theirs() {
     let text = "[scenario]\nname = \"x\"\n[policy]\nuplink = \"sfq\"\nslots = 7\n\
@@ -288,9 +307,9 @@ fn bundles_of_policies_inherit_and_peers_follow_theirs() {
         .unwrap();
     let peer = &setup.peers[0];
     let policy = &setup.policies[peer.policy as usize];
-    assert_eq!((policy.uplink.as_str(), policy.slots), ("sfq", 7));
-    assert_eq!(policy.unchoke, "tit-for-tat");
-    assert_eq!(setup.policies[0].unchoke, "none");
+    assert_eq!((policy.uplink.outer().name, policy.slots.get()), ("sfq", 7));
+    assert_eq!(policy.unchoke.name(), "tit-for-tat");
+    assert_eq!(setup.policies[0].unchoke.name(), "none");
     assert_eq!(setup.groups[0].weight, Weight::BEST_EFFORT);
     assert_eq!(peer.burst.map(|burst| burst.get()), Some(250_000));
     assert_eq!(
@@ -423,7 +442,7 @@ fn entitlements_are_fair_to_whom_the_scenario_says() {
         "name = \"small\"\n\n[[peer]]",
         "name = \"small\"\nideal-share = \"group\"\n\n[[peer]]",
     );
-    assert_eq!(of(&said), Some("group".to_owned()));
+    assert_eq!(of(&said), Some(Share::Group));
 }
 
 // Nothing is drawn where all capacities, sizes and times are written; a swarm's nodes draw whom

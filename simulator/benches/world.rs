@@ -7,10 +7,13 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
+use fairhaul_config::policy::{ChokerName, DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
+use fairhaul_core::uplink::Share;
 use fairhaul_simulator::setup::{
-    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
+    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
 };
 use fairhaul_simulator::world;
 
@@ -32,19 +35,19 @@ fn setup(network: NetworkModel) -> Setup {
         rng_seed: 1,
         replication: 0,
         network,
-        policies: vec![PolicySetup {
-            uplink: "drr".into(),
-            share: "peer".into(),
-            unchoke: "tit-for-tat".into(),
-            seed_rule: "round-robin".into(),
-            picker: "rarest-first".into(),
-            slots: 4,
-            rechoke: Span::from_secs(10),
-            block: Some(ByteCount::kib(64)),
-            quantum: None,
-            pipeline: None,
-            guard: None,
-        }],
+        policies: vec![
+            Policy {
+                uplink: DisciplineName::of("drr"),
+                share: Share::Peer,
+                unchoke: ChokerName::of("tit-for-tat"),
+                seed_rule: SeedRule::of("round-robin"),
+                slots: Bounded::new(4),
+                rechoke: TimeBetween::new(10_000_000_000),
+                block: Some(SizeLimit::At(ByteCount::kib(64))),
+                ..Policy::default()
+            }
+            .into(),
+        ],
         latency: Latency {
             regions: vec!["one".into()],
             one_way: vec![Span::from_millis(20)],

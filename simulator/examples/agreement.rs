@@ -11,20 +11,27 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use fairhaul_config::amount::{Bounded, TimeBetween};
+use fairhaul_config::policy::{ChokerName, DisciplineName, Policy, SeedRule};
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 use fairhaul_simulator::fluid_reference::oracle;
 use fairhaul_simulator::record::{FlowName, Record};
 use fairhaul_simulator::setup::{
-    GroupSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
-    SharedLinkSetup, TransferSetup,
+    GroupSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, SharedLinkSetup,
+    TransferSetup,
 };
 use fairhaul_simulator::world;
 
 const MB: u64 = 1_000_000;
 const FAIR: [&str; 5] = ["drr", "sparse-drr", "sfq", "wf2q+", "mclock"];
-const SHARES: [&str; 3] = ["peer", "group", "transfer"];
+const SHARES: [(Share, &str); 3] = [
+    (Share::Peer, "peer"),
+    (Share::Group, "group"),
+    (Share::Transfer, "transfer"),
+];
 /// Shares are taken over this long.
 const WINDOW: Span = Span::from_secs(20);
 /// The largest block of the uplinks drawn here.
@@ -42,7 +49,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     println!("against,uplink,share,cases,transfers,share_worst_pct,completion_worst_pct,holds");
     let mut is_exact = true;
     for uplink in FAIR {
-        for share in SHARES {
+        for (share, name) in SHARES {
             let mut worst = [0.0_f64; 2];
             let mut transfers = 0;
             for case in 0..cases {
@@ -53,11 +60,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             }
             let holds = worst[0] <= SHARE_MAX && worst[1] <= COMPLETION_MAX;
             let [shares, ends] = worst;
-            println!("block,{uplink},{share},{cases},{transfers},{shares:.3},{ends:.3},{holds}");
+            println!("block,{uplink},{name},{cases},{transfers},{shares:.3},{ends:.3},{holds}");
         }
     }
     for uplink in ["drr", "strict"] {
-        for share in SHARES {
+        for (share, name) in SHARES {
             let (mut worst, mut transfers) = (0.0_f64, 0);
             for case in 0..cases {
                 let setup = random_network(&mut stream(case, 2), uplink, share);
@@ -66,7 +73,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             }
             let holds = worst <= EXACT_MAX;
             is_exact &= holds;
-            println!("solver,{uplink},{share},{cases},{transfers},,{worst:.4},{holds}");
+            println!("solver,{uplink},{name},{cases},{transfers},,{worst:.4},{holds}");
         }
     }
     Ok(if is_exact {
@@ -166,7 +173,7 @@ fn worst(one: &[f64], other: &[f64]) -> f64 {
 /// One uplink of 5 to 15 MB/s and four to twelve peers, 0 to 60 ms away, with one to three
 /// transfers each, none of which can end within 40 s. Weights differ; some peers and groups have
 /// a floor or a cap, some peers a narrow downlink.
-fn random_uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
+fn random_uplink(rng: &mut Rng, uplink: &str, share: Share) -> Setup {
     let up = (5 + below(rng, 11)) * MB;
     let mut setup = empty(uplink, share);
     setup.latency = Latency {
@@ -216,7 +223,7 @@ fn random_uplink(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
 
 /// Ten peers in three regions with two links between them, and fifty transfers or a few more that
 /// start within 20 s, up to three of one pair, in chunks of 4 KiB to 1 MiB.
-fn random_network(rng: &mut Rng, uplink: &str, share: &str) -> Setup {
+fn random_network(rng: &mut Rng, uplink: &str, share: Share) -> Setup {
     let mut setup = empty(uplink, share);
     setup.network = NetworkModel::Fluid;
     setup.latency = Latency {
@@ -275,24 +282,24 @@ fn small(rng: &mut Rng, end: u64) -> u32 {
     u32::try_from(below(rng, end)).expect("asked for below a few")
 }
 
-fn empty(uplink: &str, share: &str) -> Setup {
+fn empty(uplink: &str, share: Share) -> Setup {
     Setup {
         rng_seed: 1,
         replication: 0,
         network: NetworkModel::Fluid,
-        policies: vec![PolicySetup {
-            uplink: uplink.into(),
-            share: share.into(),
-            unchoke: "none".into(),
-            seed_rule: "even".into(),
-            picker: "rarest-first".into(),
-            slots: 4,
-            rechoke: Span::from_secs(10),
-            block: None,
-            quantum: None,
-            pipeline: None,
-            guard: None,
-        }],
+        policies: vec![
+            Policy {
+                uplink: DisciplineName::of(uplink),
+                share,
+                unchoke: ChokerName::of("none"),
+                seed_rule: SeedRule::of("even"),
+                slots: Bounded::new(4),
+                rechoke: TimeBetween::new(10_000_000_000),
+                block: None,
+                ..Policy::default()
+            }
+            .into(),
+        ],
         latency: Latency::default(),
         links: Vec::new(),
         groups: Vec::new(),

@@ -13,11 +13,14 @@ use std::fs;
 use std::str::FromStr;
 use std::time::Instant;
 
+use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
+use fairhaul_config::policy::{ChokerName, DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
+use fairhaul_core::uplink::Share;
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
-    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup,
+    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
 };
 use fairhaul_simulator::world;
 
@@ -87,7 +90,7 @@ fn setup(arguments: &Arguments) -> Setup {
         rng_seed: 1,
         replication: 0,
         network: arguments.network,
-        policies: vec![policy(&arguments.choker, arguments.block)],
+        policies: vec![policy(&arguments.choker, arguments.block).into()],
         latency: Latency {
             regions: vec!["one".into()],
             one_way: vec![DELAY],
@@ -113,19 +116,16 @@ fn setup(arguments: &Arguments) -> Setup {
     }
 }
 
-fn policy(choker: &str, block: ByteCount) -> PolicySetup {
-    PolicySetup {
-        uplink: "drr".into(),
-        share: "peer".into(),
-        unchoke: choker.into(),
-        seed_rule: "round-robin".into(),
-        picker: "rarest-first".into(),
-        slots: 4,
-        rechoke: Span::from_secs(10),
-        block: Some(block),
-        quantum: None,
-        pipeline: None,
-        guard: None,
+fn policy(choker: &str, block: ByteCount) -> Policy {
+    Policy {
+        uplink: DisciplineName::of("drr"),
+        share: Share::Peer,
+        unchoke: ChokerName::of(choker),
+        seed_rule: SeedRule::of("round-robin"),
+        slots: Bounded::new(4),
+        rechoke: TimeBetween::new(10_000_000_000),
+        block: Some(SizeLimit::At(block)),
+        ..Policy::default()
     }
 }
 

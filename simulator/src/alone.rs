@@ -10,12 +10,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use fairhaul_config::policy::DisciplineName;
 use fairhaul_core::time::{Span, Time};
 
 use crate::record::Record;
 use crate::setup::{
-    ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
-    SharedLinkSetup, TransferSetup,
+    ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup,
+    PolicySetup, Setup, SharedLinkSetup, TransferSetup,
 };
 use crate::world;
 
@@ -134,7 +135,7 @@ fn reduced(setup: &Setup, kept: &[u32]) -> Setup {
     });
     let peers = peers.collect();
     let policies = policies.iter();
-    let policies = policies.map(|row| setup.policies[*row as usize].clone());
+    let policies = policies.map(|row| setup.policies[*row as usize]);
     let (link_rows, links): (Vec<u32>, Vec<SharedLinkSetup>) =
         links(setup, &regions).into_iter().unzip();
     let of_link = |link: u32| link_rows.iter().position(|own| *own == link).map(at);
@@ -241,9 +242,8 @@ fn to_the_beginning(lone: &mut Setup) {
         + Span::from_micros(1);
     let joined = lone.peers.iter().map(|peer| peer.join).max();
     let announced = joined.unwrap_or(Time::ZERO) + ahead;
-    let chokes = |policy: &crate::setup::PolicySetup| {
-        policy.unchoke != "none" || !matches!(policy.seed_rule.as_str(), "even" | "none")
-    };
+    let chokes =
+        |policy: &PolicySetup| policy.unchoke.name() != "none" || policy.seed_rule.name() != "even";
     let timeless = lone.faults.is_empty()
         && lone.peers.iter().all(|peer| peer.leave.is_none())
         && !lone.policies.iter().any(chokes);
@@ -263,7 +263,7 @@ fn under_any_discipline(lone: &mut Setup) {
         NetworkModel::Fluid => "drr",
     };
     for policy in &mut lone.policies {
-        any.clone_into(&mut policy.uplink);
+        policy.uplink = DisciplineName::of(any);
     }
 }
 

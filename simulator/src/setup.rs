@@ -3,10 +3,14 @@
 //! The lab turns a scenario file, a seed and a replication into one of these. Indices point
 //! into the tables of the same `Setup`.
 
+use std::ops::{Deref, DerefMut};
+
+use fairhaul_config::policy::Policy;
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::node::Guard;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 
 /// One run: who, where, what, under which policies, until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +39,8 @@ pub struct Setup {
     pub faults: Vec<FaultSetup>,
     /// Contents whose life libraries decide, and the disks that they go to.
     pub library: LibrarySetup,
-    /// Whom entitlements are fair to: `peer`, `group` or `transfer`; none is whom the policy of
-    /// each source says.
-    pub ideal_share: Option<String>,
+    /// Whom entitlements are fair to; `None` is whom the policy of each source says.
+    pub ideal_share: Option<Share>,
     /// The run ends here even if work is left.
     pub horizon: Time,
     /// Lengths of the windows in which fairness over time is recorded; none records nothing.
@@ -60,31 +63,36 @@ pub enum NetworkModel {
 }
 
 /// One bundle of policies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PolicySetup {
-    /// Discipline of the uplink, `outer` or `outer/inner`.
-    pub uplink: String,
-    /// Fair to whom: `peer`, `group` or `transfer`.
-    pub share: String,
-    /// Choker of a node that still wants something.
-    pub unchoke: String,
-    /// Choker of a node that has everything.
-    pub seed_rule: String,
-    /// Picker.
-    pub picker: String,
-    /// Unchoke slots, optimistic ones included.
-    pub slots: u32,
-    /// Time between two rounds of the choker.
-    pub rechoke: Span,
-    /// Largest block; none derives it from the configured rate.
-    pub block: Option<ByteCount>,
-    /// Quantum per unit weight; none derives it from the block.
-    pub quantum: Option<ByteCount>,
-    /// Chunks requested ahead from one peer; none adapts to rate and delay.
-    pub pipeline: Option<u32>,
+    /// Who is served next.
+    pub policy: Policy,
     /// When a peer that stops, drips or says nothing is asked last and closed, and how many bytes
-    /// may be received at once; none waits for ever and receives any number.
+    /// may be received at once; `None` waits for ever and receives any number.
     pub guard: Option<Guard>,
+}
+
+impl From<Policy> for PolicySetup {
+    fn from(policy: Policy) -> Self {
+        Self {
+            policy,
+            guard: None,
+        }
+    }
+}
+
+impl Deref for PolicySetup {
+    type Target = Policy;
+
+    fn deref(&self) -> &Policy {
+        &self.policy
+    }
+}
+
+impl DerefMut for PolicySetup {
+    fn deref_mut(&mut self) -> &mut Policy {
+        &mut self.policy
+    }
 }
 
 /// One-way delays between regions.

@@ -13,9 +13,13 @@ use crate::fault::{BadValue, nearest};
 use crate::value;
 use crate::value::{Given, Value};
 
+/// The longest time of a file, a hundred years, in nanoseconds.
+pub const CENTURY: u64 = Quantity::Time.range().1;
+
 const UNLIMITED: &str = "unlimited";
 const AUTO: &str = "auto";
 const NOTHING: &str = "0 B/s";
+const OUT_OF_RANGE: &str = "is out of range";
 
 /// The most of something: an amount or `"unlimited"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,9 +90,9 @@ pub struct FloorRate(pub Rate);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeBetween<const LEAST: u64, const MOST: u64>(Span);
 
-/// A whole number from `LEAST` to `MOST`.
+/// An amount, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounded<const LEAST: u32, const MOST: u32>(u32);
+pub struct Exact<T>(pub T);
 
 /// A weight as a file gives it: 0, best effort, is kept apart from the least weight, which it
 /// becomes.
@@ -99,7 +103,7 @@ value!([T: Amount] Most<T>);
 value!([] UploadLimit);
 value!([] FloorRate);
 value!([const LEAST: u64, const MOST: u64] TimeBetween<LEAST, MOST>);
-value!([const LEAST: u32, const MOST: u32] Bounded<LEAST, MOST>);
+value!([T: Amount] Exact<T>);
 value!([] FileWeight);
 
 impl<T: Copy> Most<T> {
@@ -132,6 +136,12 @@ impl<const LEAST: u64, const MOST: u64> TimeBetween<LEAST, MOST> {
         Self(Span::from_nanos(nanos))
     }
 
+    /// The time of the range that is nearest to `time`.
+    #[must_use]
+    pub fn nearest(time: Span) -> Self {
+        Self(Span::from_nanos(time.as_nanos().clamp(LEAST, MOST)))
+    }
+
     /// The time.
     #[must_use]
     pub const fn get(self) -> Span {
@@ -139,18 +149,11 @@ impl<const LEAST: u64, const MOST: u64> TimeBetween<LEAST, MOST> {
     }
 }
 
-impl<const LEAST: u32, const MOST: u32> Bounded<LEAST, MOST> {
-    /// `count`, as a default. Panics outside of the range.
+impl FloorRate {
+    /// The rate; `None` guarantees nothing.
     #[must_use]
-    pub const fn new(count: u32) -> Self {
-        assert!(LEAST <= count && count <= MOST);
-        Self(count)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u32 {
-        self.0
+    pub fn get(self) -> Option<Rate> {
+        Some(self.0).filter(|floor| floor.get() > 0)
     }
 }
 
@@ -159,6 +162,30 @@ impl FileWeight {
     #[must_use]
     pub fn get(self) -> Weight {
         self.0.unwrap_or(Weight::BEST_EFFORT)
+    }
+
+    /// The weight in hundredths; best effort is 0.
+    #[must_use]
+    pub fn hundredths(self) -> u32 {
+        self.0.map_or(0, Weight::hundredths)
+    }
+}
+
+impl From<Weight> for FileWeight {
+    fn from(weight: Weight) -> Self {
+        Self(Some(weight))
+    }
+}
+
+impl From<RateLimit> for UploadLimit {
+    fn from(limit: RateLimit) -> Self {
+        limit.get().map_or(Self::Unlimited, Self::At)
+    }
+}
+
+impl Default for Exact<Span> {
+    fn default() -> Self {
+        Self(Span::ZERO)
     }
 }
 
@@ -280,7 +307,7 @@ impl<const LEAST: u64, const MOST: u64> Value for TimeBetween<LEAST, MOST> {
         if (LEAST..=MOST).contains(&time.as_nanos()) {
             Ok(Self(time))
         } else {
-            Err(BadValue::new("is out of range"))
+            Err(BadValue::new(OUT_OF_RANGE))
         }
     }
 }
@@ -291,34 +318,156 @@ impl<const LEAST: u64, const MOST: u64> fmt::Display for TimeBetween<LEAST, MOST
     }
 }
 
-impl<const LEAST: u32, const MOST: u32> Value for Bounded<LEAST, MOST> {
+impl<T: Amount> Value for Exact<T> {
     fn allowed() -> String {
-        format!("a whole number from {LEAST} to {MOST}")
+        T::QUANTITY.allowed().to_owned()
     }
 
     fn read(given: Given<'_>) -> Result<Self, BadValue> {
-        let Given::Number(text) = given else {
-            return Err(given.is_no("a number"));
-        };
-        let count = text.parse().ok();
-        let count = count.filter(|count| (LEAST..=MOST).contains(count));
-        count
-            .map(Self)
-            .ok_or_else(|| BadValue::new("is not such a number"))
-    }
-
-    fn schema() -> serde_json::Value {
-        json!({ "type": "integer", "minimum": LEAST, "maximum": MOST })
-    }
-
-    fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u32(self.0)
+        amount(given, &[]).map(Self)
     }
 }
 
-impl<const LEAST: u32, const MOST: u32> fmt::Display for Bounded<LEAST, MOST> {
+impl<T: Amount> fmt::Display for Exact<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        write(f, self.0)
+    }
+}
+
+/// Whole numbers in a range.
+macro_rules! whole {
+    ($(#[$about:meta])* $type:ident, $int:ident, $write:ident) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $type<const LEAST: $int, const MOST: $int>($int);
+
+        value!([const LEAST: $int, const MOST: $int] $type<LEAST, MOST>);
+
+        impl<const LEAST: $int, const MOST: $int> $type<LEAST, MOST> {
+            /// `count`, as a default. Panics outside of the range.
+            #[must_use]
+            pub const fn new(count: $int) -> Self {
+                assert!(LEAST <= count && count <= MOST);
+                Self(count)
+            }
+
+            /// The number.
+            #[must_use]
+            pub const fn get(self) -> $int {
+                self.0
+            }
+        }
+
+        impl<const MOST: $int> Default for $type<0, MOST> {
+            fn default() -> Self {
+                Self(0)
+            }
+        }
+
+        impl<const LEAST: $int, const MOST: $int> Value for $type<LEAST, MOST> {
+            fn allowed() -> String {
+                format!("a whole number from {LEAST} to {MOST}")
+            }
+
+            fn read(given: Given<'_>) -> Result<Self, BadValue> {
+                let Given::Number(text) = given else {
+                    return Err(given.is_no("a number"));
+                };
+                let count = text.parse().ok();
+                let count = count.filter(|count| (LEAST..=MOST).contains(count));
+                count.map(Self).ok_or_else(|| {
+                    let is_whole = text.parse::<i128>().is_ok();
+                    BadValue::new(if is_whole { OUT_OF_RANGE } else { "is not a whole number" })
+                })
+            }
+
+            fn schema() -> serde_json::Value {
+                json!({ "type": "integer", "minimum": LEAST, "maximum": MOST })
+            }
+
+            fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.$write(self.0)
+            }
+        }
+
+        impl<const LEAST: $int, const MOST: $int> fmt::Display for $type<LEAST, MOST> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+whole! {
+    /// A whole number from `LEAST` to `MOST`.
+    Bounded,
+    u32,
+    serialize_u32
+}
+
+whole! {
+    /// A whole number from `LEAST` to `MOST`, which may be more than 32 bits hold.
+    LongBounded,
+    u64,
+    serialize_u64
+}
+
+/// Numbers that need not be whole, each kind in a range of its own: a comment, the name of the
+/// type, the least and the greatest.
+#[macro_export]
+macro_rules! real {
+    ($(#[$about:meta])* $vis:vis $type:ident, $least:expr, $most:expr) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        $vis struct $type($vis f64);
+
+        $crate::value!([] $type);
+
+        impl $crate::value::Value for $type {
+            fn allowed() -> String {
+                format!("a number from {} to {}", $least, $most)
+            }
+
+            fn read(
+                given: $crate::value::Given<'_>,
+            ) -> Result<Self, $crate::fault::BadValue> {
+                $crate::amount::real(given, $least, $most).map(Self)
+            }
+
+            fn schema() -> serde_json::Value {
+                serde_json::json!({ "type": "number", "minimum": $least, "maximum": $most })
+            }
+
+            fn write<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_f64(self.0)
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+/// The number that is meant.
+///
+/// # Errors
+///
+/// Anything but a number from `least` to `most`.
+pub fn real(given: Given<'_>, least: f64, most: f64) -> Result<f64, BadValue> {
+    let number = match given {
+        Given::Number(text) => text.parse::<f64>().ok(),
+        _ => None,
+    };
+    let number = number.ok_or_else(|| BadValue::new("is not a number"))?;
+    // A negative zero is inside the range but is nobody's intention.
+    let is_negative_zero = number.to_bits() == (-0.0_f64).to_bits();
+    if (least..=most).contains(&number) && !is_negative_zero {
+        Ok(number)
+    } else {
+        Err(BadValue::new(OUT_OF_RANGE))
     }
 }
 

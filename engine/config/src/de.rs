@@ -11,11 +11,10 @@ use serde::de::{
     Visitor,
 };
 use serde::forward_to_deserialize_any;
-use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::document::{Step, noun};
+use crate::document::Step;
 use crate::fault::{BadValue, did_you_mean, quoted};
+use crate::tree::{Data, Entry, Item, Table};
 
 /// A fault and the way to it from where the deserializer stands.
 #[derive(Debug)]
@@ -96,11 +95,11 @@ impl std::error::Error for Error {}
 
 /// A value of the document.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Node<'de>(pub(crate) &'de DeValue<'de>);
+pub(crate) struct Node<'de>(pub(crate) &'de Data);
 
 impl<'de> Node<'de> {
     fn is_no<T>(self, wanted: &str) -> Result<T, Error> {
-        let what = format!("is {}, not {wanted}", noun(self.0));
+        let what = format!("is {}, not {wanted}", self.0.noun());
         Err(Error::new(Kind::Value, BadValue::new(what)))
     }
 }
@@ -110,32 +109,20 @@ impl<'de> Deserializer<'de> for Node<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            DeValue::String(text) => visitor.visit_borrowed_str(text),
-            DeValue::Integer(number) => {
-                match i64::from_str_radix(number.as_str(), number.radix()) {
-                    Ok(number) => visitor.visit_i64(number),
-                    Err(_) => match u64::from_str_radix(number.as_str(), number.radix()) {
-                        Ok(number) => visitor.visit_u64(number),
-                        Err(_) => Err(Error::new(Kind::Value, BadValue::new("is out of range"))),
-                    },
-                }
-            }
-            DeValue::Float(number) => match number.as_str().parse() {
-                Ok(number) => visitor.visit_f64(number),
-                Err(_) => Err(Error::new(Kind::Value, BadValue::new("is not a number"))),
-            },
-            DeValue::Boolean(flag) => visitor.visit_bool(*flag),
-            DeValue::Datetime(_) => visitor.visit_unit(),
-            DeValue::Array(items) => visitor.visit_seq(Items::new(items)),
-            DeValue::Table(table) => visitor.visit_map(Entries::new(table)),
+            Data::Text(text) => visitor.visit_borrowed_str(text),
+            // What counts asks for the text of a number; for all else that it is one will do.
+            Data::Number(text) => visitor.visit_f64(text.parse().unwrap_or(f64::NAN)),
+            Data::Flag(flag) => visitor.visit_bool(*flag),
+            Data::Moment(_) => visitor.visit_unit(),
+            Data::List(items) => visitor.visit_seq(Items { items, next: 0 }),
+            Data::Table(table) => visitor.visit_map(Entries::new(table)),
         }
     }
 
     /// A value type asks for bytes: a number answers with its text, as it is written.
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            DeValue::Integer(number) => visitor.visit_bytes(number.to_string().as_bytes()),
-            DeValue::Float(number) => visitor.visit_bytes(number.as_str().as_bytes()),
+            Data::Number(text) => visitor.visit_bytes(text.as_bytes()),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -154,14 +141,29 @@ impl<'de> Deserializer<'de> for Node<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            DeValue::Array(items) => visitor.visit_seq(Items::new(items)),
+            Data::List(items) => visitor.visit_seq(Items { items, next: 0 }),
             _ => self.is_no("a list"),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Data::List(items) if items.len() != len => {
+                let words = ["none", "one", "two", "three"];
+                let len = words
+                    .get(len)
+                    .map_or_else(|| len.to_string(), ToString::to_string);
+                let fault = BadValue::new(format!("is not a list of {len}"));
+                let got = format!("{} values", items.len());
+                Err(Error::new(Kind::Value, fault.got(got)))
+            }
+            _ => self.deserialize_seq(visitor),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            DeValue::Table(table) => visitor.visit_map(Entries::new(table)),
+            Data::Table(table) => visitor.visit_map(Entries::new(table)),
             _ => self.is_no("a table"),
         }
     }
@@ -183,27 +185,21 @@ impl<'de> Deserializer<'de> for Node<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.0 {
-            DeValue::String(text) => visitor.visit_enum((**text).into_deserializer()),
+            Data::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
             _ => self.is_no("a string"),
         }
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string byte_buf unit
-        unit_struct tuple tuple_struct identifier ignored_any
+        unit_struct tuple_struct identifier ignored_any
     }
 }
 
 /// The members of a list.
 struct Items<'de> {
-    items: &'de DeArray<'de>,
+    items: &'de [Item],
     next: usize,
-}
-
-impl<'de> Items<'de> {
-    fn new(items: &'de DeArray<'de>) -> Self {
-        Self { items, next: 0 }
-    }
 }
 
 impl<'de> SeqAccess<'de> for Items<'de> {
@@ -218,7 +214,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
         };
         let at = self.next;
         self.next += 1;
-        let read = seed.deserialize(Node(item.get_ref()));
+        let read = seed.deserialize(Node(&item.data));
         read.map(Some).map_err(|error| error.within(Step::Row(at)))
     }
 
@@ -229,21 +225,15 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 
 /// The keys and values of a table, in the order of the file.
 struct Entries<'de> {
-    entries: std::vec::IntoIter<(&'de str, &'de DeValue<'de>)>,
-    value: Option<(&'de str, &'de DeValue<'de>)>,
+    entries: std::slice::Iter<'de, Entry>,
+    entry: Option<&'de Entry>,
 }
 
 impl<'de> Entries<'de> {
-    fn new(table: &'de DeTable<'de>) -> Self {
-        let mut entries: Vec<(&Spanned<_>, _)> = table.iter().collect();
-        entries.sort_by_key(|(key, _)| key.span().start);
-        let entries = entries.into_iter().map(|(key, value)| {
-            let key: &str = key.get_ref();
-            (key, value.get_ref())
-        });
+    fn new(table: &'de Table) -> Self {
         Self {
-            entries: entries.collect::<Vec<_>>().into_iter(),
-            value: None,
+            entries: table.entries.iter(),
+            entry: None,
         }
     }
 }
@@ -267,8 +257,8 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        self.value = self.entries.next();
-        let Some((key, _)) = self.value else {
+        self.entry = self.entries.next();
+        let Some(Entry { key, .. }) = self.entry else {
             return Ok(None);
         };
         let read = seed.deserialize(BorrowedStrDeserializer::new(key));
@@ -276,7 +266,8 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let (key, value) = self.value.expect("a value is asked for after its key");
-        seed.deserialize(Node(value)).map_err(key_step(key))
+        let entry = self.entry.expect("a value is asked for after its key");
+        let read = seed.deserialize(Node(&entry.item.data));
+        read.map_err(key_step(&entry.key))
     }
 }

@@ -2,13 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use crate::de::{Error, Kind, Node};
-use crate::fault::{BadFile, BadValue, quoted};
-use crate::schema;
+use crate::fault::{BadFile, BadValue, did_you_mean};
+use crate::schema::{self, Section};
 use crate::text::is_name;
+use crate::tree::{self, Data, Entry, Table};
 
 /// A step from a value to one inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,26 +31,46 @@ impl From<usize> for Step {
 }
 
 /// A parsed TOML text.
-#[derive(Debug)]
-pub struct Document<'a> {
+#[derive(Clone, Debug)]
+pub struct Document {
     /// The file as the user named it.
-    file: &'a str,
-    root: DeValue<'a>,
-    lines: Lines,
+    file: String,
+    root: Data,
 }
 
-impl<'a> Document<'a> {
+impl Document {
     /// Parses `text`, which messages call `file`.
     ///
     /// # Errors
     ///
-    /// As [`table`].
-    pub fn parse(file: &'a str, text: &'a str) -> Result<Self, BadFile> {
-        Ok(Self {
-            file,
-            root: DeValue::Table(table(file, text)?),
-            lines: Lines::new(text),
-        })
+    /// As [`tree::parse`].
+    pub fn parse(file: &str, text: &str) -> Result<Self, BadFile> {
+        Ok(Self::new(file, tree::parse(file, text)?))
+    }
+
+    /// The document of a tree; messages call it `file`.
+    #[must_use]
+    pub fn new(file: &str, root: Table) -> Self {
+        Self {
+            file: file.to_owned(),
+            root: Data::Table(root),
+        }
+    }
+
+    /// Its tables.
+    ///
+    /// # Panics
+    ///
+    /// Never: a document is a table.
+    #[must_use]
+    pub fn root(&self) -> &Table {
+        self.root.table().expect("a document is a table")
+    }
+
+    /// The file, as the user named it.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
     /// The struct that the document says.
@@ -61,58 +80,72 @@ impl<'a> Document<'a> {
     /// The first fault, with its place.
     pub fn read<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, BadFile> {
         // The tree lives as long as this document; what is read owns its parts.
-        T::deserialize(Node(&self.root)).map_err(|error| {
-            let Error {
-                kind,
-                mut fault,
-                mut steps,
-            } = error;
-            steps.reverse();
-            if kind == Kind::Unknown && steps.len() == 1 {
-                fault.what = fault.what.replacen("unknown key", "unknown section", 1);
+        T::deserialize(Node(&self.root)).map_err(|error| self.fault::<T>(&[], error))
+    }
+
+    /// The fault of a `T` at the end of `from`, as a message tells it.
+    fn fault<T: JsonSchema>(&self, from: &[Step], error: Error) -> BadFile {
+        let Error {
+            kind,
+            mut fault,
+            mut steps,
+        } = error;
+        steps.reverse();
+        if kind == Kind::Unknown && from.len() + steps.len() == 1 {
+            fault.what = fault.what.replacen("unknown key", "unknown section", 1);
+        }
+        let schema = schema::raw::<T>();
+        if kind == Kind::Missing {
+            // A section that is missing misses what it needs.
+            while let Some(needed) = schema::first_required(&schema, &steps) {
+                steps.push(Step::Key(needed));
             }
-            let schema = schema::raw::<T>();
-            if kind == Kind::Missing {
-                // A section that is missing misses what it needs.
-                while let Some(needed) = schema::first_required(&schema, &steps) {
-                    steps.push(Step::Key(needed));
-                }
-            }
-            if fault.allowed.is_none() {
-                fault.allowed = schema::allowed(&schema, &steps);
-            }
-            self.bad(&steps, fault)
-        })
+        }
+        if fault.allowed.is_none() {
+            fault.allowed = schema::allowed(&schema, &steps);
+        }
+        self.bad(&[from, &steps].concat(), fault)
     }
 
     /// The fault of the value at the end of `steps`. Where it says nothing of what was got, it
     /// was that value.
     #[must_use]
     pub fn bad(&self, steps: &[Step], mut fault: BadValue) -> BadFile {
-        let (line, path, value) = self.place(steps);
+        let (line, path, value) = self.find(steps);
         if fault.got.is_none() {
-            fault.got = value.map(shown);
+            fault.got = value.map(Data::shown);
         }
-        fault.at(self.file, line, &path)
+        fault.at(&self.file, line, &path)
     }
 
     /// The line of the value at the end of `steps`, from 1; of the table around it if it is
     /// not there.
     #[must_use]
     pub fn line(&self, steps: &[Step]) -> u32 {
-        self.place(steps).0
+        self.find(steps).0
+    }
+
+    /// The place of the whole document.
+    #[must_use]
+    pub const fn place(&self) -> Place<'_> {
+        Place {
+            document: self,
+            steps: Vec::new(),
+        }
     }
 
     /// Line, dotted path and value at the end of `steps`. A table in a list is called by its
     /// name if it has one.
-    fn place(&self, steps: &[Step]) -> (u32, String, Option<&DeValue<'_>>) {
+    fn find(&self, steps: &[Step]) -> (u32, String, Option<&Data>) {
         let (mut line, mut path, mut value) = (1, String::new(), Some(&self.root));
         for step in steps {
             let inner = match (step, value) {
-                (Step::Key(key), Some(DeValue::Table(table))) => entry(table, key),
-                (Step::Row(at), Some(DeValue::Array(items))) => {
-                    let item = items.get(*at);
-                    item.map(|item| (item.span().start, item.get_ref()))
+                (Step::Key(key), Some(Data::Table(table))) => {
+                    let entry = table.get(key);
+                    entry.map(|entry| (entry.line, &entry.item.data))
+                }
+                (Step::Row(at), Some(Data::List(items))) => {
+                    items.get(*at).map(|item| (item.line, &item.data))
                 }
                 _ => None,
             };
@@ -124,68 +157,136 @@ impl<'a> Document<'a> {
                         .map_or_else(|| format!("{path}[{}]", at + 1), |name| join(&path, name));
                 }
             }
-            line = inner.map_or(line, |(at, _)| self.lines.of(at));
+            line = inner.map_or(line, |(at, _)| at);
             value = inner.map(|(_, value)| value);
         }
         (line, path, value)
     }
 }
 
-/// Where a key stands, and its value.
-fn entry<'t>(table: &'t DeTable<'_>, key: &str) -> Option<(usize, &'t DeValue<'t>)> {
-    let found = |(at, _): &(&'t Spanned<_>, _)| {
-        let name: &std::borrow::Cow<'_, str> = at.get_ref();
-        name == key
-    };
-    let (key, value) = table.iter().find(found)?;
-    Some((key.span().start, value.get_ref()))
+/// A place in a document, for messages about what is there.
+#[derive(Clone, Debug)]
+pub struct Place<'d> {
+    document: &'d Document,
+    steps: Vec<Step>,
 }
 
-fn name_of<'t>(row: &'t DeValue<'_>) -> Option<&'t str> {
-    let DeValue::Table(table) = row else {
-        return None;
-    };
-    match entry(table, "name") {
-        Some((_, DeValue::String(name))) if is_name(name) => Some(name),
-        _ => None,
-    }
-}
-
-/// Where the lines of a text end.
-#[derive(Debug)]
-pub struct Lines(Vec<usize>);
-
-impl Lines {
-    /// Those of `text`.
+impl Place<'_> {
+    /// The place of the value of `key` in the table that is here.
     #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(text.match_indices('\n').map(|(at, _)| at).collect())
+    pub fn key(&self, key: &str) -> Self {
+        self.then(key.into())
     }
 
-    /// The line of the byte at `at`, from 1.
+    /// The place of a member of the list that is here, from 0. A value that stands for a list of
+    /// one is its own member.
     #[must_use]
-    pub fn of(&self, at: usize) -> u32 {
-        let before = self.0.partition_point(|end| *end < at);
-        u32::try_from(before + 1).unwrap_or(u32::MAX)
+    pub fn row(&self, at: usize) -> Self {
+        match self.document.find(&self.steps).2 {
+            Some(Data::List(_)) => self.then(at.into()),
+            _ => self.clone(),
+        }
+    }
+
+    fn then(&self, step: Step) -> Self {
+        let mut place = self.clone();
+        place.steps.push(step);
+        place
+    }
+
+    /// Reads a part of the table that is here into a struct: the keys of that struct. The others
+    /// are those of another part.
+    ///
+    /// # Errors
+    ///
+    /// The first fault of the part, with its place.
+    pub fn part<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, BadFile> {
+        let keys = Section::of::<T>("").keys;
+        let mut part = Table::default();
+        match self.document.find(&self.steps).2 {
+            Some(Data::Table(table)) => {
+                let own = table
+                    .entries
+                    .iter()
+                    .filter(|entry| keys.contains(&&*entry.key));
+                part.entries.extend(own.cloned());
+            }
+            other => {
+                let noun = other.map_or("nothing", Data::noun);
+                return Err(self.bad(format!("is {noun}, not a table"), "a table"));
+            }
+        }
+        let read = T::deserialize(Node(&Data::Table(part)));
+        read.map_err(|error| self.document.fault::<T>(&self.steps, error))
+    }
+
+    /// Refuses a key of the table that is here and is not in `known`.
+    ///
+    /// # Errors
+    ///
+    /// The first such key.
+    pub fn only(&self, known: &[&str]) -> Result<(), BadFile> {
+        let table = self.document.find(&self.steps).2.and_then(Data::table);
+        let mut entries = table.into_iter().flat_map(|table| &table.entries);
+        let unknown = entries.find(|entry| !known.contains(&&*entry.key));
+        unknown.map_or(Ok(()), |Entry { key, .. }| {
+            let what = did_you_mean("unknown key", key, known.iter().copied());
+            Err(self.key(key).bad_got(what, key, known.join(", ")))
+        })
+    }
+
+    /// The fault of the value that is here.
+    pub fn bad(&self, what: impl Into<String>, allowed: impl Into<String>) -> BadFile {
+        let fault = BadValue::new(what).allowing(allowed);
+        self.document.bad(&self.steps, fault)
+    }
+
+    /// The fault of a part of the value that is here.
+    pub fn bad_got(
+        &self,
+        what: impl Into<String>,
+        got: &str,
+        allowed: impl Into<String>,
+    ) -> BadFile {
+        let fault = BadValue::new(what).got(got).allowing(allowed);
+        self.document.bad(&self.steps, fault)
+    }
+
+    /// The fault of a value that is not here.
+    pub fn missing(&self, allowed: impl Into<String>) -> BadFile {
+        self.bad_got("is missing", "nothing", allowed)
+    }
+
+    /// What reading a data file gave. A file that cannot be opened is a fault of the value that
+    /// is here; a fault inside of it has a place of its own.
+    ///
+    /// # Errors
+    ///
+    /// That of `result`.
+    pub fn opened<T>(&self, result: Result<T, BadFile>) -> Result<T, BadFile> {
+        result.map_err(|bad| {
+            let (line, path, _) = self.document.find(&self.steps);
+            bad.named_by(&self.document.file, line, &path)
+        })
+    }
+
+    /// The line of the value that is here, from 1.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.document.line(&self.steps)
+    }
+
+    /// What a message shows of the value that is here.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let value = self.document.find(&self.steps).2;
+        value.map_or_else(|| "nothing".to_owned(), Data::shown)
     }
 }
 
-/// The tables of `text`, which messages call `file`.
-///
-/// # Errors
-///
-/// The first place that is not TOML, in the words of the `toml` crate.
-pub fn table<'t>(file: &str, text: &'t str) -> Result<DeTable<'t>, BadFile> {
-    let parsed = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start).min(text.len());
-        let line = Lines::new(text).of(at);
-        let got = text.lines().nth(line as usize - 1).unwrap_or_default();
-        let got = Some(got.trim()).filter(|got| !got.is_empty());
-        let what = error.message().lines().next().unwrap_or_default();
-        let got = got.unwrap_or("nothing");
-        BadFile::new(file, line, "toml", what, got, "TOML 1.0")
-    })?;
-    Ok(parsed.into_inner())
+fn name_of(row: &Data) -> Option<&str> {
+    let name = row.table()?.get("name")?.item.data.text();
+    name.filter(|name| is_name(name))
 }
 
 /// A dotted path with one more key.
@@ -196,29 +297,5 @@ fn join(path: &str, key: &str) -> String {
         format!("{path}{separator}{key}")
     } else {
         format!("{path}{separator}\"{key}\"")
-    }
-}
-
-/// What a message calls a value.
-pub(crate) const fn noun(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// What a message shows of a value.
-fn shown(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => quoted(text),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(flag) => flag.to_string(),
-        DeValue::Datetime(moment) => moment.to_string(),
-        DeValue::Array(_) | DeValue::Table(_) => noun(value).to_owned(),
     }
 }

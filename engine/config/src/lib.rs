@@ -10,13 +10,16 @@ pub use fault::{BadFile, BadValue};
 
 pub mod amount;
 mod de;
+pub mod defaults;
 pub mod document;
 pub mod fault;
 pub mod file;
+pub mod named;
 pub mod params;
 pub mod policy;
 pub mod printable;
 pub mod range;
 pub mod schema;
 pub mod text;
+pub mod tree;
 pub mod value;

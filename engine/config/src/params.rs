@@ -2,15 +2,12 @@
 //!
 //! [`Params::load`] reads and checks it. A parameter file includes no other file.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use fairhaul_core::units::Rate;
 use jiff::civil::Weekday;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::amount::{
     Bounded, FileWeight, FloorRate, RateLimit, SizeLimit, TimeBetween, UploadLimit,
@@ -18,10 +15,12 @@ use crate::amount::{
 use crate::document::Document;
 use crate::fault::BadFile;
 use crate::file::read_text;
+use crate::named::Named;
 use crate::policy::Policy;
 use crate::range::AddressRanges;
 use crate::schema::{self, Section};
 use crate::text::{Address, Days, FilePath, Folder, Name, PeerKey, TimeOfDay};
+use crate::tree;
 
 mod check;
 
@@ -34,6 +33,9 @@ const HOUR: u64 = 3_600 * SECOND;
 
 /// A path as long as Linux takes one.
 type AnyPath = FilePath<4_095>;
+
+/// How long a limit may be saved up.
+pub type BurstTime = TimeBetween<MILLISECOND, HOUR>;
 
 /// The parameter file of a node, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -152,7 +154,7 @@ pub struct LimitParams {
     /// How long a limit may be saved up; sets how far ahead of it a moment can be. Without one,
     /// 15 ms, and for all but the node's own limits a turn more while they wait for one.
     #[schemars(example = &"15 ms")]
-    pub burst: Option<TimeBetween<MILLISECOND, HOUR>>,
+    pub burst: Option<BurstTime>,
     /// Other limits at times of the week; the first entry that fits holds. Times are local, and
     /// an entry may run past midnight.
     #[schemars(extend("allowed" = SCHEDULE))]
@@ -216,6 +218,40 @@ const fn quota() -> SizeLimit {
     SizeLimit::At(fairhaul_core::units::ByteCount::mib(10 * 1024))
 }
 
+impl NodeParams {
+    /// What a node of this name is if nothing else is said.
+    #[must_use]
+    pub fn named(name: Name) -> Self {
+        Self {
+            name,
+            listen: Address::any(),
+            data: data(),
+            key: None,
+            exchange: yes(),
+            private_addresses: AddressRanges::default(),
+            patience: patience(),
+        }
+    }
+}
+
+impl PeerParams {
+    /// What is known of a peer if nothing else is said.
+    #[must_use]
+    pub fn of(name: Name, key: PeerKey) -> Self {
+        Self {
+            name,
+            address: None,
+            key,
+            weight: FileWeight::default(),
+            upload: RateLimit::Unlimited,
+            floor: FloorRate::default(),
+            group: None,
+            accept: None,
+            quota: quota(),
+        }
+    }
+}
+
 impl Default for LimitParams {
     fn default() -> Self {
         Self {
@@ -256,7 +292,7 @@ impl Params {
     }
 
     /// Makes relative paths those that they are from the folder of the file at `path`.
-    fn stand_beside(&mut self, path: &Path, document: &Document<'_>) -> Result<(), BadFile> {
+    fn stand_beside(&mut self, path: &Path, document: &Document) -> Result<(), BadFile> {
         // Where the folder of the process is not known, its paths stay relative to it.
         let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let folder = whole.parent().unwrap_or_else(|| Path::new("/"));
@@ -305,7 +341,7 @@ impl Params {
                 }
                 toml::Value::Table(groups) if name == "group" => {
                     for (group, keys) in groups {
-                        table(format!("[{name}.{}]", key(group)), keys);
+                        table(format!("[{name}.{}]", tree::key(group)), keys);
                     }
                 }
                 once => table(format!("[{name}]"), once),
@@ -415,84 +451,6 @@ pub fn reference() -> String {
                 This page is made from the types in `engine/config/src/params.rs`, as those are. \
                 A path that is not absolute starts in the folder of the file.";
     schema::reference::<Params>(head, &sections())
-}
-
-/// A name as a TOML key.
-fn key(name: &str) -> String {
-    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if name.bytes().all(bare) {
-        name.to_owned()
-    } else {
-        toml::Value::from(name).to_string()
-    }
-}
-
-/// Tables with names, in the order of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named<T>(Vec<(Name, T)>);
-
-impl<T> Named<T> {
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The tables, in the order of the file.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Name, &T)> {
-        self.0.iter().map(|(name, table)| (name, table))
-    }
-}
-
-impl<T> Default for Named<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T: Serialize> Serialize for Named<T> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.iter())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Tables<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Tables<T> {
-            type Value = Named<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("tables with names")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Named<T>, A::Error> {
-                let mut tables = Vec::new();
-                while let Some(entry) = all.next_entry()? {
-                    tables.push(entry);
-                }
-                Ok(Named(tables))
-            }
-        }
-
-        from.deserialize_map(Tables(PhantomData))
-    }
-}
-
-impl<T: JsonSchema + DeserializeOwned> JsonSchema for Named<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        format!("Named{}", T::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let table = generator.subschema_for::<T>();
-        json_schema!({ "type": "object", "additionalProperties": table })
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::amount::{Bounded, SizeLimit, TimeBetween};
+use crate::amount::{Bounded, CENTURY, SizeLimit, TimeBetween};
 use crate::fault::{BadValue, did_you_mean};
 use crate::value;
 use crate::value::{Given, Value};
@@ -32,19 +32,20 @@ pub struct Policy {
     /// Which chunk to ask for next.
     pub picker: PickerName,
     /// Peers served at once where a rule chooses them, those at random included.
-    pub slots: Bounded<1, 1_000>,
+    pub slots: Bounded<1, 10_000>,
     /// Time between two choices of who is served.
-    pub rechoke: TimeBetween<MILLISECOND, { 3_600 * SECOND }>,
-    /// What is sent in one turn at most, 1 KiB to 256 KiB; without one, what fits the rate.
+    pub rechoke: TimeBetween<MILLISECOND, CENTURY>,
+    /// What is sent in one turn at most; without one, what fits the rate. A node takes 1 KiB to
+    /// 256 KiB; no share of a fluid depends on it.
     #[schemars(example = &"16 KiB")]
     pub block: Option<SizeLimit>,
     /// Credit of a round per unit of weight, where a discipline has rounds; without one, a
-    /// block.
+    /// block. A fluid has none.
     #[schemars(example = &"16 KiB")]
     pub quantum: Option<SizeLimit>,
     /// Chunks asked of one peer ahead; without one, what rate and round trip need.
     #[schemars(example = 16)]
-    pub pipeline: Option<Bounded<1, 4_096>>,
+    pub pipeline: Option<Bounded<1, 10_000>>,
 }
 
 impl Default for Policy {
@@ -67,7 +68,8 @@ impl Default for Policy {
 /// To whom an uplink may be fair, as [`Share`] is written.
 pub const SHARES: [&str; 3] = ["peer", "group", "transfer"];
 
-fn share(_: &mut SchemaGenerator) -> Schema {
+/// The schema of a [`Share`], for `schema_with`.
+pub fn share(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": SHARES, "allowed": SHARES.join(", ") })
 }
 
@@ -91,9 +93,14 @@ impl DisciplineName {
         self.inner.unwrap_or(self.outer)
     }
 
-    /// A default.
-    fn of(name: &str) -> Self {
-        Self::read(Given::Text(name)).expect("a default is in the core's table")
+    /// The one of that name.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self::read(Given::Text(name)).expect("the name is in the core's table")
     }
 
     /// Every discipline.
@@ -176,15 +183,26 @@ macro_rules! table {
         }
 
         impl $type {
+            /// The name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                self.name
+            }
+
             /// Its row in the core's table.
             #[must_use]
             pub const fn row(self) -> &'static $row {
                 self.row
             }
 
-            /// A default.
-            fn of(name: &str) -> Self {
-                Self::read(Given::Text(name)).expect("a default is in the core's table")
+            /// The one of that name.
+            ///
+            /// # Panics
+            ///
+            /// If there is none of that name.
+            #[must_use]
+            pub fn of(name: &str) -> Self {
+                Self::read(Given::Text(name)).expect("the name is in the core's table")
             }
 
             /// Every name.

@@ -15,20 +15,36 @@ use crate::document::Step;
 const WIDTH: usize = 96;
 
 /// What a table of a file is called and which keys it has, in their order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Section {
     /// The dotted path to it.
     pub path: &'static str,
     /// Its keys.
-    pub keys: &'static [&'static str],
+    pub keys: Vec<&'static str>,
 }
 
 impl Section {
     /// The table at `path`, which is read into a `T`.
     #[must_use]
     pub fn of<T: DeserializeOwned>(path: &'static str) -> Self {
-        let keys = keys::<T>();
+        let keys = keys::<T>().to_vec();
         Self { path, keys }
+    }
+
+    /// The same table, which is read into a `T` as well.
+    #[must_use]
+    pub fn and<T: DeserializeOwned>(mut self) -> Self {
+        self.keys.extend(keys::<T>());
+        self
+    }
+
+    /// The table at `path`, whose keys are a person's own.
+    #[must_use]
+    pub const fn free(path: &'static str) -> Self {
+        Self {
+            path,
+            keys: Vec::new(),
+        }
     }
 }
 
@@ -127,10 +143,24 @@ fn tidy(schema: &mut Value) {
             if let Some(Value::String(text)) = object.get_mut("description") {
                 *text = text.replace('\n', " ");
             }
+            if let Some(words) = words(object).map(|words| words.join(", ")) {
+                object.entry("allowed").or_insert(json!(words));
+            }
             object.values_mut().for_each(tidy);
         }
         _ => {}
     }
+}
+
+/// The words that a choice allows: plain ones, or ones with a comment each.
+fn words(object: &Map<String, Value>) -> Option<Vec<&str>> {
+    if let Some(Value::Array(words)) = object.get("enum") {
+        return words.iter().map(Value::as_str).collect();
+    }
+    let Some(Value::Array(each)) = object.get("oneOf") else {
+        return None;
+    };
+    each.iter().map(|one| one.get("const")?.as_str()).collect()
 }
 
 /// Puts what a value allows behind its description.
@@ -168,7 +198,11 @@ pub(crate) fn allowed(schema: &Value, steps: &[Step]) -> Option<String> {
     let mut found = said(schema);
     let mut here = schema;
     for at in steps {
-        here = step(here, at)?;
+        // Inside of a table of its own kind, such as a distribution, the key says it.
+        let Some(inner) = step(here, at) else {
+            break;
+        };
+        here = inner;
         found = said(here).or(found);
     }
     found
@@ -182,7 +216,10 @@ pub(crate) fn first_required(schema: &Value, steps: &[Step]) -> Option<String> {
 }
 
 /// The keys of a section, and how a person writes it.
-fn described<'s>(schema: &'s Value, path: &str) -> (&'s Map<String, Value>, &'s Value, String) {
+pub(crate) fn described<'s>(
+    schema: &'s Value,
+    path: &str,
+) -> (&'s Map<String, Value>, &'s Value, String) {
     let mut here = schema;
     for key in path.split('.') {
         here = &here["properties"][key];
@@ -190,7 +227,9 @@ fn described<'s>(schema: &'s Value, path: &str) -> (&'s Map<String, Value>, &'s 
     let (table, header) = match here["type"].as_str() {
         Some("array") => (&here["items"], format!("[[{path}]]")),
         _ if here["additionalProperties"].is_object() => {
-            (&here["additionalProperties"], format!("[{path}.NAME]"))
+            let whole = here.get("properties").map(|_| format!("[{path}]` and `"));
+            let header = format!("{}[{path}.NAME]", whole.unwrap_or_default());
+            (&here["additionalProperties"], header)
         }
         _ => (here, format!("[{path}]")),
     };
@@ -231,7 +270,7 @@ pub fn template<T: JsonSchema>(head: &str, sections: &[Section]) -> String {
         comment(&mut out, text(about, "description"));
         let mark = if once { "" } else { "#" };
         out.push_str(&format!("{mark}{}\n", header.replace("NAME", "lab")));
-        for name in section.keys {
+        for name in &section.keys {
             let key = &keys[*name];
             let (about, allowed) = (text(key, "description"), text(key, "allowed"));
             comment(&mut out, &format!("{about} Allowed: {allowed}."));
@@ -265,12 +304,12 @@ fn comment(out: &mut String, text: &str) {
 pub fn reference<T: JsonSchema>(head: &str, sections: &[Section]) -> String {
     let schema = raw::<T>();
     let mut out = format!("{head}\n");
-    for section in sections {
+    for section in sections.iter().filter(|section| !section.keys.is_empty()) {
         let (keys, about, header) = described(&schema, section.path);
         let about = text(about, "description");
         out.push_str(&format!("\n## `{header}`\n\n{about}\n\n"));
         out.push_str("| key | meaning | allowed | default |\n| --- | --- | --- | --- |\n");
-        for name in section.keys {
+        for name in &section.keys {
             let key = &keys[*name];
             let cell = |text: &str| text.replace('|', "\\|");
             let default = match written(key) {

@@ -14,6 +14,8 @@ use crate::value::{Given, Value};
 
 /// Longest name, in bytes.
 const NAME_MAX: usize = 64;
+/// Longest text for a person, in bytes.
+const PROSE_MAX: usize = 4_096;
 /// Longest name of a host, and of one of its labels (RFC 1035).
 const HOST_MAX: (usize, usize) = (253, 63);
 /// Longest path of a folder that a peer may push into, and of a part of it (limit L8).
@@ -46,6 +48,14 @@ macro_rules! text {
         }
 
         value!([] $type);
+
+        impl $type {
+            /// `text`, as a default. Panics if it is of another form.
+            #[must_use]
+            pub fn of(text: &str) -> Self {
+                Self::read(Given::Text(text)).expect("a default is of the form")
+            }
+        }
 
         impl Deref for $type {
             type Target = str;
@@ -89,6 +99,24 @@ text! {
     is_folder,
     "a path below the data folder, such as \"inbox\": parts of 1 to 255 bytes between \"/\", 1024 \
      in all, none of them \".\" or \"..\", without \"\\\", \":\" and control characters",
+    json!({ "type": "string" })
+}
+
+text! {
+    /// What a person reads.
+    Prose,
+    "plain text",
+    is_prose,
+    "text of at most 4096 bytes without control characters",
+    json!({ "type": "string", "maxLength": PROSE_MAX })
+}
+
+text! {
+    /// A table of data beside the file.
+    CsvPath,
+    "a path",
+    |_| true,
+    "the path of a CSV file",
     json!({ "type": "string" })
 }
 
@@ -179,7 +207,13 @@ impl Address {
     /// Where a node listens if its file does not say.
     #[must_use]
     pub fn any() -> Self {
-        Self("0.0.0.0:7440".to_owned())
+        Self::of("0.0.0.0:7440")
+    }
+}
+
+impl Default for Prose {
+    fn default() -> Self {
+        Self::of("")
     }
 }
 
@@ -317,6 +351,11 @@ impl fmt::Display for TimeOfDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)
     }
+}
+
+fn is_prose(text: &str) -> bool {
+    let control = |c: char| c.is_control() && c != '\n';
+    text.len() <= PROSE_MAX && !text.contains(control)
 }
 
 fn is_address(text: &str) -> bool {

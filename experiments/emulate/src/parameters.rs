@@ -8,11 +8,18 @@
 //! node is told its link's rate as a cap, a little below the link: [`LINK_SHARE_PCT`].
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use fairhaul::identity::Identity;
-use fairhaul::params::Params;
-use fairhaul_core::time::Span;
-use fairhaul_core::units::{Rate, Weight};
+use fairhaul_config::amount::{Bounded, FloorRate, RateLimit};
+use fairhaul_config::fault::BadValue;
+use fairhaul_config::named::Named;
+use fairhaul_config::params::{
+    BurstTime, ControlParams, GroupParams, LimitParams, NodeParams, Params, PeerParams,
+};
+use fairhaul_config::text::Name;
+use fairhaul_config::value::{Given, Value};
+use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::{Behaviour, FaultKind, NewRate, PeerSetup, Setup};
 
 use super::environment::Environment;
@@ -24,8 +31,6 @@ use super::topology;
 /// and for a clock that is a little wrong, so that the queue stays in the node.
 pub const LINK_SHARE_PCT: u64 = 98;
 
-/// How long a limit may be saved up in a parameter file.
-const BURST_RANGE: (u64, u64) = (1_000_000, 3_600_000_000_000);
 /// Who takes and never gives sends at this rate, the least that a file can say.
 const NOTHING: Rate = Rate::new(1);
 /// Connections of a node that the engine allows if nothing is said, and at most.
@@ -203,46 +208,47 @@ impl Files {
         links: Links,
     ) -> Result<String, EmulateError> {
         let row = &setup.peers[peer as usize];
-        let home = place.home(peer);
-        let mut out = format!(
-            "[node]\nname = {}\nlisten = {}\ndata = {}\nkey = {}\nexchange = false\n",
-            quoted(self.name(peer)),
-            quoted(&place.listen(peer).to_string()),
-            quoted(&home.join("data").display().to_string()),
-            quoted(&home.join("identity.key").display().to_string()),
-        );
-        out += &policy(setup, row);
         let (up, down) = caps(row, row.up, row.down, row.upload_cap, links);
-        let connections = (self.known[peer as usize].len() * 2).clamp(CONNECTIONS.0, CONNECTIONS.1);
-        out += &format!(
-            "\n[limits]\nupload = {}\ndownload = {}\nconnections = {connections}\n",
-            rate(up),
-            rate(down),
-        );
-        if let Some(span) = burst(row) {
-            out += &format!("burst = \"{} ns\"\n", span.as_nanos());
-        }
-        let socket = place.socket(peer).display().to_string();
-        out += &format!("\n[control]\nsocket = {}\n", quoted(&socket));
         let scale = self.promised(setup, peer, up);
-        for (at, group) in setup.groups.iter().enumerate() {
-            out += &format!(
-                "\n[group.g{at}]\nweight = {}\nupload = {}\nfloor = {}\n",
-                weight(group.weight),
-                rate(group.cap),
-                floor(scale.of(least(group.floor, group.cap))),
-            );
-        }
-        for other in &self.known[peer as usize] {
-            out += &self.peer(setup, peer, *other, place, scale);
-        }
-        match Params::parse("node.toml", &out) {
-            Ok(_) => Ok(out),
-            Err(bad) => Err(EmulateError::Parameters {
-                peer: row.name.clone(),
-                why: bad.to_string(),
-            }),
-        }
+        let known = &self.known[peer as usize];
+        let others = known
+            .iter()
+            .map(|other| self.peer(setup, peer, *other, place, scale));
+        let params = || -> Result<Params, BadValue> {
+            let home = place.home(peer);
+            let file = |path: PathBuf| said(&path.display().to_string());
+            Ok(Params {
+                node: NodeParams {
+                    listen: said(&place.listen(peer).to_string())?,
+                    data: file(home.join("data"))?,
+                    key: Some(file(home.join("identity.key"))?),
+                    exchange: false,
+                    ..NodeParams::named(said(self.name(peer))?)
+                },
+                peers: others.collect::<Result<_, _>>()?,
+                groups: groups(setup, scale),
+                policy: setup.policies[row.policy as usize].policy,
+                limits: LimitParams {
+                    upload: at_most(up).into(),
+                    download: at_most(down),
+                    burst: burst(row),
+                    connections: connections(known.len()),
+                    ..LimitParams::default()
+                },
+                control: ControlParams {
+                    socket: said(&place.socket(peer).display().to_string())?,
+                    ..ControlParams::default()
+                },
+            })
+        };
+        let refused = |why: String| EmulateError::Parameters {
+            peer: row.name.clone(),
+            why,
+        };
+        let text = params().map_err(|bad| refused(bad.to_string()))?.to_toml();
+        let checked = Params::parse("node.toml", &text);
+        checked.map_err(|bad| refused(bad.to_string()))?;
+        Ok(text)
     }
 
     /// What the floors at `peer` come to, against what it may send.
@@ -276,25 +282,64 @@ impl Files {
         other: u32,
         place: &dyn Environment,
         scale: Scale,
-    ) -> String {
+    ) -> Result<PeerParams, BadValue> {
         let row = &setup.peers[other as usize];
-        let mut out = format!(
-            "\n[[peer]]\nname = {}\naddress = {}\nkey = \"{}\"\nweight = {}\n",
-            quoted(self.name(other)),
-            quoted(&place.reach(peer, other)),
-            self.identities[other as usize].public(),
-            weight(row.weight),
-        );
+        let name = said(self.name(other))?;
+        let key = said(&self.identities[other as usize].public().to_string())?;
+        let mut params = PeerParams {
+            address: Some(said(&place.reach(peer, other))?),
+            weight: row.weight.into(),
+            ..PeerParams::of(name, key)
+        };
         // What is promised to it counts where it is served.
         if serves(setup, peer, other) {
-            let promised = floor(scale.of(least(row.floor, row.cap)));
-            out += &format!("upload = {}\nfloor = {promised}\n", rate(row.cap));
+            params.upload = at_most(row.cap);
+            params.floor = at_least(scale.of(least(row.floor, row.cap)));
         }
-        if let Some(group) = group_of(setup, peer, other) {
-            out += &format!("group = \"g{group}\"\n");
-        }
-        out
+        let group = group_of(setup, peer, other).map(group_name);
+        params.group = group.as_deref().map(said).transpose()?;
+        Ok(params)
     }
+}
+
+/// What the groups of a scenario are called in the file of a node.
+fn group_name(row: u32) -> String {
+    format!("g{row}")
+}
+
+fn groups(setup: &Setup, scale: Scale) -> Named<GroupParams> {
+    let groups = (0..).zip(&setup.groups);
+    let groups = groups.map(|(row, group)| {
+        let params = GroupParams {
+            weight: group.weight.into(),
+            upload: at_most(group.cap),
+            floor: at_least(scale.of(least(group.floor, group.cap))),
+        };
+        (Name::of(&group_name(row)), params)
+    });
+    groups.collect()
+}
+
+/// A value of the file, from its text.
+fn said<T: Value>(text: &str) -> Result<T, BadValue> {
+    T::read(Given::Text(text)).map_err(|fault| fault.got(text).allowing(T::allowed()))
+}
+
+fn at_most(rate: Option<Rate>) -> RateLimit {
+    rate.map_or(RateLimit::Unlimited, |rate| {
+        RateLimit::At(rate.max(NOTHING))
+    })
+}
+
+fn at_least(floor: Option<Rate>) -> FloorRate {
+    FloorRate(floor.unwrap_or(Rate::new(0)))
+}
+
+/// Connections of a node that knows so many others.
+fn connections(known: usize) -> Bounded<1, 4_096> {
+    let (least, most) = CONNECTIONS;
+    let count = (known * 2).clamp(least, most);
+    Bounded::new(u32::try_from(count).expect("at most 4,096"))
 }
 
 /// What a node may send and receive, given its links and its own caps.
@@ -319,31 +364,6 @@ pub(super) fn caps(
         Links::Caps => lower(down, row.download_cap),
     };
     (up, down)
-}
-
-/// `[policy]`. Keys with the engine's own defaults are left out.
-fn policy(setup: &Setup, row: &PeerSetup) -> String {
-    let policy = &setup.policies[row.policy as usize];
-    let mut out = format!(
-        "\n[policy]\nuplink = {}\nshare = {}\nunchoke = {}\nseed-rule = {}\npicker = {}\n",
-        quoted(&policy.uplink),
-        quoted(&policy.share),
-        quoted(&policy.unchoke),
-        quoted(&policy.seed_rule),
-        quoted(&policy.picker),
-    );
-    let rechoke = policy.rechoke.as_nanos();
-    out += &format!("slots = {}\nrechoke = \"{rechoke} ns\"\n", policy.slots);
-    if let Some(block) = policy.block {
-        out += &format!("block = \"{} B\"\n", block.get());
-    }
-    if let Some(quantum) = policy.quantum {
-        out += &format!("quantum = \"{} B\"\n", quantum.get());
-    }
-    if let Some(pipeline) = policy.pipeline {
-        out += &format!("pipeline = {pipeline}\n");
-    }
-    out
 }
 
 /// Whether `peer` may send anything but manifests to `other`.
@@ -383,10 +403,9 @@ fn least(floor: Option<Rate>, cap: Option<Rate>) -> Option<Rate> {
 }
 
 /// How long a limit may be saved up, if the scenario says so.
-fn burst(row: &PeerSetup) -> Option<Span> {
+fn burst(row: &PeerSetup) -> Option<BurstTime> {
     let (burst, cap) = row.burst.zip(row.upload_cap)?;
-    let nanos = cap.time_for(burst).as_nanos();
-    Some(Span::from_nanos(nanos.clamp(BURST_RANGE.0, BURST_RANGE.1)))
+    Some(BurstTime::nearest(cap.time_for(burst)))
 }
 
 /// The scenario's own name if a node may have it; they are unique.
@@ -398,26 +417,6 @@ fn node_name(row: u32, name: &str) -> String {
     } else {
         format!("peer:{row}")
     }
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-fn rate(rate: Option<Rate>) -> String {
-    rate.map_or_else(
-        || "\"unlimited\"".to_owned(),
-        |rate| format!("\"{} B/s\"", rate.get().max(1)),
-    )
-}
-
-fn floor(floor: Option<Rate>) -> String {
-    format!("\"{} B/s\"", floor.map_or(0, Rate::get))
-}
-
-fn weight(weight: Weight) -> String {
-    let hundredths = weight.hundredths();
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! stay. So the same bytes move in the same order, but for what no setting changes: the
 //! machine's own delays count that many times as much.
 
+use fairhaul_config::amount::TimeBetween;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::{FaultKind, NewRate, Setup};
@@ -20,10 +21,11 @@ pub fn scale(setup: &Setup, speed: Speed) -> Setup {
         *rate = rate.map(|rate| Rate::new(speed.rate(rate.get())));
     };
     scaled.latency.one_way.iter_mut().for_each(span);
-    scaled
-        .policies
-        .iter_mut()
-        .for_each(|policy| span(&mut policy.rechoke));
+    scaled.policies.iter_mut().for_each(|policy| {
+        let mut rechoke = policy.rechoke.get();
+        span(&mut rechoke);
+        policy.rechoke = TimeBetween::nearest(rechoke);
+    });
     for link in &mut scaled.links {
         link.capacity = Rate::new(speed.rate(link.capacity.get()));
     }
@@ -90,7 +92,7 @@ mod tests {
         assert_eq!(fast.transfers[0].cap, Some(Rate::new(28)));
         assert_eq!(fast.transfers[0].start, at(200));
         assert_eq!(fast.transfers[0].bytes, plain.transfers[0].bytes);
-        assert_eq!(fast.policies[0].rechoke, Span::from_millis(500));
+        assert_eq!(fast.policies[0].rechoke.get(), Span::from_millis(500));
         assert_eq!(fast.windows, [Span::from_millis(125)]);
         assert_eq!(scale(&plain, Speed::ONE).peers[0].up, plain.peers[0].up);
     }

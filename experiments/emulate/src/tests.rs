@@ -7,12 +7,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
+use fairhaul_config::policy::{DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
-    ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup,
-    PolicySetup, Setup, TransferSetup,
+    ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
+    TransferSetup,
 };
 
 use super::environment::{Environment, EnvironmentError};
@@ -65,19 +68,16 @@ pub(super) fn setup(peers: Vec<PeerSetup>) -> Setup {
         network: NetworkModel::Block {
             window: ByteCount::mib(1),
         },
-        policies: vec![PolicySetup {
-            uplink: "drr".into(),
-            share: "transfer".into(),
-            unchoke: "tit-for-tat".into(),
-            seed_rule: "even".into(),
-            picker: "rarest-first".into(),
-            slots: 4,
-            rechoke: Span::from_secs(2),
-            block: None,
-            quantum: None,
-            pipeline: None,
-            guard: None,
-        }],
+        policies: vec![
+            Policy {
+                share: Share::Transfer,
+                seed_rule: SeedRule::of("even"),
+                slots: Bounded::new(4),
+                rechoke: TimeBetween::new(2_000_000_000),
+                ..Policy::default()
+            }
+            .into(),
+        ],
         latency: Latency::default(),
         links: Vec::new(),
         groups: Vec::new(),
@@ -161,8 +161,8 @@ fn two_transfers_of_different_weight_end_with_every_byte_counted() {
 #[test]
 fn a_strict_node_serves_both_of_its_bands() {
     let mut setup = setup(vec![peer("source", 4_000_000), peer("a", 1), peer("b", 1)]);
-    setup.policies[0].uplink = "strict".into();
-    setup.policies[0].block = Some(ByteCount::kib(4));
+    setup.policies[0].uplink = DisciplineName::of("strict");
+    setup.policies[0].block = Some(SizeLimit::At(ByteCount::kib(4)));
     setup.transfers = vec![
         transfer("late", 1, 2_000_000),
         transfer("early", 2, 2_000_000),

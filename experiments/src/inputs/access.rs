@@ -4,20 +4,31 @@
 
 use std::path::Path;
 
+use fairhaul_core::units::Rate;
 use fairhaul_simulator::dist::to_integer;
 
 use super::table::Table;
-use crate::scenario::BadFile;
+use crate::scenario::{AccessLink, BadFile};
 
 /// One kind of access link.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Link {
     /// Its part of the population, relative to the sum of all.
     pub(crate) share: f64,
-    /// Bytes per second; none is unlimited.
-    pub(crate) up: Option<u64>,
-    /// Bytes per second; none is unlimited.
-    pub(crate) down: Option<u64>,
+    /// Its uplink; none is unlimited.
+    pub(crate) up: Option<Rate>,
+    /// Its downlink; none is unlimited.
+    pub(crate) down: Option<Rate>,
+}
+
+impl From<&AccessLink> for Link {
+    fn from(link: &AccessLink) -> Self {
+        Self {
+            share: link.share.0,
+            up: link.up.get(),
+            down: link.down.get(),
+        }
+    }
 }
 
 /// Reads the mix at `path`.
@@ -29,7 +40,7 @@ pub(crate) fn read(folder: &Path, path: &str) -> Result<Vec<Link>, BadFile> {
     while table.next()? {
         let rate = |column| {
             let mbit = table.real(column, 0.000_008, 1_000_000.0)?;
-            Ok(Some(to_integer(mbit * 125_000.0)))
+            Ok(Some(Rate::new(to_integer(mbit * 125_000.0))))
         };
         mix.push(Link {
             share: table.real(share, 0.0, 1e9)?,

@@ -7,15 +7,20 @@
 //! Sources: A. N. Kolmogorov, "Sulla determinazione empirica di una legge di distribuzione",
 //! 1933; D. E. Knuth, "The Art of Computer Programming", Volume 2, section 3.3.1.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::server::{Job, SMALLEST, Server, Sizes, in_units};
 
 /// What is measured of draws, in the order of [`Draws::measure`].
-pub(super) const STATISTICS: [&str; 4] = [
-    "mean",
-    "second-moment",
-    "kolmogorov-smirnov",
-    "serial-correlation",
-];
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Statistic {
+    Mean,
+    SecondMoment,
+    KolmogorovSmirnov,
+    SerialCorrelation,
+}
 
 /// The draws of all replications of a queue, taken together.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +34,8 @@ pub(super) struct Draws {
 }
 
 /// What is drawn for each job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Of {
     /// The time since the job before.
     Gaps,

@@ -1,198 +1,66 @@
 //! Files of oracles: what is measured, and which number is right.
 //!
-//! Decides which keys each kind of measurement has; refuses the rest in one line with its
-//! place, as scenario files do.
-//!
-//! Longer than other files: it is one list, with the keys of every kind of measurement.
+//! A row has the keys of every oracle ([`Row`]) and those of the parts that its kind of
+//! measurement has. Each part is a serde struct; other keys are refused.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fairhaul_core::units::{ByteCount, Rate};
+use fairhaul_config::amount::LongBounded;
+use fairhaul_config::document::{Document, Place};
+use fairhaul_config::policy::Policy;
+use fairhaul_config::schema::Section;
+use fairhaul_config::text::{Name, Prose};
+use fairhaul_config::tree;
+use fairhaul_config::value::some;
+use fairhaul_core::units::Rate;
+use fairhaul_core::uplink::Share;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::draws::{self, Draws};
-use super::server::{CONTROLS, Server, Sizes};
-use super::swarm::{Arrivals, Crowd, FlashCrowd, Least, Rules};
-use super::trade::{Fluid, Read, Trade, Traders};
-use super::{Oracle, Reading, Relation, Suite, Work, schedule::Shares};
-use crate::inputs::{self, Inputs};
+mod parts;
+
+use super::draws::Draws;
+use super::schedule::Shares;
+use super::server::{CONTROLS, Server};
+use super::swarm::{Arrivals, Crowd, FlashCrowd};
+use super::trade::{Fluid, Trade, Traders};
+use super::{Oracle, Reading, Suite, Work, setups};
+use crate::inputs;
 use crate::scenario::BadFile;
-use crate::scenario::names::PolicyList;
-use crate::scenario::quantity::Quantity;
-use crate::scenario::reader::{At, Context, Row};
-use crate::scenario::tree::{self, Table};
+use parts::{
+    ChunkPart, ClassesPart, CrowdPart, DelayPart, DrawsPart, FluidPart, GrowthPart, IndexPart,
+    Kind, LeastPart, MundingerPart, OrderPart, Phase, QueuePart, Row, RulesPart, RunsPart,
+    ServerPart, SharesPart, SpreadPart, TradePart,
+};
 
-/// Keys of every row.
-const COMMON: [&str; 8] = [
-    "id",
-    "what",
-    "about",
-    "unit",
-    "expected",
-    "relation",
-    "tolerance",
-    "kind",
-];
-
-/// Most numbers of a list.
-const LIST_MAX: usize = 64;
-
-/// What to measure and how to read it, from a row and the seed of the file.
-type Measured = Result<(Work, Reading), BadFile>;
-
-/// What a kind of measurement is called, which keys it has, and how it is read.
-struct Kind {
-    name: &'static str,
-    keys: &'static [&'static [&'static str]],
-    read: fn(&Row<'_>, u64) -> Measured,
+/// The file.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct File {
+    suite: Head,
+    #[serde(rename = "oracle", deserialize_with = "some")]
+    #[schemars(with = "Vec<serde_json::Value>", extend("allowed" = "[[oracle]] tables"))]
+    oracles: Vec<IgnoredAny>,
 }
 
-/// Keys of a queue.
-const SERVER: &[&str] = &[
-    "discipline",
-    "load",
-    "sizes",
-    "jobs",
-    "margin",
-    "blocks",
-    "replications",
-];
-
-/// Keys of a flash crowd.
-const CROWD: &[&str] = &["seed-up", "classes", "bytes", "chunk"];
-
-/// Keys of what the nodes of a swarm do.
-const RULES: &[&str] = &[
-    "discipline",
-    "picker",
-    "unchoke",
-    "seed-rule",
-    "slots",
-    "pipeline",
-    "block",
-];
-
-/// Keys of peers that trade.
-const TRADE: &[&str] = &["classes", "rounds", "read", "replications"];
-
-const KINDS: &[Kind] = &[
-    Kind {
-        name: "golden-order",
-        keys: &[&["discipline"]],
-        read: |row, _| Ok((Work::Order(discipline(row)?), Reading::All)),
-    },
-    Kind {
-        name: "spread",
-        keys: &[&["discipline", "quantum"]],
-        read: |row, _| Ok((Work::Spread(discipline(row)?, quantum(row)?), Reading::All)),
-    },
-    Kind {
-        name: "spread-of-bound",
-        keys: &[&["discipline", "quantum"]],
-        read: |row, _| {
-            let work = Work::SpreadOfBound(discipline(row)?, quantum(row)?);
-            Ok((work, Reading::All))
-        },
-    },
-    Kind {
-        name: "max-delay",
-        keys: &[&["discipline", "weight"]],
-        read: |row, _| {
-            let weight = count(row, "weight", 1, 1_000)?;
-            Ok((Work::Delay(discipline(row)?, weight), Reading::All))
-        },
-    },
-    Kind {
-        name: "mclock-clamp",
-        keys: &[],
-        read: |_, _| Ok((Work::Clamp, Reading::All)),
-    },
-    Kind {
-        name: "node-shares",
-        keys: &[&["discipline", "floors", "weights", "caps"]],
-        read: node_shares,
-    },
-    Kind {
-        name: "mean-response",
-        keys: &[SERVER],
-        read: |row, seed| server(row, seed, 0),
-    },
-    Kind {
-        name: "mean-slowdown",
-        keys: &[SERVER],
-        read: |row, seed| server(row, seed, 1),
-    },
-    Kind {
-        name: "draws",
-        keys: &[&["of", "statistic", "load", "sizes", "jobs", "replications"]],
-        read: draws_of_queue,
-    },
-    Kind {
-        name: "kumar-ross",
-        keys: &[CROWD],
-        read: |row, _| Ok((Work::KumarRoss(crowd(row)?), Reading::All)),
-    },
-    Kind {
-        name: "mundinger",
-        keys: &[&["peers", "chunks"]],
-        read: |row, _| {
-            let peers = count(row, "peers", 1, 1_000_000)?;
-            let chunks = count(row, "chunks", 1, 1_000_000)?;
-            Ok((Work::Mundinger(peers, chunks), Reading::All))
-        },
-    },
-    Kind {
-        name: "flash-crowd",
-        keys: &[CROWD, RULES, &["least", "replications"]],
-        read: flash_crowd,
-    },
-    Kind {
-        name: "growth",
-        keys: &[
-            RULES,
-            &["load", "chunks", "peer-up", "length", "replications"],
-        ],
-        read: growth,
-    },
-    Kind {
-        name: "trade-fluid",
-        keys: &[TRADE, &["regular", "drawn", "memory", "phase"]],
-        read: |row, seed| {
-            let fluid = Fluid {
-                regular: count(row, "regular", 1, 1_000)?,
-                drawn: count(row, "drawn", 1, 1_000)?,
-                memory: count(row, "memory", 1, 1_000)?,
-                together: row.need("phase")?.choice(&["together", "apart"])? == "together",
-            };
-            trade(row, seed, Traders::Fluid(fluid))
-        },
-    },
-    Kind {
-        name: "trade-nodes",
-        keys: &[TRADE, RULES, &["chunk"]],
-        read: |row, seed| {
-            let (rules, chunk) = (rules(row)?, size(row, "chunk")?);
-            trade(row, seed, Traders::Nodes { rules, chunk })
-        },
-    },
-    Kind {
-        name: "index",
-        keys: &[&["index", "values"]],
-        read: |row, _| {
-            let index = row.need("index")?.choice(&super::index::NAMES)?.to_owned();
-            let values = reals(&row.need("values")?, 0.0, 1e12)?;
-            Ok((Work::Index(index, values), Reading::All))
-        },
-    },
-];
+/// `[suite]`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    name: Name,
+    about: Prose,
+    seed: LongBounded<0, { u64::MAX }>,
+}
 
 /// Whether the file at `path` is one of oracles, not a scenario: it has `[[oracle]]` tables.
 /// A file that cannot be read or is not TOML is not.
 #[must_use]
 pub fn is_oracle_file(path: &Path) -> bool {
     let text = inputs::read_text(path);
-    let table = text.and_then(|text| tree::parse(&path.display().to_string(), &text));
-    table.is_ok_and(|table| table.get("oracle").is_some())
+    let root = text.and_then(|text| tree::parse(&path.display().to_string(), &text));
+    root.is_ok_and(|root| root.get("oracle").is_some())
 }
 
 /// Reads the oracles of a file.
@@ -202,300 +70,259 @@ pub fn is_oracle_file(path: &Path) -> bool {
 /// The first fault, with its place. Nothing is run.
 pub fn load(path: &Path) -> Result<Suite, BadFile> {
     let text = inputs::read_text(path)?;
-    let file = path.display().to_string();
-    let table = tree::parse(&file, &text)?;
-    let cx = Context {
-        file,
-        inputs: Inputs::beside(path),
-    };
-    suite(&cx, &table)
-}
-
-fn suite(cx: &Context, table: &Table) -> Result<Suite, BadFile> {
-    let top = Row {
-        cx,
-        path: String::new(),
-        line: 1,
-        table,
-    };
-    top.only(&["suite", "oracle"])?;
-    let head = top.need("suite")?.row("[suite]")?;
-    head.only(&["name", "about", "seed"])?;
-    let seed = head.need("seed")?.count(0, u64::MAX)?;
-    let about = head.need("about")?.prose()?.to_owned();
-    let name = head.need("name")?.name()?.to_owned();
+    let document = Document::parse(&path.display().to_string(), &text)?;
+    let File { suite, oracles } = document.read()?;
     let mut lines = BTreeMap::new();
-    let mut oracles = Vec::new();
-    for at in top.need("oracle")?.list("[[oracle]] tables")? {
-        let row = at.row("an [[oracle]] table")?;
-        let id = row.need("id")?;
-        if let Some(line) = lines.insert(id.name()?, id.line) {
+    let mut read = Vec::new();
+    for row in 0..oracles.len() {
+        let at = document.place().key("oracle").row(row);
+        let oracle = oracle(&at, suite.seed.get())?;
+        let id = at.key("id");
+        if let Some(line) = lines.insert(oracle.id.clone(), id.line()) {
             let what = format!("is the id of two, the first on line {line}");
             return Err(id.bad(what, "an id of its own for each"));
         }
-        oracles.push(oracle(&row, seed)?);
+        read.push(oracle);
     }
     Ok(Suite {
-        name,
-        about,
-        oracles,
+        name: suite.name.to_string(),
+        about: suite.about.to_string(),
+        oracles: read,
     })
 }
 
-fn oracle(row: &Row<'_>, seed: u64) -> Result<Oracle, BadFile> {
-    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-    let name = row.need("kind")?.choice(&names)?;
-    let kind = KINDS.iter().find(|kind| kind.name == name);
-    let kind = kind.expect("choice() passed");
-    row.only(&[&COMMON, &*kind.keys.concat()].concat())?;
-    let (work, reading) = (kind.read)(row, seed)?;
-    let relations: Vec<&str> = Relation::ALL
-        .iter()
-        .map(|relation| relation.name())
-        .collect();
-    let relation = match row.get("relation") {
-        None => Relation::Equal,
-        Some(at) => {
-            let name = at.choice(&relations)?;
-            let place = relations.iter().position(|relation| *relation == name);
-            Relation::ALL[place.expect("choice() passed")]
-        }
+/// A row that is read part by part.
+struct Parts<'d> {
+    at: &'d Place<'d>,
+    known: Vec<&'static str>,
+}
+
+impl Parts<'_> {
+    fn read<T: DeserializeOwned + JsonSchema>(&mut self) -> Result<T, BadFile> {
+        self.known.extend(Section::of::<T>("").keys);
+        self.at.part()
+    }
+}
+
+fn oracle(at: &Place<'_>, seed: u64) -> Result<Oracle, BadFile> {
+    let mut parts = Parts {
+        at,
+        known: Vec::new(),
     };
-    let about = row.get("about").map(|at| at.prose()).transpose()?;
+    let row: Row = parts.read()?;
+    let (work, reading) = measured(&mut parts, row.kind, seed)?;
+    at.only(&parts.known)?;
     Ok(Oracle {
-        id: row.need("id")?.name()?.to_owned(),
-        what: row.need("what")?.prose()?.to_owned(),
-        about: about.unwrap_or_default().to_owned(),
-        unit: row.need("unit")?.prose()?.to_owned(),
-        expected: reals(&row.need("expected")?, -1e15, 1e15)?,
-        relation,
-        tolerance: row.need("tolerance")?.real(0.0, 1e15)?,
+        id: row.id.to_string(),
+        what: row.what.to_string(),
+        about: row.about.to_string(),
+        unit: row.unit.to_string(),
+        expected: row.expected.iter().map(|expected| expected.0).collect(),
+        relation: row.relation,
+        tolerance: row.tolerance.0,
         work,
         reading,
     })
 }
 
-fn node_shares(row: &Row<'_>, _: u64) -> Result<(Work, Reading), BadFile> {
-    let weights = counts(&row.need("weights")?, 1, 1_000)?;
-    let lists = ["floors", "caps"].map(|key| {
-        let at = row.need(key)?;
-        let list = counts(&at, 0, 1_000)?;
-        if list.len() == weights.len() {
-            Ok(list)
-        } else {
-            let got = format!("{} numbers", list.len());
-            Err(at.bad_got(
-                "is not as long as weights",
-                &got,
-                "a number for each transfer",
-            ))
+/// What to measure and how to read it, from a row and the seed of the file.
+fn measured(parts: &mut Parts<'_>, kind: Kind, seed: u64) -> Result<(Work, Reading), BadFile> {
+    let work = match kind {
+        Kind::GoldenOrder => {
+            let OrderPart { discipline } = parts.read()?;
+            Work::Order(discipline.0)
         }
-    });
-    let [floors, caps] = lists;
-    let shares = Shares {
-        discipline: discipline(row)?,
-        floors: floors?,
-        weights,
-        caps: caps?,
+        Kind::Spread => {
+            let SpreadPart {
+                discipline,
+                quantum,
+            } = parts.read()?;
+            Work::Spread(discipline.0, quantum.map(|quantum| quantum.get()))
+        }
+        Kind::SpreadOfBound => {
+            let SpreadPart {
+                discipline,
+                quantum,
+            } = parts.read()?;
+            Work::SpreadOfBound(discipline.0, quantum.map(|quantum| quantum.get()))
+        }
+        Kind::MaxDelay => {
+            let DelayPart { discipline, weight } = parts.read()?;
+            Work::Delay(discipline.0, weight.get())
+        }
+        Kind::MclockClamp => Work::Clamp,
+        Kind::NodeShares => Work::Shares(node_shares(parts)?),
+        Kind::MeanResponse => return server(parts, seed, 0),
+        Kind::MeanSlowdown => return server(parts, seed, 1),
+        Kind::Draws => return draws_of_queue(parts, seed),
+        Kind::KumarRoss => Work::KumarRoss(crowd(parts)?),
+        Kind::Mundinger => {
+            let MundingerPart { peers, chunks } = parts.read()?;
+            Work::Mundinger(peers.get(), chunks.get())
+        }
+        Kind::FlashCrowd => return flash_crowd(parts, seed),
+        Kind::Growth => return growth(parts, seed),
+        Kind::TradeFluid => {
+            let part: FluidPart = parts.read()?;
+            let fluid = Fluid {
+                regular: part.regular.get(),
+                drawn: part.drawn.get(),
+                memory: part.memory.get(),
+                together: part.phase == Phase::Together,
+            };
+            return trade(parts, seed, Traders::Fluid(fluid));
+        }
+        Kind::TradeNodes => {
+            let (policy, ChunkPart { chunk }) = (policy(parts)?, parts.read()?);
+            let chunk = chunk.0;
+            return trade(parts, seed, Traders::Nodes { policy, chunk });
+        }
+        Kind::Index => {
+            let IndexPart { index, values } = parts.read()?;
+            Work::Index(index.0, values.iter().map(|value| value.0).collect())
+        }
     };
-    Ok((Work::Shares(shares), Reading::All))
+    Ok((work, Reading::All))
 }
 
-fn server(row: &Row<'_>, seed: u64, metric: usize) -> Result<(Work, Reading), BadFile> {
-    let sizes = sizes(&row.need("sizes")?)?;
-    let jobs = count(row, "jobs", 100, 10_000_000)?;
-    let margin = count(row, "margin", 0, u64::from(jobs / 3))?;
+fn node_shares(parts: &mut Parts<'_>) -> Result<Shares, BadFile> {
+    let part: SharesPart = parts.read()?;
+    let count = part.weights.len();
+    for (key, own) in [("floors", part.floors.len()), ("caps", part.caps.len())] {
+        if own != count {
+            let got = format!("{own} numbers");
+            let allowed = "a number for each transfer";
+            let at = parts.at.key(key);
+            return Err(at.bad_got("is not as long as weights", &got, allowed));
+        }
+    }
+    Ok(Shares {
+        discipline: part.discipline.0,
+        floors: part.floors.iter().map(|floor| floor.get()).collect(),
+        weights: part.weights.iter().map(|weight| weight.get()).collect(),
+        caps: part.caps.iter().map(|cap| cap.get()).collect(),
+    })
+}
+
+fn server(parts: &mut Parts<'_>, seed: u64, metric: usize) -> Result<(Work, Reading), BadFile> {
+    let (queue, part): (QueuePart, ServerPart) = (parts.read()?, parts.read()?);
+    let (jobs, margin) = (queue.jobs.get(), part.margin.get());
+    if margin > jobs / 3 {
+        let allowed = format!("a whole number from 0 to {}", jobs / 3);
+        return Err(parts.at.key("margin").bad("is out of range", allowed));
+    }
     let work = Work::Server(Server {
-        discipline: discipline(row)?,
-        load: row.need("load")?.real(0.001, 0.999)?,
-        sizes,
+        discipline: part.discipline.0,
+        load: queue.load.0,
+        sizes: queue.sizes,
         jobs,
         margin,
-        blocks: count(row, "blocks", 1, 10_000)?,
+        blocks: part.blocks.get(),
         seed,
     });
-    let controls = 2..2 + CONTROLS;
-    let runs = count(row, "replications", 1, 10_000)?;
-    Ok((
-        work,
-        Reading::Mean {
-            runs,
-            metric,
-            controls,
-        },
-    ))
+    let reading = Reading::Mean {
+        runs: queue.replications.get(),
+        metric,
+        controls: 2..2 + CONTROLS,
+    };
+    Ok((work, reading))
 }
 
 /// The draws of a queue, of the same streams as its runs have.
-fn draws_of_queue(row: &Row<'_>, seed: u64) -> Measured {
-    let of = match row.need("of")?.choice(&["gaps", "sizes"])? {
-        "gaps" => draws::Of::Gaps,
-        _ => draws::Of::Sizes,
-    };
-    let statistic = row.need("statistic")?.choice(&draws::STATISTICS)?;
-    let metric = draws::STATISTICS.iter().position(|name| *name == statistic);
+fn draws_of_queue(parts: &mut Parts<'_>, seed: u64) -> Result<(Work, Reading), BadFile> {
+    let (queue, DrawsPart { of, statistic }): (QueuePart, _) = (parts.read()?, parts.read()?);
     let server = Server {
         discipline: "fifo".to_owned(),
-        load: row.need("load")?.real(0.001, 0.999)?,
-        sizes: sizes(&row.need("sizes")?)?,
-        jobs: count(row, "jobs", 100, 10_000_000)?,
+        load: queue.load.0,
+        sizes: queue.sizes,
+        jobs: queue.jobs.get(),
         margin: 0,
         blocks: 1,
         seed,
     };
-    let runs = count(row, "replications", 1, 10_000)?;
+    let runs = queue.replications.get();
     let reading = Reading::Mean {
         runs: 1,
-        metric: metric.expect("choice() passed"),
+        metric: statistic as usize,
         controls: 0..0,
     };
     Ok((Work::Draws(Draws { server, of, runs }), reading))
 }
 
-fn sizes(at: &At<'_>) -> Result<Sizes, BadFile> {
-    let (tag, value) = at.tagged(&["exponential", "bounded-pareto"])?;
-    let sizes = if tag == "exponential" {
-        Sizes::Exponential(value.real(0.001, 1_000.0)?)
-    } else {
-        let numbers = reals(&value, 0.001, 1e6)?;
-        let [alpha, low, high] = numbers[..] else {
-            let got = format!("{} numbers", numbers.len());
-            return Err(value.bad_got("is not a list of three", &got, "[alpha, low, high]"));
-        };
-        Sizes::BoundedPareto(alpha, low, high)
-    };
-    match sizes.check() {
-        Ok(()) => Ok(sizes),
-        Err(why) => Err(value.bad("is no distribution", why)),
-    }
-}
-
-fn flash_crowd(row: &Row<'_>, seed: u64) -> Result<(Work, Reading), BadFile> {
-    let least = match row.need("least")?.choice(&["kumar-ross", "mundinger"])? {
-        "kumar-ross" => Least::KumarRoss,
-        _ => Least::Mundinger,
-    };
+fn flash_crowd(parts: &mut Parts<'_>, seed: u64) -> Result<(Work, Reading), BadFile> {
+    let LeastPart { least } = parts.read()?;
     let work = Work::FlashCrowd(FlashCrowd {
-        crowd: crowd(row)?,
-        rules: rules(row)?,
+        crowd: crowd(parts)?,
+        policy: policy(parts)?,
         least,
         seed,
     });
-    let runs = count(row, "replications", 1, 1_000)?;
+    let runs = runs(parts)?;
     Ok((work, Reading::Extremes { runs }))
 }
 
-fn growth(row: &Row<'_>, seed: u64) -> Result<(Work, Reading), BadFile> {
+fn growth(parts: &mut Parts<'_>, seed: u64) -> Result<(Work, Reading), BadFile> {
+    let part: GrowthPart = parts.read()?;
     let work = Work::Growth(Arrivals {
-        load: row.need("load")?.real(0.01, 100.0)?,
-        chunks: count(row, "chunks", 1, 10_000)?,
-        peer_up: row.need("peer-up")?.real(0.01, 100.0)?,
-        length: count(row, "length", 10, 1_000_000)?,
-        rules: rules(row)?,
+        load: part.load.0,
+        chunks: part.chunks.get(),
+        peer_up: part.peer_up.0,
+        length: part.length.get(),
+        policy: policy(parts)?,
         seed,
     });
-    let runs = count(row, "replications", 1, 1_000)?;
     let reading = Reading::Mean {
-        runs,
+        runs: runs(parts)?,
         metric: 0,
         controls: 1..2,
     };
     Ok((work, reading))
 }
 
-fn trade(row: &Row<'_>, seed: u64, traders: Traders) -> Measured {
-    let read = match row.need("read")?.choice(&["rates", "own-class"])? {
-        "rates" => Read::Rates,
-        _ => Read::OwnClass,
-    };
+fn trade(parts: &mut Parts<'_>, seed: u64, traders: Traders) -> Result<(Work, Reading), BadFile> {
+    let TradePart { rounds, read } = parts.read()?;
     let work = Work::Trade(Trade {
-        classes: classes(row)?,
-        rounds: count(row, "rounds", 2, 10_000)?,
+        classes: classes(parts)?,
+        rounds: rounds.get(),
         traders,
         read,
         seed,
     });
-    let runs = count(row, "replications", 1, 1_000)?;
+    let runs = runs(parts)?;
     Ok((work, Reading::Means { runs }))
 }
 
-fn classes(row: &Row<'_>) -> Result<Vec<(u32, Rate)>, BadFile> {
-    let allowed = "a list of { count = N, up = \"RATE\" }";
-    let mut classes = Vec::new();
-    for at in row.need("classes")?.list(allowed)? {
-        let class = at.row(allowed)?;
-        class.only(&["count", "up"])?;
-        let up = Rate::new(class.need("up")?.amount(Quantity::Rate)?);
-        classes.push((count(&class, "count", 1, 10_000)?, up));
-    }
-    Ok(classes)
+fn runs(parts: &mut Parts<'_>) -> Result<u32, BadFile> {
+    let RunsPart { replications } = parts.read()?;
+    Ok(replications.get())
 }
 
-fn crowd(row: &Row<'_>) -> Result<Crowd, BadFile> {
+fn classes(parts: &mut Parts<'_>) -> Result<Vec<(u32, Rate)>, BadFile> {
+    let ClassesPart { classes } = parts.read()?;
+    let classes = classes.iter();
+    Ok(classes
+        .map(|class| (class.count.get(), class.up.0))
+        .collect())
+}
+
+fn crowd(parts: &mut Parts<'_>) -> Result<Crowd, BadFile> {
+    let part: CrowdPart = parts.read()?;
     Ok(Crowd {
-        seed_up: Rate::new(row.need("seed-up")?.amount(Quantity::Rate)?),
-        classes: classes(row)?,
-        bytes: size(row, "bytes")?,
-        chunk: size(row, "chunk")?,
+        seed_up: part.seed_up.0,
+        classes: classes(parts)?,
+        bytes: part.bytes.0,
+        chunk: part.chunk.0,
     })
 }
 
-fn rules(row: &Row<'_>) -> Result<Rules, BadFile> {
-    let policy = |key, list| row.need(key)?.policy(list).map(str::to_owned);
-    Ok(Rules {
-        discipline: discipline(row)?,
-        picker: policy("picker", PolicyList::Picker)?,
-        unchoke: policy("unchoke", PolicyList::Unchoke)?,
-        seed_rule: policy("seed-rule", PolicyList::SeedRule)?,
-        slots: count(row, "slots", 1, 1_000)?,
-        pipeline: count(row, "pipeline", 1, 256)?,
-        block: size(row, "block")?,
+fn policy(parts: &mut Parts<'_>) -> Result<Policy, BadFile> {
+    let part: RulesPart = parts.read()?;
+    Ok(Policy {
+        unchoke: part.unchoke,
+        seed_rule: part.seed_rule,
+        picker: part.picker,
+        slots: part.slots,
+        pipeline: Some(part.pipeline),
+        ..setups::policy(&part.discipline.0, Share::Peer, part.block.0)
     })
-}
-
-fn discipline(row: &Row<'_>) -> Result<String, BadFile> {
-    let name = row
-        .need("discipline")?
-        .choice(&PolicyList::Uplink.names())?;
-    Ok(name.to_owned())
-}
-
-fn quantum(row: &Row<'_>) -> Result<Option<u64>, BadFile> {
-    let quantum = row.get("quantum").map(|at| at.count(1, 1 << 40));
-    quantum.transpose()
-}
-
-fn size(row: &Row<'_>, key: &str) -> Result<ByteCount, BadFile> {
-    Ok(ByteCount::new(row.need(key)?.amount(Quantity::Size)?))
-}
-
-fn count(row: &Row<'_>, key: &str, least: u64, greatest: u64) -> Result<u32, BadFile> {
-    let greatest = greatest.min(u64::from(u32::MAX));
-    let count = row.need(key)?.count(least, greatest)?;
-    Ok(u32::try_from(count).expect("inside a range of u32"))
-}
-
-fn members<'a>(at: &At<'a>) -> Result<Vec<At<'a>>, BadFile> {
-    let allowed = format!("a number, or a list of 1 to {LIST_MAX}");
-    let list = at.one_or_more(&allowed)?;
-    if list.len() > LIST_MAX {
-        let got = format!("{} numbers", list.len());
-        return Err(at.bad_got("is too long", &got, allowed));
-    }
-    Ok(list)
-}
-
-fn reals(at: &At<'_>, least: f64, greatest: f64) -> Result<Vec<f64>, BadFile> {
-    members(at)?
-        .iter()
-        .map(|at| at.real(least, greatest))
-        .collect()
-}
-
-fn counts(at: &At<'_>, least: u64, greatest: u64) -> Result<Vec<u32>, BadFile> {
-    let count = |at: &At<'_>| at.count(least, greatest.min(u64::from(u32::MAX)));
-    members(at)?
-        .iter()
-        .map(|at| count(at).map(|count| u32::try_from(count).expect("inside a range of u32")))
-        .collect()
 }

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::Size;
 use super::control::{self, Mean};
 use super::server::CONTROLS;
@@ -10,9 +13,11 @@ use super::server::CONTROLS;
 pub(super) const QUICK: u32 = 10;
 
 /// How an expected number and a measured one must be to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Relation {
     /// Apart by no more than the tolerance.
+    #[default]
     Equal,
     /// Measured at most the expected, and below it by no more than the tolerance.
     Reaches,
@@ -97,14 +102,6 @@ impl Reading {
 }
 
 impl Relation {
-    pub(super) const ALL: [Self; 5] = [
-        Self::Equal,
-        Self::Reaches,
-        Self::NeverBelow,
-        Self::AtMost,
-        Self::AtLeast,
-    ];
-
     /// What files call it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -6,6 +6,7 @@ use fairhaul_core::sched::oracle::{byte_fairness, golden_order, max_delay, mcloc
 use fairhaul_core::sched::{self, DisciplineRow};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 use fairhaul_simulator::setup::Setup;
 
 use super::setups;
@@ -41,7 +42,7 @@ impl Shares {
         let server = ("server".to_owned(), Some(LINK));
         let peers = [server].into_iter().chain(names);
         let peers = peers.map(|(name, up)| setups::peer(name, up)).collect();
-        let policy = setups::policy(&self.discipline, "transfer", BLOCK);
+        let policy = setups::policy(&self.discipline, Share::Transfer, BLOCK);
         let mut setup = setups::setup(1, 0, policy, peers);
         setup.horizon = Time::ZERO + LENGTH;
         let all = LINK.bytes_in(LENGTH);

@@ -5,8 +5,10 @@
 //! reports what is known of its draws alone, the wait that the same jobs have at a server in
 //! order of arrival, so that the luck of the draws can be told from the discipline.
 
+use fairhaul_config::amount::{Bounded, TimeBetween};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
+use fairhaul_core::uplink::Share;
 use fairhaul_simulator::dist::{Distribution, Shape, to_integer};
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::setup::Setup;
@@ -148,9 +150,9 @@ impl Server {
     }
 
     pub(super) fn setup(&self, jobs: &[Job], replication: u32) -> Setup {
-        let mut policy = setups::policy(&self.discipline, "transfer", BLOCK);
-        policy.pipeline = Some(256);
-        policy.rechoke = Span::from_secs(1_000);
+        let mut policy = setups::policy(&self.discipline, Share::Transfer, BLOCK);
+        policy.pipeline = Some(Bounded::new(256));
+        policy.rechoke = TimeBetween::nearest(Span::from_secs(1_000));
         let names = (1..=DESTINATIONS).map(|row| (format!("peer.{row}"), None));
         let rate = to_integer(self.unit().get() as f64 / UNIT.as_secs_f64());
         let server = ("server".to_owned(), Some(Rate::new(rate)));

@@ -2,11 +2,14 @@
 //!
 //! Decides what a theorem leaves open: no delay, no limits but those named, one region.
 
+use fairhaul_config::amount::{Bounded, SizeLimit};
+use fairhaul_config::policy::{ChokerName, DisciplineName, PickerName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
-    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, PolicySetup, Setup, TransferSetup,
+    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, TransferSetup,
 };
 use fairhaul_simulator::world;
 
@@ -17,19 +20,16 @@ const HORIZON: Span = Span::from_secs(10_000_000);
 const EVENT_BUDGET: u64 = 2_000_000_000;
 
 /// Policies of a node that serves all who ask, in blocks of `block`.
-pub(super) fn policy(uplink: &str, share: &str, block: ByteCount) -> PolicySetup {
-    PolicySetup {
-        uplink: uplink.to_owned(),
-        share: share.to_owned(),
-        unchoke: "none".to_owned(),
-        seed_rule: "even".to_owned(),
-        picker: "sequential".to_owned(),
-        slots: 4,
-        rechoke: Span::from_secs(10),
-        block: Some(block),
-        quantum: None,
-        pipeline: None,
-        guard: None,
+pub(super) fn policy(uplink: &str, share: Share, block: ByteCount) -> Policy {
+    Policy {
+        uplink: DisciplineName::of(uplink),
+        share,
+        unchoke: ChokerName::of("none"),
+        seed_rule: SeedRule::of("even"),
+        picker: PickerName::of("sequential"),
+        slots: Bounded::new(4),
+        block: Some(SizeLimit::At(block)),
+        ..Policy::default()
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) fn run(setup: &Setup) -> Result<Record, String> {
 pub(super) fn setup(
     rng_seed: u64,
     replication: u32,
-    policy: PolicySetup,
+    policy: Policy,
     peers: Vec<PeerSetup>,
 ) -> Setup {
     Setup {
@@ -96,7 +96,7 @@ pub(super) fn setup(
         network: NetworkModel::Block {
             window: ByteCount::MAX,
         },
-        policies: vec![policy],
+        policies: vec![policy.into()],
         latency: Latency::default(),
         links: Vec::new(),
         groups: Vec::new(),

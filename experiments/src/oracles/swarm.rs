@@ -3,13 +3,16 @@
 //! Decides how peers of a theorem become nodes: equal or in classes, all there from the
 //! start, or arriving at random and leaving with their last chunk.
 
+use fairhaul_config::policy::Policy;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::bounds::{self, Access};
 use fairhaul_simulator::dist::{Distribution, Shape};
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::record::PeerRecord;
-use fairhaul_simulator::setup::{PeerSetup, PolicySetup, Setup};
+use fairhaul_simulator::setup::{PeerSetup, Setup};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::setups;
 
@@ -26,27 +29,9 @@ pub(super) struct Crowd {
     pub(super) chunk: ByteCount,
 }
 
-/// What the nodes of a swarm do.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rules {
-    /// Discipline of the uplinks.
-    pub(super) discipline: String,
-    /// Picker.
-    pub(super) picker: String,
-    /// Choker of those who want something.
-    pub(super) unchoke: String,
-    /// Choker of the seed.
-    pub(super) seed_rule: String,
-    /// Slots, where a choker has some.
-    pub(super) slots: u32,
-    /// Chunks asked ahead of one peer.
-    pub(super) pipeline: u32,
-    /// Largest block.
-    pub(super) block: ByteCount,
-}
-
 /// A theorem on the least time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Least {
     /// As a fluid, peers may differ.
     KumarRoss,
@@ -60,7 +45,7 @@ pub(super) struct FlashCrowd {
     /// Who.
     pub(super) crowd: Crowd,
     /// How.
-    pub(super) rules: Rules,
+    pub(super) policy: Policy,
     /// What it is held against.
     pub(super) least: Least,
     /// Seed of all draws.
@@ -79,22 +64,9 @@ pub(super) struct Arrivals {
     /// How long, in chunks that the seed could send.
     pub(super) length: u32,
     /// How.
-    pub(super) rules: Rules,
+    pub(super) policy: Policy,
     /// Seed of all draws.
     pub(super) seed: u64,
-}
-
-impl Rules {
-    pub(super) fn policy(&self) -> PolicySetup {
-        PolicySetup {
-            unchoke: self.unchoke.clone(),
-            seed_rule: self.seed_rule.clone(),
-            picker: self.picker.clone(),
-            slots: self.slots,
-            pipeline: Some(self.pipeline),
-            ..setups::policy(&self.discipline, "peer", self.block)
-        }
-    }
 }
 
 impl Crowd {
@@ -136,14 +108,14 @@ impl Crowd {
         Ok(found.as_secs_f64())
     }
 
-    fn setup(&self, rules: &Rules, seed: u64, replication: u32) -> Setup {
+    fn setup(&self, policy: Policy, seed: u64, replication: u32) -> Setup {
         let ups = [self.seed_up].into_iter().chain(self.ups());
         let count = self.count();
         let peers = (0_u32..).zip(ups).map(|(row, up)| PeerSetup {
             neighbours: count,
             ..setups::peer(format!("peer.{row}"), Some(up))
         });
-        let mut setup = setups::setup(seed, replication, rules.policy(), peers.collect());
+        let mut setup = setups::setup(seed, replication, policy, peers.collect());
         setup.contents = vec![setups::content(self.bytes, self.chunk, count)];
         setup
     }
@@ -166,7 +138,7 @@ impl FlashCrowd {
     }
 
     pub(super) fn setup(&self, replication: u32) -> Setup {
-        self.crowd.setup(&self.rules, self.seed, replication)
+        self.crowd.setup(self.policy, self.seed, replication)
     }
 }
 
@@ -220,7 +192,7 @@ impl Arrivals {
             at = at + Span::from_nanos(gap.sample(&mut draws));
         }
         let leechers = u32::try_from(peers.len() - 1).expect("loads and lengths are bounded");
-        let mut setup = setups::setup(self.seed, replication, self.rules.policy(), peers);
+        let mut setup = setups::setup(self.seed, replication, self.policy, peers);
         let bytes = ByteCount::new(CHUNK.get() * u64::from(self.chunks));
         setup.contents = vec![setups::content(bytes, CHUNK, leechers)];
         setup.horizon = end;

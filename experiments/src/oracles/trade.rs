@@ -5,6 +5,7 @@
 //! Departs:   the fluid can be made to look at the last two rounds, and to let each peer hold its
 //!            rounds at a time of its own, as nodes do: what either does is measured apart.
 
+use fairhaul_config::policy::Policy;
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::manifest::Manifest;
 use fairhaul_core::rng::Rng;
@@ -14,9 +15,10 @@ use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{ContentSetup, PeerSetup, Setup};
 use fairhaul_simulator::world;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::setups;
-use super::swarm::Rules;
 
 /// Seconds of a round.
 const ROUND: u32 = 10;
@@ -25,7 +27,8 @@ const ROUND: u32 = 10;
 const DRAWN_FOR: u32 = 3;
 
 /// What is read off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Read {
     /// Mean download of each class, in kB/s.
     Rates,
@@ -56,7 +59,7 @@ pub(super) enum Traders {
     /// Nodes, which begin with random halves of a content that is too long to finish.
     Nodes {
         /// Their policies.
-        rules: Rules,
+        policy: Policy,
         /// Length of a chunk.
         chunk: ByteCount,
     },
@@ -82,7 +85,7 @@ impl Trade {
     pub(super) fn run(&self, replication: u32) -> Result<Vec<f64>, String> {
         let flows = match &self.traders {
             Traders::Fluid(fluid) => self.flow(fluid, replication),
-            Traders::Nodes { rules, chunk } => self.nodes(rules, *chunk, replication)?,
+            Traders::Nodes { policy, chunk } => self.nodes(*policy, *chunk, replication)?,
         };
         let classes = self.members();
         let measured = f64::from((self.rounds - self.rounds / 2) * ROUND);
@@ -162,11 +165,11 @@ impl Trade {
 
     /// Nodes. What is measured is the difference of two runs, of which one ends half way: up to
     /// there they are the same.
-    fn nodes(&self, rules: &Rules, chunk: ByteCount, replication: u32) -> Result<Flows, String> {
+    fn nodes(&self, policy: Policy, chunk: ByteCount, replication: u32) -> Result<Flows, String> {
         let count = self.ups().len();
         let mut flows = vec![vec![0.0; count]; count];
         for (rounds, sign) in [(self.rounds, 1.0), (self.rounds / 2, -1.0)] {
-            let setup = self.setup((rules, chunk), replication, rounds)?;
+            let setup = self.setup((policy, chunk), replication, rounds)?;
             let record = world::run(&setup, &mut |_| ()).map_err(|error| error.to_string())?;
             if record.peers.iter().any(|peer| peer.completed.is_some()) {
                 return Err("a peer has everything: the content is too short".to_owned());
@@ -178,7 +181,7 @@ impl Trade {
 
     fn setup(
         &self,
-        (rules, chunk): (&Rules, ByteCount),
+        (policy, chunk): (Policy, ByteCount),
         replication: u32,
         rounds: u32,
     ) -> Result<Setup, String> {
@@ -206,7 +209,7 @@ impl Trade {
             half
         });
         let start = start.collect();
-        let mut setup = setups::setup(self.seed, replication, rules.policy(), peers);
+        let mut setup = setups::setup(self.seed, replication, policy, peers);
         setup.contents = vec![ContentSetup {
             seeds: Vec::new(),
             leechers: (0..count).collect(),

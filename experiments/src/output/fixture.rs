@@ -63,7 +63,7 @@ fn empty(replication: u32) -> Setup {
         transfers: Vec::new(),
         faults: Vec::new(),
         library: LibrarySetup::default(),
-        ideal_share: Some("transfer".into()),
+        ideal_share: Some(fairhaul_core::uplink::Share::Transfer),
         horizon: Time::ZERO + Span::from_secs(100),
         windows: Vec::new(),
         event_budget: 1_000,

@@ -5,31 +5,34 @@
 //! [`BadFile`]: one line with file, line and key. A scenario includes no other file; data
 //! files hold data only.
 
-use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use fairhaul_simulator::setup::Setup;
+use fairhaul_config::document::{Document, Place};
+use fairhaul_config::tree::{self, Data};
+use fairhaul_simulator::setup::{PolicySetup, Setup};
+use serde::Serialize;
 
 pub use fairhaul_config::BadFile;
-pub use schema::schema;
+pub use file::{reference, schema};
 
-mod check;
+mod bundles;
 mod drawn;
-mod grammar;
-pub(crate) mod names;
-pub(crate) mod quantity;
-pub(crate) mod reader;
+mod file;
+mod names;
 mod resolve;
-mod schema;
 mod sweep;
-mod text;
-pub(crate) mod tree;
+mod values;
+
+pub(crate) use values::AccessLink;
 
 use crate::inputs::{self, Inputs};
-use reader::{Context, Row};
+use file::File;
 use sweep::Axis;
-use tree::{Table, Value};
+
+/// Cells whose files are kept, so that each is read once and not for each of its replications.
+const CELLS_KEPT: usize = 16;
 
 /// A scenario file that was read and checked.
 #[derive(Clone, Debug)]
@@ -37,13 +40,24 @@ pub struct Scenario(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    cx: Context,
+    inputs: Inputs,
     /// The file as it is written, without its sweep.
-    raw: Table,
+    raw: Document,
     /// The file with its defaults.
-    full: Table,
+    full: Arc<Complete>,
     axes: Vec<Axis>,
     plan: Plan,
+    /// The files of cells that were read last, by what the cells have of each axis.
+    read: Mutex<VecDeque<(Vec<usize>, Arc<Complete>)>>,
+}
+
+/// A file with every default written out, and what it says.
+#[derive(Debug)]
+struct Complete {
+    document: Document,
+    file: File,
+    /// The bundles of policies, with their names.
+    policies: Vec<(String, PolicySetup)>,
 }
 
 /// What the lab does with a scenario, beside running it.
@@ -93,23 +107,20 @@ impl Scenario {
     /// The first fault, with its place. Nothing is run and nothing is written.
     pub fn load(path: &Path) -> Result<Self, BadFile> {
         let text = inputs::read_text(path)?;
-        let file = path.display().to_string();
-        let mut raw = tree::parse(&file, &text)?;
-        let cx = Context {
-            file,
-            inputs: Inputs::beside(path),
-        };
-        let full = check::complete(&cx, &raw)?;
-        let axes = sweep::axes(&cx, &raw)?;
-        let plan = plan(&cx, &full, &axes)?;
+        let raw = Document::parse(&path.display().to_string(), &text)?;
+        let full = Complete::read(&raw)?;
+        let axes = sweep::axes(&raw)?;
+        let plan = plan(&full, &axes)?;
         // Every cell starts from a copy of the file; the lists of the sweep are in the axes.
-        raw.entries.retain(|entry| entry.key != "sweep");
+        let mut root = raw.root().clone();
+        root.entries.retain(|entry| entry.key != "sweep");
         let scenario = Self(Arc::new(Inner {
-            cx,
-            raw,
-            full,
+            inputs: Inputs::beside(path),
+            raw: Document::new(raw.file(), root),
+            full: Arc::new(full),
             axes,
             plan,
+            read: Mutex::default(),
         }));
         scenario.check_each_value()?;
         scenario.check_demand()?;
@@ -118,12 +129,12 @@ impl Scenario {
 
     /// Refuses a scenario in which nobody ever wants anything: its tables would be empty.
     fn check_demand(&self) -> Result<(), BadFile> {
-        let Inner { cx, full, .. } = &*self.0;
-        let demand = ["transfer", "workload", "content"];
-        if demand.into_iter().any(|name| full.get(name).is_some()) {
+        let Complete { document, file, .. } = &*self.0.full;
+        let transfers = file.transfers.len() + file.workloads.len();
+        if transfers + file.contents.len() > 0 {
             return Ok(());
         }
-        Err(section(cx, full, "scenario").bad(
+        Err(document.place().key("scenario").bad_got(
             "has nothing to move",
             "no [[transfer]], [[workload]] or [[content]]",
             "at least one of them",
@@ -211,7 +222,7 @@ impl Scenario {
     /// scenario file again, in the same folder.
     #[must_use]
     pub fn resolved_toml(&self) -> String {
-        let mut text = text::write(&self.0.full);
+        let mut text = tree::write(self.0.full.document.root(), "sweep");
         self.put_data(&mut text);
         text
     }
@@ -220,15 +231,15 @@ impl Scenario {
     /// but without `[replication]`, the hash of each data file, and the seed.
     #[must_use]
     pub fn plan_text(&self) -> String {
-        let mut full = self.0.full.clone();
+        let mut full = self.0.full.document.root().clone();
         full.entries.retain(|entry| entry.key != "replication");
-        let mut text = text::write(&full);
+        let mut text = tree::write(&full, "sweep");
         self.put_data(&mut text);
         text + &format!("# seed {}\n", self.0.plan.rng_seed)
     }
 
     fn put_data(&self, text: &mut String) {
-        for (path, hash) in self.0.cx.inputs.hashes() {
+        for (path, hash) in self.0.inputs.hashes() {
             text.push_str(&format!("# data {path} blake3 {hash}\n"));
         }
     }
@@ -281,16 +292,13 @@ impl Cell {
     ///
     /// A fault that only this combination of values has.
     pub fn resolved_toml(&self) -> Result<String, BadFile> {
-        let mut full = self.complete()?.into_owned();
+        let mut full = self.complete()?.document.root().clone();
         full.entries.retain(|entry| entry.key != "sweep");
-        if let Some(Value::Table(table)) = full
-            .get_mut("replication")
-            .map(|entry| &mut entry.item.value)
-        {
+        if let Some(Data::Table(table)) = full.get_mut("replication") {
             // It names a value of the sweep, which is gone.
             table.entries.retain(|entry| entry.key != "baseline");
         }
-        Ok(text::write(&full))
+        Ok(tree::write(&full, "sweep"))
     }
 
     /// Draws one replication: everything in plain values.
@@ -301,44 +309,73 @@ impl Cell {
     ///
     /// A fault that only this combination of values has.
     pub fn resolve(&self, replication: u32) -> Result<Setup, BadFile> {
-        let full = self.complete()?;
-        resolve::resolve(&self.scenario.0.cx, &full, replication)
+        let complete = self.complete()?;
+        resolve::resolve(&complete, &self.scenario.0.inputs, replication)
     }
 
     /// The file with the values of this cell and all defaults.
-    fn complete(&self) -> Result<Cow<'_, Table>, BadFile> {
+    fn complete(&self) -> Result<Arc<Complete>, BadFile> {
         let inner = &*self.scenario.0;
         if inner.axes.is_empty() {
-            return Ok(Cow::Borrowed(&inner.full));
+            return Ok(Arc::clone(&inner.full));
         }
-        let mut raw = inner.raw.clone();
-        for (axis, value) in self.chosen() {
-            for setting in &value.settings {
-                sweep::apply(&inner.cx, &mut raw, axis, setting)?;
-            }
+        let kept = || inner.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = kept().iter().find(|(choice, _)| *choice == self.choice) {
+            return Ok(Arc::clone(found));
         }
-        check::complete(&inner.cx, &raw).map(Cow::Owned)
+        let mut root = inner.raw.root().clone();
+        for setting in self.chosen().flat_map(|(_, value)| &value.settings) {
+            sweep::apply(inner.raw.file(), &mut root, setting)?;
+        }
+        let complete = Complete::read(&Document::new(inner.raw.file(), root))?;
+        let complete = Arc::new(complete);
+        let mut kept = kept();
+        kept.push_back((self.choice.clone(), Arc::clone(&complete)));
+        if kept.len() > CELLS_KEPT {
+            kept.pop_front();
+        }
+        Ok(complete)
     }
 }
 
-fn plan(cx: &Context, full: &Table, axes: &[Axis]) -> Result<Plan, BadFile> {
-    let scenario = section(cx, full, "scenario");
-    let replication = section(cx, full, "replication");
-    let output = section(cx, full, "output");
-    let baseline = match replication.get("baseline") {
-        None => None,
-        Some(at) => Some(sweep::baseline(&at, axes)?),
-    };
-    let replications = replication.need("count")?.count(1, 100_000)?;
+impl Complete {
+    fn read(raw: &Document) -> Result<Self, BadFile> {
+        let known = file::sections().map(|section| section.path);
+        raw.place().only(&known)?;
+        let document = Document::new(raw.file(), file::complete(raw.root()));
+        let file = document.read()?;
+        names::check(&document, &file)?;
+        let policies = bundles::read(&document)?;
+        Ok(Self {
+            document,
+            file,
+            policies,
+        })
+    }
+}
+
+fn plan(full: &Complete, axes: &[Axis]) -> Result<Plan, BadFile> {
+    let Complete { document, file, .. } = full;
+    let replication = &file.replication;
+    let at: Place<'_> = document.place().key("replication").key("baseline");
+    let baseline = replication.baseline.as_ref();
+    let baseline = baseline.map(|wanted| sweep::baseline(&at, wanted, axes));
     Ok(Plan {
-        name: scenario.need("name")?.name()?.to_owned(),
-        about: scenario.need("about")?.prose()?.to_owned(),
-        ideal: scenario.need("ideal")?.text("an ideal")?.to_owned(),
-        rng_seed: replication.need("seed")?.count(0, u64::MAX)?,
-        replications: u32::try_from(replications).expect("at most 100,000"),
-        baseline,
-        files: check::files(&output.need("files")?)?,
+        name: file.scenario.name.to_string(),
+        about: file.scenario.about.to_string(),
+        ideal: word(file.scenario.ideal),
+        rng_seed: replication.seed.get(),
+        replications: replication.count.get(),
+        baseline: baseline.transpose()?,
+        files: file.output.files.iter().map(word).collect(),
     })
+}
+
+/// What a file calls a choice.
+fn word(choice: impl Serialize) -> String {
+    let word = serde_json::to_value(choice).ok();
+    let word = word.as_ref().and_then(|word| word.as_str());
+    word.expect("a choice is a word").to_owned()
 }
 
 /// What a person should know of the replications of `scenario`; none if all of them differ.
@@ -369,18 +406,4 @@ pub fn note_on_replications(scenario: &Scenario) -> Result<Option<String>, BadFi
     } else {
         None
     })
-}
-
-/// A section that is written once; the complete file has all of them.
-fn section<'a>(cx: &'a Context, full: &'a Table, name: &str) -> Row<'a> {
-    let entry = full.get(name).expect("a complete file has this section");
-    let Value::Table(table) = &entry.item.value else {
-        unreachable!("the section was checked to be a table");
-    };
-    Row {
-        cx,
-        path: name.to_owned(),
-        line: entry.line,
-        table,
-    }
 }

@@ -1,61 +1,69 @@
-//! The names of policies that a scenario may use.
+//! The names of the tables of a scenario: each has one of its own among those of its kind.
 
-use fairhaul_config::fault::{BadValue, did_you_mean};
-use fairhaul_config::policy::{ChokerName, DisciplineName, PickerName, SHARES, SeedRule};
-use fairhaul_config::value::{Given, Value};
+use std::collections::BTreeMap;
 
-/// Which of the core's tables a key takes its value from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PolicyList {
-    Uplink,
-    Share,
-    Unchoke,
-    SeedRule,
-    Picker,
+use fairhaul_config::document::{Document, Place};
+use fairhaul_config::fault::did_you_mean;
+use fairhaul_config::text::Name;
+
+use super::BadFile;
+use super::file::File;
+
+/// Refuses the first name that a table before it has.
+pub(crate) fn check(document: &Document, file: &File) -> Result<(), BadFile> {
+    unique(document, "link", file.links.iter().map(|row| &row.name))?;
+    unique(document, "peer", file.peers.iter().map(|row| &row.name))?;
+    unique(document, "class", file.classes.iter().map(|row| &row.name))?;
+    unique(
+        document,
+        "content",
+        file.contents.iter().map(|row| &row.name),
+    )?;
+    unique(
+        document,
+        "transfer",
+        file.transfers.iter().map(|row| &row.name),
+    )?;
+    unique(
+        document,
+        "workload",
+        file.workloads.iter().map(|row| &row.name),
+    )
 }
 
-impl PolicyList {
-    /// Every name that the key may take. The free rider's choker is left out: a class is one by
-    /// its `behaviour`.
-    pub(crate) fn names(self) -> Vec<&'static str> {
-        match self {
-            Self::Uplink => DisciplineName::names(),
-            Self::Share => SHARES.to_vec(),
-            Self::Unchoke => ChokerName::names(),
-            Self::SeedRule => SeedRule::names(),
-            Self::Picker => PickerName::names(),
+fn unique<'n>(
+    document: &Document,
+    section: &str,
+    names: impl Iterator<Item = &'n Name>,
+) -> Result<(), BadFile> {
+    let mut first = BTreeMap::new();
+    for (at, name) in names.enumerate() {
+        let place = document.place().key(section).row(at).key("name");
+        if let Some(line) = first.insert(name, place.line()) {
+            let what = format!("is the name of two, the first on line {line}");
+            return Err(place.bad(what, "a name of its own for each"));
         }
     }
-
-    /// Checks `text` against the list; a discipline may be a pair.
-    pub(crate) fn check(self, text: &str) -> Result<(), BadValue> {
-        match self {
-            Self::Uplink => is::<DisciplineName>(text),
-            Self::Unchoke => is::<ChokerName>(text),
-            Self::SeedRule => is::<SeedRule>(text),
-            Self::Picker => is::<PickerName>(text),
-            Self::Share if SHARES.contains(&text) => Ok(()),
-            Self::Share => {
-                let what = did_you_mean("is an unknown policy", text, SHARES);
-                Err(BadValue::new(what).allowing(SHARES.join(", ")))
-            }
-        }
-    }
+    Ok(())
 }
 
-fn is<T: Value>(text: &str) -> Result<(), BadValue> {
-    let read = T::read(Given::Text(text));
-    read.map(drop).map_err(|fault| fault.allowing(T::allowed()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pair_of_disciplines_is_a_discipline_and_a_triple_is_not() {
-        assert_eq!(PolicyList::Uplink.check("drr/wf2q+"), Ok(()));
-        assert!(PolicyList::Uplink.check("drr/drr/drr").is_err());
-        assert!(PolicyList::Picker.check("random/random").is_err());
+/// The fault of a reference to nothing: there is no `noun` called `name`.
+pub(crate) fn unknown<'n>(
+    at: &Place<'_>,
+    noun: &str,
+    name: &str,
+    names: impl IntoIterator<Item = &'n str> + Clone,
+) -> BadFile {
+    /// Names that a message lists at most.
+    const SHOWN: usize = 12;
+    let what = did_you_mean(format!("is an unknown {noun}"), name, names.clone());
+    let total = names.clone().into_iter().count();
+    let mut allowed = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+    if total > SHOWN {
+        allowed.push_str(", ...");
     }
+    if total == 0 {
+        allowed = format!("none: there is no {noun}");
+    }
+    at.bad_got(what, &format!("\"{name}\""), allowed)
 }

@@ -5,12 +5,13 @@
 //! such keys. Refuses keys that are not there, and sweeps of how results are made.
 
 use fairhaul_config::BadFile;
+use fairhaul_config::document::{Document, Place};
+use fairhaul_config::schema::Section;
 use fairhaul_config::text::{NAME_ALLOWED, is_name};
+use fairhaul_config::tree::{Data, Item, Table};
 
-use super::check::unknown;
-use super::grammar::{Form, SECTIONS, Section};
-use super::reader::{At, Context, Row, join};
-use super::tree::{Item, Table, Value as TreeValue};
+use super::file::sections;
+use super::names::unknown;
 
 /// Most combinations of a sweep.
 const CELLS_MAX: u128 = 10_000;
@@ -19,7 +20,6 @@ const CELLS_MAX: u128 = 10_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
     pub(crate) key: String,
-    line: u32,
     pub(crate) values: Vec<Value>,
 }
 
@@ -38,22 +38,17 @@ pub(crate) struct Setting {
 }
 
 /// Reads the axes of `[sweep]`.
-pub(crate) fn axes(cx: &Context, raw: &Table) -> Result<Vec<Axis>, BadFile> {
-    let top = Row {
-        cx,
-        path: String::new(),
-        line: 1,
-        table: raw,
-    };
-    let Some(sweep) = top.get("sweep") else {
+pub(crate) fn axes(raw: &Document) -> Result<Vec<Axis>, BadFile> {
+    let Some(sweep) = raw.root().get("sweep") else {
         return Ok(Vec::new());
     };
-    let row = sweep.row("[sweep]")?;
+    let place = raw.place().key("sweep");
+    let table = table(&sweep.item.data, &place, "[sweep]")?;
     let mut axes = Vec::new();
     let mut cells = 1_u128;
-    for entry in &row.table.entries {
-        let at = row.need(&entry.key)?;
-        let axis = axis(&at, &entry.key)?;
+    for entry in &table.entries {
+        let at = place.key(&entry.key);
+        let axis = axis(&at, &entry.key, &entry.item.data)?;
         cells = cells.saturating_mul(axis.values.len() as u128);
         if cells > CELLS_MAX {
             let got = format!("{cells} cells");
@@ -62,29 +57,43 @@ pub(crate) fn axes(cx: &Context, raw: &Table) -> Result<Vec<Axis>, BadFile> {
         axes.push(axis);
     }
     // A key that leads nowhere is found here, before any cell is made.
-    let mut scratch = raw.clone();
-    for axis in &axes {
-        for setting in axis.values.iter().flat_map(|value| &value.settings) {
-            apply(cx, &mut scratch, axis, setting)?;
-        }
+    let mut scratch = raw.root().clone();
+    for setting in axes
+        .iter()
+        .flat_map(|axis| &axis.values)
+        .flat_map(|value| &value.settings)
+    {
+        apply(raw.file(), &mut scratch, setting)?;
     }
     Ok(axes)
 }
 
-fn axis(at: &At<'_>, key: &str) -> Result<Axis, BadFile> {
-    let list = at.list("a list of values")?;
+/// The table that a value is.
+fn table<'t>(data: &'t Data, at: &Place<'_>, allowed: &str) -> Result<&'t Table, BadFile> {
+    let what = || format!("is {}, not a table", data.noun());
+    data.table().ok_or_else(|| at.bad(what(), allowed))
+}
+
+fn axis(at: &Place<'_>, key: &str, data: &Data) -> Result<Axis, BadFile> {
+    const ALLOWED: &str = "a list of values";
+    let items = match data {
+        Data::List(items) if items.is_empty() => return Err(at.bad("is an empty list", ALLOWED)),
+        Data::List(items) => items,
+        other => return Err(at.bad(format!("is {}, not a list", other.noun()), ALLOWED)),
+    };
     let mut values: Vec<Value> = Vec::new();
-    for (index, at) in list.iter().enumerate() {
+    for (index, item) in items.iter().enumerate() {
+        let at = at.row(index);
         let value = if key.contains('.') {
             Value {
-                label: label(at, index),
+                label: label(&item.data, index),
                 settings: vec![Setting {
                     key: key.to_owned(),
-                    item: item(at),
+                    item: item.clone(),
                 }],
             }
         } else {
-            case(at)?
+            case(&at, &item.data)?
         };
         if values.iter().any(|other| other.label == value.label) {
             return Err(at.bad_got("is in the list twice", &value.label, "each value once"));
@@ -96,182 +105,174 @@ fn axis(at: &At<'_>, key: &str) -> Result<Axis, BadFile> {
     }
     Ok(Axis {
         key: key.to_owned(),
-        line: at.line,
         values,
     })
 }
 
-fn item(at: &At<'_>) -> Item {
-    let mut item = Item {
-        value: at.value.clone(),
-        line: at.line,
-    };
-    item.set_line(at.line);
-    item
-}
-
 /// A case: a table with a name and dotted keys.
-fn case(at: &At<'_>) -> Result<Value, BadFile> {
+fn case(at: &Place<'_>, data: &Data) -> Result<Value, BadFile> {
     const ALLOWED: &str =
         "a table such as { name = \"small\", \"class.a.count\" = 10 }, or a dotted key";
-    let row = at.row(ALLOWED)?;
-    let name = case_name(&row.need("name")?)?;
+    let table = table(data, at, ALLOWED)?;
+    let label = case_name(&at.key("name"), table)?;
     let mut settings = Vec::new();
-    for entry in &row.table.entries {
-        if entry.key == "name" {
-            continue;
-        }
-        let at = row.need(&entry.key)?;
+    for entry in table.entries.iter().filter(|entry| entry.key != "name") {
         if !entry.key.contains('.') {
+            let at = at.key(&entry.key);
             return Err(at.bad_got("is not a dotted key", &entry.key, "section.key in quotes"));
         }
         settings.push(Setting {
             key: entry.key.clone(),
-            item: item(&at),
+            item: entry.item.clone(),
         });
     }
-    Ok(Value {
-        label: name,
-        settings,
-    })
+    Ok(Value { label, settings })
 }
 
 /// What a case is called: a name, or that of a policy, of which one has a sign in it.
-fn case_name(at: &At<'_>) -> Result<String, BadFile> {
-    let text = at.text(NAME_ALLOWED)?;
+fn case_name(at: &Place<'_>, table: &Table) -> Result<String, BadFile> {
+    let Some(entry) = table.get("name") else {
+        return Err(at.missing(NAME_ALLOWED));
+    };
+    let Some(text) = entry.item.data.text() else {
+        let what = format!("is {}, not a string", entry.item.data.noun());
+        return Err(at.bad(what, NAME_ALLOWED));
+    };
     if is_name(&text.replace(['+', '/'], "_")) {
         Ok(text.to_owned())
     } else {
-        at.name().map(str::to_owned)
+        Err(at.bad("is not a name", NAME_ALLOWED))
     }
 }
 
 /// What a value is called in a table of results: no commas, no quotes.
-fn label(at: &At<'_>, index: usize) -> String {
-    match at.value {
-        TreeValue::Text(text) if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') => {
+fn label(data: &Data, index: usize) -> String {
+    match data {
+        Data::Text(text) if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') => {
             text.replace([',', '"', '\''], "")
         }
-        TreeValue::Number(text) => text.clone(),
-        TreeValue::Flag(flag) => flag.to_string(),
-        TreeValue::List(items) => {
-            let texts: Vec<&str> = items
-                .iter()
-                .filter_map(|item| match &item.value {
-                    TreeValue::Text(text) if is_name(text) => Some(text.as_str()),
-                    _ => None,
-                })
-                .collect();
-            if texts.len() == items.len() {
-                texts.join("+")
-            } else {
-                format!("value-{}", index + 1)
-            }
+        Data::Number(text) => text.clone(),
+        Data::Flag(flag) => flag.to_string(),
+        Data::List(items) => {
+            let names = items.iter().map(|item| item.data.text());
+            let names: Option<Vec<&str>> = names.map(|name| name.filter(|n| is_name(n))).collect();
+            names.map_or_else(|| format!("value-{}", index + 1), |names| names.join("+"))
         }
         _ => format!("value-{}", index + 1),
     }
 }
 
-/// Puts one setting into the tree of the file.
-pub(crate) fn apply(
-    cx: &Context,
-    root: &mut Table,
-    axis: &Axis,
-    setting: &Setting,
-) -> Result<(), BadFile> {
-    let at = At {
-        cx,
-        path: join("sweep", &setting.key),
-        line: axis.line.max(setting.item.line),
-        value: &setting.item.value,
-    };
+/// Puts one setting into the tables of the file, which messages call `file`.
+pub(crate) fn apply(file: &str, root: &mut Table, setting: &Setting) -> Result<(), BadFile> {
+    let refuse = Refusal { file, setting };
     let (name, rest) = setting.key.split_once('.').expect("keys have a dot");
-    let swept = |section: &&Section| !matches!(section.name, "sweep" | "replication" | "output");
-    let Some(section) = SECTIONS.iter().filter(swept).find(|s| s.name == name) else {
-        let names = SECTIONS.iter().filter(swept).map(|section| section.name);
-        return Err(unknown(&at, "section to sweep", name, names));
+    let sections = sections();
+    let swept = |section: &&Section| !matches!(section.path, "sweep" | "replication" | "output");
+    let Some(section) = sections.iter().filter(swept).find(|s| s.path == name) else {
+        let names = sections.iter().filter(swept).map(|section| section.path);
+        return Err(refuse.unknown("section to sweep", name, names));
     };
     let (row, key) = match rest.rsplit_once('.') {
         Some((row, key)) => (Some(row), key),
         None => (None, rest),
     };
-    let fields = section.fields.iter().map(|field| field.name);
-    if !fields.clone().any(|field| field == key) || key == "name" {
-        return Err(unknown(
-            &at,
-            "key to sweep",
-            key,
-            fields.filter(|f| *f != "name"),
-        ));
+    let keys = section.keys.iter().copied().filter(|key| *key != "name");
+    if !keys.clone().any(|known| known == key) {
+        return Err(refuse.unknown("key to sweep", key, keys));
     }
-    let table = row_table(&at, root, section, row)?;
+    let table = row_table(&refuse, root, section.path, row)?;
     table.set(key, setting.item.clone());
     Ok(())
 }
 
-/// The table that a swept key is in.
-fn row_table<'t>(
-    at: &At<'_>,
-    root: &'t mut Table,
-    section: &Section,
-    row: Option<&str>,
-) -> Result<&'t mut Table, BadFile> {
-    if root.get(section.name).is_none() {
-        if !matches!(section.form, Form::One | Form::Bundles) {
-            return Err(unknown(at, section.name, row.unwrap_or(""), []));
-        }
-        let item = Item {
-            value: TreeValue::Table(Table::default()),
-            line: at.line,
-        };
-        root.set(section.name, item);
-    }
-    let whole = matches!(section.form, Form::One | Form::Bundles) && row.is_none();
-    let inner = !matches!(section.form, Form::One | Form::Free) && row.is_some();
-    if !whole && !inner {
-        return Err(at.bad_got(
-            "does not lead to a key",
-            at.path.trim_start_matches("sweep.").trim_matches('"'),
-            "section.key, or section.NAME.key where tables have names",
-        ));
-    }
-    let names = row_names(root, section.name);
-    let row = row.unwrap_or("");
-    let found = match &mut root.get_mut(section.name).expect("it is there").item.value {
-        TreeValue::Table(table) => {
-            if whole {
-                Some(table)
-            } else {
-                let entry = table.get_mut(row);
-                entry.and_then(|entry| inner_table(&mut entry.item))
-            }
-        }
-        TreeValue::List(items) => items
-            .iter_mut()
-            .find(|item| name_of(item) == Some(row))
-            .and_then(inner_table),
-        _ => None,
-    };
-    found.ok_or_else(|| unknown(at, section.name, row, names.iter().map(String::as_str)))
+/// Where a setting stands, for messages.
+struct Refusal<'s> {
+    file: &'s str,
+    setting: &'s Setting,
 }
 
-fn inner_table(item: &mut Item) -> Option<&mut Table> {
-    match &mut item.value {
-        TreeValue::Table(table) => Some(table),
+impl Refusal<'_> {
+    /// A document with nothing but the setting, at its line.
+    fn document(&self) -> Document {
+        let mut sweep = Table::default();
+        sweep.set(&self.setting.key, self.setting.item.clone());
+        let mut root = Table::default();
+        let line = self.setting.item.line;
+        let data = Data::Table(sweep);
+        root.set("sweep", Item { data, line });
+        Document::new(self.file, root)
+    }
+
+    fn unknown<'n>(
+        &self,
+        noun: &str,
+        name: &str,
+        names: impl IntoIterator<Item = &'n str> + Clone,
+    ) -> BadFile {
+        let document = self.document();
+        let at = document.place().key("sweep").key(&self.setting.key);
+        unknown(&at, noun, name, names)
+    }
+
+    fn leads_nowhere(&self) -> BadFile {
+        let document = self.document();
+        let at = document.place().key("sweep").key(&self.setting.key);
+        let allowed = "section.key, or section.NAME.key where tables have names";
+        at.bad_got("does not lead to a key", &self.setting.key, allowed)
+    }
+}
+
+/// The table that a swept key is in.
+fn row_table<'t>(
+    refuse: &Refusal<'_>,
+    root: &'t mut Table,
+    section: &str,
+    row: Option<&str>,
+) -> Result<&'t mut Table, BadFile> {
+    let once = matches!(section, "scenario" | "policy");
+    if root.get(section).is_none() {
+        if !once {
+            return Err(refuse.unknown(section, row.unwrap_or(""), []));
+        }
+        let line = refuse.setting.item.line;
+        let data = Data::Table(Table::default());
+        root.set(section, Item { data, line });
+    }
+    let leads_to_the_whole = once && row.is_none();
+    let leads_inside = section != "scenario" && row.is_some();
+    if !leads_to_the_whole && !leads_inside {
+        return Err(refuse.leads_nowhere());
+    }
+    let names = row_names(root, section);
+    let found = match (root.get_mut(section), row) {
+        (Some(Data::Table(table)), None) => Some(table),
+        (Some(Data::Table(table)), Some(row)) => table.get_mut(row).and_then(inner_table),
+        (Some(Data::List(items)), Some(row)) => {
+            let named = items.iter_mut().find(|item| name_of(item) == Some(row));
+            named.and_then(|item| inner_table(&mut item.data))
+        }
+        _ => None,
+    };
+    let names = names.iter().map(String::as_str);
+    found.ok_or_else(|| refuse.unknown(section, row.unwrap_or(""), names))
+}
+
+const fn inner_table(data: &mut Data) -> Option<&mut Table> {
+    match data {
+        Data::Table(table) => Some(table),
         _ => None,
     }
 }
 
 /// The names of the tables of a section.
 fn row_names(root: &Table, section: &str) -> Vec<String> {
-    match root.get(section).map(|entry| &entry.item.value) {
-        Some(TreeValue::Table(table)) => table
-            .entries
-            .iter()
-            .filter(|entry| matches!(entry.item.value, TreeValue::Table(_)))
-            .map(|entry| entry.key.clone())
-            .collect(),
-        Some(TreeValue::List(items)) => {
+    match root.get(section).map(|entry| &entry.item.data) {
+        Some(Data::Table(table)) => {
+            let tables = table.entries.iter();
+            let tables = tables.filter(|entry| entry.item.data.table().is_some());
+            tables.map(|entry| entry.key.clone()).collect()
+        }
+        Some(Data::List(items)) => {
             let names = items.iter().filter_map(name_of);
             names.map(str::to_owned).collect()
         }
@@ -280,28 +281,20 @@ fn row_names(root: &Table, section: &str) -> Vec<String> {
 }
 
 fn name_of(item: &Item) -> Option<&str> {
-    let TreeValue::Table(table) = &item.value else {
-        return None;
-    };
-    match &table.get("name")?.item.value {
-        TreeValue::Text(name) => Some(name),
-        _ => None,
-    }
+    item.data.table()?.get("name")?.item.data.text()
 }
 
 /// The axis and the value that `baseline` names.
-pub(crate) fn baseline(at: &At<'_>, axes: &[Axis]) -> Result<(String, String), BadFile> {
-    let wanted = at.prose()?;
-    for axis in axes {
-        if axis.values.iter().any(|value| value.label == wanted) {
-            return Ok((axis.key.clone(), wanted.to_owned()));
-        }
+pub(crate) fn baseline(
+    at: &Place<'_>,
+    wanted: &str,
+    axes: &[Axis],
+) -> Result<(String, String), BadFile> {
+    let named = |axis: &&Axis| axis.values.iter().any(|value| value.label == wanted);
+    if let Some(axis) = axes.iter().find(named) {
+        return Ok((axis.key.clone(), wanted.to_owned()));
     }
     let labels = axes.iter().flat_map(|axis| &axis.values);
-    Err(unknown(
-        at,
-        "value of the sweep",
-        wanted,
-        labels.map(|value| value.label.as_str()),
-    ))
+    let labels = labels.map(|value| value.label.as_str());
+    Err(unknown(at, "value of the sweep", wanted, labels))
 }

@@ -1,7 +1,9 @@
+use fairhaul_config::amount::SizeLimit;
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::rng::Rng;
 use fairhaul_core::sched;
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 
 use super::*;
 use crate::metrics::{peer_slowdown, slowdown};
@@ -57,8 +59,8 @@ fn one_transfer(draws: &mut Rng, discipline: &str) -> Setup {
         one_way: (0..9).map(|_| Span::from_micros(below(90_000))).collect(),
     };
     found.policies = vec![policy(discipline, "none")];
-    found.policies[0].share = ["peer", "group", "transfer"][draws.below(3)].into();
-    found.policies[0].block = [None, Some(ByteCount::kib(16))][draws.below(2)];
+    found.policies[0].share = [Share::Peer, Share::Group, Share::Transfer][draws.below(3)];
+    found.policies[0].block = [None, Some(SizeLimit::At(ByteCount::kib(16)))][draws.below(2)];
     let window = 65_536 << draws.below(6);
     found.network = match draws.below(2) {
         0 => NetworkModel::Fluid,

@@ -11,9 +11,11 @@
 //!
 //! Everything is found anew in every round. No sum is kept.
 
+use fairhaul_config::policy::{DisciplineName, Policy};
 use fairhaul_core::units::{Rate, Weight};
+use fairhaul_core::uplink::Share;
 
-use crate::setup::{PolicySetup, Setup, TransferSetup};
+use crate::setup::{Setup, TransferSetup};
 
 /// A step of the way from a source's root to a transfer.
 #[derive(Clone, Debug, PartialEq)]
@@ -252,14 +254,14 @@ fn way(setup: &Setup, row: u32) -> Vec<Step> {
         weight: f64::from(weight.hundredths()),
         band,
     };
-    let share = policy(setup, row).share.as_str();
+    let share = policy(setup, row).share;
     let within = |group: Option<u32>, band: u8| {
         group.map_or(band, |group| setup.groups[group as usize].band.max(band))
     };
     let (of_peer, of_transfer) = match share {
-        "transfer" => (who.band, within(transfer.group, transfer.band)),
-        "group" => (who.band, transfer.band),
-        _ => (within(who.group, who.band), transfer.band),
+        Share::Transfer => (who.band, within(transfer.group, transfer.band)),
+        Share::Group => (who.band, transfer.band),
+        Share::Peer => (within(who.group, who.band), transfer.band),
     };
     let peer = step('p', transfer.destination, who.weight, of_peer);
     let own = step('t', row, transfer.weight, of_transfer);
@@ -268,14 +270,14 @@ fn way(setup: &Setup, row: u32) -> Vec<Step> {
         step('g', row, group.weight, group.band)
     };
     let (group, below) = match share {
-        "transfer" => (None, [own, peer]),
-        "group" => (who.group.or(transfer.group).map(group), [peer, own]),
-        _ => (None, [peer, own]),
+        Share::Transfer => (None, [own, peer]),
+        Share::Group => (who.group.or(transfer.group).map(group), [peer, own]),
+        Share::Peer => (None, [peer, own]),
     };
     group.into_iter().chain(below).collect()
 }
 
-fn policy(setup: &Setup, row: u32) -> &PolicySetup {
+fn policy(setup: &Setup, row: u32) -> &Policy {
     let source = setup.transfers[row as usize].source;
     &setup.policies[setup.peers[source as usize].policy as usize]
 }
@@ -301,7 +303,7 @@ fn speed(setup: &Setup, active: &[u32], ways: &[Vec<Step>], rising: &[bool], flo
         steps
     };
     let sum = |steps: &[&Step]| steps.iter().map(|step| step.weight).sum::<f64>();
-    let is_strict = policy(setup, active[flow]).uplink == "strict";
+    let is_strict = policy(setup, active[flow]).uplink == DisciplineName::of("strict");
     let mut speed = 1.0;
     for (depth, own) in ways[flow].iter().enumerate() {
         let mut siblings = below(depth);

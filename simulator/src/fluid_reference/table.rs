@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use fairhaul_config::policy::Policy;
 use fairhaul_core::sched::{self, Claim};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
-use fairhaul_core::uplink::REQUEST_COST_MIN;
+use fairhaul_core::uplink::{REQUEST_COST_MIN, Share};
 
 use super::class::{Class, Order, number};
 use super::sharing::{Flow, Link, Sharing};
@@ -101,16 +102,16 @@ impl Demand {
 }
 
 /// The order that a discipline stands for: of one that a program has added, what it claims.
-fn order(discipline: &str) -> Order {
-    match discipline {
+fn order(discipline: &sched::DisciplineRow) -> Order {
+    match discipline.name {
         "round-robin" => Order::Turns,
         "strict" => Order::Bands,
         "srpt" => Order::Remaining,
         "las" => Order::Attained,
         "fifo" => Order::Age,
-        other => match sched::DISCIPLINES.find(other).map(|row| row.claim) {
-            Some(Claim::Turns) => Order::Turns,
-            Some(Claim::Banded(_)) => Order::Bands,
+        _ => match discipline.claim {
+            Claim::Turns => Order::Turns,
+            Claim::Banded(_) => Order::Bands,
             _ => Order::Weights,
         },
     }
@@ -121,7 +122,7 @@ impl Setup {
     /// nothing else to be told: a swarm of one content under disciplines that share by weight.
     pub(crate) fn is_flat(&self) -> bool {
         let is_plain = |policy: &PolicySetup| {
-            policy.orders() == [Order::Weights; 2] && policy.share != "transfer"
+            orders(policy) == [Order::Weights; 2] && policy.share != Share::Transfer
         };
         let limits = |peer: &PeerSetup| peer.cap.is_some() || peer.floor.is_some();
         self.transfers.is_empty()
@@ -132,13 +133,9 @@ impl Setup {
     }
 }
 
-impl PolicySetup {
-    /// The orders of the root and of the classes below it.
-    fn orders(&self) -> [Order; 2] {
-        let uplink = self.uplink.as_str();
-        let (outer, inner) = uplink.split_once('/').unwrap_or((uplink, uplink));
-        [order(outer), order(inner)]
-    }
+/// The orders of the root and of the classes below it.
+fn orders(policy: &Policy) -> [Order; 2] {
+    [policy.uplink.outer(), policy.uplink.inner()].map(order)
 }
 
 impl Table {
@@ -179,7 +176,7 @@ impl Table {
         }
         let (class, payer) = self.classes(setup, sharing, demand);
         let mut flow = Flow::new(ends, links.into(), class, payer);
-        let by_peer = self.share(setup, demand) != "transfer";
+        let by_peer = self.share(setup, demand) != Share::Transfer;
         let who = &setup.peers[ends[1] as usize];
         flow.weight = number(if by_peer { demand.weight } else { who.weight });
         flow.rank.band = if by_peer { demand.band } else { who.band };
@@ -191,10 +188,10 @@ impl Table {
     }
 
     /// Fair to whom: the ideal may have a key of its own.
-    fn share<'a>(&self, setup: &'a Setup, demand: &Demand) -> &'a str {
-        let own = setup.ideal_share.as_deref();
+    fn share(&self, setup: &Setup, demand: &Demand) -> Share {
+        let own = setup.ideal_share;
         let own = own.filter(|_| self.disciplines == Disciplines::Fair);
-        own.unwrap_or(&policy(setup, demand).share)
+        own.unwrap_or_else(|| policy(setup, demand).share)
     }
 
     /// The class of a flow, and the one whose share pays for its floor.
@@ -205,11 +202,11 @@ impl Table {
         let share = self.share(setup, demand);
         let [outer, inner] = match self.disciplines {
             Disciplines::Fair => [Order::Weights; 2],
-            Disciplines::Policies => policy.orders(),
+            Disciplines::Policies => orders(policy),
         };
         // Where a group is no class its members wait in its band, or in a later one of their own.
         let within = |group: Option<u32>, band: u8| {
-            let group = group.filter(|_| share != "group");
+            let group = group.filter(|_| share != Share::Group);
             group.map_or(band, |group| setup.groups[group as usize].band.max(band))
         };
         let band = within(who.group, who.band);
@@ -217,9 +214,9 @@ impl Table {
         let band = within(demand.group, demand.band);
         let by_transfer = (Upper::Transfer(demand.transfer), demand.weight, band);
         let (group, (upper, weight, band)) = match share {
-            "transfer" => (None, by_transfer),
-            "group" => (who.group.or(demand.group), by_peer),
-            _ => (None, by_peer),
+            Share::Transfer => (None, by_transfer),
+            Share::Group => (who.group.or(demand.group), by_peer),
+            Share::Peer => (None, by_peer),
         };
         let root = self.class(sharing, Key::Root(source), None, Weight::ONE, outer);
         let mut parent = root;
@@ -276,7 +273,7 @@ fn yields(setup: &Setup, demand: &Demand) -> f64 {
 }
 
 /// The policy of a flow's source.
-fn policy<'a>(setup: &'a Setup, demand: &Demand) -> &'a PolicySetup {
+fn policy<'a>(setup: &'a Setup, demand: &Demand) -> &'a Policy {
     let source = &setup.peers[demand.source as usize];
     &setup.policies[source.policy as usize]
 }

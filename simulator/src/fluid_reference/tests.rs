@@ -1,5 +1,6 @@
 use fairhaul_core::rng::Rng;
 use fairhaul_core::units::Weight;
+use fairhaul_core::uplink::Share;
 
 use super::*;
 use crate::network::maxmin::oracle::{Demand, progressive_filling};
@@ -13,9 +14,9 @@ fn at(secs: u64) -> Time {
 }
 
 /// A source with an uplink of `up` and one destination for each of `transfers`.
-fn star(up: u64, share: &str, transfers: Vec<TransferSetup>) -> Setup {
+fn star(up: u64, share: Share, transfers: Vec<TransferSetup>) -> Setup {
     let mut setup = setup(vec![peer("source", up)]);
-    setup.policies[0].share = share.into();
+    setup.policies[0].share = share;
     for (row, transfer) in (1..).zip(transfers) {
         setup.peers.push(peer("destination", 1));
         setup.transfers.push(TransferSetup {
@@ -51,7 +52,7 @@ fn earned(ideal: &mut Ideal, setup: &Setup, now: Time) -> Vec<u64> {
 /// 7 MB/s among 1:2:4 for 10 s.
 #[test]
 fn weights_divide_an_uplink_exactly() {
-    let setup = star(7_000_000, "transfer", [1, 2, 4].map(weighing).to_vec());
+    let setup = star(7_000_000, Share::Transfer, [1, 2, 4].map(weighing).to_vec());
     assert_eq!(in_ten_seconds(&setup), [10_000_000, 20_000_000, 40_000_000]);
 }
 
@@ -59,12 +60,12 @@ fn weights_divide_an_uplink_exactly() {
 /// 200, whatever carries the limits.
 #[test]
 fn floors_and_caps_clamp_the_shares() {
-    let mut by_transfer = star(1_000, "transfer", [1, 2, 3].map(weighing).to_vec());
+    let mut by_transfer = star(1_000, Share::Transfer, [1, 2, 3].map(weighing).to_vec());
     by_transfer.transfers[0].floor = Some(Rate::new(300));
     by_transfer.transfers[2].cap = Some(Rate::new(200));
     assert_eq!(in_ten_seconds(&by_transfer), [3_000, 5_000, 2_000]);
 
-    let mut by_peer = star(1_000, "peer", [1, 1, 1].map(weighing).to_vec());
+    let mut by_peer = star(1_000, Share::Peer, [1, 1, 1].map(weighing).to_vec());
     for (peer, weight) in by_peer.peers[1..].iter_mut().zip(1..) {
         peer.weight = Weight::whole(weight);
     }
@@ -72,7 +73,7 @@ fn floors_and_caps_clamp_the_shares() {
     by_peer.peers[3].cap = Some(Rate::new(200));
     assert_eq!(in_ten_seconds(&by_peer), [3_000, 5_000, 2_000]);
 
-    let mut by_group = star(1_000, "group", [1, 1, 1].map(weighing).to_vec());
+    let mut by_group = star(1_000, Share::Group, [1, 1, 1].map(weighing).to_vec());
     for (transfer, (row, weight)) in by_group.transfers.iter_mut().zip([(0, 1), (1, 2), (2, 3)]) {
         transfer.group = Some(row);
         by_group.groups.push(GroupSetup {
@@ -89,7 +90,7 @@ fn floors_and_caps_clamp_the_shares() {
 /// who has none.
 #[test]
 fn floors_that_do_not_fit_are_kept_in_proportion() {
-    let mut setup = star(1_000, "transfer", [1, 1, 1].map(weighing).to_vec());
+    let mut setup = star(1_000, Share::Transfer, [1, 1, 1].map(weighing).to_vec());
     setup.transfers[0].floor = Some(Rate::new(900));
     setup.transfers[1].floor = Some(Rate::new(600));
     assert_eq!(in_ten_seconds(&setup), [6_000, 4_000, 0]);
@@ -102,10 +103,10 @@ fn floors_that_do_not_fit_are_kept_in_proportion() {
 fn floors_that_do_not_fit_are_in_proportion_whoever_has_them() {
     let rates = [Some(Rate::new(1_200)), Some(Rate::new(800))];
     let star = |share| star(1_800, share, [1, 1].map(weighing).to_vec());
-    let mut by_transfer = star("transfer");
-    let mut by_peer = star("peer");
-    let mut by_group = star("group");
-    let mut mixed = star("peer");
+    let mut by_transfer = star(Share::Transfer);
+    let mut by_peer = star(Share::Peer);
+    let mut by_group = star(Share::Group);
+    let mut mixed = star(Share::Peer);
     for (at, floor) in (0..).zip(rates) {
         by_transfer.transfers[at].floor = floor;
         by_peer.peers[at + 1].floor = floor;
@@ -128,7 +129,7 @@ fn floors_that_do_not_fit_are_in_proportion_whoever_has_them() {
 /// leaves its part to its sibling, not to the other group.
 #[test]
 fn a_group_is_shared_among_its_peers_and_a_peer_among_its_transfers() {
-    let mut setup = star(800, "group", [1, 1, 1, 3].map(weighing).to_vec());
+    let mut setup = star(800, Share::Group, [1, 1, 1, 3].map(weighing).to_vec());
     for weight in [1, 3] {
         setup.groups.push(GroupSetup {
             weight: Weight::whole(weight),
@@ -149,7 +150,7 @@ fn a_group_is_shared_among_its_peers_and_a_peer_among_its_transfers() {
 /// them: 1,000 B/s among four equals, two of which may have 300 together, then must have 700.
 #[test]
 fn a_group_that_is_no_class_still_bounds_and_lifts_its_members() {
-    let mut setup = star(1_000, "peer", [1, 1, 1, 1].map(weighing).to_vec());
+    let mut setup = star(1_000, Share::Peer, [1, 1, 1, 1].map(weighing).to_vec());
     for transfer in &mut setup.transfers[..2] {
         transfer.group = Some(0);
     }
@@ -167,7 +168,7 @@ fn a_group_that_is_no_class_still_bounds_and_lifts_its_members() {
 /// that counts towards its peer's 500.
 #[test]
 fn what_a_floor_gives_counts_towards_the_share_of_its_class() {
-    let mut setup = star(1_000, "peer", [1, 1, 1].map(weighing).to_vec());
+    let mut setup = star(1_000, Share::Peer, [1, 1, 1].map(weighing).to_vec());
     setup.transfers[1].destination = 1;
     setup.transfers[0].floor = Some(Rate::new(400));
     assert_eq!(in_ten_seconds(&setup), [4_000, 1_000, 5_000]);
@@ -177,7 +178,7 @@ fn what_a_floor_gives_counts_towards_the_share_of_its_class() {
 /// more from the first: 450 and 450 there, 550 here.
 #[test]
 fn a_downlink_is_shared_and_what_it_leaves_goes_to_others() {
-    let mut setup = star(1_000, "transfer", [1, 1].map(weighing).to_vec());
+    let mut setup = star(1_000, Share::Transfer, [1, 1].map(weighing).to_vec());
     setup.peers.push(peer("other source", 2_000));
     setup.peers[1].down = Some(Rate::new(900));
     setup.transfers.push(TransferSetup {
@@ -192,7 +193,7 @@ fn a_downlink_is_shared_and_what_it_leaves_goes_to_others() {
 /// first ends at 6 s; at 8 s the link is cut to a third.
 #[test]
 fn entitlements_follow_who_is_backlogged_and_what_changes() {
-    let setup = star(600, "transfer", [1, 1, 1].map(weighing).to_vec());
+    let setup = star(600, Share::Transfer, [1, 1, 1].map(weighing).to_vec());
     let mut ideal = Ideal::new(&setup);
     let much = ByteCount::mib(1);
     ideal.begin(0, much, Time::ZERO);
@@ -208,7 +209,7 @@ fn entitlements_follow_who_is_backlogged_and_what_changes() {
 
 #[test]
 fn who_nothing_limits_is_entitled_to_what_it_gets() {
-    let mut setup = star(1, "transfer", vec![weighing(1)]);
+    let mut setup = star(1, Share::Transfer, vec![weighing(1)]);
     setup.peers[0].up = None;
     let mut ideal = Ideal::new(&setup);
     ideal.begin(0, ByteCount::mib(1), Time::ZERO);
@@ -222,7 +223,7 @@ fn rates_are_those_of_progressive_filling() {
     let mut rng = Rng::from_seed([7; 32]);
     for _ in 0..200 {
         let mut setup = setup(Vec::new());
-        setup.policies[0].share = "transfer".into();
+        setup.policies[0].share = Share::Transfer;
         for _ in 0..5 {
             let mut draw = || Some(Rate::new(1_000 + rng.below(9_000) as u64));
             setup.peers.push(crate::setup::PeerSetup {
@@ -289,11 +290,11 @@ fn agrees_with_the_oracle(setup: &Setup, rng: &mut Rng) {
 
 /// One uplink, up to three groups, two to eight peers with one to three transfers each; weights,
 /// caps and floors of all that are classes of the tree, and floors that fit.
-fn tree_with_floors(rng: &mut Rng, share: &str) -> Setup {
+fn tree_with_floors(rng: &mut Rng, share: Share) -> Setup {
     let up = 1_000_000;
     let mut below = |end: usize| rng.below(end) as u64;
     let mut setup = setup(vec![peer("source", up)]);
-    setup.policies[0].share = share.into();
+    setup.policies[0].share = share;
     let peers = 2 + u32::try_from(below(7)).unwrap();
     // Floors take nine tenths of the link at most, and no cap is below the floors beneath it.
     let mut left = up * 9 / 10;
@@ -311,7 +312,7 @@ fn tree_with_floors(rng: &mut Rng, share: &str) -> Setup {
     };
     let weight =
         |below: &mut dyn FnMut(usize) -> u64| Weight::whole(1 + u32::try_from(below(5)).unwrap());
-    if share == "group" {
+    if share == Share::Group {
         for _ in 0..1 + below(3) {
             setup.groups.push(GroupSetup {
                 weight: weight(&mut below),
@@ -328,7 +329,7 @@ fn tree_with_floors(rng: &mut Rng, share: &str) -> Setup {
             weight: weight(&mut below),
             ..peer(&format!("peer.{row}"), 1)
         };
-        if share != "transfer" {
+        if share != Share::Transfer {
             row.floor = floor(&mut below);
             row.cap = cap(&mut below);
         }
@@ -338,7 +339,7 @@ fn tree_with_floors(rng: &mut Rng, share: &str) -> Setup {
         for _ in 0..1 + below(3) {
             // Under `share = "group"` the floor of a transfer is paid by the group and not by its
             // peer.
-            let floor = floor(&mut below).filter(|_| share != "group");
+            let floor = floor(&mut below).filter(|_| share != Share::Group);
             setup.transfers.push(TransferSetup {
                 destination,
                 weight: weight(&mut below),
@@ -357,7 +358,7 @@ fn floors_at_every_level_of_a_tree_clamp_its_shares() {
     let mut rng = Rng::from_seed([8; 32]);
     let mut bound = 0;
     for case in 0..1_500 {
-        let share = ["peer", "group", "transfer"][case % 3];
+        let share = [Share::Peer, Share::Group, Share::Transfer][case % 3];
         let setup = tree_with_floors(&mut rng, share);
         let expected = oracle::clamped(&setup, 0);
         let mut ideal = Ideal::new(&setup);
@@ -369,7 +370,7 @@ fn floors_at_every_level_of_a_tree_clamp_its_shares() {
             let rate = ideal.sharing.rate(row).unwrap();
             assert!(
                 (rate - expected).abs() <= 1e-6 * expected + 1e-3,
-                "{case}, {share}: {row} has {rate}, not {expected} of {expected:?}: {setup:?}"
+                "{case}, {share:?}: {row} has {rate}, not {expected} of {expected:?}: {setup:?}"
             );
         }
         let floors = setup.transfers.iter().filter_map(|transfer| transfer.floor);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{Rate, Weight};
+use fairhaul_core::uplink::Share;
 
 use super::scalars::{Scalar, Scalars};
 use crate::record::{FlowName, Record, WindowRecord};
@@ -61,12 +62,12 @@ fn of_class<'a>(
 }
 
 /// Whom the ideal is fair to at the source of a transfer.
-fn share<'a>(setup: &'a Setup, transfer: &TransferSetup) -> &'a str {
+fn share(setup: &Setup, transfer: &TransferSetup) -> Share {
     let source = &setup.peers[transfer.source as usize];
     let own = setup.policies.get(source.policy as usize);
-    let said = setup.ideal_share.as_deref();
-    said.or_else(|| own.map(|policy| policy.share.as_str()))
-        .unwrap_or("peer")
+    let said = setup.ideal_share;
+    said.or_else(|| own.map(|policy| policy.share))
+        .unwrap_or_default()
 }
 
 /// The weight with which a transfer takes part at its source, alone or in its peer's or group's
@@ -74,12 +75,12 @@ fn share<'a>(setup: &'a Setup, transfer: &TransferSetup) -> &'a str {
 fn weight(setup: &Setup, transfer: &TransferSetup) -> Weight {
     let peer = &setup.peers[transfer.destination as usize];
     match share(setup, transfer) {
-        "transfer" => transfer.weight,
-        "group" => match peer.group.or(transfer.group) {
+        Share::Transfer => transfer.weight,
+        Share::Group => match peer.group.or(transfer.group) {
             Some(group) => setup.groups[group as usize].weight,
             None => peer.weight,
         },
-        _ => peer.weight,
+        Share::Peer => peer.weight,
     }
 }
 
@@ -96,12 +97,12 @@ pub(super) fn party(setup: &Setup, row: u32) -> Party {
     let transfer = &setup.transfers[row as usize];
     let peer = transfer.destination;
     match share(setup, transfer) {
-        "transfer" => Party::Transfer(row),
-        "group" => match setup.peers[peer as usize].group.or(transfer.group) {
+        Share::Transfer => Party::Transfer(row),
+        Share::Group => match setup.peers[peer as usize].group.or(transfer.group) {
             Some(group) => Party::Group(group),
             None => Party::Peer(peer),
         },
-        _ => Party::Peer(peer),
+        Share::Peer => Party::Peer(peer),
     }
 }
 

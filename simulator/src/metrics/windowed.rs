@@ -119,6 +119,7 @@ pub fn worst_lag(setup: &Setup, record: &Record) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use fairhaul_core::units::ByteCount;
+    use fairhaul_core::uplink::Share;
 
     use super::*;
     use crate::metrics::fixture;
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn turns_are_unfair_in_short_windows_and_fair_in_long_ones() {
         let mut setup = fixture::two_transfers();
-        setup.ideal_share = Some("transfer".into());
+        setup.ideal_share = Some(Share::Transfer);
         setup.windows = vec![Span::from_millis(10), Span::from_millis(20)];
         let record = Record {
             windows: vec![
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn the_order_among_transfers_of_one_peer_is_no_unfairness_between_peers() {
         let mut setup = fixture::two_transfers();
-        setup.ideal_share = Some("peer".into());
+        setup.ideal_share = Some(Share::Peer);
         setup.windows = vec![Span::from_millis(10)];
         setup.peers.push(fixture::peer("other"));
         let other = crate::setup::TransferSetup {
@@ -181,7 +182,7 @@ mod tests {
             ..Record::default()
         };
         assert_eq!(windowed_jain(&setup, &record)[0].mean, Some(1.0));
-        setup.ideal_share = Some("transfer".into());
+        setup.ideal_share = Some(Share::Transfer);
         assert!(windowed_jain(&setup, &record)[0].mean.unwrap() < 0.7);
     }
 

@@ -1,16 +1,18 @@
 //! From rows of a setup to links and cores.
 
+use fairhaul_config::amount::{Bounded, SizeLimit};
+use fairhaul_config::policy::Policy;
 use fairhaul_core::block_size;
+use fairhaul_core::choke::CHOKERS;
 use fairhaul_core::node::{Asking, Config, Node};
 use fairhaul_core::time::Time;
 use fairhaul_core::units::{ByteCount, Rate};
-use fairhaul_core::uplink::{Limit, Settings, Share};
-use fairhaul_core::{choke, pick, sched};
+use fairhaul_core::uplink::{Limit, Settings};
 
 use super::access::Access;
 use crate::network::{Network, NodeIndex, RegionIndex};
 use crate::random::Streams;
-use crate::setup::{Behaviour, GroupSetup, NetworkModel, PeerSetup, PolicySetup, Setup};
+use crate::setup::{Behaviour, GroupSetup, NetworkModel, PeerSetup, Setup};
 
 /// Blocks that an uplink has in hand, so that it never waits for the core.
 const BLOCKS_IN_HAND: u64 = 2;
@@ -48,26 +50,19 @@ pub(super) fn links(setup: &Setup, network: &mut dyn Network) {
 pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
     let peer = &setup.peers[row as usize];
     let policy = &setup.policies[peer.policy as usize];
-    let unchoke = match peer.behaviour {
-        Behaviour::Compliant => policy.unchoke.as_str(),
-        Behaviour::FreeRider => "refuse",
-    };
-    let seed_rule = match peer.behaviour {
-        Behaviour::Compliant => choke::find_seed_rule(&policy.seed_rule),
-        Behaviour::FreeRider => choke::CHOKERS.find("refuse"),
+    let refuse = || CHOKERS.find("refuse").expect("it is in the core's table");
+    let (unchoke, seed_rule) = match peer.behaviour {
+        Behaviour::Compliant => (policy.unchoke.row(), policy.seed_rule.row()),
+        Behaviour::FreeRider => (refuse(), refuse()),
     };
     let config = Config {
         uplink: uplink(setup, row, policy),
-        unchoke: choke::CHOKERS
-            .find(unchoke)
-            .expect("the lab checks the names of policies"),
-        seed_rule: seed_rule.expect("the lab checks the names of policies"),
-        picker: pick::PICKERS
-            .find(&policy.picker)
-            .expect("the lab checks the names of policies"),
-        slots: policy.slots as usize,
-        rechoke: policy.rechoke,
-        pipeline: policy.pipeline,
+        unchoke,
+        seed_rule,
+        picker: policy.picker.row(),
+        slots: policy.slots.get() as usize,
+        rechoke: policy.rechoke.get(),
+        pipeline: policy.pipeline.map(Bounded::get),
         download: match setup.network {
             NetworkModel::Block { .. } => peer.download_cap,
             NetworkModel::Fluid => None,
@@ -79,12 +74,8 @@ pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
     Node::new(config, now)
 }
 
-fn uplink(setup: &Setup, row: u32, policy: &PolicySetup) -> Settings {
+fn uplink(setup: &Setup, row: u32, policy: &Policy) -> Settings {
     let peer = &setup.peers[row as usize];
-    let (outer, inner) = policy
-        .uplink
-        .split_once('/')
-        .unwrap_or((&policy.uplink, &policy.uplink));
     let largest = largest_block(policy, peer);
     let in_hand = ByteCount::new(largest.get() * BLOCKS_IN_HAND);
     // A block link is shared by the core: a peer may hold the whole window, and whose own
@@ -97,30 +88,21 @@ fn uplink(setup: &Setup, row: u32, policy: &PolicySetup) -> Settings {
         NetworkModel::Fluid => (ByteCount::MAX, largest),
     };
     Settings {
-        outer: sched::DISCIPLINES
-            .find(outer)
-            .expect("the lab checks the names of policies"),
-        inner: sched::DISCIPLINES
-            .find(inner)
-            .expect("the lab checks the names of policies"),
-        share: match policy.share.as_str() {
-            "group" => Share::Group,
-            "transfer" => Share::Transfer,
-            _ => Share::Peer,
-        },
+        outer: policy.uplink.outer(),
+        inner: policy.uplink.inner(),
+        share: policy.share,
         largest,
         window_node,
         window_peer,
         adapt: false,
-        quantum: policy.quantum,
+        quantum: policy.quantum.and_then(SizeLimit::get),
     }
 }
 
 /// The largest block of a peer's uplink.
-pub(crate) fn largest_block(policy: &PolicySetup, peer: &PeerSetup) -> ByteCount {
-    policy
-        .block
-        .unwrap_or_else(|| block_size::for_rate(narrowest(peer)))
+pub(crate) fn largest_block(policy: &Policy, peer: &PeerSetup) -> ByteCount {
+    let block = policy.block.and_then(SizeLimit::get);
+    block.unwrap_or_else(|| block_size::for_rate(narrowest(peer)))
 }
 
 /// The lowest rate at which a node's uplink is configured to run.

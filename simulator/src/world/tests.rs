@@ -6,8 +6,11 @@ mod hierarchy;
 mod honest;
 mod shares;
 
+use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
+use fairhaul_config::policy::{ChokerName, DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 
 use super::{RunError, run};
 use crate::record::Record;
@@ -17,19 +20,17 @@ use crate::setup::{
 };
 
 pub(crate) fn policy(uplink: &str, unchoke: &str) -> PolicySetup {
-    PolicySetup {
-        uplink: uplink.into(),
-        share: "peer".into(),
-        unchoke: unchoke.into(),
-        seed_rule: "even".into(),
-        picker: "rarest-first".into(),
-        slots: 4,
-        rechoke: Span::from_secs(10),
-        block: Some(ByteCount::kib(16)),
-        quantum: None,
-        pipeline: None,
-        guard: None,
-    }
+    let policy = Policy {
+        uplink: DisciplineName::of(uplink),
+        share: Share::Peer,
+        unchoke: ChokerName::of(unchoke),
+        seed_rule: SeedRule::of("even"),
+        slots: Bounded::new(4),
+        rechoke: TimeBetween::new(10_000_000_000),
+        block: Some(SizeLimit::At(ByteCount::kib(16))),
+        ..Policy::default()
+    };
+    policy.into()
 }
 
 pub(crate) fn peer(name: &str, up: u64) -> PeerSetup {
@@ -146,7 +147,7 @@ fn weights_share_an_uplink() {
                 ..transfer("t", peer, 100_000_000)
             })
             .collect();
-        setup.policies[0].share = "transfer".into();
+        setup.policies[0].share = Share::Transfer;
         setup.horizon = Time::ZERO + Span::from_secs(4);
         let record = go(&setup);
         for (weight, row) in [1.0, 2.0, 4.0].iter().zip(0..) {
@@ -198,12 +199,13 @@ fn no_refusal_is_heard_before_the_choke_that_it_follows() {
             one_way: vec![Span::from_millis(50)],
         };
         setup.contents[0].chunk = ByteCount::kib(64);
-        setup.policies[0] = PolicySetup {
-            seed_rule: "round-robin".into(),
-            slots: 2,
-            rechoke: Span::from_secs(1),
-            ..policy("drr", "tit-for-tat")
-        };
+        setup.policies[0] = Policy {
+            seed_rule: SeedRule::of("round-robin"),
+            slots: Bounded::new(2),
+            rechoke: TimeBetween::new(1_000_000_000),
+            ..policy("drr", "tit-for-tat").policy
+        }
+        .into();
         for peer in &mut setup.peers[1..] {
             peer.linger = Some(Span::ZERO);
         }
@@ -228,8 +230,8 @@ fn a_swarm_of_equals_comes_close_to_the_bound() {
     ] {
         let mut setup = swarm(16, 64 << 20);
         setup.network = network;
-        setup.policies[0].unchoke = "tit-for-tat".into();
-        setup.policies[0].seed_rule = "round-robin".into();
+        setup.policies[0].unchoke = ChokerName::of("tit-for-tat");
+        setup.policies[0].seed_rule = SeedRule::of("round-robin");
         let record = go(&setup);
         let content = &record.contents[0];
         let (took, bound) = (content.makespan.unwrap(), content.mundinger.unwrap());

@@ -212,7 +212,7 @@ fn every_section_of_the_types_is_described() {
     assert!(top.iter().all(|name| known.contains_key(*name)), "{top:?}");
     let page = reference();
     for section in sections {
-        for key in section.keys {
+        for key in &section.keys {
             assert!(page.contains(&format!("| `{key}` | ")), "{key}");
         }
     }

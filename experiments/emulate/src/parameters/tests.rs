@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
-use fairhaul_core::units::ByteCount;
+use fairhaul_core::time::Span;
+use fairhaul_core::units::{ByteCount, Weight};
 use fairhaul_simulator::setup::{GroupSetup, SharedLinkSetup};
 
 use super::*;
@@ -51,8 +52,8 @@ fn a_node_may_send_a_little_less_than_its_link_carries() {
 #[test]
 fn a_node_knows_the_policies_of_the_scenario_and_whom_it_serves() {
     let mut setup = star();
-    setup.policies[0].pipeline = Some(3);
-    setup.policies[0].quantum = Some(ByteCount::kib(2));
+    setup.policies[0].pipeline = Some(Bounded::new(3));
+    setup.policies[0].quantum = Some(SizeLimit::At(ByteCount::kib(2)));
     setup.peers[1].weight = Weight::from_hundredths(250).unwrap();
     setup.peers[2].cap = Some(Rate::new(700));
     setup.peers[2].floor = Some(Rate::new(900));

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use fairhaul_config::policy::ChokerName;
 use fairhaul_core::id::FlowId;
 use fairhaul_core::sched::{Discipline, DisciplineRow, Ticket};
 use fairhaul_core::time::{Span, Time};
@@ -216,7 +217,7 @@ fn spoiled(work: &Work, run: u32, side: Side) -> Found {
         Work::Trade(mut trade) => {
             match &mut trade.traders {
                 Traders::Fluid(fluid) => fluid.drawn += std::mem::take(&mut fluid.regular),
-                Traders::Nodes { rules, .. } => "round-robin".clone_into(&mut rules.unchoke),
+                Traders::Nodes { policy, .. } => policy.unchoke = ChokerName::of("round-robin"),
             }
             trade.run(run)
         }

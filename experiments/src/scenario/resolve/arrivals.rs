@@ -6,13 +6,14 @@ use fairhaul_core::time::Time;
 use fairhaul_simulator::dist::to_integer;
 use fairhaul_simulator::random::{Streams, uniform};
 
-use super::super::drawn::{Arrival, float};
+use super::super::drawn::float;
+use super::super::values::{Arrival, Decay, Frequency};
 use crate::inputs::points::Points;
 
 /// The instants at which peers join: at most `count`, and none after `horizon` where
-/// arrivals end by themselves.
+/// arrivals end by themselves. `times` is what the data file holds, if one is named.
 pub(super) fn joins(
-    arrival: &Arrival,
+    (arrival, times): (&Arrival, Option<&Points>),
     class: &str,
     start: Time,
     count: Option<u64>,
@@ -23,13 +24,13 @@ pub(super) fn joins(
     let listed = |count: u64| usize::try_from(count).expect("the census bounds it");
     match arrival {
         Arrival::Together => vec![start; listed(limit)],
-        Arrival::Within(nanos) => (1..=limit)
+        Arrival::Within(within) => (1..=limit)
             .map(|index| {
                 let mut rng = streams.stream(&format!("{class}.{index}"), "arrival");
-                later(start, float(*nanos) * uniform(&mut rng))
+                later(start, float(within.as_nanos()) * uniform(&mut rng))
             })
             .collect(),
-        Arrival::Poisson(gap) => {
+        Arrival::Poisson(Frequency { gap }) => {
             let mut rng = streams.stream(class, "arrival");
             let mut offset = 0.0;
             let next = std::iter::from_fn(|| {
@@ -40,7 +41,8 @@ pub(super) fn joins(
                 .take(listed(limit))
                 .collect()
         }
-        Arrival::Decay(gap, tau) => {
+        Arrival::Decay(Decay { initial, tau }) => {
+            let (gap, tau) = (initial.gap, float(tau.get().as_nanos()));
             // A process with rate (1/gap) exp(-t/tau): unit-rate arrivals s, where s is the
             // expected number until t, so t = -tau ln(1 - s gap / tau); none beyond tau / gap.
             let mut rng = streams.stream(class, "arrival");
@@ -54,8 +56,8 @@ pub(super) fn joins(
                 .take(listed(limit))
                 .collect()
         }
-        Arrival::Times(points) => match &**points {
-            Points::Arrivals(times) => times
+        Arrival::Csv(_) => match times {
+            Some(Points::Arrivals(times)) => times
                 .iter()
                 .take(listed(limit))
                 .map(|nanos| Time::from_nanos(start.as_nanos().saturating_add(*nanos)))

@@ -4,12 +4,17 @@
 //! `[scenario]`. The estimates are low: what they refuse would not have fitted.
 
 use fairhaul_config::BadFile;
+use fairhaul_config::amount::LongBounded;
+use fairhaul_config::document::Place;
+use fairhaul_config::value::Value as _;
+use fairhaul_core::units::ByteCount;
 
-use super::super::drawn::{self, float};
-use super::super::quantity::Quantity;
-use super::super::reader::{At, Row};
-use super::{Build, Value};
-use crate::scenario::drawn::Arrival;
+use super::super::drawn::float;
+use super::super::file::{Class, Names, Workload};
+use super::super::values::{Arrival, Decay};
+use super::rows::Flow;
+use super::{Build, Row, rows};
+use crate::inputs::points::{Kind as PointsKind, Points};
 
 /// Most peers of a run, whatever the memory.
 const PEERS_MAX: f64 = 1_000_000.0;
@@ -40,12 +45,12 @@ struct Estimate<'a> {
     memory: f64,
     events: f64,
     transfers: f64,
-    most_memory: Option<(f64, At<'a>)>,
-    most_events: Option<(f64, At<'a>)>,
+    most_memory: Option<(f64, Place<'a>)>,
+    most_events: Option<(f64, Place<'a>)>,
 }
 
 impl<'a> Estimate<'a> {
-    fn memory(&mut self, bytes: f64, at: &At<'a>) {
+    fn memory(&mut self, bytes: f64, at: &Place<'a>) {
         self.memory += bytes;
         if self
             .most_memory
@@ -56,7 +61,7 @@ impl<'a> Estimate<'a> {
         }
     }
 
-    fn events(&mut self, events: f64, at: &At<'a>) {
+    fn events(&mut self, events: f64, at: &Place<'a>) {
         self.events += events;
         if self
             .most_events
@@ -70,9 +75,8 @@ impl<'a> Estimate<'a> {
 
 /// Refuses a run that would be too large.
 pub(super) fn check(build: &Build<'_>) -> Result<(), BadFile> {
-    let scenario = super::section(build.cx, build.full, "scenario");
-    let memory_max = float(scenario.need("memory")?.amount(Quantity::Size)?);
-    let events_max = float(scenario.need("events")?.count(1, u64::MAX)?);
+    let memory_max = float(build.file.scenario.memory.0.get());
+    let events_max = float(build.file.scenario.events.get());
     let mut estimate = Estimate {
         memory: 0.0,
         events: 0.0,
@@ -81,32 +85,25 @@ pub(super) fn check(build: &Build<'_>) -> Result<(), BadFile> {
         most_events: None,
     };
     count_peers(build, &mut estimate)?;
-    for row in build.rows("content") {
-        let leechers = members(build, &row.need("leechers")?)?;
-        let at = row.need("bytes")?;
-        let bytes = at.amount(Quantity::Size)?;
-        let chunks = chunks(&row, bytes)?;
+    for row in rows(build.document, "content", &build.file.contents) {
+        let leechers = members(build, &row.leechers)?;
+        let at = row.key("bytes");
+        let bytes = row.bytes.0.get();
+        let chunks = chunks(&row.key("chunk"), row.chunk.0, bytes)?;
         estimate.memory(leechers * float(chunks) / 8.0, &at);
         estimate.events(leechers * float(bytes) / BLOCK_BYTES * BLOCK_EVENTS, &at);
     }
-    for row in build.rows("transfer") {
-        let pairs =
-            members(build, &row.need("source")?)? * members(build, &row.need("destination")?)?;
-        let at = row.need("bytes")?;
-        let bytes = drawn::drawn(&at, Quantity::Size)?;
-        chunks(
-            &row,
-            fairhaul_simulator::dist::to_integer(bytes.quantile(1.0 - 1e-9)),
-        )?;
-        let count = pairs * float(row.need("count")?.count(1, u64::MAX)?);
-        let most = if count > pairs {
-            row.need("count")?
-        } else {
-            at
-        };
+    for row in rows(build.document, "transfer", &build.file.transfers) {
+        let pairs = members(build, &row.source)? * members(build, &row.destination)?;
+        let at = row.key("bytes");
+        let bytes = row.bytes.distribution(&at, build.inputs)?;
+        let most = fairhaul_simulator::dist::to_integer(bytes.quantile(1.0 - 1e-9));
+        chunks(&row.key("chunk"), row.chunk(), most)?;
+        let count = pairs * f64::from(row.count.get());
+        let most = if count > pairs { row.key("count") } else { at };
         transfers(&mut estimate, count, bytes.mean(), &most)?;
     }
-    for row in build.rows("workload") {
+    for row in rows(build.document, "workload", &build.file.workloads) {
         count_workload(build, &row, &mut estimate)?;
     }
     if estimate.memory > memory_max
@@ -114,7 +111,7 @@ pub(super) fn check(build: &Build<'_>) -> Result<(), BadFile> {
     {
         let got = format!(
             "{}, in all {} MiB",
-            at.value.shown(),
+            at.shown(),
             (estimate.memory / 1_048_576.0).ceil()
         );
         let allowed = format!(
@@ -126,11 +123,7 @@ pub(super) fn check(build: &Build<'_>) -> Result<(), BadFile> {
     if estimate.events > events_max
         && let Some((_, at)) = &estimate.most_events
     {
-        let got = format!(
-            "{}, in all {} events",
-            at.value.shown(),
-            estimate.events.ceil()
-        );
+        let got = format!("{}, in all {} events", at.shown(), estimate.events.ceil());
         let allowed = format!("{events_max} events in all (scenario.events)");
         return Err(at.bad_got("needs more events than there may be", &got, allowed));
     }
@@ -141,7 +134,7 @@ fn transfers<'a>(
     estimate: &mut Estimate<'a>,
     count: f64,
     mean: f64,
-    at: &At<'a>,
+    at: &Place<'a>,
 ) -> Result<(), BadFile> {
     estimate.memory(count * TRANSFER_BYTES, at);
     estimate.events(count * (mean / BLOCK_BYTES).max(1.0) * BLOCK_EVENTS, at);
@@ -150,12 +143,12 @@ fn transfers<'a>(
 }
 
 /// Refuses more transfers than there may be.
-pub(super) fn check_transfers(count: f64, at: &At<'_>) -> Result<(), BadFile> {
+pub(super) fn check_transfers(count: f64, at: &Place<'_>) -> Result<(), BadFile> {
     if count <= TRANSFERS_MAX {
         return Ok(());
     }
     let mib = (count * TRANSFER_BYTES / 1_048_576.0).ceil();
-    let shown = at.value.shown();
+    let shown = at.shown();
     let got = format!(
         "{shown}, about {} transfers, {mib} MiB at least",
         count.ceil()
@@ -166,16 +159,19 @@ pub(super) fn check_transfers(count: f64, at: &At<'_>) -> Result<(), BadFile> {
 
 fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(), BadFile> {
     let mut peers = 0.0;
-    for row in build.rows("peer") {
-        estimate.memory(PEER_BYTES, &row.need("name")?);
+    for row in rows(build.document, "peer", &build.file.peers) {
+        estimate.memory(PEER_BYTES, &row.key("name"));
         peers += 1.0;
     }
     // The class to blame is the largest, wherever in the file the sum becomes too much.
-    let mut largest: Option<(f64, At<'_>, f64)> = None;
-    for row in build.rows("class") {
+    let mut largest: Option<(f64, Place<'_>, f64)> = None;
+    for row in rows(build.document, "class", &build.file.classes) {
         let count = class_count(build, &row)?;
-        let at = row.get("count").map_or_else(|| row.need("arrival"), Ok)?;
-        let neighbours = float(row.need("neighbours")?.count(1, u64::MAX)?).min(count);
+        let at = match row.count {
+            Some(_) => row.key("count"),
+            None => row.key("arrival"),
+        };
+        let neighbours = f64::from(row.neighbours.get()).min(count);
         let bytes = count * (PEER_BYTES + neighbours * CONNECTION_BYTES);
         peers += count;
         if largest.as_ref().is_none_or(|(most, ..)| count > *most) {
@@ -185,7 +181,7 @@ fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(),
     }
     match largest {
         Some((_, at, bytes)) if peers > PEERS_MAX => {
-            let shown = at.value.shown();
+            let shown = at.shown();
             let mib = (bytes / 1_048_576.0).ceil();
             let got = format!("{shown}, in all {} peers, {mib} MiB at least", peers.ceil());
             Err(at.bad_got("makes too many peers", &got, "1000000 peers in all"))
@@ -195,52 +191,45 @@ fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(),
 }
 
 /// Peers of a class: as written, or as many as arrive until the end.
-fn class_count(build: &Build<'_>, row: &Row<'_>) -> Result<f64, BadFile> {
-    let written = match row.get("count") {
-        Some(at) => float(at.count(0, u64::MAX)?),
-        None => f64::INFINITY,
-    };
-    let at = row.need("arrival")?;
-    let ends = match drawn::arrival(&at)? {
+fn class_count(build: &Build<'_>, row: &Row<'_, Class>) -> Result<f64, BadFile> {
+    let written = row.count.map_or(f64::INFINITY, |count| float(count.get()));
+    let ends = match &row.arrival {
         Arrival::Together | Arrival::Within(_) => f64::INFINITY,
-        Arrival::Poisson(gap) => float(build.horizon.as_nanos()) / gap,
-        Arrival::Decay(gap, tau) => tau / gap,
-        Arrival::Times(times) => match &*times {
-            crate::inputs::points::Points::Arrivals(times) => float(times.len() as u64),
-            _ => unreachable!("the kind says what was read"),
-        },
+        Arrival::Poisson(often) => float(build.horizon.as_nanos()) / often.gap,
+        Arrival::Decay(Decay { initial, tau }) => float(tau.get().as_nanos()) / initial.gap,
+        Arrival::Csv(path) => {
+            let times = build.inputs.points(path, PointsKind::Arrivals);
+            match &*row.key("arrival").key("csv").opened(times)? {
+                Points::Arrivals(times) => float(times.len() as u64),
+                _ => unreachable!("the kind says what was read"),
+            }
+        }
     };
     if written.is_infinite() && ends.is_infinite() {
-        let missing = row.need("count").map(drop);
-        return Err(missing.expect_err("it is infinite only where it is missing"));
+        let allowed = LongBounded::<0, { u64::MAX }>::allowed();
+        return Err(row.key("count").missing(allowed));
     }
     Ok(written.min(ends))
 }
 
-/// About how many peers the names under `at` mean.
-fn members(build: &Build<'_>, at: &At<'_>) -> Result<f64, BadFile> {
+/// About how many peers `names` mean.
+fn members(build: &Build<'_>, names: &Names) -> Result<f64, BadFile> {
     let mut sum = 0.0;
-    for at in at.one_or_more("a name or a list of names")? {
-        let name = at.name()?;
-        let classes = build.rows("class");
-        let found = classes.iter().find(|row| {
-            matches!(row.table.get("name").map(|e| &e.item.value), Some(Value::Text(own)) if own == name)
-        });
-        sum += match found {
-            Some(row) => class_count(build, row)?,
+    for name in names.iter() {
+        let mut classes = rows(build.document, "class", &build.file.classes);
+        sum += match classes.find(|row| row.name == *name) {
+            Some(row) => class_count(build, &row)?,
             None => 1.0,
         };
     }
     Ok(sum)
 }
 
-/// Chunks of `bytes` in a row, of which there may not be too many.
-fn chunks(row: &Row<'_>, bytes: u64) -> Result<u64, BadFile> {
-    let at = row.need("chunk")?;
-    let chunk = at.amount(Quantity::Size)?;
-    let chunks = bytes.div_ceil(chunk);
+/// Chunks of `bytes`, of which there may not be too many.
+fn chunks(at: &Place<'_>, chunk: ByteCount, bytes: u64) -> Result<u64, BadFile> {
+    let chunks = bytes.div_ceil(chunk.get());
     if chunks > CHUNKS_MAX {
-        let got = format!("{}, {chunks} chunks", at.value.shown());
+        let got = format!("{}, {chunks} chunks", at.shown());
         let allowed = format!("at most {CHUNKS_MAX} chunks");
         return Err(at.bad_got("makes too many chunks", &got, allowed));
     }
@@ -249,30 +238,24 @@ fn chunks(row: &Row<'_>, bytes: u64) -> Result<u64, BadFile> {
 
 fn count_workload<'a>(
     build: &Build<'a>,
-    row: &Row<'a>,
+    row: &Row<'a, Workload>,
     estimate: &mut Estimate<'a>,
 ) -> Result<(), BadFile> {
-    let Some(sizes) = row.get("sizes") else {
+    let Some(sizes) = &row.sizes else {
         return Ok(());
     };
-    let mean = drawn::drawn(&sizes, Quantity::Size)?;
-    chunks(
-        row,
-        fairhaul_simulator::dist::to_integer(mean.quantile(1.0 - 1e-9)),
-    )?;
-    let until = match row.get("until") {
-        Some(at) => at.amount(Quantity::Time)?,
-        None => build.horizon.as_nanos(),
-    };
-    let (each, at) = match (row.get("arrivals"), row.get("count")) {
-        (Some(at), _) => (float(until) / drawn::poisson(&at)?, at),
-        (None, Some(at)) => (f64::INFINITY, at),
+    let sizes = sizes.distribution(&row.key("sizes"), build.inputs)?;
+    let most = fairhaul_simulator::dist::to_integer(sizes.quantile(1.0 - 1e-9));
+    chunks(&row.key("chunk"), row.chunk(), most)?;
+    let until = row
+        .until
+        .map_or(build.horizon.as_nanos(), |until| until.0.as_nanos());
+    let most = row.count.map(|count| float(count.get()));
+    let (each, at) = match (row.arrivals, most) {
+        (Some(arrivals), _) => (float(until) / arrivals.poisson.gap, row.key("arrivals")),
+        (None, Some(_)) => (f64::INFINITY, row.key("count")),
         (None, None) => return Ok(()),
     };
-    let each = match row.get("count") {
-        Some(count) => each.min(float(count.count(1, u64::MAX)?)),
-        None => each,
-    };
-    let count = each * members(build, &row.need("source")?)?;
-    transfers(estimate, count, mean.mean(), &at)
+    let count = each.min(most.unwrap_or(f64::INFINITY)) * members(build, &row.source)?;
+    transfers(estimate, count, sizes.mean(), &at)
 }

@@ -4,19 +4,18 @@
 //! peer that would be both.
 
 use fairhaul_config::BadFile;
-use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::setup::ContentSetup;
 
-use super::super::quantity::Quantity;
-use super::Build;
 use super::who::Who;
+use super::{Build, rows};
 
 /// Every content.
 pub(super) fn contents(build: &Build<'_>, who: &Who) -> Result<Vec<ContentSetup>, BadFile> {
     let mut contents = Vec::new();
-    for row in build.rows("content") {
-        let (at_seeds, at_leechers) = (row.need("seeds")?, row.need("leechers")?);
-        let (seeds, leechers) = (who.all(&at_seeds)?, who.all(&at_leechers)?);
+    for row in rows(build.document, "content", &build.file.contents) {
+        let (at_seeds, at_leechers) = (row.key("seeds"), row.key("leechers"));
+        let seeds = who.all(&at_seeds, &row.seeds)?;
+        let leechers = who.all(&at_leechers, &row.leechers)?;
         for (at, peers) in [(&at_seeds, &seeds), (&at_leechers, &leechers)] {
             if peers.is_empty() {
                 return Err(at.bad("has no peers", "at least one peer"));
@@ -30,9 +29,9 @@ pub(super) fn contents(build: &Build<'_>, who: &Who) -> Result<Vec<ContentSetup>
             );
         }
         contents.push(ContentSetup {
-            name: row.need("name")?.name()?.to_owned(),
-            bytes: ByteCount::new(row.need("bytes")?.amount(Quantity::Size)?),
-            chunk: ByteCount::new(row.need("chunk")?.amount(Quantity::Size)?),
+            name: row.name.to_string(),
+            bytes: row.bytes.0,
+            chunk: row.chunk.0,
             seeds,
             leechers,
             start: Vec::new(),

@@ -6,25 +6,31 @@
 use std::collections::BTreeSet;
 
 use fairhaul_config::BadFile;
+use fairhaul_config::amount::RateLimit;
+use fairhaul_config::text::NAME_ALLOWED;
+use fairhaul_config::value::Value as _;
 use fairhaul_core::time::Time;
-use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::{FaultKind, FaultSetup, NewRate, TransferSetup};
 
-use super::super::check::unknown;
-use super::super::quantity::Quantity;
-use super::super::reader::{At, Row};
-use super::Build;
+use super::super::file::{Change, Fault, Names};
+use super::super::names::unknown;
+use super::super::values::NewCapacity;
+use super::super::word;
 use super::who::Who;
+use super::{Build, Row, index, rows};
 
-/// The keys of each kind of fault, the first of them needed.
-const KEYS: &[(&str, &[&str])] = &[
-    ("crash", &["peer"]),
-    ("restart", &["peer"]),
-    ("capacity", &["peer", "up", "down"]),
-    ("upload", &["peer", "upload"]),
-    ("link", &["link", "capacity"]),
-    ("abort", &["transfer"]),
-];
+impl Change {
+    /// The keys that say what becomes of whom, beside `at` and `kind`.
+    const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Crash | Self::Restart => &["peer"],
+            Self::Capacity => &["peer", "up", "down"],
+            Self::Upload => &["peer", "upload"],
+            Self::Link => &["link", "capacity"],
+            Self::Abort => &["transfer"],
+        }
+    }
+}
 
 /// Every fault, by time; those of one time in the order of the file.
 pub(super) fn faults(
@@ -32,19 +38,19 @@ pub(super) fn faults(
     who: &Who,
     transfers: &[TransferSetup],
 ) -> Result<Vec<FaultSetup>, BadFile> {
-    let mut rows = Vec::new();
-    for row in build.rows("fault") {
-        let at = row.need("at")?;
-        let time = Time::from_nanos(at.amount(Quantity::Time)?);
-        if time >= build.horizon {
-            return Err(at.bad("is not before the end", "a time before scenario.horizon"));
+    let mut by_time = Vec::new();
+    for row in rows(build.document, "fault", &build.file.faults) {
+        let at = Time::ZERO + row.table.at.0;
+        if at >= build.horizon {
+            let place = row.key("at");
+            return Err(place.bad("is not before the end", "a time before scenario.horizon"));
         }
-        rows.push((time, row));
+        by_time.push((at, row));
     }
-    rows.sort_by_key(|(time, _)| *time);
+    by_time.sort_by_key(|(at, _)| *at);
     let mut faults = Vec::new();
     let mut gone = BTreeSet::new();
-    for (at, row) in rows {
+    for (at, row) in by_time {
         for kind in kinds(build, &row, who, transfers)? {
             let changed = match kind {
                 FaultKind::Crash { peer } => gone.insert(peer),
@@ -52,7 +58,7 @@ pub(super) fn faults(
                 _ => true,
             };
             if !changed {
-                let at = row.need("kind")?;
+                let at = row.key("kind");
                 return Err(at.bad("does not follow", "crash, then restart, in turn for a peer"));
             }
             faults.push(FaultSetup { at, kind });
@@ -64,94 +70,127 @@ pub(super) fn faults(
 /// What one row says, once for each peer, link or transfer that it names.
 fn kinds(
     build: &Build<'_>,
-    row: &Row<'_>,
+    row: &Row<'_, Fault>,
     who: &Who,
     transfers: &[TransferSetup],
 ) -> Result<Vec<FaultKind>, BadFile> {
-    let kind = row.need("kind")?.text("a kind")?;
-    check_keys(row, kind)?;
+    check_keys(row)?;
     let each = |make: &dyn Fn(u32) -> FaultKind| -> Result<Vec<FaultKind>, BadFile> {
-        Ok(who.all(&row.need("peer")?)?.into_iter().map(make).collect())
+        let names = named(row, "peer", &row.peer)?;
+        let peers = who.all(&row.key("peer"), names)?;
+        Ok(peers.into_iter().map(make).collect())
     };
-    match kind {
-        "crash" => each(&|peer| FaultKind::Crash { peer }),
-        "restart" => each(&|peer| FaultKind::Restart { peer }),
-        "capacity" => {
-            let rate = |key| row.get(key).map_or(Ok(NewRate::Keep), |at| at.changed());
-            let (up, down) = (rate("up")?, rate("down")?);
+    let missing = |key: &str, allowed: String| row.key(key).missing(allowed);
+    match row.kind {
+        Change::Crash => each(&|peer| FaultKind::Crash { peer }),
+        Change::Restart => each(&|peer| FaultKind::Restart { peer }),
+        Change::Capacity => {
+            let rate = |new: Option<NewCapacity>| new.map_or(NewRate::Keep, |new| new.0);
+            let (up, down) = (rate(row.up), rate(row.down));
             if (up, down) == (NewRate::Keep, NewRate::Keep) {
-                return Err(row
-                    .need("up")?
-                    .bad("is missing", "a value for up, down or both"));
+                return Err(missing("up", "a value for up, down or both".to_owned()));
             }
             each(&|peer| FaultKind::Capacity { peer, up, down })
         }
-        "link" => {
-            let capacity = row.need("capacity")?.changed()?.after(None);
-            let links = links(build, &row.need("link")?)?;
+        Change::Link => {
+            let links = links(build, row, named(row, "link", &row.link)?)?;
+            let Some(NewCapacity(new)) = row.capacity else {
+                return Err(missing("capacity", NewCapacity::allowed()));
+            };
+            let capacity = new.after(None);
             let each = links.into_iter();
             Ok(each
                 .map(|link| FaultKind::SharedCapacity { link, capacity })
                 .collect())
         }
-        "abort" => {
-            let all = aborted(&row.need("transfer")?, transfers)?;
+        Change::Abort => {
+            let all = aborted(row, named(row, "transfer", &row.transfer)?, transfers)?;
             let each = all.into_iter();
             Ok(each.map(|transfer| FaultKind::Abort { transfer }).collect())
         }
-        _ => {
-            let rate = row.need("upload")?.limit()?.map(Rate::new);
+        Change::Upload => {
+            let Some(upload) = row.upload else {
+                return Err(missing("upload", RateLimit::allowed()));
+            };
+            let rate = upload.get();
             each(&|peer| FaultKind::UploadCap { peer, rate })
         }
     }
 }
 
-fn check_keys(row: &Row<'_>, kind: &str) -> Result<(), BadFile> {
-    let own = KEYS.iter().find(|(name, _)| *name == kind);
-    let own = own.map_or(&[][..], |(_, keys)| keys);
-    let all = KEYS.iter().flat_map(|(_, keys)| keys.iter());
-    for key in all.filter(|key| !own.contains(key)) {
-        if let Some(at) = row.get(key) {
-            let allowed = format!("{} for {kind}", own.join(", "));
-            return Err(at.bad("does not belong to this kind", allowed));
-        }
-    }
-    Ok(())
+/// The names under a key, which must be there.
+fn named<'f>(
+    row: &Row<'_, Fault>,
+    key: &str,
+    names: &'f Option<Names>,
+) -> Result<&'f Names, BadFile> {
+    let missing = || {
+        row.key(key)
+            .missing(format!("{NAME_ALLOWED}, or a list of such"))
+    };
+    names.as_ref().ok_or_else(missing)
 }
 
-/// The rows of `[[link]]` that the names under `at` mean.
-fn links(build: &Build<'_>, at: &At<'_>) -> Result<Vec<u32>, BadFile> {
-    let rows = build.rows("link");
-    let names: Result<Vec<&str>, _> = rows.iter().map(|row| row.need("name")?.name()).collect();
-    let names = names?;
-    let find = |at: &At<'_>| -> Result<u32, BadFile> {
-        let name = at.name()?;
-        let place = names.iter().position(|known| *known == name);
-        place
-            .map(|place| u32::try_from(place).expect("as many as tables in a file"))
-            .ok_or_else(|| unknown(at, "link", name, names.iter().copied()))
-    };
-    at.one_or_more("a name or a list of names")?
+fn check_keys(row: &Row<'_, Fault>) -> Result<(), BadFile> {
+    let Fault {
+        at: _,
+        kind,
+        peer,
+        up,
+        down,
+        upload,
+        link,
+        capacity,
+        transfer,
+    } = row.table;
+    let given = [
+        ("peer", peer.is_some()),
+        ("up", up.is_some()),
+        ("down", down.is_some()),
+        ("upload", upload.is_some()),
+        ("link", link.is_some()),
+        ("capacity", capacity.is_some()),
+        ("transfer", transfer.is_some()),
+    ];
+    let own = kind.keys();
+    let mut others = given
         .iter()
-        .map(find)
+        .filter(|(key, is_given)| *is_given && !own.contains(key));
+    others.next().map_or(Ok(()), |(key, _)| {
+        let allowed = format!("{} for {}", own.join(", "), word(kind));
+        Err(row.key(key).bad("does not belong to this kind", allowed))
+    })
+}
+
+/// The rows of `[[link]]` that `names` mean.
+fn links(build: &Build<'_>, row: &Row<'_, Fault>, names: &Names) -> Result<Vec<u32>, BadFile> {
+    let known = build.file.links.iter().map(|link| &*link.name);
+    let at = row.key("link");
+    let names = names.iter().enumerate();
+    names
+        .map(|(member, name)| index(&at.row(member), "link", name, known.clone()))
         .collect()
 }
 
-/// The transfers that the names under `at` mean: one, or all that a row made.
-fn aborted(at: &At<'_>, transfers: &[TransferSetup]) -> Result<Vec<u32>, BadFile> {
+/// The transfers that `names` mean: one, or all that a row made.
+fn aborted(
+    row: &Row<'_, Fault>,
+    names: &Names,
+    transfers: &[TransferSetup],
+) -> Result<Vec<u32>, BadFile> {
     let mut all = BTreeSet::new();
-    for at in at.one_or_more("a name or a list of names")? {
-        let name = at.name()?;
+    for (member, name) in names.iter().enumerate() {
         let row_of = |own: &str| match own.rsplit_once('.') {
-            Some((row, number)) => row == name && number.bytes().all(|b| b.is_ascii_digit()),
+            Some((row, number)) => *row == **name && number.bytes().all(|b| b.is_ascii_digit()),
             None => false,
         };
         let rows = (0_u32..).zip(transfers);
-        let meant = rows.filter(|(_, transfer)| transfer.name == name || row_of(&transfer.name));
+        let meant = rows.filter(|(_, one)| *one.name == **name || row_of(&one.name));
         let before = all.len();
         all.extend(meant.map(|(row, _)| row));
         if all.len() == before {
             let names = transfers.iter().map(|transfer| transfer.name.as_str());
+            let at = row.key("transfer").row(member);
             return Err(unknown(&at, "transfer", name, names));
         }
     }

@@ -8,15 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fairhaul_config::BadFile;
+use fairhaul_config::document::Place;
 use fairhaul_core::id::GroupId;
 use fairhaul_core::quantity::Quantity;
 use fairhaul_core::units::Rate;
 use fairhaul_core::uplink::{Over, Promises, Unkept};
 use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
-use super::super::reader::At;
+use super::Build;
 use super::who::Who;
-use super::{Build, section};
 
 /// The floor of who has none.
 const NOTHING: Rate = Rate::new(0);
@@ -135,7 +135,7 @@ fn at_destinations(
     Ok(())
 }
 
-fn refused(at: &At<'_>, source: &str, unkept: Unkept) -> BadFile {
+fn refused(at: &Place<'_>, source: &str, unkept: Unkept) -> BadFile {
     let what = match unkept.over {
         Over::Own => "brings the sum of floors at one peer above its cap".to_owned(),
         Over::Group(_) => {
@@ -146,47 +146,35 @@ fn refused(at: &At<'_>, source: &str, unkept: Unkept) -> BadFile {
     bad(at, what, unkept.sum, unkept.capacity)
 }
 
-fn bad(at: &At<'_>, what: String, sum: Rate, most: Rate) -> BadFile {
+fn bad(at: &Place<'_>, what: String, sum: Rate, most: Rate) -> BadFile {
     let text = |rate: Rate| Quantity::Rate.text(rate.get());
     at.bad_got(what, &text(sum), format!("at most {}", text(most)))
 }
 
 /// The key `floor` of the row that a transfer was made of: that of its name, or of what is before
 /// a number in it.
-fn of_transfer<'a>(build: &Build<'a>, transfer: &TransferSetup) -> At<'a> {
-    let rows = ["transfer", "workload"]
-        .into_iter()
-        .flat_map(|section| build.rows(section));
+fn of_transfer<'a>(build: &Build<'a>, transfer: &TransferSetup) -> Place<'a> {
     let before = transfer.name.rsplit_once('.').map(|(before, _)| before);
-    let named = rows.filter(|row| {
-        let name = row.need("name").and_then(|at| at.name());
-        name.is_ok_and(|name| name == transfer.name || Some(name) == before)
+    let named = build.flows().into_iter().filter(|row| {
+        let name: &str = row.name();
+        name == transfer.name || Some(name) == before
     });
     // Of t and t.1 the longer one is meant.
-    let longest = named.max_by_key(|row| row.path.len());
-    longest
-        .and_then(|row| row.get("floor"))
-        .expect("each transfer has a row")
+    let longest = named.max_by_key(|row| row.name().len());
+    longest.expect("each transfer has a row").key("floor")
 }
 
-fn of_peer<'a>(build: &Build<'a>, who: &Who, peer: u32) -> At<'a> {
-    let mut rows = ["peer", "class"]
-        .into_iter()
-        .flat_map(|section| build.rows(section));
+fn of_peer<'a>(build: &Build<'a>, who: &Who, peer: u32) -> Place<'a> {
+    let mut rows = build.nodes().into_iter();
     let own = rows.find(|row| {
-        let name = row.need("name").and_then(|at| at.name());
-        name.is_ok_and(|name| who.find(name).is_some_and(|peers| peers.contains(&peer)))
+        who.find(row.name())
+            .is_some_and(|peers| peers.contains(&peer))
     });
-    own.and_then(|row| row.get("floor"))
-        .expect("each peer has a row")
+    own.expect("each peer has a row").key("floor")
 }
 
-fn of_group<'a>(build: &Build<'a>, name: &str) -> At<'a> {
-    let groups = section(build.cx, build.full, "group");
-    let row = groups.need(name).and_then(|at| at.row("[group.NAME]"));
-    row.ok()
-        .and_then(|row| row.get("floor"))
-        .expect("each group has a row")
+fn of_group<'a>(build: &Build<'a>, name: &str) -> Place<'a> {
+    build.document.place().key("group").key(name).key("floor")
 }
 
 fn least(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {

@@ -5,27 +5,34 @@
 //! `burst`, `connection-window`) say so in the schema and change no rate.
 
 use fairhaul_config::BadFile;
+use fairhaul_config::amount::SizeLimit;
+use fairhaul_config::document::Document;
 use fairhaul_core::block_size;
 use fairhaul_core::sched::{self, Claim};
 use fairhaul_core::units::{ByteCount, Rate};
-use fairhaul_simulator::setup::{NetworkModel, Setup, TransferSetup};
+use fairhaul_simulator::setup::{NetworkModel, PolicySetup, Setup, TransferSetup};
 
-use super::super::reader::{Context, Row, join};
-use super::super::section;
-use super::super::tree::{Table, Value};
+use super::super::bundles::BASE;
 
 /// Blocks that differ by less than this factor have equal turns.
 const EQUAL: f64 = 1.02;
 
 /// Refuses what `setup` asks of a fluid in vain.
-pub(super) fn check(cx: &Context, full: &Table, setup: &Setup) -> Result<(), BadFile> {
+pub(super) fn check(
+    document: &Document,
+    bundles: &[(String, PolicySetup)],
+    setup: &Setup,
+) -> Result<(), BadFile> {
     if setup.network != NetworkModel::Fluid {
         return Ok(());
     }
-    for (policy, row) in (0_u32..).zip(policies(cx, full)?) {
-        let at = row.need("uplink")?;
-        let name = at.text("a discipline")?;
-        let (outer, inner) = name.split_once('/').unwrap_or((name, name));
+    for (policy, (bundle, row)) in (0_u32..).zip(bundles) {
+        let mut at = document.place().key("policy");
+        if bundle != BASE {
+            at = at.key(bundle);
+        }
+        let at = at.key("uplink");
+        let (outer, inner) = (row.uplink.outer().name, row.uplink.inner().name);
         let refuse = |what: &str| Err(at.bad(what, "network = \"block\", or another discipline"));
         if matches!(outer, "srpt" | "fifo") && inner != outer {
             return refuse(
@@ -55,26 +62,6 @@ fn has_order_of_its_own(discipline: &str) -> bool {
     let is_built_in = sched::ALL.iter().any(|row| row.name == discipline);
     let row = sched::DISCIPLINES.find(discipline).filter(|_| !is_built_in);
     row.is_some_and(|row| matches!(row.claim, Claim::None))
-}
-
-/// `[policy]` and its bundles, in the order of the setup.
-fn policies<'a>(cx: &'a Context, full: &'a Table) -> Result<Vec<Row<'a>>, BadFile> {
-    let base = section(cx, full, "policy");
-    let bundles = base.table.entries.iter();
-    let bundles = bundles.filter(|entry| matches!(entry.item.value, Value::Table(_)));
-    let bundles: Vec<&str> = bundles.map(|entry| entry.key.as_str()).collect();
-    let mut rows = vec![base.clone()];
-    for key in bundles {
-        let Some(Value::Table(table)) = base.table.get(key).map(|entry| &entry.item.value) else {
-            unreachable!("filtered above");
-        };
-        rows.push(Row {
-            path: join("policy", key),
-            table,
-            ..base.clone()
-        });
-    }
-    Ok(rows)
 }
 
 /// Whether a peer under this policy takes part in a swarm.
@@ -108,7 +95,10 @@ fn mean_block(setup: &Setup, transfer: &TransferSetup) -> f64 {
     let who = &setup.peers[transfer.destination as usize];
     let link = [source.up, source.upload_cap].into_iter().flatten().min();
     let policy = &setup.policies[source.policy as usize];
-    let largest = policy.block.unwrap_or_else(|| block_size::for_rate(link));
+    let largest = policy
+        .block
+        .and_then(SizeLimit::get)
+        .unwrap_or_else(|| block_size::for_rate(link));
     let group = |row: Option<u32>| row.and_then(|row| setup.groups[row as usize].cap);
     let caps = [
         transfer.cap,

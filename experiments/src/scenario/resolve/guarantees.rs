@@ -1,11 +1,10 @@
 //! Floors against the links that would have to carry them.
 
 use fairhaul_config::BadFile;
+use fairhaul_config::document::Place;
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::PeerSetup;
 
-use super::super::reader::{At, Row};
-use super::super::tree::Value;
 use super::Build;
 use super::who::Who;
 
@@ -17,66 +16,49 @@ const UNLIMITED: Rate = Rate::new(u64::MAX);
 /// a group's above every uplink that there is.
 pub(super) fn check(build: &Build<'_>, who: &Who, peers: &[PeerSetup]) -> Result<(), BadFile> {
     let widest = peers.iter().map(|peer| peer.up.unwrap_or(UNLIMITED)).max();
-    for section in ["peer", "class"] {
-        for row in build.rows(section) {
-            let at = row.need("floor")?;
-            fits(&at, widest, || "is above every uplink".to_owned())?;
-            for peer in who.find(row.need("name")?.name()?).unwrap_or_default() {
-                fits_downlink(&at, &peers[peer as usize])?;
-            }
+    let everywhere = || "is above every uplink".to_owned();
+    for row in build.nodes() {
+        let floor = (row.key("floor"), row.floor());
+        fits(&floor, widest, everywhere)?;
+        for peer in who.find(row.name()).unwrap_or_default() {
+            fits_downlink(&floor, &peers[peer as usize])?;
         }
     }
-    for row in groups(build) {
-        let at = row.need("floor")?;
-        fits(&at, widest, || "is above every uplink".to_owned())?;
+    for (name, group) in build.file.groups.iter() {
+        let at = build.document.place().key("group").key(name).key("floor");
+        fits(&(at, group.floor.get()), widest, everywhere)?;
     }
-    for section in ["transfer", "workload"] {
-        for row in build.rows(section) {
-            let at = row.need("floor")?;
-            for peer in who.all(&row.need("source")?)? {
-                let PeerSetup { name, up, .. } = &peers[peer as usize];
-                fits(&at, *up, || format!("is above the uplink of {name}"))?;
-            }
-            for peer in who.all(&row.need("destination")?)? {
-                fits_downlink(&at, &peers[peer as usize])?;
-            }
+    for row in build.flows() {
+        let floor = (row.key("floor"), row.floor());
+        for peer in who.all(&row.key("source"), row.source())? {
+            let PeerSetup { name, up, .. } = &peers[peer as usize];
+            fits(&floor, *up, || format!("is above the uplink of {name}"))?;
+        }
+        for peer in who.all(&row.key("destination"), row.destination())? {
+            fits_downlink(&floor, &peers[peer as usize])?;
         }
     }
     Ok(())
 }
 
-fn fits_downlink(at: &At<'_>, peer: &PeerSetup) -> Result<(), BadFile> {
-    fits(at, peer.down, || {
+/// A floor and its place.
+type Floor<'a> = (Place<'a>, Option<Rate>);
+
+fn fits_downlink(floor: &Floor<'_>, peer: &PeerSetup) -> Result<(), BadFile> {
+    fits(floor, peer.down, || {
         format!("is above the downlink of {}", peer.name)
     })
 }
 
-fn fits(at: &At<'_>, link: Option<Rate>, what: impl Fn() -> String) -> Result<(), BadFile> {
-    match (at.floor()?, link) {
-        (Some(floor), Some(link)) if Rate::new(floor) > link => {
+fn fits(
+    (at, floor): &Floor<'_>,
+    link: Option<Rate>,
+    what: impl Fn() -> String,
+) -> Result<(), BadFile> {
+    match (floor, link) {
+        (Some(floor), Some(link)) if *floor > link => {
             Err(at.bad(what(), format!("at most {} B/s", link.get())))
         }
         _ => Ok(()),
     }
-}
-
-fn groups<'a>(build: &Build<'a>) -> Vec<Row<'a>> {
-    let Some(entry) = build.full.get("group") else {
-        return Vec::new();
-    };
-    let Value::Table(table) = &entry.item.value else {
-        unreachable!("the section was checked to be a table");
-    };
-    let rows = table.entries.iter().filter_map(|entry| {
-        let Value::Table(table) = &entry.item.value else {
-            return None;
-        };
-        Some(Row {
-            cx: build.cx,
-            path: format!("group.{}", entry.key),
-            line: entry.line,
-            table,
-        })
-    });
-    rows.collect()
 }

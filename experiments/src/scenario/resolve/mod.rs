@@ -3,20 +3,24 @@
 //! Decides the order of the tables of a setup; refuses names that lead nowhere, limits that
 //! contradict each other, and scenarios that are too large, before memory is taken.
 
+use std::ops::Deref;
+
 use fairhaul_config::BadFile;
-use fairhaul_core::node::Guard;
+use fairhaul_config::amount::{Bounded, FileWeight};
+use fairhaul_config::document::{Document, Place};
+use fairhaul_config::text::Name;
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::units::{Rate, Weight};
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::setup::{
     GroupSetup, Latency, LibrarySetup, NetworkModel, PolicySetup, Setup, SharedLinkSetup,
 };
 
-use super::check::{spans, unknown};
-use super::quantity::Quantity;
-use super::reader::{At, Context, Row, join};
-use super::section;
-use super::tree::{Table, Value};
+use super::Complete;
+use super::file::{Directions, File, Head, Names, Network};
+use super::names::unknown;
+use super::values::LatencySource;
+use crate::inputs::Inputs;
 
 mod arrivals;
 mod census;
@@ -26,10 +30,12 @@ mod floors;
 mod fluid;
 mod guarantees;
 mod peers;
+mod rows;
 mod transfers;
 mod who;
 mod workloads;
 
+use rows::{Flow, Node};
 use who::Who;
 
 /// Greatest ratio of two weights that compete.
@@ -37,14 +43,50 @@ const WEIGHT_RATIO_MAX: u32 = 10_000;
 
 /// What resolving needs everywhere.
 struct Build<'a> {
-    cx: &'a Context,
-    full: &'a Table,
+    document: &'a Document,
+    file: &'a File,
+    bundles: &'a [(String, PolicySetup)],
+    inputs: &'a Inputs,
     streams: Streams,
     horizon: Time,
     latency: Latency,
-    policies: Vec<(String, PolicySetup)>,
     groups: Vec<GroupSetup>,
     weights: Vec<Weighed>,
+}
+
+/// A table of the file, and where it is.
+struct Row<'a, T: ?Sized> {
+    at: Place<'a>,
+    table: &'a T,
+}
+
+impl<T: ?Sized> Deref for Row<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.table
+    }
+}
+
+impl<'a, T: ?Sized> Row<'a, T> {
+    /// The place of a key.
+    fn key(&self, key: &str) -> Place<'a> {
+        self.at.key(key)
+    }
+}
+
+/// The tables of a section that may be written many times.
+fn rows<'a, T>(
+    document: &'a Document,
+    section: &str,
+    tables: &'a [T],
+) -> impl Iterator<Item = Row<'a, T>> {
+    let place = document.place().key(section);
+    let tables = tables.iter().enumerate();
+    tables.map(move |(at, table)| Row {
+        at: place.row(at),
+        table,
+    })
 }
 
 /// A weight in the file, and where.
@@ -56,18 +98,23 @@ struct Weighed {
 }
 
 /// Draws replication `replication` of a complete file.
-pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Setup, BadFile> {
-    let scenario = section(cx, full, "scenario");
-    let rng_seed = section(cx, full, "replication")
-        .need("seed")?
-        .count(0, u64::MAX)?;
+pub(super) fn resolve(
+    complete: &Complete,
+    inputs: &Inputs,
+    replication: u32,
+) -> Result<Setup, BadFile> {
+    let (document, file) = (&complete.document, &complete.file);
+    let bundles = &complete.policies;
+    let head = &file.scenario;
+    let rng_seed = file.replication.seed.get();
     let mut build = Build {
-        cx,
-        full,
+        document,
+        file,
+        bundles,
+        inputs,
         streams: Streams::new(rng_seed, replication),
-        horizon: Time::from_nanos(horizon(&scenario)?),
-        latency: latency(&scenario)?,
-        policies: policies(cx, full)?,
+        horizon: Time::ZERO + head.horizon.get(),
+        latency: latency(document, head, inputs)?,
         groups: Vec::new(),
         weights: Vec::new(),
     };
@@ -86,143 +133,64 @@ pub(super) fn resolve(cx: &Context, full: &Table, replication: u32) -> Result<Se
         guarantees::check(&build, &who, &peers)?;
         floors::check(&build, &who, &peers, (&transfers, listed))?;
     }
-    let windows = section(cx, full, "output").need("windows")?;
     let setup = Setup {
         rng_seed,
         replication,
-        network: network(&scenario)?,
+        network: match head.network {
+            Network::Fluid => NetworkModel::Fluid,
+            Network::Block => NetworkModel::Block {
+                window: head.connection_window.0,
+            },
+        },
         links: links(&build)?,
         latency: build.latency,
-        policies: build
-            .policies
-            .into_iter()
-            .map(|(_, policy)| policy)
-            .collect(),
+        policies: bundles.iter().map(|(_, policy)| *policy).collect(),
         groups: build.groups,
         peers,
         contents,
         transfers,
         faults,
         library: LibrarySetup::default(),
-        ideal_share: match scenario.get("ideal-share") {
-            Some(at) => Some(at.text("whom to be fair to")?.to_owned()),
-            None => None,
-        },
+        ideal_share: head.ideal_share,
         horizon: build.horizon,
-        windows: spans(&windows)?.into_iter().map(Span::from_nanos).collect(),
-        event_budget: scenario.need("events")?.count(1, u64::MAX)?,
+        windows: file
+            .output
+            .windows
+            .iter()
+            .map(|window| window.get())
+            .collect(),
+        event_budget: head.events.get(),
     };
-    fluid::check(cx, full, &setup)?;
+    fluid::check(document, bundles, &setup)?;
     Ok(setup)
 }
 
-fn horizon(scenario: &Row<'_>) -> Result<u64, BadFile> {
-    let at = scenario.need("horizon")?;
-    match at.amount(Quantity::Time)? {
-        0 => Err(at.bad("is out of range", "a time above zero, at most 36500 d")),
-        nanos => Ok(nanos),
-    }
-}
-
-fn network(scenario: &Row<'_>) -> Result<NetworkModel, BadFile> {
-    if scenario.need("network")?.text("a network")? == "fluid" {
-        return Ok(NetworkModel::Fluid);
-    }
-    let window = scenario.need("connection-window")?.amount(Quantity::Size)?;
-    Ok(NetworkModel::Block {
-        window: ByteCount::new(window),
-    })
-}
-
 /// A constant round trip is one region; a file has its own.
-fn latency(scenario: &Row<'_>) -> Result<Latency, BadFile> {
-    let Some(at) = scenario.get("latency") else {
-        return Ok(Latency::default());
-    };
-    let text = at.text("a time or the path of a CSV file")?;
-    if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') && !text.ends_with(".csv") {
-        let round_trip = at.amount(Quantity::Time)?;
-        return Ok(Latency {
+fn latency(document: &Document, head: &Head, inputs: &Inputs) -> Result<Latency, BadFile> {
+    match &head.latency {
+        None => Ok(Latency::default()),
+        Some(LatencySource::RoundTrip(round_trip)) => Ok(Latency {
             regions: vec!["everywhere".to_owned()],
-            one_way: vec![Span::from_nanos(round_trip / 2)],
-        });
-    }
-    at.opened(at.cx.inputs.latency(text))
-        .map(|matrix| (*matrix).clone())
-}
-
-fn policies(cx: &Context, full: &Table) -> Result<Vec<(String, PolicySetup)>, BadFile> {
-    let base = section(cx, full, "policy");
-    let mut bundles = vec![("default".to_owned(), policy(&base)?)];
-    for entry in &base.table.entries {
-        if let Value::Table(_) = entry.item.value {
-            let row = base.need(&entry.key)?.row("[policy.NAME]")?;
-            bundles.push((entry.key.clone(), policy(&row)?));
+            one_way: vec![Span::from_nanos(round_trip.as_nanos() / 2)],
+        }),
+        Some(LatencySource::Matrix(path)) => {
+            let at = document.place().key("scenario").key("latency");
+            at.opened(inputs.latency(path))
+                .map(|matrix| (*matrix).clone())
         }
     }
-    Ok(bundles)
-}
-
-fn policy(row: &Row<'_>) -> Result<PolicySetup, BadFile> {
-    let text = |key: &str| -> Result<String, BadFile> {
-        row.need(key)?.text("a policy").map(str::to_owned)
-    };
-    let size = |key: &str| match row.get(key) {
-        Some(at) => at.amount(Quantity::Size).map(|n| Some(ByteCount::new(n))),
-        None => Ok(None),
-    };
-    let rechoke = row.need("rechoke")?;
-    let rechoke = match rechoke.amount(Quantity::Time)? {
-        nanos if nanos >= 1_000_000 => Span::from_nanos(nanos),
-        _ => return Err(rechoke.bad("is out of range", "a time of at least 1 ms")),
-    };
-    Ok(PolicySetup {
-        uplink: text("uplink")?,
-        share: text("share")?,
-        unchoke: text("unchoke")?,
-        seed_rule: text("seed-rule")?,
-        picker: text("picker")?,
-        slots: small(row.need("slots")?.count(1, 10_000)?),
-        rechoke,
-        block: size("block")?,
-        quantum: size("quantum")?,
-        pipeline: match row.get("pipeline") {
-            Some(at) => Some(small(at.count(1, 10_000)?)),
-            None => None,
-        },
-        guard: match row.get("timeouts") {
-            Some(at) if at.text("none or default")? == "default" => Some(Guard::default()),
-            _ => None,
-        },
-    })
-}
-
-/// A count whose range was checked to fit.
-fn small(count: u64) -> u32 {
-    u32::try_from(count).expect("checked to be at most a million")
 }
 
 fn groups(build: &mut Build<'_>) -> Result<Vec<GroupSetup>, BadFile> {
-    let Some(entry) = build.full.get("group") else {
-        return Ok(Vec::new());
-    };
-    let Value::Table(table) = &entry.item.value else {
-        unreachable!("the section was checked to be a table");
-    };
-    let all = Row {
-        cx: build.cx,
-        path: "group".to_owned(),
-        line: entry.line,
-        table,
-    };
     let mut groups = Vec::new();
-    for entry in &table.entries {
-        let row = all.need(&entry.key)?.row("[group.NAME]")?;
-        let (cap, floor) = cap_and_floor(&row, "upload")?;
+    for (name, group) in build.file.groups.iter() {
+        let at = build.document.place().key("group").key(name);
+        let (cap, floor) = (group.upload.get(), group.floor.get());
+        check_floor(&at, ("upload", cap), floor)?;
         groups.push(GroupSetup {
-            name: entry.key.clone(),
-            weight: build.weight(&row, "group")?,
-            band: band(&row)?,
+            name: name.to_string(),
+            weight: build.weight(&at, group.weight, "group"),
+            band: small(group.band),
             cap,
             floor,
         });
@@ -230,41 +198,42 @@ fn groups(build: &mut Build<'_>) -> Result<Vec<GroupSetup>, BadFile> {
     Ok(groups)
 }
 
-/// The cap under `key`, and the floor, which must not be above it.
-fn cap_and_floor(row: &Row<'_>, key: &str) -> Result<(Option<Rate>, Option<Rate>), BadFile> {
-    let cap = row.need(key)?.limit()?;
-    let at = row.need("floor")?;
-    let floor = at.floor()?;
+/// A floor must not be above the cap under its key.
+fn check_floor(
+    at: &Place<'_>,
+    (key, cap): (&str, Option<Rate>),
+    floor: Option<Rate>,
+) -> Result<(), BadFile> {
     match (cap, floor) {
         (Some(cap), Some(floor)) if floor > cap => {
-            Err(at.bad(format!("is above {key}"), format!("at most {cap} B/s")))
+            let allowed = format!("at most {} B/s", cap.get());
+            Err(at.key("floor").bad(format!("is above {key}"), allowed))
         }
-        _ => Ok((cap.map(Rate::new), floor.map(Rate::new))),
+        _ => Ok(()),
     }
 }
 
 fn links(build: &Build<'_>) -> Result<Vec<SharedLinkSetup>, BadFile> {
     let mut links = Vec::new();
-    for row in build.rows("link") {
-        let regions = |key: &str| -> Result<Vec<u32>, BadFile> {
-            let Some(at) = row.get(key) else {
-                return Ok(Vec::new());
-            };
-            let names = at.one_or_more("regions")?;
-            names.iter().map(|at| build.region(at)).collect()
+    for row in rows(build.document, "link", &build.file.links) {
+        let regions = |key: &str, names: &Option<Names>| -> Result<Vec<u32>, BadFile> {
+            let at = row.key(key);
+            let names = names.iter().flat_map(|names| names.iter()).enumerate();
+            names
+                .map(|(member, name)| build.region(&at.row(member), name))
+                .collect()
         };
-        let (from, to) = (regions("from")?, regions("to")?);
+        let (from, to) = (regions("from", &row.from)?, regions("to", &row.to)?);
         if !from.is_empty() && from == to {
-            let at = row.need("to")?;
-            return Err(at.bad(
+            return Err(row.key("to").bad(
                 "leads back to where it starts",
                 "regions other than those of from",
             ));
         }
         links.push(SharedLinkSetup {
-            name: row.need("name")?.name()?.to_owned(),
-            capacity: Rate::new(row.need("capacity")?.amount(Quantity::Rate)?),
-            both: row.need("directions")?.text("directions")? == "both",
+            name: row.name.to_string(),
+            capacity: row.capacity.0,
+            both: row.directions == Directions::Both,
             from,
             to,
         });
@@ -273,97 +242,82 @@ fn links(build: &Build<'_>) -> Result<Vec<SharedLinkSetup>, BadFile> {
 }
 
 impl<'a> Build<'a> {
-    /// The tables of a section that may be written many times.
-    fn rows(&self, name: &str) -> Vec<Row<'a>> {
-        let Some(entry) = self.full.get(name) else {
-            return Vec::new();
-        };
-        let Value::List(items) = &entry.item.value else {
-            unreachable!("the section was checked to be a list of tables");
-        };
-        let rows = items.iter().enumerate().map(|(index, item)| {
-            let Value::Table(table) = &item.value else {
-                unreachable!("the section was checked to be a list of tables");
-            };
-            let path = match table.get("name").map(|entry| &entry.item.value) {
-                Some(Value::Text(own)) => join(name, own),
-                _ => format!("{name}[{}]", index + 1),
-            };
-            Row {
-                cx: self.cx,
-                path,
-                line: item.line,
-                table,
-            }
+    /// The tables of transfers and workloads.
+    fn flows(&self) -> Vec<Row<'a, dyn Flow + 'a>> {
+        let transfers = rows(self.document, "transfer", &self.file.transfers);
+        let transfers = transfers.map(|Row { at, table }| Row {
+            at,
+            table: table as &dyn Flow,
         });
-        rows.collect()
+        let workloads = rows(self.document, "workload", &self.file.workloads);
+        let workloads = workloads.map(|Row { at, table }| Row {
+            at,
+            table: table as &dyn Flow,
+        });
+        transfers.chain(workloads).collect()
     }
 
-    /// The region that `at` names.
-    fn region(&self, at: &At<'_>) -> Result<u32, BadFile> {
-        self.region_named(at, at.name()?)
+    /// The tables of peers and classes.
+    fn nodes(&self) -> Vec<Row<'a, dyn Node + 'a>> {
+        let peers = rows(self.document, "peer", &self.file.peers);
+        let peers = peers.map(|Row { at, table }| Row {
+            at,
+            table: table as &dyn Node,
+        });
+        let classes = rows(self.document, "class", &self.file.classes);
+        let classes = classes.map(|Row { at, table }| Row {
+            at,
+            table: table as &dyn Node,
+        });
+        peers.chain(classes).collect()
     }
 
-    fn region_named(&self, at: &At<'_>, name: &str) -> Result<u32, BadFile> {
+    /// The region called `name`.
+    fn region(&self, at: &Place<'_>, name: &str) -> Result<u32, BadFile> {
         let regions = &self.latency.regions;
-        match regions.iter().position(|region| region == name) {
-            Some(index) => Ok(u32::try_from(index).expect("at most 1,000 regions")),
-            None => Err(unknown(
-                at,
-                "region",
-                name,
-                regions.iter().map(String::as_str),
-            )),
-        }
+        let names = regions.iter().map(String::as_str);
+        index(at, "region", name, names)
     }
 
-    /// The bundle of policies that a row names.
-    fn policy(&self, row: &Row<'_>) -> Result<u32, BadFile> {
-        let at = row.need("policy")?;
-        let name = at.name()?;
-        match self.policies.iter().position(|(known, _)| known == name) {
-            Some(index) => Ok(u32::try_from(index).expect("as many as tables in a file")),
-            None => {
-                let names = self.policies.iter().map(|(known, _)| known.as_str());
-                Err(unknown(&at, "bundle of policies", name, names))
-            }
-        }
+    /// The bundle of policies called `name`.
+    fn policy(&self, at: &Place<'_>, name: &Name) -> Result<u32, BadFile> {
+        let names = self.bundles.iter().map(|(known, _)| known.as_str());
+        index(at, "bundle of policies", name, names)
     }
 
-    /// The group that a row names; none if it names none.
-    fn group(&self, row: &Row<'_>) -> Result<Option<u32>, BadFile> {
-        let Some(at) = row.get("group") else {
-            return Ok(None);
-        };
-        let name = at.name()?;
-        match self.groups.iter().position(|group| group.name == name) {
-            Some(index) => Ok(Some(
-                u32::try_from(index).expect("as many as tables in a file"),
-            )),
-            None => {
-                let names = self.groups.iter().map(|group| group.name.as_str());
-                Err(unknown(&at, "group", name, names))
-            }
-        }
+    /// The group that a table names; `None` if it names none.
+    fn group(&self, at: &Place<'_>, name: Option<&Name>) -> Result<Option<u32>, BadFile> {
+        let names = self.groups.iter().map(|group| group.name.as_str());
+        let found = name.map(|name| index(&at.key("group"), "group", name, names));
+        found.transpose()
     }
 
-    /// The weight of a row, remembered to be compared with others of its kind.
-    fn weight(&mut self, row: &Row<'_>, kind: &'static str) -> Result<Weight, BadFile> {
-        let at = row.need("weight")?;
-        let hundredths = at.weight()?;
+    /// A weight of the table at `at`, remembered to be compared with others of its kind.
+    fn weight(&mut self, at: &Place<'_>, own: FileWeight, kind: &'static str) -> Weight {
         self.weights.push(Weighed {
             kind,
-            hundredths,
-            place: at.bad("is too far from another weight", ""),
+            hundredths: own.hundredths(),
+            place: at.key("weight").bad("is too far from another weight", ""),
         });
-        Ok(weight(hundredths))
+        own.get()
     }
 }
 
-/// The strict priority band of a peer, a group or a transfer.
-fn band(row: &Row<'_>) -> Result<u8, BadFile> {
-    let band = row.need("band")?.count(0, 7)?;
-    Ok(u8::try_from(band).expect("at most 7"))
+/// Where `name` is among `names`.
+fn index<'n>(
+    at: &Place<'_>,
+    noun: &str,
+    name: &str,
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Result<u32, BadFile> {
+    let found = names.clone().position(|known| known == name);
+    let found = found.ok_or_else(|| unknown(at, noun, name, names))?;
+    Ok(u32::try_from(found).expect("as many as tables in a file"))
+}
+
+/// A strict priority band.
+fn small(band: Bounded<0, 7>) -> u8 {
+    u8::try_from(band.get()).expect("at most 7")
 }
 
 /// A weight in hundredths, where 0 is best effort.

@@ -3,33 +3,38 @@
 //! Decides what each draws from a stream of its own name, so that a peer more or less
 //! changes no other.
 
+use std::sync::Arc;
+
 use fairhaul_config::BadFile;
+use fairhaul_config::document::Place;
+use fairhaul_config::text::NAME_ALLOWED;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::dist::Distribution;
-use fairhaul_simulator::random::uniform;
+use fairhaul_simulator::random::{Streams, uniform};
 use fairhaul_simulator::setup::{Behaviour, PeerSetup};
 
-use super::super::drawn::{self, Burst, Regions};
-use super::super::quantity::Quantity;
-use super::super::reader::Row;
+use super::super::file::{Class, Conduct, Peer};
+use super::super::values::{Access, Arrival, Burst, Regions};
 use super::arrivals::joins;
+use super::rows::Node;
 use super::who::Who;
-use super::{Build, band, cap_and_floor, small};
+use super::{Build, Row, check_floor, rows};
+use crate::inputs::access::Link;
+use crate::inputs::points::Kind as PointsKind;
 
 /// Every node, and the names of all in `who`.
 pub(super) fn peers(build: &mut Build<'_>, who: &mut Who) -> Result<Vec<PeerSetup>, BadFile> {
     let mut peers = Vec::new();
-    for row in build.rows("peer") {
+    for row in rows(build.document, "peer", &build.file.peers) {
         let peer = named(build, &row)?;
-        let at = index(&peers);
-        who.add_peer(&row.need("name")?, at)?;
+        who.add_peer(&row.key("name"), &row.name, index(&peers))?;
         peers.push(peer);
     }
-    for row in build.rows("class") {
+    for row in rows(build.document, "class", &build.file.classes) {
         let first = index(&peers);
         class(build, &row, &mut peers)?;
-        who.add_class(&row.need("name")?, first..index(&peers))?;
+        who.add_class(&row.key("name"), &row.name, first..index(&peers))?;
     }
     Ok(peers)
 }
@@ -39,102 +44,107 @@ fn index(peers: &[PeerSetup]) -> u32 {
 }
 
 /// What a peer and a class say alike. Name, place, links and times are still to be set.
-fn common(build: &mut Build<'_>, row: &Row<'_>) -> Result<PeerSetup, BadFile> {
-    let (cap, floor) = cap_and_floor(row, "cap")?;
-    let upload = row.need("upload")?.limit()?;
-    let behaviour = match row.need("behaviour")?.text("a behaviour")? {
-        "free-rider" => Behaviour::FreeRider,
-        _ => Behaviour::Compliant,
-    };
+fn common(build: &mut Build<'_>, at: &Place<'_>, row: &dyn Node) -> Result<PeerSetup, BadFile> {
+    let (cap, floor) = (row.cap(), row.floor());
+    check_floor(at, ("cap", cap), floor)?;
     Ok(PeerSetup {
         name: String::new(),
         class: String::new(),
         region: 0,
         up: None,
         down: None,
-        upload_cap: upload.map(Rate::new),
-        burst: bucket(row, upload)?,
-        download_cap: row.need("download")?.limit()?.map(Rate::new),
+        upload_cap: row.upload(),
+        burst: bucket(&at.key("burst"), row.burst(), row.upload())?,
+        download_cap: row.download(),
         join: Time::ZERO,
         leave: None,
         linger: None,
-        policy: build.policy(row)?,
-        group: build.group(row)?,
-        weight: build.weight(row, "peer")?,
-        band: band(row)?,
+        policy: build.policy(&at.key("policy"), row.policy())?,
+        group: build.group(at, row.group())?,
+        weight: build.weight(at, row.weight(), "peer"),
+        band: row.band(),
         cap,
         floor,
-        neighbours: small(row.need("neighbours")?.count(1, 100_000)?),
-        behaviour,
+        neighbours: row.neighbours(),
+        behaviour: match row.behaviour() {
+            Conduct::Compliant => Behaviour::Compliant,
+            Conduct::FreeRider => Behaviour::FreeRider,
+        },
     })
 }
 
 /// Depth of the bucket of `upload`; a time is a depth at that rate.
-fn bucket(row: &Row<'_>, upload: Option<u64>) -> Result<Option<ByteCount>, BadFile> {
-    let Some(at) = row.get("burst") else {
-        return Ok(None);
-    };
-    match (drawn::burst(&at)?, upload) {
-        (_, None) => Err(at.bad("has no bucket", "a burst only beside upload")),
-        (Burst::Size(bytes), _) => Ok(Some(ByteCount::new(bytes))),
-        (Burst::Span(nanos), Some(rate)) => {
-            let bytes = Rate::new(rate).bytes_in(Span::from_nanos(nanos));
-            if bytes == ByteCount::ZERO {
-                return Err(at.bad("is less than a byte", "a time in which upload moves a byte"));
+fn bucket(
+    at: &Place<'_>,
+    burst: Option<Burst>,
+    upload: Option<Rate>,
+) -> Result<Option<ByteCount>, BadFile> {
+    match (burst, upload) {
+        (None, _) => Ok(None),
+        (Some(_), None) => Err(at.bad("has no bucket", "a burst only beside upload")),
+        (Some(Burst::Size(bytes)), _) => Ok(Some(bytes)),
+        (Some(Burst::Time(span)), Some(rate)) => match rate.bytes_in(span) {
+            ByteCount::ZERO => {
+                Err(at.bad("is less than a byte", "a time in which upload moves a byte"))
             }
-            Ok(Some(bytes))
-        }
+            bytes => Ok(Some(bytes)),
+        },
     }
 }
 
-fn named(build: &mut Build<'_>, row: &Row<'_>) -> Result<PeerSetup, BadFile> {
-    let join = row.need("join")?.amount(Quantity::Time)?;
-    let leave = match row.get("leave") {
-        Some(at) => match at.amount(Quantity::Time)? {
-            leave if leave <= join => return Err(at.bad("is not after join", "a later time")),
-            leave => Some(Time::from_nanos(leave)),
-        },
-        None => None,
-    };
-    let linger = match row.get("linger") {
-        Some(at) => Some(Span::from_nanos(at.amount(Quantity::Time)?)),
-        None => None,
-    };
+fn named(build: &mut Build<'_>, row: &Row<'_, Peer>) -> Result<PeerSetup, BadFile> {
+    let join = row.join.0;
+    if row.leave.is_some_and(|leave| leave.0 <= join) {
+        return Err(row.key("leave").bad("is not after join", "a later time"));
+    }
+    let at = row.key("region");
     Ok(PeerSetup {
-        name: row.need("name")?.name()?.to_owned(),
-        class: row.need("class")?.name()?.to_owned(),
-        region: match (row.get("region"), build.latency.regions.len()) {
-            (Some(at), _) => build.region(&at)?,
+        name: row.name.to_string(),
+        class: row.class.to_string(),
+        region: match (&row.region, build.latency.regions.len()) {
+            (Some(name), _) => build.region(&at, name)?,
             (None, 0 | 1) => 0,
-            (None, _) => row.need("region").map(|_| 0)?,
+            (None, _) => return Err(at.missing(NAME_ALLOWED)),
         },
-        up: row.need("up")?.limit()?.map(Rate::new),
-        down: row.need("down")?.limit()?.map(Rate::new),
-        join: Time::from_nanos(join),
-        leave,
-        linger,
-        ..common(build, row)?
+        up: row.up.get(),
+        down: row.down.get(),
+        join: Time::ZERO + join,
+        leave: row.leave.map(|leave| Time::ZERO + leave.0),
+        linger: row.linger.map(|linger| linger.0),
+        ..common(build, &row.at, row.table)?
     })
 }
 
-fn class(build: &mut Build<'_>, row: &Row<'_>, peers: &mut Vec<PeerSetup>) -> Result<(), BadFile> {
-    let name = row.need("name")?.name()?;
-    let pattern = common(build, row)?;
-    let start = Time::from_nanos(row.need("start")?.amount(Quantity::Time)?);
-    let arrival = drawn::arrival(&row.need("arrival")?)?;
-    let count = match row.get("count") {
-        Some(at) => Some(at.count(0, u64::MAX)?),
-        None => None,
+fn class(
+    build: &mut Build<'_>,
+    row: &Row<'_, Class>,
+    peers: &mut Vec<PeerSetup>,
+) -> Result<(), BadFile> {
+    let name = &*row.name;
+    let pattern = common(build, &row.at, row.table)?;
+    let times = match &row.arrival {
+        Arrival::Csv(path) => {
+            let times = build.inputs.points(path, PointsKind::Arrivals);
+            Some(row.key("arrival").key("csv").opened(times)?)
+        }
+        _ => None,
     };
-    let links = Links::read(row)?;
-    let places = Places::read(build, row)?;
-    let span = |key: &str| match row.get(key) {
-        Some(at) => drawn::drawn(&at, Quantity::Time).map(Some),
-        None => Ok(None),
-    };
-    let (session, linger) = (span("session")?, span("linger")?);
+    let links = Links::read(build, row)?;
+    let places = Places::read(build, &row.key("regions"), &row.regions)?;
+    let session = row.session.as_ref();
+    let session = session.map(|drawn| drawn.distribution(&row.key("session"), build.inputs));
+    let linger = row.linger.as_ref();
+    let linger = linger.map(|drawn| drawn.distribution(&row.key("linger"), build.inputs));
+    let (session, linger) = (session.transpose()?, linger.transpose()?);
     let streams = build.streams;
-    let joins = joins(&arrival, name, start, count, build.horizon, streams);
+    let joins = joins(
+        (&row.arrival, times.as_deref()),
+        name,
+        Time::ZERO + row.start.0,
+        row.count.map(|count| count.get()),
+        build.horizon,
+        streams,
+    );
     for (number, join) in joins.into_iter().enumerate() {
         let own = format!("{name}.{}", number + 1);
         let draw = |of: &Option<Distribution>, purpose: &str| {
@@ -146,8 +156,8 @@ fn class(build: &mut Build<'_>, row: &Row<'_>, peers: &mut Vec<PeerSetup>) -> Re
         peers.push(PeerSetup {
             class: name.to_owned(),
             region: places.draw(number, &own, streams),
-            up: up.map(Rate::new),
-            down: down.map(Rate::new),
+            up,
+            down,
             join,
             leave: draw(&session, "session").map(|stays| join.saturating_add(stays)),
             linger: draw(&linger, "linger"),
@@ -161,37 +171,32 @@ fn class(build: &mut Build<'_>, row: &Row<'_>, peers: &mut Vec<PeerSetup>) -> Re
 /// How the links of a class are drawn.
 enum Links {
     Each(Option<Distribution>, Option<Distribution>),
-    Mix(std::sync::Arc<Vec<crate::inputs::access::Link>>),
+    Mix(Arc<Vec<Link>>),
 }
 
 impl Links {
-    fn read(row: &Row<'_>) -> Result<Self, BadFile> {
-        let (up, down) = (row.need("up")?, row.need("down")?);
-        let each = Self::Each(drawn::drawn_limit(&up)?, drawn::drawn_limit(&down)?);
-        let Some(access) = row.get("access") else {
-            return Ok(each);
+    fn read(build: &Build<'_>, row: &Row<'_, Class>) -> Result<Self, BadFile> {
+        let up = row.up.distribution(&row.key("up"), build.inputs)?;
+        let down = row.down.distribution(&row.key("down"), build.inputs)?;
+        let at = row.key("access");
+        let mix = match &row.access {
+            None => return Ok(Self::Each(up, down)),
+            Some(Access::File(path)) => at.opened(build.inputs.access(path))?,
+            Some(Access::Mix(mix)) => Arc::new(mix.iter().map(Link::from).collect()),
         };
-        if !matches!(each, Self::Each(None, None)) {
-            return Err(access.bad("stands beside up or down", "either access, or up and down"));
+        if up.is_some() || down.is_some() {
+            return Err(at.bad("stands beside up or down", "either access, or up and down"));
         }
-        drawn::access(&access).map(Self::Mix)
+        Ok(Self::Mix(mix))
     }
 
-    fn draw(
-        &self,
-        peer: &str,
-        streams: fairhaul_simulator::random::Streams,
-    ) -> (Option<u64>, Option<u64>) {
+    fn draw(&self, peer: &str, streams: Streams) -> (Option<Rate>, Option<Rate>) {
         match self {
             Self::Each(up, down) => {
                 let draw = |of: &Option<Distribution>, purpose: &str| {
-                    let distribution = of.as_ref()?;
+                    let rate = of.as_ref()?.sample(&mut streams.stream(peer, purpose));
                     // A rate of zero would never move the first byte.
-                    Some(
-                        distribution
-                            .sample(&mut streams.stream(peer, purpose))
-                            .max(1),
-                    )
+                    Some(Rate::new(rate.max(1)))
                 };
                 (draw(up, "up"), draw(down, "down"))
             }
@@ -211,27 +216,27 @@ enum Places {
 }
 
 impl Places {
-    fn read(build: &Build<'_>, row: &Row<'_>) -> Result<Self, BadFile> {
-        Ok(match drawn::regions(&row.need("regions")?)? {
+    fn read(build: &Build<'_>, at: &Place<'_>, regions: &Regions) -> Result<Self, BadFile> {
+        Ok(match regions {
             Regions::All => {
                 let all = u32::try_from(build.latency.regions.len()).expect("at most 1,000");
                 Self::Dealt((0..all.max(1)).collect())
             }
             Regions::Dealt(names) => {
-                let found: Result<Vec<u32>, _> = names.iter().map(|at| build.region(at)).collect();
-                Self::Dealt(found?)
+                let names = names.iter().enumerate();
+                let found = names.map(|(member, name)| build.region(&at.row(member), name));
+                Self::Dealt(found.collect::<Result<_, _>>()?)
             }
             Regions::Drawn(shares) => {
-                let found: Result<Vec<(u32, f64)>, _> = shares
-                    .iter()
-                    .map(|(at, name, share)| Ok((build.region_named(at, name)?, *share)))
-                    .collect();
-                Self::Drawn(found?)
+                let find = |(name, share): &(String, f64)| {
+                    Ok((build.region(&at.key(name), name)?, *share))
+                };
+                Self::Drawn(shares.iter().map(find).collect::<Result<_, _>>()?)
             }
         })
     }
 
-    fn draw(&self, number: usize, peer: &str, streams: fairhaul_simulator::random::Streams) -> u32 {
+    fn draw(&self, number: usize, peer: &str, streams: Streams) -> u32 {
         match self {
             Self::Dealt(regions) => regions[number % regions.len()],
             Self::Drawn(shares) => {

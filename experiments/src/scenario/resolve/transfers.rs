@@ -5,14 +5,13 @@
 
 use fairhaul_config::BadFile;
 use fairhaul_core::time::Time;
-use fairhaul_core::units::{ByteCount, Weight};
+use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
-use super::super::drawn;
-use super::super::quantity::Quantity;
-use super::super::reader::Row;
+use super::super::file::Transfer;
+use super::rows::Flow;
 use super::who::Who;
-use super::{Build, band, cap_and_floor};
+use super::{Build, Row, check_floor, rows};
 
 /// Every transfer of `[[transfer]]`.
 pub(super) fn transfers(
@@ -21,13 +20,17 @@ pub(super) fn transfers(
     peers: &[PeerSetup],
 ) -> Result<Vec<TransferSetup>, BadFile> {
     let mut transfers = Vec::new();
-    for row in build.rows("transfer") {
-        let class = class(&row)?;
-        let weight = build.weight(&row, "transfer")?;
-        let pattern = pattern(build, &row, class, weight)?;
-        let bytes = drawn::drawn(&row.need("bytes")?, Quantity::Size)?;
-        let start = drawn::drawn(&row.need("start")?, Quantity::Time)?;
-        let count = row.need("count")?.count(1, u64::MAX)?;
+    for row in rows(build.document, "transfer", &build.file.transfers) {
+        let pattern = pattern(
+            build,
+            &Row {
+                at: row.at.clone(),
+                table: row.table,
+            },
+        )?;
+        let bytes = row.bytes.distribution(&row.key("bytes"), build.inputs)?;
+        let start = row.start.distribution(&row.key("start"), build.inputs)?;
+        let count = row.count.get();
         let pairs = pairs(&row, who)?;
         let several = pairs.len() > 1 || count > 1;
         let mut number = 0_u32;
@@ -58,42 +61,34 @@ pub(super) fn transfers(
     Ok(transfers)
 }
 
-/// The class that transfers of a row are reported under.
-pub(super) fn class<'a>(row: &Row<'a>) -> Result<&'a str, BadFile> {
-    match row.get("class") {
-        Some(at) => at.name(),
-        None => row.need("name")?.name(),
-    }
-}
-
 /// What transfers of one row have in common. Ends, bytes and start are still to be set.
 pub(super) fn pattern(
-    build: &Build<'_>,
-    row: &Row<'_>,
-    class: &str,
-    weight: Weight,
+    build: &mut Build<'_>,
+    row: &Row<'_, dyn Flow + '_>,
 ) -> Result<TransferSetup, BadFile> {
-    let (cap, floor) = cap_and_floor(row, "cap")?;
+    let (cap, floor) = (row.cap(), row.floor());
+    check_floor(&row.at, ("cap", cap), floor)?;
     Ok(TransferSetup {
-        name: row.need("name")?.name()?.to_owned(),
-        class: class.to_owned(),
+        name: row.name().to_string(),
+        class: row.class().to_string(),
         source: 0,
         destination: 0,
         bytes: ByteCount::ZERO,
-        chunk: ByteCount::new(row.need("chunk")?.amount(Quantity::Size)?),
+        chunk: row.chunk(),
         start: Time::ZERO,
-        weight,
+        weight: build.weight(&row.at, row.weight(), "transfer"),
         cap,
         floor,
-        group: build.group(row)?,
-        band: band(row)?,
+        group: build.group(&row.at, row.group())?,
+        band: row.band(),
     })
 }
 
 /// Every source with every destination, itself aside.
-fn pairs(row: &Row<'_>, who: &Who) -> Result<Vec<(u32, u32)>, BadFile> {
-    let at = row.need("destination")?;
-    let (sources, destinations) = (who.all(&row.need("source")?)?, who.all(&at)?);
+fn pairs(row: &Row<'_, Transfer>, who: &Who) -> Result<Vec<(u32, u32)>, BadFile> {
+    let at = row.key("destination");
+    let sources = who.all(&row.key("source"), &row.source)?;
+    let destinations = who.all(&at, &row.destination)?;
     let pairs: Vec<(u32, u32)> = sources
         .iter()
         .flat_map(|source| {

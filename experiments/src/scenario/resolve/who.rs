@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use fairhaul_config::BadFile;
+use fairhaul_config::document::Place;
 
-use super::super::check::unknown;
-use super::super::reader::At;
+use super::super::file::Names;
+use super::super::names::unknown;
 
 /// The names of peers and classes, and their rows in the setup.
 #[derive(Debug, Default)]
@@ -25,18 +26,22 @@ struct Named {
 
 impl Who {
     /// Gives one peer its name.
-    pub(super) fn add_peer(&mut self, at: &At<'_>, row: u32) -> Result<(), BadFile> {
-        self.add(at, row..row + 1, false)
+    pub(super) fn add_peer(&mut self, at: &Place<'_>, name: &str, row: u32) -> Result<(), BadFile> {
+        let (rows, class) = (row..row + 1, false);
+        self.add(at, name, Named { rows, class })
     }
 
     /// Gives a class its name, and its peers theirs.
-    pub(super) fn add_class(&mut self, at: &At<'_>, rows: Range<u32>) -> Result<(), BadFile> {
-        self.add(at, rows, true)
+    pub(super) fn add_class(
+        &mut self,
+        at: &Place<'_>,
+        name: &str,
+        rows: Range<u32>,
+    ) -> Result<(), BadFile> {
+        self.add(at, name, Named { rows, class: true })
     }
 
-    fn add(&mut self, at: &At<'_>, rows: Range<u32>, class: bool) -> Result<(), BadFile> {
-        let name = at.name()?;
-        let named = Named { rows, class };
+    fn add(&mut self, at: &Place<'_>, name: &str, named: Named) -> Result<(), BadFile> {
         let prefix = format!("{name}.");
         let member = self
             .rows
@@ -65,14 +70,13 @@ impl Who {
         Some(row..row + 1)
     }
 
-    /// The peers that the names under `at` mean, in their order, none twice.
-    pub(super) fn all(&self, at: &At<'_>) -> Result<Vec<u32>, BadFile> {
+    /// The peers that `names`, which are at `at`, mean, in their order, none twice.
+    pub(super) fn all(&self, at: &Place<'_>, names: &Names) -> Result<Vec<u32>, BadFile> {
         let mut found = Vec::new();
-        for at in at.one_or_more("a name or a list of names")? {
-            let name = at.name()?;
+        for (member, name) in names.iter().enumerate() {
             let rows = self.find(name).ok_or_else(|| {
                 let names = self.rows.keys().map(String::as_str);
-                unknown(&at, "peer or class", name, names)
+                unknown(&at.row(member), "peer or class", name, names)
             })?;
             found.extend(rows);
         }

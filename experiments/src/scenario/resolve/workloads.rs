@@ -4,18 +4,21 @@
 //! refuses a load on a link without a capacity, and rows of a trace that lead nowhere.
 
 use fairhaul_config::BadFile;
+use fairhaul_config::document::Place;
+use fairhaul_config::text::CsvPath;
+use fairhaul_config::value::Value as _;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::dist::Distribution;
 use fairhaul_simulator::random::uniform;
 use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
-use super::super::drawn::{self, float};
-use super::super::quantity::Quantity;
-use super::super::reader::{At, Row};
+use super::super::drawn::{Drawn, float};
+use super::super::file::Workload as Table;
+use super::super::values::{Frequency, Load};
 use super::arrivals::{later, libm_ln};
 use super::who::Who;
-use super::{Build, Weighed, census, transfers, weight};
+use super::{Build, Row, Weighed, census, rows, transfers, weight};
 use crate::inputs::trace::{Arrival, Trace};
 
 /// Adds the transfers of every `[[workload]]`.
@@ -25,40 +28,52 @@ pub(super) fn workloads(
     peers: &[PeerSetup],
     all: &mut Vec<TransferSetup>,
 ) -> Result<(), BadFile> {
-    for row in build.rows("workload") {
-        let class = transfers::class(&row)?;
-        let own_weight = build.weight(&row, "transfer")?;
-        let pattern = transfers::pattern(build, &row, class, own_weight)?;
-        let sources = who.all(&row.need("source")?)?;
-        let destinations = who.all(&row.need("destination")?)?;
+    for row in rows(build.document, "workload", &build.file.workloads) {
+        let until = row
+            .until
+            .map_or(build.horizon, |until| Time::ZERO + until.0);
         let work = Workload {
-            start: Time::from_nanos(row.need("start")?.amount(Quantity::Time)?),
-            until: until(build, &row)?,
-            pattern,
-            sources,
-            destinations,
+            start: Time::ZERO + row.start.0,
+            until: until.min(build.horizon),
+            pattern: transfers::pattern(
+                build,
+                &Row {
+                    at: row.at.clone(),
+                    table: row.table,
+                },
+            )?,
+            sources: who.all(&row.key("source"), &row.source)?,
+            destinations: who.all(&row.key("destination"), &row.destination)?,
             peers,
         };
-        match (row.get("trace"), row.get("arrivals"), row.get("load")) {
-            (Some(at), None, None) => work.replay(build, who, &row, &at, all)?,
-            (None, Some(at), None) => work.draw(build, &row, &at, all)?,
-            (None, None, Some(at)) => work.draw(build, &row, &at, all)?,
+        match (&row.trace, row.arrivals, row.load) {
+            (Some(path), None, None) => work.replay(build, who, (&row, path), all)?,
+            (None, Some(arrivals), None) => {
+                let arrivals = Arrivals::Often(arrivals.poisson);
+                work.draw(build, &row, (row.key("arrivals"), arrivals), all)?;
+            }
+            (None, None, Some(Load(load))) => {
+                work.draw(build, &row, (row.key("load"), Arrivals::Load(load)), all)?;
+            }
             (trace, arrivals, load) => {
-                let found = [trace, arrivals, load].into_iter().flatten().count();
-                let got = format!("{found} of them");
+                let given = [trace.is_some(), arrivals.is_some(), load.is_some()];
+                let got = format!("{} of them", given.iter().filter(|given| **given).count());
                 let allowed = "exactly one of trace, arrivals and load";
-                return Err(row.bad("does not say when transfers arrive", &got, allowed));
+                return Err(row
+                    .at
+                    .bad_got("does not say when transfers arrive", &got, allowed));
             }
         }
     }
     Ok(())
 }
 
-fn until(build: &Build<'_>, row: &Row<'_>) -> Result<Time, BadFile> {
-    let Some(at) = row.get("until") else {
-        return Ok(build.horizon);
-    };
-    Ok(Time::from_nanos(at.amount(Quantity::Time)?).min(build.horizon))
+/// How often transfers arrive at a source.
+#[derive(Clone, Copy)]
+enum Arrivals {
+    Often(Frequency),
+    /// This part of its uplink.
+    Load(f64),
 }
 
 struct Workload<'p> {
@@ -75,16 +90,16 @@ impl Workload<'_> {
     fn draw(
         &self,
         build: &Build<'_>,
-        row: &Row<'_>,
-        at: &At<'_>,
+        row: &Row<'_, Table>,
+        arrivals: (Place<'_>, Arrivals),
         all: &mut Vec<TransferSetup>,
     ) -> Result<(), BadFile> {
-        let sizes = drawn::drawn(&row.need("sizes")?, Quantity::Size)?;
-        let count = match row.get("count") {
-            Some(at) => at.count(1, u64::MAX)?,
-            None => u64::MAX,
-        };
-        self.check_total(at, &sizes, count, all.len())?;
+        let at = row.key("sizes");
+        let sizes = row.sizes.as_ref();
+        let sizes = sizes.ok_or_else(|| at.missing(Drawn::<ByteCount>::allowed()))?;
+        let sizes = sizes.distribution(&at, build.inputs)?;
+        let count = row.count.map_or(u64::MAX, |count| count.get());
+        self.check_total(&arrivals, &sizes, count, all.len())?;
         let mut number = 0;
         for source in &self.sources {
             let others: Vec<u32> = self
@@ -94,13 +109,12 @@ impl Workload<'_> {
                 .filter(|destination| destination != source)
                 .collect();
             if others.is_empty() {
-                let at = row.need("destination")?;
-                return Err(at.bad(
+                return Err(row.key("destination").bad(
                     "leaves no transfer between two peers",
                     "a peer other than the source",
                 ));
             }
-            let gap = self.mean_gap(at, *source, &sizes)?;
+            let gap = self.mean_gap(&arrivals, *source, &sizes)?;
             let entity = format!(
                 "{}/{}",
                 self.pattern.name, self.peers[*source as usize].name
@@ -131,7 +145,7 @@ impl Workload<'_> {
     /// Refuses a workload before its transfers take memory.
     fn check_total(
         &self,
-        at: &At<'_>,
+        arrivals: &(Place<'_>, Arrivals),
         sizes: &Distribution,
         count: u64,
         before: usize,
@@ -139,17 +153,22 @@ impl Workload<'_> {
         let mut expected = float(before as u64);
         let nanos = float(self.until.since(self.start).as_nanos());
         for source in &self.sources {
-            expected += (nanos / self.mean_gap(at, *source, sizes)?).min(float(count));
+            expected += (nanos / self.mean_gap(arrivals, *source, sizes)?).min(float(count));
         }
-        census::check_transfers(expected, at)
+        census::check_transfers(expected, &arrivals.0)
     }
 
     /// Mean time between two arrivals at `source`, in nanoseconds.
-    fn mean_gap(&self, at: &At<'_>, source: u32, sizes: &Distribution) -> Result<f64, BadFile> {
-        if !at.path.ends_with(".load") {
-            return drawn::poisson(at);
-        }
-        let load = at.real(0.000_001, 10.0)?;
+    fn mean_gap(
+        &self,
+        (at, arrivals): &(Place<'_>, Arrivals),
+        source: u32,
+        sizes: &Distribution,
+    ) -> Result<f64, BadFile> {
+        let load = match arrivals {
+            Arrivals::Often(often) => return Ok(often.gap),
+            Arrivals::Load(load) => load,
+        };
         let peer = &self.peers[source as usize];
         let rate = match (peer.up, peer.upload_cap) {
             (Some(up), Some(cap)) => up.min(cap),
@@ -167,19 +186,22 @@ impl Workload<'_> {
         &self,
         build: &mut Build<'_>,
         who: &Who,
-        row: &Row<'_>,
-        at: &At<'_>,
+        (row, path): (&Row<'_, Table>, &CsvPath),
         all: &mut Vec<TransferSetup>,
     ) -> Result<(), BadFile> {
-        if let Some(at) = row.get("sizes").or_else(|| row.get("count")) {
-            return Err(at.bad(
+        let beside = [
+            ("sizes", row.sizes.is_some()),
+            ("count", row.count.is_some()),
+        ];
+        if let Some((key, _)) = beside.iter().find(|(_, is_given)| *is_given) {
+            return Err(row.key(key).bad(
                 "stands beside a trace, which says it",
                 "sizes and count only with arrivals or load",
             ));
         }
-        let path = at.text("the path of a CSV file")?;
-        let trace = at.opened(at.cx.inputs.trace(path))?;
-        census::check_transfers(float((all.len() + trace.rows.len()) as u64), at)?;
+        let at = row.key("trace");
+        let trace = at.opened(build.inputs.trace(path))?;
+        census::check_transfers(float((all.len() + trace.rows.len()) as u64), &at)?;
         let mut ends = build.streams.stream(&self.pattern.name, "trace");
         for (index, arrival) in trace.rows.iter().enumerate() {
             let start = Time::from_nanos(self.start.as_nanos().saturating_add(arrival.at_nanos));

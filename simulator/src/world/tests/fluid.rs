@@ -1,8 +1,10 @@
 //! The fluid network in whole runs: the policy's tree, whatever the chunks and blocks.
 
+use fairhaul_config::amount::SizeLimit;
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 
 use super::{go, peer, policy, setup, transfer};
 use crate::fluid_reference::oracle;
@@ -21,11 +23,11 @@ fn ends(setup: &Setup) -> Vec<f64> {
 }
 
 /// A source of 10 MB/s under `uplink`, and as many destinations as `bytes`.
-fn star(uplink: &str, share: &str, bytes: &[u64]) -> Setup {
+fn star(uplink: &str, share: Share, bytes: &[u64]) -> Setup {
     let mut setup = setup(vec![peer("source", 10 * MB)]);
     setup.network = NetworkModel::Fluid;
     setup.policies = vec![policy(uplink, "none")];
-    setup.policies[0].share = share.into();
+    setup.policies[0].share = share;
     for (row, bytes) in (1..).zip(bytes) {
         setup.peers.push(peer("destination", 1));
         setup.transfers.push(transfer("t", row, *bytes));
@@ -46,11 +48,11 @@ fn below(rng: &mut Rng, end: u64) -> u64 {
 }
 
 /// Ten peers in three regions with links between them and fifty transfers, some of one pair.
-fn network(rng: &mut Rng, share: &str, uplink: &str) -> Setup {
+fn network(rng: &mut Rng, share: Share, uplink: &str) -> Setup {
     let mut setup = setup(Vec::new());
     setup.network = NetworkModel::Fluid;
     setup.policies = vec![policy(uplink, "none")];
-    setup.policies[0].share = share.into();
+    setup.policies[0].share = share;
     setup.latency = Latency {
         regions: ["a", "b", "c"].map(String::from).to_vec(),
         one_way: vec![Span::ZERO; 9],
@@ -115,7 +117,7 @@ fn network(rng: &mut Rng, share: &str, uplink: &str) -> Setup {
 #[test]
 fn random_networks_end_when_hierarchical_progressive_filling_says() {
     let mut rng = Rng::from_seed([11; 32]);
-    for share in ["peer", "transfer", "group"] {
+    for share in [Share::Peer, Share::Transfer, Share::Group] {
         for uplink in ["drr", "strict"] {
             for _ in 0..3 {
                 let setup = network(&mut rng, share, uplink);
@@ -125,7 +127,7 @@ fn random_networks_end_when_hierarchical_progressive_filling_says() {
                     let (took, expected) = (got - start, expected - start);
                     assert!(
                         (took - expected).abs() <= 1e-3 * expected,
-                        "{share} {uplink}: {row} took {took}, not {expected}"
+                        "{share:?} {uplink}: {row} took {took}, not {expected}"
                     );
                 }
             }
@@ -136,7 +138,7 @@ fn random_networks_end_when_hierarchical_progressive_filling_says() {
 /// Groups of weights 3 and 1 share 10 MB/s: 7.5 and 2.5, then the second has it all.
 #[test]
 fn a_group_has_its_weight_however_many_members_it_has() {
-    let mut setup = star("drr", "group", &[15 * MB, 15 * MB, 15 * MB]);
+    let mut setup = star("drr", Share::Group, &[15 * MB, 15 * MB, 15 * MB]);
     for (weight, members) in [(3, 1..2), (1, 2..4)] {
         setup.groups.push(GroupSetup {
             name: "group".into(),
@@ -155,7 +157,7 @@ fn a_group_has_its_weight_however_many_members_it_has() {
 /// A floor of 6 MB/s for one of three; the others share the rest.
 #[test]
 fn a_floor_is_kept_and_the_rest_is_shared() {
-    let mut setup = star("drr", "peer", &[12 * MB, 4 * MB, 4 * MB]);
+    let mut setup = star("drr", Share::Peer, &[12 * MB, 4 * MB, 4 * MB]);
     setup.peers[1].floor = Some(Rate::new(6 * MB));
     assert_ends(&setup, &[2.0, 2.0, 2.0], "floor");
 }
@@ -165,12 +167,15 @@ fn a_floor_is_kept_and_the_rest_is_shared() {
 #[test]
 fn several_transfers_of_a_pair_are_shared_among_as_the_policy_says() {
     // 2.5 MB each at 1.25 MB/s beside 10 MB at 5 MB/s; 4 MB each at 2 MB/s.
-    for (share, many, one) in [("peer", 5 * MB / 2, 10 * MB), ("transfer", 4 * MB, 4 * MB)] {
+    for (share, many, one) in [
+        (Share::Peer, 5 * MB / 2, 10 * MB),
+        (Share::Transfer, 4 * MB, 4 * MB),
+    ] {
         let mut setup = star("drr", share, &[many, one]);
         for _ in 0..3 {
             setup.transfers.push(transfer("t", 1, many));
         }
-        assert_ends(&setup, &[2.0; 5], share);
+        assert_ends(&setup, &[2.0; 5], &format!("{share:?}"));
     }
 }
 
@@ -178,8 +183,8 @@ fn several_transfers_of_a_pair_are_shared_among_as_the_policy_says() {
 #[test]
 fn neither_chunks_nor_blocks_change_a_share() {
     for block in [1, 256] {
-        let mut setup = star("drr", "peer", &[20 * MB; 4]);
-        setup.policies[0].block = Some(ByteCount::kib(block));
+        let mut setup = star("drr", Share::Peer, &[20 * MB; 4]);
+        setup.policies[0].block = Some(SizeLimit::At(ByteCount::kib(block)));
         for (transfer, kib) in setup.transfers.iter_mut().zip([4, 16, 64, 1024]) {
             transfer.chunk = ByteCount::kib(kib);
         }
@@ -190,7 +195,7 @@ fn neither_chunks_nor_blocks_change_a_share() {
 /// Band 0 alone until it is done; within a band by weight.
 #[test]
 fn strict_serves_a_band_when_those_below_it_are_done() {
-    let mut setup = star("strict", "transfer", &[10 * MB, 20 * MB, 10 * MB]);
+    let mut setup = star("strict", Share::Transfer, &[10 * MB, 20 * MB, 10 * MB]);
     setup.transfers[0].weight = Weight::ONE;
     setup.transfers[1].weight = Weight::whole(2);
     setup.transfers[2].band = 1;
@@ -201,7 +206,7 @@ fn strict_serves_a_band_when_those_below_it_are_done() {
 #[test]
 fn strict_serves_a_band_that_waited_for_minutes_in_both_models() {
     for network in MODELS {
-        let mut setup = star("strict", "transfer", &[200 * MB, 2_000 * MB]);
+        let mut setup = star("strict", Share::Transfer, &[200 * MB, 2_000 * MB]);
         setup.network = network;
         setup.transfers[0].band = 1;
         let ends = ends(&setup);
@@ -213,7 +218,7 @@ fn strict_serves_a_band_that_waited_for_minutes_in_both_models() {
 /// A band that its receivers slow down leaves the rest to the next one.
 #[test]
 fn strict_gives_the_next_band_what_the_first_cannot_use() {
-    let mut setup = star("strict", "transfer", &[10 * MB, 30 * MB]);
+    let mut setup = star("strict", Share::Transfer, &[10 * MB, 30 * MB]);
     setup.peers[1].down = Some(Rate::new(2 * MB));
     setup.transfers[1].band = 1;
     // 8 MB/s until 30 MB are had, at 3.75 s.
@@ -223,7 +228,7 @@ fn strict_gives_the_next_band_what_the_first_cannot_use() {
 /// Bands of peers where the policy is fair to them: who is in the second waits for the others.
 #[test]
 fn strict_serves_peers_by_their_bands_and_is_fair_within_one() {
-    let mut setup = star("strict", "peer", &[10 * MB; 3]);
+    let mut setup = star("strict", Share::Peer, &[10 * MB; 3]);
     setup.peers[1].band = 1;
     assert_ends(&setup, &[3.0, 2.0, 2.0], "strict");
     // A group stands among the peers with a band of its own, not with its members'.
@@ -241,7 +246,7 @@ fn strict_serves_peers_by_their_bands_and_is_fair_within_one() {
 /// The shortest first, one that comes with less left than the one in service before it.
 #[test]
 fn srpt_gives_the_whole_rate_to_who_is_nearest_to_the_end() {
-    let mut setup = star("srpt", "peer", &[30 * MB, 10 * MB, 5 * MB]);
+    let mut setup = star("srpt", Share::Peer, &[30 * MB, 10 * MB, 5 * MB]);
     setup.transfers[2].start = Time::ZERO + Span::from_millis(200);
     // 10 MB: 2 MB by 0.2 s, 8 left; 5 MB first until 0.7 s; then until 1.5 s; 30 MB until 4.5 s.
     assert_ends(&setup, &[4.5, 1.5, 0.7], "srpt");
@@ -250,7 +255,7 @@ fn srpt_gives_the_whole_rate_to_who_is_nearest_to_the_end() {
 /// 10 MB alone until 1 s; the newcomer catches up by 2 s; then both share.
 #[test]
 fn las_serves_the_newcomer_until_it_is_level() {
-    let mut setup = star("las", "peer", &[15 * MB, 15 * MB]);
+    let mut setup = star("las", Share::Peer, &[15 * MB, 15 * MB]);
     setup.transfers[1].start = Time::ZERO + Span::SECOND;
     let (got, expected) = (ends(&setup), [3.0, 3.0]);
     for (got, expected) in got.iter().zip(expected) {
@@ -261,7 +266,7 @@ fn las_serves_the_newcomer_until_it_is_level() {
 /// Each request in its turn: one after the other if they come in order and are one chunk.
 #[test]
 fn fifo_serves_requests_in_the_order_in_which_they_came() {
-    let mut setup = star("fifo", "peer", &[10 * MB; 3]);
+    let mut setup = star("fifo", Share::Peer, &[10 * MB; 3]);
     for (transfer, millis) in setup.transfers.iter_mut().zip([2, 1, 0]) {
         transfer.chunk = ByteCount::mib(64);
         transfer.start = Time::ZERO + Span::from_millis(millis);
@@ -272,7 +277,7 @@ fn fifo_serves_requests_in_the_order_in_which_they_came() {
 /// The peers share; within the first the band decides.
 #[test]
 fn the_inner_discipline_orders_what_the_outer_one_gives() {
-    let mut setup = star("drr/strict", "peer", &[10 * MB, 10 * MB]);
+    let mut setup = star("drr/strict", Share::Peer, &[10 * MB, 10 * MB]);
     setup.transfers.push(TransferSetup {
         band: 1,
         ..transfer("t", 1, 10 * MB)
@@ -285,7 +290,7 @@ fn the_inner_discipline_orders_what_the_outer_one_gives() {
 #[test]
 fn a_link_can_stand_still_and_one_direction_change_alone() {
     for model in MODELS {
-        let mut setup = star("drr", "peer", &[15 * MB]);
+        let mut setup = star("drr", Share::Peer, &[15 * MB]);
         setup.network = model;
         setup.peers[1].down = Some(Rate::new(10 * MB));
         let change = |secs, up| FaultSetup {
@@ -404,7 +409,7 @@ fn a_shared_link_fails_and_comes_back() {
 #[test]
 fn what_is_aborted_leaves_the_link_to_the_others() {
     for model in MODELS {
-        let mut setup = star("drr", "peer", &[30 * MB, 15 * MB, MB]);
+        let mut setup = star("drr", Share::Peer, &[30 * MB, 15 * MB, MB]);
         setup.network = model;
         setup.transfers[2].start = Time::ZERO + Span::from_secs(2);
         let abort = |transfer| FaultSetup {
@@ -431,7 +436,7 @@ fn what_is_aborted_leaves_the_link_to_the_others() {
 fn a_narrow_receiver_far_away_is_served_at_its_own_rate() {
     for millis in [0, 10, 30] {
         for model in MODELS {
-            let mut setup = star("drr", "peer", &[10 * MB, 200 * MB]);
+            let mut setup = star("drr", Share::Peer, &[10 * MB, 200 * MB]);
             setup.network = model;
             setup.latency = Latency {
                 regions: ["here", "far"].map(String::from).to_vec(),

@@ -1,8 +1,10 @@
 //! What a block uplink gives to whom, against hierarchical max-min found the slow way.
 
+use fairhaul_config::amount::SizeLimit;
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 
 use super::{go, peer, policy, setup, transfer};
 use crate::fluid_reference::oracle;
@@ -10,7 +12,7 @@ use crate::record::{FlowName, Record};
 use crate::setup::{GroupSetup, PeerSetup, Setup, TransferSetup};
 
 const FAIR: [&str; 5] = ["drr", "sparse-drr", "sfq", "wf2q+", "mclock"];
-const SHARES: [&str; 3] = ["peer", "group", "transfer"];
+const SHARES: [Share; 3] = [Share::Peer, Share::Group, Share::Transfer];
 const UP: u64 = 4_000_000;
 const WINDOW: Span = Span::from_secs(20);
 const BLOCK: ByteCount = ByteCount::kib(4);
@@ -27,14 +29,14 @@ enum Depths {
 
 /// Three groups, three to seven peers with one to three transfers each that do not end; weights
 /// of all, and caps of the node, of groups, peers and transfers, and narrow downlinks, of some.
-fn uplink(rng: &mut Rng, uplink: &str, share: &str, depths: Depths) -> Setup {
+fn uplink(rng: &mut Rng, uplink: &str, share: Share, depths: Depths) -> Setup {
     let mut below = |end: usize| rng.below(end) as u64;
-    let are_grouped = depths == Depths::Several || (share == "transfer" && below(2) == 0);
+    let are_grouped = depths == Depths::Several || (share == Share::Transfer && below(2) == 0);
     let weight = |drawn: u64| Weight::whole(1 + u32::try_from(drawn).unwrap());
     let mut setup = setup(vec![peer("source", UP)]);
     setup.policies = vec![policy(uplink, "none")];
-    setup.policies[0].share = share.into();
-    setup.policies[0].block = Some(BLOCK);
+    setup.policies[0].share = share;
+    setup.policies[0].block = Some(SizeLimit::At(BLOCK));
     setup.peers[0].upload_cap = (below(3) == 0).then(|| Rate::new(UP / 2));
     for _ in 0..3 {
         setup.groups.push(GroupSetup {
@@ -129,7 +131,7 @@ fn an_uplink_gives_what_hierarchical_max_min_does() {
                 let allowed = expected * 0.02 + 4.0 * BLOCK.get() as f64 + rate * 0.015;
                 assert!(
                     (*got as f64 - expected).abs() <= allowed,
-                    "{case}, {name} by {share}: {row} got {got} of {expected}: {:?} {:?} {}",
+                    "{case}, {name} by {share:?}: {row} got {got} of {expected}: {:?} {:?} {}",
                     setup.peers[0].upload_cap,
                     setup.groups,
                     told.concat(),
@@ -159,7 +161,7 @@ fn nobody_starves_between_limits_at_different_depths() {
                 let transfer = &setup.transfers[row];
                 assert!(
                     *got as f64 >= expected / 4.0,
-                    "{case}, {name} by {share}: {row} got {got} of {expected}: {transfer:?} to \
+                    "{case}, {name} by {share:?}: {row} got {got} of {expected}: {transfer:?} to \
                      {:?}, {:?}",
                     setup.peers[transfer.destination as usize],
                     setup.groups,

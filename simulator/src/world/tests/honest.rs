@@ -2,6 +2,7 @@
 //! them, crashes, restarts, aborts, caps that change, memory that is short. Nobody accuses anybody,
 //! and whoever stays has everything in the end.
 
+use fairhaul_config::policy::{ChokerName, SeedRule};
 use fairhaul_core::node::Guard;
 use fairhaul_core::rng::Rng;
 
@@ -70,9 +71,9 @@ fn world(seed: u64) -> Setup {
     world.faults = faults(&mut rng, 4);
     world.rng_seed = seed;
     let rules = ["none", "tit-for-tat", "round-robin"];
-    world.policies[0].unchoke = rules[rng.below(rules.len())].into();
+    world.policies[0].unchoke = ChokerName::of(rules[rng.below(rules.len())]);
     let rules = ["even", "give-to-get"];
-    world.policies[0].seed_rule = rules[rng.below(rules.len())].into();
+    world.policies[0].seed_rule = SeedRule::of(rules[rng.below(rules.len())]);
     // From none to as much as a node has by default.
     let memory = [None, Some(256 << 10), Some(2 << 20), Some(64 << 20)][rng.below(4)];
     world.policies[0].guard = memory.map(|bytes| Guard {

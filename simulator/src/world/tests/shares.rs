@@ -1,7 +1,9 @@
 //! What the core gives, against what the ideal would, in whole runs.
 
+use fairhaul_config::amount::{Bounded, SizeLimit};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::uplink::Share;
 
 use super::bent::{Bend, Bent, Log, SECOND};
 use super::{go, peer, policy, setup, transfer};
@@ -14,10 +16,10 @@ use crate::world::World;
 const FAIR: [&str; 5] = ["drr", "sfq", "wf2q+", "sparse-drr", "mclock"];
 
 /// One transfer of `bytes` from a source of `up` to each of the destinations.
-fn star(up: u64, uplink: &str, share: &str, bytes: u64, destinations: Vec<PeerSetup>) -> Setup {
+fn star(up: u64, uplink: &str, share: Share, bytes: u64, destinations: Vec<PeerSetup>) -> Setup {
     let mut setup = setup(vec![peer("source", up)]);
     setup.policies = vec![policy(uplink, "none")];
-    setup.policies[0].share = share.into();
+    setup.policies[0].share = share;
     for (row, destination) in (1..).zip(destinations) {
         setup.peers.push(destination);
         setup.transfers.push(transfer("t", row, bytes));
@@ -66,7 +68,13 @@ fn assert_windows(record: &Record, expected: &[u64], percent: u64, what: &str) {
 #[test]
 fn floors_and_caps_clamp_the_shares_under_every_fair_discipline() {
     for uplink in FAIR {
-        let mut setup = star(10_000_000, uplink, "transfer", 400 << 20, destinations(3));
+        let mut setup = star(
+            10_000_000,
+            uplink,
+            Share::Transfer,
+            400 << 20,
+            destinations(3),
+        );
         for (transfer, weight) in setup.transfers.iter_mut().zip(1..) {
             transfer.weight = Weight::whole(weight);
         }
@@ -85,14 +93,14 @@ fn floors_and_caps_clamp_the_shares_under_every_fair_discipline() {
 fn floors_on_a_link_that_shrinks_are_scaled_in_proportion() {
     let floors = [1_500_000, 1_000_000].map(|floor| Some(Rate::new(floor)));
     for (uplink, share) in FAIR.into_iter().flat_map(|uplink| {
-        let shares = ["transfer", "peer", "group"];
+        let shares = [Share::Transfer, Share::Peer, Share::Group];
         shares.into_iter().map(move |share| (uplink, share))
     }) {
         let mut setup = star(3_000_000, uplink, share, 100 << 20, destinations(2));
         for (at, floor) in (0..).zip(floors) {
             match share {
-                "transfer" => setup.transfers[at].floor = floor,
-                "peer" => setup.peers[at + 1].floor = floor,
+                Share::Transfer => setup.transfers[at].floor = floor,
+                Share::Peer => setup.peers[at + 1].floor = floor,
                 _ => {
                     setup.peers[at + 1].group = u32::try_from(at).ok();
                     setup.groups.push(GroupSetup {
@@ -113,7 +121,7 @@ fn floors_on_a_link_that_shrinks_are_scaled_in_proportion() {
         }];
         setup.windows = vec![Span::from_secs(5)];
         setup.horizon = Time::ZERO + Span::from_secs(31);
-        let what = format!("{uplink} by {share}");
+        let what = format!("{uplink} by {share:?}");
         assert_windows(&go(&setup), &[6_750_000, 4_500_000], 1, &what);
     }
 }
@@ -123,13 +131,13 @@ fn floors_on_a_link_that_shrinks_are_scaled_in_proportion() {
 #[test]
 fn tiny_chunks_are_entitled_to_what_the_rule_gives_them() {
     for uplink in FAIR {
-        for share in ["transfer", "peer"] {
+        for share in [Share::Transfer, Share::Peer] {
             let mut setup = star(1_000_000, uplink, share, 30 << 20, destinations(2));
-            setup.policies[0].block = Some(ByteCount::kib(4));
+            setup.policies[0].block = Some(SizeLimit::At(ByteCount::kib(4)));
             setup.transfers[0].chunk = ByteCount::kib(1);
             setup.windows = vec![Span::from_secs(5)];
             setup.horizon = Time::ZERO + Span::from_secs(21);
-            let what = format!("{uplink} by {share}");
+            let what = format!("{uplink} by {share:?}");
             assert_windows(&go(&setup), &[1_000_000, 4_000_000], 2, &what);
         }
     }
@@ -139,7 +147,7 @@ fn tiny_chunks_are_entitled_to_what_the_rule_gives_them() {
 #[test]
 fn groups_share_by_weight_and_their_peers_below_them() {
     for uplink in FAIR {
-        let mut setup = star(8_000_000, uplink, "group", 300 << 20, destinations(3));
+        let mut setup = star(8_000_000, uplink, Share::Group, 300 << 20, destinations(3));
         for weight in [1, 3] {
             setup.groups.push(GroupSetup {
                 name: "group".into(),
@@ -162,29 +170,29 @@ fn groups_share_by_weight_and_their_peers_below_them() {
 /// rows of its own all the same, with what it would be entitled to.
 #[test]
 fn a_starved_flow_has_windows_without_bytes() {
-    for share in ["transfer", "peer"] {
+    for share in [Share::Transfer, Share::Peer] {
         let mut setup = star(1_000_000, "strict", share, 20 << 20, destinations(2));
         match share {
-            "transfer" => setup.transfers[1].band = 1,
+            Share::Transfer => setup.transfers[1].band = 1,
             _ => setup.peers[setup.transfers[1].destination as usize].band = 1,
         }
         setup.windows = vec![Span::SECOND];
         setup.horizon = Time::ZERO + Span::from_secs(5);
         let record = go(&setup);
         let starved: Vec<_> = whole_windows(&record, 1).collect();
-        assert_eq!(starved.len(), 4, "{share}");
+        assert_eq!(starved.len(), 4, "{share:?}");
         for window in starved {
-            assert_eq!(window.bytes, ByteCount::ZERO, "{share}");
+            assert_eq!(window.bytes, ByteCount::ZERO, "{share:?}");
             assert!(window.entitlement.get().abs_diff(500_000) <= 1);
         }
-        assert_eq!(record.transfers[1].received, ByteCount::ZERO, "{share}");
+        assert_eq!(record.transfers[1].received, ByteCount::ZERO, "{share:?}");
         assert!(record.transfers[1].entitlement.get().abs_diff(2_500_000) <= 1);
     }
 }
 
 /// Destinations 0, 40 and 120 ms away share 6 MB/s, 2,000 bytes a millisecond each.
 fn star_with_delays(network: NetworkModel, bytes: u64) -> Setup {
-    let mut setup = star(6_000_000, "drr", "transfer", bytes, destinations(3));
+    let mut setup = star(6_000_000, "drr", Share::Transfer, bytes, destinations(3));
     setup.network = network;
     setup.latency = Latency {
         regions: ["here", "near", "far"].map(String::from).to_vec(),
@@ -212,7 +220,7 @@ const NETWORKS: [NetworkModel; 2] = [
 fn delays_do_not_distort_entitlements_by_more_than_a_round_trip() {
     for network in NETWORKS {
         let mut setup = star_with_delays(network, 12_000_000);
-        setup.policies[0].pipeline = Some(64);
+        setup.policies[0].pipeline = Some(Bounded::new(64));
         for (row, transfer) in go(&setup).transfers.iter().enumerate() {
             let (got, entitled) = (transfer.received.get(), transfer.entitlement.get());
             assert!(
@@ -239,7 +247,7 @@ fn whoever_is_far_away_keeps_its_share() {
 /// A run in which equal transfers share equally has no share error at all worth the name.
 #[test]
 fn ideal_scheduling_has_hardly_any_share_error() {
-    let setup = star(1_000_000, "drr", "transfer", 4 << 20, destinations(8));
+    let setup = star(1_000_000, "drr", Share::Transfer, 4 << 20, destinations(8));
     let record = go(&setup);
     let sum: u64 = record
         .transfers
@@ -294,7 +302,7 @@ fn a_node_keeps_its_own_cap_in_every_window() {
         },
         NetworkModel::Fluid,
     ] {
-        let mut setup = star(10_000_000, "drr", "peer", 3 << 20, destinations(3));
+        let mut setup = star(10_000_000, "drr", Share::Peer, 3 << 20, destinations(3));
         setup.network = network;
         setup.peers[0].upload_cap = Some(Rate::new(1_000_000));
         setup.peers[0].burst = Some(ByteCount::kib(256));
@@ -312,7 +320,7 @@ fn a_node_keeps_its_own_cap_in_every_window() {
 /// at no change does a bucket fill, so each part keeps its own rate.
 #[test]
 fn a_cap_that_changes_carries_its_debt() {
-    let mut setup = star(10_000_000, "drr", "peer", 10 << 20, destinations(1));
+    let mut setup = star(10_000_000, "drr", Share::Peer, 10 << 20, destinations(1));
     let burst = 64 << 10;
     setup.peers[0].upload_cap = Some(Rate::new(2_000_000));
     setup.peers[0].burst = Some(ByteCount::new(burst));
@@ -372,7 +380,13 @@ fn leechers_are_entitled_to_equal_service() {
 /// The last, partial window is left out, and a finished run does not wait for it.
 #[test]
 fn windows_do_not_keep_a_finished_run() {
-    let mut setup = star(1_000_000, "drr", "transfer", 2_500_000, destinations(1));
+    let mut setup = star(
+        1_000_000,
+        "drr",
+        Share::Transfer,
+        2_500_000,
+        destinations(1),
+    );
     setup.windows = vec![Span::SECOND, Span::from_secs(60)];
     let record = go(&setup);
     assert!(record.end < Time::ZERO + Span::from_millis(2_600));
