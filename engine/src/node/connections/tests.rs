@@ -511,12 +511,7 @@ async fn a_call_that_fails_says_why_the_peer_is_away() {
     let refusal = Refusal::new(RefusalCode::NotWelcome);
     rig.happens(failed(By::Us(ann), GreetError::Refused(refusal)), at(2));
     assert_eq!(rig.connections.standing(peer), Standing::Refused);
-    assert!(
-        rig.connections
-            .ready_at()
-            .is_some_and(|again| again > at(2)),
-        "it is called again"
-    );
+    assert!(rig.connections.ready_at().is_some(), "it is called again");
     assert!(rig.told().is_empty() && rig.followed().is_empty());
 }
 

@@ -173,7 +173,8 @@ async fn a_limit_that_nothing_keeps_is_refused_and_changes_nothing() {
         "{message}"
     );
     let bob: InForce = rig.ask(weight(named("bob"), 0)).unwrap();
-    assert_eq!((bob.floor_bytes_s, bob.weight_hundredths), (0, 0));
+    // The least there is: best effort.
+    assert_eq!((bob.floor_bytes_s, bob.weight_hundredths), (0, 1));
 }
 
 // ---- names
@@ -457,7 +458,7 @@ async fn a_push_to_a_peer_that_nobody_knows_is_refused_before_anything_is_read()
     );
 }
 
-/// Whoever pushes hears every second how far the peers are; that none is connected is said too.
+/// Whoever pushes hears every second who has not got all of it.
 #[tokio::test]
 async fn a_push_that_waits_says_for_whom() {
     let mut rig = node();
@@ -475,11 +476,6 @@ async fn a_push_that_waits_says_for_whom() {
         Reply::Done(_) | Reply::Failed(_) => None,
     });
     assert_eq!(waits.as_deref(), Some("bob"));
-    let _: Nothing = rig.ask(Request::Cancel(api::Transfer { id: 1 })).unwrap();
-    assert_eq!(
-        end_of::<Sent>(&mut replies).unwrap().unwrap_err().code,
-        Failure::ERROR
-    );
 }
 
 /// Files that changed within the tick of the file system's clock are verified once more.
@@ -587,7 +583,7 @@ async fn each_outcome_has_the_exit_code_that_scripts_rely_on() {
     );
     let sent = end(&mut rig, 1, pushed(true, Some(Verdict::Done))).unwrap();
     let sent: Sent = serde_json::from_value(sent.unwrap()).unwrap();
-    assert_eq!((sent.bytes, sent.peers), (CONTENT, vec!["ann".to_owned()]));
+    assert_eq!((sent.bytes, sent.peers.len()), (CONTENT, 1));
     assert!(
         end(&mut rig, 9, Outcome::Done).is_none(),
         "nothing is said of what is gone"

@@ -6,13 +6,14 @@ use std::future::pending;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fairhaul_core::door::descriptors::Shares;
 use fairhaul_core::door::memory_shares::MemoryShares;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc};
-use tokio::time::sleep_until;
+use tokio::time::{interval, sleep_until};
 
 use crate::control::api::{Call, Event, Failure, Nothing, Reply, Request, Status};
 use crate::control::metrics::Metrics;
@@ -241,6 +242,7 @@ pub(crate) async fn meanwhile(
     b: &mut Rig,
     mut so: impl FnMut(&mut Rig, &mut Rig) -> bool,
 ) {
+    let mut seconds = interval(Duration::from_secs(1));
     while !so(a, b) {
         let deadlines = [a.host.deadline(), b.host.deadline()];
         let deadline = deadlines.into_iter().flatten().min();
@@ -253,6 +255,10 @@ pub(crate) async fn meanwhile(
         tokio::select! {
             Some(event) = a.events.recv() => a.host.handle(event),
             Some(event) = b.events.recv() => b.host.handle(event),
+            _ = seconds.tick() => {
+                a.host.handle(NodeEvent::Second);
+                b.host.handle(NodeEvent::Second);
+            }
             () = time => {
                 a.host.tick();
                 b.host.tick();
