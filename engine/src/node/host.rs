@@ -22,7 +22,7 @@ use super::control::Control;
 use super::control::event::Answer;
 use super::control::others::Others;
 use super::event::NodeEvent;
-use super::inputs::Inputs;
+use super::inputs::PendingInputs;
 use super::recorded::Recorded;
 use super::stats::Stats;
 use crate::clock::Clock;
@@ -35,7 +35,7 @@ mod carry;
 pub(crate) struct Host {
     core: Recorded,
     clock: Clock,
-    inputs: Inputs,
+    inputs: PendingInputs,
     connections: Connections,
     contents: Contents,
     control: Control,
@@ -54,7 +54,7 @@ impl Host {
         Self {
             core,
             clock,
-            inputs: Inputs::default(),
+            inputs: PendingInputs::default(),
             connections,
             contents,
             control,

@@ -8,12 +8,12 @@ use fairhaul_core::node::Input;
 /// Inputs that wait for their turn. Each is handled alone: what it makes core and library want is
 /// carried out before the next one.
 #[derive(Debug, Default)]
-pub(crate) struct Inputs {
+pub(crate) struct PendingInputs {
     core: VecDeque<Input>,
     library: VecDeque<library::Input>,
 }
 
-impl Inputs {
+impl PendingInputs {
     /// The core is to hear this.
     pub(crate) fn core(&mut self, input: Input) {
         self.core.push_back(input);

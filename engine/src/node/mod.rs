@@ -201,7 +201,7 @@ async fn own_place(options: &mut RunOptions) -> Result<(Place, TcpListener), Fai
             (identity, TcpListener::bind(&**listen).await, None)
         }
         Some(line) => {
-            let guests = line::Guests::new(line.secret, line.most, line.sender);
+            let guests = line::LineGuests::new(line.secret, line.most, line.sender);
             let listener = TcpListener::from_std(line.listener);
             (line.identity, listener, Some(guests))
         }

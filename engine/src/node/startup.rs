@@ -37,7 +37,7 @@ use crate::store::OpenFiles;
 pub(super) struct Place {
     pub(super) identity: Identity,
     pub(super) listening: SocketAddr,
-    pub(super) line: Option<line::Guests>,
+    pub(super) line: Option<line::LineGuests>,
 }
 
 /// A node that has not begun.

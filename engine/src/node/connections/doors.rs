@@ -329,7 +329,7 @@ impl Doors {
     }
 
     /// This node lets receivers of a line in, if it is given one, and calls its sender.
-    pub(crate) fn set_line(&self, line: Option<line::Guests>) {
+    pub(crate) fn set_line(&self, line: Option<line::LineGuests>) {
         self.guests_mut().line = line;
     }
 }

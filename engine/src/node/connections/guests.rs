@@ -19,7 +19,7 @@ pub(super) struct Guests {
     /// Which names are taken, if keys that are not listed are trusted when they first call.
     pub(super) first_use: Option<FirstUse>,
     /// Who may come in by the line of this node, if it has one.
-    pub(super) line: Option<line::Guests>,
+    pub(super) line: Option<line::LineGuests>,
     pub(super) name: String,
     pub(super) own: Option<PublicKey>,
     pub(super) stopping: bool,

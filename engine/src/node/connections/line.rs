@@ -11,20 +11,20 @@ use crate::content::line::Secret;
 use crate::identity::PublicKey;
 
 /// Who may come in by the line of a node.
-pub(crate) struct Guests {
+pub(crate) struct LineGuests {
     secret: Secret,
     invitation: Invitation,
     sender: Option<(PublicKey, Vec<String>)>,
 }
 
 /// Shows no secret.
-impl std::fmt::Debug for Guests {
+impl std::fmt::Debug for LineGuests {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Guests {{ {:?}, .. }}", self.invitation)
+        write!(f, "LineGuests {{ {:?}, .. }}", self.invitation)
     }
 }
 
-impl Guests {
+impl LineGuests {
     pub(crate) const fn new(
         secret: Secret,
         most: usize,

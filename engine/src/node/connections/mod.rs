@@ -26,7 +26,7 @@ use self::paths::Paths;
 use self::peers::Peers;
 use super::contents::keeper::Keeper;
 use super::event::NodeEvent;
-use super::inputs::Inputs;
+use super::inputs::PendingInputs;
 use super::stats::notifier::Notifier;
 use crate::control::api::Reached;
 use crate::session::{Budget, End, Pool, Seat};
@@ -160,7 +160,7 @@ impl Connections {
     }
 
     /// Says goodbye to everybody, and lets nobody in any more.
-    pub(crate) fn stop(&mut self, inputs: &mut Inputs, now: Time) {
+    pub(crate) fn stop(&mut self, inputs: &mut PendingInputs, now: Time) {
         let all: Vec<PeerId> = self.links.iter().map(|(peer, _)| peer).collect();
         for peer in all {
             self.part(peer, CloseCode::Shutdown, "the node stops", inputs, now);
@@ -171,7 +171,12 @@ impl Connections {
     // ---- how sessions begin
 
     /// Something happened to somebody who has no session yet.
-    pub(crate) fn happened(&mut self, event: ConnectionEvent, inputs: &mut Inputs, now: Time) {
+    pub(crate) fn happened(
+        &mut self,
+        event: ConnectionEvent,
+        inputs: &mut PendingInputs,
+        now: Time,
+    ) {
         let admitted = match event {
             ConnectionEvent::Knock(stream, from) => {
                 return self.doors.knocked(stream, from, now);
@@ -189,7 +194,7 @@ impl Connections {
     }
 
     /// A caller that is known comes in, if it has no session yet.
-    fn comes_in(&mut self, id: PeerId, arrived: Arrived, inputs: &mut Inputs, now: Time) {
+    fn comes_in(&mut self, id: PeerId, arrived: Arrived, inputs: &mut PendingInputs, now: Time) {
         let key = *arrived.secure.peer.as_bytes();
         let serial = self.links.next_serial();
         match self.sessions.arrive(key, serial, arrived.dialled, now) {
@@ -235,7 +240,7 @@ impl Connections {
     }
 
     /// A session begins.
-    fn seat(&mut self, seat: Seat, arrived: Arrived, inputs: &mut Inputs, now: Time) {
+    fn seat(&mut self, seat: Seat, arrived: Arrived, inputs: &mut PendingInputs, now: Time) {
         let (peer, dialled) = (seat.peer, arrived.dialled);
         let row = self.doors.peers.at_mut(peer);
         row.trouble = None;
@@ -260,7 +265,13 @@ impl Connections {
     // ---- how they end
 
     /// Says something to a peer. One that does not read what it is told is let go.
-    pub(crate) fn send(&mut self, peer: PeerId, message: Message, inputs: &mut Inputs, now: Time) {
+    pub(crate) fn send(
+        &mut self,
+        peer: PeerId,
+        message: Message,
+        inputs: &mut PendingInputs,
+        now: Time,
+    ) {
         if !self.links.say(peer, message) {
             let why = "too much waits to be read";
             self.part(peer, CloseCode::Overload, why, inputs, now);
@@ -272,7 +283,7 @@ impl Connections {
         &mut self,
         peer: PeerId,
         why: Misbehaviour,
-        inputs: &mut Inputs,
+        inputs: &mut PendingInputs,
         now: Time,
     ) {
         if !self.links.has(peer) {
@@ -301,7 +312,7 @@ impl Connections {
         peer: PeerId,
         code: CloseCode,
         text: &str,
-        inputs: &mut Inputs,
+        inputs: &mut PendingInputs,
         now: Time,
     ) {
         let Some(link) = self.links.take(peer) else {
@@ -312,7 +323,7 @@ impl Connections {
     }
 
     /// A session is over, and not because we ended it.
-    pub(crate) fn ended(&mut self, peer: PeerId, end: End, inputs: &mut Inputs, now: Time) {
+    pub(crate) fn ended(&mut self, peer: PeerId, end: End, inputs: &mut PendingInputs, now: Time) {
         let reason = match end {
             End::Closed => "the peer ended the connection".to_owned(),
             End::Broken(error) => error.to_string(),
@@ -330,7 +341,7 @@ impl Connections {
     }
 
     /// Those go that said their last message. The core must have nothing to say any more.
-    pub(crate) fn settle(&mut self, inputs: &mut Inputs, now: Time) {
+    pub(crate) fn settle(&mut self, inputs: &mut PendingInputs, now: Time) {
         for (peer, why) in mem::take(&mut self.leaving) {
             if let Some(link) = self.links.take(peer) {
                 self.parted(peer, &link, why, inputs, now);
@@ -344,7 +355,7 @@ impl Connections {
         peer: PeerId,
         link: &Link,
         reason: String,
-        inputs: &mut Inputs,
+        inputs: &mut PendingInputs,
         now: Time,
     ) {
         inputs.core(Input::Disconnected { peer });
@@ -395,7 +406,7 @@ impl Connections {
     }
 
     /// Looks at what connections measure from now on, or no longer.
-    pub(crate) fn find_cap(&mut self, wanted: bool, inputs: &mut Inputs) {
+    pub(crate) fn find_cap(&mut self, wanted: bool, inputs: &mut PendingInputs) {
         if let Some(input) = self.paths.set(wanted) {
             inputs.core(input);
         }
@@ -407,7 +418,7 @@ impl Connections {
     }
 
     /// Tells the core what the connections have measured, if it is time for that.
-    pub(crate) fn look(&mut self, is_busy: bool, inputs: &mut Inputs, now: Time) {
+    pub(crate) fn look(&mut self, is_busy: bool, inputs: &mut PendingInputs, now: Time) {
         if let Some(input) = self.paths.look(is_busy, &self.links, now) {
             inputs.core(input);
         }

@@ -34,7 +34,7 @@ struct Rig {
     identity: Identity,
     keeper: Option<Arc<Keeper>>,
     connections: Connections,
-    inputs: Inputs,
+    inputs: PendingInputs,
     events: mpsc::Receiver<NodeEvent>,
     followers: broadcast::Receiver<Event>,
 }
@@ -77,7 +77,7 @@ impl Rig {
             identity,
             keeper: Some(keeper),
             connections,
-            inputs: Inputs::default(),
+            inputs: PendingInputs::default(),
             events,
             followers,
         })
@@ -312,7 +312,7 @@ async fn a_line_lets_in_as_many_as_it_was_made_for() {
         rig.judge(&one.public(), &names[0]),
         Some(RefusalCode::NotWelcome)
     );
-    let guests = line::Guests::new(secret, 1, None);
+    let guests = line::LineGuests::new(secret, 1, None);
     rig.connections.doors().set_line(Some(guests));
     assert_eq!(rig.judge(&one.public(), &names[0]), None);
     assert_eq!(
@@ -337,7 +337,7 @@ async fn a_receiver_of_a_line_calls_the_sender_and_knows_whom_it_vouches_for() {
     let (sender, other, stranger) = (Identity::generate().unwrap(), key(), key());
     let teller = rig.list("sender", sender.public(), "");
     let told = Some((sender.public(), vec!["127.0.0.1:1".to_owned()]));
-    let guests = line::Guests::new(Secret::generate().unwrap(), 4, told);
+    let guests = line::LineGuests::new(Secret::generate().unwrap(), 4, told);
     rig.connections.doors().set_line(Some(guests));
     rig.connections.start(at(0));
     assert!(rig.connections.ready_at().is_some());

@@ -18,13 +18,13 @@ use super::event::DiskEvent;
 use super::inbox::Looked;
 use super::opening::{Opened, description_of, verdict};
 use crate::content::Tree;
-use crate::node::inputs::Inputs;
+use crate::node::inputs::PendingInputs;
 use crate::session::Arrival;
 use crate::store::{ReadError, Store, StoreError, patiently};
 
 impl Contents {
     /// Something that was done beside the driver is over.
-    pub(crate) fn disk(&mut self, event: DiskEvent, inputs: &mut Inputs) {
+    pub(crate) fn disk(&mut self, event: DiskEvent, inputs: &mut PendingInputs) {
         match event {
             DiskEvent::Wrote {
                 transfer,
@@ -146,7 +146,7 @@ impl Contents {
     }
 
     /// An inbox was looked at: what becomes of the offers that waited for that.
-    fn looked(&mut self, looked: Looked, inputs: &mut Inputs) {
+    fn looked(&mut self, looked: Looked, inputs: &mut PendingInputs) {
         let waiting = self.looks.remove(&looked.folder).unwrap_or_default();
         if let Err(error) = &looked.disk {
             let folder = self.folders.path(looked.folder).display();
@@ -171,7 +171,7 @@ impl Contents {
         (transfer, chunk): (TransferId, ChunkIndex),
         (from, parts): (PeerId, Vec<(PeerId, ByteCount)>),
         arrival: Option<Arrival>,
-        inputs: &mut Inputs,
+        inputs: &mut PendingInputs,
     ) -> Option<Input> {
         let shelf = self.shelf(transfer);
         let (Some(shelf), Some(arrival)) = (shelf, arrival) else {
@@ -238,7 +238,7 @@ impl Contents {
     }
 
     /// A second has passed: chunks that have waited long enough are to be made durable (P1).
-    pub(crate) fn second(&self, inputs: &mut Inputs, now: Time) {
+    pub(crate) fn second(&self, inputs: &mut PendingInputs, now: Time) {
         for (number, _) in self.moving().filter(|(_, store)| store.due(now)) {
             inputs.library(library::Input::SyncDue { number });
         }

@@ -34,7 +34,7 @@ impl Looked {
 
 /// An offer that waits until its inbox was looked at.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct WaitingOffer {
     pub(super) offer: OfferId,
     /// Length of the manifest of what is offered, in bytes.
     pub(super) manifest_bytes: u64,

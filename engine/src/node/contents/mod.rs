@@ -21,7 +21,7 @@ use tokio::task::spawn_blocking;
 
 use self::event::DiskEvent;
 use self::folders::Folders;
-use self::inbox::{Looked, Waiting};
+use self::inbox::{Looked, WaitingOffer};
 use self::keeper::Keeper;
 use self::kept::Placed;
 use self::opening::Opening;
@@ -58,7 +58,7 @@ pub(crate) struct Contents {
     rows: BTreeMap<u32, Row>,
     folders: Folders,
     /// Offers that wait until the inbox that they go to was looked at.
-    looks: BTreeMap<FolderId, Vec<Waiting>>,
+    looks: BTreeMap<FolderId, Vec<WaitingOffer>>,
     /// What the node keeps for itself on disk.
     own: Own,
     /// Files and folders that stay open.
@@ -299,7 +299,7 @@ impl Contents {
     /// An offer waits until its inbox was looked at: once for all that wait for the same.
     fn look(&mut self, offer: OfferId, peer: PeerId, folder: FolderId, of: &Offer) {
         let bytes = cost(&Message::Offer(Box::new(of.clone())));
-        let waiting = Waiting {
+        let waiting = WaitingOffer {
             offer,
             manifest_bytes: of.manifest_bytes,
             held: self.budget.hold(peer, Kind::Passing, bytes),

@@ -9,7 +9,7 @@ use super::*;
 use crate::content::tree::hash_chunk;
 use crate::control::api::{Get, Nothing, Request, Share, Shared, Status, Transfer, TransferState};
 use crate::node::control::others::Others;
-use crate::node::inputs::Inputs;
+use crate::node::inputs::PendingInputs;
 use crate::node::tests::rig::{CONTENT, Place, Rig};
 use crate::session::Arrival;
 use crate::store::ReadError;
@@ -258,7 +258,7 @@ async fn offers_into_the_same_inbox_wait_for_one_look_at_its_disk() {
     look(&mut rig, 2);
     let event = disk_event(&mut rig).await;
     assert!(inbox.is_dir());
-    let mut inputs = Inputs::default();
+    let mut inputs = PendingInputs::default();
     rig.host
         .control(|_, others| others.contents.disk(event, &mut inputs));
     let told: Vec<_> = std::iter::from_fn(|| inputs.next_of_library()).collect();

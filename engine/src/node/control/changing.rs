@@ -12,7 +12,7 @@ use super::Control;
 use super::others::Others;
 use crate::control::api::{self, Call, Direction, Failure, InForce};
 use crate::node::connections::peers::Peers;
-use crate::node::inputs::Inputs;
+use crate::node::inputs::PendingInputs;
 
 impl Control {
     fn target(&self, target: &api::Target, others: &Others<'_>) -> Result<Target, Failure> {
@@ -180,7 +180,7 @@ impl Control {
     }
 
     /// Tells the core what holds for `target` now.
-    pub(super) fn apply(&self, target: Target, inputs: &mut Inputs) {
+    pub(super) fn apply(&self, target: Target, inputs: &mut PendingInputs) {
         let limit = self.limits.of(target);
         inputs.core(Input::Limit { target, limit });
     }
