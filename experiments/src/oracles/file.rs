@@ -31,7 +31,7 @@ use crate::inputs;
 use crate::scenario::BadFile;
 use parts::{
     ChunkPart, ClassesPart, CrowdPart, DelayPart, DrawsPart, FluidPart, GrowthPart, IndexPart,
-    Kind, LeastPart, MundingerPart, OrderPart, Phase, QueuePart, Row, RulesPart, RunsPart,
+    Kind, LeastPart, MundingerPart, OrderPart, QueuePart, RoundPhase, Row, RulesPart, RunsPart,
     ServerPart, SharesPart, SpreadPart, TradePart,
 };
 
@@ -168,7 +168,7 @@ fn measured(parts: &mut Parts<'_>, kind: Kind, seed: u64) -> Result<(Work, Readi
                 regular: part.regular.get(),
                 drawn: part.drawn.get(),
                 memory: part.memory.get(),
-                together: part.phase == Phase::Together,
+                together: part.phase == RoundPhase::Together,
             };
             return trade(parts, seed, Traders::Fluid(fluid));
         }

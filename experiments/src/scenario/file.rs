@@ -124,7 +124,7 @@ pub(crate) struct Head {
     pub(crate) latency: Option<LatencySource>,
     /// The ideal that results are measured against.
     #[serde(default)]
-    pub(crate) ideal: Ideal,
+    pub(crate) ideal: IdealKind,
     /// Whom entitlements are fair to; without one, whom policy.share says.
     #[serde(default)]
     #[schemars(schema_with = "policy::share", example = &"peer")]
@@ -149,7 +149,7 @@ pub(crate) enum Network {
 /// What results are measured against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Ideal {
+pub(crate) enum IdealKind {
     #[default]
     EqualService,
     Contribution,

@@ -221,13 +221,13 @@ pub(super) struct FluidPart {
     pub(super) regular: Bounded<1, 1_000>,
     pub(super) drawn: Bounded<1, 1_000>,
     pub(super) memory: Bounded<1, 1_000>,
-    pub(super) phase: Phase,
+    pub(super) phase: RoundPhase,
 }
 
 /// Whether all peers hold their rounds at once.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Phase {
+pub(super) enum RoundPhase {
     Together,
     Apart,
 }

@@ -1,4 +1,4 @@
-//! `[[content]]`, `[[transfer]]`, `[[workload]]` and `[[fault]]`: what is moved, and what goes wrong.
+//! `[[content]]`, `[[transfer]]`, `[[workload]]`, `[[fault]]`: what is moved, and what goes wrong.
 
 use fairhaul_config::amount::{Bounded, Exact, FileWeight, FloorRate, LongBounded, RateLimit};
 use fairhaul_config::text::{CsvPath, Name};
