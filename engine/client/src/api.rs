@@ -1,7 +1,7 @@
 //! What a command asks of a running node, and what the node answers.
 //!
 //! Decides the words of the control: JSON on the wire, these types at both ends. Refuses
-//! members that it does not know. Rates are bytes per second and sizes bytes, in whole numbers;
+//! members that it does not know. RateSeries are bytes per second and sizes bytes, in whole numbers;
 //! a unit stands at the end of the name.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use call::{Failure, Phase, Progress, Reply};
-pub use history::{History, PeerRates, Rates, Since};
+pub use history::{History, HistorySince, PeerRates, RateSeries};
 pub use moves::{Moved, Moves, Stopped};
 pub use status::{
     BanStatus, Direction, DiskStatus, Event, FlowStatus, GroupStatus, Happening, Hold, LimitStatus,
@@ -51,8 +51,8 @@ pub enum Request {
     Lift(Lift),
     /// What goes on. Ends with [`Status`].
     Status(Nothing),
-    /// Rates of the last hour. Ends with [`History`].
-    History(Since),
+    /// RateSeries of the last hour. Ends with [`History`].
+    History(HistorySince),
     /// Bytes that moved, for who measures. Ends with [`Moves`].
     Moves(Nothing),
     /// Change a cap. Ends with [`InForce`].

@@ -1,4 +1,4 @@
-//! Rates of the last hour: what `history` carries.
+//! RateSeries of the last hour: what `history` carries.
 //!
 //! A second is counted from the start of the node, so a reader asks for those that it lacks.
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// [`Request::History`](super::Request::History).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Since {
+pub struct HistorySince {
     /// The first second that is wanted; 0 asks for all that is kept.
     #[serde(default)]
     pub since_s: u64,
@@ -20,14 +20,14 @@ pub struct History {
     /// The second of the first sample; later than was asked for if that is no longer kept.
     pub from_s: u64,
     /// All peers together.
-    pub node: Rates,
+    pub node: RateSeries,
     /// Peers with which bytes moved in the last hour, by name; at most 16, those of latest.
     pub peers: Vec<PeerRates>,
 }
 
 /// Bytes of each second, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rates {
+pub struct RateSeries {
     /// Sent.
     pub up_bytes_s: Vec<u64>,
     /// Received.
@@ -41,5 +41,5 @@ pub struct PeerRates {
     pub peer: String,
     /// What moved to and from it.
     #[serde(flatten)]
-    pub rates: Rates,
+    pub rates: RateSeries,
 }

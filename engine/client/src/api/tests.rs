@@ -51,8 +51,8 @@ fn a_target_is_what_it_shows() {
 #[test]
 fn a_history_is_asked_for_from_a_second_on_or_whole_and_a_peer_has_its_rates_beside_its_name() {
     let all: Request = serde_json::from_str(r#"{"command":"history"}"#).unwrap();
-    assert_eq!(all, Request::History(Since { since_s: 0 }));
-    let rates = |up| Rates {
+    assert_eq!(all, Request::History(HistorySince { since_s: 0 }));
+    let rates = |up| RateSeries {
         up_bytes_s: up,
         down_bytes_s: vec![0, 1],
     };

@@ -12,8 +12,8 @@ use fairhaul_core::uplink::{Hold, Share, Target};
 use super::view::View;
 use crate::clock::unix_ms;
 use crate::control::api::{
-    self, BanStatus, Direction, FlowStatus, GroupStatus, History, LimitStatus, Moved, Moves,
-    NodeStatus, PeerStatus, Phase, Progress, Reached, Since, Status, Stopped, TransferState,
+    self, BanStatus, Direction, FlowStatus, GroupStatus, History, HistorySince, LimitStatus, Moved,
+    Moves, NodeStatus, PeerStatus, Phase, Progress, Reached, Status, Stopped, TransferState,
     TransferStatus,
 };
 use crate::identity::PublicKey;
@@ -81,7 +81,7 @@ impl View<'_> {
     }
 
     /// Rates of the last hour.
-    pub(super) fn history(&self, since: Since) -> History {
+    pub(super) fn history(&self, since: HistorySince) -> History {
         let name = |peer| self.connections.peers().at(peer).name.clone();
         self.stats.history(since.since_s, name)
     }

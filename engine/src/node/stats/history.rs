@@ -1,4 +1,4 @@
-//! Rates of the last hour, one sample a second, for who looks at the node later than now.
+//! RateSeries of the last hour, one sample a second, for who looks at the node later than now.
 //!
 //! Limit: [`SECONDS`] samples of the node and of [`PEERS_MAX`] peers, 16 bytes each: 1 MB at most.
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use fairhaul_core::id::PeerId;
 use fairhaul_core::time::Time;
 
-use crate::control::api::{self, PeerRates, Rates};
+use crate::control::api::{self, PeerRates, RateSeries};
 
 /// Samples that are kept: an hour of them.
 const SECONDS: usize = 3_600;
@@ -19,7 +19,7 @@ const NANOS: u64 = 1_000_000_000;
 /// Bytes up and down.
 type Moved = (u64, u64);
 
-/// Rates of the node and of its peers.
+/// RateSeries of the node and of its peers.
 #[derive(Debug, Default)]
 pub(crate) struct RateHistory {
     /// Seconds that have been sampled since the start, those that are no longer kept among them.
@@ -28,7 +28,7 @@ pub(crate) struct RateHistory {
     peers: BTreeMap<PeerId, Series>,
 }
 
-/// Rates of a peer. Its last sample is of the same second as the last one of the node.
+/// RateSeries of a peer. Its last sample is of the same second as the last one of the node.
 #[derive(Debug, Default)]
 struct Series {
     samples: VecDeque<Moved>,
@@ -122,12 +122,12 @@ fn push(samples: &mut VecDeque<Moved>, seconds: u64, moved: Moved) {
 }
 
 /// The last samples, as many as are wanted; what came before the first of them is zero.
-fn last(samples: &VecDeque<Moved>, wanted: usize) -> Rates {
+fn last(samples: &VecDeque<Moved>, wanted: usize) -> RateSeries {
     let before = wanted.saturating_sub(samples.len());
     let skipped = samples.len().saturating_sub(wanted);
     let zeros = std::iter::repeat_n((0, 0), before);
     let (up_bytes_s, down_bytes_s) = zeros.chain(samples.iter().skip(skipped).copied()).unzip();
-    Rates {
+    RateSeries {
         up_bytes_s,
         down_bytes_s,
     }
@@ -148,7 +148,7 @@ mod tests {
         format!("p{}", peer.0)
     }
 
-    fn up(rates: &Rates) -> &[u64] {
+    fn up(rates: &RateSeries) -> &[u64] {
         &rates.up_bytes_s
     }
 
