@@ -1,8 +1,8 @@
 //! What a command asks of a running node, and what the node answers.
 //!
-//! Decides the words of the control: JSON on the wire, these types at both ends. Refuses
-//! members that it does not know. RateSeries are bytes per second and sizes bytes, in whole numbers;
-//! a unit stands at the end of the name.
+//! Decides the words of the control: JSON on the wire, these types at both ends. Refuses members
+//! that it does not know. RateSeries are bytes per second and sizes bytes, in whole numbers; a unit
+//! stands at the end of the name.
 
 use std::fmt;
 use std::path::PathBuf;
