@@ -48,8 +48,8 @@ moved() {
   read -ra ports <<<"$(free_ports 2)"
   local key_a key_b
   key_a=$(new_key a) key_b=$(new_key b)
-  node_file a "${ports[0]}" unlimited b "127.0.0.1:${ports[1]}" "$key_b"
-  node_file b "${ports[1]}" unlimited a "127.0.0.1:${ports[0]}" "$key_a"
+  node_file a "${ports[0]}" unlimited b "${ports[1]}" "$key_b"
+  node_file b "${ports[1]}" unlimited a "${ports[0]}" "$key_a"
   start_node a
   start_node b
   wait_until 20 "the nodes do not meet" is_connected b 1
