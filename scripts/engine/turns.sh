@@ -83,7 +83,10 @@ with open(out / "ratios.csv", "w", newline="") as file:
     for content in ("large", "small"):
         for figure in ("wall_s", "cpu_s"):
             of = {(r["build"], r["round"]): float(r[figure]) for r in rows if r["content"] == content}
-            each = sorted(of["after", n] / of["before", n] for b, n in of if b == "before")
+            each = sorted(of["after", n] / of["before", n] for b, n in of
+                          if b == "before" and of[b, n] > 0)
+            if not each:
+                continue  # Less than a tick of the clock: nothing to tell.
             ratios.writerow([content, figure, *(f"{x:.3f}" for x in
                             (statistics.median(each), each[0], each[-1])), len(each)])
 EOF
