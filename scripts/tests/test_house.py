@@ -37,7 +37,7 @@ impl Drop for Thing {
 #[cfg(test)]
 mod tests {
     fn test() {
-        assert!(true);
+        check();
     }
 }
 """

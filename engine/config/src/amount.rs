@@ -462,7 +462,7 @@ pub fn real(given: Given<'_>, least: f64, most: f64) -> Result<f64, BadValue> {
         _ => None,
     };
     let number = number.ok_or_else(|| BadValue::new("is not a number"))?;
-    // A negative zero is inside the range but is nobody's intention.
+    // A negative zero passes the range check, but is a slip of the pen.
     let is_negative_zero = number.to_bits() == (-0.0_f64).to_bits();
     if (least..=most).contains(&number) && !is_negative_zero {
         Ok(number)

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use crate::schema::{Section, described, raw};
 use crate::tree::{Data, Entry, Item, Table};
 
-/// The tables of a file with every default written out: sections and keys in their order, what
-/// is not known after them. It refuses nothing; what is wrong is still so.
+/// The tables of a file with every default written out: known sections and keys in their order,
+/// unknown ones after them. Nothing is refused here: wrong values stay as they are.
 ///
 /// A section that is written once is there even if the file leaves it out. In a section with
 /// tables of other names inside, each of those has what it leaves out from the section itself.

@@ -262,8 +262,8 @@ fn value(data: &Data) -> String {
     }
 }
 
-/// `text` as a basic string, whatever it holds: the writer of the `toml` crate takes another
-/// kind of string for some texts, and what is hashed must not hang on its taste.
+/// `text` as a basic string. The writer of the `toml` crate picks another kind of string for some
+/// texts, and a later version may pick differently, which would change digests.
 fn string(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

@@ -147,7 +147,7 @@ impl Screen {
         }
     }
 
-    /// Done when `q` is pressed. A person who stops the process gets the terminal back meanwhile.
+    /// Returns when `q` is pressed. ^Z gives the terminal back until the process is continued.
     async fn quits(&self) {
         let mut keys = self.before.is_some().then(keys);
         let mut stops = heard(Signal::TSTP).ok();
@@ -173,7 +173,7 @@ impl Screen {
                 _ = stopped => {
                     self.leave();
                     let _ = kill_process(getpid(), Signal::STOP);
-                    // Here somebody has brought it back.
+                    // The process was continued.
                     let _ = self.enter();
                 }
             }

@@ -10,9 +10,9 @@ use crate::session::Told;
 pub(crate) enum NodeEvent {
     /// On a session.
     Session(Told),
-    /// To somebody who has no session yet.
+    /// Of a connection that has no session yet.
     Connection(ConnectionEvent),
-    /// Somebody could not be accepted for want of descriptors.
+    /// A connection could not be accepted for want of descriptors.
     Crowded,
     /// On a disk.
     Disk(DiskEvent),

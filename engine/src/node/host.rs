@@ -1,8 +1,8 @@
-//! The host of a core: carries what happened to the core, and what core and library want done to
-//! who can do it.
+//! The host of a core: hands events to the core, and the actions of core and library to their
+//! owners.
 //!
-//! Connections, contents, control and statistics have owners of their own. Nothing is decided here,
-//! and nothing is kept but the core and what it is still to be told.
+//! Connections, contents, control and statistics are owners with private state. The host decides
+//! nothing, and keeps only the core and the queue of its inputs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::session::{Heard, News, Seat, Told};
 
 mod carry;
 
-/// A core, and who carries out what it wants done.
+/// A core and the owners that carry out its actions.
 pub(crate) struct Host {
     core: Recorded,
     clock: Clock,
@@ -63,8 +63,8 @@ impl Host {
         }
     }
 
-    /// Tells the core what the file says, trusts whom it trusted before, and takes up what an
-    /// earlier run left.
+    /// Gives the core the settings of the parameter file, restores trusted keys, and takes up the
+    /// contents of earlier runs.
     pub(super) fn start(&mut self) {
         self.control(Control::take_over);
         self.drain();
@@ -276,6 +276,8 @@ impl Host {
     fn heard(&mut self, peer: PeerId, heard: Vec<Heard>, received: &[(Option<TransferId>, u64)]) {
         let now = self.clock.now();
         for &(transfer, bytes) in received {
+            // Late blocks of a content that was forgotten count for their peer alone.
+            let transfer = transfer.filter(|of| self.contents.at(of.0 / 2).is_some());
             self.stats.received(peer, transfer, bytes, now);
             if let Some(transfer) = transfer {
                 self.inputs.library(library::Input::Received { transfer });
@@ -349,5 +351,30 @@ impl Host {
         // Waits for what is still to be written down, while signals are heard.
         let _ = spawn_blocking(move || drop(self)).await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fairhaul_core::id::{PeerId, TransferId};
+
+    use crate::node::tests::rig::{Place, until_connected};
+
+    /// A peer may send what was cancelled for as long as it likes: no memory of ours grows by it.
+    #[tokio::test]
+    async fn late_blocks_of_a_forgotten_content_count_for_their_peer_alone() {
+        let (a, b) = (Place::new(), Place::new());
+        let (of_a, of_b) = (b.listed("b", ""), a.listed("a", &a.address()));
+        let (mut a, mut b) = (a.node("a", &of_a), b.node("b", &of_b));
+        until_connected(&mut a, &mut b).await;
+        let peer: PeerId = b.host.connections.links().iter().next().unwrap().0;
+        let before = b.host.stats.traffic(peer).down;
+        for number in 1..100 {
+            let late = [(Some(TransferId(number * 2)), 10)];
+            b.host.heard(peer, Vec::new(), &late);
+        }
+        assert_eq!(b.host.stats.traffic(peer).down, before + 990);
+        assert_eq!(b.host.stats.flows().count(), 0);
+        assert_eq!(b.host.stats.counts(7).first_byte, None);
     }
 }

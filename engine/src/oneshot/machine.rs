@@ -61,8 +61,8 @@ pub fn identity(folder: &Path) -> Result<Identity, Failure> {
     if path.symlink_metadata().is_ok() {
         return Identity::load(&path).map_err(|error| refused(&error));
     }
-    // It gets its name when it is whole, and grows in a folder that nobody else knows: another
-    // command, whatever its process number, may make one at the same time. The first counts.
+    // Written in a fresh private folder and linked to its name when whole: another command may make
+    // one at the same time, also under the same process number (containers). The first link wins.
     let bad = |error| Failure::storage(format!("{}: {error}", path.display()));
     let private = tempfile::Builder::new()
         .prefix(".identity.")

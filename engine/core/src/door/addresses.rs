@@ -321,8 +321,8 @@ impl Addresses {
     }
 }
 
-/// The address that a text names, of which there is one spelling: a second one would be a second
-/// entry, which replaces what is known of the first and whose failures nobody is charged for.
+/// The address in `text` in its one spelling. A second spelling of the same address would replace
+/// the known entry, and its failures would be charged to no teller.
 fn one_spelling(text: &str) -> Option<SocketAddr> {
     let at: SocketAddr = text.parse().ok()?;
     // A zone or flow label would make many addresses of one.

@@ -212,7 +212,8 @@ fn turn_to(content: &mut Content, placement: Placement) {
     let same = old.folder == placement.folder;
     let mut before = std::iter::once(&old).chain(&content.places.whole);
     let pushed = before.find(|one| one.folder == placement.folder && one.pusher.is_some());
-    // Who has brought it to that folder is charged for it, whoever brings it again.
+    // The first peer that pushed it into that folder stays charged, also if another pushes it
+    // again.
     let (pusher, offered) = match pushed {
         Some(pushed) => (pushed.pusher, pushed.offered),
         None => (placement.pusher, placement.offered),

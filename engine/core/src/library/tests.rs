@@ -131,7 +131,7 @@ impl Rig {
         })
     }
 
-    /// The content is whole in `HERE`, where nobody waits for it any more.
+    /// The content is whole in `HERE`, and no `get` waits for it any more.
     fn whole() -> Self {
         let mut rig = Self::new();
         rig.get(HERE, 1);

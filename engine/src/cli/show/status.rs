@@ -138,7 +138,7 @@ fn rows(transfer: &TransferStatus) -> Vec<Vec<String>> {
             Direction::Up => flow.up_bytes_s,
             Direction::Down => flow.down_bytes_s,
         };
-        // What that peer has of it: who sends wants to know.
+        // How much that peer has: the progress of a push.
         let mut row = vec![String::new(); 3];
         row.extend([
             percent(flow.has_bytes),

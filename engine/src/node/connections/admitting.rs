@@ -1,5 +1,5 @@
-//! Who has proved its key: it comes in, waits until it is written down as trusted, or is turned
-//! away with a word.
+//! Callers that have proved their key: each is admitted, waits until its trust is durable, or is
+//! refused with a reason.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,8 @@ use crate::identity::PublicKey;
 const KEY_DIGITS: usize = 8;
 
 impl Doors {
-    /// Somebody has proved its key and has a place. Who it is here, if it comes in now.
+    /// Admits a caller that has proved its key and has a place. Returns its peer if it is admitted
+    /// now.
     pub(super) fn admit(&mut self, arrived: Arrived, now: Time) -> Option<(PeerId, Arrived)> {
         let key = arrived.secure.peer;
         let (arrived, refusal) = match self.peers.find(&key) {

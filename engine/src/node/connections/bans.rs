@@ -1,4 +1,4 @@
-//! Who is banned, and the file in which the next run reads it.
+//! The list of bans, and the file that carries it to the next run.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -50,7 +50,7 @@ impl BanList {
         self.bans.left(key, now).is_some()
     }
 
-    /// Somebody called under a key that it did not prove.
+    /// A caller claimed a key that it did not prove.
     pub(super) fn false_key(&mut self, key: Key, now: Time) {
         self.bans.ban(key, Reason::FalseKey, now);
         self.save(None, now);
@@ -71,7 +71,7 @@ impl BanList {
         self.bans.expire(now)
     }
 
-    /// Writes down who is banned, beside the driver, and does what is to happen `then`.
+    /// Writes the bans to their file, off the driver, and then runs `then`.
     pub(super) fn save(&self, then: Option<Then>, now: Time) {
         let text = serde_json::to_vec(&self.bans.save(now)).expect("bans are plain values");
         self.keeper.write(self.file.clone(), text, then);
@@ -82,8 +82,8 @@ impl BanList {
 ///
 /// # Errors
 ///
-/// One line about a file that cannot be read, or is none of bans. Whoever it bans would be let in
-/// if that were taken for a file without bans.
+/// One line about a file that cannot be read or parsed. To take it for an empty one would let
+/// banned keys in.
 fn kept_bans(file: &Path, now: Time) -> Result<Bans, String> {
     let text = match fs::read(file) {
         Ok(text) => text,

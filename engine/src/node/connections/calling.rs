@@ -1,4 +1,4 @@
-//! Calls that go out: whose time it is, where peers may be, and the way to a handshake.
+//! Outgoing connections: when peers are due, at which addresses, up to the handshake.
 //!
 //! The dialler of the core decides whom to call and when, and which of the addresses that peers
 //! exchange are worth it.
@@ -35,7 +35,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// section 8: 250 ms).
 const BESIDE: Duration = Duration::from_millis(250);
 
-/// Whom the node calls, and what it knows of where they are.
+/// The peers that this node dials, and their known addresses.
 pub(super) struct Calling {
     endpoint: Endpoint,
     /// What this node calls itself, and where it listens.
@@ -51,7 +51,7 @@ pub(super) struct Calling {
 }
 
 impl Calling {
-    /// Nobody is to be called yet.
+    /// A dialler without peers.
     pub(super) fn new(
         endpoint: Endpoint,
         (name, listening): (&str, SocketAddr),
@@ -72,7 +72,7 @@ impl Calling {
         }
     }
 
-    /// When somebody is to be called next.
+    /// When the next peer is due to be dialled.
     pub(super) fn ready_at(&self) -> Option<Time> {
         self.dialer.ready_at()
     }
@@ -107,7 +107,7 @@ impl Calling {
                 let late = |_| GreetError::Deadline(CONNECT);
                 let found = timeout(CONNECT, look_up(&dial.address)).await;
                 let found = found.map_err(late)??;
-                // Where it is expected, also if nobody answers there.
+                // The address that later messages name, also if no connection comes about.
                 remote = found.first().copied().unwrap_or(remote);
                 let mut streams = Streams::of(found);
                 loop {
@@ -194,7 +194,7 @@ impl Calling {
         Some(known).filter(|known| !known.is_empty())
     }
 
-    /// A peer says whom it knows; whether it may say so again already.
+    /// Takes the addresses that a peer tells. False if it told some too recently.
     pub(super) fn learn(&mut self, teller: Key, known: &[Known], now: Time) -> bool {
         self.addresses.set_own(own_addresses(self.listening.ip()));
         let Ok(learned) = self.addresses.learn(teller, known, now) else {
@@ -246,7 +246,7 @@ async fn greet(
     Ok((secure, welcome.name, None))
 }
 
-/// Whether somebody else may be at that address, so that another is worth trying.
+/// Whether the error leaves room for the peer being at another address.
 const fn is_elsewhere(error: &GreetError) -> bool {
     !matches!(error, GreetError::Refused(_))
 }

@@ -1,7 +1,7 @@
 //! The doors of a node: who may come in, under which name, and whom it calls.
 //!
-//! The rules are those of `fairhaul_core::door`; what is kept here are its tables, and what of them
-//! a handshake has to know while the driver does something else.
+//! The rules are those of `fairhaul_core::door`. This file has its tables, and the copy of them
+//! that handshakes read while the driver is busy.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -76,7 +76,7 @@ pub(crate) struct OwnPlace<'a> {
 }
 
 impl Doors {
-    /// Doors at which nobody stands, with whom earlier runs have banned and trusted.
+    /// Doors without callers, with the bans and trusted keys of earlier runs.
     ///
     /// # Errors
     ///
@@ -184,13 +184,13 @@ impl Doors {
         }
     }
 
-    /// Nobody new comes in.
+    /// Refuses every new caller from now on.
     pub(super) fn stop(&self) {
         self.guests_mut().stopping = true;
     }
 
-    /// Whether one more line of the log about who is turned away is not one too many: a flood of
-    /// callers is no flood of lines.
+    /// Whether the log may have one more line about a refused caller. The rate is limited, so that
+    /// a flood of callers is no flood of lines.
     pub(super) fn complains(&mut self, now: Time) -> bool {
         self.complaints.check(now).is_ok()
     }

@@ -11,7 +11,7 @@ use crate::transport::{GreetError, Secure};
 
 /// One thing that happened.
 pub(crate) enum ConnectionEvent {
-    /// Somebody called.
+    /// A connection was accepted.
     Knock(TcpStream, SocketAddr),
     /// A handshake is over.
     Met(Box<Met>),
@@ -42,7 +42,7 @@ pub(crate) struct Met {
     pub(super) result: Result<Greeted, GreetError>,
 }
 
-/// A caller whose handshake is over, or somebody whom we have called.
+/// A peer whose handshake is over, accepted or dialled.
 pub(crate) struct Arrived {
     pub(super) dialled: bool,
     /// The address of this end, if the system says.

@@ -9,7 +9,7 @@ use fairhaul_core::wire::greeting::{Refusal, RefusalCode, VERSION, Welcome};
 use super::line;
 use crate::identity::PublicKey;
 
-/// What is known of keys while a handshake goes on.
+/// What handshakes read about keys while the driver is busy.
 #[derive(Debug, Default)]
 pub(super) struct Guests {
     /// By key: whether it is banned.
@@ -26,7 +26,7 @@ pub(super) struct Guests {
 }
 
 impl Guests {
-    /// Nobody may come in yet, to a node with this name and key.
+    /// Of a node with this name and key that admits no peer yet.
     pub(super) fn new(name: &str, own: PublicKey) -> Self {
         Self {
             name: name.to_owned(),

@@ -23,7 +23,7 @@ use crate::session;
 use crate::transport::{DEADLINE, GreetError, TransportError};
 
 impl Doors {
-    /// Somebody called. Costs nothing until it is admitted.
+    /// A connection was accepted. It costs nothing until it is admitted.
     pub(super) fn knocked(&mut self, stream: TcpStream, remote: SocketAddr, now: Time) {
         self.handshakes += 1;
         let id = self.handshakes;
@@ -40,8 +40,8 @@ impl Doors {
         self.make_room();
     }
 
-    /// Somebody is not let in because there is no place, which is said here and, once there is a
-    /// stream, there.
+    /// A caller is refused for want of a place. This is logged here, and told to the caller if
+    /// there is a stream.
     fn no_room(&mut self, remote: SocketAddr, why: &str, now: Time) {
         if self.complains(now) {
             warn!(%remote, why, "turned away");
@@ -84,7 +84,7 @@ impl Doors {
         self.greeting.insert(id, greeting);
     }
 
-    /// A handshake is over. Who has a place here now, if somebody has.
+    /// A handshake is over. Returns the caller if it has a place now.
     pub(super) fn met(&mut self, met: Met, now: Time) -> Option<Arrived> {
         let Met {
             by,
@@ -198,7 +198,7 @@ impl Doors {
             .refused(remote.to_string(), word, error.to_string());
     }
 
-    /// Somebody came under the name of another.
+    /// A caller used the name of another key.
     pub(super) fn claimed(&mut self, key: &PublicKey, name: &str, refusal: &Refusal) {
         let name = name_of(key, name);
         let keys = format!("{}, got {key}", refusal.text);

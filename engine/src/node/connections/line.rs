@@ -1,8 +1,8 @@
-//! Receivers of a line: whoever proves a key that the line's secret gives comes in, unlisted.
+//! Receivers of a line: a caller with a key derived from the line's secret is admitted unlisted.
 //!
-//! How many do is decided by `fairhaul_core::door::invitation`. Receivers of one line are a swarm:
-//! each finds the keys of the others by the secret when they call, and the sender tells each whom
-//! it can call itself.
+//! How many are admitted is decided by `fairhaul_core::door::invitation`. Receivers of one line are
+//! a swarm: each derives the keys of the others from the secret when they call, and the sender
+//! tells it which of them it can dial itself.
 
 use fairhaul_core::door::invitation::{Invitation, Uninvited};
 use fairhaul_core::wire::greeting::{Refusal, RefusalCode};
@@ -37,7 +37,7 @@ impl LineGuests {
         }
     }
 
-    /// Whom to call: the key of the sender and its addresses. None if this is the sender.
+    /// The key and addresses of the sender, to be dialled. `None` if this is the sender.
     pub(super) const fn sender(&self) -> Option<&(PublicKey, Vec<String>)> {
         self.sender.as_ref()
     }
@@ -56,7 +56,7 @@ impl LineGuests {
         admitted.map_err(uninvited)
     }
 
-    /// Lets in whom `teller` vouches for, if that is the sender.
+    /// Admits `key` if `teller`, which vouches for it, is the sender.
     pub(super) fn vouch(&mut self, teller: &[u8; 32], key: &PublicKey) -> bool {
         let sender = self.sender.as_ref();
         let is_sender = sender.is_some_and(|(sender, _)| sender.as_bytes() == teller);

@@ -150,7 +150,7 @@ impl Links {
         self.links.insert(id, link);
     }
 
-    /// A session is over: what it held of chunks goes to whoever brings the rest.
+    /// Removes a session that is over. Its partial chunks stay for the peer that finishes them.
     pub(super) fn take(&mut self, peer: PeerId) -> Option<Link> {
         let link = self.links.remove(&peer)?;
         link.shared.end();
@@ -194,8 +194,8 @@ impl Links {
         self.get(from)?.shared.whole(content, chunk.get())
     }
 
-    /// A peer is asked for the rest of a chunk that `of` began. If what is there of it is not, it
-    /// turns out when the rest has come, and all of it is fetched again.
+    /// A peer is asked for the rest of a chunk that `of` began. If the begun part is gone, that
+    /// shows when the rest has come, and the whole chunk is fetched again.
     pub(crate) fn resume(&self, peer: PeerId, content: ContentId, chunk: ChunkIndex, of: PeerId) {
         let Some(link) = self.get(peer) else {
             return;

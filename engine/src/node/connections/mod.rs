@@ -64,7 +64,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Nobody is connected yet.
+    /// Connections of a node that has just begun.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl Connections {
         &self.doors
     }
 
-    /// The doors, for who changes what they know.
+    /// The doors, for changes of their tables.
     pub(crate) const fn doors_mut(&mut self) -> &mut Doors {
         &mut self.doors
     }
@@ -108,12 +108,12 @@ impl Connections {
         &self.links
     }
 
-    /// The sessions that are there, for who brings their books in line.
+    /// The sessions, for updates of what each is charged.
     pub(crate) const fn links_mut(&mut self) -> &mut Links {
         &mut self.links
     }
 
-    /// How a peer stands, for who waits for it.
+    /// The standing of a peer, for a command that waits for it.
     pub(crate) fn standing(&self, peer: PeerId) -> Standing {
         if self.links.has(peer) {
             return Standing::Connected;
@@ -137,13 +137,13 @@ impl Connections {
 
     // ---- in time
 
-    /// Trusts whom an earlier run trusted, and calls the sender of the line.
+    /// Trusts the keys that an earlier run trusted, and dials the sender of the line.
     pub(crate) fn start(&mut self, now: Time) {
         self.doors.trust_again(now);
         self.doors.call_sender(now);
     }
 
-    /// When somebody is to be called next.
+    /// When the next peer is due to be dialled.
     pub(crate) fn ready_at(&self) -> Option<Time> {
         self.doors.calling.ready_at()
     }
@@ -159,7 +159,7 @@ impl Connections {
         self.doors.calling.dial(now);
     }
 
-    /// Says goodbye to everybody, and lets nobody in any more.
+    /// Closes every session with a reason, and refuses every new caller.
     pub(crate) fn stop(&mut self, inputs: &mut PendingInputs, now: Time) {
         let all: Vec<PeerId> = self.links.iter().map(|(peer, _)| peer).collect();
         for peer in all {
@@ -170,7 +170,7 @@ impl Connections {
 
     // ---- how sessions begin
 
-    /// Something happened to somebody who has no session yet.
+    /// Handles an event of a connection that has no session yet.
     pub(crate) fn happened(
         &mut self,
         event: ConnectionEvent,
@@ -374,7 +374,7 @@ impl Connections {
 
     // ---- what connected peers tell of others, and what connections measure
 
-    /// A peer asks whom we know: what it is told.
+    /// A peer asks for addresses: the answer, if it gets one.
     pub(crate) fn wants_addresses(&mut self, peer: PeerId, now: Time) -> Option<Message> {
         if !self.doors.calling.exchanges() {
             return None;
@@ -390,7 +390,7 @@ impl Connections {
         self.doors.calling.share(asker, now).map(Message::Addresses)
     }
 
-    /// A peer says whom it knows; whether it may say so again already.
+    /// Takes the addresses that a peer tells. False if it told some too recently.
     pub(crate) fn told_addresses(&mut self, peer: PeerId, known: &[Known], now: Time) -> bool {
         if !self.doors.calling.exchanges() {
             return true;

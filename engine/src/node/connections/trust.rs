@@ -1,7 +1,7 @@
-//! Trust on first use, for who asked for it.
+//! Trust on first use, where the command line asks for it.
 //!
-//! `fairhaul_core::door::first_use` says which name belongs to which key (H12). Who is trusted is
-//! written down before it comes in, beside the driver; who cannot be written down is refused.
+//! `fairhaul_core::door::first_use` says which name belongs to which key (H12). A key is
+//! written down, off the driver, before it is admitted; if that fails it is refused.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,8 +38,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// Whom earlier runs trusted, if keys are trusted on first use; nobody if there was no such
-    /// run.
+    /// The keys that earlier runs trusted on first use, if this is switched on.
     ///
     /// # Errors
     ///
@@ -77,7 +76,7 @@ impl Trust {
         again
     }
 
-    /// Names that are taken, as far as they matter to who calls; none if nobody is trusted so.
+    /// Names that are taken, for checks of a caller's name; `None` if this is switched off.
     pub(super) fn names(&self, peers: &Peers) -> Option<FirstUse> {
         if !self.is_on {
             return None;
@@ -118,7 +117,7 @@ impl Trust {
                 name,
                 durable,
             }));
-            // Where the node has ended, nobody comes in any more.
+            // If the node has ended, the caller is not admitted.
             let _ = events.blocking_send(met.into());
         };
         self.keeper

@@ -175,7 +175,7 @@ impl Contents {
     ) -> Option<Input> {
         let shelf = self.shelf(transfer);
         let (Some(shelf), Some(arrival)) = (shelf, arrival) else {
-            // Without its bytes, or a place for them, it has to come again; nobody is to blame.
+            // Without its bytes, or a store for them, it is fetched again; no peer is blamed.
             warn!(
                 transfer = transfer.0,
                 chunk = chunk.get(),
@@ -206,7 +206,7 @@ impl Contents {
                 parts,
                 result,
             };
-            // The node has stopped: nobody counts chunks any more.
+            // If the node has ended, nothing counts chunks any more.
             let _ = events.blocking_send(wrote.into());
         });
         None

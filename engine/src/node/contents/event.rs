@@ -36,7 +36,7 @@ pub(crate) enum DiskEvent {
 }
 
 impl DiskEvent {
-    /// The content of which something may have been opened that nobody reads.
+    /// The content of which a file may have been opened that no read will use.
     pub(crate) const fn opens(&self) -> Option<u32> {
         match self {
             Self::Described(number, ..) | Self::Prepared(number, _) => Some(*number),

@@ -48,7 +48,7 @@ pub(crate) mod shelf;
 #[cfg(test)]
 mod tests;
 
-/// Of whom something is held that no peer can give back.
+/// Charged with memory that belongs to no peer.
 const NOBODY: PeerId = PeerId(u32::MAX);
 
 /// All of them.
@@ -66,7 +66,7 @@ pub(crate) struct Contents {
     budget: Arc<Budget>,
     pool: Arc<Pool>,
     events: mpsc::Sender<NodeEvent>,
-    /// Where contents are kept between two runs, and by whom.
+    /// The folder that carries contents to the next run, and its writer.
     state: PathBuf,
     keeper: Arc<Keeper>,
 }

@@ -46,7 +46,7 @@ impl Contents {
         self.keeper.forget(self.path(id, ""), &KEPT[2..]);
     }
 
-    /// Keeps what is known of a content for the next run, soon, and does what is to happen `then`.
+    /// Has the state of a content written for the next run, and then runs `then`.
     pub(crate) fn keep(&self, number: u32, then: Option<Then>) {
         let Some((content, row)) = self.at(number) else {
             return;

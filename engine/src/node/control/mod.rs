@@ -47,7 +47,7 @@ mod tests;
 mod view;
 mod waiting;
 
-/// What holds by order of the parameter file and of people, and who waits for an answer.
+/// Settings in force, from the parameter file and from commands, and calls that wait for an answer.
 pub(crate) struct Control {
     settings: Settings,
     /// The parameter file, for reading it again.
@@ -62,7 +62,7 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Nobody has asked for anything yet.
+    /// Control of a node without calls yet.
     pub(crate) fn new(
         settings: Settings,
         file: PathBuf,
@@ -191,7 +191,7 @@ impl Control {
         }
     }
 
-    /// A second has passed: whoever waits hears how far it is.
+    /// A second has passed: waiting calls hear of their progress.
     pub(crate) fn report(&self, others: &Others<'_>) {
         let view = self.view(others);
         for (content, _) in view.contents.iter() {

@@ -19,7 +19,7 @@ use crate::node::stats::counts::Counts;
 const FILES_TOLD: usize = 3;
 
 impl View<'_> {
-    /// A wait has ended: whoever waited hears how.
+    /// A wait has ended: the call is answered.
     pub(super) fn answer(&self, call: Call, number: u32, outcome: Outcome) {
         let failure = match outcome {
             Outcome::Done => {

@@ -1,4 +1,4 @@
-//! What core and library want done, each by the owner who can do it.
+//! Actions of core and library, each handed to its owner.
 
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::library;

@@ -70,7 +70,7 @@ impl Stats {
         }
     }
 
-    /// Whom to tell what happens.
+    /// Metrics, and followers of events.
     pub(crate) const fn notifier(&self) -> &Notifier {
         &self.notifier
     }

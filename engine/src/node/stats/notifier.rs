@@ -28,7 +28,7 @@ impl Notifier {
 
     fn tell(&self, what: Happening) {
         let unix_ms = unix_ms();
-        // Nobody follows: nobody minds.
+        // Without followers there is nothing to do.
         let _ = self.events.send(Event { unix_ms, what });
     }
 
@@ -55,7 +55,7 @@ impl Notifier {
         self.tell(Happening::Lost { peer, reason });
     }
 
-    /// Somebody was not let in. `word` is the kind of reason, one of our own.
+    /// A caller was refused. `word` is the kind of reason, from a fixed list.
     pub(crate) fn refused(&self, from: String, word: &'static str, reason: String) {
         self.metrics.refused(word);
         self.tell(Happening::Refused { from, reason });

@@ -221,7 +221,7 @@ fn a_full_table_makes_room_for_whoever_told_least() {
         first += 50;
     }
     assert_eq!(table.told(), 1_000);
-    // Who has as much as whoever has most gets no more, not even in place of what it told before.
+    // A teller that already has the largest share gets no more, not even for its own old entries.
     let more = table.learn(key(9_004), &many(first, 1), at(60 * 20));
     assert_eq!(more.unwrap().refused, 1);
     for teller in 9_000..=9_004 {

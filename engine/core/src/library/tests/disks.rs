@@ -1,7 +1,7 @@
 use super::*;
 
-/// Half of a content is on a full disk, and two more chunks are on their way to it: what becomes of
-/// them tells nothing, for what is there is looked for when it goes on.
+/// Half of a content is on a full disk, and two more chunks are being written. How these two writes
+/// end does not matter: the disk is verified when the transfer goes on.
 ///
 /// Register: P5.
 #[test]
@@ -92,7 +92,8 @@ fn a_disk_that_does_not_sync_stops_its_content() {
     assert!(rig.after(RETRY).contains(&Action::Prepare { number }));
 }
 
-/// A file was changed under its temporary name: what is missing comes again, and nobody is told.
+/// A file was changed under its temporary name: the missing chunks are fetched again, without a
+/// failure for the `get`.
 #[test]
 fn a_content_that_is_not_whole_after_all_fetches_the_rest() {
     let mut rig = Rig::new();

@@ -59,7 +59,7 @@ fn a_content_says_what_is_known_of_it() {
     assert!(rig.library.get(5).unwrap().is_paused());
 }
 
-/// What is only shared is never given final names, and what is finished is not finished again.
+/// A shared content needs no final names, and a finished one is not finished twice.
 #[test]
 fn a_content_is_finished_once_and_only_if_it_was_fetched() {
     let transfer = DATA;

@@ -43,7 +43,7 @@ fn folders_have_their_turn_in_order_and_who_waits_for_one_waits_together() {
     assert_eq!((rig.gives(), rig.left.len()), (Some(4), 0));
 }
 
-/// Whoever joins a wish may ask for more than the first did, and nobody takes it back.
+/// A second `get` for a folder may allow more than the first (overwrite, force), never less.
 #[test]
 fn a_second_wish_for_a_folder_widens_what_may_be_done_there() {
     let role = |rig: &Rig| rig.kept().placement.role;
@@ -79,8 +79,8 @@ fn a_second_wish_for_a_folder_widens_what_may_be_done_there() {
     }
 }
 
-/// The disk of one folder is full: whoever wants it in another need not wait, and who waits for the
-/// first has the next turn.
+/// The disk of one folder is full: a `get` into another folder goes on at once, and the first has
+/// the next turn.
 ///
 /// Register: P5.
 #[test]

@@ -16,8 +16,8 @@ fn charges(told: &[Action]) -> Vec<(Option<PeerId>, u64)> {
     charged.collect()
 }
 
-/// What its manifest takes is charged before a byte of it comes, then with what is read from it;
-/// and whoever offered it hears at the end that it is whole.
+/// The offered size is charged before a byte comes, and the size in the manifest once that is read.
+/// The sender of the offer hears at the end that the content is whole.
 ///
 /// Limit: L8.
 #[test]
@@ -121,8 +121,8 @@ fn a_push_that_ends_takes_nothing_from_other_folders() {
     }
 }
 
-/// Nothing of a push comes: it is forgotten after a minute if whoever offered it has left, and
-/// after ten if it is here. Whatever comes begins the wait anew.
+/// A push of which nothing comes is forgotten after a minute if its sender is disconnected, and
+/// after ten if it is connected. Each chunk that comes starts the wait again.
 ///
 /// Limit: L7.
 #[test]
@@ -229,7 +229,7 @@ fn a_peer_has_sixty_four_pushes_under_way() {
     }
     assert_eq!(push(&mut rig, A, 65), [Verdict::Busy]);
     assert_eq!(push(&mut rig, B, 66), [Verdict::Accepted]);
-    // One of them is set aside with a part of it on disk, for nobody sends the rest.
+    // One of them is set aside with a part on disk, because no peer sends the rest.
     let (number, attempt) = (1, 0);
     let result = Ok(description(4_096));
     rig.tell(Input::Described {
@@ -251,8 +251,8 @@ fn a_peer_has_sixty_four_pushes_under_way() {
     assert_eq!(push(&mut rig, A, 68), [Verdict::Busy]);
 }
 
-/// A disk has room for what is free of it, less what is on its way to it: not what goes to another
-/// disk or is whole, but what may go to it for all that is known.
+/// The room on a disk is its free space less what transfers will still write there. Those on other
+/// disks and whole ones do not count; those whose disk is not known yet do.
 ///
 /// Register: P5.
 #[test]
@@ -329,7 +329,8 @@ fn a_manifest_may_be_64_mib_long() {
     }
 }
 
-/// One key is charged for a content in each folder that it pushed it to, whoever asks for it there.
+/// A key is charged for a content in each folder that it pushed it into, also where another key
+/// pushes the same content there later.
 #[test]
 fn a_push_is_charged_in_every_folder_that_it_lies_in() {
     let mut rig = Rig::new();

@@ -1,8 +1,8 @@
 use super::*;
 
-/// Two say two lengths of one manifest, and nobody who is here has it at the first: the other has
-/// its turn, and the first again after it. What somebody has, or what is on its way to the disk, is
-/// waited for.
+/// Two peers tell two lengths of one manifest. While no connected peer has it at the first length,
+/// the second is tried, then the first again. A length that a connected peer has, or of which
+/// chunks are being written, is waited for.
 #[test]
 fn another_length_has_its_turn_where_nobody_has_the_first() {
     let forgets = |told: &[Action]| -> Vec<u64> {
@@ -59,7 +59,8 @@ fn what_an_earlier_manifest_said_counts_no_more() {
     }
 }
 
-/// The right manifest describes what cannot be stored: nobody is to blame, and who waits is told.
+/// The manifest is genuine but describes what cannot be stored: no peer is blamed, and the waiting
+/// `get` fails.
 #[test]
 fn a_manifest_that_cannot_be_used_fails_its_content() {
     let mut rig = Rig::new();

@@ -32,8 +32,8 @@ fn again(rig: &mut Rig, peer: PeerId) -> Vec<Action> {
     rig.meets(peer)
 }
 
-/// A session ends between an offer and its answer: the offer is made again over the next, and not
-/// to whoever has said its last word.
+/// A session ends between an offer and its answer: the offer is made again over the next session.
+/// A peer that has given its final verdict gets no second offer.
 #[test]
 fn an_offer_is_made_again_over_the_next_session_until_it_is_answered() {
     let mut rig = pushed();
@@ -45,7 +45,7 @@ fn an_offer_is_made_again_over_the_next_session_until_it_is_answered() {
     assert_eq!(rig.meets(B), [offer(B)], "it has not heard of it");
 }
 
-/// Who is not reached is given up for what is known of it, and of nobody else.
+/// A recipient is given up because of its own standing alone, never because of another's.
 #[test]
 fn a_recipient_is_given_up_for_how_it_stands() {
     let mut rig = pushed();
@@ -71,7 +71,8 @@ fn a_recipient_is_given_up_for_how_it_stands() {
     assert_eq!(tick(&mut rig, 31, Standing::Refused), [], "told once");
 }
 
-/// One who has heard of it and is away is waited for: it may be fetching all the while.
+/// A disconnected recipient that has accepted the offer is waited for: it may be fetching from
+/// other peers.
 #[test]
 fn a_recipient_that_has_heard_of_it_is_not_given_up() {
     let mut rig = pushed();

@@ -1,7 +1,7 @@
 use super::*;
 
-/// Nobody can be reached, or who can be is not who it should be: who waits is told so, and the
-/// content goes on.
+/// No source can be reached, or a source has another key than it should: the waiting `get` is told
+/// so, and the content goes on.
 ///
 /// Register: H1, H12.
 #[test]
@@ -27,7 +27,7 @@ fn a_wait_for_peers_ends_with_why() {
     }
 }
 
-/// One who waits for a peer that refuses us is not told so while another is here.
+/// That a source refuses us ends no `get` while another source is connected.
 #[test]
 fn whoever_is_here_may_have_it() {
     let mut rig = Rig::new();
@@ -37,8 +37,8 @@ fn whoever_is_here_may_have_it() {
     assert_eq!(rig.tell(Input::Tick { standings }), []);
 }
 
-/// Chunks that a connected peer has, that are on their way, or that wait for a disk: nobody is told
-/// that there are none, however long it takes.
+/// While missing chunks are offered by a connected peer, are on the wire or wait for a disk, no
+/// `get` is told that no source has them, however long it takes.
 #[test]
 fn a_drought_is_none_while_anything_comes_or_could_come() {
     for case in ["held", "coming", "written"] {
@@ -50,7 +50,7 @@ fn a_drought_is_none_while_anything_comes_or_could_come() {
         match case {
             "held" => rig.has(A, DATA, some(3)),
             "coming" => {
-                // Two are asked for ahead, and nobody has more.
+                // Two are requested ahead, and no peer has more.
                 rig.has(A, DATA, Bitfield::full(4));
                 rig.hears(A, Message::Unchoke);
                 let missing = rig.node.missing(DATA);
