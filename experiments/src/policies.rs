@@ -124,7 +124,7 @@ pub fn explain(name: &str) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The names of all policies, each once, for whoever mistyped one.
+/// The names of all policies, each once, to suggest one for a mistyped name.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
     let mut names: Vec<_> = rows().into_iter().map(|row| row.name).collect();

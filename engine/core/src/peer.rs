@@ -1,6 +1,8 @@
 //! Another node as this one sees it: chokes, bitfields, and open requests in both directions.
 //!
 //! It also decides how many chunks are requested ahead. It has no address and no key.
+//!
+//! Longer than other files: the counts of one peer change together, and are private to it.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! The status of a node: the answers to `status` and `peers`, and the stream of events.
 //!
-//! Names, texts and reasons from a peer are passed on as they came: whoever displays them escapes
+//! Names, texts and reasons from a peer are passed on as they came: who displays them escapes
 //! them.
 
 use std::path::PathBuf;

@@ -75,7 +75,7 @@ impl LimitParams {
     /// `weekday`, both in local time. The first entry of the schedule that fits holds; what it
     /// does not say, and every other minute, is as outside of the schedule.
     ///
-    /// It hangs on the calendar alone, so it is as right in the second week as on the first
+    /// It depends on the calendar alone, so it is as right in the second week as on the first
     /// day, and nothing has to be kept from one minute to the next.
     #[must_use]
     pub fn at(&self, weekday: Weekday, minute: u32) -> (Option<Rate>, Option<Rate>) {

@@ -2,7 +2,7 @@
 //!
 //! Source:    boxo, April 2026: its peer task queue.
 //! Contract:  the discipline of the same name at the root of the uplink: see `sched::bitswap`.
-//!            Nobody is choked, and nothing hangs on what comes back.
+//!            Nobody is choked, and nothing depends on what comes back.
 //! Cost:      O(peers) a round.
 //! Drawbacks: those of the discipline.
 

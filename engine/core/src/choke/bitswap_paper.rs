@@ -5,7 +5,7 @@
 //! Contract:  with r = sent / (received + 1) a peer is served with probability
 //!            1 - 1/(1 + e^(6 - 3r)); one that is refused is ignored for 10 s.
 //! Cost:      O(peers) a round.
-//! Drawbacks: whoever owes nothing is served, so every new identity is.
+//! Drawbacks: a peer that owes nothing is served, and so is every new identity.
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@
 //!            per cent more. Within each of these, by sent over received rising while the uplink
 //!            lasts; who snubs us comes last.
 //! Cost:      O(peers log peers) a round.
-//! Drawbacks: whoever gives nothing is offered ten per cent more each round while there is room.
+//! Drawbacks: a peer that gives nothing is offered ten per cent more each round, up to capacity.
 
 use std::collections::{BTreeMap, VecDeque};
 

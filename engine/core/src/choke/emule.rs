@@ -1,4 +1,4 @@
-//! eMule's credits: whoever gave to us waits for less time.
+//! eMule's credits: a peer that gave to us waits for less time.
 //!
 //! Source:    the source of aMule: its credit file and upload queue.
 //! Contract:  slots go to the highest score, waiting time times ratio. The ratio is 1 for a peer
@@ -6,7 +6,7 @@
 //!            sent (10 if nothing was sent) and sqrt(received in MiB + 2), within 1 and 10. A slot
 //!            is kept for 9,728,000 bytes. Credits are between two peers and never shared.
 //! Cost:      O(peers log peers) a round.
-//! Drawbacks: whoever gives nothing is served too, only later.
+//! Drawbacks: a peer that gives nothing is served too, only later.
 
 use std::cmp::Reverse;
 

@@ -1,4 +1,4 @@
-//! FairTorrent: everybody is unchoked, and the uplink sends to whoever owes least.
+//! FairTorrent: everybody is unchoked, and the uplink serves the peer that owes least.
 //!
 //! Source:    A. Sherman, J. Nieh and C. Stein, "FairTorrent", CoNEXT 2009, and IEEE/ACM
 //!            Transactions on Networking, 2012.

@@ -1,4 +1,4 @@
-//! Forwarders first: whoever forwards what it was given is served.
+//! Forwarders first: a peer that forwards what it was given is served.
 //!
 //! Source:    this project, after J. J. D. Mol, J. A. Pouwelse, M. Meulpolder, D. H. J. Epema,
 //!            H. J. Sips, "Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems",

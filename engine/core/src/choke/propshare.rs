@@ -6,7 +6,7 @@
 //!            the last round; a tenth goes to one drawn at random among those that are interested.
 //!            Before anything came the drawn one has all.
 //! Cost:      O(peers) a round.
-//! Drawbacks: whoever gave nothing waits for the draw; shares follow what came a round ago.
+//! Drawbacks: a peer that gave nothing waits for the draw; shares follow what came a round ago.
 
 use super::table::BASE;
 use super::{Choker, ChokerRow, Grant, Round};

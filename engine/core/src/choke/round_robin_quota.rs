@@ -5,7 +5,7 @@
 //!            for more than a minute goes last; then those that take faster come first, then those
 //!            that were served longest ago.
 //! Cost:      O(peers log peers) a round.
-//! Drawbacks: gives as much to whoever forwards nothing.
+//! Drawbacks: gives as much to a peer that forwards nothing.
 
 use std::cmp::Reverse;
 

@@ -2,6 +2,8 @@
 //!
 //! Contents, folders and commands that wait for an outcome are numbers here; the shell keeps the
 //! paths, the keys and the calls behind them.
+//!
+//! Longer than other files: a list of types, each variant with its documentation.
 
 use super::disk_fault::DiskFault;
 use super::offers::PushGrant;

@@ -1,4 +1,4 @@
-//! Karma: whoever lends its share earns credits, and whoever borrows pays with them.
+//! Karma: a group that lends its share earns credits, and one that borrows pays with them.
 //!
 //! Source:    M. Vuppalapati, G. Fikioris, R. Agarwal, A. Cidon, A. Khandelwal and E. Tardos,
 //!            "Karma: Resource Allocation for Dynamic Demands", OSDI 2023; its allocator.

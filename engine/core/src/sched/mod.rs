@@ -167,7 +167,7 @@ pub struct Setting<'a> {
 pub enum Claim {
     /// Nothing: another aim comes first.
     None,
-    /// Nothing either: the order hangs on what comes back, on what is on the link or on what was
+    /// Nothing either: the order depends on what comes back, on what is on the link or on what was
     /// lent, so that only single blocks show it and no fluid does.
     Exchange,
     /// Over any interval in which two flows stay backlogged, the numbers of their blocks

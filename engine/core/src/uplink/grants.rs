@@ -108,7 +108,7 @@ impl Uplink {
         balance.unwrap_or(0)
     }
 
-    /// The peer is gone: what it is owed hangs on its identity, not on this connection.
+    /// The peer is gone: what it is owed belongs to its identity, not on this connection.
     pub(super) fn forget_balance(&mut self, peer: PeerId) {
         if let Some(balances) = &mut self.balances {
             balances.0.remove(&peer);
