@@ -319,10 +319,12 @@ def is_history(name, text, faults):
         return False
     shallow = subprocess.run(["git", "rev-parse", "--is-shallow-repository"],
                              capture_output=True, text=True, check=False).stdout.strip()
-    known = subprocess.run(["git", "cat-file", "-e", found.group(1) + "^{commit}"],
-                           capture_output=True, check=False).returncode == 0
-    if shallow == "false" and not known:
-        faults.append(f"{name}:{line_of(text, found.start())}: no commit {found.group(1)}")
+    # A commit that is merely stored, as after a rebase, is in no clone.
+    kept = subprocess.run(["git", "merge-base", "--is-ancestor", found.group(1), "HEAD"],
+                          capture_output=True, check=False).returncode == 0
+    if shallow == "false" and not kept:
+        faults.append(f"{name}:{line_of(text, found.start())}: "
+                      f"no commit {found.group(1)} in the history of this one")
     return True
 
 

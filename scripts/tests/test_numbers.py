@@ -200,6 +200,16 @@ class Numbers(unittest.TestCase):
         self.assertEqual(self.run_it("--history", page), (0, ""))
         self.assertEqual(self.run_it("--history", "README.md")[0], 1)
 
+    def test_a_page_that_names_a_commit_which_was_replaced_is_found(self):
+        page = "docs/decisions/0001-x.md"
+        self.write(page, "It takes 1.5 s.\n")
+        git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+            subprocess.run([*git, *command], cwd=self.root, check=True)
+        self.assertEqual(self.run_it("--history", page)[0], 0)
+        subprocess.run([*git, "commit", "-q", "--amend", "-m", "y"], cwd=self.root, check=True)
+        self.assertIn("in the history of this one", self.run_it("--check")[1])
+
     def test_a_line_that_begins_with_a_marker_is_refused(self):
         self.assertIn("must not begin", self.fault("<!-- from results/t.csv: {count} -->4<!-- end --> rows\n"))
 
