@@ -30,10 +30,11 @@ Of a JSON file the value is a path such as machine.cores; {text} is a whole text
 {part N} its Nth part, counted from 1, where empty lines part it.
 
 With --check nothing is written: a document that differs from its results, a source that is not
-there, and a measured number outside of such comments are errors, a line each. What may stand
-outside is in docs/numbers-allowed.txt with its reason, `*` for all of a page. A page of
-docs/decisions is history: its numbers may stand as they were if it says `Figures as of commit
-HASH`; with --history a page gets that line, with the commit that changed it last.
+there, a measured number outside of such comments, and a result whose manifest names a commit
+that is not in the history are errors, a line each. What may stand outside is in
+docs/numbers-allowed.txt with its reason, `*` for all of a page. A page of docs/decisions is
+history: its numbers may stand as they were if it says `Figures as of commit HASH`; with --history
+a page gets that line, with the commit that changed it last.
 
 Exit codes: 0 all is as it should be, 1 something differs, 2 usage.
 """
@@ -312,17 +313,36 @@ def read_allowed(path):
     return allowed
 
 
+def git(*words):
+    """Code and output of a command of git."""
+    run = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    return run.returncode, run.stdout.strip()
+
+
+@functools.lru_cache
+def in_history(commit):
+    """Whether a clone has a commit: one that is merely stored, as after a rebase, is in none.
+
+    True as well where that cannot be known: without a repository, or in a shallow one."""
+    if git("rev-parse", "--is-shallow-repository") != (0, "false"):
+        return True
+    return git("merge-base", "--is-ancestor", commit, "HEAD")[0] == 0
+
+
+def manifests(faults):
+    """Whether results can be made again by the commits that their manifests name."""
+    for path in sorted(map(str, pathlib.Path("results").rglob("manifest.json"))):
+        commit = json.loads(whole(path)).get("commit")
+        if commit and not in_history(commit):
+            faults.append(f"{path}: no commit {commit[:12]} in the history of this one")
+
+
 def is_history(name, text, faults):
     """Whether a page says of which commit its figures are."""
     found = AS_OF.search(text) if name.startswith("docs/decisions/") else None
     if found is None:
         return False
-    shallow = subprocess.run(["git", "rev-parse", "--is-shallow-repository"],
-                             capture_output=True, text=True, check=False).stdout.strip()
-    # A commit that is merely stored, as after a rebase, is in no clone.
-    kept = subprocess.run(["git", "merge-base", "--is-ancestor", found.group(1), "HEAD"],
-                          capture_output=True, check=False).returncode == 0
-    if shallow == "false" and not kept:
+    if not in_history(found.group(1)):
         faults.append(f"{name}:{line_of(text, found.start())}: "
                       f"no commit {found.group(1)} in the history of this one")
     return True
@@ -331,8 +351,7 @@ def is_history(name, text, faults):
 def mark_history(names):
     """Gives pages the line that says of which commit their figures are."""
     for name in names:
-        commit = subprocess.run(["git", "log", "-1", "--format=%h", "--", name],
-                                capture_output=True, text=True, check=False).stdout.strip()
+        commit = git("log", "-1", "--format=%h", "--", name)[1]
         text = whole(name)
         if not commit or not name.startswith("docs/decisions/"):
             raise Fault(f"{name}: is no page of docs/decisions in a commit")
@@ -379,6 +398,8 @@ def main(arguments):
             elif new != text:
                 pathlib.Path(name).write_text(new, encoding="utf-8")
                 print(f"{name}: filled")
+        if everything and only_check:
+            manifests(faults)
     except (Fault, OSError) as fault:
         faults.append(str(fault))
         everything = False

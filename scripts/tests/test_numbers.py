@@ -1,5 +1,6 @@
 """Planted differences: each must fail `numbers.py --check` with a line that says where and what."""
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -40,6 +41,18 @@ class Numbers(unittest.TestCase):
 
     def write(self, name, text):
         (self.root / name).write_text(text, encoding="utf-8")
+
+    def git(self, *words):
+        """What a command of git prints."""
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+        done = subprocess.run(["git", *who, *words], cwd=self.root,
+                              capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def commit(self, *options):
+        """A commit of all there is."""
+        self.git("add", ".")
+        self.git("commit", "-qm", "x", *options)
 
     def read(self, name):
         return (self.root / name).read_text(encoding="utf-8")
@@ -184,16 +197,15 @@ class Numbers(unittest.TestCase):
 
     def test_a_page_that_names_a_commit_which_is_none_is_found(self):
         self.write("docs/decisions/0001-x.md", "1.5 s\n\nFigures as of commit `0123abc`.\n")
-        subprocess.run(["git", "init", "-q"], cwd=self.root, check=True)
+        self.git("init", "-q")
         self.assertIn("0001-x.md:3: no commit 0123abc", self.run_it("--check")[1])
 
     def test_a_page_can_be_marked_with_the_commit_that_changed_it_last(self):
         page = "docs/decisions/0001-x.md"
         self.write(page, "It takes 1.5 s.\n")
         self.assertEqual(self.run_it("--history", page)[0], 1)
-        git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
-        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
-            subprocess.run([*git, *command], cwd=self.root, check=True)
+        self.git("init", "-q")
+        self.commit()
         self.assertEqual(self.run_it("--history", page)[0], 0)
         self.assertRegex(self.read(page), r"^It takes 1.5 s.\n\nFigures as of commit `[0-9a-f]{7,}`.\n$")
         self.assertEqual(self.run_it("--check"), (0, ""))
@@ -203,12 +215,22 @@ class Numbers(unittest.TestCase):
     def test_a_page_that_names_a_commit_which_was_replaced_is_found(self):
         page = "docs/decisions/0001-x.md"
         self.write(page, "It takes 1.5 s.\n")
-        git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
-        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
-            subprocess.run([*git, *command], cwd=self.root, check=True)
+        self.git("init", "-q")
+        self.commit()
         self.assertEqual(self.run_it("--history", page)[0], 0)
-        subprocess.run([*git, "commit", "-q", "--amend", "-m", "y"], cwd=self.root, check=True)
+        self.commit("--amend", "-m", "y")
         self.assertIn("in the history of this one", self.run_it("--check")[1])
+
+    def test_a_result_of_a_commit_that_was_replaced_is_found(self):
+        self.write("README.md", "Nothing.\n")
+        self.git("init", "-q")
+        self.commit()
+        head = self.git("rev-parse", "HEAD")
+        (self.root / "results/x").mkdir()
+        self.write("results/x/manifest.json", json.dumps({"commit": head}))
+        self.assertEqual(self.run_it("--check"), (0, ""))
+        self.commit("--amend", "-m", "y")
+        self.assertIn(f"results/x/manifest.json: no commit {head[:12]}", self.run_it("--check")[1])
 
     def test_a_line_that_begins_with_a_marker_is_refused(self):
         self.assertIn("must not begin", self.fault("<!-- from results/t.csv: {count} -->4<!-- end --> rows\n"))
