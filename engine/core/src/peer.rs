@@ -21,9 +21,9 @@ mod reputation;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use liveness::Pulse;
+pub(crate) use liveness::Liveness;
 pub(crate) use remote_contents::{Remote, Remotes};
-pub(crate) use reputation::Conduct;
+pub(crate) use reputation::Reputation;
 
 /// Requests that one peer may have waiting with us, and we with it.
 pub(crate) const REQUESTS_MAX: usize = 256;
@@ -58,8 +58,8 @@ pub(crate) struct Peer {
     pub(crate) serving: Vec<Serving>,
     pub(crate) snubbed: bool,
     pub(crate) ending: Ending,
-    pub(crate) conduct: Conduct,
-    pub(crate) pulse: Pulse,
+    pub(crate) reputation: Reputation,
+    pub(crate) liveness: Liveness,
     /// Of which transfer it was asked for something last.
     pub(crate) last_asked: Option<TransferId>,
     /// When it was found silent.
@@ -140,8 +140,8 @@ impl Peer {
             serving: Vec::new(),
             snubbed: false,
             ending: Ending::Open,
-            conduct: Conduct::default(),
-            pulse: Pulse::new(now),
+            reputation: Reputation::default(),
+            liveness: Liveness::new(now),
             last_asked: None,
             snubbed_at: now,
             offers: Vec::new(),
@@ -262,7 +262,7 @@ impl Peer {
     /// Whether it would serve us, as far as we know, and may be asked.
     pub(crate) const fn may_be_asked(&self) -> bool {
         let open = matches!(self.ending, Ending::Open);
-        open && !self.chokes_us && !self.snubbed && !self.conduct.lied
+        open && !self.chokes_us && !self.snubbed && !self.reputation.sent_bad_hash
     }
 
     /// Whether more chunks may be asked of it now, of whatever transfer.
@@ -308,7 +308,7 @@ impl Peer {
     /// A block came from it.
     pub(crate) fn count_received(&mut self, len: ByteCount, now: Time) {
         self.received[0] += len;
-        self.pulse.receives(len);
+        self.liveness.receives(len);
         self.last_block = now;
         self.snubbed = false;
     }
@@ -330,7 +330,7 @@ impl Peer {
     pub(crate) fn count_sent(&mut self, len: ByteCount) {
         self.sent[0] += len;
         self.sent_in_slot += len;
-        self.conduct.is_sent(len);
+        self.reputation.is_sent(len);
     }
 
     /// Forgets a request; adapts how far to ask ahead if it was answered. None if there was no
@@ -345,7 +345,7 @@ impl Peer {
         let at = self.asked.iter().position(place)?;
         let ask = self.asked.remove(at);
         if answered.is_none() {
-            self.conduct.may_be_late(ask.len);
+            self.reputation.may_be_late(ask.len);
         }
         let Some(remote) = self.remotes.get_mut(transfer) else {
             return Some(ask);
@@ -419,7 +419,7 @@ impl Peer {
 
     /// Whether it gave a sign of life since it was found silent.
     pub(crate) fn is_alive(&self) -> bool {
-        self.pulse.heard() > self.snubbed_at
+        self.liveness.heard() > self.snubbed_at
     }
 
     /// Asks it again `after` it was found silent, if it owes nothing.
@@ -431,7 +431,7 @@ impl Peer {
 
     /// We slept: whatever took too long is not its fault.
     pub(crate) const fn forgive(&mut self, now: Time) {
-        self.pulse.restart(now);
+        self.liveness.restart(now);
         self.last_block = now;
     }
 
@@ -484,8 +484,8 @@ impl Peer {
             rate_to: rate(sent, window),
             received_last: self.received[0],
             sent_last: self.sent[0],
-            total_received: self.conduct.verified(),
-            total_sent: self.conduct.issued(),
+            total_received: self.reputation.verified(),
+            total_sent: self.reputation.issued(),
             announced: rate(self.announced, now.since(self.connected)),
             sent_in_slot: self.sent_in_slot,
             unchoked: !self.choked,
@@ -495,9 +495,9 @@ impl Peer {
             chokes_us: self.chokes_us,
             choked_us_at: self.choked_us_at,
             snubbed: self.snubbed,
-            only_takes: self.conduct.only_takes(),
-            keeps: self.conduct.keeps(),
-            passes_on: self.conduct.passes(),
+            only_takes: self.reputation.only_takes(),
+            free_rides: self.reputation.free_rides(),
+            forwards: self.reputation.forwards(),
             ..Candidate::new(peer)
         }
     }

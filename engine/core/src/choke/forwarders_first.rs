@@ -49,9 +49,9 @@ impl Choker for ForwardersFirst {
     fn round(&mut self, round: &Round<'_>, _: &mut Rng) -> Vec<Grant> {
         self.round = self.round.wrapping_add(1);
         let (keepers, others): (Vec<&Candidate>, Vec<&Candidate>) =
-            round.peers.iter().partition(|peer| peer.keeps);
+            round.peers.iter().partition(|peer| peer.free_rides);
         let mut chosen: Vec<PeerId> = others.iter().map(|peer| peer.peer).collect();
-        if others.iter().any(|peer| peer.interested && peer.passes_on) {
+        if others.iter().any(|peer| peer.interested && peer.forwards) {
             let wanting = keepers.into_iter().filter(|peer| peer.interested);
             let turn = wanting.min_by_key(|peer| (peer.unchoked, Reverse(peer.waited), peer.peer));
             let is_time = self.round.is_multiple_of(KEEPERS_ROUNDS);
@@ -71,9 +71,9 @@ mod tests {
     #[test]
     fn those_who_keep_share_one_slot_in_six_rounds_by_turns() {
         let mut peers: Vec<_> = (0..5).map(|peer| candidate(peer, 0)).collect();
-        peers[0].passes_on = true;
-        peers[1].keeps = true;
-        peers[3].keeps = true;
+        peers[0].forwards = true;
+        peers[1].free_rides = true;
+        peers[3].free_rides = true;
         let mut rng = Rng::from_seed([0; 32]);
         let mut served = Vec::new();
         let mut choker = ForwardersFirst::default();
@@ -94,9 +94,9 @@ mod tests {
     #[test]
     fn where_nobody_else_wants_anything_all_are_served() {
         let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
-        peers[0].keeps = true;
-        peers[1].keeps = true;
-        peers[2].passes_on = true;
+        peers[0].free_rides = true;
+        peers[1].free_rides = true;
+        peers[2].forwards = true;
         peers[2].interested = false;
         let mut rng = Rng::from_seed([0; 32]);
         assert_eq!(
@@ -108,13 +108,13 @@ mod tests {
     #[test]
     fn where_nobody_was_seen_to_pass_on_all_are_served() {
         let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
-        peers[0].keeps = true;
+        peers[0].free_rides = true;
         let mut rng = Rng::from_seed([0; 32]);
         assert_eq!(
             chosen(&mut ForwardersFirst::default(), &peers, 1, &mut rng).len(),
             3
         );
-        peers[1].passes_on = true;
+        peers[1].forwards = true;
         assert_eq!(
             chosen(&mut ForwardersFirst::default(), &peers, 1, &mut rng).len(),
             2

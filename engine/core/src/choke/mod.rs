@@ -101,9 +101,9 @@ pub struct Candidate {
     pub only_takes: bool,
     /// Whether hardly anything of what we alone had and gave it has appeared at others, and no
     /// floor is promised to it.
-    pub keeps: bool,
+    pub free_rides: bool,
     /// Enough of what we alone had and gave it has appeared at others.
-    pub passes_on: bool,
+    pub forwards: bool,
 }
 
 impl Candidate {
@@ -136,8 +136,8 @@ impl Candidate {
             choked_us_at: None,
             snubbed: false,
             only_takes: false,
-            keeps: false,
-            passes_on: false,
+            free_rides: false,
+            forwards: false,
         }
     }
 }

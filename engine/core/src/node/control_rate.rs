@@ -31,15 +31,17 @@ impl Node {
     /// L6); that time may be over. None if it never did.
     #[must_use]
     pub fn lull(&self, peer: PeerId) -> Option<Time> {
-        self.peer(peer)?.conduct.lull()
+        self.peer(peer)?.reputation.lull()
     }
 
     /// An optional frame of an unknown type came.
     pub(super) fn skipped(&mut self, peer: PeerId, now: Time) {
-        let done = self.hears(peer, now).and_then(|hears| match hears {
-            true => self.charge(peer, now),
-            false => Ok(()),
-        });
+        let done = self
+            .accepts_from(peer, now)
+            .and_then(|accepts| match accepts {
+                true => self.charge(peer, now),
+                false => Ok(()),
+            });
         self.judge(peer, done);
     }
 
@@ -55,11 +57,11 @@ impl Node {
     /// # Errors
     ///
     /// [`Misbehaviour::BadState`], once, if it had sent its last message.
-    pub(super) fn hears(&mut self, peer: PeerId, now: Time) -> Result<bool, Misbehaviour> {
+    pub(super) fn accepts_from(&mut self, peer: PeerId, now: Time) -> Result<bool, Misbehaviour> {
         let Some(state) = self.peer_mut(peer) else {
             return Ok(false);
         };
-        state.pulse.hears(now);
+        state.liveness.frame_came(now);
         match state.ending {
             Ending::Open => Ok(true),
             Ending::Over => Ok(false),
@@ -74,7 +76,7 @@ impl Node {
     pub(super) fn charge(&mut self, peer: PeerId, now: Time) -> Result<(), Misbehaviour> {
         let guarded = self.watch.guard.is_some();
         let state = self.peer_mut(peer).filter(|_| guarded);
-        state.map_or(Ok(()), |state| state.conduct.talks(now))
+        state.map_or(Ok(()), |state| state.reputation.talks(now))
     }
 
     /// Charges messages that do no work. Messages that the content bounds are free here: a first
@@ -95,7 +97,7 @@ impl Node {
             Message::Interested | Message::NotInterested | Message::Choke | Message::Unchoke => {
                 let guarded = self.watch.guard.is_some();
                 let state = self.peer_mut(peer).filter(|_| guarded);
-                state.map_or(Ok(()), |state| state.conduct.changes_mind(now))
+                state.map_or(Ok(()), |state| state.reputation.changes_mind(now))
             }
             // Contents that we take part in are few; each may be joined once and left.
             Message::Join(join) => {
@@ -112,7 +114,7 @@ impl Node {
             }
             Message::Text(_) | Message::Ping(_) => {
                 let state = self.peer_mut(peer);
-                state.map_or(Ok(()), |state| state.conduct.talks(now))
+                state.map_or(Ok(()), |state| state.reputation.talks(now))
             }
             // A changed file is taken back chunk by chunk, and a request moves once.
             Message::Lost { transfer, .. } | Message::Cancel { transfer, .. } => {

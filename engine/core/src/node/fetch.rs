@@ -250,7 +250,7 @@ impl Node {
         state.count_announced(len);
         if !lacks {
             if let Some((giver, len)) = passed_on {
-                self.passes_on(giver, len, now);
+                self.forwarded(giver, len, now);
             }
             return Ok(());
         }

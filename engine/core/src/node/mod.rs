@@ -234,7 +234,7 @@ impl Node {
     }
 
     fn message(&mut self, peer: PeerId, message: Message, now: Time) -> Result<(), Misbehaviour> {
-        if !self.hears(peer, now)? {
+        if !self.accepts_from(peer, now)? {
             return Ok(());
         }
         self.charge_for(peer, &message, now)?;
@@ -292,7 +292,7 @@ impl Node {
 
     fn send(&mut self, peer: PeerId, message: Message) {
         if let Some(state) = self.peer_mut(peer) {
-            state.conduct.heard(&message);
+            state.reputation.heard(&message);
         }
         self.actions.push_back(Action::Send { peer, message });
     }

@@ -163,7 +163,7 @@ impl Node {
         if late.is_empty() {
             return;
         }
-        state.conduct.put_last(now.saturating_add(LAST_FOR));
+        state.reputation.put_last(now.saturating_add(LAST_FOR));
         let owed = state
             .asked
             .iter()

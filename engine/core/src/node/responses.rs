@@ -22,7 +22,7 @@ impl Node {
         let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, chunk)? else {
             return self.wasted(peer, len);
         };
-        let late = self.peer(peer).is_some_and(|one| one.conduct.is_late());
+        let late = self.peer(peer).is_some_and(|one| one.reputation.is_late());
         let transfer = self.transfers.at_mut(place);
         let (progress, vain) = transfer.block(peer, chunk, (offset, len), late)?;
         if vain > ByteCount::ZERO {
@@ -34,9 +34,9 @@ impl Node {
             state.answers((ours, chunk), len, now);
         }
         match progress {
-            Progress::Partial => state.conduct.gives(len),
+            Progress::Partial => state.reputation.gives(len),
             Progress::Whole => {
-                state.conduct.gives(len);
+                state.reputation.gives(len);
                 state.finishes(ours, chunk, now);
                 let begun = self.transfers.at(place).begun(peer, chunk);
                 let parts = begun.map_or(Vec::new(), |begun| begun.parts.clone());
@@ -212,7 +212,7 @@ impl Node {
             transfer.was_wrong(chunk);
             self.watch.part(senders);
         } else if let Some(state) = self.peer_mut(from) {
-            state.conduct.lied = true;
+            state.reputation.sent_bad_hash = true;
         }
         let len = self.let_go(from, id, chunk);
         self.came_in_vain(from, len);
@@ -255,7 +255,7 @@ impl Node {
         if !transfer.keeps(gone)
             && let Some(state) = self.peer_mut(peer).filter(|_| gone == chunk)
         {
-            state.conduct.loses(len, now);
+            state.reputation.loses(len, now);
         }
         self.discard(id, gone, &begun);
         self.came_in_vain(peer, len);

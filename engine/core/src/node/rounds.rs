@@ -160,7 +160,7 @@ impl Node {
             let Some(state) = self.peer_mut(peer) else {
                 continue;
             };
-            state.conduct.is_verified(len);
+            state.reputation.is_verified(len);
             // A seed wants nothing back.
             if !state.is_seed() {
                 self.uplink.received(peer, len);
@@ -189,7 +189,7 @@ impl Node {
         } else {
             self.interested -= 1;
             let loses_slot = row.slots && !row.reacts;
-            if loses_slot || (row.watches && self.keeps(peer)) {
+            if loses_slot || (row.watches && self.free_rides(peer)) {
                 self.set_choked(peer, true, now);
             } else if !row.everybody && !row.reviews {
                 self.set_choked(peer, false, now);
@@ -214,7 +214,7 @@ impl Node {
     pub(super) fn fill_slots(&mut self, now: Time) {
         let row = self.row();
         if row.watches {
-            return self.serve_keepers(now);
+            return self.serve_free_riders(now);
         }
         if !row.fills || !row.slots {
             return;
@@ -255,7 +255,7 @@ impl Node {
     fn candidate(&self, id: PeerId, now: Time) -> Option<Candidate> {
         let peer = self.peer(id)?;
         let candidate = peer.candidate(id, self.rounds.held[1], now);
-        let keeps = candidate.keeps && !self.uplink.has_floor(id);
+        let free_rides = candidate.free_rides && !self.uplink.has_floor(id);
         let (mut has, mut of, mut chunk) = (ByteCount::ZERO, ByteCount::ZERO, ByteCount::ZERO);
         for remote in peer.remotes.iter() {
             let manifest = &self.transfers.at(remote.place).manifest;
@@ -264,7 +264,7 @@ impl Node {
             chunk = chunk.max(manifest.chunk());
         }
         Some(Candidate {
-            keeps,
+            free_rides,
             has,
             of,
             chunk,

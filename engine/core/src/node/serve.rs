@@ -164,8 +164,8 @@ impl Node {
         else {
             return;
         };
-        state.pulse.gives(block.len, now);
-        state.conduct.is_issued(block.len);
+        state.liveness.gives(block.len, now);
+        state.reputation.is_issued(block.len);
         let same =
             |serving: &Serving| serving.transfer == block.transfer && serving.chunk == block.chunk;
         if block.last {
@@ -179,10 +179,10 @@ impl Node {
                 let state = self.peers[block.peer.index()]
                     .as_mut()
                     .expect("it was there");
-                let before = state.conduct.keeps();
-                state.conduct.is_given(given);
-                if !before && self.keeps(block.peer) {
-                    self.found_out(block.peer, now);
+                let before = state.reputation.free_rides();
+                state.reputation.is_given(given);
+                if !before && self.free_rides(block.peer) {
+                    self.found_free_rider(block.peer, now);
                 }
             }
         } else if let Some(serving) = state.serving.iter_mut().find(|serving| same(serving)) {
@@ -217,11 +217,11 @@ impl Node {
         }
     }
 
-    /// Whether a peer keeps to itself what only it was given. A peer with a floor is served
-    /// whatever it does.
-    pub(super) fn keeps(&self, peer: PeerId) -> bool {
+    /// Whether a peer forwards hardly anything of what only it was given. A peer with a floor is
+    /// served whatever it does.
+    pub(super) fn free_rides(&self, peer: PeerId) -> bool {
         let state = self.peer(peer);
-        state.is_some_and(|state| state.conduct.keeps()) && !self.uplink.has_floor(peer)
+        state.is_some_and(|state| state.reputation.free_rides()) && !self.uplink.has_floor(peer)
     }
 
     /// Whether another peer takes part in the content of a block.
@@ -233,39 +233,39 @@ impl Node {
         self.peers.iter().enumerate().any(takes_part)
     }
 
-    /// `peer` keeps what it was given. Where that counts and others are served, its slot does not
-    /// wait for the end of the round.
-    fn found_out(&mut self, peer: PeerId, now: Time) {
+    /// `peer` has become a free rider. Where that counts and others are served, it is choked at
+    /// once and not at the end of the round.
+    fn found_free_rider(&mut self, peer: PeerId, now: Time) {
         if !self.row().watches {
             return;
         }
         if self.others_wait() {
             self.set_choked(peer, true, now);
         } else {
-            // It may have been the last one that passed on.
-            self.serve_keepers(now);
+            // It may have been the last peer that forwarded anything.
+            self.serve_free_riders(now);
         }
     }
 
     /// A chunk that only `peer` got from us was announced by another peer. It is served again if it
     /// was not; once it forwards chunks again, free riders are choked.
-    pub(super) fn passes_on(&mut self, peer: PeerId, len: ByteCount, now: Time) {
-        let kept = self.keeps(peer);
+    pub(super) fn forwarded(&mut self, peer: PeerId, len: ByteCount, now: Time) {
+        let free_rode = self.free_rides(peer);
         let Some(state) = self.peer_mut(peer) else {
             return;
         };
-        let passed = state.conduct.passes();
-        state.conduct.passes_on(len);
-        let begins = !passed && state.conduct.passes() && state.interested;
+        let forwarded = state.reputation.forwards();
+        state.reputation.forwarded(len);
+        let begins = !forwarded && state.reputation.forwards() && state.interested;
         if !self.row().watches {
             return;
         }
-        if kept && !self.keeps(peer) {
+        if free_rode && !self.free_rides(peer) {
             self.set_choked(peer, false, now);
         }
         if begins {
             for other in self.peer_ids() {
-                if self.keeps(other) {
+                if self.free_rides(other) {
                     self.set_choked(other, true, now);
                 }
             }
@@ -273,7 +273,7 @@ impl Node {
     }
 
     /// Free riders are served if no other peer wants anything.
-    pub(super) fn serve_keepers(&mut self, now: Time) {
+    pub(super) fn serve_free_riders(&mut self, now: Time) {
         if self.interested == self.granted || self.others_wait() {
             return;
         }
@@ -285,7 +285,7 @@ impl Node {
     /// Whether a peer that forwards chunks wants something.
     fn others_wait(&self) -> bool {
         let mut peers = self.peers.iter().flatten();
-        peers.any(|peer| peer.interested && peer.conduct.passes())
+        peers.any(|peer| peer.interested && peer.reputation.forwards())
     }
 
     /// The last byte of a block has left.
@@ -293,7 +293,7 @@ impl Node {
         self.uplink.sent(peer, len, now);
         if let Some(state) = self.peer_mut(peer) {
             state.count_sent(len);
-            state.pulse.takes(len, now);
+            state.liveness.takes(len, now);
         }
     }
 }

@@ -20,7 +20,7 @@ impl Node {
         }
         let mut state = Peer::new(self.pipeline, self.asking, now);
         self.watch.meets(peer, &mut state, now);
-        self.uplink.meet(peer, state.conduct.balance());
+        self.uplink.meet(peer, state.reputation.balance());
         self.peers[peer.index()] = Some(state);
         self.welcome(peer, now);
         let told = self.transfers.iter().filter(|(_, transfer)| {
@@ -83,7 +83,7 @@ impl Node {
         for remote in gone.remotes.iter() {
             self.transfers.at_mut(remote.place).drop_holder(&remote.has);
         }
-        self.watch.parts(peer, gone.conduct);
+        self.watch.parts(peer, gone.reputation);
         for ask in &gone.asked {
             self.paced.give_back(ask);
             let transfer = self.transfers.get_mut(ask.transfer);
@@ -172,8 +172,8 @@ impl Node {
             let gone = state.asked.extract_if(.., |ask| ask.transfer == id);
             let gone: Vec<AskedChunk> = gone.collect();
             let late = gone.iter().map(|ask| ask.len);
-            state.conduct.may_be_late(late.sum());
-            state.conduct.may_stray(strays(&transfer));
+            state.reputation.may_be_late(late.sum());
+            state.reputation.may_stray(strays(&transfer));
             state.serving.retain(|serving| serving.transfer != id);
             self.asked -= gone.len();
             for ask in &gone {
@@ -224,7 +224,7 @@ impl Node {
             // The newest has to wait. Both sides forget that they met in it, so that neither asks
             // for what the other will not give.
             known.waiting.insert(id);
-            known.conduct.may_stray(strays(transfer));
+            known.reputation.may_stray(strays(transfer));
             self.send(peer, Message::Leave { transfer: id });
             return Ok(());
         }

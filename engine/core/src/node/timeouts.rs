@@ -13,7 +13,7 @@ use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
 use crate::node::control_rate::KEEPALIVE;
-use crate::peer::{AskedChunk, Conduct, Ending, Peer};
+use crate::peer::{AskedChunk, Ending, Peer, Reputation};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};
 
@@ -96,7 +96,7 @@ pub(super) struct Watch {
     /// Peers that are connected.
     connected: usize,
     /// The conduct of those that were.
-    past: BTreeMap<PeerId, Conduct>,
+    past: BTreeMap<PeerId, Reputation>,
     /// The senders of parts of a wrong chunk: none of these shares a chunk with other senders.
     pub(super) apart: BTreeSet<PeerId>,
 }
@@ -123,12 +123,12 @@ impl Watch {
             self.at = now.saturating_add(LOOK);
         }
         self.connected += 1;
-        if let Some(conduct) = self.past.remove(&peer) {
-            state.conduct = conduct;
+        if let Some(reputation) = self.past.remove(&peer) {
+            state.reputation = reputation;
         }
     }
 
-    /// Each of these sent a part of a wrong chunk. It outlives the connection, as all conduct.
+    /// Each of these sent a part of a wrong chunk. It outlives the connection, as the reputation does.
     pub(super) fn part(&mut self, senders: Vec<PeerId>) {
         for peer in senders {
             if self.apart.len() == PAST_MAX {
@@ -139,15 +139,15 @@ impl Watch {
     }
 
     /// A peer is gone.
-    pub(super) fn parts(&mut self, peer: PeerId, conduct: Conduct) {
+    pub(super) fn parts(&mut self, peer: PeerId, reputation: Reputation) {
         self.connected -= 1;
-        if conduct.is_blank() {
+        if reputation.is_blank() {
             return;
         }
         if self.past.len() == PAST_MAX {
             self.past.pop_first();
         }
-        self.past.insert(peer, conduct);
+        self.past.insert(peer, reputation);
     }
 }
 
@@ -193,27 +193,27 @@ impl Node {
         let owes = |span: Span| owing.is_some_and(|owing| owing >= span);
         // A peer that owes us something and answers our pings is served behind others at its
         // source, for as long as that source's policy says: closing it would bring nothing sooner.
-        let dead = state.pulse.is_silent(guard.stalled, now);
-        if (owes(guard.stalled) && dead) || state.pulse.is_stuck(guard.stalled, now) {
+        let dead = state.liveness.is_silent(guard.stalled, now);
+        if (owes(guard.stalled) && dead) || state.liveness.is_stuck(guard.stalled, now) {
             return self.end(peer, Misbehaviour::Stalled);
         }
-        if state.pulse.is_silent(guard.idle, now) {
+        if state.liveness.is_silent(guard.idle, now) {
             return self.end(peer, Misbehaviour::Silent);
         }
         let slow = (guard.slow, guard.slow_over);
-        let is_slow = state.pulse.is_slow(owing.is_some(), slow, now);
+        let is_slow = state.liveness.is_slow(owing.is_some(), slow, now);
         let snub = owes(guard.reassign) && !state.snubbed;
         if snub {
             state.snub(now);
-            state.conduct.breaks_promise(now);
+            state.reputation.breaks_promise(now);
         } else if is_slow {
-            state.conduct.put_last(now.saturating_add(SLOW_FOR));
+            state.reputation.put_last(now.saturating_add(SLOW_FOR));
         }
         if state.is_alive() {
             state.unsnub(guard.reassign, now);
         }
         let silent = state.snubbed;
-        if state.pulse.wants_ping(guard.ping, now) {
+        if state.liveness.wants_ping(guard.ping, now) {
             self.send(peer, Message::Ping(KEEPALIVE));
         }
         if silent || is_slow {
@@ -280,7 +280,7 @@ impl Node {
     /// Transfers of which `peer` is asked for nothing, because it is last in order and others
     /// have something of them.
     pub(super) fn left_to_others(&self, peer: PeerId, now: Time) -> Vec<TransferId> {
-        let is_last = |state: &Peer| self.watch.guard.is_some() && state.conduct.is_last(now);
+        let is_last = |state: &Peer| self.watch.guard.is_some() && state.reputation.is_last(now);
         if !self.peer(peer).is_some_and(is_last) {
             return Vec::new();
         }
@@ -296,7 +296,7 @@ impl Node {
         let peers = self.peers.iter().enumerate();
         peers.filter_map(move |(at, other)| {
             let other = other.as_ref().filter(|_| at != peer.index())?;
-            let serves = other.may_be_asked() && !other.conduct.is_last(now);
+            let serves = other.may_be_asked() && !other.reputation.is_last(now);
             serves.then_some(other)
         })
     }
@@ -322,7 +322,7 @@ impl Node {
         };
         let mut asked = state.asked.iter();
         if asked.any(|ask| ask.transfer == transfer && ask.chunk == chunk) {
-            state.conduct.breaks_promise(now);
+            state.reputation.breaks_promise(now);
         }
     }
 
@@ -332,7 +332,7 @@ impl Node {
             .push_back(Action::Notify(Event::Wasted(peer, len)));
         let guarded = self.watch.guard.is_some();
         let state = self.peer_mut(peer).filter(|_| guarded);
-        state.map_or(Ok(()), |state| state.conduct.wastes(len))
+        state.map_or(Ok(()), |state| state.reputation.unrequested(len))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::units::{ByteCount, Rate};
 
 /// The times of one connection.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct Liveness {
     /// Its last message, or the last byte of ours that it took.
     heard: Time,
     pinged: Time,
@@ -20,7 +20,7 @@ pub(crate) struct Pulse {
     came: ByteCount,
 }
 
-impl Pulse {
+impl Liveness {
     pub(crate) const fn new(now: Time) -> Self {
         Self {
             heard: now,
@@ -41,7 +41,7 @@ impl Pulse {
     }
 
     /// It said something.
-    pub(crate) const fn hears(&mut self, now: Time) {
+    pub(crate) const fn frame_came(&mut self, now: Time) {
         self.heard = now;
     }
 
@@ -117,17 +117,17 @@ mod tests {
     /// Register: C6, F9.
     #[test]
     fn only_who_was_given_something_can_be_stuck_and_any_byte_frees_it() {
-        let mut pulse = Pulse::new(at(0));
-        assert!(!pulse.is_stuck(MINUTE, at(100)));
-        pulse.gives(FEW, at(100));
-        pulse.gives(FEW, at(130));
-        assert!(!pulse.is_stuck(MINUTE, at(159)));
-        assert!(pulse.is_stuck(MINUTE, at(160)));
-        pulse.takes(ByteCount::new(1), at(160));
-        assert!(!pulse.is_stuck(MINUTE, at(219)));
-        assert!(pulse.is_stuck(MINUTE, at(220)));
-        pulse.takes(ByteCount::new(9), at(220));
-        assert!(!pulse.is_stuck(MINUTE, at(999)));
+        let mut liveness = Liveness::new(at(0));
+        assert!(!liveness.is_stuck(MINUTE, at(100)));
+        liveness.gives(FEW, at(100));
+        liveness.gives(FEW, at(130));
+        assert!(!liveness.is_stuck(MINUTE, at(159)));
+        assert!(liveness.is_stuck(MINUTE, at(160)));
+        liveness.takes(ByteCount::new(1), at(160));
+        assert!(!liveness.is_stuck(MINUTE, at(219)));
+        assert!(liveness.is_stuck(MINUTE, at(220)));
+        liveness.takes(ByteCount::new(9), at(220));
+        assert!(!liveness.is_stuck(MINUTE, at(999)));
     }
 
     /// 1 KiB/s over 30 s are 30 KiB.
@@ -136,29 +136,29 @@ mod tests {
     #[test]
     fn a_drip_is_slow_only_after_it_owed_for_the_whole_span() {
         let least = (Rate::new(1_024), Span::from_secs(30));
-        let mut pulse = Pulse::new(at(0));
+        let mut liveness = Liveness::new(at(0));
         // It owes nothing before 10 s.
         for secs in 0..=10 {
-            assert!(!pulse.is_slow(false, least, at(secs)));
+            assert!(!liveness.is_slow(false, least, at(secs)));
         }
         for secs in 11..40 {
-            pulse.receives(ByteCount::new(1));
-            assert!(!pulse.is_slow(true, least, at(secs)), "{secs}");
+            liveness.receives(ByteCount::new(1));
+            assert!(!liveness.is_slow(true, least, at(secs)), "{secs}");
         }
-        assert!(pulse.is_slow(true, least, at(40)));
-        pulse.receives(ByteCount::kib(30));
-        assert!(!pulse.is_slow(true, least, at(70)));
-        assert!(pulse.is_slow(true, least, at(100)));
+        assert!(liveness.is_slow(true, least, at(40)));
+        liveness.receives(ByteCount::kib(30));
+        assert!(!liveness.is_slow(true, least, at(70)));
+        assert!(liveness.is_slow(true, least, at(100)));
     }
 
     #[test]
     fn silence_is_pinged_once_in_each_span_and_ends_with_any_word() {
-        let mut pulse = Pulse::new(at(0));
+        let mut liveness = Liveness::new(at(0));
         let every = Span::from_secs(30);
-        let pings = (0..120).filter(|secs| pulse.wants_ping(every, at(*secs)));
+        let pings = (0..120).filter(|secs| liveness.wants_ping(every, at(*secs)));
         assert_eq!(pings.collect::<Vec<_>>(), [30, 60, 90]);
-        assert!(pulse.is_silent(Span::from_secs(120), at(120)));
-        pulse.hears(at(120));
-        assert!(!pulse.is_silent(Span::from_secs(120), at(239)));
+        assert!(liveness.is_silent(Span::from_secs(120), at(120)));
+        liveness.frame_came(at(120));
+        assert!(!liveness.is_silent(Span::from_secs(120), at(239)));
     }
 }

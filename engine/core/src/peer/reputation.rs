@@ -35,9 +35,9 @@ const LAST_FOR: Span = Span::from_secs(600);
 const LOST_FREE: u64 = 1024 * 1024;
 const LOST_PART: u64 = 8;
 
-/// Of what we gave to it alone, bytes that it need not pass on; of the rest, a quarter.
-const KEPT_FREE: u64 = 1024 * 1024;
-const PASSED_PART: u64 = 4;
+/// Of what we gave to it alone, bytes that it need not forward; of the rest, a quarter.
+const UNFORWARDED_FREE: u64 = 1024 * 1024;
+const FORWARD_PART: u64 = 4;
 
 /// Unwanted bytes that are no offence, however little came beside them: a few late blocks.
 const UNWANTED_FREE: u64 = 1024 * 1024;
@@ -47,9 +47,9 @@ const UNWANTED_PART: u64 = 100;
 
 /// What is known of one identity's behaviour.
 #[derive(Debug, Default)]
-pub(crate) struct Conduct {
+pub(crate) struct Reputation {
     /// It sent a chunk with the wrong hash: it is asked for nothing any more.
-    pub(crate) lied: bool,
+    pub(crate) sent_bad_hash: bool,
     /// The rate of its control messages, created with the first.
     talk: Option<Box<Talk>>,
     /// Changes of mind that answer news of ours.
@@ -65,7 +65,7 @@ pub(crate) struct Conduct {
     /// Bytes of chunks that only it got from us while no other peer had them, and how many of those
     /// others have announced since.
     given: u64,
-    passed_on: u64,
+    forwarded: u64,
     lost: u64,
     unwanted: u64,
     /// Bytes that it may still send although we no longer want them: the lengths of all requests
@@ -89,7 +89,7 @@ struct Talk {
     lull: Option<Time>,
 }
 
-impl Conduct {
+impl Reputation {
     /// A block went to it.
     pub(crate) const fn is_sent(&mut self, len: ByteCount) {
         self.sent = self.sent.saturating_add(len.get());
@@ -127,8 +127,8 @@ impl Conduct {
     }
 
     /// Such a chunk has appeared at another peer.
-    pub(crate) const fn passes_on(&mut self, len: ByteCount) {
-        self.passed_on = self.passed_on.saturating_add(len.get());
+    pub(crate) const fn forwarded(&mut self, len: ByteCount) {
+        self.forwarded = self.forwarded.saturating_add(len.get());
     }
 
     /// Whether we sent it something and it never sent us anything.
@@ -137,20 +137,20 @@ impl Conduct {
     }
 
     /// Whether hardly anything that we alone had and gave it has appeared at others.
-    pub(crate) const fn keeps(&self) -> bool {
-        let passed_on = self.passed_on.saturating_mul(PASSED_PART);
-        self.given > KEPT_FREE && passed_on < self.given
+    pub(crate) const fn free_rides(&self) -> bool {
+        let forwarded = self.forwarded.saturating_mul(FORWARD_PART);
+        self.given > UNFORWARDED_FREE && forwarded < self.given
     }
 
     /// Whether enough of what we alone had and gave it has appeared at others.
-    pub(crate) const fn passes(&self) -> bool {
-        let passed_on = self.passed_on.saturating_mul(PASSED_PART);
-        self.passed_on > 0 && passed_on >= self.given
+    pub(crate) const fn forwards(&self) -> bool {
+        let forwarded = self.forwarded.saturating_mul(FORWARD_PART);
+        self.forwarded > 0 && forwarded >= self.given
     }
 
     /// Whether nothing would be lost by forgetting it.
     pub(crate) fn is_blank(&self) -> bool {
-        !self.lied
+        !self.sent_bad_hash
             && self.talk.is_none()
             && self.broken[0].is_none()
             && self.unwanted + self.lost + self.given + self.sent == 0
@@ -269,7 +269,7 @@ impl Conduct {
     /// # Errors
     ///
     /// [`Misbehaviour::Unrequested`] if the others are too many by now.
-    pub(crate) fn wastes(&mut self, len: ByteCount) -> Result<(), Misbehaviour> {
+    pub(crate) fn unrequested(&mut self, len: ByteCount) -> Result<(), Misbehaviour> {
         let free = self.late.min(len.get());
         self.late -= free;
         self.unwanted = self.unwanted.saturating_add(len.get() - free);
@@ -294,7 +294,7 @@ mod tests {
     /// Register: W6. Limit: L6.
     #[test]
     fn a_flood_of_talk_is_an_offence_after_a_grace() {
-        let mut peer = Conduct::default();
+        let mut peer = Reputation::default();
         assert!((0..400).all(|_| peer.talks(Time::ZERO).is_ok()));
         assert!(
             (0..3_000)
@@ -311,7 +311,7 @@ mod tests {
     /// Register: D7.
     #[test]
     fn a_change_of_mind_that_our_news_explain_is_free() {
-        let mut peer = Conduct::default();
+        let mut peer = Reputation::default();
         let news = Message::Interested;
         for millis in 0..60_000 {
             peer.heard(&news);
@@ -325,7 +325,7 @@ mod tests {
     /// Register: D5.
     #[test]
     fn three_broken_promises_in_a_minute_put_a_peer_last_for_a_while() {
-        let mut peer = Conduct::default();
+        let mut peer = Reputation::default();
         for secs in [0, 30, 61, 120] {
             peer.breaks_promise(at(secs * 1_000));
             assert!(!peer.is_last(at(secs * 1_000)), "{secs}");
@@ -341,7 +341,7 @@ mod tests {
     /// Register: D10.
     #[test]
     fn whoever_begins_chunks_and_does_not_finish_them_is_put_last() {
-        let mut peer = Conduct::default();
+        let mut peer = Reputation::default();
         peer.gives(ByteCount::mib(4));
         peer.loses(ByteCount::mib(1), at(0));
         assert!(!peer.is_last(at(0)));
@@ -356,33 +356,33 @@ mod tests {
     /// Register: D8.
     #[test]
     fn late_bytes_are_free_and_a_hundredth_may_be_unwanted() {
-        let mut peer = Conduct::default();
+        let mut peer = Reputation::default();
         let kib = ByteCount::kib(1);
         peer.gives(ByteCount::mib(200));
         peer.may_be_late(ByteCount::mib(1));
-        assert!((0..3 * 1024).all(|_| peer.wastes(kib).is_ok()));
-        assert_eq!(peer.wastes(kib), Err(Misbehaviour::Unrequested));
+        assert!((0..3 * 1024).all(|_| peer.unrequested(kib).is_ok()));
+        assert_eq!(peer.unrequested(kib), Err(Misbehaviour::Unrequested));
         // A peer that never sent anything may be late by a mebibyte.
-        let mut peer = Conduct::default();
-        assert!((0..1024).all(|_| peer.wastes(kib).is_ok()));
-        assert_eq!(peer.wastes(kib), Err(Misbehaviour::Unrequested));
+        let mut peer = Reputation::default();
+        assert!((0..1024).all(|_| peer.unrequested(kib).is_ok()));
+        assert_eq!(peer.unrequested(kib), Err(Misbehaviour::Unrequested));
     }
 
     #[test]
-    fn who_passes_on_less_than_a_quarter_keeps() {
-        let mut peer = Conduct::default();
+    fn a_peer_that_forwards_less_than_a_quarter_free_rides() {
+        let mut peer = Reputation::default();
         peer.is_given(ByteCount::mib(1));
-        assert!(!peer.keeps());
+        assert!(!peer.free_rides());
         peer.is_given(ByteCount::mib(3));
-        assert!(peer.keeps());
-        peer.passes_on(ByteCount::mib(1));
-        assert!(!peer.keeps());
+        assert!(peer.free_rides());
+        peer.forwarded(ByteCount::mib(1));
+        assert!(!peer.free_rides());
         assert!(!peer.is_blank());
     }
 
     #[test]
     fn who_was_served_and_gave_nothing_only_takes() {
-        let mut peer = Conduct::default();
+        let mut peer = Reputation::default();
         assert!(!peer.only_takes());
         peer.is_sent(ByteCount::new(1));
         assert!(peer.only_takes());
