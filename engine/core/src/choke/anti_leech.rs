@@ -24,7 +24,7 @@ pub(super) const ROW: ChokerRow = ChokerRow {
            the peer says it has and of what we sent it, which counts up to half the size. Peers in \
            the middle have to trade.",
     source: "Chow, Golubchik and Misra, Improving BitTorrent, 2008; anti_leech of libtorrent",
-    assumed: "ties go to whoever waited longest, then to the lower id",
+    assumed: "ties go to the peer that waited longest, then to the lower id",
     slots: true,
     fills: true,
     make: |_| Box::new(AntiLeech),

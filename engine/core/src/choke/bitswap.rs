@@ -15,11 +15,11 @@ pub(super) const ROW: ChokerRow = ChokerRow {
     name: "bitswap",
     about: "serve all who ask by the task queue of IPFS: starved first, then fewest on the way",
     rule: "Everybody is unchoked. Of two peers with wants, the first difference decides whose \
-           block is next: whoever was not served for more than 10 s; whoever has fewer blocks on \
-           the way; whoever has more wants, of which 16 count; a salted hash. The policy is the \
+           block is next: not served for more than 10 s; fewer blocks on the way; more wants, of \
+           which 16 count; a salted hash. The policy is the \
            discipline bitswap and sets it at the root of the uplink.",
     source: "boxo, April 2026: the comparison of its peer task queue",
-    departs: "a task is a block of the uplink; of two starved ones whoever waits longer is first",
+    departs: "a task is a block of the uplink; of two starved ones the longest waiting is first",
     fills: true,
     uplink: Some(&sched::BITSWAP),
     make: |_| Box::new(none::Nobody),

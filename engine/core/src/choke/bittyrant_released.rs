@@ -40,11 +40,11 @@ pub(super) const ROW: ChokerRow = ChokerRow {
     name: "bittyrant-released",
     about: "budgets that follow what each peer gave, as the released BitTyrant client has them",
     rule: "Each peer has a budget of bytes per 10 s: 120,000 at first, 30,000 at least; a third of \
-           what it did not use is taken back. In this order, those that snub us last: whoever \
-           gave more than it took in the last 60 s has its budget times 0.98; whoever took more \
-           but gave over 1,500 B/s, times 0.98; whoever gave more than it took in all, times \
-           1.10; everybody else, times 1.10. Within each by sent over received rising, less than \
-           50 KiB sent counting 0.99, while the uplink lasts.",
+           what it did not use is taken back. In this order, those that snub us last: a \
+           peer that gave more than it took in the last 60 s has its budget times 0.98; one that \
+           took more but gave over 1,500 B/s, times 0.98; one that gave more than it took in all, \
+           times 1.10; everybody else, times 1.10. Within each by sent over received rising, less \
+           than 50 KiB sent counting 0.99, while the uplink lasts.",
     source: "the source of the released BitTyrant client, 2007",
     departs: "no peer is known to be another BitTyrant, because no handshake names a client: the \
               pass for those is empty",

@@ -28,7 +28,7 @@ const RATIO_MAX: u128 = 10 * UNIT;
 /// Its row.
 pub(super) const ROW: ChokerRow = ChokerRow {
     name: "emule",
-    about: "slots by waiting time, which counts up to ten times for whoever gave",
+    about: "slots by waiting time, which counts up to ten times for a peer that gave",
     rule: "Slots go to the highest score: waiting time times ratio. The ratio is 1 below 1,000,000 \
            bytes received; else the least of 2 received / sent (10 if nothing was sent) and \
            sqrt(received in MiB + 2), at least 1 and at most 10. A slot is kept until 9,728,000 \
@@ -70,7 +70,7 @@ impl Choker for Emule {
             .peers
             .iter()
             .map(|peer| {
-                // Whoever has used its session up waits from now on.
+                // A peer whose session is used up waits from now on.
                 let score = if peer.unchoked { 0 } else { score(peer) };
                 (!keeps(peer), peer.unchoked, Reverse(score), peer.peer)
             })
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(served(&peers), [0, 3]);
         peers[3].total_received = ByteCount::ZERO;
         assert_eq!(served(&peers), [0, 2]);
-        // Nobody else waits: whoever had its session goes on.
+        // Nobody else waits: a peer whose session is used up goes on.
         assert_eq!(served(&peers[..2]), [0, 1]);
     }
 }

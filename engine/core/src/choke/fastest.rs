@@ -3,7 +3,7 @@
 //! Source:    the seed rule of old mainline clients of BitTorrent, and `fastest_upload` of
 //!            libtorrent.
 //! Contract:  slots go to the peers that were sent most in the last round; of equal ones to
-//!            whoever waited longest.
+//!            the one that waited longest.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: a fast peer that forwards nothing is served for as long as it takes.
 
@@ -18,7 +18,7 @@ pub(super) const ROW: ChokerRow = ChokerRow {
     name: "fastest",
     about: "slots to those that were sent most in the last round",
     rule: "Each round the slots go to the peers that were sent most bytes in the last round; of \
-           equal ones to whoever waited longest.",
+           equal ones to the one that waited longest.",
     source: "old mainline; fastest_upload of libtorrent",
     assumed: "then the lower id",
     slots: true,

@@ -12,7 +12,7 @@
 //!            very slow passes on late, and is served less until it has.
 //! Departs:   the paper ranks by how much was forwarded and asks the receivers; here what others
 //!            announce is counted, of chunks that nobody else had and others wanted, and there is
-//!            no order of slots: whoever passes on at all is served alike. It is for seeds.
+//!            no order of slots: all that forward anything are served alike. It is for seeds.
 
 use std::cmp::Reverse;
 

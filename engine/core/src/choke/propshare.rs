@@ -22,7 +22,7 @@ pub(super) const ROW: ChokerRow = ChokerRow {
     name: "propshare",
     about: "a share of the uplink in proportion to what came in the last round",
     rule: "Each round the weight of a peer is 0.9 of what it gave of all that came in the last \
-           round, and 0.1 more for one interested peer that is drawn at random. Whoever has no \
+           round, and 0.1 more for one interested peer that is drawn at random. A peer without \
            weight is choked; before anything came the drawn one has all.",
     source: "Levin et al., BitTorrent is an Auction, 2008",
     assumed: "the text could not be read beyond its abstract: the tenth for a drawn peer and \

@@ -1,14 +1,14 @@
 //! Bitswap: whose want is next among the peers of a node of IPFS.
 //!
 //! Source:    the peer task queue of boxo, April 2026: its comparison of two peers.
-//! Contract:  the first difference decides: whoever has waited for more than ten seconds without
-//!            being served, longest first, comes first; then whoever has fewer blocks on the way;
-//!            then whoever wants more, of which sixteen count; then a salted hash of the flow.
+//! Contract:  of two flows the first difference decides: one that was not served for more than
+//!            ten seconds comes first, longest first; then the one with fewer blocks on the way;
+//!            then the one with more wants, of which sixteen count; then a salted hash.
 //! Cost:      O(N) per block for N backlogged flows.
 //! Drawbacks: a peer with many wants goes before one with few until that one is starved. Ignores
 //!            weights and whatever comes back.
 //! Departs:   a task is a block of the uplink. Of two that are starved the source names no order:
-//!            whoever waits longer is first here.
+//!            here the one that waits longer is first.
 
 use std::collections::BTreeMap;
 
@@ -104,8 +104,7 @@ impl Discipline for Bitswap {
     fn enqueue(&mut self, ticket: Ticket, now: Time) {
         let flow = ticket.flow;
         if self.queues.push(ticket, ()) {
-            // Whoever is held back by a limit keeps its account: only whoever wanted nothing was
-            // not kept waiting.
+            // A flow that a limit holds back keeps its account: it goes on waiting.
             self.accounts.entry(flow).or_insert(Account {
                 since: now,
                 active: 0,
@@ -179,7 +178,7 @@ mod tests {
         ask(&mut subject, 1, 3, at(0));
         ask(&mut subject, 2, 20, at(0));
         // Nobody is starved and nothing is on the way: 0 and 2 want more than sixteen, and the
-        // hash decides between them; then whoever has nothing on the way, most wants first.
+        // hash decides between them; then those with nothing on the way, most wants first.
         let first = serve(&mut subject, at(1));
         let second = serve(&mut subject, at(1));
         assert_eq!([first.min(second), first.max(second)], [0, 2]);

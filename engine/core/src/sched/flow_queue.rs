@@ -10,8 +10,8 @@ use priority_queue::PriorityQueue;
 
 use crate::id::FlowId;
 
-/// Flows by key. Of equal keys the order is unspecified: whoever wants ties broken puts what breaks
-/// them into the key.
+/// Flows by key. Of equal keys the order is unspecified: a discipline that breaks ties puts what
+/// breaks them into the key.
 #[derive(Debug)]
 pub(super) struct FlowQueue<K: Ord>(PriorityQueue<FlowId, Reverse<K>, FlowHash>);
 

@@ -4,14 +4,14 @@
 //!            "Karma: Resource Allocation for Dynamic Demands", OSDI 2023; its allocator.
 //! Contract:  a quantum has [`SHARE`] slices for each of n flows, half of them public. Each flow
 //!            has a guaranteed part of what is not public and earns an equal part of the public
-//!            slices as credits. Slices beyond the guaranteed ones go to whoever has most credits
+//!            slices as credits. Slices beyond the guaranteed ones go to the flow with most credits
 //!            and cost one each; one that was lent by a flow which wanted less earns that flow
 //!            one, those with fewest credits first. A new flow has the mean credit.
 //! Cost:      O(N) per block for N flows, O(S N) per quantum of S slices.
 //! Drawbacks: a new identity has the mean credit: flows are meant to be groups. Ignores weights.
 //! Departs:   demand is not announced: within a quantum a flow that has not had its guaranteed
 //!            slices goes first, and credits are settled at the end by what each has used. When
-//!            nobody who waits has credits, the link serves whoever has used least, for nothing.
+//!            no waiting flow has credits, the link serves the one that used least, for nothing.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -298,7 +298,7 @@ mod tests {
     /// Two groups of which one is idle for a while: when it comes back it has credits and is served
     /// before the other beyond the guaranteed slices.
     #[test]
-    fn whoever_lent_its_share_is_served_first_when_it_wants_more() {
+    fn a_flow_that_lent_its_share_is_served_first_when_it_wants_more() {
         let mut subject = Karma::new(&Params::new(ByteCount::new(10)));
         let ask = |subject: &mut Karma, flow: u32, blocks: usize| {
             for _ in 0..blocks {

@@ -5,11 +5,11 @@
 //! Contract:  of all backlogged flows the one that has been served least since it was first
 //!            seen, is chosen; ties by order of enqueueing. Sizes need not be known.
 //! Cost:      O(log N) per block for N flows; 8 bytes for every flow ever seen.
-//! Drawbacks: favours newcomers, and so whoever can become one again under a new identity; a
+//! Drawbacks: favours newcomers, and so a peer that becomes one again under a new identity; a
 //!            long transfer waits for all that came after it to catch up. Ignores weights.
 //! Departs:   serves whole blocks, so flows that are level take turns. The account outlives a
-//!            purge: coming back is not being new. Whoever gives a flow's number to
-//!            somebody else gives the account with it.
+//!            purge: coming back is not being new. A flow's number that is given
+//!            to another flow brings its account with it.
 
 use crate::id::FlowId;
 use crate::sched::Ticket;

@@ -118,11 +118,12 @@ pub trait Discipline: Debug + Send {
     /// inherit what this one was served, or owes. Its blocks have left the link.
     fn retire(&mut self, flow: FlowId);
 
-    /// Verified bytes came from whoever `flow` goes to. For rules that order by what comes back.
+    /// Verified bytes came from the peer that `flow` goes to. For rules that order by what comes
+    /// back.
     fn received(&mut self, _flow: FlowId, _len: ByteCount) {}
 
-    /// A flow is new here, but not whoever it goes to: it gave so many verified bytes more than
-    /// it was sent before.
+    /// A flow is new here, but its peer is not: that gave so many verified bytes more than it was
+    /// sent before.
     fn meets(&mut self, _flow: FlowId, _balance: i64) {}
 
     /// Whether the node wants nothing itself: then nothing comes back.
@@ -231,7 +232,7 @@ pub(crate) const FAIRTORRENT: DisciplineRow = DisciplineRow {
 /// Bitswap as released, which is a choker too.
 pub(crate) const BITSWAP: DisciplineRow = DisciplineRow {
     name: "bitswap",
-    about: "whoever was starved first, then the fewest blocks on the way, then the most wants",
+    about: "starved flows first, then the fewest blocks on the way, then the most wants",
     source: "the peer task queue of boxo, April 2026",
     claim: Claim::Exchange,
     delay: Delay::None,

@@ -32,10 +32,10 @@ pub(super) trait Rank: Debug + Send {
     /// Nothing is queued, after a block has left the link or a flow was purged.
     fn idle(&mut self) {}
 
-    /// Verified bytes came from whoever the flow goes to.
+    /// Verified bytes came from the peer that the flow goes to.
     fn received(&mut self, _flow: FlowId, _len: ByteCount) {}
 
-    /// A flow is new here, but not whoever it goes to.
+    /// A flow is new here, but its peer is not.
     fn meets(&mut self, _flow: FlowId, _balance: i64) {}
 
     /// Whether the node wants nothing itself. The number of flows whose keys change by that: those

@@ -9,7 +9,7 @@
 //!            without new flows, which interrupt a turn. A block is done as under deficit round
 //!            robin and at the latest one round after that.
 //! Cost:      O(1) per block, as deficit round robin.
-//! Drawbacks: whoever can look new again, under a new identity, is always first.
+//! Drawbacks: a peer that can look new again, under a new identity, is always first.
 //! Departs:   the quantum is that of the round, as in this project's deficit round robin. A
 //!            new flow becomes old when its quantum is used up or its queue is empty, and has
 //!            to wait for one visit as an old flow before it can be new again.
