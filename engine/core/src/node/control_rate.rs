@@ -2,7 +2,8 @@
 //!
 //! Everything after a peer's last message is dropped.
 
-use super::{Action, Event, Node};
+use super::swarm::Swarm;
+use super::{Action, Event};
 use crate::id::PeerId;
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
@@ -12,7 +13,7 @@ use crate::time::Time;
 /// The number of keep-alive pings; their answers are not reported.
 pub(super) const KEEPALIVE: u64 = u64::MAX;
 
-impl Node {
+impl Swarm {
     /// Sends a message that only shells send.
     pub(super) fn say(&mut self, peer: PeerId, message: Message) {
         match message {
@@ -25,13 +26,6 @@ impl Node {
             | Message::Addresses(_) => self.send(peer, message),
             _ => {}
         }
-    }
-
-    /// Until when nothing should be read from `peer`, because it talked more than it may (limit
-    /// L6); that time may be over. None if it never did.
-    #[must_use]
-    pub fn lull(&self, peer: PeerId) -> Option<Time> {
-        self.peer(peer)?.reputation.lull()
     }
 
     /// An optional frame of an unknown type came.
@@ -74,7 +68,7 @@ impl Node {
 
     /// Charges `peer` for something that does no work, if there is a guard.
     pub(super) fn charge(&mut self, peer: PeerId, now: Time) -> Result<(), Misbehaviour> {
-        let guarded = self.watch.guard.is_some();
+        let guarded = self.guard.is_some();
         let state = self.peer_mut(peer).filter(|_| guarded);
         state.map_or(Ok(()), |state| state.reputation.talks(now))
     }
@@ -95,7 +89,7 @@ impl Node {
             | Message::Block { .. }
             | Message::Close { .. } => Ok(()),
             Message::Interested | Message::NotInterested | Message::Choke | Message::Unchoke => {
-                let guarded = self.watch.guard.is_some();
+                let guarded = self.guard.is_some();
                 let state = self.peer_mut(peer).filter(|_| guarded);
                 state.map_or(Ok(()), |state| state.reputation.changes_mind(now))
             }

@@ -1,28 +1,28 @@
 //! A node: takes an input and the time, and answers with actions.
 //!
-//! This file only dispatches: `fetch` decides what to request, `rounds` whom to unchoke, `uplink`
-//! which block is next, `control_rate` which messages are passed on, `timeouts` which peers are
-//! closed. A node never waits, and knows no addresses, keys or bytes.
+//! This file only dispatches. `fetch` decides what to request of whom, `serve` whom to serve and
+//! which block is next, `timeouts` which peers are closed; all three work on the peers and contents
+//! of `swarm`. `membership` and `chunks` say what an event means for each of them. A node never
+//! waits, and knows no addresses, keys or bytes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeSet;
 
 use crate::bitfield::Bitfield;
-use crate::choke::{self, Choker};
 use crate::id::{PeerId, TransferId};
-use crate::manifest::ContentId;
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
 use crate::peer::Peer;
-use crate::pick::Picker;
-use crate::rng::Rng;
 use crate::time::{Span, Time};
 use crate::transfer::Transfer;
 use crate::units::ByteCount;
 use crate::uplink::{Hold, Uplink};
 
+mod announce;
+mod chunks;
 mod control_rate;
 mod fetch;
 mod io;
+mod membership;
 mod paced;
 mod receive_budget;
 mod responses;
@@ -35,46 +35,30 @@ mod tests;
 mod timeouts;
 mod transfers;
 
+use fetch::Fetch;
 use paced::Paced;
 use receive_budget::Memory;
 use rounds::Rounds;
-use timeouts::Watch;
+use serve::Serve;
+use silence::Silence;
+use swarm::Swarm;
+use timeouts::Timeouts;
 use transfers::Transfers;
 
 pub use crate::transfer::Missing;
 pub use io::{Action, Asking, Config, Event, Input};
 pub(crate) use paced::Turns;
-use silence::Silence;
 pub use timeouts::{CLAIMS_PEER, Guard};
 pub(crate) use transfers::Place;
 
 /// A participant in any number of swarms, in both directions at once.
 #[derive(Debug)]
 pub struct Node {
-    transfers: Transfers,
-    contents: BTreeMap<ContentId, TransferId>,
-    /// By id; the place of one that is not connected is empty.
-    peers: Vec<Option<Peer>>,
-    uplink: Uplink,
-    actions: VecDeque<Action>,
-    missing: usize,
-    asked: usize,
-    silence: Silence,
-    /// Peers that want something of ours, and those of them that are served.
-    interested: usize,
-    granted: usize,
-    picker: Box<dyn Picker>,
-    pick_rng: Rng,
-    paced: Paced,
+    swarm: Swarm,
+    fetch: Fetch,
+    serve: Serve,
+    timeouts: Timeouts,
     pipeline: Option<u32>,
-    asking: Asking,
-    unchoke: (&'static choke::ChokerRow, Box<dyn Choker>),
-    seed_rule: (&'static choke::ChokerRow, Box<dyn Choker>),
-    choke_rng: Rng,
-    slots: usize,
-    rounds: Rounds,
-    watch: Watch,
-    memory: Memory,
 }
 
 impl Node {
@@ -89,29 +73,32 @@ impl Node {
             .max(1);
         // Nodes that start together do not hold their rounds together.
         let phase = Span::from_nanos(choke_rng.below(period) as u64);
+        let unchoke = (config.unchoke, (config.unchoke.make)(&config.choke));
+        let seed_rule = (config.seed_rule, (config.seed_rule.make)(&config.choke));
         Self {
-            transfers: Transfers::default(),
-            contents: BTreeMap::new(),
-            peers: Vec::new(),
-            uplink,
-            actions: VecDeque::new(),
-            missing: 0,
-            asked: 0,
-            interested: 0,
-            granted: 0,
-            picker: (config.picker.make)(),
-            pick_rng: rng.fork("pick"),
-            paced: Paced::new(config.download, now),
+            swarm: Swarm::new(config.guard),
+            fetch: Fetch {
+                asked: 0,
+                silence: Silence::default(),
+                picker: (config.picker.make)(),
+                pick_rng: rng.fork("pick"),
+                paced: Paced::new(config.download, now),
+                asking: config.asking,
+                memory: Memory::default(),
+                apart: BTreeSet::new(),
+            },
+            serve: Serve {
+                uplink,
+                interested: 0,
+                granted: 0,
+                unchoke,
+                seed_rule,
+                choke_rng,
+                slots: config.slots,
+                rounds: Rounds::new(config.rechoke, config.capacity, now, now + phase),
+            },
+            timeouts: Timeouts::default(),
             pipeline: config.pipeline,
-            asking: config.asking,
-            unchoke: (config.unchoke, (config.unchoke.make)(&config.choke)),
-            seed_rule: (config.seed_rule, (config.seed_rule.make)(&config.choke)),
-            choke_rng,
-            slots: config.slots,
-            rounds: Rounds::new(config.rechoke, config.capacity, now, now + phase),
-            silence: Silence::default(),
-            watch: Watch::new(config.guard),
-            memory: Memory::default(),
         }
     }
 
@@ -122,14 +109,14 @@ impl Node {
             Input::Disconnected { peer } => self.disconnected(peer, now),
             Input::Message { peer, message } => {
                 let done = self.message(peer, message, now);
-                self.judge(peer, done);
+                self.swarm.judge(peer, done);
             }
-            Input::Sent { peer, len } => self.sent(peer, len, now),
+            Input::Sent { peer, len } => self.serve.sent(&mut self.swarm, peer, len, now),
             Input::Overhead {
                 peer,
                 transfer,
                 len,
-            } => self.uplink.overhead(peer, transfer, len, now),
+            } => self.serve.uplink.overhead(peer, transfer, len, now),
             Input::Stored {
                 transfer,
                 chunk,
@@ -139,7 +126,9 @@ impl Node {
                 transfer,
                 chunk,
                 from,
-            } => self.rejected(transfer, chunk, from, now),
+            } => self
+                .fetch
+                .rejected(&mut self.swarm, transfer, chunk, from, now),
             Input::Lost { transfer, chunk } => self.lost(transfer, chunk, true, now),
             Input::Withdraw { transfer, chunk } => self.lost(transfer, chunk, false, now),
             Input::Add {
@@ -155,71 +144,147 @@ impl Node {
                     now,
                 );
             }
-            Input::Stalled { peer } => self.uplink.stalled(peer, now),
+            Input::Stalled { peer } => self.serve.uplink.stalled(peer, now),
             Input::Settle { transfer } => self.settle(transfer, now),
             Input::Remove { transfer } => self.remove(transfer, now),
-            Input::Limit { target, limit } => self.uplink.set_limit(target, limit, now),
-            Input::FindCap { on } => self.uplink.find_cap(on, now),
-            Input::Paths { paths } => self.uplink.paths(&paths, now),
-            Input::Group { target, group } => self.uplink.join(target, group, now),
-            Input::Download { rate } => self.set_download(rate, now),
-            Input::Text { peer, text } => self.send(peer, Message::Text(text)),
-            Input::Ping { peer, number } => self.send(peer, Message::Ping(number)),
-            Input::Say { peer, message } => self.say(peer, message),
-            Input::Skipped { peer } => self.skipped(peer, now),
+            Input::Limit { target, limit } => self.serve.uplink.set_limit(target, limit, now),
+            Input::FindCap { on } => self.serve.uplink.find_cap(on, now),
+            Input::Paths { paths } => self.serve.uplink.paths(&paths, now),
+            Input::Group { target, group } => self.serve.uplink.join(target, group, now),
+            Input::Download { rate } => {
+                self.fetch.paced.set_rate(rate, now);
+                self.fetch.ask_everybody(&mut self.swarm, now);
+            }
+            Input::Text { peer, text } => self.swarm.send(peer, Message::Text(text)),
+            Input::Ping { peer, number } => self.swarm.send(peer, Message::Ping(number)),
+            Input::Say { peer, message } => self.swarm.say(peer, message),
+            Input::Skipped { peer } => self.swarm.skipped(peer, now),
             Input::Tick => self.tick(now),
         }
-        self.uplink.set_seeding(self.missing == 0);
-        while let Some(block) = self.uplink.next(now) {
-            self.started(block, now);
-            self.actions.push_back(Action::Upload(block));
+        self.serve.uplink.set_seeding(self.swarm.missing == 0);
+        while let Some(block) = self.serve.uplink.next(now) {
+            self.serve.started(&mut self.swarm, block, now);
+            self.swarm.actions.push_back(Action::Upload(block));
         }
     }
 
     /// The next thing to do, until there is none.
     pub fn poll(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        self.swarm.actions.pop_front()
     }
 
     /// When to feed [`Input::Tick`] next; `None` waits for another input.
     #[must_use]
     pub fn deadline(&self, now: Time) -> Option<Time> {
-        let round = self.needs_rounds().then_some(self.rounds.at);
-        let watch = self.watch.at();
-        [round, watch, self.paced.at(), self.uplink.ready_at(now)]
-            .into_iter()
-            .flatten()
-            .min()
+        let round = self.needs_rounds().then_some(self.serve.rounds.at);
+        let timeouts = self.timeouts.at(&self.swarm);
+        [
+            round,
+            timeouts,
+            self.fetch.paced.at(),
+            self.serve.uplink.ready_at(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn message(&mut self, peer: PeerId, message: Message, now: Time) -> Result<(), Misbehaviour> {
+        if !self.swarm.accepts_from(peer, now)? {
+            return Ok(());
+        }
+        self.swarm.charge_for(peer, &message, now)?;
+        match message {
+            Message::Join(join) => self.joined(peer, *join, now)?,
+            Message::Leave { transfer } => self.left(peer, transfer, now),
+            Message::Have { transfer, chunk } => self.have(peer, transfer, chunk, now)?,
+            Message::Lost { transfer, chunk } => self.swarm.has_lost(peer, transfer, chunk)?,
+            Message::Interested => self.serve.set_interested(&mut self.swarm, peer, true, now),
+            Message::NotInterested => self.serve.set_interested(&mut self.swarm, peer, false, now),
+            Message::Choke => self.fetch.choked(&mut self.swarm, peer, true, now),
+            Message::Unchoke => self.fetch.choked(&mut self.swarm, peer, false, now),
+            Message::Request {
+                transfer,
+                chunk,
+                offset,
+            } => self
+                .serve
+                .requested(&mut self.swarm, peer, transfer, (chunk, offset), now)?,
+            Message::Cancel { transfer, chunk } => {
+                self.serve
+                    .cancelled(&mut self.swarm, peer, transfer, chunk)?
+            }
+            Message::Reject { transfer, chunk } => {
+                self.fetch
+                    .refused(&mut self.swarm, peer, transfer, chunk, now)?
+            }
+            Message::Block {
+                transfer,
+                chunk,
+                offset,
+                len,
+            } => {
+                self.fetch
+                    .block(&mut self.swarm, peer, (transfer, chunk), offset, len, now)?;
+            }
+            other => self.swarm.carry(peer, other),
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, now: Time) {
+        if self.fetch.paced.at().is_some_and(|at| at <= now) {
+            self.fetch.ask_in_turns(&mut self.swarm, now);
+        }
+        if now >= self.serve.rounds.at {
+            self.round(now);
+        }
+        self.timeouts.check(&mut self.swarm, &mut self.fetch, now);
+    }
+
+    /// Whether anything changes with the next round: slots go round, or somebody owes us.
+    pub(super) fn needs_rounds(&self) -> bool {
+        let row = self.serve.row(&self.swarm);
+        let goes_by_rounds = row.slots || row.watches || row.everybody || row.reviews;
+        self.fetch.awaits() || (self.serve.interested > 0 && goes_by_rounds)
+    }
+
+    /// A round of the choker.
+    pub(super) fn round(&mut self, now: Time) {
+        self.fetch.drop_silent(&mut self.swarm, now);
+        self.serve.rounds.hold(now);
+        self.serve.decide(&mut self.swarm, true, now);
+        self.fetch.ask_everybody(&mut self.swarm, now);
     }
 
     /// Whether every transfer is complete.
     #[must_use]
     pub const fn is_seed(&self) -> bool {
-        self.missing == 0
+        self.swarm.missing == 0
     }
 
     /// Which limit or turn holds the flow of `transfer` to `peer` now.
     #[must_use]
     pub fn why(&self, peer: PeerId, transfer: TransferId) -> Hold {
-        self.uplink.why(peer, transfer)
+        self.serve.uplink.why(peer, transfer)
     }
 
     /// What waits to be served, and for what: for reports and checks.
     #[must_use]
     pub const fn uplink(&self) -> &Uplink {
-        &self.uplink
+        &self.serve.uplink
     }
 
     /// What we have of a transfer; none if we take no part in it.
     #[must_use]
     pub fn had(&self, transfer: TransferId) -> Option<&Bitfield> {
-        self.transfers.get(transfer).map(Transfer::had)
+        self.swarm.transfers.get(transfer).map(Transfer::had)
     }
 
     /// Bytes that came of chunks that are not whole: what is lost with this node.
     #[must_use]
     pub fn unfinished(&self) -> ByteCount {
-        let transfers = self.transfers.iter();
+        let transfers = self.swarm.transfers.iter();
         let begun = transfers.flat_map(|(_, transfer)| transfer.unfinished());
         begun.map(|(_, begun)| begun.received).sum()
     }
@@ -227,73 +292,85 @@ impl Node {
     /// What we have of every transfer.
     #[must_use]
     pub fn holdings(&self) -> Vec<(TransferId, Bitfield)> {
-        self.transfers
+        self.swarm
+            .transfers
             .iter()
             .map(|(id, transfer)| (id, transfer.had().clone()))
             .collect()
     }
 
-    fn message(&mut self, peer: PeerId, message: Message, now: Time) -> Result<(), Misbehaviour> {
-        if !self.accepts_from(peer, now)? {
-            return Ok(());
-        }
-        self.charge_for(peer, &message, now)?;
-        match message {
-            Message::Join(join) => self.joined(peer, *join, now)?,
-            Message::Leave { transfer } => self.left(peer, transfer, now),
-            Message::Have { transfer, chunk } => self.have(peer, transfer, chunk, now)?,
-            Message::Lost { transfer, chunk } => self.has_lost(peer, transfer, chunk)?,
-            Message::Interested => self.set_interested(peer, true, now),
-            Message::NotInterested => self.set_interested(peer, false, now),
-            Message::Choke => self.choked(peer, true, now),
-            Message::Unchoke => self.choked(peer, false, now),
-            Message::Request {
-                transfer,
-                chunk,
-                offset,
-            } => self.requested(peer, transfer, (chunk, offset), now)?,
-            Message::Cancel { transfer, chunk } => self.cancelled(peer, transfer, chunk)?,
-            Message::Reject { transfer, chunk } => self.refused(peer, transfer, chunk, now)?,
-            Message::Block {
-                transfer,
-                chunk,
-                offset,
-                len,
-            } => {
-                self.block(peer, (transfer, chunk), offset, len, now)?;
-            }
-            other => self.carry(peer, other),
-        }
-        Ok(())
+    /// Until when nothing should be read from `peer`, because it talked more than it may (limit
+    /// L6); that time may be over. None if it never did.
+    #[must_use]
+    pub fn lull(&self, peer: PeerId) -> Option<Time> {
+        self.swarm.peer(peer)?.reputation.lull()
     }
 
-    fn tick(&mut self, now: Time) {
-        if self.paced.at().is_some_and(|at| at <= now) {
-            self.ask_in_turns(now);
-        }
-        if now >= self.rounds.at {
-            self.round(now);
-        }
-        self.watch(now);
+    /// For a report of open requests: how many chunks each peer was asked for, and whether that
+    /// peer chokes us.
+    pub fn waiting(&self) -> impl Iterator<Item = (PeerId, usize, bool)> {
+        let peers = self.swarm.peers.iter().enumerate();
+        peers.filter_map(|(at, peer)| {
+            let peer = peer.as_ref().filter(|peer| !peer.asked.is_empty())?;
+            Some((
+                PeerId(u32::try_from(at).ok()?),
+                peer.asked.len(),
+                peer.chokes_us,
+            ))
+        })
     }
 
-    fn peer(&self, peer: PeerId) -> Option<&Peer> {
-        self.peers.get(peer.index())?.as_ref()
+    /// Whether `peer` is connected.
+    #[must_use]
+    pub fn is_connected(&self, peer: PeerId) -> bool {
+        self.swarm.peer(peer).is_some()
     }
 
-    fn peer_mut(&mut self, peer: PeerId) -> Option<&mut Peer> {
-        self.peers.get_mut(peer.index())?.as_mut()
+    /// Whether `peer` takes part in `transfer` too.
+    #[must_use]
+    pub fn takes_part(&self, peer: PeerId, transfer: TransferId) -> bool {
+        self.swarm.takes_part(peer, transfer)
     }
 
-    /// Every id that a connected peer may have; some have none.
-    fn peer_ids(&self) -> impl Iterator<Item = PeerId> + use<> {
-        (0..u32::try_from(self.peers.len()).expect("ids are u32")).map(PeerId)
+    /// Bytes of `transfer` that were asked of `peer` and are not whole here, and whether it
+    /// chokes us.
+    #[must_use]
+    pub fn asked_of(&self, peer: PeerId, transfer: TransferId) -> (ByteCount, bool) {
+        let state = self.swarm.peer(peer);
+        let (Some(state), Some(content)) = (state, self.swarm.transfers.get(transfer)) else {
+            return (ByteCount::ZERO, false);
+        };
+        let asked = state.asked.iter().filter(|ask| ask.transfer == transfer);
+        let bytes = asked.map(|ask| content.manifest.len_of(ask.chunk)).sum();
+        (bytes, state.chokes_us)
     }
 
-    fn send(&mut self, peer: PeerId, message: Message) {
-        if let Some(state) = self.peer_mut(peer) {
-            state.reputation.heard(&message);
-        }
-        self.actions.push_back(Action::Send { peer, message });
+    /// Bytes of `transfer` that `peer` has announced; `None` if it takes no part in it.
+    #[must_use]
+    pub fn has_of(&self, peer: PeerId, transfer: TransferId) -> Option<ByteCount> {
+        let mut remotes = self.swarm.peer(peer)?.remotes.iter();
+        let remote = remotes.find(|remote| remote.ours == transfer)?;
+        let manifest = &self.swarm.transfers.at(remote.place).manifest;
+        Some(manifest.bytes_of(&remote.has))
+    }
+
+    /// What is still to be fetched of `transfer`.
+    #[must_use]
+    pub fn missing(&self, transfer: TransferId) -> Missing {
+        let transfer = self.swarm.transfers.get(transfer);
+        transfer.map_or_else(Missing::default, Transfer::missing)
+    }
+
+    /// Bytes of chunks that are begun, or may be at any moment, and of those that wait to be
+    /// stored.
+    #[must_use]
+    pub fn held(&self) -> ByteCount {
+        receive_budget::moving(&self.swarm) + receive_budget::kept(&self.swarm)
+    }
+
+    /// Bytes of the bitfields that are kept of `peer` (limit L4).
+    #[must_use]
+    pub fn claimed(&self, peer: PeerId) -> ByteCount {
+        ByteCount::new(self.swarm.peer(peer).map_or(0, Peer::claimed))
     }
 }

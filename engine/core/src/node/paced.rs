@@ -4,7 +4,7 @@
 //! both by start tags as in start-time fair queueing (Goyal, Vin and Cheng 1996). A peer whose
 //! pipeline is full passes its turn on.
 
-use super::Node;
+use super::swarm::Swarm;
 use crate::id::{PeerId, TransferId};
 use crate::peer::AskedChunk;
 use crate::time::{Span, Time};
@@ -110,15 +110,13 @@ impl Paced {
             content.take(peer, len);
         }
     }
-}
 
-impl Node {
     /// Changes the rate of requests. What was asked for before is still owed to the new one.
-    pub(super) fn set_download(&mut self, rate: Option<Rate>, now: Time) {
-        let bucket = match (rate, self.paced.bucket) {
+    pub(super) fn set_rate(&mut self, rate: Option<Rate>, now: Time) {
+        let bucket = match (rate, self.bucket) {
             (None, _) => None,
             (Some(rate), None) => {
-                (self.paced.since, self.paced.not_come) = (now, ByteCount::ZERO);
+                (self.since, self.not_come) = (now, ByteCount::ZERO);
                 Some(TokenBucket::empty(rate, burst(rate), now))
             }
             (Some(rate), Some(mut bucket)) => {
@@ -126,42 +124,21 @@ impl Node {
                 Some(bucket)
             }
         };
-        self.paced.bucket = bucket;
-        self.ask_everybody(now);
-    }
-
-    /// Sends waiting requests, in turns, as far as the cap admits them.
-    pub(super) fn ask_in_turns(&mut self, now: Time) {
-        loop {
-            if !self.paced.admits(now) {
-                return;
-            }
-            self.memory.look();
-            let turns = self.turns();
-            let mut asked = turns.into_iter();
-            if !asked.any(|(_, peer, id)| self.ask_one(peer, Some(id), now).is_some()) {
-                break;
-            }
-        }
-        // No request waits: each peer has a full pipeline, or nothing more to send.
-        self.memory.looked();
-        for peer in self.peer_ids() {
-            while self.relieve(peer, now).is_some() {}
-        }
+        self.bucket = bucket;
     }
 
     /// The peers with room for a request, in the order of their turns.
-    fn turns(&self) -> Vec<((u64, u64), PeerId, TransferId)> {
+    pub(super) fn order(&self, swarm: &Swarm) -> Vec<((u64, u64), PeerId, TransferId)> {
         let mut turns = Vec::new();
-        for (at, peer) in self.peers.iter().enumerate() {
+        for (at, peer) in swarm.peers.iter().enumerate() {
             let Some(peer) = peer.as_ref().filter(|peer| peer.may_be_asked()) else {
                 continue;
             };
             let id = PeerId(u32::try_from(at).expect("ids are u32"));
             for remote in peer.remotes.iter().filter(|remote| remote.has_room()) {
-                let content = &self.transfers.at(remote.place).turns;
+                let content = &swarm.transfers.at(remote.place).turns;
                 let tags = (
-                    self.paced.turns.start_of(content),
+                    self.turns.start_of(content),
                     content.start_of(&remote.turns),
                 );
                 turns.push((tags, id, remote.ours));

@@ -6,18 +6,18 @@
 //! A pair gets at most half of what is left, so that small chunks find room beside bulk transfers.
 //! While nothing is held, a chunk of any length is requested.
 
-use super::Node;
+use super::swarm::Swarm;
 use crate::id::{PeerId, TransferId};
-use crate::peer::{AskedChunk, Remote};
-use crate::time::{Span, Time};
+use crate::peer::Remote;
+use crate::time::Span;
 use crate::transfer::Transfer;
 use crate::units::{ByteCount, Rate};
 
 /// A chunk that comes more slowly than this gives its place up to one that waits.
-const DRIP: Rate = Rate::new(64 * 1024);
+pub(super) const DRIP: Rate = Rate::new(64 * 1024);
 
 /// How long a peer that lost a place in this way stays last in order.
-const LAST_FOR: Span = Span::from_secs(600);
+pub(super) const LAST_FOR: Span = Span::from_secs(600);
 
 /// Whether requests have to wait for memory.
 #[derive(Debug, Default)]
@@ -68,107 +68,44 @@ impl Memory {
         }
         fits
     }
-}
 
-impl Node {
     /// What is held, if that is bounded and may matter to what `peer` is asked for.
-    pub(super) fn held_for(&self, peer: PeerId) -> Option<Held> {
-        let most = self.watch.guard?.held;
-        let mut remotes = self.peer(peer)?.remotes.iter();
-        let matters = self.memory.pressed || remotes.any(Remote::is_idle);
+    pub(super) fn held_for(&self, swarm: &Swarm, peer: PeerId) -> Option<Held> {
+        let most = swarm.guard?.held;
+        let mut remotes = swarm.peer(peer)?.remotes.iter();
+        let matters = self.pressed || remotes.any(Remote::is_idle);
         matters.then(|| Held {
-            now: self.moving(),
-            kept: self.kept(),
+            now: moving(swarm),
+            kept: kept(swarm),
             most,
         })
     }
+}
 
-    /// Bytes of chunks that are begun, or may be at any moment, and of those that wait to be
-    /// stored.
-    #[must_use]
-    pub fn held(&self) -> ByteCount {
-        self.moving() + self.kept()
-    }
+/// Memory of incomplete chunks that no peer is sending now.
+pub(super) fn kept(swarm: &Swarm) -> ByteCount {
+    swarm.transfers.iter().map(|(_, one)| one.kept()).sum()
+}
 
-    /// Memory of incomplete chunks that no peer is sending now.
-    fn kept(&self) -> ByteCount {
-        self.transfers.iter().map(|(_, one)| one.kept()).sum()
-    }
-
-    /// One more chunk of `id` is kept, of which `peer` sent the last bytes: it fits, or some are
-    /// not kept any more.
-    pub(super) fn keep_within(&mut self, id: TransferId, peer: PeerId) {
-        let Some(guard) = self.watch.guard else {
+/// One more chunk of `id` is kept, of which `peer` sent the last bytes: it fits, or some are
+/// not kept any more.
+pub(super) fn keep_within(swarm: &mut Swarm, id: TransferId, peer: PeerId) {
+    let Some(guard) = swarm.guard else {
+        return;
+    };
+    while kept(swarm).get() > guard.held.get() / KEPT_PART {
+        let transfer = swarm.transfers.get_mut(id);
+        let Some((chunk, begun)) = transfer.and_then(Transfer::keep_less) else {
             return;
         };
-        while self.kept().get() > guard.held.get() / KEPT_PART {
-            let transfer = self.transfers.get_mut(id);
-            let Some((chunk, begun)) = transfer.and_then(Transfer::keep_less) else {
-                return;
-            };
-            self.discard(id, chunk, &begun);
-            self.came_in_vain(peer, begun.received);
-        }
+        swarm.discard(id, chunk, &begun);
+        swarm.came_in_vain(peer, begun.received);
     }
+}
 
-    /// Bytes of chunks that come, or wait to be stored.
-    fn moving(&self) -> ByteCount {
-        let peers = self.peers.iter().flatten();
-        let remotes = peers.flat_map(|peer| peer.remotes.iter());
-        remotes.map(Remote::held).sum()
-    }
-
-    /// A chunk that `peer` sent takes no memory any more. Pairs that waited come before it.
-    pub(super) fn ask_in_turn(&mut self, peer: PeerId, now: Time) {
-        if !self.memory.pressed {
-            return self.ask(peer, now);
-        }
-        let behind = move |other: &PeerId| *other > peer;
-        let before = self.peer_ids().filter(move |other| !behind(other));
-        self.ask_all(self.peer_ids().filter(behind).chain(before), now);
-    }
-
-    /// Requests from all of them, in this order, and finds out whether a pair still waits.
-    pub(super) fn ask_all(&mut self, peers: impl Iterator<Item = PeerId>, now: Time) {
-        self.memory.look();
-        for peer in peers {
-            if self.paced.at().is_some() {
-                return self.ask_in_turns(now);
-            }
-            self.ask(peer, now);
-        }
-        self.memory.looked();
-    }
-
-    /// While others wait for memory, `peer` may not keep a partial chunk for ever: if it only
-    /// drips, it is asked last from now on.
-    pub(super) fn crowd_out(&mut self, peer: PeerId, patience: Span, now: Time) {
-        if !self.memory.pressed || self.others(peer, now).all(|other| !other.is_useful()) {
-            return;
-        }
-        let Some(state) = self.peer_mut(peer) else {
-            return;
-        };
-        let late = |remote: &&Remote| {
-            let needs = DRIP.time_for(remote.held());
-            let until = remote.since.saturating_add(patience);
-            !remote.is_idle() && now >= until.saturating_add(needs)
-        };
-        let late: Vec<TransferId> = state
-            .remotes
-            .iter()
-            .filter(late)
-            .map(|remote| remote.ours)
-            .collect();
-        if late.is_empty() {
-            return;
-        }
-        state.reputation.put_last(now.saturating_add(LAST_FOR));
-        let owed = state
-            .asked
-            .iter()
-            .filter(|ask| !ask.whole && late.contains(&ask.transfer));
-        let owed: Vec<AskedChunk> = owed.copied().collect();
-        self.take_away(peer, &owed, now);
-    }
+/// Bytes of chunks that come, or wait to be stored.
+pub(super) fn moving(swarm: &Swarm) -> ByteCount {
+    let peers = swarm.peers.iter().flatten();
+    let remotes = peers.flat_map(|peer| peer.remotes.iter());
+    remotes.map(Remote::held).sum()
 }

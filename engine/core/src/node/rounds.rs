@@ -4,7 +4,8 @@
 //! `choke` decides whom to serve. The uplink holds weights and budgets; a peer that is granted
 //! nothing is choked.
 
-use super::Node;
+use super::serve::Serve;
+use super::swarm::Swarm;
 use crate::choke::{self, Candidate, Choker, Grant, Round};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::peer::Peer;
@@ -38,7 +39,7 @@ impl Rounds {
 
     /// A round is held. The next one is due a period after this one was; a node that slept does
     /// not catch up on missed rounds.
-    fn hold(&mut self, now: Time) {
+    pub(super) fn hold(&mut self, now: Time) {
         let period = self.period.as_nanos().max(1);
         while self.at <= now {
             let missed = now.since(self.at).as_nanos() / period;
@@ -60,53 +61,44 @@ impl Rounds {
     }
 }
 
-impl Node {
-    /// Whether anything changes with the next round: slots go round, or somebody owes us.
-    pub(super) fn needs_rounds(&self) -> bool {
-        let row = self.row();
-        let goes_by_rounds = row.slots || row.watches || row.everybody || row.reviews;
-        self.awaits() || (self.interested > 0 && goes_by_rounds)
-    }
-
-    /// A round of the choker.
-    pub(super) fn round(&mut self, now: Time) {
-        self.drop_silent(now);
-        self.rounds.hold(now);
-        self.decide(true, now);
-        self.ask_everybody(now);
-    }
-
+impl Serve {
     /// Asks the choker whom to serve: because a round is held, or because something has changed
     /// that does not wait for the next one.
-    pub(super) fn decide(&mut self, is_due: bool, now: Time) {
-        let candidates = self.candidates(now);
-        let mut grants = self.ask_choker(&candidates, is_due, now);
+    pub(super) fn decide(&mut self, swarm: &mut Swarm, is_due: bool, now: Time) {
+        let candidates = self.candidates(swarm, now);
+        let mut grants = self.ask_choker(swarm, &candidates, is_due, now);
         if is_due {
-            let sent = self.peers.iter_mut().flatten().map(Peer::next_round).sum();
+            let sent = swarm.peers.iter_mut().flatten().map(Peer::next_round).sum();
             self.rounds.end(sent, now);
         }
         grants.sort_unstable_by_key(|grant| grant.peer);
         for Candidate { peer, .. } in candidates {
             match grants.binary_search_by_key(&peer, |grant| grant.peer) {
-                Ok(place) => self.apply(grants[place], now),
-                Err(_) => self.set_choked(peer, true, now),
+                Ok(place) => self.apply(swarm, grants[place], now),
+                Err(_) => self.set_choked(swarm, peer, true, now),
             }
         }
     }
 
-    fn ask_choker(&mut self, peers: &[Candidate], is_due: bool, now: Time) -> Vec<Grant> {
-        let row = self.row();
+    fn ask_choker(
+        &mut self,
+        swarm: &mut Swarm,
+        peers: &[Candidate],
+        is_due: bool,
+        now: Time,
+    ) -> Vec<Grant> {
+        let row = self.row(swarm);
         let caps = [self.rounds.told, self.uplink.cap()];
         let round = Round {
             peers,
             slots: if row.slots { self.slots } else { usize::MAX },
             period: self.rounds.period,
             is_due,
-            seeding: self.missing == 0,
+            seeding: swarm.missing == 0,
             capacity: caps.into_iter().flatten().min().or(self.rounds.found),
             now,
         };
-        let (_, choker) = if self.missing > 0 {
+        let (_, choker) = if swarm.missing > 0 {
             &mut self.unchoke
         } else {
             &mut self.seed_rule
@@ -115,7 +107,7 @@ impl Node {
     }
 
     /// Chokes or unchokes a peer and tells the uplink its weight and budget.
-    fn apply(&mut self, grant: Grant, now: Time) {
+    fn apply(&mut self, swarm: &mut Swarm, grant: Grant, now: Time) {
         let Grant {
             peer,
             weight,
@@ -125,31 +117,38 @@ impl Node {
         if !choke {
             self.uplink.grant(peer, weight, budget);
         }
-        self.set_choked(peer, choke, now);
+        self.set_choked(swarm, peer, choke, now);
     }
 
     /// Asks the choker about one peer between two rounds, if it wants to be asked.
-    fn review(&mut self, peer: PeerId, now: Time) {
-        if !self.row().reviews {
+    fn review(&mut self, swarm: &mut Swarm, peer: PeerId, now: Time) {
+        if !self.row(swarm).reviews {
             return;
         }
-        let Some(candidate) = self.candidate(peer, now) else {
+        let Some(candidate) = self.candidate(swarm, peer, now) else {
             return;
         };
-        let (_, choker) = if self.missing > 0 {
+        let (_, choker) = if swarm.missing > 0 {
             &mut self.unchoke
         } else {
             &mut self.seed_rule
         };
         let grant = choker.review(&candidate);
         if let Some(grant) = grant {
-            self.apply(grant, now);
+            self.apply(swarm, grant, now);
         }
     }
 
     /// A chunk of `id` was verified: those who sent its parts are credited with them.
-    pub(super) fn credit(&mut self, id: TransferId, chunk: ChunkIndex, from: PeerId, now: Time) {
-        let Some(transfer) = self.transfers.get(id) else {
+    pub(super) fn credit(
+        &mut self,
+        swarm: &mut Swarm,
+        id: TransferId,
+        chunk: ChunkIndex,
+        from: PeerId,
+        now: Time,
+    ) {
+        let Some(transfer) = swarm.transfers.get(id) else {
             return;
         };
         let parts = match transfer.begun(from, chunk) {
@@ -157,7 +156,7 @@ impl Node {
             None => vec![(from, transfer.manifest.len_of(chunk))],
         };
         for (peer, len) in parts {
-            let Some(state) = self.peer_mut(peer) else {
+            let Some(state) = swarm.peer_mut(peer) else {
                 continue;
             };
             state.reputation.is_verified(len);
@@ -165,13 +164,19 @@ impl Node {
             if !state.is_seed() {
                 self.uplink.received(peer, len);
             }
-            self.review(peer, now);
+            self.review(swarm, peer, now);
         }
     }
 
     /// A peer wants something of ours, or no longer.
-    pub(super) fn set_interested(&mut self, peer: PeerId, interested: bool, now: Time) {
-        let Some(state) = self.peer_mut(peer) else {
+    pub(super) fn set_interested(
+        &mut self,
+        swarm: &mut Swarm,
+        peer: PeerId,
+        interested: bool,
+        now: Time,
+    ) {
+        let Some(state) = swarm.peer_mut(peer) else {
             return;
         };
         if state.interested == interested {
@@ -183,38 +188,38 @@ impl Node {
         let is_unchoked = !state.choked;
         self.granted -= usize::from(was_granted);
         self.granted += usize::from(is_granted);
-        let row = self.row();
+        let row = self.row(swarm);
         if interested {
             self.interested += 1;
         } else {
             self.interested -= 1;
             let loses_slot = row.slots && !row.reacts;
-            if loses_slot || (row.watches && self.free_rides(peer)) {
-                self.set_choked(peer, true, now);
+            if loses_slot || (row.watches && self.free_rides(swarm, peer)) {
+                self.set_choked(swarm, peer, true, now);
             } else if !row.everybody && !row.reviews {
-                self.set_choked(peer, false, now);
+                self.set_choked(swarm, peer, false, now);
             }
         }
         if row.reacts && is_unchoked {
-            self.decide(false, now);
+            self.decide(swarm, false, now);
         }
-        self.fill_slots(now);
+        self.fill_slots(swarm, now);
     }
 
     /// Where nobody has to wait for a slot, a new peer may ask from its first message on.
-    pub(super) fn welcome(&mut self, peer: PeerId, now: Time) {
-        if self.row().reviews {
-            self.review(peer, now);
-        } else if self.row().fills && !self.row().slots {
-            self.set_choked(peer, false, now);
+    pub(super) fn welcome(&mut self, swarm: &mut Swarm, peer: PeerId, now: Time) {
+        if self.row(swarm).reviews {
+            self.review(swarm, peer, now);
+        } else if self.row(swarm).fills && !self.row(swarm).slots {
+            self.set_choked(swarm, peer, false, now);
         }
     }
 
     /// Gives free slots at once: a small transfer does not wait for the next round.
-    pub(super) fn fill_slots(&mut self, now: Time) {
-        let row = self.row();
+    pub(super) fn fill_slots(&mut self, swarm: &mut Swarm, now: Time) {
+        let row = self.row(swarm);
         if row.watches {
-            return self.serve_free_riders(now);
+            return self.serve_free_riders(swarm, now);
         }
         if !row.fills || !row.slots {
             return;
@@ -223,42 +228,48 @@ impl Node {
         if free == 0 || self.granted == self.interested {
             return;
         }
-        let candidates = self.candidates(now);
-        for peer in choke::fill(&*self.rule().1, &candidates, free) {
-            self.set_choked(peer, false, now);
+        let candidates = self.candidates(swarm, now);
+        for peer in choke::fill(&*self.rule(swarm).1, &candidates, free) {
+            self.set_choked(swarm, peer, false, now);
         }
     }
 
-    const fn rule(&self) -> &(&'static choke::ChokerRow, Box<dyn Choker>) {
-        if self.missing > 0 {
+    const fn rule(&self, swarm: &Swarm) -> &(&'static choke::ChokerRow, Box<dyn Choker>) {
+        if swarm.missing > 0 {
             &self.unchoke
         } else {
             &self.seed_rule
         }
     }
 
-    pub(super) const fn row(&self) -> &'static choke::ChokerRow {
-        self.rule().0
+    pub(super) const fn row(&self, swarm: &Swarm) -> &'static choke::ChokerRow {
+        self.rule(swarm).0
     }
 
-    fn candidates(&self, now: Time) -> Vec<Candidate> {
-        let all = !self.row().slots || self.row().everybody;
-        let peers = self.peers.iter().enumerate();
+    /// Whether the seed rule goes by which peers forward chunks: all chunks are announced to every
+    /// peer, so that each announces to us what it has.
+    pub(super) const fn watches_forwarding(&self) -> bool {
+        self.seed_rule.0.watches
+    }
+
+    fn candidates(&self, swarm: &Swarm, now: Time) -> Vec<Candidate> {
+        let all = !self.row(swarm).slots || self.row(swarm).everybody;
+        let peers = swarm.peers.iter().enumerate();
         let concerned = peers.filter_map(|(at, peer)| {
             peer.as_ref().filter(|peer| peer.interested || all)?;
             let id = PeerId(u32::try_from(at).expect("ids are u32"));
-            self.candidate(id, now)
+            self.candidate(swarm, id, now)
         });
         concerned.collect()
     }
 
-    fn candidate(&self, id: PeerId, now: Time) -> Option<Candidate> {
-        let peer = self.peer(id)?;
+    fn candidate(&self, swarm: &Swarm, id: PeerId, now: Time) -> Option<Candidate> {
+        let peer = swarm.peer(id)?;
         let candidate = peer.candidate(id, self.rounds.held[1], now);
         let free_rides = candidate.free_rides && !self.uplink.has_floor(id);
         let (mut has, mut of, mut chunk) = (ByteCount::ZERO, ByteCount::ZERO, ByteCount::ZERO);
         for remote in peer.remotes.iter() {
-            let manifest = &self.transfers.at(remote.place).manifest;
+            let manifest = &swarm.transfers.at(remote.place).manifest;
             has = has.saturating_add(manifest.bytes_of(&remote.has));
             of = of.saturating_add(manifest.bytes());
             chunk = chunk.max(manifest.chunk());

@@ -215,18 +215,18 @@ impl Shell {
 
     fn check(&self) {
         let node = &self.node;
-        for (_, transfer) in node.transfers.iter() {
+        for (_, transfer) in node.swarm.transfers.iter() {
             transfer.check();
         }
-        let peers = || node.peers.iter().flatten();
+        let peers = || node.swarm.peers.iter().flatten();
         let asked: usize = peers().map(|peer| peer.asked.len()).sum();
-        assert_eq!(node.asked, asked);
+        assert_eq!(node.fetch.asked, asked);
         assert_eq!(
-            node.interested,
+            node.serve.interested,
             peers().filter(|peer| peer.interested).count()
         );
         assert_eq!(
-            node.granted,
+            node.serve.granted,
             peers().filter(|peer| peer.is_granted()).count()
         );
         assert!(peers().all(|peer| peer.owed() <= ByteCount::mib(16)));
