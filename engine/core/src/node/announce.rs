@@ -3,8 +3,9 @@
 //! A content is announced to its audience, or to every peer. Announcements above the bound on
 //! contents are dropped, and are made again when there is room.
 
+use super::guard::CLAIMS_PEER;
+use super::io::Action;
 use super::swarm::Swarm;
-use super::{Action, CLAIMS_PEER};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::{Join, Message};
 use crate::peer::{Peer, REQUESTS_MAX};

@@ -1,7 +1,8 @@
 //! Chunks: what a chunk that appears, is stored or is lost means for fetching and serving.
 
+use super::Node;
+use super::io::{Action, Event};
 use super::swarm::Spot;
-use super::{Action, Event, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;

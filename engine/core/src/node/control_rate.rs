@@ -2,8 +2,8 @@
 //!
 //! Everything after a peer's last message is dropped.
 
+use super::io::{Action, Event};
 use super::swarm::Swarm;
-use super::{Action, Event};
 use crate::id::PeerId;
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use super::io::{Action, Asking};
 use super::paced::Paced;
 use super::receive_budget::Memory;
 use super::silence::Silence;
 use super::swarm::Swarm;
-use super::{Action, Asking, Place};
+use super::transfers::Place;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::peer::{AskedChunk, Peer, Remote};

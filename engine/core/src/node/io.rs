@@ -16,7 +16,7 @@ use crate::time::Span;
 use crate::units::{ByteCount, Rate};
 use crate::uplink::{Block, Limit, PathSample, Settings, Target};
 
-use super::Guard;
+use super::guard::Guard;
 
 /// What a node is made with.
 #[derive(Debug)]

@@ -21,6 +21,7 @@ mod announce;
 mod chunks;
 mod control_rate;
 mod fetch;
+mod guard;
 mod io;
 mod membership;
 mod paced;
@@ -43,12 +44,11 @@ use serve::Serve;
 use silence::Silence;
 use swarm::Swarm;
 use timeouts::Timeouts;
-use transfers::Transfers;
 
 pub use crate::transfer::Missing;
+pub use guard::{CLAIMS_PEER, Guard};
 pub use io::{Action, Asking, Config, Event, Input};
 pub(crate) use paced::Turns;
-pub use timeouts::{CLAIMS_PEER, Guard};
 pub(crate) use transfers::Place;
 
 /// A participant in any number of swarms, in both directions at once.

@@ -1,10 +1,10 @@
 //! Responses to requests: blocks, rejections and wrong chunks, and requests that are given up.
 
-use super::Action;
 use super::fetch::Fetch;
+use super::guard::PAST_MAX;
+use super::io::Action;
 use super::receive_budget::keep_within;
 use super::swarm::{Spot, Swarm};
-use super::timeouts::PAST_MAX;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;

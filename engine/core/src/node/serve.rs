@@ -3,9 +3,9 @@
 //! What follows from a choke, a request and a block that has left; `rounds` asks the choker whom to
 //! serve, `uplink` decides whose turn it is.
 
-use super::Place;
 use super::rounds::Rounds;
 use super::swarm::{Spot, Swarm};
+use super::transfers::Place;
 use crate::choke::{Choker, ChokerRow};
 use crate::id::{PeerId, TransferId};
 use crate::message::Message;

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Action, Event, Guard, Transfers};
+use super::guard::Guard;
+use super::io::{Action, Event};
+use super::transfers::{Place, Transfers};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::ContentId;
 use crate::message::Message;
@@ -13,8 +15,6 @@ use crate::peer::{Ending, Peer};
 use crate::time::{Span, Time};
 use crate::transfer::Begun;
 use crate::units::ByteCount;
-
-use super::Place;
 
 /// A chunk by our names.
 #[derive(Clone, Copy, Debug)]
