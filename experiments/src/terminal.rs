@@ -25,7 +25,7 @@ pub use validation::worlds;
 /// Columns of a terminal that does not say how wide it is.
 const DEFAULT_WIDTH: usize = 80;
 /// What stands in place of an interval where all replications are the same.
-const IDENTICAL: char = '≡';
+pub(crate) const IDENTICAL: char = '≡';
 /// Columns that did not fit are named up to this many.
 const NAMED_MAX: usize = 4;
 /// Labels of cells are cut to this.

@@ -11,22 +11,33 @@ const ALONE: &str = "alone";
 
 impl Results {
     /// The same results with a cell `alone` in front of each group of cells that differ in their
-    /// policy only; unchanged if no run has times alone.
+    /// policy only; unchanged if no run has times alone. Where two parameters are of the policy,
+    /// such as choker and seed rule, one cell is enough for all values of both.
     #[must_use]
     pub fn with_alone(mut self) -> Self {
         let policy = summary_metrics::policy_axis(&self);
-        let rows: Vec<(usize, CellRuns)> = summary_metrics::groups(&self)
-            .iter()
-            .filter_map(|group| {
-                let source = self.most_finished(group)?;
-                let first = *group.iter().min()?;
-                Some((first, self.alone(&self.cells[source], policy)?))
-            })
-            .collect();
+        let mut rows: Vec<(usize, CellRuns)> = Vec::new();
+        for group in summary_metrics::groups(&self) {
+            let (source, first) = (self.most_finished(&group), group.iter().min());
+            let (Some(source), Some(first)) = (source, first) else {
+                continue;
+            };
+            let row = self.alone(&self.cells[source], policy);
+            let is_new = |row: &CellRuns| !rows.iter().any(|(_, known)| self.is_same(known, row));
+            rows.extend(row.filter(is_new).map(|row| (*first, row)));
+        }
         for (first, row) in rows.into_iter().rev() {
             self.cells.insert(first, row);
         }
         self
+    }
+
+    /// Whether two rows alone differ at most in a parameter of the policy.
+    fn is_same(&self, one: &CellRuns, other: &CellRuns) -> bool {
+        let is_policy = |at: usize| self.axes[at].name.starts_with("policy.");
+        let mut params = one.params.iter().zip(&other.params).enumerate();
+        let same = params.all(|(at, (one, other))| one == other || is_policy(at));
+        same && one.runs == other.runs
     }
 
     /// The cell of `group` in which most finished: what did not has no time alone.
@@ -136,6 +147,27 @@ mod tests {
         let values = &found.cells[2].runs[0].values;
         assert_eq!(values[..], [None, Some(2.0), None, Some(1.0), None]);
         assert_eq!(found.axes, results.axes);
+    }
+
+    #[test]
+    fn one_row_is_enough_where_two_parameters_are_of_the_policy() {
+        let rows = |alone_of_last: u32| {
+            format!(
+                "run,seed,replication,cell,policy.unchoke,policy.seed-rule,load,trace_digest,\
+                completion_p50_s.x,alone_p50_s.x\n\
+                a,1,0,c,none,even,0.5,ff,4,2\nb,1,0,c,swift,even,0.5,ff,4,2\n\
+                c,1,0,c,none,fastest,0.5,ff,4,2\nd,1,0,c,none,even,0.9,ff,4,{alone_of_last}\n"
+            )
+        };
+        let alone = |text: String| {
+            let results = Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap();
+            let found = results.with_alone();
+            let cells = found.cells.iter().filter(|cell| cell.is_alone);
+            cells.map(|cell| found.label(cell)).collect::<Vec<_>>()
+        };
+        // Another load is another situation, whether it takes as long or not.
+        assert_eq!(alone(rows(2)), ["alone even 0.5", "alone even 0.9"]);
+        assert_eq!(alone(rows(3)), ["alone even 0.5", "alone even 0.9"]);
     }
 
     #[test]

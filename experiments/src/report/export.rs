@@ -78,6 +78,11 @@ impl Value {
         (value, spread)
     }
 
+    /// Whether every run gave this number.
+    pub(super) fn is_identical(&self) -> bool {
+        self.found.as_ref().is_some_and(Estimate::is_identical)
+    }
+
     fn is_marked(&self) -> bool {
         self.class == "best"
     }
@@ -257,11 +262,12 @@ fn csv(sheet: &Sheet) -> csv::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::stats;
 
-    fn sheet() -> Sheet {
+    /// Two cells and two metrics; the last number is the same in two runs.
+    pub(in crate::report) fn sheet() -> Sheet {
         let value = |values: &[f64]| Value {
             found: stats::estimate(values),
             ..Value::default()

@@ -14,6 +14,7 @@ use super::summary_metrics;
 use super::words;
 use crate::compare::Comparison;
 use crate::output::{ResultManifest, Results};
+use crate::terminal::IDENTICAL;
 
 /// A figure for the page: its drawing as SVG and what it shows.
 pub(super) struct Shown {
@@ -215,12 +216,18 @@ fn table(sheet: &Sheet) -> String {
         }
         out += "</tr>\n";
     }
+    let mut values = sheet.rows.iter().flat_map(|row| &row.values);
+    let identical = if values.any(Value::is_identical) {
+        format!(" {IDENTICAL}: the same number in every run.")
+    } else {
+        String::new()
+    };
     let links = FORMATS
         .map(|(ending, name)| format!("<a href=\"{FOLDER}/{}.{ending}\">{name}</a>", sheet.name));
     put(
         &mut out,
         format_args!(
-            "</tbody></table></div>\n<p class=note>{} <span class=files>As {}</span></p>\n",
+            "</tbody></table></div>\n<p class=note>{}{identical} <span class=files>As {}</span></p>\n",
             sheet.note,
             links.join(" ")
         ),
@@ -230,6 +237,12 @@ fn table(sheet: &Sheet) -> String {
 
 fn cell(value: &Value) -> String {
     let (shown, spread) = value.shown();
+    // Said in words below the table: in each cell they would make the table wider than the page.
+    let spread = if value.is_identical() {
+        IDENTICAL.to_string()
+    } else {
+        spread
+    };
     let mut out = match value.class {
         "" => "<td>".to_owned(),
         class => format!("<td class={class}>"),
@@ -312,6 +325,17 @@ mod tests {
     #[test]
     fn what_could_be_markup_is_text() {
         assert_eq!(escape("<a b='\"&"), "&lt;a b=&#39;&quot;&amp;");
+    }
+
+    #[test]
+    fn a_number_that_is_the_same_in_every_run_is_marked_and_the_mark_explained() {
+        let mut sheet = super::super::export::tests::sheet();
+        let note = "≡: the same number in every run.";
+        let page = table(&sheet);
+        assert_eq!(page.matches("2.00<span class=half> ≡</span>").count(), 1);
+        assert_eq!(page.matches(note).count(), 1);
+        sheet.rows.pop();
+        assert!(!table(&sheet).contains('≡'));
     }
 
     #[test]
