@@ -29,9 +29,10 @@ pub(super) const ROW: ChokerRow = ChokerRow {
               which is what can be verified",
     everybody: true,
     reviews: true,
-    leak: LeakBound::Bytes("two chunks, or what the key deficit says", |giver| {
-        bound(&giver.params, giver.chunk)
-    }),
+    leak: LeakBound::Bytes(
+        "a peer is sent at most two chunks, or what the key deficit says, beyond what came back",
+        |giver| bound(&giver.params, giver.chunk),
+    ),
     make: |params| Box::new(BoundedDeficit { params: *params }),
     ..BASE
 };

@@ -17,7 +17,7 @@ pub(super) const ROW: ChokerRow = ChokerRow {
     rule: "Everybody is choked, always.",
     source: "the adversary that takes and never gives",
     slots: true,
-    leak: LeakBound::Bytes("nothing", |_| ByteCount::ZERO),
+    leak: LeakBound::Bytes("a peer is sent nothing", |_| ByteCount::ZERO),
     make: |_| Box::new(Refuse),
     ..BASE
 };

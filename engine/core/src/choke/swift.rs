@@ -45,7 +45,8 @@ pub(super) const ROW: ChokerRow = ChokerRow {
     everybody: true,
     reviews: true,
     leak: LeakBound::Bytes(
-        "64 KiB, its part of a tenth of what the node sent, and a third of what it gave",
+        "a peer is sent at most 64 KiB, its part of a tenth of what the node sent, and a third of \
+         what it gave, beyond what came back",
         bound,
     ),
     make: |_| Box::new(Swift::default()),
