@@ -19,6 +19,9 @@ use crate::stats::{self, Estimate};
 /// The table of deviations.
 pub const DEVIATIONS: &str = "deviation.csv";
 
+/// Bytes of the unit in which people are shown leaks.
+pub const MB: f64 = 1e6;
+
 /// What of a deviation is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviationMetric {
@@ -181,6 +184,23 @@ impl Deviations {
             })
             .collect();
         (!rows.is_empty()).then_some(Self { axis, rows })
+    }
+
+    /// Axes whose values are the policy of a row: those named so that vary, or the first of them if
+    /// none does.
+    #[must_use]
+    pub fn policies(&self, results: &Results) -> Vec<usize> {
+        let named = |at: &usize| {
+            let name = &results.axes[*at].name;
+            name == "policy" || name.starts_with("policy.")
+        };
+        let named: Vec<usize> = (0..results.axes.len()).filter(named).collect();
+        let varying = named.iter().copied();
+        let varying: Vec<usize> = varying.filter(|at| results.axes[*at].varies).collect();
+        match varying.is_empty() {
+            true => named.into_iter().take(1).collect(),
+            false => varying,
+        }
     }
 
     /// The row of a metric in a cell.

@@ -37,7 +37,7 @@ pub(super) fn figures(
     let all = grouping(results);
     let mut found = Vec::new();
     if let Some(deviations) = deviations {
-        found.extend(deviations::deviations(results, &all, deviations));
+        found.extend(deviations::deviations(results, deviations));
     }
     found.extend(headlines(results, &all));
     found.extend(distributions::distributions(dir, results, &all)?);

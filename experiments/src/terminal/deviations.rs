@@ -3,12 +3,9 @@
 use std::cmp::Ordering;
 
 use super::layout::{pad_left, pad_right, width_of};
-use crate::deviation::{DeviationMetric, DeviationRow, Deviations, Standing};
+use crate::deviation::{DeviationMetric, DeviationRow, Deviations, MB, Standing};
 use crate::output::Results;
 use crate::report::digits::{self, decimals, fixed};
-
-/// Bytes of the unit in which leaks are shown.
-const MB: f64 = 1e6;
 
 /// Columns: the policy, then value and name of the worst of each metric, then counts.
 const TITLES: [&str; 9] = [
@@ -47,11 +44,7 @@ pub fn deviations(results: &Results, found: &Deviations) -> String {
 
 /// Policies in the order of the results, each with its rows.
 fn policies<'a>(results: &Results, found: &'a Deviations) -> Vec<(String, Vec<&'a DeviationRow>)> {
-    let is_policy = |at: &usize| {
-        let name = &results.axes[*at].name;
-        results.axes[*at].varies && (name == "policy" || name.starts_with("policy."))
-    };
-    let axes: Vec<usize> = (0..results.axes.len()).filter(is_policy).collect();
+    let axes = found.policies(results);
     let mut policies: Vec<(String, Vec<&DeviationRow>)> = Vec::new();
     for row in &found.rows {
         let params = &results.cells[row.cell].params;

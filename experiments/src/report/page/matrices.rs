@@ -1,20 +1,16 @@
 //! The tables of deviations: gain, harm and leak of every policy under every adversary.
 
-use crate::deviation::{DeviationMetric, DeviationRow, Deviations, Standing};
+use crate::deviation::{DeviationMetric, DeviationRow, Deviations, MB, Standing};
 use crate::output::Results;
 use crate::policies;
 use crate::report::export::{Column, Row, Sheet, Value};
-use crate::report::grouping::{Grouping, grouping};
-use crate::report::plan::deviations::{DeviationLine, lines};
-
-/// Bytes of the unit in which leaks are shown.
-const MB: f64 = 1e6;
+use crate::report::plan::deviations::{DeviationLine, PROMISED, lines};
+use crate::stats::{Centre, Estimate};
 
 /// A table of each metric, a row a policy in one setting of whatever else varies.
 pub(super) fn sheets(results: &Results, deviations: &Deviations) -> Vec<Sheet> {
-    let all = grouping(results);
-    let (lines, adversaries) = lines(results, &all, deviations);
-    let promises = promises(results, &all);
+    let (lines, adversaries) = lines(results, deviations);
+    let promises = promises(results, deviations);
     let tables = [
         (
             DeviationMetric::Gain,
@@ -48,8 +44,9 @@ pub(super) fn sheets(results: &Results, deviations: &Deviations) -> Vec<Sheet> {
 }
 
 /// What the policies promise about leaks, in words.
-fn promises(results: &Results, all: &Grouping) -> String {
-    let values = all.axes.iter().flat_map(|axis| &results.axes[*axis].values);
+fn promises(results: &Results, deviations: &Deviations) -> String {
+    let policies = deviations.policies(results).into_iter();
+    let values = policies.flat_map(|axis| &results.axes[axis].values);
     let said = values.filter_map(|name| Some((name, policies::promise(name)?)));
     let said = said.map(|(name, promise)| {
         format!(" {name} promises, of each node that serves and each identity: {promise}.")
@@ -83,12 +80,38 @@ fn sheet(
             values: values.collect(),
         }
     });
-    Sheet {
+    let mut sheet = Sheet {
         name,
         keys,
         columns: adversaries.iter().map(column).collect(),
         rows: rows.collect(),
         note,
+    };
+    if metric == DeviationMetric::Leak {
+        sheet.columns.push(Column {
+            title: PROMISED.to_owned(),
+            long: format!("{PROMISED} of what other leechers give, on average"),
+        });
+        for (row, line) in sheet.rows.iter_mut().zip(lines) {
+            row.values.push(promised(line, deviations));
+        }
+    }
+    sheet
+}
+
+/// What is promised to the adversaries of a line, on average: no estimate of anything, so without
+/// an interval.
+fn promised(line: &DeviationLine, deviations: &Deviations) -> Value {
+    let found = line.promised(deviations).map(|bytes| Estimate {
+        n: 1,
+        centre: Centre::Mean,
+        value: bytes / MB,
+        sd: None,
+        interval: None,
+    });
+    Value {
+        found,
+        ..Value::default()
     }
 }
 

@@ -2,20 +2,17 @@
 //! panel for each setting of whatever else varies.
 
 use super::Figure;
-use crate::deviation::{DeviationMetric, DeviationRow, Deviations};
+use crate::deviation::{DeviationMetric, DeviationRow, Deviations, MB};
 use crate::output::Results;
 use crate::report::chart::{MatrixPanel, Panel, Tile};
 use crate::report::digits::{self, decimals, fixed};
-use crate::report::grouping::{Grouping, setting};
-
-/// Bytes of the unit in which leaks are drawn.
-const MB: f64 = 1e6;
+use crate::report::grouping::{axis_words, setting};
 
 /// Panels of one figure at most.
 const PANELS_MAX: usize = 6;
 
 /// Name of the column of what is promised.
-const PROMISED: &str = "promised at most";
+pub(in crate::report) const PROMISED: &str = "promised at most";
 
 /// A policy in one setting of whatever else varies, with its cells in the order of the adversaries.
 pub(in crate::report) struct DeviationLine {
@@ -27,21 +24,30 @@ pub(in crate::report) struct DeviationLine {
     pub(in crate::report) cells: Vec<Option<usize>>,
 }
 
+impl DeviationLine {
+    /// What the policy promises to each adversary, in bytes and on average; `None` if it promises
+    /// no number.
+    pub(in crate::report) fn promised(&self, deviations: &Deviations) -> Option<f64> {
+        let cells = self.cells.iter().flatten();
+        let bounds: Option<Vec<f64>> = cells
+            .map(|cell| deviations.find(*cell, DeviationMetric::LeakOfOthers)?.bound)
+            .collect();
+        fairhaul_simulator::metrics::mean(&bounds?)
+    }
+}
+
 /// The policies of all settings, the settings together, and the adversaries.
 pub(in crate::report) fn lines(
     results: &Results,
-    all: &Grouping,
     deviations: &Deviations,
 ) -> (Vec<DeviationLine>, Vec<String>) {
     let axis = deviations.axis;
+    let policies = deviations.policies(results);
+    let others = results.varying().into_iter();
+    let others = others.filter(|at| *at != axis && !policies.contains(at));
+    let others: Vec<usize> = others.collect();
     let mut adversaries: Vec<String> = Vec::new();
     let mut lines: Vec<(Vec<&String>, DeviationLine)> = Vec::new();
-    let others: Vec<usize> = all
-        .others
-        .iter()
-        .copied()
-        .filter(|at| *at != axis)
-        .collect();
     for row in deviations
         .rows
         .iter()
@@ -56,12 +62,12 @@ pub(in crate::report) fn lines(
         });
         let key: Vec<&String> = others
             .iter()
-            .chain(&all.axes)
+            .chain(&policies)
             .map(|at| &params[*at])
             .collect();
         let place = lines.iter().position(|(known, _)| *known == key);
         let place = place.unwrap_or_else(|| {
-            let policy: Vec<&str> = all.axes.iter().map(|at| params[*at].as_str()).collect();
+            let policy: Vec<&str> = policies.iter().map(|at| params[*at].as_str()).collect();
             let line = DeviationLine {
                 setting: setting(results, &others, row.cell),
                 policy: policy.join(" + "),
@@ -87,12 +93,11 @@ pub(in crate::report) fn lines(
 }
 
 /// A figure of each metric.
-pub(super) fn deviations(
-    results: &Results,
-    all: &Grouping,
-    deviations: &Deviations,
-) -> Vec<Figure> {
-    let (lines, adversaries) = lines(results, all, deviations);
+pub(super) fn deviations(results: &Results, deviations: &Deviations) -> Vec<Figure> {
+    let (lines, adversaries) = lines(results, deviations);
+    let policies = deviations.policies(results).into_iter();
+    let words = policies.map(|at| axis_words(&results.axes[at].name));
+    let legend = words.collect::<Vec<_>>().join(" + ");
     let metrics = [
         (
             DeviationMetric::Gain,
@@ -120,7 +125,7 @@ pub(super) fn deviations(
             &lines,
             (&adversaries, deviations),
             metric,
-            (all, name, caption),
+            (&legend, name, caption),
         )
     });
     figures.into_iter().collect()
@@ -130,7 +135,7 @@ fn figure(
     lines: &[DeviationLine],
     (adversaries, deviations): (&[String], &Deviations),
     metric: DeviationMetric,
-    (all, name, caption): (&Grouping, &'static str, &str),
+    (legend, name, caption): (&str, &'static str, &str),
 ) -> Figure {
     let values = lines.iter().flat_map(|line| line.cells.iter().flatten());
     let values = values.filter_map(|cell| deviations.find(*cell, metric)?.found);
@@ -172,7 +177,7 @@ fn figure(
     }
     Figure {
         name,
-        legend: all.policy.clone(),
+        legend: legend.to_owned(),
         caption,
         columns: 1,
         metrics: Vec::new(),
@@ -216,13 +221,9 @@ fn short(value: f64) -> String {
     fixed(value, decimals(value).min(2))
 }
 
-/// The mean of what is promised to the adversaries of a line; a dash where no number is.
+/// What is promised to the adversaries of a line, on average; a dash where no number is.
 fn promised(line: &DeviationLine, deviations: &Deviations) -> Tile {
-    let cells = line.cells.iter().flatten();
-    let bounds: Option<Vec<f64>> = cells
-        .map(|cell| deviations.find(*cell, DeviationMetric::LeakOfOthers)?.bound)
-        .collect();
-    let mean = bounds.and_then(|bounds| fairhaul_simulator::metrics::mean(&bounds));
+    let mean = line.promised(deviations);
     Tile {
         value: mean.map_or_else(|| "–".to_owned(), |mean| short(mean / MB)),
         ..Tile::default()
