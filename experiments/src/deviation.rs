@@ -9,7 +9,7 @@ use fairhaul_simulator::metrics::deviation::{
     DEVIANT_GOODPUT, DEVIANTS_NOT_FINISHED, LEAK, LEAK_BOUND, LEAK_OF_OTHERS, OTHERS_GOODPUT,
     gain_of_deviation,
 };
-use fairhaul_simulator::metrics::harm_if_more_is_better;
+use fairhaul_simulator::metrics::{self, harm_if_more_is_better};
 
 use crate::compare::{self, CellTable};
 use crate::output::{CellRuns, Results, RunValues, number};
@@ -57,14 +57,14 @@ pub struct DeviationRow {
     pub standing: Standing,
 }
 
-/// What the interval of a metric says.
+/// Where a metric is of what it is held against: 1 of a gain, 0 of a harm, the bound of a leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// All of it is above what it is held against: 1 of a gain, 0 of a harm, the bound of a leak.
+    /// The whole interval is above; of a leak every run is above its own bound.
     Above,
-    /// None of it is.
+    /// None of it is; of a leak no run is.
     NotAbove,
-    /// Some of it is.
+    /// Some of it is, or some runs are.
     Undecided,
     /// There is nothing that it is held against, or no value.
     Open,
@@ -113,7 +113,8 @@ impl DeviationMetric {
             (Self::Harm, Standing::NotAbove) => "does not harm",
             (_, Standing::Above) => "beyond the bound",
             (_, Standing::NotAbove) => "within the bound",
-            (_, Standing::Undecided) => "undecided",
+            (Self::Gain | Self::Harm, Standing::Undecided) => "undecided",
+            (_, Standing::Undecided) => "beyond the bound in some runs",
             (_, Standing::Open) => "",
         }
     }
@@ -156,6 +157,32 @@ impl Columns {
             leak_of_others: results.metric(LEAK_OF_OTHERS)?,
             bound: results.metric(LEAK_BOUND)?,
         })
+    }
+
+    /// What is promised on average over the runs; `None` unless it is in all of them.
+    fn bound(&self, cell: &CellRuns) -> Option<f64> {
+        let bounds = cell.values(self.bound);
+        let all = bounds.len() == cell.runs.len();
+        all.then(|| metrics::mean(&bounds)).flatten()
+    }
+
+    /// Whether a promise is kept. It is one about every run, so no interval is asked.
+    fn kept(&self, cell: &CellRuns) -> Standing {
+        let both =
+            |run: &RunValues| Some((run.values[self.leak_of_others]?, run.values[self.bound]?));
+        let beyond: Option<Vec<bool>> = cell
+            .runs
+            .iter()
+            .map(|run| both(run).map(|(leak, bound)| leak > bound))
+            .collect();
+        let Some(beyond) = beyond.filter(|runs| !runs.is_empty()) else {
+            return Standing::Open;
+        };
+        match beyond.iter().filter(|beyond| **beyond).count() {
+            0 => Standing::NotAbove,
+            count if count == beyond.len() => Standing::Above,
+            _ => Standing::Undecided,
+        }
     }
 
     /// Runs in which a deviant never had everything.
@@ -258,7 +285,7 @@ impl DeviationRow {
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether the policy promised less than this.
+    /// Whether the policy promised less than this in every run.
     #[must_use]
     pub fn is_beyond_bound(&self) -> bool {
         self.metric == DeviationMetric::LeakOfOthers && self.standing == Standing::Above
@@ -279,17 +306,12 @@ fn row(
     let values = values.filter_map(|run| metric.of(columns, run, twin(run)?));
     let found = stats::estimate(&values.collect::<Vec<f64>>());
     let promised = matches!(metric, DeviationMetric::LeakOfOthers);
-    let bounds = cell.values(columns.bound);
-    // A promise of all runs, or none.
-    let bound = (promised && bounds.len() == cell.runs.len())
-        .then(|| stats::estimate(&bounds))
-        .flatten()
-        .map(|found| found.value);
-    let held_against = match metric {
-        DeviationMetric::Gain => Some(1.0),
-        DeviationMetric::Harm => Some(0.0),
-        DeviationMetric::Leak => None,
-        DeviationMetric::LeakOfOthers => bound,
+    let bound = promised.then(|| columns.bound(cell)).flatten();
+    let standing = match metric {
+        DeviationMetric::Gain => standing(found.as_ref(), 1.0),
+        DeviationMetric::Harm => standing(found.as_ref(), 0.0),
+        DeviationMetric::Leak => Standing::Open,
+        DeviationMetric::LeakOfOthers => columns.kept(cell),
     };
     DeviationRow {
         cell: at,
@@ -299,12 +321,12 @@ fn row(
         never: columns.never(cell),
         never_complying: partner.map_or(0, |partner| columns.never(partner)),
         bound,
-        standing: standing(found.as_ref(), held_against),
+        standing,
     }
 }
 
-fn standing(found: Option<&Estimate>, against: Option<f64>) -> Standing {
-    let (Some(found), Some(against)) = (found, against) else {
+fn standing(found: Option<&Estimate>, against: f64) -> Standing {
+    let Some(found) = found else {
         return Standing::Open;
     };
     match found.range() {

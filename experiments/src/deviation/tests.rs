@@ -99,6 +99,27 @@ fn a_leak_is_held_against_what_is_promised() {
     assert!(!all.is_beyond_bound());
 }
 
+// A promise is one about every run: it was broken in two of three, whatever the mean is.
+#[test]
+fn a_promise_is_held_against_every_run() {
+    let kept = |leaks: [u32; 3]| {
+        let mut text = HEADER.to_owned();
+        for (replication, leak) in (0..).zip(leaks) {
+            for behaviour in ["compliant", "cheat"] {
+                let cell = format!("r,1,{replication},{behaviour},p,{behaviour},ff");
+                text += &format!("{cell},100,0,100,0,{leak},{leak},800\n");
+            }
+        }
+        let results = Results::parse(Path::new("runs.csv"), text.as_bytes()).unwrap();
+        let found = Deviations::of(&results, SCENARIO).unwrap();
+        let row = found.find(1, DeviationMetric::LeakOfOthers).unwrap();
+        row.verdict()
+    };
+    assert_eq!(kept([800, 0, 799]), "within the bound");
+    assert_eq!(kept([801, 0, 5000]), "beyond the bound in some runs");
+    assert_eq!(kept([801, 900, 5000]), "beyond the bound");
+}
+
 #[test]
 fn where_nobody_finishes_who_complies_there_is_no_gain() {
     let gain = row_of("broken", DeviationMetric::Gain);

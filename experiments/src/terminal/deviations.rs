@@ -126,7 +126,7 @@ fn legend(results: &Results, found: &Deviations) -> String {
          gain: time of a deviant that complies over its time as it deviates · harm: part of their\n\
          goodput that others lose · leak: bytes beyond what it gave and its part of the seeds'\n\
          pay: cells in which it surely pays to deviate · beyond: cells in which other leechers\n\
-         surely gave more than their policy promises; - where it promises no number\n",
+         gave more in every run than their policy promises; - where it promises no number\n",
         names.len().saturating_sub(1)
     );
     if never.clone().count() > 0 {

@@ -32,8 +32,8 @@ pub(super) fn sheets(results: &Results, deviations: &Deviations) -> Vec<Sheet> {
             "leak",
             format!(
                 "Leak in MB: what a deviant gets beyond what it gave and its even share of what \
-                 seeds sent. Coloured where other leechers gave surely more than their policy \
-                 promises.{promises}"
+                 seeds sent. Coloured where other leechers gave more in every run than their \
+                 policy promises.{promises}"
             ),
         ),
     ];
