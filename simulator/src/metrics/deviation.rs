@@ -79,10 +79,10 @@ pub(super) fn add(setup: &Setup, record: &Record, out: &mut Scalars) {
     }
     let exchanged = Exchanged::of(setup, record);
     let deviants = || (0_u32..).zip(&setup.peers).filter(|(_, peer)| peer.deviant);
-    let leaks: Vec<f64> = deviants()
+    let leaks: Option<Vec<f64>> = deviants()
         .map(|(row, _)| all_leaked(&record.peers[row as usize]))
         .collect();
-    out.add(LEAK, mean(&leaks));
+    out.add(LEAK, leaks.and_then(|leaks| mean(&leaks)));
     let of_others: Vec<f64> = deviants()
         .map(|(row, _)| exchanged.leaked_by_others(row, &record.peers[row as usize]))
         .collect();
@@ -93,9 +93,9 @@ pub(super) fn add(setup: &Setup, record: &Record, out: &mut Scalars) {
     out.add(LEAK_BOUND, bounds.and_then(|bounds| mean(&bounds)));
 }
 
-fn all_leaked(peer: &PeerRecord) -> f64 {
+fn all_leaked(peer: &PeerRecord) -> Option<f64> {
     let obtained = peer.down_from_leechers + peer.down_from_seeds;
-    leak(obtained, peer.up_as_leecher, peer.seed_share)
+    Some(leak(obtained, peer.up_as_leecher, peer.seed_share?))
 }
 
 /// Bytes that each peer wants of all contents.
@@ -231,7 +231,7 @@ mod tests {
             down_from_leechers: ByteCount::new(down[0]),
             down_from_seeds: ByteCount::new(down[1]),
             up_as_leecher: ByteCount::new(up),
-            seed_share: ByteCount::new(share),
+            seed_share: Some(ByteCount::new(share)),
             ..PeerRecord::default()
         };
         let pair = |sender, receiver, bytes| PairRecord {
@@ -279,6 +279,17 @@ mod tests {
         assert_eq!(got[OTHERS_NOT_FINISHED], Some(0.0));
         assert_eq!(got[LEAK], Some(f64::midpoint(650.0, 50.0)));
         assert_eq!(got[LEAK_OF_OTHERS], Some(f64::midpoint(440.0, 200.0)));
+        assert_eq!(got[LEAK_BOUND], Some(f64::midpoint(200.0, 0.0)));
+    }
+
+    // With real nodes the even share of a seed is not counted: then there is no leak, not a large
+    // one.
+    #[test]
+    fn a_leak_without_the_share_of_the_seed_is_none() {
+        let (setup, mut record) = swarm("bounded-deficit");
+        record.peers[3].seed_share = None;
+        let got = found(&setup, &record);
+        assert_eq!(got[LEAK], None);
         assert_eq!(got[LEAK_BOUND], Some(f64::midpoint(200.0, 0.0)));
     }
 

@@ -288,7 +288,7 @@ impl Counters {
     /// Fills in the part of each peer in what seeds sent, once all of them are gone.
     pub(super) fn put_seed_shares(&mut self) {
         for (row, share) in self.seed_shares.parts() {
-            self.peers[row as usize].seed_share = share;
+            self.peers[row as usize].seed_share = Some(share);
         }
     }
 
