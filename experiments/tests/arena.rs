@@ -251,6 +251,8 @@ fn what_the_arena_does_not_have_is_refused() {
         unknown("arena --adversaries x"),
         (adversaries.to_owned(), 2)
     );
+    let compliant = adversaries.replace("\"x\"", "\"compliant\"");
+    assert_eq!(unknown("arena --adversaries compliant"), (compliant, 2));
     fs::write(lab.path("plain.toml"), lab::SCENARIO).unwrap();
     let plain = "plain.toml: has no [deviation], so nobody deviates";
     assert_eq!(unknown("arena plain.toml"), (plain.to_owned(), 3));

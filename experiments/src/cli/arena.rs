@@ -121,15 +121,17 @@ fn load(args: &ArenaArgs, file: &Path) -> Result<Scenario, CliFailure> {
         if wanted.is_empty() {
             continue;
         }
-        let known = whole.values(axis);
+        // What the others are compared with is always there, and nobody's adversary.
+        let known = whole.values(axis).into_iter();
+        let known: Vec<&str> = known
+            .filter(|known| axis != behaviour || *known != COMPLIANT)
+            .collect();
         if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-            let known = known.into_iter().filter(|known| *known != COMPLIANT);
-            let known = known.collect::<Vec<_>>().join(", ");
+            let known = known.join(", ");
             let talk = format!("{option}: has no such value; got {name:?}; allowed {known}");
             return Err(CliFailure(2, talk));
         }
         if axis == behaviour {
-            // What the others are compared with.
             wanted.push(COMPLIANT.to_owned());
         }
         part.values.push((axis.to_owned(), wanted));

@@ -59,37 +59,38 @@ pub(super) fn add(setup: &Setup, record: &Record, out: &mut Scalars) {
         return;
     }
     let wanted = wanted(setup);
-    let rows = || setup.peers.iter().zip(&record.peers).zip(&wanted);
-    let goodputs = |deviant: bool| -> Vec<f64> {
-        let side = rows().filter(|((peer, found), wanted)| {
-            peer.deviant == deviant && **wanted > 0 && found.joined.is_some()
-        });
-        side.map(|((_, found), wanted)| goodput(*wanted as f64, peer_completion_s(found)))
-            .collect()
+    // Those of a side that came and wanted something.
+    let here = |deviant: bool| {
+        let rows = setup.peers.iter().zip(&record.peers).zip(&wanted);
+        (0_u32..)
+            .zip(rows)
+            .filter(move |(_, ((peer, found), wanted))| {
+                peer.deviant == deviant && **wanted > 0 && found.joined.is_some()
+            })
     };
     let sides = [
         (true, DEVIANT_GOODPUT, DEVIANTS_NOT_FINISHED),
         (false, OTHERS_GOODPUT, OTHERS_NOT_FINISHED),
     ];
     for (deviant, name, not_finished) in sides {
-        let found = goodputs(deviant);
+        let goodputs = here(deviant)
+            .map(|(_, ((_, found), wanted))| goodput(*wanted as f64, peer_completion_s(found)));
+        let found: Vec<f64> = goodputs.collect();
         let never = found.iter().filter(|goodput| **goodput <= 0.0).count();
         out.add(name, mean(&found));
         out.add(not_finished, Some(never as f64));
     }
     let exchanged = Exchanged::of(setup, record);
-    let deviants = || (0_u32..).zip(&setup.peers).filter(|(_, peer)| peer.deviant);
+    let deviants = || here(true).map(|(row, _)| row);
     let leaks: Option<Vec<f64>> = deviants()
-        .map(|(row, _)| all_leaked(&record.peers[row as usize]))
+        .map(|row| all_leaked(&record.peers[row as usize]))
         .collect();
     out.add(LEAK, leaks.and_then(|leaks| mean(&leaks)));
     let of_others: Vec<f64> = deviants()
-        .map(|(row, _)| exchanged.leaked_by_others(row, &record.peers[row as usize]))
+        .map(|row| exchanged.leaked_by_others(row, &record.peers[row as usize]))
         .collect();
     out.add(LEAK_OF_OTHERS, mean(&of_others));
-    let bounds: Option<Vec<f64>> = deviants()
-        .map(|(row, _)| exchanged.bound(record, row))
-        .collect();
+    let bounds: Option<Vec<f64>> = deviants().map(|row| exchanged.bound(record, row)).collect();
     out.add(LEAK_BOUND, bounds.and_then(|bounds| mean(&bounds)));
 }
 
