@@ -66,11 +66,41 @@ mod tests {
 
     use super::*;
 
+    // Both tests of this program need the choker, and a name is given once.
+    fn register() {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(|| choke::CHOKERS.register(&LEAST_SERVED).unwrap());
+    }
+
+    // Neither the arena nor its scenario knows the name.
+    #[test]
+    fn a_choker_that_was_added_is_in_the_arena() {
+        register();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/arena.toml");
+        assert!(
+            !std::fs::read_to_string(&file)
+                .unwrap()
+                .contains("least-served")
+        );
+        let scenario = Scenario::load(&file).unwrap();
+        let cells = scenario.cells();
+        let has = |cell: &&fairhaul_lab::scenario::Cell| {
+            let parameters = cell.parameters();
+            parameters.contains(&("policy".to_owned(), "least-served".to_owned()))
+        };
+        let own: Vec<_> = cells.iter().filter(has).collect();
+        let adversaries = scenario.values("class.deviant.behaviour").len();
+        let populations = scenario.values("population").len();
+        assert_eq!(own.len(), adversaries * populations);
+        let setup = own[0].resolve(0).unwrap();
+        assert_eq!(setup.policies[0].unchoke.name(), "least-served");
+    }
+
     /// The first replication of the scenario beside this file, by the lab's own runner: every peer
     /// has everything under the choker that was added.
     #[test]
     fn the_runner_knows_a_choker_that_was_added() {
-        choke::CHOKERS.register(&LEAST_SERVED).unwrap();
+        register();
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/least-served.toml");
         let scenario = Scenario::load(&file).unwrap();
         let out = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@ use crate::{oracles, policies, report};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use fairhaul_config::fault::did_you_mean;
 
+mod arena;
 mod compared;
 mod measure;
 mod place;
@@ -63,6 +64,8 @@ enum Command {
     Merge(shards::MergeArgs),
     /// Repeat published experiments, and say which of their claims hold.
     Reproduce(reproduce::ReproduceArgs),
+    /// Every policy against every adversary: what deviating gains, costs others and leaks.
+    Arena(arena::ArenaArgs),
     /// Run a scenario with real nodes on this machine: starts fairlab-emulate.
     #[command(disable_help_flag = true)]
     Emulate(program::Words),
@@ -179,6 +182,7 @@ fn run(cli: Cli) -> Result<u8, CliFailure> {
         Some(Command::Run(args)) => simulate::run(args),
         Some(Command::Sweep(args)) => simulate::sweep(args),
         Some(Command::Reproduce(args)) => reproduce::reproduce(args),
+        Some(Command::Arena(args)) => arena::arena(&args),
         Some(Command::Merge(args)) => shards::merge(&args),
         Some(Command::Emulate(_)) => Err(program::become_emulate("emulate")),
         Some(Command::Deploy(_)) => Err(program::become_emulate("deploy")),

@@ -16,6 +16,7 @@ use crate::report::summary_metrics;
 use crate::stats::{self, Centre, Estimate};
 
 pub use best::{Best, best};
+pub(crate) use tables::CellTable;
 pub use tables::{compare_result, conclude, write_paired, write_summary};
 
 /// Probability of any wrong verdict in a table.
@@ -286,7 +287,7 @@ fn find_baseline(results: &Results, asked: &str) -> Result<(usize, String), Comp
 
 /// The cell with `value` on `axis` that is like `cell` on every other varying axis; none for
 /// the baseline itself.
-fn counterpart<'a>(
+pub(crate) fn counterpart<'a>(
     results: &'a Results,
     cell: &CellRuns,
     axis: usize,

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod compare;
 pub mod datasets;
+pub mod deviation;
 pub mod interrupt;
 pub mod oracles;
 pub mod output;

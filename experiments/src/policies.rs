@@ -17,6 +17,8 @@ struct Policy {
     assumed: &'static str,
     /// The rule in a few sentences; empty where `about` says it all.
     rule: &'static str,
+    /// What it promises that a peer is sent at most beyond what came back; empty if nothing is.
+    promise: &'static str,
 }
 
 impl Policy {
@@ -34,6 +36,7 @@ impl Policy {
             departs: "",
             assumed: "",
             rule: "",
+            promise: "",
         }
     }
 
@@ -42,6 +45,7 @@ impl Policy {
             departs: row.departs,
             assumed: row.assumed,
             rule: row.rule,
+            promise: row.leak.says(),
             ..Self::new(kind, name, row.about, row.source)
         }
     }
@@ -52,6 +56,7 @@ impl Policy {
             ("source", self.source),
             ("departs", self.departs),
             ("assumed", self.assumed),
+            ("promises", self.promise),
         ];
         notes.into_iter().filter(|(_, text)| !text.is_empty())
     }
@@ -69,6 +74,7 @@ pub fn list(as_json: bool) -> String {
                 json!({
                     "kind": row.kind, "name": row.name, "about": row.about, "source": row.source,
                     "departs": row.departs, "assumed": row.assumed, "rule": row.rule,
+                    "promises": row.promise,
                 })
             })
             .collect();
@@ -122,6 +128,14 @@ pub fn explain(name: &str) -> Option<String> {
         }
     }
     Some(text).filter(|text| !text.is_empty())
+}
+
+/// What the choker of that name promises that a node sends an identity at most beyond what came
+/// back from it; `None` where nothing is promised.
+#[must_use]
+pub fn promise(name: &str) -> Option<&'static str> {
+    let says = choke::CHOKERS.find(name)?.leak.says();
+    Some(says).filter(|says| !says.is_empty())
 }
 
 /// The names of all policies, each once, to suggest one for a mistyped name.
@@ -221,7 +235,13 @@ mod tests {
             );
         }
         for row in choke::ALL {
-            for part in [row.about, row.source, row.departs, row.assumed] {
+            for part in [
+                row.about,
+                row.source,
+                row.departs,
+                row.assumed,
+                row.leak.says(),
+            ] {
                 assert!(text.contains(part), "{}: {part}", row.name);
             }
         }

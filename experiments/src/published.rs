@@ -170,9 +170,7 @@ fn values(claim: &PublishedClaim, results: &Results, cell: &CellRuns) -> Vec<f64
 }
 
 fn held(claim: &PublishedClaim, found: &Estimate) -> Upheld {
-    // Runs that are all the same are one observation, which is exact.
-    let exact = found.is_identical().then_some((found.value, found.value));
-    let Some((low, high)) = found.interval.or(exact) else {
+    let Some((low, high)) = found.range() else {
         return Upheld::Undecided;
     };
     // The side that has to be right, and the side that is then right too.

@@ -84,6 +84,14 @@ impl Estimate {
         Some((high - low) / 2.0)
     }
 
+    /// Where the centre is: its interval, or its value where all observations are the same, which
+    /// are one that is exact.
+    #[must_use]
+    pub fn range(&self) -> Option<(f64, f64)> {
+        let exact = self.is_identical().then_some((self.value, self.value));
+        self.interval.or(exact)
+    }
+
     /// Whether there are several observations and all are the same.
     #[must_use]
     pub fn is_identical(&self) -> bool {

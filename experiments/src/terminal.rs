@@ -3,6 +3,7 @@
 //! Colour only marks what a sign marks already, and only where the terminal allows it.
 
 mod columns;
+mod deviations;
 mod layout;
 mod picture;
 mod validation;
@@ -18,6 +19,7 @@ use crate::runner;
 use crate::stats::{Centre, Estimate};
 
 use columns::{Column, fit, grid};
+pub use deviations::deviations;
 use layout::{clip, width_of, wrap};
 pub use picture::picture;
 pub use validation::worlds;

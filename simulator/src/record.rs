@@ -52,6 +52,10 @@ pub struct PeerRecord {
     pub down_from_leechers: ByteCount,
     /// Verified payload from nodes that wanted nothing.
     pub down_from_seeds: ByteCount,
+    /// What it would have got of the bytes that nodes sent which wanted nothing, if each were
+    /// divided evenly among those that wanted something at that moment; `None` where nobody
+    /// counted that, as with real nodes.
+    pub seed_share: Option<ByteCount>,
     /// Payload that came twice or for nothing.
     pub wasted: ByteCount,
     /// Largest `sent - received` among leechers, over the run.

@@ -196,6 +196,8 @@ pub struct PeerSetup {
     pub neighbours: u32,
     /// What it does that others do not.
     pub behaviour: Behaviour,
+    /// Whether what it gains by its behaviour is measured, and what that costs the others.
+    pub deviant: bool,
 }
 
 /// A content that a swarm distributes.

@@ -49,13 +49,22 @@ impl ShardArgs {
         job: &Job,
         replications: Option<u32>,
     ) -> Result<Option<u8>, CliFailure> {
+        self.submit(scenario, job, &sweep_words(job, replications))
+    }
+
+    /// The same, where these are the words behind `fairlab` that make all runs of the job.
+    pub(super) fn submit(
+        &self,
+        scenario: &Scenario,
+        job: &Job,
+        command: &[String],
+    ) -> Result<Option<u8>, CliFailure> {
         let Some(parts) = self.slurm else {
             return Ok(None);
         };
-        let command = sweep_words(job, replications);
         runner::check_parts(scenario, job, ("--slurm", parts))?;
         let program = std::env::current_exe()?;
-        let script = script(&program, &scenario.plan().name, parts, (&command, &job.out));
+        let script = script(&program, &scenario.plan().name, parts, (command, &job.out));
         print(&script).map(Some)
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use csv::Writer;
 
 use super::{CompareError, Comparison, baselines, compare};
+use crate::deviation::{DEVIATIONS, Deviations};
 use crate::output::{
     CellRuns, Facts, OVERVIEW, OutputError, ResultDir, Results, named_baseline, number,
     read_manifest, refresh_digests, text, write_whole,
@@ -41,6 +42,9 @@ pub fn conclude<S: AsRef<str>>(
     if let Some(experiment) = Experiment::of_text(&facts.scenario) {
         let findings = published::judge(&experiment, &results);
         out.write_file(CLAIMS, &published::table(&experiment, &findings))?;
+    }
+    if let Some(deviations) = Deviations::of(&results, &facts.scenario) {
+        out.write_file(DEVIATIONS, &deviations.table(&results))?;
     }
     let overview = terminal::overview(&results, Style::plain());
     out.write_file(OVERVIEW, overview.as_bytes())?;
@@ -94,7 +98,7 @@ pub fn write_summary(dir: &Path, results: &Results) -> Result<(), OutputError> {
         "median_ci_hi",
     ];
     let path = dir.join("summary.csv");
-    let mut table = Table::new(results, &columns);
+    let mut table = CellTable::new(results, &columns);
     for cell in &results.cells {
         for (at, metric) in results.metrics.iter().enumerate() {
             let values = cell.values(at);
@@ -148,7 +152,7 @@ pub fn write_paired(
         "p_holm",
         "verdict",
     ];
-    let mut table = Table::new(results, &columns);
+    let mut table = CellTable::new(results, &columns);
     let baseline = text(&format!("{}={}", comparison.axis, comparison.baseline));
     for row in &comparison.rows {
         let interval = row.difference.interval;
@@ -178,10 +182,10 @@ fn shown_p(p: f64) -> f64 {
 }
 
 /// A table in memory whose rows start with the keys of a cell.
-struct Table(Writer<Vec<u8>>);
+pub(crate) struct CellTable(Writer<Vec<u8>>);
 
-impl Table {
-    fn new(results: &Results, columns: &[&str]) -> Self {
+impl CellTable {
+    pub(crate) fn new(results: &Results, columns: &[&str]) -> Self {
         let axes = results.axes.iter().map(|axis| axis.name.as_str());
         let header = ["cell"]
             .into_iter()
@@ -192,7 +196,7 @@ impl Table {
         this
     }
 
-    fn put(&mut self, cell: &CellRuns, own: impl IntoIterator<Item = String>) {
+    pub(crate) fn put(&mut self, cell: &CellRuns, own: impl IntoIterator<Item = String>) {
         // Keys were made safe when the runs were written; doing it twice changes nothing.
         let keys = [cell.cell.clone()]
             .into_iter()
@@ -206,7 +210,7 @@ impl Table {
             .expect("memory takes every row, and all have the same columns");
     }
 
-    fn bytes(self) -> Vec<u8> {
+    pub(crate) fn bytes(self) -> Vec<u8> {
         self.0.into_inner().expect("memory can always be flushed")
     }
 }

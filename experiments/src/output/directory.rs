@@ -16,10 +16,11 @@ use fairhaul_results::{HLOG_HEADER, MANIFEST, ResultManifest};
 use super::manifest::{self, Facts};
 use super::shard::{SHARDS, ShardManifest};
 use super::{OutputError, RunRow, tables, unpack, write_whole};
+use crate::deviation::DEVIATIONS;
 use crate::published::CLAIMS;
 
 /// Files of a result beside its manifest, in the order in which they are listed.
-pub(super) const FILES: [&str; 13] = [
+pub(super) const FILES: [&str; 14] = [
     "runs.csv",
     "peers.csv",
     "transfers.csv",
@@ -32,6 +33,7 @@ pub(super) const FILES: [&str; 13] = [
     "worlds.csv",
     "oracle.csv",
     CLAIMS,
+    DEVIATIONS,
     OVERVIEW,
 ];
 /// What the terminal shows of a result, as plain text.

@@ -227,11 +227,35 @@ pub(super) struct Dot {
     pub(super) missing: &'static str,
 }
 
+/// A value for each pair of a row and a column.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct MatrixPanel {
+    /// What the panel shows beside others of its figure; may be empty.
+    pub(super) title: String,
+    pub(super) columns: Vec<String>,
+    /// Names of rows, with a tile for each column.
+    pub(super) rows: Vec<(String, Vec<Tile>)>,
+}
+
+/// A place of a [`MatrixPanel`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Tile {
+    /// How dark it is, from 0 to 1.
+    pub(super) shade: f64,
+    /// The value, or a word where there is none.
+    pub(super) value: String,
+    /// How well it is known, below the value; may be empty.
+    pub(super) spread: String,
+    /// Whether it has a frame.
+    pub(super) is_marked: bool,
+}
+
 /// What a panel shows.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Panel {
     Lines(LinePanel),
     Dots(DotPanel),
+    Matrix(MatrixPanel),
     /// Nothing, so that those below stand in their column.
     Blank,
 }

@@ -20,6 +20,7 @@ pub mod words;
 use std::path::{Path, PathBuf};
 
 use crate::compare::{self, Comparison};
+use crate::deviation::Deviations;
 use crate::output::{OutputError, Results, read_manifest, write_whole};
 
 /// Draws every figure that the result in `dir` has into `dir/figures`, and writes
@@ -31,9 +32,13 @@ use crate::output::{OutputError, Results, read_manifest, write_whole};
 pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
     let manifest = read_manifest(dir)?;
     let results = Results::read_judged(dir, &manifest.scenario)?;
-    let (mut files, shown) = draw_all(dir, &results)?;
-    let comparison = earlier_comparison(dir, &results);
-    let (page, sheets) = page::page(&manifest, &results, comparison.as_ref(), &shown);
+    let deviations = Deviations::of(&results, &manifest.scenario);
+    let (mut files, shown) = draw_all(dir, &results, deviations.as_ref())?;
+    let compared = page::Compared {
+        baseline: earlier_comparison(dir, &results),
+        deviations,
+    };
+    let (page, sheets) = page::page(&manifest, &results, &compared, &shown);
     for sheet in &sheets {
         files.extend(export::write(sheet, dir)?);
     }
@@ -46,9 +51,10 @@ pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
 fn draw_all(
     dir: &Path,
     results: &Results,
+    deviations: Option<&Deviations>,
 ) -> Result<(Vec<PathBuf>, Vec<page::Shown>), OutputError> {
     let (mut files, mut shown) = (Vec::new(), Vec::new());
-    for figure in plan::figures(dir, results)? {
+    for figure in plan::figures(dir, results, deviations)? {
         let drawn = draw::draw(&figure, &dir.join("figures"))?;
         files.extend(drawn.files);
         shown.push(page::Shown {

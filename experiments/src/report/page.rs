@@ -3,6 +3,7 @@
 //! Words and layout. Nothing is loaded from elsewhere, and no name is trusted: every text from a
 //! scenario is escaped.
 
+mod matrices;
 mod sheets;
 
 use std::fmt::Write;
@@ -13,6 +14,7 @@ use super::grouping::grouping;
 use super::summary_metrics;
 use super::words;
 use crate::compare::Comparison;
+use crate::deviation::Deviations;
 use crate::output::{ResultManifest, Results};
 use crate::terminal::IDENTICAL;
 
@@ -25,11 +27,20 @@ pub(super) struct Shown {
     pub(super) metrics: Vec<String>,
 }
 
+/// What the cells of a result are compared with.
+#[derive(Default)]
+pub(super) struct Compared {
+    /// The baseline of the scenario, or of a person.
+    pub(super) baseline: Option<Comparison>,
+    /// Deviations, each with the cell in which the same nodes comply.
+    pub(super) deviations: Option<Deviations>,
+}
+
 /// The whole page, and its tables.
 pub(super) fn page(
     manifest: &ResultManifest,
     results: &Results,
-    comparison: Option<&Comparison>,
+    compared: &Compared,
     figures: &[Shown],
 ) -> (String, Vec<Sheet>) {
     let headlines = summary_metrics::headlines(results);
@@ -37,6 +48,13 @@ pub(super) fn page(
     let mut sheets = Vec::new();
     let mut body = head(manifest, results);
     body += &policies(manifest, results);
+    if let Some(deviations) = &compared.deviations {
+        body += "<h2>Deviation</h2>\n";
+        for sheet in matrices::sheets(results, deviations) {
+            body += &table(&sheet);
+            sheets.push(sheet);
+        }
+    }
     body += "<h2>Summary</h2>\n";
     let mut add = |(sheet, metrics): sheets::Explained, known: &mut Terms| {
         let text = known.of(&metrics) + &table(&sheet);
@@ -48,7 +66,7 @@ pub(super) fn page(
         body += "<h2>Classes</h2>\n";
         body += &add(classes, &mut known);
     }
-    if let Some(comparison) = comparison {
+    if let Some(comparison) = &compared.baseline {
         let (axis, baseline) = (escape(&comparison.axis), escape(&comparison.baseline));
         put(
             &mut body,

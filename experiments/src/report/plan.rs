@@ -4,6 +4,7 @@
 //! policies; whatever else varies makes small multiples.
 
 mod curves;
+pub(super) mod deviations;
 mod distributions;
 mod windows;
 
@@ -13,6 +14,7 @@ use super::chart::{Axis, Dot, DotPanel, Figure, Panel};
 use super::grouping::{Group, Grouping, grouping};
 use super::styles;
 use super::summary_metrics::{self, Headline, NONE_STARTED};
+use crate::deviation::Deviations;
 use crate::output::{OutputError, Results};
 
 /// Groups that one figure shows.
@@ -22,14 +24,21 @@ const METRICS_MAX: usize = 5;
 /// Groups side by side.
 const ABREAST: usize = 4;
 
-/// All figures of the result in `dir`.
+/// All figures of the result in `dir`, with matrices of its deviations if there are any.
 ///
 /// # Errors
 ///
 /// [`OutputError`] if a table cannot be read.
-pub(super) fn figures(dir: &Path, results: &Results) -> Result<Vec<Figure>, OutputError> {
+pub(super) fn figures(
+    dir: &Path,
+    results: &Results,
+    deviations: Option<&Deviations>,
+) -> Result<Vec<Figure>, OutputError> {
     let all = grouping(results);
     let mut found = Vec::new();
+    if let Some(deviations) = deviations {
+        found.extend(deviations::deviations(results, deviations));
+    }
     found.extend(headlines(results, &all));
     found.extend(distributions::distributions(dir, results, &all)?);
     found.extend(windows::windowed(results, &all));

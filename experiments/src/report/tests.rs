@@ -96,7 +96,7 @@ fn the_page_begins_with_what_was_asked_and_the_answer() {
         [sweep]\nuplink = [{ name = \"drr\", \"policy.uplink\" = \"drr\" }]\n"
         .to_owned();
     let results = Results::read_judged(dir.path(), &manifest.scenario).unwrap();
-    let (page, _) = page::page(&manifest, &results, None, &[]);
+    let (page, _) = page::page(&manifest, &results, &page::Compared::default(), &[]);
     let places = [
         "<h1>&lt;made up&gt;</h1>",
         "<p class=about>Who waits &amp; why</p>",

@@ -17,7 +17,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde_json::json;
 
 /// The word for a node that keeps to the protocol.
-const COMPLIANT: &str = "compliant";
+pub(crate) const COMPLIANT: &str = "compliant";
 
 /// Most identities that a node has at once.
 const IDENTITIES_MAX: u8 = 16;
@@ -152,6 +152,11 @@ fn show<T: Copy + PartialEq>(
 ) -> fmt::Result {
     let found = all.iter().find(|(_, known)| *known == value);
     f.write_str(found.map_or("", |(word, _)| word))
+}
+
+/// Every behaviour that has a name: that of a node that keeps to the protocol first.
+pub(crate) fn behaviours() -> Vec<&'static str> {
+    std::iter::once(COMPLIANT).chain(names()).collect()
 }
 
 fn names() -> impl Iterator<Item = &'static str> + Clone {

@@ -21,10 +21,12 @@ use serde::{Deserialize, Serialize};
 use super::bundles::{Bundle, Bundles};
 use super::values::{LatencySource, PartOfBaseline};
 
+mod deviation;
 mod flows;
 mod nodes;
 mod published;
 
+pub(crate) use deviation::Deviation;
 pub(crate) use flows::{Change, Content, Ends, Fault, FlowTerms, Transfer, Workload};
 pub(crate) use nodes::{Class, Directions, Group, NodeTerms, OwnLimits, Peer, SharedLink};
 pub(crate) use published::{ClaimRow, Published};
@@ -90,6 +92,9 @@ pub(crate) struct File {
     #[schemars(with = "std::collections::BTreeMap<String, Vec<serde_json::Value>>")]
     #[schemars(extend("allowed" = "[sweep], once"))]
     _sweep: Option<IgnoredAny>,
+    /// Whose deviation from the protocol is measured: what it gains them, and what it costs others.
+    #[schemars(extend("allowed" = "[deviation], once"))]
+    pub(crate) deviation: Option<Deviation>,
     /// The experiment of others that this repeats.
     #[schemars(extend("allowed" = "[published], once"))]
     pub(crate) published: Option<Published>,
@@ -244,7 +249,7 @@ impl Default for Output {
 }
 
 /// Every section, in the order of the resolved file.
-pub(crate) fn sections() -> [Section; 15] {
+pub(crate) fn sections() -> [Section; 16] {
     [
         Section::of::<Head>("scenario"),
         Section::of::<Bundle>("policy"),
@@ -257,6 +262,7 @@ pub(crate) fn sections() -> [Section; 15] {
         Section::of::<Workload>("workload"),
         Section::of::<Fault>("fault"),
         Section::free("sweep"),
+        Section::of::<Deviation>("deviation"),
         Section::of::<Published>("published"),
         Section::of::<ClaimRow>("claim"),
         Section::of::<Replication>("replication"),
@@ -267,9 +273,10 @@ pub(crate) fn sections() -> [Section; 15] {
 /// The tables of a file with every default written out.
 pub(crate) fn complete(raw: &TomlTable) -> TomlTable {
     static DEFAULTS: OnceLock<Defaults> = OnceLock::new();
-    // An experiment has no defaults, and most scenarios repeat none.
+    // These have no defaults, and most scenarios have neither.
     let filled = || {
         sections().map(|section| match section.path {
+            "deviation" => Section::free("deviation"),
             "published" => Section::free("published"),
             _ => section,
         })
@@ -296,7 +303,9 @@ pub fn reference() -> String {
                 Beside these sections, `[sweep]` has keys with lists of values, of which every \
                 combination is run: `\"policy.uplink\" = [\"fifo\", \"drr\"]`, \
                 `\"class.NAME.count\" = [10, 100]`. A key without a dot is an axis of named cases: \
-                `size = [{ name = \"small\", \"class.a.count\" = 10 }, ...]`.\n\n\
+                `size = [{ name = \"small\", \"class.a.count\" = 10 }, ...]`. The word `\"all\"` \
+                in the place of a list is every value of a key that names policies or behaviours, \
+                and a case `{ all = \"policy.unchoke\" }` a case for each of them.\n\n\
                 Where a value may be drawn, it is an amount, or a table with the name of a \
                 distribution: `{ uniform = [LOW, HIGH] }`, `{ exponential = MEAN }`, \
                 `{ weibull = { k = K, lambda = AMOUNT } }`, \

@@ -16,14 +16,18 @@ use serde::Serialize;
 
 pub use fairhaul_config::BadFile;
 pub use file::{reference, schema};
+pub use part::{LoadError, SweepPart};
 pub use plan::Plan;
 pub use published::{Experiment, PublishedClaim};
 
 mod behaviour;
 mod bundles;
 mod class;
+mod deviants;
+mod every;
 mod file;
 mod names;
+mod part;
 mod plan;
 mod published;
 mod random;
@@ -31,7 +35,9 @@ mod resolve;
 mod sweep;
 mod values;
 
+pub(crate) use behaviour::COMPLIANT;
 pub(crate) use class::AccessLink;
+pub(crate) use deviants::axis_of;
 
 use crate::datasets::{self, Inputs};
 use file::File;
@@ -93,12 +99,21 @@ impl Scenario {
     ///
     /// The first fault, with its place. Nothing is run and nothing is written.
     pub fn load(path: &Path) -> Result<Self, BadFile> {
+        Self::of_document(path, Self::document(path)?)
+    }
+
+    /// The file at `path`, its sweep with every value written out.
+    fn document(path: &Path) -> Result<Document, BadFile> {
         let text = datasets::read_text(path)?;
-        let raw = Document::parse(&path.display().to_string(), &text)?;
+        every::expand(Document::parse(&path.display().to_string(), &text)?)
+    }
+
+    fn of_document(path: &Path, raw: Document) -> Result<Self, BadFile> {
         let full = Complete::read(&raw)?;
         let axes = sweep::axes(&raw)?;
         let plan = Plan::of(&full, &axes)?;
         let experiment = published::of_file(&full.document, &full.file, &axes)?;
+        deviants::check(&full.document, &full.file, &axes)?;
         // Every cell starts from a copy of the file; the lists of the sweep are in the axes.
         let mut root = raw.root().clone();
         let of_sweep = ["sweep", "published", "claim"];

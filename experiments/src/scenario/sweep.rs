@@ -74,7 +74,10 @@ fn axis(at: &Place<'_>, entry: &Entry, scratch: &mut TomlTable) -> Result<Axis, 
     let items = match &item.data {
         Data::List(items) if items.is_empty() => return Err(at.bad("is an empty list", ALLOWED)),
         Data::List(items) => items,
-        other => return Err(at.bad(format!("is {}, not a list", other.noun()), ALLOWED)),
+        other => {
+            let allowed = format!("{ALLOWED}, or \"all\" where a key has a table of them");
+            return Err(at.bad(format!("is {}, not a list", other.noun()), allowed));
+        }
     };
     let mut values: Vec<Value> = Vec::new();
     for (index, item) in items.iter().enumerate() {
@@ -144,8 +147,16 @@ fn case_name(at: &Place<'_>, table: &TomlTable) -> Result<String, BadFile> {
     }
 }
 
+/// Sets the dotted `key` to `text`, in the tables of a file.
+pub(crate) fn set(root: &mut TomlTable, key: &str, text: &str) -> Result<(), BadValue> {
+    let data = Data::Text(text.to_owned());
+    let item = Item { data, line: 1 };
+    let key = key.to_owned();
+    Setting { key, item }.put(root)
+}
+
 /// What a value is called in a table of results: no commas, no quotes.
-fn label(data: &Data, index: usize) -> String {
+pub(crate) fn label(data: &Data, index: usize) -> String {
     match data {
         Data::Text(text) if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') => {
             text.replace([',', '"', '\''], "")
@@ -166,7 +177,14 @@ impl Setting {
     pub(crate) fn put(&self, root: &mut TomlTable) -> Result<(), BadValue> {
         let (name, rest) = self.key.split_once('.').expect("keys have a dot");
         let sections = sections();
-        let fixed = ["sweep", "published", "claim", "replication", "output"];
+        let fixed = [
+            "sweep",
+            "deviation",
+            "published",
+            "claim",
+            "replication",
+            "output",
+        ];
         let swept = |section: &&Section| !fixed.contains(&section.path);
         let Some(section) = sections.iter().filter(swept).find(|s| s.path == name) else {
             let names = sections.iter().filter(swept).map(|section| section.path);

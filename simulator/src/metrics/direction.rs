@@ -12,7 +12,7 @@ pub enum Direction {
 }
 
 /// Beginnings of the names of metrics, with their direction. The first that fits counts.
-const DIRECTIONS: [(&str, Direction); 17] = [
+const DIRECTIONS: [(&str, Direction); 19] = [
     ("completion_", Direction::Lower),
     ("peer_completion_", Direction::Lower),
     ("slowdown_", Direction::Lower),
@@ -26,6 +26,8 @@ const DIRECTIONS: [(&str, Direction); 17] = [
     ("leechers_not_finished", Direction::Lower),
     ("wasted_", Direction::Lower),
     ("end_s", Direction::Lower),
+    ("others_not_finished", Direction::Lower),
+    ("others_goodput_", Direction::Higher),
     ("jain_", Direction::Higher),
     ("share_over_entitlement_min", Direction::Higher),
     ("floor_least_", Direction::Higher),

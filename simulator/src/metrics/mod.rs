@@ -7,6 +7,7 @@
 
 mod classes;
 mod clustering;
+pub mod deviation;
 mod direction;
 mod indices;
 mod scalars;

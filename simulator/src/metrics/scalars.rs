@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{clustering, swarm, transfers, windowed};
+use super::{clustering, deviation, swarm, transfers, windowed};
 use crate::record::Record;
 use crate::setup::{FaultKind, Setup};
 
@@ -55,6 +55,7 @@ pub fn scalars(setup: &Setup, record: &Record) -> Vec<Scalar> {
     transfers::add(setup, record, &mut out);
     swarm::add(setup, record, &mut out);
     clustering::add(setup, record, &mut out);
+    deviation::add(setup, record, &mut out);
     let windows = windowed::windowed_jain(setup, record);
     for found in &windows {
         let seconds = found.window.as_secs_f64();

@@ -7,6 +7,7 @@ use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
 
 use super::rows;
+use super::seed_share::SeedShares;
 use crate::record::{FlowName, PairRecord, PeerRecord, TransferRecord, WindowRecord};
 use crate::setup::Setup;
 
@@ -28,6 +29,7 @@ pub(super) struct Counters {
     pairs: BTreeMap<(u32, u32), ByteCount>,
     /// What each leecher sent to other leechers and got from them.
     exchanged: Vec<(u64, u64)>,
+    seed_shares: SeedShares,
     /// For each window length, the bytes of the flows that moved in the current window.
     current: Vec<BTreeMap<FlowName, ByteCount>>,
     closed: Vec<(u32, u32, Misbehaviour)>,
@@ -63,6 +65,7 @@ impl Counters {
             delivered: ByteCount::ZERO,
             pairs: BTreeMap::new(),
             exchanged: vec![(0, 0); setup.peers.len()],
+            seed_shares: SeedShares::new(setup.peers.len()),
             current: vec![BTreeMap::new(); setup.windows.len()],
             closed: Vec::new(),
             aborted: vec![false; setup.transfers.len()],
@@ -107,7 +110,10 @@ impl Counters {
         record.joined = record.joined.or(Some(now));
         record.left = None;
         self.joined_at[peer as usize] = Some(now);
-        self.started += u64::from(self.wants[peer as usize] > 0);
+        if self.is_leecher(peer) {
+            self.started += 1;
+            self.seed_shares.begins(peer);
+        }
     }
 
     pub(super) fn left(&mut self, peer: u32, now: Time) {
@@ -118,6 +124,7 @@ impl Counters {
         record.left = Some(now);
         record.present = record.present + (now - joined);
         self.started -= u64::from(self.wants[peer as usize] > 0);
+        self.seed_shares.ends(peer);
     }
 
     /// A peer will never come back: what it wants is no longer waited for.
@@ -198,6 +205,7 @@ impl Counters {
             self.peers[peer as usize].completed = Some(now);
             self.open -= 1;
             self.started -= 1;
+            self.seed_shares.ends(peer);
         }
         all
     }
@@ -249,6 +257,9 @@ impl Counters {
             &mut receiver.down_from_seeds
         };
         *down += len;
+        if takes && !gives {
+            self.seed_shares.sent(len);
+        }
         if gives && takes {
             self.exchanged[from as usize].0 += len.get();
             self.exchanged[to as usize].1 += len.get();
@@ -272,6 +283,13 @@ impl Counters {
     /// Bytes of the flows that moved in the window that ends, of one length.
     pub(super) fn take_window(&mut self, length: u32) -> BTreeMap<FlowName, ByteCount> {
         std::mem::take(&mut self.current[length as usize])
+    }
+
+    /// Fills in the part of each peer in what seeds sent, once all of them are gone.
+    pub(super) fn put_seed_shares(&mut self) {
+        for (row, share) in self.seed_shares.parts() {
+            self.peers[row as usize].seed_share = Some(share);
+        }
     }
 
     /// All verified bytes, by pair.

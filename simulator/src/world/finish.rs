@@ -138,6 +138,7 @@ impl World<'_> {
                 self.counters.peers[row as usize].left = None;
             }
         }
+        self.counters.put_seed_shares();
         self.conserved()?;
         for (row, _) in rows(&self.setup.transfers) {
             let granted = self.ideal.grant(row, end).entitlement;

@@ -37,6 +37,7 @@ mod faults;
 mod finish;
 mod library;
 mod livelock;
+mod seed_share;
 mod swarm;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -10,7 +10,7 @@
 //! Drawbacks: needs a seed to start; two peers of which one has nothing for the other stop.
 
 use super::table::BASE;
-use super::{Candidate, Choker, ChokerParams, ChokerRow, Grant, Round};
+use super::{Candidate, Choker, ChokerParams, ChokerRow, Grant, LeakBound, Round};
 use crate::rng::Rng;
 use crate::units::ByteCount;
 
@@ -29,9 +29,19 @@ pub(super) const ROW: ChokerRow = ChokerRow {
               which is what can be verified",
     everybody: true,
     reviews: true,
+    leak: LeakBound::Bytes(
+        "a peer is sent at most two chunks, or what the key deficit says, beyond what came back",
+        |giver| bound(&giver.params, giver.chunk),
+    ),
     make: |params| Box::new(BoundedDeficit { params: *params }),
     ..BASE
 };
+
+/// Bytes by which a peer may be behind where chunks are so long.
+fn bound(params: &ChokerParams, chunk: ByteCount) -> ByteCount {
+    let usual = ByteCount::new(chunk.get().saturating_mul(CHUNKS));
+    params.deficit.unwrap_or(usual)
+}
 
 #[derive(Debug)]
 struct BoundedDeficit {
@@ -40,11 +50,8 @@ struct BoundedDeficit {
 
 impl BoundedDeficit {
     fn grant(&self, peer: &Candidate) -> Grant {
-        let bound = self
-            .params
-            .deficit
-            .map_or_else(|| peer.chunk.get().saturating_mul(CHUNKS), ByteCount::get);
-        let left = bound.saturating_add(peer.total_received.get());
+        let bound = bound(&self.params, peer.chunk);
+        let left = bound.get().saturating_add(peer.total_received.get());
         let left = left.saturating_sub(peer.total_sent.get());
         Grant::of(peer.peer, ByteCount::new(left))
     }

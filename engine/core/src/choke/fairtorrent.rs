@@ -8,7 +8,7 @@
 //! Drawbacks: those of the discipline.
 
 use super::table::BASE;
-use super::{ChokerRow, none};
+use super::{ChokerRow, LeakBound, none};
 use crate::sched;
 
 /// Its row.
@@ -25,6 +25,10 @@ pub(super) const ROW: ChokerRow = ChokerRow {
               outlives a connection",
     fills: true,
     everybody: true,
+    leak: LeakBound::Order(
+        "O(log n) blocks of service error among n peers, by the theorem of the paper, without a \
+         constant",
+    ),
     uplink: Some(&sched::FAIRTORRENT),
     make: |_| Box::new(none::Nobody),
     ..BASE

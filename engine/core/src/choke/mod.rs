@@ -26,6 +26,7 @@ mod emule;
 mod fairtorrent;
 mod fastest;
 mod forwarders_first;
+mod leak;
 mod none;
 mod propshare;
 mod refuse;
@@ -40,6 +41,7 @@ mod tit_for_tat_no_optimistic;
 mod tit_for_tat_sqrt;
 mod wary_tit_for_tat;
 
+pub use leak::{Giver, LeakBound};
 pub use table::{ALL, BASE, SEED_RULES};
 
 /// Peers of which a choker keeps what it learnt; beyond that it forgets those that are not
@@ -264,6 +266,8 @@ pub struct ChokerRow {
     pub reacts: bool,
     /// Whether it is asked about a peer between two rounds: see [`Choker::review`].
     pub reviews: bool,
+    /// What it promises about bytes that a peer is sent for nothing.
+    pub leak: LeakBound,
     /// The discipline that it brings for the root of the uplink; none leaves that of the file.
     pub uplink: Option<&'static sched::DisciplineRow>,
     /// Makes one.

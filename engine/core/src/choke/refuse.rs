@@ -6,8 +6,9 @@
 //! Drawbacks: it is an adversary; its drawback is everybody else's.
 
 use super::table::BASE;
-use super::{Choker, ChokerRow, Grant, Round};
+use super::{Choker, ChokerRow, Grant, LeakBound, Round};
 use crate::rng::Rng;
+use crate::units::ByteCount;
 
 /// Its row.
 pub(super) const ROW: ChokerRow = ChokerRow {
@@ -16,6 +17,7 @@ pub(super) const ROW: ChokerRow = ChokerRow {
     rule: "Everybody is choked, always.",
     source: "the adversary that takes and never gives",
     slots: true,
+    leak: LeakBound::Bytes("a peer is sent nothing", |_| ByteCount::ZERO),
     make: |_| Box::new(Refuse),
     ..BASE
 };

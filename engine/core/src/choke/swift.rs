@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::table::BASE;
-use super::{Candidate, Choker, ChokerRow, Grant, PEERS_MAX, Round};
+use super::{Candidate, Choker, ChokerRow, Giver, Grant, LeakBound, PEERS_MAX, Round};
 use crate::id::PeerId;
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -44,9 +44,23 @@ pub(super) const ROW: ChokerRow = ChokerRow {
               its time",
     everybody: true,
     reviews: true,
+    leak: LeakBound::Bytes(
+        "a peer is sent at most 64 KiB, its part of a tenth of what the node sent, and a third of \
+         what it gave, beyond what came back",
+        bound,
+    ),
     make: |_| Box::new(Swift::default()),
     ..BASE
 };
+
+/// The first credit, an equal part of a tenth of what was sent, and what repayment adds to the
+/// bytes that it repays.
+fn bound(giver: &Giver) -> ByteCount {
+    let peers = i128::from(giver.peers.max(1));
+    let part = i128::from(giver.sent.get()) / LARGESSE / peers;
+    let beyond = i128::from(giver.returned.get()) * (REPAYMENT - UNIT) / UNIT;
+    ByteCount::new(u64::try_from(FIRST + part + beyond).unwrap_or(u64::MAX))
+}
 
 /// What is known of a peer.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,10 +1,10 @@
 //! The table of chokers, and which of them may be seed rules.
 
 use super::{
-    ChokerRow, anti_leech, bitswap, bitswap_paper, bittyrant, bittyrant_released, bounded_deficit,
-    emule, fairtorrent, fastest, forwarders_first, none, propshare, refuse, round_robin,
-    round_robin_quota, swift, tit_for_tat, tit_for_tat_no_optimistic, tit_for_tat_sqrt,
-    wary_tit_for_tat,
+    ChokerRow, LeakBound, anti_leech, bitswap, bitswap_paper, bittyrant, bittyrant_released,
+    bounded_deficit, emule, fairtorrent, fastest, forwarders_first, none, propshare, refuse,
+    round_robin, round_robin_quota, swift, tit_for_tat, tit_for_tat_no_optimistic,
+    tit_for_tat_sqrt, wary_tit_for_tat,
 };
 
 /// A row that says nothing: what others are made of.
@@ -22,6 +22,7 @@ pub const BASE: ChokerRow = ChokerRow {
     everybody: false,
     reacts: false,
     reviews: false,
+    leak: LeakBound::None,
     uplink: None,
     make: |_| Box::new(none::Nobody),
 };

@@ -8,6 +8,7 @@ mod axes;
 mod dots;
 mod lines;
 mod marks;
+mod matrix;
 mod text;
 
 use std::fs;
@@ -105,6 +106,7 @@ impl Parts {
         match panel {
             Panel::Lines(panel) => lines::parts(panel, width, columns),
             Panel::Dots(panel) => dots::parts(panel, width),
+            Panel::Matrix(panel) => matrix::parts(panel, width),
             Panel::Blank => Self::default(),
         }
     }
@@ -126,7 +128,7 @@ impl Parts {
 /// The figure as shapes and texts.
 fn scene(figure: &Figure) -> Scene {
     let columns = figure.columns.max(1);
-    let width = if columns > 1 { PAGE } else { COLUMN };
+    let width = width(figure);
     let names = name_column(figure, width);
     let cell_width = (width - names) / columns as f64;
     let legend = Legend::of(figure, width);
@@ -180,6 +182,12 @@ fn scene(figure: &Figure) -> Scene {
                     }
                     dots::dots(&mut scene, panel, cell, parts);
                 }
+                Panel::Matrix(panel) => {
+                    if at == 0 {
+                        matrix::row_names(&mut scene, panel, cell, (4.0, parts.head));
+                    }
+                    matrix::matrix(&mut scene, panel, cell, parts);
+                }
                 Panel::Blank => {}
             }
         }
@@ -188,10 +196,20 @@ fn scene(figure: &Figure) -> Scene {
     scene
 }
 
+/// Width of a figure: a column, or a page where panels stand side by side or have columns.
+fn width(figure: &Figure) -> f64 {
+    let is_wide = |panel: &Panel| matches!(panel, Panel::Matrix(_));
+    match figure.columns > 1 || figure.panels.iter().any(is_wide) {
+        true => PAGE,
+        false => COLUMN,
+    }
+}
+
 /// Width of the names of rows, which all panels beside each other share.
 fn name_column(figure: &Figure, width: f64) -> f64 {
     let widths = figure.panels.iter().map(|panel| match panel {
         Panel::Dots(panel) => dots::widest_name(panel) + 10.0,
+        Panel::Matrix(panel) => matrix::widest_name(panel) + 10.0,
         Panel::Lines(_) | Panel::Blank => 0.0,
     });
     let widest = widths.fold(0.0, f64::max);

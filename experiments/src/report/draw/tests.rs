@@ -1,6 +1,7 @@
 use kuva::render::render::Primitive;
 
 use super::*;
+use crate::deviation::Deviations;
 use crate::output::{Results, read_manifest};
 use crate::report::plan;
 
@@ -18,6 +19,7 @@ fn texts(scene: &Scene) -> Vec<Placed> {
             size,
             anchor,
             bold,
+            rotate,
             ..
         } = element
         else {
@@ -35,11 +37,21 @@ fn texts(scene: &Scene) -> Vec<Placed> {
             TextAnchor::End => x - width,
         };
         let size = f64::from(*size);
-        let frame = Frame {
+        let lying = Frame {
             left,
             top: y - 0.76 * size,
             right: left + width,
             bottom: y + 0.24 * size,
+        };
+        // Upright text begins below; what was above its line is left of it.
+        let frame = match rotate {
+            None => lying,
+            Some(_) => Frame {
+                left: x - 0.76 * size,
+                top: y - (lying.right - x),
+                right: x + 0.24 * size,
+                bottom: y - (lying.left - x),
+            },
         };
         found.push((frame, content.clone()));
     }
@@ -74,7 +86,8 @@ fn faults(scene: &Scene) -> Vec<String> {
 fn assert_readable(dir: &Path) -> usize {
     let manifest = read_manifest(dir).unwrap();
     let results = Results::read_judged(dir, &manifest.scenario).unwrap();
-    let figures = plan::figures(dir, &results).unwrap();
+    let deviations = Deviations::of(&results, &manifest.scenario);
+    let figures = plan::figures(dir, &results, deviations.as_ref()).unwrap();
     for figure in &figures {
         let scene = scene(figure);
         assert!(texts(&scene).len() > 4, "{}: no text", figure.name);
@@ -137,6 +150,71 @@ fn no_text_is_cut_however_long_a_name_is() {
         fixture::write_result(dir.path(), &runs);
         assert!(assert_readable(dir.path()) >= 3);
     }
+}
+
+// Thirteen adversaries and twenty policies, with names and values of every length: no tile, name or
+// title hides another, and nothing leaves the figure.
+#[test]
+fn no_text_of_a_matrix_is_cut_or_hides_another() {
+    use crate::report::chart::{MatrixPanel, Tile};
+    let tile = |at: usize| Tile {
+        shade: at as f64 / 12.0,
+        value: ["0.53", "-12345.67", "–", "none", "1.00"][at % 5].to_owned(),
+        spread: ["±0.04", "", "identical", "finishes", "10/30 never", "never"][at % 6].to_owned(),
+        is_marked: at % 3 == 0,
+    };
+    let names = [
+        "whitewasher",
+        "x",
+        "tit-for-tat-no-optimistic",
+        "меч + щит",
+        "公平な共有の方針",
+    ];
+    let name = |at: usize| names[at % names.len()].repeat(1 + at / 10);
+    let panel = |title: &str| {
+        Panel::Matrix(MatrixPanel {
+            title: title.to_owned(),
+            columns: (0..13).map(name).collect(),
+            rows: (0..20)
+                .map(|row| (name(row), (0..13).map(tile).collect()))
+                .collect(),
+        })
+    };
+    let figure = Figure {
+        name: "matrix",
+        legend: "policy".to_owned(),
+        caption: String::new(),
+        panels: vec![
+            panel("population = equal"),
+            panel(""),
+            panel(&"a long title ".repeat(30)),
+        ],
+        columns: 1,
+        metrics: Vec::new(),
+    };
+    let scene = scene(&figure);
+    let found = faults(&scene);
+    assert!(found.is_empty(), "{found:#?}");
+    let shown = texts(&scene);
+    for name in [
+        "whitewasher",
+        "tit-for-tat-no-optimistic",
+        "0.53",
+        "identical",
+    ] {
+        let count = shown.iter().filter(|(_, text)| text == name).count();
+        assert!(count >= 3, "{name} {count}");
+    }
+    // Tiles are filled from white to the darkest.
+    let fills = scene.elements.iter().filter_map(|element| match element {
+        Primitive::Path(path) => path.fill.clone(),
+        _ => None,
+    });
+    let fills: Vec<String> = fills.map(|fill| format!("{fill:?}")).collect();
+    assert!(fills.contains(&format!("{:?}", Color::Rgb(255, 255, 255))));
+    assert!(fills.contains(&format!("{:?}", Color::Rgb(23, 63, 95))));
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(draw(&figure, dir.path()).unwrap().files.len(), 3);
 }
 
 // The check sees what it is there for.

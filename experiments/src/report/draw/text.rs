@@ -10,6 +10,8 @@ use super::{INK, SOFT};
 pub(super) const TEXT: u32 = 11;
 /// Size of ticks.
 pub(super) const SMALL: u32 = 10;
+/// Degrees by which upright text is turned.
+const UPRIGHT: f64 = -90.0;
 /// Distance between the baselines of two lines of text.
 pub(super) const LINE: f64 = 14.0;
 
@@ -117,6 +119,16 @@ pub(super) fn text(scene: &mut Scene, (x, y): (f64, f64), content: &str, look: &
         bold: look.bold,
         color: Some(look.colour.clone()),
     });
+}
+
+/// Writes `content` from below to above, beginning at `(x, y)`.
+pub(super) fn upright(scene: &mut Scene, place: (f64, f64), content: &str, look: &Look) {
+    text(scene, place, content, look);
+    if let Some(Primitive::Text { rotate, .. }) = scene.elements.last_mut()
+        && !content.is_empty()
+    {
+        *rotate = Some(UPRIGHT);
+    }
 }
 
 /// Writes `lines` below each other, the first with its baseline at `(x, y)`.

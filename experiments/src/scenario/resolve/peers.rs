@@ -119,7 +119,11 @@ fn class(
     peers: &mut Vec<PeerSetup>,
 ) -> Result<(), BadFile> {
     let name = &*row.own.name;
-    let pattern = common(build, &row.at, &row.limits, (&row.terms, name))?;
+    let deviation = build.file.deviation.as_ref();
+    let pattern = PeerSetup {
+        deviant: deviation.is_some_and(|deviation| *deviation.class == *name),
+        ..common(build, &row.at, &row.limits, (&row.terms, name))?
+    };
     let times = match &row.own.arrival {
         Arrival::Csv(path) => {
             let times = build.inputs.points(path, PointsKind::Arrivals);
