@@ -12,7 +12,7 @@ pub enum Direction {
 }
 
 /// Beginnings of the names of metrics, with their direction. The first that fits counts.
-const DIRECTIONS: [(&str, Direction); 17] = [
+const DIRECTIONS: [(&str, Direction); 19] = [
     ("completion_", Direction::Lower),
     ("peer_completion_", Direction::Lower),
     ("slowdown_", Direction::Lower),
@@ -29,6 +29,8 @@ const DIRECTIONS: [(&str, Direction); 17] = [
     ("jain_", Direction::Higher),
     ("share_over_entitlement_min", Direction::Higher),
     ("floor_least_", Direction::Higher),
+    ("received_over_asked", Direction::Higher),
+    ("received_min_over_max", Direction::Higher),
     ("uplink_utilisation", Direction::Higher),
 ];
 

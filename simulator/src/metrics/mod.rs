@@ -9,6 +9,7 @@ mod classes;
 mod clustering;
 mod direction;
 mod indices;
+mod received;
 mod scalars;
 mod swarm;
 mod transfers;
