@@ -5,10 +5,11 @@
     reason = "the helpers of a test may fail as the test does"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use fairhaul_lab::scenario::Scenario;
+use fairhaul_lab::scenario::{Replications, Scenario};
 use fairhaul_simulator::setup::FaultKind;
 use lab::{Lab, SCENARIO, tables};
 
@@ -174,26 +175,40 @@ unit = "index"
     assert_eq!(refused, (line.to_owned(), 2));
 }
 
+/// A file has all fields, a name that its number begins, and claims that lead somewhere: a claim
+/// about a metric or a cell that is not there is refused when the file is read.
 #[test]
 fn every_shipped_experiment_is_read_and_has_a_number_of_its_own() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/published"));
-    let mut ids = Vec::new();
+    let (mut ids, mut numbers) = (BTreeSet::new(), BTreeSet::new());
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        let shown = path.display();
         let scenario = Scenario::load(&path).unwrap();
         let experiment = scenario.experiment().unwrap();
-        assert!(!experiment.claims.is_empty(), "{}", path.display());
-        assert_eq!(
-            path.file_stem().unwrap().to_str().unwrap(),
-            scenario.plan().name
-        );
-        ids.push(experiment.id.clone());
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        assert_eq!(stem, scenario.plan().name);
+        let id = &experiment.id;
+        let whole = id.split_once('.').map_or(&**id, |(whole, _)| whole);
+        let number: u32 = whole.strip_prefix('E').unwrap().parse().unwrap();
+        assert!(stem.starts_with(&format!("e{number:02}-")), "{shown}: {id}");
+        numbers.insert(number);
+        assert!(ids.insert(id.clone()), "{shown}: {id} is another's");
+        for field in [&experiment.source, &experiment.read, &experiment.assumed] {
+            assert!(field.len() > 3 && !field.ends_with('.'), "{shown}: {field}");
+        }
+        let names = experiment.claims.iter().map(|claim| &claim.name);
+        let names: BTreeSet<&String> = names.collect();
+        assert_eq!(names.len(), experiment.claims.len(), "{shown}");
+        // Fewer have no interval, and replications that cannot differ are one observation.
+        assert!(scenario.plan().replications >= 6, "{shown}");
+        let drawn = scenario.replications().unwrap();
+        assert!(!drawn.contains(&Replications::Identical), "{shown}");
+        if number == 1 && id == whole {
+            assert!(scenario.plan().replications >= 30);
+        }
     }
-    let count = ids.len();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), count);
-    assert!(count >= 7, "{ids:?}");
+    assert_eq!(numbers, (1..=14).collect());
 }
 
 /// A megabyte a second: of ten that one asks for at 1 s two have come when its patience ends at
