@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use crate::compare;
-use crate::output::{Existing, Facts, OutputError, ResultDir, Results, RunRow};
+use crate::output::{Existing, Facts, OutputError, ResultDir, Results, RunRow, read_manifest};
 use crate::report;
 use crate::scenario::{BadFile, Cell, Scenario};
 use fairhaul_results::CpuUse;
@@ -216,7 +216,9 @@ fn key(scenario: &Scenario, job: &Job) -> String {
     key
 }
 
-/// The finished result that is there, if every run of it that a job wants is.
+/// The finished result that is there, if every run of it that a job wants is, and it was made of
+/// this scenario. Claims and the baseline decide no run: where they were edited the runs are kept,
+/// and all that is made of them is made again.
 fn nothing_to_do(
     scenario: &Scenario,
     job: &Job,
@@ -231,6 +233,9 @@ fn nothing_to_do(
     };
     let there: BTreeSet<String> = there.into_iter().collect();
     if runs.iter().any(|run| !there.contains(&run.name)) {
+        return Ok(None);
+    }
+    if read_manifest(&job.out)?.scenario != scenario.resolved_toml() {
         return Ok(None);
     }
     eprintln!("nothing to do: all {} runs are there", runs.len());

@@ -54,6 +54,13 @@ fn tit_for_tat_rewards_as_its_mean_field_says() {
 }
 
 #[test]
+fn peers_that_answer_what_they_got_give_as_their_models_say() {
+    for prefix in ["O11.", "O14."] {
+        pass(prefix);
+    }
+}
+
+#[test]
 fn a_swarm_grows_if_more_arrive_than_the_seed_sends_chunks() {
     pass("O10.");
 }

@@ -8,7 +8,7 @@ use crate::runner;
 use clap::Args;
 
 use super::place::OutputArgs;
-use super::{CliFailure, command_line, print, print_json};
+use super::{CliFailure, print, print_json};
 
 /// The table of oracles.
 const TABLE: &str = "oracle.csv";
@@ -47,12 +47,14 @@ pub(super) fn manifest(args: ManifestArgs) -> Result<u8, CliFailure> {
     Ok(0)
 }
 
-/// Measures what a file of oracles says, and shows expected, got, tolerance and pass.
+/// Measures what a file of oracles says, and shows expected, got, tolerance and pass. `command` is
+/// what makes the result again.
 pub(super) fn measure(
     file: &Path,
     place: &OutputArgs,
     quick: bool,
     json: bool,
+    command: &str,
 ) -> Result<u8, CliFailure> {
     let suite = oracles::load(file)?;
     if place.resume {
@@ -63,7 +65,7 @@ pub(super) fn measure(
     let out = out.unwrap_or_else(|| Path::new("out").join(suite.name()));
     let text = std::fs::read_to_string(file)
         .map_err(|error| CliFailure(3, format!("{}: {error}", file.display())))?;
-    let dir = ResultDir::begin(&out, &text, &command_line(), place.existing())?;
+    let dir = ResultDir::begin(&out, &text, command, place.existing())?;
     let size = if quick {
         oracles::Size::Quick
     } else {
@@ -84,7 +86,7 @@ pub(super) fn measure(
         name: suite.name().to_owned(),
         plan: text.clone(),
         scenario: text,
-        command: command_line(),
+        command: command.to_owned(),
         runs: verdicts.len(),
         ..Facts::default()
     })?;

@@ -10,15 +10,25 @@ use clap::Args;
 
 use super::place::{OutputArgs, end_at_signals};
 use super::shards::{ShardArgs, sweep_words};
-use super::{CliFailure, print, print_json, quoted};
+use super::{CliFailure, measure, print, print_json, quoted};
 
 /// Where the scenarios are.
 const FOLDER: &str = "experiments/scenarios/published";
 
+/// Published and provable numbers, which are measured as a whole.
+const ORACLES: &str = "experiments/scenarios/oracles.toml";
+
+/// The part of the replications that are made for a first look: one in so many.
+const QUICK: u32 = 10;
+
+/// Fewer replications have no interval.
+const QUICK_LEAST: u32 = 2;
+
 /// What `reproduce` takes.
 #[derive(Debug, Args)]
 pub(super) struct ReproduceArgs {
-    /// An experiment by its number or its file, or all [default: a list of them].
+    /// An experiment by its number or its file, or all [default: a list of them]. E12 is all of
+    /// its parts, such as E12.mclock; oracles are the exact numbers.
     name: Option<String>,
     #[command(flatten)]
     place: OutputArgs,
@@ -28,6 +38,10 @@ pub(super) struct ReproduceArgs {
     /// Replications of each cell, instead of each scenario's number.
     #[arg(long)]
     replications: Option<u32>,
+    /// A tenth of each scenario's replications, and two at least: a first look, with wide
+    /// intervals. A later --resume without it adds the rest.
+    #[arg(long, conflicts_with = "replications")]
+    quick: bool,
     #[command(flatten)]
     parts: ShardArgs,
     /// Print the claims as JSON; of one experiment.
@@ -43,16 +57,23 @@ pub(super) fn reproduce(args: ReproduceArgs) -> Result<u8, CliFailure> {
     let Some(name) = &args.name else {
         let line = |(file, _, experiment): &Found| {
             format!(
-                "{:<4} {:<24} {}\n",
+                "{:<10} {:<24} {}\n",
                 experiment.id,
                 stem(file),
                 experiment.source
             )
         };
-        return print(&found.iter().map(line).collect::<String>());
+        let mut lines: String = found.iter().map(line).collect();
+        if Path::new(ORACLES).exists() {
+            lines += &format!("{:<10} {:<24} {ORACLES}\n", "oracles", "oracles");
+        }
+        return print(&lines);
     };
+    if name == "oracles" {
+        return measure_oracles(&args);
+    }
     let chosen = |(file, _, experiment): &&Found| {
-        name == "all" || experiment.id.eq_ignore_ascii_case(name) || stem(file) == *name
+        name == "all" || is_or_has(name, &experiment.id) || stem(file) == *name
     };
     let chosen: Vec<&Found> = found.iter().filter(chosen).collect();
     if chosen.is_empty() {
@@ -73,21 +94,49 @@ pub(super) fn reproduce(args: ReproduceArgs) -> Result<u8, CliFailure> {
     for one in chosen {
         worst = worst.max(repeat(&args, one)?);
     }
+    // Parts are of sweeps; the oracles go with what makes all of them in one place.
+    if name == "all" && !args.parts.is_given() && Path::new(ORACLES).exists() {
+        worst = worst.max(measure_oracles(&args)?);
+    }
     Ok(worst)
+}
+
+/// Measures the oracles. They are quick and kept as a whole: resuming measures them again.
+fn measure_oracles(args: &ReproduceArgs) -> Result<u8, CliFailure> {
+    if args.parts.is_given() {
+        let talk = "oracles are measured as a whole, without --shard and --slurm";
+        return Err(CliFailure(2, talk.to_owned()));
+    }
+    let out = folder(args).join("oracles");
+    let shown = quoted(&out.display().to_string());
+    let size = if args.quick { " --quick" } else { "" };
+    let command = format!("fairlab run {ORACLES} --out {shown}{size}");
+    let place = OutputArgs {
+        out: Some(out),
+        resume: false,
+        force: args.place.force || args.place.resume,
+    };
+    let file = Path::new(ORACLES);
+    measure::measure(file, &place, args.quick, args.json, &command)
+}
+
+/// Where the results of all experiments go.
+fn folder(args: &ReproduceArgs) -> &Path {
+    let out = args.place.out.as_deref();
+    out.unwrap_or_else(|| Path::new("out/published"))
 }
 
 /// Makes the runs of one experiment, and shows what they say of its claims.
 fn repeat(args: &ReproduceArgs, (file, scenario, experiment): &Found) -> Result<u8, CliFailure> {
-    let out = args.place.out.as_deref();
-    let out = out
-        .unwrap_or_else(|| Path::new("out/published"))
-        .join(stem(file));
-    let count = args.replications;
+    let out = folder(args).join(stem(file));
+    let own = scenario.plan().replications;
+    let quick = args.quick.then(|| (own / QUICK).max(QUICK_LEAST).min(own));
+    let count = args.replications.or(quick);
     let job = Job {
         existing: args.place.existing(),
         out,
         cell: None,
-        replications: 0..count.unwrap_or_else(|| scenario.plan().replications),
+        replications: 0..count.unwrap_or(own),
         shard: args.parts.shard()?,
         jobs: args.jobs,
         command: String::new(),
@@ -148,6 +197,12 @@ fn experiments(folder: &Path) -> Result<Vec<Found>, CliFailure> {
         Ok((file, scenario, experiment))
     };
     files.into_iter().map(load).collect()
+}
+
+/// Whether `name` is the number `id`, or that of the experiment that `id` is a part of.
+fn is_or_has(name: &str, id: &str) -> bool {
+    let whole = id.split_once('.').map_or(id, |(whole, _)| whole);
+    [id, whole].iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 fn stem(file: &Path) -> String {

@@ -33,6 +33,11 @@ pub(super) struct MergeArgs {
 }
 
 impl ShardArgs {
+    /// Whether not all runs are to be made here and now.
+    pub(super) const fn is_given(&self) -> bool {
+        self.shard.is_some() || self.slurm.is_some()
+    }
+
     /// The part that is asked for; none makes all runs.
     pub(super) fn shard(&self) -> Result<Option<Shard>, CliFailure> {
         let named = self.shard.as_deref().map(str::parse::<Shard>);

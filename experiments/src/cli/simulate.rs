@@ -58,7 +58,8 @@ pub(super) struct SweepArgs {
 
 pub(super) fn run(args: RunArgs) -> Result<u8, CliFailure> {
     if oracles::is_oracle_file(&args.file) {
-        return measure::measure(&args.file, &args.place, args.quick, args.json);
+        let command = command_line();
+        return measure::measure(&args.file, &args.place, args.quick, args.json, &command);
     }
     let scenario = Scenario::load(&args.file)?;
     let job = Job {

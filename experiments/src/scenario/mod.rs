@@ -130,6 +130,7 @@ impl Scenario {
         }));
         scenario.check_each_value()?;
         scenario.check_demand()?;
+        published::check_metrics(&scenario)?;
         Ok(scenario)
     }
 

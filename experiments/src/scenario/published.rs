@@ -1,14 +1,17 @@
 //! What a scenario says of the experiment that it repeats, with claims that lead to its sweep.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use fairhaul_config::document::{Document, Place};
 use fairhaul_config::text::Prose;
+use fairhaul_simulator::metrics;
+use fairhaul_simulator::record::{ContentRecord, PeerRecord, Record, TransferRecord};
 
 use super::file::{ClaimRow, File};
 use super::names::unknown;
 use super::sweep::Axis;
-use super::{BadFile, Complete};
+use super::{BadFile, Cell, Complete, Scenario};
 
 /// An experiment of others.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +113,63 @@ fn claim(at: &Place<'_>, row: &ClaimRow, axes: &[Axis]) -> Result<PublishedClaim
         is_least,
         bound,
     })
+}
+
+/// Refuses a claim that is about no cell, or about a metric that runs of its cells do not have: its
+/// verdict would never come.
+pub(super) fn check_metrics(scenario: &Scenario) -> Result<(), BadFile> {
+    let claims = scenario.experiment().map(|experiment| &experiment.claims);
+    let cells = scenario.cells();
+    let mut known: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for (row, claim) in claims.into_iter().flatten().enumerate() {
+        let at = scenario.0.full.document.place().key("claim").row(row);
+        let own: Vec<&Cell> = cells.iter().filter(|cell| claim.is_about(cell)).collect();
+        if own.is_empty() {
+            let allowed = "values that some cells have, without those of over";
+            return Err(at.key("cells").bad("leaves no cell of the sweep", allowed));
+        }
+        for cell in own {
+            let names = match known.entry(cell.index()) {
+                Entry::Occupied(names) => names.into_mut(),
+                Entry::Vacant(place) => place.insert(metrics_of(cell)?),
+            };
+            for (key, metric) in [("metric", Some(&claim.metric)), ("per", claim.per.as_ref())] {
+                let Some(metric) = metric.filter(|metric| !names.contains(metric)) else {
+                    continue;
+                };
+                let names = names.iter().map(String::as_str);
+                return Err(at
+                    .key(key)
+                    .refuse(unknown("metric of its runs", metric, names)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The names of all metrics of the runs of a cell. They do not depend on what happens in a run.
+fn metrics_of(cell: &Cell) -> Result<Vec<String>, BadFile> {
+    let setup = cell.resolve(0)?;
+    let nothing = Record {
+        peers: vec![PeerRecord::default(); setup.peers.len()],
+        transfers: vec![TransferRecord::default(); setup.transfers.len()],
+        contents: vec![ContentRecord::default(); setup.contents.len()],
+        ..Record::default()
+    };
+    let scalars = metrics::scalars(&setup, &nothing).into_iter();
+    Ok(scalars.map(|scalar| scalar.name).collect())
+}
+
+impl PublishedClaim {
+    /// Whether a cell is one that the claim is about.
+    fn is_about(&self, cell: &Cell) -> bool {
+        let values: BTreeMap<String, String> = cell.parameters().into_iter().collect();
+        let has = |labels: &BTreeMap<String, String>| {
+            let mut labels = labels.iter();
+            labels.all(|(key, label)| values.get(key) == Some(label))
+        };
+        has(&self.cells) && (self.over.is_empty() || !has(&self.over))
+    }
 }
 
 /// Values of axes, each of which is there.

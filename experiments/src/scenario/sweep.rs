@@ -10,6 +10,7 @@ use fairhaul_config::fault::BadValue;
 use fairhaul_config::schema::Section;
 use fairhaul_config::text::{NAME_ALLOWED, is_name};
 use fairhaul_config::tree::{Data, Entry, Item, TomlTable};
+use fairhaul_results::{AFTER_PARAMS, KEYS};
 
 use super::file::sections;
 use super::names::unknown;
@@ -96,6 +97,9 @@ fn axis(at: &Place<'_>, entry: &Entry, scratch: &mut TomlTable) -> Result<Axis, 
     }
     if !key.contains('.') && !is_name(key) {
         return Err(at.bad_got("is not a name", key, NAME_ALLOWED));
+    }
+    if KEYS.contains(&&**key) || key == AFTER_PARAMS {
+        return Err(at.bad_got("is a column of every table", key, "another name"));
     }
     let key = key.clone();
     Ok(Axis { key, values })

@@ -31,6 +31,8 @@ const DIRECTIONS: [(&str, Direction); 19] = [
     ("jain_", Direction::Higher),
     ("share_over_entitlement_min", Direction::Higher),
     ("floor_least_", Direction::Higher),
+    ("received_over_asked", Direction::Higher),
+    ("received_min_over_max", Direction::Higher),
     ("uplink_utilisation", Direction::Higher),
 ];
 

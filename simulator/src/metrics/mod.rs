@@ -10,6 +10,7 @@ mod clustering;
 pub mod deviation;
 mod direction;
 mod indices;
+mod received;
 mod scalars;
 mod swarm;
 mod transfers;

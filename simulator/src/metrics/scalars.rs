@@ -65,7 +65,12 @@ pub fn scalars(setup: &Setup, record: &Record) -> Vec<Scalar> {
         let fair = windowed::fair_from(&windows).map(|window| window.as_secs_f64());
         out.add("fair_window_s", fair);
     }
-    out.add("uplink_utilisation", uplink_utilisation(setup, record));
+    let senders = senders(setup);
+    out.add(
+        "uplink_utilisation",
+        uplink_utilisation(setup, record, &senders),
+    );
+    add_utilisation_of_classes(setup, record, &senders, &mut out);
     out.add("end_s", Some(record.end.as_secs_f64()));
     let stopped = u8::from(record.stopped_at_horizon);
     out.add("stopped_at_horizon", Some(f64::from(stopped)));
@@ -74,14 +79,44 @@ pub fn scalars(setup: &Setup, record: &Record) -> Vec<Scalar> {
     out.0
 }
 
-/// Bytes sent over bytes that the uplinks could have sent while their nodes were present.
+/// Adds `uplink_utilisation.CLASS` for each class of a swarm, if there are several.
+fn add_utilisation_of_classes(
+    setup: &Setup,
+    record: &Record,
+    senders: &BTreeSet<usize>,
+    out: &mut Scalars,
+) {
+    if setup.contents.is_empty() {
+        return;
+    }
+    let mut classes: Vec<(&str, BTreeSet<usize>)> = Vec::new();
+    for at in senders {
+        let Some(peer) = setup.peers.get(*at) else {
+            continue;
+        };
+        match classes.iter_mut().find(|(class, _)| *class == peer.class) {
+            Some((_, members)) => {
+                members.insert(*at);
+            }
+            None => classes.push((&peer.class, BTreeSet::from([*at]))),
+        }
+    }
+    if classes.len() < 2 {
+        return;
+    }
+    for (class, members) in classes {
+        let used = uplink_utilisation(setup, record, &members);
+        out.push(Scalar::new(format!("uplink_utilisation.{class}"), used));
+    }
+}
+
+/// Bytes that `senders` sent over bytes that their uplinks could have sent while they were present.
 ///
-/// Counts the nodes that had something to send: sources of transfers, seeds and leechers.
 /// Nodes without a limit, or whose limit changes during the run, are left out on both sides.
-fn uplink_utilisation(setup: &Setup, record: &Record) -> Option<f64> {
+fn uplink_utilisation(setup: &Setup, record: &Record, senders: &BTreeSet<usize>) -> Option<f64> {
     let (mut sent, mut could) = (0.0, 0.0);
-    for at in senders(setup) {
-        let (Some(peer), Some(row)) = (setup.peers.get(at), record.peers.get(at)) else {
+    for at in senders {
+        let (Some(peer), Some(row)) = (setup.peers.get(*at), record.peers.get(*at)) else {
             continue;
         };
         let limits = [peer.up, peer.upload_cap];
@@ -93,6 +128,8 @@ fn uplink_utilisation(setup: &Setup, record: &Record) -> Option<f64> {
     (could > 0.0).then(|| sent / could)
 }
 
+/// The nodes that have something to send: sources of transfers, seeds and leechers. One whose link
+/// changes is none.
 fn senders(setup: &Setup) -> BTreeSet<usize> {
     let sources = setup.transfers.iter().map(|transfer| transfer.source);
     let members = setup
@@ -254,6 +291,7 @@ mod tests {
         assert!(!found.keys().any(|name| name.starts_with("jain")));
         assert_eq!(found["leechers_not_finished"], Some(0.0));
         assert_eq!(found["service_error_worst_bytes"], Some(150.0));
+        assert!(!found.contains_key("uplink_utilisation.vm"));
         // One that never finishes is counted, and there is no makespan.
         record.peers[2].completed = None;
         record.contents[0].makespan = None;
@@ -262,6 +300,36 @@ mod tests {
         assert_eq!(found["makespan_over_bound"], None);
         assert_eq!(found["leechers_not_finished"], Some(1.0));
         assert_eq!(found["peer_completion_mean_s"], Some(20.0));
+    }
+
+    // A seed of 100 B/s that sent 900 in 10 s, and a leecher that sent 50.
+    #[test]
+    fn each_class_of_a_swarm_has_a_utilisation_of_its_own() {
+        let mut setup = fixture::two_transfers();
+        setup.transfers.clear();
+        setup.peers[1].class = "leecher".into();
+        setup.contents.push(ContentSetup {
+            name: "film".into(),
+            bytes: ByteCount::new(100),
+            chunk: ByteCount::new(10),
+            seeds: vec![0],
+            leechers: vec![1],
+            start: Vec::new(),
+        });
+        let peer = |seed, leecher| PeerRecord {
+            up_as_seed: ByteCount::new(seed),
+            up_as_leecher: ByteCount::new(leecher),
+            present: Span::from_secs(10),
+            ..PeerRecord::default()
+        };
+        let record = Record {
+            peers: vec![peer(900, 0), peer(0, 50)],
+            ..Record::default()
+        };
+        let found = by_name(&setup, &record);
+        assert_eq!(found["uplink_utilisation.vm"], Some(0.9));
+        assert_eq!(found["uplink_utilisation.leecher"], Some(0.05));
+        assert_eq!(found["uplink_utilisation"], Some(0.475));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use fairhaul_core::time::Span;
 use fairhaul_results::mean;
 
 use super::scalars::{Scalar, Scalars};
-use super::{Sample, classes, windowed};
+use super::{Sample, classes, received, windowed};
 use crate::record::{Record, TransferRecord};
 use crate::setup::{Setup, TransferSetup};
 
@@ -45,6 +45,7 @@ pub(super) fn add(setup: &Setup, record: &Record, out: &mut Scalars) {
     let lag = windowed::worst_lag(setup, record);
     out.add("lag_worst_bytes", lag.map(|bytes| bytes as f64));
     add_delays("", &rows, out);
+    received::add(setup, record, out);
     classes::add(setup, record, out);
     for class in classes::names(setup) {
         let of_class: Vec<Row<'_>> = rows

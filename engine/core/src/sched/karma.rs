@@ -8,7 +8,8 @@
 //!            and cost one each; one that was lent by a flow which wanted less earns that flow
 //!            one, those with fewest credits first. A new flow has the mean credit.
 //! Cost:      O(N) per block for N flows, O(S N) per quantum of S slices.
-//! Drawbacks: a new identity has the mean credit: flows are meant to be groups. Ignores weights.
+//! Drawbacks: a new identity has the mean credit, and an idle peer is one when it comes back: flows
+//!            are meant to be groups, whose accounts stay. Ignores weights.
 //! Departs:   demand is not announced: within a quantum a flow that has not had its guaranteed
 //!            slices goes first, and credits are settled at the end by what each has used. When
 //!            no waiting flow has credits, the link serves the one that used least, for nothing.
@@ -224,6 +225,10 @@ impl Discipline for Karma {
     fn retire(&mut self, flow: FlowId) {
         self.queues.clear(flow);
         self.accounts.remove(&flow);
+    }
+
+    fn has_accounts(&self) -> bool {
+        true
     }
 
     fn ready_at(&self, now: Time) -> Option<Time> {

@@ -126,6 +126,12 @@ pub trait Discipline: Debug + Send {
     /// sent before.
     fn meets(&mut self, _flow: FlowId, _balance: i64) {}
 
+    /// Whether a flow earns something while it has nothing queued: then the class of a group stays,
+    /// and is not retired with its last request.
+    fn has_accounts(&self) -> bool {
+        false
+    }
+
     /// Whether the node wants nothing itself: then nothing comes back.
     fn seeds(&mut self, _seeding: bool) {}
 

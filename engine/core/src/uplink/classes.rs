@@ -344,7 +344,13 @@ impl Uplink {
             entity.leaves -= 1;
             entity.remove_member(id);
         }
-        for (class, entity) in self.tree.remove(id) {
+        // The class of a group outlives its last request where it earns by being idle: who lent its
+        // share would come back as somebody new. There are as many as the parameter file names.
+        let has_accounts = self.tree.has_accounts();
+        let entities = &self.entities;
+        let stays =
+            |slot: u32| has_accounts && matches!(entities.at(slot).target, Target::Group(_));
+        for (class, entity) in self.tree.remove(id, stays) {
             for slot in [entity, self.side_group(entity)] {
                 if slot != NONE {
                     self.entities.at_mut(slot).remove_member(class);

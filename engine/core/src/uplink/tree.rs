@@ -173,9 +173,9 @@ impl Tree {
         }
     }
 
-    /// Removes the leaf `id`, and the classes above it that have no other child. The classes
-    /// removed are returned with whom they stood for.
-    pub(super) fn remove(&mut self, mut id: u32) -> Vec<(u32, u32)> {
+    /// Removes the leaf `id`, and the classes above it that have no other child, up to one for whom
+    /// `stays` says that it does. The classes removed are returned with whom they stood for.
+    pub(super) fn remove(&mut self, mut id: u32, stays: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
         let mut removed = Vec::new();
         while id != ROOT {
             self.withdraw(id);
@@ -187,13 +187,19 @@ impl Tree {
             above.discipline.retire(FlowId(flow));
             above.children[flow as usize] = NONE;
             above.vacant.push(flow);
-            if above.vacant.len() < above.children.len() {
+            let has_others = above.vacant.len() < above.children.len();
+            if has_others || (parent != ROOT && stays(self.class(parent).entity)) {
                 self.give_up(parent);
                 break;
             }
             id = parent;
         }
         removed
+    }
+
+    /// Whether the discipline of the root keeps accounts of idle flows.
+    pub(super) fn has_accounts(&self) -> bool {
+        matches!(&self.class(ROOT).body, Body::Inner(inner) if inner.discipline.has_accounts())
     }
 
     /// Changes weight, band and floor of a class, from its next ticket on.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::random::Drawn;
 use super::super::values::{Frequency, Load, NewCapacity};
-use super::{Band, Names, Size, Time};
+use super::{Band, Later, Names, Size, Time};
 
 /// `[[content]]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -130,6 +130,10 @@ pub(crate) struct FlowTerms {
     pub(crate) group: Option<Name>,
     /// Strict priority band, 0 first.
     pub(crate) band: Band,
+    /// How long the destination waits for each: what has not come by then is not wanted any more;
+    /// without one, as long as it takes.
+    #[schemars(example = &"1 s")]
+    pub(crate) patience: Option<Later>,
 }
 
 /// Arrivals without memory.
@@ -202,6 +206,7 @@ impl Default for FlowTerms {
             floor: FloorRate::default(),
             group: None,
             band: Band::default(),
+            patience: None,
         }
     }
 }

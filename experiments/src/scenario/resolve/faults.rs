@@ -32,7 +32,8 @@ impl Change {
     }
 }
 
-/// Every fault, by time; those of one time in the order of the file.
+/// Every fault, by time; those of one time in the order of the file, and behind them the transfers
+/// that are given up.
 pub(super) fn faults(
     build: &Build<'_>,
     who: &Who,
@@ -64,6 +65,8 @@ pub(super) fn faults(
             faults.push(FaultSetup { at, kind });
         }
     }
+    faults.extend(build.given_up.iter().cloned());
+    faults.sort_by_key(|fault| fault.at);
     Ok(faults)
 }
 

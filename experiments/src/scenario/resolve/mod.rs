@@ -14,7 +14,8 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{Rate, Weight};
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::setup::{
-    GroupSetup, Latency, LibrarySetup, NetworkModel, PolicySetup, Setup, SharedLinkSetup,
+    FaultKind, FaultSetup, GroupSetup, Latency, LibrarySetup, NetworkModel, PolicySetup, Setup,
+    SharedLinkSetup, TransferSetup,
 };
 
 use super::Complete;
@@ -52,6 +53,8 @@ struct Build<'a> {
     latency: Latency,
     groups: Vec<GroupSetup>,
     weights: Vec<Weighed>,
+    /// Transfers that are given up when the patience of their destination is over.
+    given_up: Vec<FaultSetup>,
 }
 
 /// A table of the file, and where it is.
@@ -117,6 +120,7 @@ pub(super) fn resolve(
         latency: latency(document, head, inputs)?,
         groups: Vec::new(),
         weights: Vec::new(),
+        given_up: Vec::new(),
     };
     build.groups = groups(&mut build)?;
     size_estimate::check(&build)?;
@@ -279,6 +283,21 @@ impl<'a> Build<'a> {
         let names = self.groups.iter().map(|group| group.name.as_str());
         let found = name.map(|name| index(&at.key("group"), "group", name, names));
         found.transpose()
+    }
+
+    /// Transfers from the row `first` on have destinations of that patience.
+    fn wait(&mut self, terms: &FlowTerms, first: usize, transfers: &[TransferSetup]) {
+        let Some(patience) = terms.patience else {
+            return;
+        };
+        for (row, transfer) in transfers.iter().enumerate().skip(first) {
+            let at = transfer.start.saturating_add(patience.get());
+            if at < self.horizon {
+                let transfer = u32::try_from(row).expect("at most two million transfers");
+                let kind = FaultKind::Abort { transfer };
+                self.given_up.push(FaultSetup { at, kind });
+            }
+        }
     }
 
     /// A weight of the table at `at`, remembered to be compared with others of its kind.

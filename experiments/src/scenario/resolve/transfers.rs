@@ -32,6 +32,7 @@ pub(super) fn transfers(
         let count = row.own.count.get();
         let pairs = pairs(&row, who)?;
         let several = pairs.len() > 1 || count > 1;
+        let first = transfers.len();
         let mut number = 0_u32;
         for (source, destination) in pairs {
             for turn in 1..=count {
@@ -56,6 +57,7 @@ pub(super) fn transfers(
                 });
             }
         }
+        build.wait(&row.terms, first, &transfers);
     }
     Ok(transfers)
 }

@@ -41,6 +41,7 @@ pub(super) fn workloads(
             destinations: who.all(&row.key("destination"), &row.ends.destination)?,
             peers,
         };
+        let first = all.len();
         match (&row.own.trace, row.own.arrivals, row.own.load) {
             (Some(path), None, None) => work.replay(build, who, (&row, path), all)?,
             (None, Some(arrivals), None) => {
@@ -59,6 +60,7 @@ pub(super) fn workloads(
                     .bad_got("does not say when transfers arrive", &got, allowed));
             }
         }
+        build.wait(&row.terms, first, all);
     }
     Ok(())
 }

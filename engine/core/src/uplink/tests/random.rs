@@ -407,6 +407,10 @@ proptest! {
         for id in 0..PEERS {
             model.step(&Step::PurgePeer(id));
         }
-        prop_assert_eq!((model.uplink.footprint().0, model.uplink.footprint().1), (0, 0));
+        let (classes, leaves, _) = model.uplink.footprint();
+        // Groups have accounts there, which outlive what their members ask for.
+        let stay = if discipline == "karma" && share == Share::Group { GROUPS } else { 0 };
+        prop_assert_eq!(leaves, 0);
+        prop_assert!(classes <= stay as usize, "{} classes", classes);
     }
 }

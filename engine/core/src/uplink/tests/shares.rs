@@ -264,3 +264,26 @@ fn a_new_transfer_does_not_inherit_what_another_has_had() {
     let got = rig.by_peer(come);
     assert_near(got[&3], MB, 64 * KIB);
 }
+
+// Two groups on 8 MB/s under karma. The first asks for a second, then goes away for ten, in which
+// the second borrows its share: it earns 8 of 32 slices a quantum by being a user and 8 more by
+// lending, and when it comes back it has its guaranteed quarter and the half that is public: three
+// quarters.
+#[test]
+fn a_group_that_was_away_has_earned_what_it_lent() {
+    let mut rig = Rig::of("karma", Share::Group, 8 * MB);
+    rig.join(peer(1), Some(0));
+    rig.join(peer(2), Some(1));
+    rig.hungry(1, 0, 64 * KIB);
+    rig.hungry(2, 0, 64 * KIB);
+    rig.run(Span::from_secs(1));
+    assert_near(rig.by_peer(Time::ZERO)[&1], 4 * MB, 256 * KIB);
+    rig.leave(1);
+    rig.run(Span::from_secs(10));
+    rig.hungry(1, 1, 64 * KIB);
+    let from = rig.now;
+    rig.run(Span::from_secs(2));
+    let got = rig.by_peer(from);
+    assert_near(got[&1], 12 * MB, 512 * KIB);
+    assert_near(got[&2], 4 * MB, 512 * KIB);
+}
