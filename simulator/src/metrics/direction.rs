@@ -12,7 +12,7 @@ pub enum Direction {
 }
 
 /// Beginnings of the names of metrics, with their direction. The first that fits counts.
-const DIRECTIONS: [(&str, Direction); 19] = [
+const DIRECTIONS: [(&str, Direction); 21] = [
     ("completion_", Direction::Lower),
     ("peer_completion_", Direction::Lower),
     ("slowdown_", Direction::Lower),
