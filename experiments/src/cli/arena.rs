@@ -25,7 +25,7 @@ const QUICK_PART: u64 = 4;
 /// What `arena` takes.
 #[derive(Debug, Args)]
 pub(super) struct ArenaArgs {
-    /// Another scenario with a [deviation] [default: experiments/scenarios/arena.toml].
+    /// Another scenario that measures a deviation [default: experiments/scenarios/arena.toml].
     file: Option<PathBuf>,
     #[command(flatten)]
     place: OutputArgs,
@@ -58,10 +58,11 @@ pub(super) fn arena(args: &ArenaArgs) -> Result<u8, CliFailure> {
         return Err(CliFailure(2, talk));
     }
     let scenario = load(args, &file)?;
-    let count = match args.quick {
-        true => args.replications.unwrap_or(QUICK_REPLICATIONS),
-        false => args.replications.unwrap_or(scenario.plan().replications),
+    let usual = match args.quick {
+        true => QUICK_REPLICATIONS,
+        false => scenario.plan().replications,
     };
+    let count = args.replications.unwrap_or(usual);
     let out = args.place.out.clone();
     let job = Job {
         existing: args.place.existing(),

@@ -170,7 +170,7 @@ impl<'a> Exchanged<'a> {
                 peers: u32::try_from(receivers.count()).unwrap_or(u32::MAX),
                 returned: self.sent(deviant, row),
             };
-            let row_of_choker = own.unwrap_or(policy.unchoke.row());
+            let row_of_choker = own.unwrap_or_else(|| policy.unchoke.row());
             let bytes = row_of_choker.leak.bytes(&giver)?;
             let has_given = self.sent(row, deviant) > ByteCount::ZERO;
             Some(if has_given { bytes.get() as f64 } else { 0.0 })
