@@ -161,7 +161,7 @@ fn no_text_of_a_matrix_is_cut_or_hides_another() {
         shade: at as f64 / 12.0,
         value: ["0.53", "-12345.67", "–", "none", "1.00"][at % 5].to_owned(),
         spread: ["±0.04", "", "identical", "finishes", "10/30 never", "never"][at % 6].to_owned(),
-        is_marked: at % 3 == 0,
+        is_marked: at.is_multiple_of(3),
     };
     let names = [
         "whitewasher",
