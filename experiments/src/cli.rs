@@ -20,6 +20,7 @@ mod measure;
 mod place;
 mod program;
 mod reproduce;
+mod search;
 mod shards;
 mod simulate;
 
@@ -63,6 +64,8 @@ enum Command {
     Merge(shards::MergeArgs),
     /// Repeat published experiments, and say which of their claims hold.
     Reproduce(reproduce::ReproduceArgs),
+    /// Search the settings of an adversary for those that gain most under a policy.
+    Search(search::SearchArgs),
     /// Run a scenario with real nodes on this machine: starts fairlab-emulate.
     #[command(disable_help_flag = true)]
     Emulate(program::Words),
@@ -179,6 +182,7 @@ fn run(cli: Cli) -> Result<u8, CliFailure> {
         Some(Command::Run(args)) => simulate::run(args),
         Some(Command::Sweep(args)) => simulate::sweep(args),
         Some(Command::Reproduce(args)) => reproduce::reproduce(args),
+        Some(Command::Search(args)) => search::search(args),
         Some(Command::Merge(args)) => shards::merge(&args),
         Some(Command::Emulate(_)) => Err(program::become_emulate("emulate")),
         Some(Command::Deploy(_)) => Err(program::become_emulate("deploy")),

@@ -14,6 +14,7 @@ pub mod published;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod search;
 pub mod stats;
 pub mod terminal;
 pub mod validation;

@@ -17,9 +17,10 @@ use super::manifest::{self, Facts};
 use super::shard::{SHARDS, ShardManifest};
 use super::{OutputError, RunRow, tables, unpack, write_whole};
 use crate::published::CLAIMS;
+use crate::search::{FINDS, TRIED};
 
 /// Files of a result beside its manifest, in the order in which they are listed.
-pub(super) const FILES: [&str; 13] = [
+pub(super) const FILES: [&str; 15] = [
     "runs.csv",
     "peers.csv",
     "transfers.csv",
@@ -32,6 +33,8 @@ pub(super) const FILES: [&str; 13] = [
     "worlds.csv",
     "oracle.csv",
     CLAIMS,
+    TRIED,
+    FINDS,
     OVERVIEW,
 ];
 /// What the terminal shows of a result, as plain text.
