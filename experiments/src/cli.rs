@@ -21,6 +21,7 @@ mod measure;
 mod place;
 mod program;
 mod reproduce;
+mod search;
 mod shards;
 mod simulate;
 
@@ -66,6 +67,8 @@ enum Command {
     Reproduce(reproduce::ReproduceArgs),
     /// Every policy against every adversary: what deviating gains, costs others and leaks.
     Arena(arena::ArenaArgs),
+    /// Search the settings of an adversary for those that gain most under a policy.
+    Search(search::SearchArgs),
     /// Run a scenario with real nodes on this machine: starts fairlab-emulate.
     #[command(disable_help_flag = true)]
     Emulate(program::Words),
@@ -183,6 +186,7 @@ fn run(cli: Cli) -> Result<u8, CliFailure> {
         Some(Command::Sweep(args)) => simulate::sweep(args),
         Some(Command::Reproduce(args)) => reproduce::reproduce(args),
         Some(Command::Arena(args)) => arena::arena(&args),
+        Some(Command::Search(args)) => search::search(args),
         Some(Command::Merge(args)) => shards::merge(&args),
         Some(Command::Emulate(_)) => Err(program::become_emulate("emulate")),
         Some(Command::Deploy(_)) => Err(program::become_emulate("deploy")),

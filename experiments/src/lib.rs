@@ -15,6 +15,7 @@ pub mod published;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod search;
 pub mod stats;
 pub mod terminal;
 pub mod validation;

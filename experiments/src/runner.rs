@@ -261,9 +261,7 @@ fn make(
     let alone = Alone::default();
     let failed = Mutex::new(Vec::new());
     let digests = Mutex::new(Vec::new());
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(job.jobs.unwrap_or(0))
-        .build()?;
+    let pool = threads(job.jobs)?;
     pool.install(|| {
         todo.par_iter().try_for_each(|run| -> Result<(), JobError> {
             match one(scenario, job, run, dir, (&alone, &bar))? {
@@ -301,9 +299,7 @@ fn order(name: &str) -> Option<(u32, u32)> {
 }
 
 fn plan(scenario: &Scenario, job: &Job) -> Result<Vec<Run>, JobError> {
-    if let Some(jobs) = job.jobs.filter(|jobs| !(1..=JOBS_MAX).contains(jobs)) {
-        return Err(JobError::Jobs(jobs));
-    }
+    check_jobs(job.jobs)?;
     if job.replications.is_empty() || job.replications.end > REPLICATIONS_MAX {
         return Err(JobError::Replications(job.replications.end));
     }
@@ -325,6 +321,22 @@ fn plan(scenario: &Scenario, job: &Job) -> Result<Vec<Run>, JobError> {
         })
     });
     Ok(runs.collect())
+}
+
+fn check_jobs(jobs: Option<usize>) -> Result<(), JobError> {
+    let bad = jobs.filter(|jobs| !(1..=JOBS_MAX).contains(jobs));
+    bad.map_or(Ok(()), |jobs| Err(JobError::Jobs(jobs)))
+}
+
+/// So many threads; `None` is one for each core.
+///
+/// # Errors
+///
+/// [`JobError::Jobs`] of a number that makes no sense, [`JobError::Threads`] if they cannot be had.
+pub(crate) fn threads(jobs: Option<usize>) -> Result<rayon::ThreadPool, JobError> {
+    check_jobs(jobs)?;
+    let pool = rayon::ThreadPoolBuilder::new();
+    Ok(pool.num_threads(jobs.unwrap_or(0)).build()?)
 }
 
 fn one(
@@ -409,6 +421,7 @@ fn finish(
         seed: Some(scenario.plan().rng_seed),
         command,
         runs: names.len(),
+        ..Facts::default()
     };
     let baseline = baseline(scenario, job);
     let (results, _) = compare::conclude(dir, names, &facts, baseline.as_deref())?;

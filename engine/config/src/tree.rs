@@ -243,7 +243,9 @@ pub fn key(name: &str) -> String {
     }
 }
 
-fn value(data: &Data) -> String {
+/// A value as TOML, on one line.
+#[must_use]
+pub fn value(data: &Data) -> String {
     match data {
         Data::Text(text) => string(text),
         Data::Number(text) | Data::Moment(text) => text.clone(),

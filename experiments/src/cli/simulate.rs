@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::output::{Existing, OutputError, ResultDir};
+use crate::output::{Existing, OutputError, ResultDir, Results, read_manifest};
 use crate::runner::{self, Job, JobError, JobOutcome, World};
-use crate::scenario::Scenario;
-use crate::{oracles, terminal};
+use crate::scenario::{Experiment, Scenario};
+use crate::{oracles, published, terminal};
 use clap::Args;
 
 use super::place::{OutputArgs, end_at_signals};
@@ -159,6 +159,16 @@ fn tell_digest(outcome: &JobOutcome) {
     eprintln!("digest: {}", all.finalize().to_hex());
 }
 
+/// What became of the claims of a scenario that has some; an unfinished result shows none.
+fn tell_claims(results: &Results, out: &Path) -> Result<(), CliFailure> {
+    let scenario = read_manifest(out).map(|manifest| manifest.scenario);
+    if let Some(experiment) = scenario.ok().and_then(|text| Experiment::of_text(&text)) {
+        let findings = published::judge(&experiment, results);
+        print(&format!("\n{}", published::page(&experiment, &findings)))?;
+    }
+    Ok(())
+}
+
 /// What came out of a job.
 pub(super) fn tell(outcome: &JobOutcome, job: &Job, json: bool) -> Result<u8, CliFailure> {
     if let Some(shard) = job.shard.filter(|_| outcome.failed.is_empty()) {
@@ -180,6 +190,7 @@ pub(super) fn tell_result(
             print_json(&out.join("summary.csv"))?;
         } else {
             print(&terminal::overview(results, terminal::Style::of_stdout()))?;
+            tell_claims(results, out)?;
         }
     }
     if outcome.failed.is_empty() {

@@ -55,8 +55,8 @@ impl Inputs {
         }
     }
 
-    /// Path and BLAKE3 of each file that was read, in the order of paths.
-    pub(crate) fn hashes(&self) -> Vec<(String, String)> {
+    /// Each file that was read, in the order of paths: the path in the scenario, and where it is.
+    pub(crate) fn files(&self) -> Vec<(String, PathBuf)> {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let mut paths: Vec<&str> = loaded
             .keys()
@@ -64,18 +64,26 @@ impl Inputs {
             .collect();
         paths.sort_unstable();
         paths.dedup();
-        paths
-            .into_iter()
-            .map(|path| {
+        let files = paths.into_iter();
+        files
+            .map(|path| (path.to_owned(), self.folder.join(path)))
+            .collect()
+    }
+
+    /// Path and BLAKE3 of each file that was read, in the order of paths.
+    pub(crate) fn hashes(&self) -> Vec<(String, String)> {
+        let files = self.files().into_iter();
+        files
+            .map(|(path, file)| {
                 // The file was read a moment ago; one that is gone since has no hash.
                 let mut hasher = blake3::Hasher::new();
-                let read = File::open(self.folder.join(path))
+                let read = File::open(file)
                     .and_then(|file| hasher.update_reader(file.take(FILE_BYTES_MAX)).map(drop));
                 let hash = match read {
                     Ok(()) => hasher.finalize().to_string(),
                     Err(_) => "gone".to_owned(),
                 };
-                (path.to_owned(), hash)
+                (path, hash)
             })
             .collect()
     }

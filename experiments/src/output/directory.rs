@@ -18,9 +18,10 @@ use super::shard::{SHARDS, ShardManifest};
 use super::{OutputError, RunRow, tables, unpack, write_whole};
 use crate::deviation::DEVIATIONS;
 use crate::published::CLAIMS;
+use crate::search::{FINDS, TRIED};
 
 /// Files of a result beside its manifest, in the order in which they are listed.
-pub(super) const FILES: [&str; 14] = [
+pub(super) const FILES: [&str; 16] = [
     "runs.csv",
     "peers.csv",
     "transfers.csv",
@@ -34,6 +35,8 @@ pub(super) const FILES: [&str; 14] = [
     "oracle.csv",
     CLAIMS,
     DEVIATIONS,
+    TRIED,
+    FINDS,
     OVERVIEW,
 ];
 /// What the terminal shows of a result, as plain text.

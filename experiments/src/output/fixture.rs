@@ -250,6 +250,7 @@ pub(crate) fn write_result(dir: &Path, runs: &[MadeUp]) -> Results {
         seed: Some(7),
         command: "fairlab run made-up.toml --seed 7".to_owned(),
         runs: names.len(),
+        ..Facts::default()
     };
     // One policy alone has nothing to be compared with.
     let several = runs.iter().any(|(params, _)| params[0] != runs[0].0[0]);

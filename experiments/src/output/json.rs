@@ -8,12 +8,13 @@ use serde_json::{Map, Number, Value};
 use super::OutputError;
 
 /// Columns that are text whatever stands in them.
-const TEXTS: [&str; 16] = [
+const TEXTS: [&str; 17] = [
     "baseline",
     "cell",
     "class",
     "error_unit",
     "id",
+    "identities",
     "item",
     "metric",
     "note",
@@ -26,6 +27,8 @@ const TEXTS: [&str; 16] = [
     "verdict",
     "what",
 ];
+/// Columns of true and false.
+const TRUTHS: [&str; 2] = ["confirmed", "pass"];
 /// Columns of several numbers, separated by spaces.
 const LISTS: [&str; 2] = ["expected", "got"];
 
@@ -69,7 +72,7 @@ fn kind<'a>(name: &str, cells: impl Iterator<Item = &'a str> + Clone) -> Kind {
         Kind::Text
     } else if LISTS.contains(&name) {
         Kind::List
-    } else if name == "pass" {
+    } else if TRUTHS.contains(&name) {
         Kind::Truth
     } else if filled.all(|cell| number(cell).is_some()) {
         Kind::Number

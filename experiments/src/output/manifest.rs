@@ -28,6 +28,8 @@ pub struct Facts {
     pub command: String,
     /// Runs in the result.
     pub runs: usize,
+    /// Files of this result that others do not have.
+    pub own_files: Vec<String>,
     /// How it was made with real nodes; none of a simulated result.
     pub emulated: Option<EmulatedFacts>,
 }
@@ -99,7 +101,7 @@ pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
         scenario_blake3: blake3::hash(facts.scenario.as_bytes()).to_hex().to_string(),
         scenario: facts.scenario.clone(),
         machine: Machine::here(),
-        files: digests(dir, FILES.map(str::to_owned))?,
+        files: digests(dir, all_files(&facts.own_files))?,
         made: BTreeMap::new(),
     };
     save(dir, &manifest)
@@ -178,6 +180,11 @@ pub fn check_digests(dir: &Path) -> Result<(), OutputError> {
         }
     }
     Ok(())
+}
+
+fn all_files(own: &[String]) -> impl Iterator<Item = String> {
+    let files = FILES.map(str::to_owned).into_iter();
+    files.chain(own.iter().cloned())
 }
 
 fn save(dir: &Path, manifest: &ResultManifest) -> Result<(), OutputError> {

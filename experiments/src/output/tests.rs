@@ -43,6 +43,7 @@ fn facts() -> Facts {
         seed: Some(7),
         command: COMMAND.to_owned(),
         runs: 2,
+        ..Facts::default()
     }
 }
 

@@ -261,7 +261,7 @@ pub fn merge(out: &Path, force: bool) -> Result<JobOutcome, JobError> {
         seed: Some(plan.seed),
         command: first.command.clone(),
         runs: names.len(),
-        emulated: None,
+        ..Facts::default()
     };
     let (results, _) = compare::conclude(dir, &names, &facts, plan.baseline.as_deref())?;
     report::write(out)?;

@@ -5,6 +5,7 @@ use std::fmt;
 use fairhaul_config::amount::{Exact, TimeBetween};
 use fairhaul_config::fault::{BadValue, did_you_mean};
 use fairhaul_config::text::Name;
+use fairhaul_config::tree::Data;
 use fairhaul_config::value;
 use fairhaul_config::value::{Given, Value};
 use fairhaul_core::units::Rate;
@@ -15,6 +16,8 @@ use serde::Deserialize;
 use serde::de::MapAccess;
 use serde::de::value::MapAccessDeserializer;
 use serde_json::json;
+
+use super::settings::{BehaviourSetting, Searched};
 
 /// The word for a node that keeps to the protocol.
 pub(crate) const COMPLIANT: &str = "compliant";
@@ -34,20 +37,36 @@ pub(crate) enum Conduct {
     Table(Box<BehaviourTable>),
 }
 
-/// What a node does that others do not, as a table.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct BehaviourTable {
-    /// The bundle whose settings hold where the table has no others.
-    pub(crate) like: Option<BundleName>,
-    pub(crate) view: Option<ViewWord>,
-    pub(crate) serves: Option<ServesWord>,
-    pub(crate) announces: Option<AnnouncesWord>,
-    pub(crate) withholds: Option<WithholdsWord>,
-    pub(crate) identities: Option<IdentityCount>,
-    pub(crate) rejoins: Option<TimeBetween<REJOIN_LEAST, { fairhaul_config::amount::CENTURY }>>,
-    pub(crate) drains: Option<Exact<Rate>>,
-    pub(crate) colludes: Option<Name>,
+/// The period after which a node leaves and rejoins.
+type RejoinPeriod = TimeBetween<REJOIN_LEAST, { fairhaul_config::amount::CENTURY }>;
+
+/// Declares the settings once: as keys of the table, and as what a search varies.
+macro_rules! settings {
+    ($($key:ident: $type:ty),+ $(,)?) => {
+        /// What a node does that others do not, as a table.
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        pub(crate) struct BehaviourTable {
+            /// The bundle whose settings hold where the table has no others.
+            pub(crate) like: Option<BundleName>,
+            $(pub(crate) $key: Option<$type>),+
+        }
+
+        /// Every setting with the values that a search tries, in the order of the table.
+        pub(crate) static SETTINGS: &[BehaviourSetting] =
+            &[$(BehaviourSetting::of::<$type>(stringify!($key))),+];
+    };
+}
+
+settings! {
+    view: ViewWord,
+    serves: ServesWord,
+    announces: AnnouncesWord,
+    withholds: WithholdsWord,
+    identities: IdentityCount,
+    rejoins: RejoinPeriod,
+    drains: Exact<Rate>,
+    colludes: Name,
 }
 
 /// A bundle, by its name.
@@ -73,6 +92,16 @@ macro_rules! words {
 
         impl $type {
             const ALL: &[(&str, $of)] = &[$(($word, $value)),+];
+        }
+
+        impl Searched for $type {
+            // The first word is that of the protocol.
+            const COMPLIANT: &str = Self::ALL[0].0;
+
+            fn tried(_: &[String]) -> Vec<Data> {
+                let words = Self::ALL[1..].iter();
+                words.map(|(word, _)| Data::Text((*word).to_owned())).collect()
+            }
         }
 
         impl Value for $type {

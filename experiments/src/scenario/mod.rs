@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fairhaul_config::document::Document;
-use fairhaul_config::tree::{self, Data};
+use fairhaul_config::tree::{self, Data, TomlTable};
 use fairhaul_simulator::setup::{PolicySetup, Setup};
 use serde::Serialize;
 
@@ -32,12 +32,16 @@ mod plan;
 mod published;
 mod random;
 mod resolve;
+mod settings;
 mod sweep;
 mod values;
+mod variant;
 
-pub(crate) use behaviour::COMPLIANT;
+pub(crate) use behaviour::{COMPLIANT, SETTINGS};
 pub(crate) use class::AccessLink;
 pub(crate) use deviants::axis_of;
+pub(crate) use settings::BehaviourSetting;
+pub(crate) use variant::Variant;
 
 use crate::datasets::{self, Inputs};
 use file::File;
@@ -102,10 +106,22 @@ impl Scenario {
         Self::of_document(path, Self::document(path)?)
     }
 
+    /// As [`Scenario::load`], of a file that has this text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scenario::load`].
+    pub fn read(path: &Path, text: &str) -> Result<Self, BadFile> {
+        Self::of_document(path, Self::expanded(path, text)?)
+    }
+
     /// The file at `path`, its sweep with every value written out.
     fn document(path: &Path) -> Result<Document, BadFile> {
-        let text = datasets::read_text(path)?;
-        every::expand(Document::parse(&path.display().to_string(), &text)?)
+        Self::expanded(path, &datasets::read_text(path)?)
+    }
+
+    fn expanded(path: &Path, text: &str) -> Result<Document, BadFile> {
+        every::expand(Document::parse(&path.display().to_string(), text)?)
     }
 
     fn of_document(path: &Path, raw: Document) -> Result<Self, BadFile> {
@@ -332,6 +348,16 @@ impl Cell {
         resolve::resolve(&complete, &self.scenario.0.inputs, replication)
     }
 
+    /// The file with the values of this cell, as it is written: without defaults.
+    fn raw(&self) -> TomlTable {
+        let mut root = self.scenario.0.raw.root().clone();
+        for setting in self.chosen().flat_map(|(_, value)| &value.settings) {
+            let put = setting.put(&mut root);
+            put.expect("it led to a table when the sweep was read");
+        }
+        root
+    }
+
     /// The file with the values of this cell and all defaults.
     fn complete(&self) -> Result<Arc<Complete>, BadFile> {
         let inner = &*self.scenario.0;
@@ -342,12 +368,7 @@ impl Cell {
         if let Some((_, found)) = kept().iter().find(|(choice, _)| *choice == self.choice) {
             return Ok(Arc::clone(found));
         }
-        let mut root = inner.raw.root().clone();
-        for setting in self.chosen().flat_map(|(_, value)| &value.settings) {
-            let put = setting.put(&mut root);
-            put.expect("it led to a table when the sweep was read");
-        }
-        let complete = Complete::read(&Document::new(inner.raw.file(), root))?;
+        let complete = Complete::read(&Document::new(inner.raw.file(), self.raw()))?;
         let complete = Arc::new(complete);
         let mut kept = kept();
         kept.push_back((self.choice.clone(), Arc::clone(&complete)));

@@ -177,6 +177,14 @@ pub(crate) fn label(data: &Data, index: usize) -> String {
 }
 
 impl Setting {
+    /// The value `data` of a dotted key.
+    pub(crate) fn of(key: &str, data: Data) -> Self {
+        Self {
+            key: key.to_owned(),
+            item: Item { data, line: 1 },
+        }
+    }
+
     /// Puts it into the tables of a file.
     pub(crate) fn put(&self, root: &mut TomlTable) -> Result<(), BadValue> {
         let (name, rest) = self.key.split_once('.').expect("keys have a dot");
@@ -266,7 +274,8 @@ fn row_names(root: &TomlTable, section: &str) -> Vec<String> {
     }
 }
 
-fn name_of(item: &Item) -> Option<&str> {
+/// The name of a table of a list.
+pub(crate) fn name_of(item: &Item) -> Option<&str> {
     item.data.table()?.get("name")?.item.data.text()
 }
 
