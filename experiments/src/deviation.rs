@@ -54,12 +54,12 @@ pub struct DeviationRow {
     /// What the policy promises that the metric is at most, on average over the runs.
     pub bound: Option<f64>,
     /// What that means.
-    pub standing: Standing,
+    pub standing: DeviationStanding,
 }
 
 /// Where a metric is of what it is held against: 1 of a gain, 0 of a harm, the bound of a leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum DeviationStanding {
     /// The whole interval is above; of a leak every run is above its own bound.
     Above,
     /// None of it is; of a leak no run is.
@@ -105,17 +105,17 @@ impl DeviationMetric {
 
     /// What is said of a metric that stands so.
     #[must_use]
-    pub const fn says(self, standing: Standing) -> &'static str {
+    pub const fn says(self, standing: DeviationStanding) -> &'static str {
         match (self, standing) {
-            (Self::Gain, Standing::Above) => "pays",
-            (Self::Gain, Standing::NotAbove) => "does not pay",
-            (Self::Harm, Standing::Above) => "harms",
-            (Self::Harm, Standing::NotAbove) => "does not harm",
-            (_, Standing::Above) => "beyond the bound",
-            (_, Standing::NotAbove) => "within the bound",
-            (Self::Gain | Self::Harm, Standing::Undecided) => "undecided",
-            (_, Standing::Undecided) => "beyond the bound in some runs",
-            (_, Standing::Open) => "",
+            (Self::Gain, DeviationStanding::Above) => "pays",
+            (Self::Gain, DeviationStanding::NotAbove) => "does not pay",
+            (Self::Harm, DeviationStanding::Above) => "harms",
+            (Self::Harm, DeviationStanding::NotAbove) => "does not harm",
+            (_, DeviationStanding::Above) => "beyond the bound",
+            (_, DeviationStanding::NotAbove) => "within the bound",
+            (Self::Gain | Self::Harm, DeviationStanding::Undecided) => "undecided",
+            (_, DeviationStanding::Undecided) => "beyond the bound in some runs",
+            (_, DeviationStanding::Open) => "",
         }
     }
 
@@ -167,7 +167,7 @@ impl Columns {
     }
 
     /// Whether a promise is kept. It is one about every run, so no interval is asked.
-    fn kept(&self, cell: &CellRuns) -> Standing {
+    fn kept(&self, cell: &CellRuns) -> DeviationStanding {
         let both =
             |run: &RunValues| Some((run.values[self.leak_of_others]?, run.values[self.bound]?));
         let beyond: Option<Vec<bool>> = cell
@@ -176,12 +176,12 @@ impl Columns {
             .map(|run| both(run).map(|(leak, bound)| leak > bound))
             .collect();
         let Some(beyond) = beyond.filter(|runs| !runs.is_empty()) else {
-            return Standing::Open;
+            return DeviationStanding::Open;
         };
         match beyond.iter().filter(|beyond| **beyond).count() {
-            0 => Standing::NotAbove,
-            count if count == beyond.len() => Standing::Above,
-            _ => Standing::Undecided,
+            0 => DeviationStanding::NotAbove,
+            count if count == beyond.len() => DeviationStanding::Above,
+            _ => DeviationStanding::Undecided,
         }
     }
 
@@ -288,7 +288,7 @@ impl DeviationRow {
     /// Whether the policy promised less than this in every run.
     #[must_use]
     pub fn is_beyond_bound(&self) -> bool {
-        self.metric == DeviationMetric::LeakOfOthers && self.standing == Standing::Above
+        self.metric == DeviationMetric::LeakOfOthers && self.standing == DeviationStanding::Above
     }
 }
 
@@ -310,7 +310,7 @@ fn row(
     let standing = match metric {
         DeviationMetric::Gain => standing(found.as_ref(), 1.0),
         DeviationMetric::Harm => standing(found.as_ref(), 0.0),
-        DeviationMetric::Leak => Standing::Open,
+        DeviationMetric::Leak => DeviationStanding::Open,
         DeviationMetric::LeakOfOthers => columns.kept(cell),
     };
     DeviationRow {
@@ -325,14 +325,14 @@ fn row(
     }
 }
 
-fn standing(found: Option<&Estimate>, against: f64) -> Standing {
+fn standing(found: Option<&Estimate>, against: f64) -> DeviationStanding {
     let Some(found) = found else {
-        return Standing::Open;
+        return DeviationStanding::Open;
     };
     match found.range() {
-        Some((low, _)) if low > against => Standing::Above,
-        Some((_, high)) if high <= against => Standing::NotAbove,
-        _ => Standing::Undecided,
+        Some((low, _)) if low > against => DeviationStanding::Above,
+        Some((_, high)) if high <= against => DeviationStanding::NotAbove,
+        _ => DeviationStanding::Undecided,
     }
 }
 

@@ -84,7 +84,7 @@ fn an_experiment_may_be_made_in_parts() {
 #[test]
 fn claims_are_no_part_of_what_decides_runs() {
     let lab = lab();
-    lab.ok("reproduce E0 --replications 1");
+    lab.ok("reproduce E0");
     let file = lab.path("experiments/scenarios/published/e00-pair.toml");
     fs::write(
         file,
@@ -93,7 +93,7 @@ fn claims_are_no_part_of_what_decides_runs() {
     .unwrap();
     let before = runs(&lab);
     // All runs of this are there: the claims are judged again, and nothing is run.
-    let said = lab.ok("reproduce E0 --replications 1 --resume");
+    let said = lab.ok("reproduce E0 --resume");
     assert!(said.ends_with("E0 holds\n\n"), "{said}");
     let claims = fs::read_to_string(lab.path("out/published/e00-pair/claims.csv")).unwrap();
     assert!(!claims.contains("at-least"), "{claims}");
@@ -101,7 +101,8 @@ fn claims_are_no_part_of_what_decides_runs() {
     let manifest = lab.manifest("out/published/e00-pair");
     let text = manifest["scenario"].as_str().unwrap();
     assert!(text.contains("at-most = 10.0"), "{text}");
-    assert!(lab.ok("reproduce E0 --resume").ends_with("E0 holds\n\n"));
+    let more = lab.ok("reproduce E0 --replications 3 --resume");
+    assert!(more.ends_with("E0 holds\n\n"), "{more}");
     assert_ne!(runs(&lab), before);
 }
 

@@ -68,11 +68,11 @@ fn runs_are_compared_in_pairs() {
     let found = gain.found.unwrap();
     assert!((found.value - 7.0 / 3.0).abs() < 1e-12);
     assert!((found.half_width().unwrap() - 4.302_65 / 3.0).abs() < 1e-4);
-    assert_eq!(gain.standing, Standing::Undecided);
+    assert_eq!(gain.standing, DeviationStanding::Undecided);
     assert_eq!(gain.verdict(), "undecided");
     let harm = row_of("weak", DeviationMetric::Harm);
     assert!((harm.found.unwrap().value - 0.2).abs() < 1e-12);
-    assert_eq!(harm.standing, Standing::Above);
+    assert_eq!(harm.standing, DeviationStanding::Above);
     assert_eq!(harm.verdict(), "harms");
 }
 
@@ -82,7 +82,7 @@ fn a_deviant_that_never_finishes_gains_nothing() {
     let gain = row_of("strong", DeviationMetric::Gain);
     assert_eq!((gain.never, gain.runs), (3, 3));
     assert_eq!(gain.found.unwrap().value.to_bits(), 0.0_f64.to_bits());
-    assert_eq!(gain.standing, Standing::NotAbove);
+    assert_eq!(gain.standing, DeviationStanding::NotAbove);
     let harm = row_of("strong", DeviationMetric::Harm);
     assert_eq!(harm.verdict(), "does not harm, identical runs");
 }
@@ -93,7 +93,7 @@ fn a_leak_is_held_against_what_is_promised() {
     assert_eq!(beyond.bound, Some(800.0));
     assert!(beyond.is_beyond_bound());
     let open = row_of("weak", DeviationMetric::LeakOfOthers);
-    assert_eq!((open.bound, open.standing), (None, Standing::Open));
+    assert_eq!((open.bound, open.standing), (None, DeviationStanding::Open));
     assert_eq!(open.verdict(), "identical runs");
     let all = row_of("strong", DeviationMetric::Leak);
     assert!(!all.is_beyond_bound());

@@ -145,7 +145,11 @@ impl<'a> Finder<'a> {
              cells = {{ strategy = \"comply\" }}\nover = {{ strategy = \"deviate\" }}\n\
              at-least = 1.0\n\
              [replication]\nseed = {seed}\ncount = {PAIRS}\nbaseline = \"comply\"\n",
-            source = tree::value(&Data::Text(self.job.command.clone())),
+            // Not the command: threads and folders in it are not what the find is of.
+            source = tree::value(&Data::Text(format!(
+                "fairlab search --policy {}",
+                self.job.policy
+            ))),
         );
         let more = tree::parse(name, &more).expect("what is written here is TOML");
         for entry in more.entries {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::layout::{pad_left, pad_right, width_of};
-use crate::deviation::{DeviationMetric, DeviationRow, Deviations, MB, Standing};
+use crate::deviation::{DeviationMetric, DeviationRow, DeviationStanding, Deviations, MB};
 use crate::output::Results;
 use crate::report::digits::{self, decimals, fixed};
 
@@ -94,7 +94,9 @@ fn line(
     let [leak, to] = shown(DeviationMetric::Leak, 1.0 / MB);
     let count = |metric: DeviationMetric| {
         let own = rows.iter().filter(|row| row.metric == metric);
-        let above = own.clone().filter(|row| row.standing == Standing::Above);
+        let above = own
+            .clone()
+            .filter(|row| row.standing == DeviationStanding::Above);
         format!("{}/{}", above.count(), own.count())
     };
     let bounded = rows.iter().any(|row| row.bound.is_some());

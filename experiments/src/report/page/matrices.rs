@@ -1,6 +1,6 @@
 //! The tables of deviations: gain, harm and leak of every policy under every adversary.
 
-use crate::deviation::{DeviationMetric, DeviationRow, Deviations, MB, Standing};
+use crate::deviation::{DeviationMetric, DeviationRow, DeviationStanding, Deviations, MB};
 use crate::output::Results;
 use crate::policies;
 use crate::report::export::{Column, Row, Sheet, Value};
@@ -118,7 +118,7 @@ fn promised(line: &DeviationLine, deviations: &Deviations) -> Value {
 fn value(row: &DeviationRow, of_others: Option<&DeviationRow>) -> Value {
     let is_leak = row.metric == DeviationMetric::Leak;
     let is_beyond = is_leak && of_others.is_some_and(DeviationRow::is_beyond_bound);
-    let is_above = row.standing == Standing::Above || is_beyond;
+    let is_above = row.standing == DeviationStanding::Above || is_beyond;
     let word = match (&row.found, row.metric) {
         (None, _) => "nobody finishes who complies",
         (_, DeviationMetric::Gain) if row.never == row.runs => "never finishes",
