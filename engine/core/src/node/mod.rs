@@ -2,8 +2,8 @@
 //!
 //! This file only dispatches. `fetch` decides what to request of whom, `serve` whom to serve and
 //! which block is next, `timeouts` which peers are closed; all three work on the peers and contents
-//! of `swarm`. `changes` says what an event means for each of them. A node never waits, and knows no
-//! addresses, keys or bytes.
+//! of `swarm`. `changes` says what an event means for each of them. A node never waits, and knows
+//! no addresses, keys or bytes.
 
 use std::collections::BTreeSet;
 
