@@ -134,8 +134,16 @@ fn a_search_is_the_same_with_any_number_of_threads_and_keeps_its_budget() {
     assert!(last.fold(0.0, f64::max) <= 260.0);
     let made: f64 = tried.iter().map(|row| number(row, "n")).sum();
     assert!(made <= runs as f64, "{made} of {runs}");
-    lab.ok("search s.toml --policy swift --budget 260 --seed 4 --out four");
-    assert_ne!(tables(&lab.path("one")), tables(&lab.path("four")));
+}
+
+/// The first start is the protocol itself; the seed draws where the next ones begin.
+#[test]
+fn another_seed_starts_again_elsewhere() {
+    let lab = Lab::new(SWARM);
+    let words = "search s.toml --policy swift --budget 420";
+    lab.ok(&format!("{words} --seed 3 --out three"));
+    lab.ok(&format!("{words} --seed 4 --out four"));
+    assert_ne!(tables(&lab.path("three")), tables(&lab.path("four")));
 }
 
 #[test]

@@ -315,7 +315,7 @@ mod tests {
             assert_eq!(tree::write(&again, "sweep"), tree::write(&root, "sweep"));
             assert_eq!(
                 text.contains("\n  { name = \"p0\""),
-                (2..=13).contains(&peers),
+                (2..=14).contains(&peers),
                 "{peers}"
             );
         }

@@ -338,7 +338,7 @@ fn begin(job: &SearchJob, scenario: &Scenario) -> Result<ResultDir, SearchError>
 
 #[cfg(test)]
 mod tests {
-    use fairhaul_core::choke::CHOKERS;
+    use fairhaul_config::policy::ChokerName;
 
     use super::*;
 
@@ -350,12 +350,12 @@ mod tests {
     #[test]
     fn every_choker_can_be_searched_in_the_scenario_that_is_built_in() {
         let scenario = built_in();
-        for row in CHOKERS.all() {
-            let base = DeviantBase::new(&scenario.cells()[0], row.name, None).unwrap();
+        for name in ChokerName::names() {
+            let base = DeviantBase::new(&scenario.cells()[0], name, None).unwrap();
             assert_eq!(base.class, "deviant");
             assert!(base.accomplices.is_empty());
             let setup = base.variant().resolve(0).unwrap();
-            assert_eq!(setup.policies[0].unchoke.row().name, row.name);
+            assert_eq!(setup.policies[0].unchoke.row().name, name);
             assert_eq!(setup.peers[base.row(&setup)].class, "deviant");
         }
     }

@@ -246,7 +246,7 @@ mod tests {
                 row(Some(10), [800, 200], 900, 250),
                 row(Some(20), [800, 200], 700, 250),
                 row(Some(40), [600, 400], 100, 250),
-                row(None, [200, 100], 0, 250),
+                row(None, [200, 100], 60, 250),
             ],
             // The second deviant gave the first 60 bytes, which no policy promised anything about.
             pairs: vec![
@@ -267,7 +267,7 @@ mod tests {
     }
 
     // The others have 1,000 bytes in 10 and 20 s: 100 and 50 B/s. One deviant has them in 40 s,
-    // 25 B/s, the other never. Leaks are 600 + 400 - 100 - 250 and 200 + 100 - 250; of what the
+    // 25 B/s, the other never. Leaks are 600 + 400 - 100 - 250 and 200 + 100 - 60 - 250; of what the
     // first got from leechers 60 are its fellow's. Two neighbours gave it something, so 2 x 2
     // chunks were promised, and none to the second: its 200 bytes came from nobody in the table.
     #[test]
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(got[DEVIANTS_NOT_FINISHED], Some(1.0));
         assert_eq!(got[OTHERS_GOODPUT], Some(75.0));
         assert_eq!(got[OTHERS_NOT_FINISHED], Some(0.0));
-        assert_eq!(got[LEAK], Some(f64::midpoint(650.0, 50.0)));
+        assert_eq!(got[LEAK], Some(f64::midpoint(650.0, -10.0)));
         assert_eq!(got[LEAK_OF_OTHERS], Some(f64::midpoint(440.0, 200.0)));
         assert_eq!(got[LEAK_BOUND], Some(f64::midpoint(200.0, 0.0)));
     }
