@@ -8,7 +8,7 @@ use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::units::ByteCount;
-use fairhaul_core::wire::greeting;
+use fairhaul_core::wire::handshake;
 use fairhaul_core::wire::{Decoder, Frame, encode};
 
 /// Most pieces that one input is cut into.
@@ -69,14 +69,14 @@ fn decode(pieces: &[&[u8]]) -> (Vec<Said>, Option<Misbehaviour>) {
 
 /// A greeting that is understood has one encoding, and it is these bytes.
 pub(crate) fn hello(bytes: &[u8]) {
-    if let Ok(Some((greeting, len))) = greeting::decode(bytes) {
+    if let Ok(Some((greeting, len))) = handshake::decode(bytes) {
         let mut again = Vec::new();
-        greeting::encode(&greeting, &mut again);
+        handshake::encode(&greeting, &mut again);
         assert_eq!(again, bytes[..len], "one encoding of each greeting");
     }
     // A part of it is never understood as something else, only as unfinished or wrong.
     for end in (0..bytes.len()).step_by(7) {
-        if let Ok(Some((_, len))) = greeting::decode(&bytes[..end]) {
+        if let Ok(Some((_, len))) = handshake::decode(&bytes[..end]) {
             assert!(len <= end);
         }
     }

@@ -19,9 +19,9 @@ use fairhaul_core::time::Time;
 use serde::{Deserialize, Serialize};
 
 mod aside;
-mod ledger;
 mod replay;
 mod setup;
+mod validate;
 
 use aside::Aside;
 pub use replay::{BadLog, Replayed, replay};

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
-use fairhaul_core::door::memory::Kind;
+use fairhaul_core::connections::memory::Kind;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::message::Message;
 use fairhaul_core::misbehaviour::Misbehaviour;
@@ -29,16 +29,16 @@ const BATCH: usize = 256;
 /// Bytes in front of a block: length, type, transfer, chunk, offset.
 pub(crate) const HEAD: usize = 4 + 1 + 4 + 4 + 8;
 
-use intake::Intake;
-pub(crate) use outlet::write;
+use reader::Intake;
 pub(crate) use shared::{Budget, Held, Named, Pool, Shared};
 pub(crate) use watched::watched;
+pub(crate) use writer::write;
 
 mod begun;
-mod intake;
-mod outlet;
+mod reader;
 mod shared;
 mod watched;
+mod writer;
 
 /// Which session of which peer: what an older one still says counts no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use fairhaul::transport::{
     DEADLINE, Endpoint, FIRST_FLIGHT, GREETING_BYTES, GreetError, PROTOCOL, Secure, TransportError,
     greet_as_dialler,
 };
-use fairhaul_core::wire::greeting::{Hello, Refusal, RefusalCode, VERSION, Welcome};
+use fairhaul_core::wire::handshake::{Hello, Refusal, RefusalCode, VERSION, Welcome};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
@@ -137,8 +137,8 @@ async fn what_comes_with_a_hello_is_kept() {
         _ = &mut accepted => panic!("there was no Hello yet"),
     };
     let mut hello = Vec::new();
-    let greeting = fairhaul_core::wire::greeting::Greeting::Hello(near.hello("", None));
-    fairhaul_core::wire::greeting::encode(&greeting, &mut hello);
+    let greeting = fairhaul_core::wire::handshake::Greeting::Hello(near.hello("", None));
+    fairhaul_core::wire::handshake::encode(&greeting, &mut hello);
     hello.extend(b"right behind");
     dialled.writer.write(&hello).await.unwrap();
     let (mut accepted, _) = accepted.await.unwrap();

@@ -6,7 +6,7 @@
 
 pub mod cli;
 pub mod compare;
-pub mod inputs;
+pub mod datasets;
 pub mod interrupt;
 pub mod oracles;
 pub mod output;

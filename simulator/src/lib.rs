@@ -6,7 +6,7 @@
 pub mod alone;
 pub mod baseline;
 pub mod bounds;
-pub mod dist;
+pub mod distribution;
 pub mod event_queue;
 pub mod fluid_reference;
 mod host;

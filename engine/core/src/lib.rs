@@ -73,7 +73,7 @@ pub mod block_size;
 #[doc(hidden)]
 pub mod choke;
 #[doc(hidden)]
-pub mod door;
+pub mod connections;
 #[doc(hidden)]
 pub mod event_limit;
 #[doc(hidden)]

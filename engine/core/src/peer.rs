@@ -13,15 +13,15 @@ use crate::node::Asking;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
-mod conduct;
-mod pulse;
-mod remotes;
+mod liveness;
+mod remote_contents;
+mod reputation;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use conduct::Conduct;
-pub(crate) use pulse::Pulse;
-pub(crate) use remotes::{Remote, Remotes};
+pub(crate) use liveness::Pulse;
+pub(crate) use remote_contents::{Remote, Remotes};
+pub(crate) use reputation::Conduct;
 
 /// Requests that one peer may have waiting with us, and we with it.
 pub(crate) const REQUESTS_MAX: usize = 256;

@@ -44,12 +44,12 @@ use crate::message::{Join, Message};
 #[cfg(doc)]
 use crate::{message::Verdict, misbehaviour::Misbehaviour};
 
+pub use control_frames::{ADDRESS_MAX, ADDRESSES_MAX, CLOSE_TEXT_MAX, NAME_MAX, is_address};
 pub use decoder::{Decoder, Frame};
-pub use errands::{ADDRESS_MAX, ADDRESSES_MAX, CLOSE_TEXT_MAX, NAME_MAX, is_address};
 
+mod control_frames;
 mod decoder;
-mod errands;
-pub mod greeting;
+pub mod handshake;
 
 /// Most bytes of type and body of a control frame (limit L1), but for a Join.
 pub const CONTROL_MAX: usize = 64 * 1024;
@@ -144,11 +144,13 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) {
         }
         Message::Ping(number) => encode_number(PING, *number, out),
         Message::Pong(number) => encode_number(PONG, *number, out),
-        Message::Close { code, text } => errands::encode_close(*code, text, out),
-        Message::Offer(offer) => errands::encode_offer(offer, out),
-        Message::Verdict { content, verdict } => errands::encode_verdict(content, *verdict, out),
+        Message::Close { code, text } => control_frames::encode_close(*code, text, out),
+        Message::Offer(offer) => control_frames::encode_offer(offer, out),
+        Message::Verdict { content, verdict } => {
+            control_frames::encode_verdict(content, *verdict, out)
+        }
         Message::WantAddresses => out.push(WANT_ADDRESSES),
-        Message::Addresses(known) => errands::encode_addresses(known, out),
+        Message::Addresses(known) => control_frames::encode_addresses(known, out),
     }
     let length = (out.len() - start - LENGTH) as u64 + payload;
     let length = u32::try_from(length).expect("every limit of this file is below 4 GiB");

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::args::{Asking, BansVerb, Command, GetLine, Id, Node, SendLine};
 use super::progress::Display;
-use super::{End, absolute, print, show, socket, typed_line, watch};
+use super::{End, absolute, print, render, socket, typed_line, watch};
 
 pub(super) fn run(command: Command) -> Result<(), End> {
     let made = tokio::runtime::Builder::new_current_thread()
@@ -33,18 +33,21 @@ async fn call(command: Command) -> Result<(), End> {
         }
         Command::Ping { peer, asking } => {
             let request = Request::Ping(Ping { peer });
-            shown(&asking, &request, |pong: &Pong| show::pong(pong)).await
+            shown(&asking, &request, |pong: &Pong| render::pong(pong)).await
         }
         Command::Peers { asking } => {
             let request = Request::Peers(Nothing {});
             shown(&asking, &request, |peers: &Vec<PeerStatus>| {
-                show::peers(peers)
+                render::peers(peers)
             })
             .await
         }
         Command::Bans { verb: None, asking } => {
             let request = Request::Bans(Nothing {});
-            shown(&asking, &request, |bans: &Vec<BanStatus>| show::bans(bans)).await
+            shown(&asking, &request, |bans: &Vec<BanStatus>| {
+                render::bans(bans)
+            })
+            .await
         }
         Command::Bans {
             verb: Some(BansVerb::Lift { whose, asking }),
@@ -52,14 +55,14 @@ async fn call(command: Command) -> Result<(), End> {
         } => {
             let request = Request::Lift(Lift { whose });
             shown(&asking, &request, |lifted: &Lifted| {
-                show::names(&lifted.keys)
+                render::names(&lifted.keys)
             })
             .await
         }
         Command::Status {
             watch: false,
             asking,
-        } => shown(&asking, &Request::Status(Nothing {}), show::status).await,
+        } => shown(&asking, &Request::Status(Nothing {}), render::status).await,
         Command::Status {
             watch: true,
             asking,
@@ -69,7 +72,7 @@ async fn call(command: Command) -> Result<(), End> {
             shown(
                 &asking,
                 &Request::Reload(Nothing {}),
-                |reloaded: &Reloaded| show::reloaded(reloaded),
+                |reloaded: &Reloaded| render::reloaded(reloaded),
             )
             .await
         }
@@ -168,7 +171,7 @@ async fn transfer(command: Command) -> Result<(), End> {
                 overwrite,
                 force,
             });
-            shown(&asking, &request, |got: &Got| show::path(&got.path)).await
+            shown(&asking, &request, |got: &Got| render::path(&got.path)).await
         }
         Command::Send {
             path,
@@ -183,7 +186,7 @@ async fn transfer(command: Command) -> Result<(), End> {
                 peers,
                 ignore,
             });
-            shown(&asking, &request, |sent: &Sent| show::names(&sent.peers)).await
+            shown(&asking, &request, |sent: &Sent| render::names(&sent.peers)).await
         }
         other => unreachable!("{other:?} moves no content"),
     }
@@ -252,7 +255,7 @@ async fn set(command: Command) -> Result<(), End> {
         }
         other => unreachable!("{other:?} changes no limit"),
     };
-    shown(&asking, &request, show::in_force).await
+    shown(&asking, &request, render::in_force).await
 }
 
 /// The commands that are done without anything to print.
@@ -281,7 +284,7 @@ async fn shown<T: DeserializeOwned + Serialize>(
 ) -> Result<(), End> {
     let answer: T = waited(&socket(&asking.node)?, request).await?;
     let text = if asking.json {
-        show::json(&answer, true)
+        render::json(&answer, true)
     } else {
         text(&answer)
     };
@@ -317,9 +320,9 @@ async fn events(asking: &Asking) -> Result<(), End> {
     let mut output = Ok(());
     let followed = follow(&socket, |event| {
         let text = if asking.json {
-            show::json(&event, false)
+            render::json(&event, false)
         } else {
-            show::event(&event)
+            render::event(&event)
         };
         output = print(text.as_bytes());
         match output {

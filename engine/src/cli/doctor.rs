@@ -14,7 +14,7 @@ use fairhaul::control::api::Failure;
 use fairhaul::identity::Identity;
 use fairhaul::params::Params;
 use fairhaul::printable;
-use fairhaul_core::door::descriptors::Shares;
+use fairhaul_core::connections::descriptors::Shares;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;

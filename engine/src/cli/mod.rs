@@ -25,7 +25,7 @@ mod log;
 mod page;
 mod progress;
 mod receivers;
-mod show;
+mod render;
 mod typed_line;
 mod watch;
 

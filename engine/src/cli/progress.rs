@@ -7,7 +7,7 @@ use fairhaul::control::api::{Phase, Progress};
 use fairhaul::printable::{NAME_MAX, Printable};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::show;
+use super::render;
 
 /// A line that is drawn again and again.
 #[derive(Debug)]
@@ -63,17 +63,19 @@ fn words(progress: &Progress) -> String {
     };
     let mut words = match progress.total_bytes {
         Some(total) => {
-            let (done, total) = (show::bytes(progress.done_bytes), show::bytes(total));
+            let (done, total) = (render::bytes(progress.done_bytes), render::bytes(total));
             format!("{phase} {done} of {total}")
         }
-        None if progress.done_bytes > 0 => format!("{phase} {}", show::bytes(progress.done_bytes)),
+        None if progress.done_bytes > 0 => {
+            format!("{phase} {}", render::bytes(progress.done_bytes))
+        }
         None => phase.to_owned(),
     };
     if progress.rate_bytes_s > 0 {
-        words.push_str(&format!(", {}/s", show::bytes(progress.rate_bytes_s)));
+        words.push_str(&format!(", {}/s", render::bytes(progress.rate_bytes_s)));
     }
     if let Some(seconds) = progress.eta_s {
-        words.push_str(&format!(", {} left", show::seconds(seconds)));
+        words.push_str(&format!(", {} left", render::seconds(seconds)));
     }
     if let Some(who) = &progress.waiting_for {
         words.push_str(&format!(", waiting for {}", Printable(who, NAME_MAX)));

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 use super::args::{GetLine, SendLine};
 use super::progress::Display;
 use super::receivers::{Receivers, Signals};
-use super::{End, absolute, print, show};
+use super::{End, absolute, print, render};
 
 /// Pause before a sender that is away is asked for again.
 const LOOK: Duration = Duration::from_secs(1);
@@ -136,7 +136,7 @@ fn announce(line: &Line, shared: &Shared, json: bool) -> Result<(), End> {
     eprintln!(
         "fairhaul: {}, {}{files}; type this on {who}; Ctrl-C revokes it:",
         Printable(&shared.name, NAME_MAX),
-        show::bytes(shared.bytes)
+        render::bytes(shared.bytes)
     );
     let text = match json {
         true => {
@@ -200,7 +200,7 @@ pub(super) async fn get(asked: GetLine) -> Result<(), End> {
             let text = serde_json::to_string_pretty(&got).expect("an answer is JSON again");
             print(format!("{}\n", fairhaul::printable::json(&text)).as_bytes())
         }
-        (false, false) => print(show::path(&got.path).as_bytes()),
+        (false, false) => print(render::path(&got.path).as_bytes()),
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::Asking;
-use super::{End, print, show, socket};
+use super::{End, print, render, socket};
 
 /// How often it is shown.
 const EVERY: Duration = Duration::from_secs(1);
@@ -71,11 +71,11 @@ async fn rounds(socket: &Path, json: bool, screen: Option<&Screen>) -> Result<()
         ticks.tick().await;
         let status: Status = ask(socket, &Request::Status(Nothing {}), |_| {}).await?;
         if json {
-            print(show::json(&status, false).as_bytes())?;
+            print(render::json(&status, false).as_bytes())?;
             continue;
         }
         let peers: Vec<PeerStatus> = ask(socket, &Request::Peers(Nothing {}), |_| {}).await?;
-        let text = show::watched(&status, &peers);
+        let text = render::watched(&status, &peers);
         match screen {
             Some(_) => print(drawn(&text, rows()).as_bytes())?,
             None => print(format!("{text}\n").as_bytes())?,

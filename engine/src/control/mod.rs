@@ -8,9 +8,8 @@ pub mod api {
 
     pub use super::call::{Call, REPLIES_MAX};
 }
+mod auth;
 mod call;
-mod guard;
-mod listen;
 mod lobby;
 pub mod metrics;
 mod page;
@@ -18,3 +17,4 @@ pub mod serve;
 #[cfg(test)]
 mod tests;
 mod token;
+mod unix_socket;

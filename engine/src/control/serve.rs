@@ -32,13 +32,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::api::{Call, Event, Failure, Happening, Reply, Request};
-use super::guard::{Guard, pass};
-use super::listen::{Bound, SocketError, listen};
+use super::auth::{Guard, pass};
 use super::lobby::Lobby;
 pub use super::lobby::Places;
 use super::metrics::Metrics;
 use super::page::PAGE;
 use super::token::Token;
+use super::unix_socket::{Bound, SocketError, listen};
 use crate::params::Params;
 
 /// Longest body of a request, in bytes.

@@ -8,8 +8,8 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairhaul_core::door::descriptors::Shares;
-use fairhaul_core::door::memory_shares::MemoryShares;
+use fairhaul_core::connections::descriptors::Shares;
+use fairhaul_core::connections::memory_shares::MemoryShares;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};

@@ -10,7 +10,7 @@ use fairhaul_core::node::{Input, Node};
 use fairhaul_core::time::Time;
 use thiserror::Error;
 
-use super::ledger::Ledger;
+use super::validate::Ledger;
 use super::{Digest, FORMAT, Line, Setup};
 use crate::content::path::{shown, shown_bytes};
 

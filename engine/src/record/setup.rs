@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::content::path::shown;
 
 /// Longest time in a setup: a century, as for every time.
-const SPAN_MAX: Span = super::ledger::CENTURY;
+const SPAN_MAX: Span = super::validate::CENTURY;
 
 /// Most unchoke slots.
 const SLOTS_MAX: usize = 1 << 20;

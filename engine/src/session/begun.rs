@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
-use fairhaul_core::door::memory::Kind;
+use fairhaul_core::connections::memory::Kind;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use fairhaul_core::door::memory::{Kind, Memory};
-use fairhaul_core::door::memory_shares::MemoryShares;
+use fairhaul_core::connections::memory::{Kind, Memory};
+use fairhaul_core::connections::memory_shares::MemoryShares;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use tokio::sync::Notify;

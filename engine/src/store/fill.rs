@@ -10,7 +10,7 @@ use std::sync::Arc;
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::units::ByteCount;
 
-use super::book::Place;
+use super::chunk_index::Place;
 use super::disk::{What, parent};
 use super::write::is_file_of;
 use super::{Receiving, Store, StoreError};

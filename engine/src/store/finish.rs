@@ -14,7 +14,7 @@ use std::sync::PoisonError;
 
 use rustix::io::Errno;
 
-use super::book::{Book, Place};
+use super::chunk_index::{Book, Place};
 use super::disk::{Open, What, make_dirs, parent, read_full};
 use super::read::Verdict;
 use super::write::{DIRECTORY_MODE, is_file_of, sync_dirs};

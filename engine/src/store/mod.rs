@@ -14,8 +14,8 @@
 //! Everything here blocks and may be called from many threads at once. Calls for different
 //! chunks run beside each other; locks are held for bookkeeping and renames only.
 
-mod beneath;
-mod book;
+mod chunk_index;
+mod dir;
 mod disk;
 mod error;
 mod fds;
@@ -42,8 +42,8 @@ pub use lock::DataLock;
 pub use receive::Receive;
 pub use state::{Saved, read_state};
 
-use beneath::Beneath;
-use book::{Book, Place};
+use chunk_index::{Book, Place};
+use dir::Beneath;
 use disk::Disk;
 use fds::Fds;
 use state::StateFile;

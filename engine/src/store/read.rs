@@ -11,7 +11,7 @@ use std::sync::Arc;
 use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::units::ByteCount;
 
-use super::book::Place;
+use super::chunk_index::Place;
 use super::disk::{DiskFile, Open, read_full, read_full_at_hand};
 use super::{ReadError, Store};
 

@@ -12,8 +12,8 @@ use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::units::ByteCount;
 
-use super::beneath::Beneath;
-use super::book::{Book, Place};
+use super::chunk_index::{Book, Place};
+use super::dir::Beneath;
 use super::disk::{Disk, Status, What};
 use super::read::Verdict;
 use super::state::StateFile;

@@ -11,7 +11,7 @@ use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 
-use super::book::{Pending, Place};
+use super::chunk_index::{Pending, Place};
 use super::disk::{Disk, DiskFile, Open, Status, What, make_dirs, parent, write_full};
 use super::state::Saved;
 use super::{Receiving, Store, StoreError, is_out, patiently};

@@ -9,8 +9,8 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-use fairhaul_core::door::admission;
-use fairhaul_core::wire::greeting::{
+use fairhaul_core::connections::admission;
+use fairhaul_core::wire::handshake::{
     self, GREETING_MAX, Greeting, GreetingError, Hello, Refusal, RefusalCode, VERSION, Welcome,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -238,7 +238,7 @@ where
     S: AsyncRead + AsyncWrite,
 {
     let mut bytes = Vec::with_capacity(GREETING_MAX);
-    greeting::encode(&greeting, &mut bytes);
+    handshake::encode(&greeting, &mut bytes);
     secure.writer.write(&bytes).await?;
     secure.writer.flush().await
 }
@@ -257,7 +257,7 @@ where
         if !secure.reader.read(&mut sink).await? {
             return Err(GreetError::HungUp);
         }
-        if let Some((greeting, used)) = greeting::decode(&heard)? {
+        if let Some((greeting, used)) = handshake::decode(&heard)? {
             secure.reader.put_back(&heard[used..]);
             return Ok(greeting);
         }

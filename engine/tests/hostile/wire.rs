@@ -6,7 +6,7 @@ use fairhaul::transport::GreetError;
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::message::{CloseCode, Join, Message};
 use fairhaul_core::misbehaviour::Misbehaviour;
-use fairhaul_core::wire::greeting::{self, Greeting, RefusalCode, VERSION};
+use fairhaul_core::wire::handshake::{self, Greeting, RefusalCode, VERSION};
 use fairhaul_core::wire::{BLOCK_MAX, CONTROL_MAX, TEXT_MAX};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -243,7 +243,7 @@ async fn a_second_greeting_is_no_frame_and_a_frame_is_no_greeting() {
     rig.refuses("bad greeting", 1).await;
     let mut wire = evil.enter(&rig).await;
     let mut again = Vec::new();
-    greeting::encode(
+    handshake::encode(
         &Greeting::Hello(evil.endpoint.hello("evil", None)),
         &mut again,
     );

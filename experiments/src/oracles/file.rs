@@ -27,7 +27,7 @@ use super::server::{CONTROLS, Server};
 use super::swarm::{Arrivals, Crowd, FlashCrowd};
 use super::trade::{Fluid, Trade, Traders};
 use super::{Oracle, Reading, Suite, Work, setups};
-use crate::inputs;
+use crate::datasets;
 use crate::scenario::BadFile;
 use parts::{
     ChunkPart, ClassesPart, CrowdPart, DelayPart, DrawsPart, FluidPart, GrowthPart, IndexPart,
@@ -58,7 +58,7 @@ struct Head {
 /// A file that cannot be read or is not TOML is not.
 #[must_use]
 pub fn is_oracle_file(path: &Path) -> bool {
-    let text = inputs::read_text(path);
+    let text = datasets::read_text(path);
     let root = text.and_then(|text| tree::parse(&path.display().to_string(), &text));
     root.is_ok_and(|root| root.get("oracle").is_some())
 }
@@ -69,7 +69,7 @@ pub fn is_oracle_file(path: &Path) -> bool {
 ///
 /// The first fault, with its place. Nothing is run.
 pub fn load(path: &Path) -> Result<Suite, BadFile> {
-    let text = inputs::read_text(path)?;
+    let text = datasets::read_text(path)?;
     let document = Document::parse(&path.display().to_string(), &text)?;
     let File { suite, oracles } = document.read()?;
     let mut lines = BTreeMap::new();

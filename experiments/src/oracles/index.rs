@@ -20,7 +20,7 @@ pub(super) const NAMES: [&str; 10] = [
 /// says.
 pub(super) fn of(name: &str, values: &[f64]) -> Result<Vec<f64>, String> {
     let equals = || {
-        let whole = fairhaul_simulator::dist::to_integer(values[0]);
+        let whole = fairhaul_simulator::distribution::to_integer(values[0]);
         u32::try_from(whole).map_err(|_| format!("{whole} are too many"))
     };
     let index = match name {

@@ -9,7 +9,7 @@ use fairhaul_config::amount::{Bounded, TimeBetween};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::Share;
-use fairhaul_simulator::dist::{Distribution, Shape, to_integer};
+use fairhaul_simulator::distribution::{Distribution, Shape, to_integer};
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::setup::Setup;
 

@@ -7,7 +7,7 @@ use fairhaul_config::policy::Policy;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::bounds::{self, Access};
-use fairhaul_simulator::dist::{Distribution, Shape};
+use fairhaul_simulator::distribution::{Distribution, Shape};
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::record::PeerRecord;
 use fairhaul_simulator::setup::{PeerSetup, Setup};
@@ -175,7 +175,7 @@ impl Arrivals {
         let mean = CHUNK_TIME.as_nanos() as f64 / self.load;
         let gap = Distribution::new(Shape::Exponential { mean }, 1.0)
             .expect("a load above zero has a mean gap");
-        let up = fairhaul_simulator::dist::to_integer(SEED_UP.get() as f64 * self.peer_up);
+        let up = fairhaul_simulator::distribution::to_integer(SEED_UP.get() as f64 * self.peer_up);
         let mut peers = vec![PeerSetup {
             neighbours: u32::MAX,
             ..setups::peer("seed".to_owned(), Some(SEED_UP))

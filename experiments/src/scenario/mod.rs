@@ -18,16 +18,16 @@ pub use fairhaul_config::BadFile;
 pub use file::{reference, schema};
 
 mod bundles;
-mod drawn;
 mod file;
 mod names;
+mod random;
 mod resolve;
 mod sweep;
 mod values;
 
 pub(crate) use values::AccessLink;
 
-use crate::inputs::{self, Inputs};
+use crate::datasets::{self, Inputs};
 use file::File;
 use sweep::Axis;
 
@@ -106,7 +106,7 @@ impl Scenario {
     ///
     /// The first fault, with its place. Nothing is run and nothing is written.
     pub fn load(path: &Path) -> Result<Self, BadFile> {
-        let text = inputs::read_text(path)?;
+        let text = datasets::read_text(path)?;
         let raw = Document::parse(&path.display().to_string(), &text)?;
         let full = Complete::read(&raw)?;
         let axes = sweep::axes(&raw)?;

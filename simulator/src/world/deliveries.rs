@@ -5,7 +5,7 @@
 //! takes [`STEP`]; a peer that crashes loses what its process had begun and keeps what its disk
 //! has.
 
-use fairhaul_core::door::Key;
+use fairhaul_core::connections::Key;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::library::offers::Grant;
 use fairhaul_core::library::wait_timeout::Standing;

@@ -8,7 +8,7 @@ use super::offers::Grant;
 use super::pushes::Recipient;
 use super::wait_timeout::Standing;
 use crate::bitfield::Bitfield;
-use crate::door::Key;
+use crate::connections::Key;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::{ContentId, Manifest};
 use crate::message::{Offer, Verdict};

@@ -11,7 +11,7 @@ use super::content::{Content, Stage};
 use super::io::{Action, Disk, FolderId, OfferId};
 use super::quota;
 use super::stages::Turn;
-use crate::door::Key;
+use crate::connections::Key;
 use crate::id::PeerId;
 use crate::message::{Offer, Verdict};
 

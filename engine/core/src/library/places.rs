@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::content::{Content, Stage};
 use super::io::{Action, FolderId, Placement, Role, Waiter};
 use super::stages::Turn;
-use crate::door::Key;
+use crate::connections::Key;
 use crate::id::PeerId;
 
 /// The folders of one content.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::content::{Content, Stage};
 use super::io::Disk;
 use super::offers::Offers;
-use crate::door::Key;
+use crate::connections::Key;
 use crate::message::Verdict;
 use crate::node::Node;
 use crate::time::{Span, Time};

@@ -20,31 +20,31 @@ use crate::transfer::Transfer;
 use crate::units::ByteCount;
 use crate::uplink::{Hold, Uplink};
 
-mod answers;
+mod control_rate;
 mod fetch;
-mod members;
-mod memory;
+mod io;
 mod paced;
+mod receive_budget;
+mod responses;
 mod serve;
 mod silence;
-mod talk;
+mod swarm;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod transfers;
-mod verbs;
-mod watch;
 
-use memory::Memory;
 use paced::Paced;
+use receive_budget::Memory;
+use timeouts::Watch;
 use transfers::Transfers;
-use watch::Watch;
 
 pub use crate::transfer::Missing;
+pub use io::{Action, Asking, Config, Event, Input};
 pub(crate) use paced::Turns;
 use silence::Silence;
+pub use timeouts::{CLAIMS_PEER, Guard};
 pub(crate) use transfers::Place;
-pub use verbs::{Action, Asking, Config, Event, Input};
-pub use watch::{CLAIMS_PEER, Guard};
 
 /// A participant in any number of swarms, in both directions at once.
 #[derive(Debug)]

@@ -24,7 +24,7 @@
 //!            between it and another flow.
 
 use crate::sched::Params;
-use crate::sched::book::Price;
+use crate::sched::deficits::Price;
 use crate::sched::rounds::Rounds;
 
 /// Deficit round robin by weight: an empty ring, with a quantum as `params` say.

@@ -6,7 +6,7 @@
 
 use crate::id::FlowId;
 use crate::indexed_heap::IndexedHeap;
-use crate::sched::tag::{TAG_MAX, Tag};
+use crate::sched::virtual_time::{TAG_MAX, Tag};
 
 /// Bits of a key below its tag: the sequence number.
 const SEQ_BITS: u32 = 32;

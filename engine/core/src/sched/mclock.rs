@@ -25,7 +25,7 @@
 use crate::id::FlowId;
 use crate::sched::flow_queue::FlowQueue;
 use crate::sched::queues::Queues;
-use crate::sched::tag::{Tag, cost, later};
+use crate::sched::virtual_time::{Tag, cost, later};
 use crate::sched::{Discipline, Params, Ticket};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};

@@ -3,8 +3,8 @@
 //! Each discipline is one file and one row of [`ALL`]. A discipline holds sizes, never data,
 //! and knows flows, never peers: what a flow is was decided before, by classification.
 
-mod book;
 mod bounds;
+mod deficits;
 mod drr;
 mod fifo;
 mod flow_queue;
@@ -27,7 +27,7 @@ mod sfq;
 mod sparse_drr;
 mod srpt;
 mod strict;
-mod tag;
+mod virtual_time;
 mod wf2q_plus;
 
 use std::fmt::Debug;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::id::FlowId;
 use crate::sched::oracle::{byte_fairness, golden_order, max_delay};
-use crate::sched::tag::{Tag, advance, cost};
+use crate::sched::virtual_time::{Tag, advance, cost};
 use crate::sched::{Claim, DISCIPLINES, Delay, Discipline, DisciplineRow, Ticket, bounds};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};

@@ -11,7 +11,7 @@
 //!            weights, so a flow that is owed more than an equal share falls behind for ever.
 //! Departs:   a block served out of turn costs its flow one turn.
 
-use crate::sched::book::Price;
+use crate::sched::deficits::Price;
 use crate::sched::rounds::Rounds;
 use crate::units::ByteCount;
 

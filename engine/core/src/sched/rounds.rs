@@ -11,7 +11,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::id::FlowId;
-use crate::sched::book::{Book, Price};
+use crate::sched::deficits::{Book, Price};
 use crate::sched::ring::Ring;
 use crate::sched::{Discipline, Ticket};
 use crate::time::Time;

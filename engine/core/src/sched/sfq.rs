@@ -18,7 +18,7 @@
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;
 use crate::sched::queues::Queues;
-use crate::sched::tag::{Tag, cost, later};
+use crate::sched::virtual_time::{Tag, cost, later};
 use crate::sched::{Discipline, Ticket};
 use crate::time::Time;
 

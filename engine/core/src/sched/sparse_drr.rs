@@ -15,7 +15,7 @@
 //!            to wait for one visit as an old flow before it can be new again.
 
 use crate::sched::Params;
-use crate::sched::book::Price;
+use crate::sched::deficits::Price;
 use crate::sched::rounds::Rounds;
 
 /// Deficit round robin in which a new flow has one turn before the old ones: empty lists, with a

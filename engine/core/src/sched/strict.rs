@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use crate::id::FlowId;
 use crate::sched::Ticket;
 use crate::sched::ranked::Rank;
-use crate::sched::tag::{Tag, cost, later};
+use crate::sched::virtual_time::{Tag, cost, later};
 
 /// A clock for each band, and where each flow stands.
 #[derive(Debug)]

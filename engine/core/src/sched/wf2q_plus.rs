@@ -19,7 +19,7 @@
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;
 use crate::sched::queues::Queues;
-use crate::sched::tag::{Tag, advance, cost, later};
+use crate::sched::virtual_time::{Tag, advance, cost, later};
 use crate::sched::{Discipline, Ticket};
 use crate::time::Time;
 use crate::units::ByteCount;

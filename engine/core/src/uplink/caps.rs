@@ -19,7 +19,7 @@ use crate::units::{ByteCount, Weight};
 use super::class::Class;
 use super::entity::{Concerned, Member};
 use super::leaf::{Leaf, Served};
-use super::meter::{Limit, Meter, PATIENCE};
+use super::limits::{Limit, Meter, PATIENCE};
 use super::tree::ROOT;
 use super::{Share, Target, Uplink, reason};
 

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::drain::Drain;
-use super::meter::Meter;
+use super::delivery_rate::Drain;
+use super::limits::Meter;
 use super::on_link::OnLink;
 use super::tree::NONE;
 use super::{Target, reason};

@@ -15,23 +15,23 @@
 //!
 //! Longer than other files: what comes in, goes out and is cancelled changes the same counts.
 
-mod auto;
+mod autorate;
 mod caps;
 mod class;
+mod classes;
 mod classify;
-mod drain;
+mod delivery_rate;
+mod dequeue;
 mod entity;
 mod floors;
 mod leaf;
-mod meter;
+mod limits;
 mod on_link;
-mod place;
 mod promises;
 mod status;
 #[cfg(test)]
 mod tests;
 mod tree;
-mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,18 +42,18 @@ use crate::sched::{DisciplineRow, Params};
 use crate::time::Time;
 use crate::units::ByteCount;
 
-pub use auto::PathSample;
+pub use autorate::PathSample;
 pub use classify::{Path, Share, Target, classify};
-pub use meter::Limit;
+pub use limits::Limit;
 pub use promises::{Over, Promises, Unkept};
 pub use status::{Hold, Holder};
 
-use auto::Auto;
-use drain::Drain;
+use autorate::Auto;
+use delivery_rate::Drain;
 use entity::Entities;
 use floors::Floors;
 use leaf::{Pending, Served};
-use meter::Meter;
+use limits::Meter;
 use tree::{ROOT, Tree};
 
 /// Requests that one identity may have waiting (limit L5). Beyond it a request is refused.

@@ -3,7 +3,7 @@
 //! Decides where a frame ends and what it says; refuses at the first byte that shows a fault.
 //! Keeps one begun frame and nothing of a block but its head.
 
-use super::errands::{self, CLOSE_TEXT_MAX, NAME_MAX, OFFER_HEAD};
+use super::control_frames::{self, CLOSE_TEXT_MAX, NAME_MAX, OFFER_HEAD};
 use super::{
     ADDRESSES, BLOCK, BLOCK_HEAD, BLOCK_MAX, CANCEL, CHOKE, CLOSE, CONTROL_MAX, HAVE, INTERESTED,
     JOIN, JOIN_HEAD, JOIN_MAX, LEAVE, LENGTH, LOST, NOT_INTERESTED, OFFER, OPTIONAL, PING, PONG,
@@ -245,7 +245,7 @@ fn shape(kind: u8, length: usize) -> Result<Shape, Misbehaviour> {
         OFFER => (OFFER_HEAD + 1, OFFER_HEAD + NAME_MAX, body),
         VERDICT => exactly(33),
         WANT_ADDRESSES => exactly(0),
-        ADDRESSES => (0, errands::ADDRESSES_BYTES_MAX, body),
+        ADDRESSES => (0, control_frames::ADDRESSES_BYTES_MAX, body),
         OPTIONAL.. => (0, CONTROL_MAX - 1, 0),
         _ => return Err(Misbehaviour::UnknownFrame),
     };
@@ -297,14 +297,14 @@ fn message(kind: u8, body: &[u8]) -> Result<Message, Misbehaviour> {
             transfer: transfer(),
             chunk: chunk(),
         },
-        TEXT => Message::Text(errands::text(body)?),
+        TEXT => Message::Text(control_frames::text(body)?),
         PING => Message::Ping(le_u64(body)),
         PONG => Message::Pong(le_u64(body)),
-        CLOSE => errands::close(body)?,
-        OFFER => errands::offer(body)?,
-        VERDICT => errands::verdict(body)?,
+        CLOSE => control_frames::close(body)?,
+        OFFER => control_frames::offer(body)?,
+        VERDICT => control_frames::verdict(body)?,
         WANT_ADDRESSES => Message::WantAddresses,
-        ADDRESSES => Message::Addresses(errands::addresses(body)?),
+        ADDRESSES => Message::Addresses(control_frames::addresses(body)?),
         _ => return Err(Misbehaviour::UnknownFrame),
     })
 }

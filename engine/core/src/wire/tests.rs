@@ -331,7 +331,10 @@ fn the_limits_of_frames_are_what_they_are_said_to_be() {
     assert_eq!((CONTROL_MAX, TEXT_MAX, BLOCK_MAX), (65_536, 4_096, 262_144));
     assert_eq!(JOIN_MAX, 2_097_194);
     assert_eq!(
-        (errands::OFFER_HEAD, errands::ADDRESSES_BYTES_MAX),
+        (
+            control_frames::OFFER_HEAD,
+            control_frames::ADDRESSES_BYTES_MAX
+        ),
         (48, 14_400)
     );
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::message::{CloseCode, Known};
 use fairhaul_core::time::Time;
-use fairhaul_core::wire::greeting::{Refusal, RefusalCode};
+use fairhaul_core::wire::handshake::{Refusal, RefusalCode};
 use tracing::info;
 
 use super::doors::Doors;

@@ -5,12 +5,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fairhaul_core::door::Key;
-use fairhaul_core::door::bans::{Ban, Bans, Reason, Saved};
+use fairhaul_core::connections::Key;
+use fairhaul_core::connections::bans::{Ban, Bans, Reason, Saved};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::time::Time;
 
-use crate::node::contents::keeper::{Keeper, Then};
+use crate::node::contents::state_writer::{Keeper, Then};
 
 /// The bans of a node.
 #[derive(Debug)]

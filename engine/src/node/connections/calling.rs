@@ -9,13 +9,13 @@ use std::mem;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use fairhaul_core::door::Key;
-use fairhaul_core::door::addresses::{Addresses, Range};
-use fairhaul_core::door::dialer::{Dial, Dialer};
+use fairhaul_core::connections::Key;
+use fairhaul_core::connections::addresses::{Addresses, Range};
+use fairhaul_core::connections::dialer::{Dial, Dialer};
 use fairhaul_core::message::Known;
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::Time;
-use fairhaul_core::wire::greeting::Hello;
+use fairhaul_core::wire::handshake::Hello;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

@@ -1,7 +1,7 @@
 //! The doors of a node: who may come in, under which name, and whom it calls.
 //!
-//! The rules are those of `fairhaul_core::door`. This file has its tables, and the copy of them
-//! that handshakes read while the driver is busy.
+//! The rules are those of `fairhaul_core::connections`. This file has its tables, and the copy of
+//! them that handshakes read while the driver is busy.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,11 +9,11 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
-use fairhaul_core::door::Key;
-use fairhaul_core::door::addresses::Range;
-use fairhaul_core::door::admission::{Admission, HandshakeId, Limits as Places};
-use fairhaul_core::door::descriptors::Shares;
-use fairhaul_core::door::source::Source;
+use fairhaul_core::connections::Key;
+use fairhaul_core::connections::addresses::Range;
+use fairhaul_core::connections::admission::{Admission, HandshakeId, Limits as Places};
+use fairhaul_core::connections::descriptors::Shares;
+use fairhaul_core::connections::source_prefix::Source;
 use fairhaul_core::event_limit::EventLimit;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::misbehaviour::Misbehaviour;
@@ -31,7 +31,7 @@ use super::peers::Peers;
 use super::trust::Trust;
 use crate::content::ticket::Ticket;
 use crate::identity::{Identity, PublicKey};
-use crate::node::contents::keeper::{Keeper, Then};
+use crate::node::contents::state_writer::{Keeper, Then};
 use crate::node::event::NodeEvent;
 use crate::node::stats::notifier::Notifier;
 use crate::params::{NodeParams, PeerParams};

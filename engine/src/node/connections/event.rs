@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use fairhaul_core::door::admission::HandshakeId;
-use fairhaul_core::door::source::Source;
+use fairhaul_core::connections::admission::HandshakeId;
+use fairhaul_core::connections::source_prefix::Source;
 use tokio::net::TcpStream;
 
 use crate::identity::PublicKey;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fairhaul_config::text::is_name;
-use fairhaul_core::door::first_use::{Distrust, FirstUse};
-use fairhaul_core::wire::greeting::{Refusal, RefusalCode, VERSION, Welcome};
+use fairhaul_core::connections::tofu::{Distrust, FirstUse};
+use fairhaul_core::wire::handshake::{Refusal, RefusalCode, VERSION, Welcome};
 
 use super::line;
 use crate::identity::PublicKey;

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
-use fairhaul_core::door::admission::{Entry, HandshakeId};
-use fairhaul_core::door::source::Source;
+use fairhaul_core::connections::admission::{Entry, HandshakeId};
+use fairhaul_core::connections::source_prefix::Source;
 use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::message::CloseCode;
 use fairhaul_core::time::Time;
-use fairhaul_core::wire::greeting::{Hello, Refusal, RefusalCode};
+use fairhaul_core::wire::handshake::{Hello, Refusal, RefusalCode};
 use tokio::net::TcpStream;
 use tracing::{debug, error, warn};
 

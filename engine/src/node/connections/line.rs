@@ -1,11 +1,11 @@
 //! Receivers of a line: a caller with a key derived from the line's secret is admitted unlisted.
 //!
-//! How many are admitted is decided by `fairhaul_core::door::invitation`. Receivers of one line are
-//! a swarm: each derives the keys of the others from the secret when they call, and the sender
-//! tells it which of them it can dial itself.
+//! How many are admitted is decided by `fairhaul_core::connections::invitation`. Receivers of one
+//! line are a swarm: each derives the keys of the others from the secret when they call, and the
+//! sender tells it which of them it can dial itself.
 
-use fairhaul_core::door::invitation::{Invitation, Uninvited};
-use fairhaul_core::wire::greeting::{Refusal, RefusalCode};
+use fairhaul_core::connections::invitation::{Invitation, Uninvited};
+use fairhaul_core::wire::handshake::{Refusal, RefusalCode};
 
 use crate::content::line::Secret;
 use crate::identity::PublicKey;

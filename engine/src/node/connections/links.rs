@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fairhaul_core::door::memory::Kind;
+use fairhaul_core::connections::memory::Kind;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::manifest::ContentId;
 use fairhaul_core::message::Message;
@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::event::Arrived;
-use crate::node::contents::shelf::Shelf;
+use crate::node::contents::chunk_store::Shelf;
 use crate::node::event::NodeEvent;
 use crate::session::{
     self, Arrival, Budget, End, Held, Named, News, Outgoing, Pool, Seat, Shared, Told, cost,

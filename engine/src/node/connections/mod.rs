@@ -4,9 +4,9 @@
 use std::mem;
 use std::sync::Arc;
 
-use fairhaul_core::door::Key;
-use fairhaul_core::door::sessions::{Arrival, Refusal as Doubled, Sessions};
-use fairhaul_core::door::source::Source;
+use fairhaul_core::connections::Key;
+use fairhaul_core::connections::sessions::{Arrival, Refusal as Doubled, Sessions};
+use fairhaul_core::connections::source_prefix::Source;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::library;
 use fairhaul_core::library::wait_timeout::Standing;
@@ -24,7 +24,7 @@ use self::last_word::{last_word, turn_away};
 use self::links::{Link, Links};
 use self::paths::Paths;
 use self::peers::Peers;
-use super::contents::keeper::Keeper;
+use super::contents::state_writer::Keeper;
 use super::event::NodeEvent;
 use super::inputs::PendingInputs;
 use super::stats::notifier::Notifier;
@@ -45,7 +45,7 @@ pub(crate) mod line;
 pub(crate) mod links;
 mod paths;
 pub(crate) mod peers;
-mod probe;
+mod tcp_info;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trust;

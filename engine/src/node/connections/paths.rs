@@ -9,7 +9,7 @@ use fairhaul_core::uplink::PathSample;
 use tracing::warn;
 
 use super::links::Links;
-use super::probe::Probe;
+use super::tcp_info::Probe;
 
 /// Between two looks: a cap that is a few percent too high fills a queue of 5 ms in about 200.
 const EVERY: Span = Span::from_millis(50);

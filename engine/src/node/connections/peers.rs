@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::wire::greeting::RefusalCode;
+use fairhaul_core::wire::handshake::RefusalCode;
 
 use crate::identity::PublicKey;
 use crate::params::PeerParams;

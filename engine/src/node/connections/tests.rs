@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use fairhaul_core::door::descriptors::Shares;
+use fairhaul_core::connections::descriptors::Shares;
 use fairhaul_core::manifest::ContentId;
 use fairhaul_core::rng::Rng;
-use fairhaul_core::wire::greeting::{Refusal, RefusalCode, VERSION, Welcome};
+use fairhaul_core::wire::handshake::{Refusal, RefusalCode, VERSION, Welcome};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 

@@ -1,6 +1,6 @@
 //! Trust on first use, where the command line asks for it.
 //!
-//! `fairhaul_core::door::first_use` says which name belongs to which key (H12). A key is
+//! `fairhaul_core::connections::tofu` says which name belongs to which key (H12). A key is
 //! written down, off the driver, before it is admitted; if that fails it is refused.
 
 use std::collections::BTreeMap;
@@ -9,8 +9,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fairhaul_core::door::first_use::FirstUse;
-use fairhaul_core::wire::greeting::{Refusal, RefusalCode};
+use fairhaul_core::connections::tofu::FirstUse;
+use fairhaul_core::wire::handshake::{Refusal, RefusalCode};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -18,7 +18,7 @@ use super::event::{Arrived, ConnectionEvent, FirstMet};
 use super::guests::{distrusted, name_of};
 use super::peers::Peers;
 use crate::identity::PublicKey;
-use crate::node::contents::keeper::Keeper;
+use crate::node::contents::state_writer::Keeper;
 use crate::node::event::NodeEvent;
 
 /// Keys by the names that they called themselves.

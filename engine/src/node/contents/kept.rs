@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fairhaul_core::door::Key;
+use fairhaul_core::connections::Key;
 use fairhaul_core::library::{self, Placement};
 use fairhaul_core::manifest::ContentId;
 use serde::{Deserialize, Serialize};

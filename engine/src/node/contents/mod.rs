@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fairhaul_core::door::memory::Kind;
+use fairhaul_core::connections::memory::Kind;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::library::{self, Action, Content, FolderId, Library, ManifestFault, OfferId};
 use fairhaul_core::manifest::ContentId;
@@ -19,32 +19,32 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use self::chunk_store::{ManifestShelf, Shelf};
 use self::event::DiskEvent;
 use self::folders::Folders;
 use self::inbox::{Looked, WaitingOffer};
-use self::keeper::Keeper;
 use self::kept::Placed;
 use self::opening::Opening;
 use self::own::Own;
 use self::row::Row;
-use self::shelf::{ManifestShelf, Shelf};
+use self::state_writer::Keeper;
 use super::event::NodeEvent;
 use crate::content::Tree;
 use crate::content::manifest::content_id;
 use crate::session::{Budget, Pool, cost};
 use crate::store::{OpenFiles, Store, StoreError, patiently};
 
+pub(crate) mod chunk_store;
 mod disk;
 pub(crate) mod event;
 mod folders;
 mod inbox;
-pub(crate) mod keeper;
 mod kept;
 mod opening;
 pub(crate) mod own;
 mod remember;
 pub(crate) mod row;
-pub(crate) mod shelf;
+pub(crate) mod state_writer;
 #[cfg(test)]
 mod tests;
 

@@ -8,10 +8,10 @@ use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::library::{Description, quota};
 use fairhaul_core::message::Verdict;
 
+use super::chunk_store::ManifestShelf;
 use super::inbox::device_of;
 use super::kept::Role;
 use super::own::Own;
-use super::shelf::ManifestShelf;
 use crate::content::scan::Stamp;
 use crate::content::{Kind as EntryKind, Tree};
 use crate::store::{OpenFiles, Receive, Store, StoreError, patiently};

@@ -11,10 +11,10 @@ use fairhaul_core::library::{Content, Placement, Stage, Waiter};
 use fairhaul_core::manifest::ContentId;
 
 use super::Contents;
-use super::keeper::Then;
+use super::chunk_store::ManifestShelf;
 use super::kept::{self, Kept, Placed, Remembered, Role};
 use super::opening::description_of;
-use super::shelf::ManifestShelf;
+use super::state_writer::Then;
 use crate::content::Tree;
 use crate::content::manifest::content_id;
 use crate::content::scan::Stamp;

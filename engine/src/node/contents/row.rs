@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fairhaul_core::library::FolderId;
 use fairhaul_core::manifest::ContentId;
 
-use super::shelf::ManifestShelf;
+use super::chunk_store::ManifestShelf;
 use crate::content::scan::Stamp;
 use crate::content::{Tree, manifest_id};
 use crate::session::Held;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fairhaul_config::fault::did_you_mean;
 use fairhaul_config::text::key_bytes;
-use fairhaul_core::door::Key;
+use fairhaul_core::connections::Key;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::library::{self, Outcome, Waiter};
@@ -34,8 +34,8 @@ use crate::content::ticket::Ticket;
 use crate::control::api::{self, Call, Failure, Lifted, Nothing, Phase, Progress, Request, Shared};
 use crate::store::SETTLED_S;
 
-mod changing;
 pub(crate) mod event;
+mod limit_commands;
 mod limits;
 pub(crate) mod others;
 mod outcomes;

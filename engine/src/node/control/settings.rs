@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use fairhaul_config::amount::{Bounded, RateLimit, SizeLimit, TimeBetween, UploadLimit};
 use fairhaul_core::block_size;
-use fairhaul_core::door::memory_shares::MemoryShares;
+use fairhaul_core::connections::memory_shares::MemoryShares;
 use fairhaul_core::id::GroupId;
 use fairhaul_core::node::{Asking, Guard};
 use fairhaul_core::time::Span;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fairhaul_core::door::bans::{Ban, IDENTITY_BAN};
+use fairhaul_core::connections::bans::{Ban, IDENTITY_BAN};
 use fairhaul_core::id::PeerId;
 use fairhaul_core::library::{Content, Stage};
 use fairhaul_core::time::Span;

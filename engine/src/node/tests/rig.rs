@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairhaul_core::door::descriptors::Shares;
-use fairhaul_core::door::memory_shares::MemoryShares;
+use fairhaul_core::connections::descriptors::Shares;
+use fairhaul_core::connections::memory_shares::MemoryShares;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fairhaul_core::wire::{Decoder, encode};
 
 use super::super::Named;
-use super::super::intake::Intake;
+use super::super::reader::Intake;
 use super::*;
 
 const CHUNK: u64 = 4_096;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::store::beneath::Beneath;
+use crate::store::dir::Beneath;
 use crate::store::disk::{Disk, Open};
 
 fn origin() -> Origin {

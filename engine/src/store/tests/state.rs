@@ -141,7 +141,7 @@ fn a_lying_or_missing_state_costs_a_hash_and_nothing_else() {
     assert_eq!(kept(&store), (10..20).collect::<Vec<u32>>());
     drop(store);
     // A state that claims all chunks, with the right checksum.
-    let disk = super::super::beneath::Beneath::hold(dir.path(), &files()).unwrap();
+    let disk = super::super::dir::Beneath::hold(dir.path(), &files()).unwrap();
     let (id, geometry) = (origin.tree.id(), origin.tree.geometry());
     let state = StateFile::new(Arc::new(disk), ".state", id, geometry);
     state.save(&saved(&origin, 1_000, 70)).unwrap();
@@ -153,7 +153,7 @@ fn a_lying_or_missing_state_costs_a_hash_and_nothing_else() {
 #[test]
 fn the_last_generation_does_not_wrap() {
     let (dir, origin) = (tempfile::tempdir().unwrap(), origin());
-    let disk = super::super::beneath::Beneath::hold(dir.path(), &files()).unwrap();
+    let disk = super::super::dir::Beneath::hold(dir.path(), &files()).unwrap();
     let (id, geometry) = (origin.tree.id(), origin.tree.geometry());
     let state = StateFile::new(Arc::new(disk), ".state", id, geometry);
     state.save(&saved(&origin, u64::MAX, 1)).unwrap();

@@ -7,7 +7,7 @@ use fairhaul_core::units::ByteCount;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::drawn::Drawn;
+use super::super::random::Drawn;
 use super::super::values::{Frequency, Load, NewCapacity};
 use super::{Band, Names, Size, Time};
 

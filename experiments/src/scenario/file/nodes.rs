@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::bundles::BASE;
-use super::super::drawn::{Drawn, DrawnLimit};
+use super::super::random::{Drawn, DrawnLimit};
 use super::super::values::{Access, Arrival, Burst, Regions};
 use super::{Band, Names, Neighbours, Time};
 

@@ -3,12 +3,12 @@
 //! Decides instants from the streams of the class and its peers; the first peers join first.
 
 use fairhaul_core::time::Time;
-use fairhaul_simulator::dist::to_integer;
+use fairhaul_simulator::distribution::to_integer;
 use fairhaul_simulator::random::{Streams, uniform};
 
-use super::super::drawn::float;
+use super::super::random::float;
 use super::super::values::{Arrival, Decay, Frequency};
-use crate::inputs::points::Points;
+use crate::datasets::points::Points;
 
 /// The instants at which peers join: at most `count`, and none after `horizon` where
 /// arrivals end by themselves. `times` is what the data file holds, if one is named.

@@ -6,7 +6,7 @@
 use fairhaul_config::BadFile;
 use fairhaul_simulator::setup::ContentSetup;
 
-use super::who::Who;
+use super::selector::Who;
 use super::{Build, rows};
 
 /// Every content.

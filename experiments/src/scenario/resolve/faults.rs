@@ -16,7 +16,7 @@ use super::super::file::{Change, Fault, Names};
 use super::super::names::unknown;
 use super::super::values::NewCapacity;
 use super::super::word;
-use super::who::Who;
+use super::selector::Who;
 use super::{Build, Row, index, rows};
 
 impl Change {

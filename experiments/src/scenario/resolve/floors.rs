@@ -16,7 +16,7 @@ use fairhaul_core::uplink::{Over, Promises, Unkept};
 use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
 use super::Build;
-use super::who::Who;
+use super::selector::Who;
 
 /// The floor of who has none.
 const NOTHING: Rate = Rate::new(0);

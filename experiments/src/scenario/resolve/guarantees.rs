@@ -6,7 +6,7 @@ use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::PeerSetup;
 
 use super::Build;
-use super::who::Who;
+use super::selector::Who;
 
 /// More than any link.
 const UNLIMITED: Rate = Rate::new(u64::MAX);

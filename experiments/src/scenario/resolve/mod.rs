@@ -20,10 +20,9 @@ use super::Complete;
 use super::file::{Directions, File, Head, Names, Network};
 use super::names::unknown;
 use super::values::LatencySource;
-use crate::inputs::Inputs;
+use crate::datasets::Inputs;
 
 mod arrivals;
-mod census;
 mod contents;
 mod faults;
 mod floors;
@@ -31,12 +30,13 @@ mod fluid;
 mod guarantees;
 mod peers;
 mod rows;
+mod selector;
+mod size_estimate;
 mod transfers;
-mod who;
 mod workloads;
 
 use rows::{Flow, Node};
-use who::Who;
+use selector::Who;
 
 /// Greatest ratio of two weights that compete.
 const WEIGHT_RATIO_MAX: u32 = 10_000;
@@ -119,7 +119,7 @@ pub(super) fn resolve(
         weights: Vec::new(),
     };
     build.groups = groups(&mut build)?;
-    census::check(&build)?;
+    size_estimate::check(&build)?;
     let mut who = Who::default();
     let peers = peers::peers(&mut build, &mut who)?;
     let contents = contents::contents(&build, &who)?;

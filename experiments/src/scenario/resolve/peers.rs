@@ -10,7 +10,7 @@ use fairhaul_config::document::Place;
 use fairhaul_config::text::NAME_ALLOWED;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
-use fairhaul_simulator::dist::Distribution;
+use fairhaul_simulator::distribution::Distribution;
 use fairhaul_simulator::random::{Streams, uniform};
 use fairhaul_simulator::setup::{Behaviour, PeerSetup};
 
@@ -18,10 +18,10 @@ use super::super::file::{Class, Conduct, Peer};
 use super::super::values::{Access, Arrival, Burst, Regions};
 use super::arrivals::joins;
 use super::rows::Node;
-use super::who::Who;
+use super::selector::Who;
 use super::{Build, Row, check_floor, rows};
-use crate::inputs::access::Link;
-use crate::inputs::points::Kind as PointsKind;
+use crate::datasets::access::Link;
+use crate::datasets::points::Kind as PointsKind;
 
 /// Every node, and the names of all in `who`.
 pub(super) fn peers(build: &mut Build<'_>, who: &mut Who) -> Result<Vec<PeerSetup>, BadFile> {

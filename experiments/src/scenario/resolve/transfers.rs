@@ -10,7 +10,7 @@ use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
 use super::super::file::Transfer;
 use super::rows::Flow;
-use super::who::Who;
+use super::selector::Who;
 use super::{Build, Row, check_floor, rows};
 
 /// Every transfer of `[[transfer]]`.
@@ -40,7 +40,7 @@ pub(super) fn transfers(
                 // Draws hang on the pair, so that another pair does not move them.
                 let [from, to] = [source, destination].map(|peer| &peers[peer as usize].name);
                 let entity = format!("{}/{from}/{to}/{turn}", pattern.name);
-                let draw = |of: &fairhaul_simulator::dist::Distribution, purpose: &str| {
+                let draw = |of: &fairhaul_simulator::distribution::Distribution, purpose: &str| {
                     of.sample(&mut build.streams.stream(&entity, purpose))
                 };
                 transfers.push(TransferSetup {

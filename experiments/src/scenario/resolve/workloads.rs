@@ -9,17 +9,17 @@ use fairhaul_config::text::CsvPath;
 use fairhaul_config::value::Value as _;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
-use fairhaul_simulator::dist::Distribution;
+use fairhaul_simulator::distribution::Distribution;
 use fairhaul_simulator::random::uniform;
 use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
-use super::super::drawn::{Drawn, float};
 use super::super::file::Workload as Table;
+use super::super::random::{Drawn, float};
 use super::super::values::{Frequency, Load};
 use super::arrivals::{later, libm_ln};
-use super::who::Who;
-use super::{Build, Row, Weighed, census, rows, transfers, weight};
-use crate::inputs::trace::{Arrival, Trace};
+use super::selector::Who;
+use super::{Build, Row, Weighed, rows, size_estimate, transfers, weight};
+use crate::datasets::trace::{Arrival, Trace};
 
 /// Adds the transfers of every `[[workload]]`.
 pub(super) fn workloads(
@@ -155,7 +155,7 @@ impl Workload<'_> {
         for source in &self.sources {
             expected += (nanos / self.mean_gap(arrivals, *source, sizes)?).min(float(count));
         }
-        census::check_transfers(expected, &arrivals.0)
+        size_estimate::check_transfers(expected, &arrivals.0)
     }
 
     /// Mean time between two arrivals at `source`, in nanoseconds.
@@ -201,7 +201,7 @@ impl Workload<'_> {
         }
         let at = row.key("trace");
         let trace = at.opened(build.inputs.trace(path))?;
-        census::check_transfers(float((all.len() + trace.rows.len()) as u64), &at)?;
+        size_estimate::check_transfers(float((all.len() + trace.rows.len()) as u64), &at)?;
         let mut ends = build.streams.stream(&self.pattern.name, "trace");
         for (index, arrival) in trace.rows.iter().enumerate() {
             let start = Time::from_nanos(self.start.as_nanos().saturating_add(arrival.at_nanos));

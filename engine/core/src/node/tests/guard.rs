@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::node::talk::KEEPALIVE;
+use crate::node::control_rate::KEEPALIVE;
 use crate::transfer::Missing;
 
 /// Lets the clock run until `end`, and says what was done when, in whole seconds.

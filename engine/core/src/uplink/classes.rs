@@ -8,10 +8,10 @@ use crate::id::{GroupId, PeerId, TransferId};
 use crate::time::Time;
 use crate::units::{ByteCount, Rate};
 
-use super::auto::PathSample;
+use super::autorate::PathSample;
 use super::class::Standing;
 use super::leaf::{Leaf, Pending};
-use super::meter::{Limit, Meter};
+use super::limits::{Limit, Meter};
 use super::tree::{NONE, ROOT};
 use super::{Path, Share, Target, Uplink, classify, reason};
 

@@ -13,14 +13,14 @@ use fairhaul_config::{real, value};
 use fairhaul_core::quantity::Quantity;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::Rate;
-use fairhaul_simulator::dist::{Distribution, Shape};
+use fairhaul_simulator::distribution::{Distribution, Shape};
 use serde::de::{DeserializeSeed, Error, MapAccess};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::names::unknown;
-use crate::inputs::Inputs;
-use crate::inputs::points::{Kind as PointsKind, Points};
+use crate::datasets::Inputs;
+use crate::datasets::points::{Kind as PointsKind, Points};
 
 const TAGS: &[&str] = &[
     "uniform",

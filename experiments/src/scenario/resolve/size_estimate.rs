@@ -9,12 +9,12 @@ use fairhaul_config::document::Place;
 use fairhaul_config::value::Value as _;
 use fairhaul_core::units::ByteCount;
 
-use super::super::drawn::float;
 use super::super::file::{Class, Names, Workload};
+use super::super::random::float;
 use super::super::values::{Arrival, Decay};
 use super::rows::Flow;
 use super::{Build, Row, rows};
-use crate::inputs::points::{Kind as PointsKind, Points};
+use crate::datasets::points::{Kind as PointsKind, Points};
 
 /// Most peers of a run, whatever the memory.
 const PEERS_MAX: f64 = 1_000_000.0;
@@ -97,7 +97,7 @@ pub(super) fn check(build: &Build<'_>) -> Result<(), BadFile> {
         let pairs = members(build, &row.source)? * members(build, &row.destination)?;
         let at = row.key("bytes");
         let bytes = row.bytes.distribution(&at, build.inputs)?;
-        let most = fairhaul_simulator::dist::to_integer(bytes.quantile(1.0 - 1e-9));
+        let most = fairhaul_simulator::distribution::to_integer(bytes.quantile(1.0 - 1e-9));
         chunks(&row.key("chunk"), row.chunk(), most)?;
         let count = pairs * f64::from(row.count.get());
         let most = if count > pairs { row.key("count") } else { at };
@@ -245,7 +245,7 @@ fn count_workload<'a>(
         return Ok(());
     };
     let sizes = sizes.distribution(&row.key("sizes"), build.inputs)?;
-    let most = fairhaul_simulator::dist::to_integer(sizes.quantile(1.0 - 1e-9));
+    let most = fairhaul_simulator::distribution::to_integer(sizes.quantile(1.0 - 1e-9));
     chunks(&row.key("chunk"), row.chunk(), most)?;
     let until = row
         .until

@@ -9,7 +9,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use super::Key;
-use super::recent::Recent;
+use super::lru::Recent;
 use crate::event_limit::EventLimit;
 use crate::time::{Span, Time};
 

@@ -12,7 +12,7 @@ use super::{Action, Event, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
-use crate::node::talk::KEEPALIVE;
+use crate::node::control_rate::KEEPALIVE;
 use crate::peer::{AskedChunk, Conduct, Ending, Peer};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use fairhaul_config::text::{NAME_ALLOWED, is_name};
 use fairhaul_core::quantity::{self, WeightError};
-use fairhaul_simulator::dist::to_integer;
+use fairhaul_simulator::distribution::to_integer;
 
 use super::table::Table;
 use crate::scenario::BadFile;

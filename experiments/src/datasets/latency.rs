@@ -46,7 +46,7 @@ pub(crate) fn read(folder: &Path, path: &str) -> Result<Matrix, BadFile> {
     while table.next()? {
         let [from, to] = [ends[0], ends[1]].map(|end| region(&table, end, &mut regions));
         let pair = (from?, to?);
-        let nanos = fairhaul_simulator::dist::to_integer(
+        let nanos = fairhaul_simulator::distribution::to_integer(
             table.real(column, 0.0, DELAY_MS_MAX)? * 1e6 / halves,
         );
         if delays.insert(pair, Span::from_nanos(nanos)).is_some() {

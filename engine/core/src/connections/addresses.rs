@@ -11,8 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use super::Key;
-use super::recent::Recent;
-use super::source::Network;
+use super::lru::Recent;
+use super::source_prefix::Network;
 use crate::message::Known;
 use crate::time::{Span, Time};
 use crate::wire::ADDRESSES_MAX;

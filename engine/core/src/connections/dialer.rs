@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use super::Key;
-use super::source::Source;
+use super::source_prefix::Source;
 use crate::event_limit::EventLimit;
 use crate::rng::Rng;
 use crate::time::{Span, Time};

@@ -11,13 +11,13 @@ pub mod admission;
 pub mod bans;
 pub mod descriptors;
 pub mod dialer;
-pub mod first_use;
 pub mod invitation;
+mod lru;
 pub mod memory;
 pub mod memory_shares;
-mod recent;
 pub mod sessions;
-pub mod source;
+pub mod source_prefix;
+pub mod tofu;
 
 /// A public key: an identity.
 pub type Key = [u8; 32];

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use fairhaul_core::units::Rate;
-use fairhaul_simulator::dist::to_integer;
+use fairhaul_simulator::distribution::to_integer;
 
 use super::table::Table;
 use crate::scenario::{AccessLink, BadFile};

@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle};
 
 use tracing::warn;
 
-use super::shelf::ManifestShelf;
+use super::chunk_store::ManifestShelf;
 use crate::store::{is_out, patiently};
 
 /// What is to happen once a file is durable; with `false` once it is known that it is not.

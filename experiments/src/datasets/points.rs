@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use fairhaul_config::text::{NAME_ALLOWED, is_name};
-use fairhaul_simulator::dist::{Distribution, Shape, to_integer};
+use fairhaul_simulator::distribution::{Distribution, Shape, to_integer};
 
 use super::table::Table;
 use crate::scenario::BadFile;

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Key;
-use super::recent::Recent;
+use super::lru::Recent;
 use crate::misbehaviour::Misbehaviour;
 use crate::time::{Span, Time};
 

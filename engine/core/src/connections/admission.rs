@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::recent::Recent;
-use super::source::{Neighbourhood, Source};
+use super::lru::Recent;
+use super::source_prefix::{Neighbourhood, Source};
 use crate::event_limit::EventLimit;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
