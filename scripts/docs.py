@@ -2,17 +2,20 @@
 """Checks the documents: links lead somewhere, and commands that are shown work.
 
 Usage: docs.py links            README.md, ARCHITECTURE.md, CHANGELOG.md, ... and docs/**/*.md
-       docs.py commands         docs/tutorial.md is followed to the letter in a new folder; of the
-                                guides each program, subcommand and option has to be there
+       docs.py commands         docs/tutorial.md and README.md are followed to the letter in a new
+                                folder; of all other pages each program, subcommand and option has
+                                to be there
 
 Links: a relative link names a file that is there, and its anchor a heading of it; every page of
 docs/ is in docs/SUMMARY.md. Links to other hosts are not followed.
 
 Commands: in the tutorial every block of TOML that is called a file is written, and every line of a
 block of commands is run; each has to end with 0. `cargo run --release` stands for the program that
-is built: FAIRLAB, else target/debug/fairlab; examples and fairhaul lie beside it. A guide is about
-machines that are not here, so there `$ PROGRAM ...` is held to what the program knows: a script
-has the option in its text, a program in its --help. What is not built is said and left out.
+is built: FAIRLAB, else target/debug/fairlab; examples and fairhaul lie beside it. In README.md each
+`$` line is run in a clone of the commit, and what it prints is what README shows under it; what it
+installs comes from RELEASE, a folder made by scripts/release.sh. Other pages are about machines that
+are not here, so there `$ PROGRAM ...` is held to what the program knows: a script has the option in
+its text, a program in its --help. What is not built is said and left out.
 
 Exit codes: 0 all is as it should be, 1 something is wrong, a line each, 2 usage.
 """
@@ -32,6 +35,8 @@ HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
 OPTION = re.compile(r"--[a-z][a-z-]*")
 # Blocks of commands have no language, or one of these.
 SHELL = ("", "sh", "console")
+# Where the scripts lie that pages show.
+OURS = ("scripts/", "deploy/", "fuzz/", ".ci/")
 
 
 def pages(root):
@@ -140,32 +145,208 @@ def knows(root, lab, words):
     return f"{name} has no option {missing[0]}" if missing else None
 
 
-def guides(root, lab):
-    """Faults of the commands of the guides, a line each."""
-    for page in sorted((root / "docs").glob("guide-*.md")):
-        shown = [*blocks(page.read_text(), prompt=True)]
-        if not shown:
-            yield f"docs/{page.name}: shows no command"
-        for line in shown:
-            for command in re.split(r"&&|\|\||[;|]", line):
-                words = shlex.split(command, comments=True)
+def shown(root):
+    """Pages whose commands are held to what programs know: all but those that are followed."""
+    for page in pages(root):
+        name = page.relative_to(root).as_posix()
+        if name not in FOLLOWED and "decisions/" not in name:
+            yield name, page.read_text()
+
+
+def known(root, lab):
+    """Faults of the commands that pages show, a line each."""
+    for name, text in shown(root):
+        prompt = re.search(r"^\$ ", text, re.MULTILINE) is not None
+        lines = [*blocks(text, prompt)]
+        if not lines and "/guide-" in name:
+            yield f"{name}: shows no command"
+        for line in lines:
+            for command in re.split(r"&&|\|\||[;|&]", line):
+                try:
+                    words = shlex.split(command, comments=True)
+                except ValueError:
+                    continue
                 if words[:1] == ["sudo"]:
                     words = words[1:]
-                if words[:1] == ["export"]:
-                    continue
-                fault = knows(root, lab, words) if words else None
+                if words and (words[0].startswith(OURS) or words[1:] and words[0] in programs(lab)):
+                    fault = knows(root, lab, words)
+                else:
+                    fault = None
                 if fault:
-                    yield f"docs/{page.name}: {line}: {fault}"
+                    yield f"{name}: {line}: {fault}"
+
+
+class Clone:
+    """A clone of the commit in a new folder, with the programs that are built in front of all others."""
+
+    def __init__(self, root, lab, folder):
+        self.lab, self.at, self.home = lab, folder / "clone", folder
+        run = subprocess.run(
+            ["git", "clone", "--quiet", "--no-hardlinks", str(root), str(self.at)],
+            capture_output=True, text=True, check=False,
+        )
+        if run.returncode != 0:
+            raise Unready(f"no clone: {run.stderr.strip()}")
+        release = os.environ.get("RELEASE")
+        self.release = pathlib.Path(release).absolute() if release else None
+        fairhaul = pathlib.Path(os.environ.get("FAIRHAUL") or lab.with_name("fairhaul")).absolute()
+        beside = folder / "bin"
+        beside.mkdir()
+        for name, program in {**programs(lab), "fairhaul": fairhaul}.items():
+            if program.exists():
+                (beside / name).symlink_to(program)
+        self.env = {**os.environ, "PATH": f"{beside}:{os.environ['PATH']}", "HOME": str(folder)}
+        self.env.pop("XDG_DATA_HOME", None)
+
+    def has(self, name):
+        return (self.home / "bin" / name).exists()
+
+    def run(self, line, at=None):
+        """What a command printed to both streams, and its exit code."""
+        ended = subprocess.run(
+            ["bash", "-c", line], cwd=at or self.at, env=self.env, check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        )
+        return ended.stdout, ended.returncode
+
+
+class Unready(Exception):
+    """What a check needs and does not find."""
+
+
+def parts(text):
+    """Commands of a page's blocks, each with what the page shows under it."""
+    for language, body in FENCE.findall(text):
+        if language.strip() in SHELL and "$ " in body:
+            for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+                line, _, under = part.partition("\n")
+                yield line, under.strip("\n")
+
+
+def sizes(text):
+    """A text in which every size is the same one: the file of the example is smaller here."""
+    return re.sub(r"[\d.]+ ([kMGT]i?)?B\b", "SIZE", text)
+
+
+def first_table(text):
+    """The block that README fills in from the committed overview of the default scenario."""
+    return next((body for language, body in FENCE.findall(text) if body.startswith("policy ")), "")
+
+
+def readme(root, lab, folder):
+    """Follows README.md in a clone; faults, a line each."""
+    text = (root / "README.md").read_text()
+    clone = Clone(root, lab, folder)
+    (clone.at / "holiday.mp4").write_bytes(os.urandom(3_000_000))
+    sender, ticket = None, ""
+    try:
+        for line, under in parts(text):
+            words = shlex.split(line, comments=True)
+            where = f"README.md: {line.split('  #')[0].strip()}"
+            if words[:2] == ["cargo", "run"]:
+                said, code = clone.run("fairlab")
+                if code != 0:
+                    yield f"{where}: ended with {code}: {said.strip().splitlines()[-1:]}"
+                elif first_table(text).splitlines()[0] not in said:
+                    yield f"{where}: prints another table than README shows"
+            elif words[:2] == ["cargo", "install"]:
+                package = root / words[words.index("--path") + 1] / "Cargo.toml"
+                if not package.exists():
+                    yield f"{where}: no package there"
+            elif words[:1] == ["tar"] or words[:3] == ["sudo", "apt", "install"]:
+                fault = installs(clone, words)
+                if fault:
+                    yield f"{where}: {fault}"
+            elif words[:2] == ["fairhaul", "send"]:
+                if not clone.has("fairhaul"):
+                    print(f"skipped: fairhaul is not built: {line}")
+                    continue
+                sender = subprocess.Popen(
+                    words, cwd=clone.at, env=clone.env, text=True, stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                )
+                heard = [sender.stdout.readline().rstrip("\n") for _ in under.splitlines()]
+                ticket = heard[-1].split()[-1] if heard and heard[-1].split() else ""
+                if sizes("\n".join(heard)).replace(ticket, "fhs1-…") != sizes(under):
+                    yield f"{where}: prints {heard}"
+            elif words[:2] == ["fairhaul", "get"]:
+                if sender is None:
+                    continue
+                to = clone.home / "there"
+                to.mkdir()
+                said, code = clone.run(line.replace(words[2], ticket), to)
+                if code != 0 or sender.wait(timeout=60) != 0:
+                    yield f"{where}: ended with {code}: {said.strip().splitlines()[-1:]}"
+                elif (to / "holiday.mp4").read_bytes() != (clone.at / "holiday.mp4").read_bytes():
+                    yield f"{where}: another file has come"
+            else:
+                fault = knows(root, lab, words)
+                if fault:
+                    yield f"{where}: {fault}"
+    finally:
+        if sender is not None:
+            sender.kill()
+            sender.wait()
+            sender.stdout.close()
+
+
+def installs(clone, words):
+    """What is wrong with a command that installs from a release; none if it works."""
+    if clone.release is None:
+        print(f"skipped: RELEASE names no folder: {shlex.join(words)}")
+        return None
+    name = pathlib.PurePath(words[-1]).name
+    if not (clone.release / name).exists():
+        return f"the release has no {name}, but {', '.join(sorted(p.name for p in clone.release.iterdir()))}"
+    if words[0] != "tar":
+        # deploy/test/package.sh installs and removes it.
+        return None
+    said, code = clone.run(shlex.join([*words[:-1], str(clone.release / name)]), clone.home)
+    if code != 0:
+        return f"ended with {code}: {said.strip()}"
+    for program in ("fairhaul", "fairlab"):
+        said, code = clone.run(f"*/bin/{program} --version", clone.home)
+        if code != 0:
+            return f"{program} does not run: {said.strip()}"
+    return None
+
+
+def nodes(root, lab, folder):
+    """Follows docs/nodes.md as one session of a shell in a clone; faults, a line each."""
+    clone = Clone(root, lab, folder)
+    if not clone.has("fairhaul"):
+        print("skipped: fairhaul is not built, so docs/nodes.md was not followed")
+        return
+    lines = [line for line in blocks((root / "docs/nodes.md").read_text(), prompt=False)]
+    lines = [line for line in lines if not line.startswith("cargo install")]
+    # Which line was the last is what a fault has to say.
+    script = "".join(f"echo {shlex.quote('> ' + line)} >&2\n{line}\n" for line in lines)
+    ends = "\n".join(f"fairhaul stop -c nodes/{node}/node.toml" for node in "ab")
+    waits = "for _ in $(seq 100); do [ -e fetched/README.md ] || sleep 0.1; done\n"
+    said, code = clone.run(f"set -e\ntrap {shlex.quote(ends)} EXIT\n{script}{waits}")
+    if code != 0:
+        yield f"docs/nodes.md: ended with {code}: {' / '.join(said.strip().splitlines()[-3:])}"
+    elif not (clone.at / "fetched/README.md").exists():
+        yield "docs/nodes.md: nothing was fetched"
 
 
 def commands(root, lab):
     """Faults of the commands of all documents."""
-    if lab.exists():
+    if not lab.exists():
+        print(f"skipped: {lab} is not built, so no page was followed")
+    for name, follow in FOLLOWED.items() if lab.exists() else ():
         with tempfile.TemporaryDirectory() as folder:
-            yield from tutorial(root, lab, pathlib.Path(folder))
-    else:
-        print(f"skipped: {lab} is not built, so the tutorial was not followed")
-    yield from guides(root, lab)
+            if not (root / name).exists():
+                continue
+            try:
+                yield from follow(root, lab, pathlib.Path(folder))
+            except Unready as why:
+                print(f"skipped: {name} was not followed: {why}")
+    yield from known(root, lab)
+
+
+# Pages that are followed to the letter.
+FOLLOWED = {"docs/tutorial.md": tutorial, "README.md": readme, "docs/nodes.md": nodes}
 
 
 def main(words):

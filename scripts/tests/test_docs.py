@@ -1,6 +1,7 @@
 """Planted faults: docs.py must name each, with the page; and the documents of this tree have none."""
 
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -85,6 +86,42 @@ class Documents(unittest.TestCase):
                 "fairlab has no option --moon",
                 "fairlab has no command fly",
             ],
+        )
+
+    def readme(self, *lines):
+        """Faults of a README whose block has these lines, in a tree that has a commit."""
+        self.write("README.md", "```\n" + "\n".join(lines) + "\n```\n\n```\npolicy  greedy\n```\n")
+        git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-C", str(self.root)]
+        for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
+            subprocess.run([*git, *words], check=True)
+        with tempfile.TemporaryDirectory() as folder:
+            return [*docs.readme(self.root, self.lab, pathlib.Path(folder))]
+
+    def program(self, name, text):
+        self.write(f"bin/{name}", f"#!/bin/sh\n{text}\n")
+        (self.root / "bin" / name).chmod(0o755)
+
+    def test_what_the_readme_installs_and_shows_has_to_be_so(self):
+        self.program("fairlab", "echo another table")
+        self.assertEqual(
+            self.readme("$ cargo install --path none", "$ cargo run --release   # soon", "$ deploy/none.sh 3"),
+            [
+                "README.md: cargo install --path none: no package there",
+                "README.md: cargo run --release: prints another table than README shows",
+                "README.md: deploy/none.sh 3: no program deploy/none.sh",
+            ],
+        )
+
+    def test_the_readmes_two_commands_carry_the_file_that_it_names(self):
+        send = 'echo "$2, 3.0 MB; type this"; echo fairhaul get fhs1-abc; while [ ! -e got ]; do sleep 0.01; done'
+        get = 'cp ../clone/holiday.mp4 . ; touch ../clone/got; [ "$2" = fhs1-abc ]'
+        self.program("fairhaul", f'if [ "$1" = send ]; then {send}; else {get}; fi')
+        lines = ["$ fairhaul send holiday.mp4", "holiday.mp4, 1.2 GB; type this", "fairhaul get fhs1-…"]
+        self.assertEqual(self.readme(*lines, "$ fairhaul get fhs1-…"), [])
+        lines[1] = "holiday.mp4, 1.2 GB; say this"
+        said = "prints ['holiday.mp4, 3.0 MB; type this', 'fairhaul get fhs1-abc']"
+        self.assertEqual(
+            self.readme(*lines, "$ fairhaul get fhs1-…"), [f"README.md: fairhaul send holiday.mp4: {said}"]
         )
 
 
