@@ -3,17 +3,25 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+/// Copies a program. Another process writes the copy: had this one its descriptor, a child that
+/// another test starts meanwhile would inherit it, and nobody can start a file that is being
+/// written.
+fn install(from: &Path, to: &Path) {
+    let mut command = Command::new("install");
+    command.args(["-m", "755"]).args([from, to]);
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
+
 /// Runs a copy of `fairlab` that lies alone in `folder`, with nothing on the path.
 fn fairlab(folder: &Path, words: &[&str]) -> Output {
     let copy = folder.join("fairlab");
     if !copy.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_fairlab"), &copy).unwrap();
+        install(Path::new(env!("CARGO_BIN_EXE_fairlab")), &copy);
     }
     let mut command = Command::new(copy);
     command.args(words).env("PATH", "/usr/bin:/bin");
@@ -42,9 +50,9 @@ fn without_the_program_one_line_says_how_to_get_it() {
 #[test]
 fn the_program_beside_this_one_has_every_word_and_the_exit_code() {
     let folder = TempDir::new().unwrap();
-    let program = folder.path().join("fairlab-emulate");
-    fs::write(&program, "#!/bin/sh\nprintf '%s|' \"$@\"\nexit 7\n").unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = folder.path().join("script");
+    fs::write(&script, "#!/bin/sh\nprintf '%s|' \"$@\"\nexit 7\n").unwrap();
+    install(&script, &folder.path().join("fairlab-emulate"));
     let words = ["emulate", "a b.toml", "--help", "--speed", "-1", "--", "x"];
     let output = fairlab(folder.path(), &words);
     let said = String::from_utf8(output.stdout).unwrap();
