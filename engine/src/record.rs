@@ -28,7 +28,7 @@ pub use replay::{BadLog, Replayed, replay};
 pub use setup::{BadSetup, Setup};
 
 /// What every log of this version says first.
-const FORMAT: &str = "fairhaul record 1";
+const FORMAT: &str = "fairhaul record 2";
 
 /// What the digest of actions is derived with.
 const CONTEXT: &str = "fairhaul 1 record";

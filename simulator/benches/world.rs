@@ -7,7 +7,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
+use fairhaul_config::amount::{SizeLimit, TimeBetween};
+use fairhaul_config::number::Bounded;
 use fairhaul_config::policy::{ChokerName, DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};

@@ -11,7 +11,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use fairhaul_config::amount::{Bounded, TimeBetween};
+use fairhaul_config::amount::TimeBetween;
+use fairhaul_config::number::Bounded;
 use fairhaul_config::policy::{ChokerName, DisciplineName, Policy, SeedRule};
 use fairhaul_core::rng::Rng;
 use fairhaul_core::time::{Span, Time};

@@ -13,7 +13,8 @@ use std::fs;
 use std::str::FromStr;
 use std::time::Instant;
 
-use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
+use fairhaul_config::amount::{SizeLimit, TimeBetween};
+use fairhaul_config::number::Bounded;
 use fairhaul_config::policy::{ChokerName, DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};

@@ -14,7 +14,9 @@ use serde::forward_to_deserialize_any;
 
 use crate::document::Step;
 use crate::fault::{BadValue, did_you_mean, quoted};
+use crate::parts;
 use crate::tree::{Data, Entry, Item, Table};
+use crate::value;
 
 /// A fault and the way to it from where the deserializer stands.
 #[derive(Debug)]
@@ -95,11 +97,25 @@ impl std::error::Error for Error {}
 
 /// A value of the document.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Node<'de>(pub(crate) &'de Data);
+pub(crate) struct Node<'de> {
+    data: &'de Data,
+    /// It is a table of which a struct takes its own keys, and the others are those of others.
+    is_part: bool,
+}
 
 impl<'de> Node<'de> {
+    pub(crate) const fn of(data: &'de Data) -> Self {
+        let is_part = false;
+        Self { data, is_part }
+    }
+
+    pub(crate) const fn part(data: &'de Data) -> Self {
+        let is_part = true;
+        Self { data, is_part }
+    }
+
     fn is_no<T>(self, wanted: &str) -> Result<T, Error> {
-        let what = format!("is {}, not {wanted}", self.0.noun());
+        let what = format!("is {}, not {wanted}", self.data.noun());
         Err(Error::new(Kind::Value, BadValue::new(what)))
     }
 }
@@ -108,22 +124,14 @@ impl<'de> Deserializer<'de> for Node<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.0 {
+        match self.data {
             Data::Text(text) => visitor.visit_borrowed_str(text),
             // What counts asks for the text of a number; for all else that it is one will do.
             Data::Number(text) => visitor.visit_f64(text.parse().unwrap_or(f64::NAN)),
             Data::Flag(flag) => visitor.visit_bool(*flag),
             Data::Moment(_) => visitor.visit_unit(),
             Data::List(items) => visitor.visit_seq(Items { items, next: 0 }),
-            Data::Table(table) => visitor.visit_map(Entries::new(table)),
-        }
-    }
-
-    /// A value type asks for bytes: a number answers with its text, as it is written.
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.0 {
-            Data::Number(text) => visitor.visit_bytes(text.as_bytes()),
-            _ => self.deserialize_any(visitor),
+            Data::Table(table) => visitor.visit_map(Entries::of(table, None)),
         }
     }
 
@@ -131,23 +139,28 @@ impl<'de> Deserializer<'de> for Node<'de> {
         visitor.visit_some(self)
     }
 
+    /// A value type gets the text of a number, as it is written.
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
+        match self.data {
+            _ if name != value::NAME => visitor.visit_newtype_struct(self),
+            Data::Number(text) => visitor.visit_bytes(text.as_bytes()),
+            _ => self.deserialize_any(visitor),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.0 {
+        match self.data {
             Data::List(items) => visitor.visit_seq(Items { items, next: 0 }),
             _ => self.is_no("a list"),
         }
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
-        match self.0 {
+        match self.data {
             Data::List(items) if items.len() != len => {
                 let words = ["none", "one", "two", "three"];
                 let len = words
@@ -162,19 +175,32 @@ impl<'de> Deserializer<'de> for Node<'de> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.0 {
-            Data::Table(table) => visitor.visit_map(Entries::new(table)),
+        match self.data {
+            Data::Table(table) => visitor.visit_map(Entries::of(table, None)),
             _ => self.is_no("a table"),
         }
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
-        _: &'static [&'static str],
+        name: &'static str,
+        keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.deserialize_map(visitor)
+        let Data::Table(table) = self.data else {
+            return self.is_no("a table");
+        };
+        if name == parts::NAME {
+            let mut entries = table.entries.iter();
+            let other = entries.find(|entry| !keys.contains(&&*entry.key));
+            match other.filter(|_| !self.is_part) {
+                Some(Entry { key, .. }) => Err(wrong_key(key)(de::Error::unknown_field(key, keys))),
+                None => visitor.visit_seq(Parts(self.data)),
+            }
+        } else {
+            let keys = Some(keys).filter(|_| self.is_part);
+            visitor.visit_map(Entries::of(table, keys))
+        }
     }
 
     /// One of a few words.
@@ -184,14 +210,14 @@ impl<'de> Deserializer<'de> for Node<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self.0 {
+        match self.data {
             Data::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
             _ => self.is_no("a string"),
         }
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string byte_buf unit
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct tuple_struct identifier ignored_any
     }
 }
@@ -214,7 +240,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
         };
         let at = self.next;
         self.next += 1;
-        let read = seed.deserialize(Node(&item.data));
+        let read = seed.deserialize(Node::of(&item.data));
         read.map(Some).map_err(|error| error.within(Step::Row(at)))
     }
 
@@ -223,16 +249,33 @@ impl<'de> SeqAccess<'de> for Items<'de> {
     }
 }
 
+/// A table that is read part by part.
+struct Parts<'de>(&'de Data);
+
+impl<'de> SeqAccess<'de> for Parts<'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        part: T,
+    ) -> Result<Option<T::Value>, Error> {
+        part.deserialize(Node::part(self.0)).map(Some)
+    }
+}
+
 /// The keys and values of a table, in the order of the file.
 struct Entries<'de> {
     entries: std::slice::Iter<'de, Entry>,
+    /// The keys that are meant; every one if nothing is said.
+    keys: Option<&'static [&'static str]>,
     entry: Option<&'de Entry>,
 }
 
 impl<'de> Entries<'de> {
-    fn new(table: &'de Table) -> Self {
+    fn of(table: &'de Table, keys: Option<&'static [&'static str]>) -> Self {
         Self {
             entries: table.entries.iter(),
+            keys,
             entry: None,
         }
     }
@@ -257,7 +300,8 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        self.entry = self.entries.next();
+        let is_meant = |entry: &&Entry| self.keys.is_none_or(|keys| keys.contains(&&*entry.key));
+        self.entry = self.entries.find(is_meant);
         let Some(Entry { key, .. }) = self.entry else {
             return Ok(None);
         };
@@ -267,7 +311,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         let entry = self.entry.expect("a value is asked for after its key");
-        let read = seed.deserialize(Node(&entry.item.data));
+        let read = seed.deserialize(Node::of(&entry.item.data));
         read.map_err(key_step(&entry.key))
     }
 }

@@ -38,7 +38,7 @@ impl Defaults {
         let schema = raw::<T>();
         let sections = sections.iter().map(|section| {
             if section.keys.is_empty() {
-                return (section.clone(), Form::Free, Map::new());
+                return (*section, Form::Free, Map::new());
             }
             let (keys, about, _) = described(&schema, section.path);
             let form = match (
@@ -51,7 +51,7 @@ impl Defaults {
                 (_, _, Value::Object(_)) => Form::Named,
                 _ => Form::Once,
             };
-            (section.clone(), form, keys.clone())
+            (*section, form, keys.clone())
         });
         Self {
             sections: sections.collect(),
@@ -75,7 +75,7 @@ impl Defaults {
             let mut item = item;
             let fill = |item: &mut Item| {
                 if let Data::Table(table) = &mut item.data {
-                    *table = filled(&section.keys, keys, table, item.line);
+                    *table = filled(section.keys, keys, table, item.line);
                 }
             };
             item.line = line;
@@ -88,7 +88,7 @@ impl Defaults {
                 (Form::Once, _) => fill(&mut item),
                 (Form::Variants, Data::Table(_)) => {
                     fill(&mut item);
-                    inherit(&section.keys, &mut item.data);
+                    inherit(section.keys, &mut item.data);
                 }
                 _ => {}
             }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::de::{Error, Kind, Node};
 use crate::fault::{BadFile, BadValue, did_you_mean};
-use crate::schema::{self, Section};
+use crate::schema;
 use crate::text::is_name;
 use crate::tree::{self, Data, Entry, Table};
 
@@ -80,7 +80,7 @@ impl Document {
     /// The first fault, with its place.
     pub fn read<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, BadFile> {
         // The tree lives as long as this document; what is read owns its parts.
-        T::deserialize(Node(&self.root)).map_err(|error| self.fault::<T>(&[], error))
+        T::deserialize(Node::of(&self.root)).map_err(|error| self.fault::<T>(&[], error))
     }
 
     /// The fault of a `T` at the end of `from`, as a message tells it.
@@ -201,22 +201,12 @@ impl Place<'_> {
     ///
     /// The first fault of the part, with its place.
     pub fn part<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, BadFile> {
-        let keys = Section::of::<T>("").keys;
-        let mut part = Table::default();
-        match self.document.find(&self.steps).2 {
-            Some(Data::Table(table)) => {
-                let own = table
-                    .entries
-                    .iter()
-                    .filter(|entry| keys.contains(&&*entry.key));
-                part.entries.extend(own.cloned());
-            }
-            other => {
-                let noun = other.map_or("nothing", Data::noun);
-                return Err(self.bad(format!("is {noun}, not a table"), "a table"));
-            }
-        }
-        let read = T::deserialize(Node(&Data::Table(part)));
+        let found = self.document.find(&self.steps).2;
+        let Some(data) = found.filter(|data| data.table().is_some()) else {
+            let noun = found.map_or("nothing", Data::noun);
+            return Err(self.bad(format!("is {noun}, not a table"), "a table"));
+        };
+        let read = T::deserialize(Node::part(data));
         read.map_err(|error| self.document.fault::<T>(&self.steps, error))
     }
 
@@ -237,8 +227,7 @@ impl Place<'_> {
 
     /// The fault of the value that is here.
     pub fn bad(&self, what: impl Into<String>, allowed: impl Into<String>) -> BadFile {
-        let fault = BadValue::new(what).allowing(allowed);
-        self.document.bad(&self.steps, fault)
+        self.refuse(BadValue::new(what).allowing(allowed))
     }
 
     /// The fault of a part of the value that is here.
@@ -248,7 +237,12 @@ impl Place<'_> {
         got: &str,
         allowed: impl Into<String>,
     ) -> BadFile {
-        let fault = BadValue::new(what).got(got).allowing(allowed);
+        self.refuse(BadValue::new(what).got(got).allowing(allowed))
+    }
+
+    /// This fault of the value that is here.
+    #[must_use]
+    pub fn refuse(&self, fault: BadValue) -> BadFile {
         self.document.bad(&self.steps, fault)
     }
 

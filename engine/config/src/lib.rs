@@ -9,13 +9,16 @@
 pub use fault::{BadFile, BadValue};
 
 pub mod amount;
+pub mod calendar;
 mod de;
 pub mod defaults;
 pub mod document;
 pub mod fault;
 pub mod file;
 pub mod named;
+pub mod number;
 pub mod params;
+pub mod parts;
 pub mod policy;
 pub mod printable;
 pub mod range;

@@ -2,14 +2,18 @@
 
 use std::fmt;
 
-use fairhaul_core::uplink::Share;
+use fairhaul_core::node::{Asking, Config};
+use fairhaul_core::rng::Rng;
+use fairhaul_core::units::ByteCount;
+use fairhaul_core::uplink::{Settings, Share};
 use fairhaul_core::{choke, pick, sched};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::amount::{Bounded, CENTURY, SizeLimit, TimeBetween};
+use crate::amount::{CENTURY, SizeLimit, TimeBetween};
 use crate::fault::{BadValue, did_you_mean};
+use crate::number::Bounded;
 use crate::value;
 use crate::value::{Given, Value};
 
@@ -61,6 +65,36 @@ impl Default for Policy {
             block: None,
             quantum: None,
             pipeline: None,
+        }
+    }
+}
+
+impl Policy {
+    /// What a core is made with that has this policy, blocks of `largest` and draws of `rng`, and
+    /// neither limits nor timeouts.
+    #[must_use]
+    pub fn config(&self, largest: ByteCount, rng: Rng) -> Config {
+        Config {
+            uplink: Settings {
+                outer: self.uplink.outer(),
+                inner: self.uplink.inner(),
+                share: self.share,
+                largest,
+                window_node: ByteCount::MAX,
+                window_peer: ByteCount::MAX,
+                adapt: false,
+                quantum: self.quantum.and_then(SizeLimit::get),
+            },
+            unchoke: self.unchoke.row(),
+            seed_rule: self.seed_rule.row(),
+            picker: self.picker.row(),
+            slots: self.slots.get() as usize,
+            rechoke: self.rechoke.get(),
+            pipeline: self.pipeline.map(Bounded::get),
+            download: None,
+            asking: Asking::default(),
+            guard: None,
+            rng,
         }
     }
 }

@@ -3,10 +3,9 @@
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::Deserializer;
 use serde::de::value::Error as NoValue;
 use serde::de::{DeserializeOwned, Error as _, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use serde_json::{Map, Value, json};
 
 use crate::document::Step;
@@ -15,41 +14,32 @@ use crate::document::Step;
 const WIDTH: usize = 96;
 
 /// What a table of a file is called and which keys it has, in their order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Section {
     /// The dotted path to it.
     pub path: &'static str,
     /// Its keys.
-    pub keys: Vec<&'static str>,
+    pub keys: &'static [&'static str],
 }
 
 impl Section {
     /// The table at `path`, which is read into a `T`.
     #[must_use]
     pub fn of<T: DeserializeOwned>(path: &'static str) -> Self {
-        let keys = keys::<T>().to_vec();
+        let keys = keys::<T>();
         Self { path, keys }
-    }
-
-    /// The same table, which is read into a `T` as well.
-    #[must_use]
-    pub fn and<T: DeserializeOwned>(mut self) -> Self {
-        self.keys.extend(keys::<T>());
-        self
     }
 
     /// The table at `path`, whose keys are a person's own.
     #[must_use]
     pub const fn free(path: &'static str) -> Self {
-        Self {
-            path,
-            keys: Vec::new(),
-        }
+        Self { path, keys: &[] }
     }
 }
 
 /// The keys of a struct, in its order.
-fn keys<T: DeserializeOwned>() -> &'static [&'static str] {
+#[must_use]
+pub fn keys<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     struct Keys<'a>(&'a mut &'static [&'static str]);
 
     impl<'de> Deserializer<'de> for Keys<'_> {
@@ -270,7 +260,7 @@ pub fn template<T: JsonSchema>(head: &str, sections: &[Section]) -> String {
         comment(&mut out, text(about, "description"));
         let mark = if once { "" } else { "#" };
         out.push_str(&format!("{mark}{}\n", header.replace("NAME", "lab")));
-        for name in &section.keys {
+        for name in section.keys {
             let key = &keys[*name];
             let (about, allowed) = (text(key, "description"), text(key, "allowed"));
             comment(&mut out, &format!("{about} Allowed: {allowed}."));
@@ -309,7 +299,7 @@ pub fn reference<T: JsonSchema>(head: &str, sections: &[Section]) -> String {
         let about = text(about, "description");
         out.push_str(&format!("\n## `{header}`\n\n{about}\n\n"));
         out.push_str("| key | meaning | allowed | default |\n| --- | --- | --- | --- |\n");
-        for name in &section.keys {
+        for name in section.keys {
             let key = &keys[*name];
             let cell = |text: &str| text.replace('|', "\\|");
             let default = match written(key) {

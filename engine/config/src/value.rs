@@ -17,6 +17,9 @@ use serde_json::json;
 use crate::fault::BadValue;
 use crate::value;
 
+/// The name by which [`read`] asks for a value with the text of a number.
+pub(crate) const NAME: &str = "$fairhaul::value";
+
 /// What a file has for a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Given<'a> {
@@ -130,6 +133,23 @@ pub fn read<'de, T: Value, D: Deserializer<'de>>(from: D) -> Result<T, D::Error>
             of(Given::Text(text))
         }
 
+        /// A value of another format than ours.
+        fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<T, D::Error> {
+            from.deserialize_any(self)
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
+            of(Given::Number(&number.to_string()))
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+            of(Given::Number(&number.to_string()))
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+            of(Given::Number(&number.to_string()))
+        }
+
         /// The text of a number.
         fn visit_bytes<E: Error>(self, text: &[u8]) -> Result<T, E> {
             of(Given::Number(str::from_utf8(text).map_err(E::custom)?))
@@ -152,7 +172,7 @@ pub fn read<'de, T: Value, D: Deserializer<'de>>(from: D) -> Result<T, D::Error>
         }
     }
 
-    from.deserialize_bytes(Reader(PhantomData))
+    from.deserialize_newtype_struct(NAME, Reader(PhantomData))
 }
 
 fn of<T: Value, E: Error>(given: Given<'_>) -> Result<T, E> {

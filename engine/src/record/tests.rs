@@ -2,6 +2,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use fairhaul_config::amount::{SizeLimit, TimeBetween};
+use fairhaul_config::number::Bounded;
+use fairhaul_config::policy::{DisciplineName, Policy, SeedRule};
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
@@ -9,7 +12,7 @@ use fairhaul_core::message::Message;
 use fairhaul_core::node::{Guard, Node};
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate};
-use fairhaul_core::uplink::{Limit, PathSample, Share, Target};
+use fairhaul_core::uplink::{Limit, PathSample, Target};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -20,20 +23,15 @@ const CHUNKS: u32 = 40;
 
 fn setup(seed: u8) -> Setup {
     Setup {
-        outer: "drr".into(),
-        inner: "drr".into(),
-        share: Share::Peer,
-        largest: ByteCount::kib(16),
+        policy: Policy {
+            seed_rule: SeedRule::of("even"),
+            slots: Bounded::new(4),
+            block: Some(SizeLimit::At(ByteCount::kib(16))),
+            ..Policy::default()
+        },
         window_node: ByteCount::kib(64),
         window_peer: ByteCount::MAX,
         adapt: false,
-        quantum: None,
-        unchoke: "tit-for-tat".into(),
-        seed_rule: "none".into(),
-        picker: "rarest-first".into(),
-        slots: 4,
-        rechoke: Span::from_secs(10),
-        pipeline: None,
         download: None,
         asking: fairhaul_core::node::Asking::default(),
         guard: Some(Guard::default()),
@@ -330,9 +328,18 @@ fn what_cannot_have_happened_is_refused_by_file_and_line() {
 }
 
 #[test]
-fn a_setup_is_what_its_config_says() {
-    let setup = setup(5);
-    assert_eq!(Setup::of(&setup.config().unwrap(), [5; 32]), setup);
+fn a_setup_is_read_as_it_was_written() {
+    let mut setup = setup(5);
+    setup.policy.uplink = DisciplineName::of("strict/drr");
+    setup.policy.quantum = Some(SizeLimit::At(ByteCount::new(12_345)));
+    setup.policy.pipeline = Some(Bounded::new(3));
+    setup.policy.rechoke = TimeBetween::new(1_234_567_891);
+    let text = serde_json::to_string(&setup).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Setup>(&text).unwrap(),
+        setup,
+        "{text}"
+    );
 }
 
 #[test]
@@ -342,14 +349,9 @@ fn a_setup_that_no_node_has_is_refused() {
         change(&mut setup);
         setup.config().unwrap_err().to_string()
     };
-    let name = refused(|setup| setup.outer = "best\n".into());
-    assert_eq!(name, "outer discipline: there is no \"best\\n\"");
-    assert!(refused(|setup| setup.seed_rule = "worst".into()).starts_with("seed rule"));
-    assert!(refused(|setup| setup.picker = String::new()).starts_with("picker"));
-    assert!(refused(|setup| setup.largest = ByteCount::ZERO).starts_with("largest is 0"));
-    assert!(refused(|setup| setup.quantum = Some(ByteCount::ZERO)).starts_with("quantum"));
-    assert!(refused(|setup| setup.rechoke = Span::ZERO).starts_with("rechoke"));
-    assert!(refused(|setup| setup.slots = usize::MAX).starts_with("slots"));
+    let large = refused(|setup| setup.policy.block = Some(SizeLimit::At(ByteCount::mib(1))));
+    assert_eq!(large, "block is 1048576; allowed are 1 to 262144");
+    assert!(refused(|setup| setup.policy.block = None).starts_with("block is 0"));
     let idle = refused(|setup| {
         setup.guard = Some(Guard {
             idle: Span::ZERO,
@@ -357,6 +359,24 @@ fn a_setup_that_no_node_has_is_refused() {
         });
     });
     assert!(idle.starts_with("idle is 0"), "{idle}");
+}
+
+/// What its policy allows is what a parameter file allows.
+#[test]
+fn a_log_with_a_policy_that_no_file_may_have_is_refused_by_line() {
+    let (_dir, path) = log(&[]);
+    let text = fs::read_to_string(&path).unwrap();
+    for (known, changed, why) in [
+        ("\"drr\"", "\"dr\"", "did you mean \"drr\""),
+        ("\"slots\":4", "\"slots\":0", "is out of range"),
+        ("\"10 s\"", "\"10 sec\"", "has an unknown unit"),
+    ] {
+        let other = text.replacen(known, changed, 1);
+        assert_ne!(other, text);
+        fs::write(&path, other).unwrap();
+        let said = replay(&path).unwrap_err().to_string();
+        assert!(said.contains("log:1: ") && said.contains(why), "{said}");
+    }
 }
 
 #[test]

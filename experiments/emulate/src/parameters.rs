@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use fairhaul::identity::Identity;
-use fairhaul_config::amount::{Bounded, FloorRate, RateLimit};
+use fairhaul_config::amount::{FloorRate, RateLimit};
 use fairhaul_config::fault::BadValue;
 use fairhaul_config::named::Named;
+use fairhaul_config::number::Bounded;
 use fairhaul_config::params::{
     BurstTime, ControlParams, GroupParams, LimitParams, NodeParams, Params, PeerParams,
 };

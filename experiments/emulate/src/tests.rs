@@ -7,7 +7,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
+use fairhaul_config::amount::{SizeLimit, TimeBetween};
+use fairhaul_config::number::Bounded;
 use fairhaul_config::policy::{DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};

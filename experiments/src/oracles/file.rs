@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fairhaul_config::amount::LongBounded;
 use fairhaul_config::document::{Document, Place};
+use fairhaul_config::number::LongBounded;
 use fairhaul_config::policy::Policy;
 use fairhaul_config::schema::Section;
 use fairhaul_config::text::{Name, Prose};

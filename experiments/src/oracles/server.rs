@@ -5,7 +5,8 @@
 //! reports what is known of its draws alone, the wait that the same jobs have at a server in
 //! order of arrival, so that the luck of the draws can be told from the discipline.
 
-use fairhaul_config::amount::{Bounded, TimeBetween};
+use fairhaul_config::amount::TimeBetween;
+use fairhaul_config::number::Bounded;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::Share;

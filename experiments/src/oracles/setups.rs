@@ -2,7 +2,8 @@
 //!
 //! Decides what a theorem leaves open: no delay, no limits but those named, one region.
 
-use fairhaul_config::amount::{Bounded, SizeLimit};
+use fairhaul_config::amount::SizeLimit;
+use fairhaul_config::number::Bounded;
 use fairhaul_config::policy::{ChokerName, DisciplineName, PickerName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};

@@ -1,8 +1,9 @@
 //! Reads `[policy]`, and the bundles of policies `[policy.NAME]` that differ from it.
 
 use fairhaul_config::document::{Document, Place};
+use fairhaul_config::parts;
 use fairhaul_config::policy::{ChokerName, Policy, SeedRule};
-use fairhaul_config::schema::Section;
+use fairhaul_config::schema::keys;
 use fairhaul_config::text::{NAME_ALLOWED, is_name};
 use fairhaul_config::tree::Data;
 use fairhaul_core::node::Guard;
@@ -23,7 +24,7 @@ pub(crate) struct Bundles(IgnoredAny);
 
 /// What a bundle of a scenario says beside the policy that a node has too.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-struct Simulated {
+pub(crate) struct Simulated {
     /// Default: a peer that stops, drips or says nothing is asked last and closed, and bytes
     /// received at once are bounded, as a real node does; without one, none.
     #[schemars(example = &"default")]
@@ -33,19 +34,22 @@ struct Simulated {
 /// Whether a simulated node has the timeouts of a real one.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Timeouts {
+pub(crate) enum Timeouts {
     None,
     Default,
 }
 
-/// The section: the keys of each part of a bundle.
-pub(crate) fn section() -> Section {
-    Section::of::<Policy>("policy").and::<Simulated>()
+parts! {
+    /// `[policy]`, and each `[policy.NAME]`.
+    pub(crate) struct Bundle {
+        policy: Policy,
+        simulated: Simulated,
+    }
 }
 
 /// Bundles of policies with their names, `[policy]` first, the others in the order of the file.
 pub(crate) fn read(document: &Document) -> Result<Vec<(String, PolicySetup)>, BadFile> {
-    let own = section().keys;
+    let own = keys::<Bundle>();
     let at = document.place().key("policy");
     let section = document
         .root()
@@ -57,7 +61,7 @@ pub(crate) fn read(document: &Document) -> Result<Vec<(String, PolicySetup)>, Ba
         .map(|entry| &*entry.key)
         .filter(|key| !own.contains(key));
     let names: Vec<&str> = names.collect();
-    at.only(&[&own, names.as_slice()].concat())?;
+    at.only(&[own, &names].concat())?;
     let mut bundles = vec![(BASE.to_owned(), bundle(&at)?)];
     for name in names {
         let at = at.key(name);
@@ -67,16 +71,15 @@ pub(crate) fn read(document: &Document) -> Result<Vec<(String, PolicySetup)>, Ba
         if name == BASE {
             return Err(at.bad("is the name of [policy] itself", "another name"));
         }
-        at.only(&own)?;
+        at.only(own)?;
         bundles.push((name.to_owned(), bundle(&at)?));
     }
     Ok(bundles)
 }
 
 fn bundle(at: &Place<'_>) -> Result<PolicySetup, BadFile> {
-    let policy = at.part()?;
-    let Simulated { timeouts } = at.part()?;
-    let guard = matches!(timeouts, Some(Timeouts::Default)).then(Guard::default);
+    let Bundle { policy, simulated } = at.part()?;
+    let guard = matches!(simulated.timeouts, Some(Timeouts::Default)).then(Guard::default);
     Ok(PolicySetup { policy, guard })
 }
 
@@ -95,23 +98,15 @@ impl JsonSchema for Bundles {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut bundle = Policy::json_schema(generator);
+        let mut bundle = Bundle::json_schema(generator);
         let defaults = json!(default());
         let keys = bundle
             .get_mut("properties")
             .and_then(|keys| keys.as_object_mut());
         for (key, schema) in keys.into_iter().flatten() {
-            schema["default"] = defaults[key].clone();
-        }
-        let simulated = Simulated::json_schema(generator);
-        let simulated = simulated
-            .get("properties")
-            .and_then(|keys| keys.as_object());
-        let keys = bundle
-            .get_mut("properties")
-            .and_then(|keys| keys.as_object_mut());
-        if let (Some(keys), Some(simulated)) = (keys, simulated) {
-            keys.extend(simulated.clone());
+            if let Some(default) = defaults.get(key) {
+                schema["default"] = default.clone();
+            }
         }
         let mut all = bundle.clone();
         all.insert("additionalProperties".to_owned(), json!(bundle));

@@ -2,9 +2,10 @@
 
 use std::sync::OnceLock;
 
-use fairhaul_config::amount::{Bounded, CENTURY, Exact, LongBounded, TimeBetween};
+use fairhaul_config::amount::{CENTURY, Exact, TimeBetween};
 use fairhaul_config::defaults::Defaults;
 use fairhaul_config::named::Named;
+use fairhaul_config::number::{Bounded, LongBounded};
 use fairhaul_config::policy;
 use fairhaul_config::schema::{self, Section};
 use fairhaul_config::text::{Name, Prose};
@@ -17,14 +18,14 @@ use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::bundles::{self, Bundles};
+use super::bundles::{Bundle, Bundles};
 use super::values::{LatencySource, PartOfBaseline};
 
 mod flows;
 mod nodes;
 
-pub(crate) use flows::{Change, Content, Fault, Transfer, Workload};
-pub(crate) use nodes::{Class, Conduct, Directions, Group, Peer, SharedLink};
+pub(crate) use flows::{Change, Content, Ends, Fault, FlowTerms, Transfer, Workload};
+pub(crate) use nodes::{Class, Conduct, Directions, Group, NodeTerms, OwnLimits, Peer, SharedLink};
 
 /// Names of peers, classes, regions, links or transfers.
 pub(crate) type Names = OneOrMore<Name>;
@@ -237,7 +238,7 @@ impl Default for Output {
 pub(crate) fn sections() -> [Section; 13] {
     [
         Section::of::<Head>("scenario"),
-        bundles::section(),
+        Section::of::<Bundle>("policy"),
         Section::of::<Group>("group"),
         Section::of::<SharedLink>("link"),
         Section::of::<Peer>("peer"),

@@ -9,23 +9,26 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fairhaul_config::document::{Document, Place};
+use fairhaul_config::document::Document;
 use fairhaul_config::tree::{self, Data};
 use fairhaul_simulator::setup::{PolicySetup, Setup};
 use serde::Serialize;
 
 pub use fairhaul_config::BadFile;
 pub use file::{reference, schema};
+pub use plan::Plan;
 
 mod bundles;
+mod class;
 mod file;
 mod names;
+mod plan;
 mod random;
 mod resolve;
 mod sweep;
 mod values;
 
-pub(crate) use values::AccessLink;
+pub(crate) use class::AccessLink;
 
 use crate::datasets::{self, Inputs};
 use file::File;
@@ -60,26 +63,6 @@ struct Complete {
     policies: Vec<(String, PolicySetup)>,
 }
 
-/// What the lab does with a scenario, beside running it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Name of the scenario.
-    pub name: String,
-    /// What it shows, for a reader.
-    pub about: String,
-    /// The ideal that results are measured against: `equal-service`, `contribution` or
-    /// `fastest`.
-    pub ideal: String,
-    /// Seed of all random numbers.
-    pub rng_seed: u64,
-    /// Replications of each cell.
-    pub replications: u32,
-    /// The cell that others are compared with: key and value of one axis of the sweep.
-    pub baseline: Option<(String, String)>,
-    /// Tables to write, without `.csv`.
-    pub files: Vec<String>,
-}
-
 /// What tells the replications of a cell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replications {
@@ -110,7 +93,7 @@ impl Scenario {
         let raw = Document::parse(&path.display().to_string(), &text)?;
         let full = Complete::read(&raw)?;
         let axes = sweep::axes(&raw)?;
-        let plan = plan(&full, &axes)?;
+        let plan = Plan::of(&full, &axes)?;
         // Every cell starts from a copy of the file; the lists of the sweep are in the axes.
         let mut root = raw.root().clone();
         root.entries.retain(|entry| entry.key != "sweep");
@@ -325,7 +308,8 @@ impl Cell {
         }
         let mut root = inner.raw.root().clone();
         for setting in self.chosen().flat_map(|(_, value)| &value.settings) {
-            sweep::apply(inner.raw.file(), &mut root, setting)?;
+            let put = setting.put(&mut root);
+            put.expect("it led to a table when the sweep was read");
         }
         let complete = Complete::read(&Document::new(inner.raw.file(), root))?;
         let complete = Arc::new(complete);
@@ -352,23 +336,6 @@ impl Complete {
             policies,
         })
     }
-}
-
-fn plan(full: &Complete, axes: &[Axis]) -> Result<Plan, BadFile> {
-    let Complete { document, file, .. } = full;
-    let replication = &file.replication;
-    let at: Place<'_> = document.place().key("replication").key("baseline");
-    let baseline = replication.baseline.as_ref();
-    let baseline = baseline.map(|wanted| sweep::baseline(&at, wanted, axes));
-    Ok(Plan {
-        name: file.scenario.name.to_string(),
-        about: file.scenario.about.to_string(),
-        ideal: word(file.scenario.ideal),
-        rng_seed: replication.seed.get(),
-        replications: replication.count.get(),
-        baseline: baseline.transpose()?,
-        files: file.output.files.iter().map(word).collect(),
-    })
 }
 
 /// What a file calls a choice.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fairhaul_config::document::{Document, Place};
-use fairhaul_config::fault::did_you_mean;
+use fairhaul_config::document::Document;
+use fairhaul_config::fault::{BadValue, did_you_mean};
 use fairhaul_config::text::Name;
 
 use super::BadFile;
@@ -12,8 +12,12 @@ use super::file::File;
 /// Refuses the first name that a table before it has.
 pub(crate) fn check(document: &Document, file: &File) -> Result<(), BadFile> {
     unique(document, "link", file.links.iter().map(|row| &row.name))?;
-    unique(document, "peer", file.peers.iter().map(|row| &row.name))?;
-    unique(document, "class", file.classes.iter().map(|row| &row.name))?;
+    unique(document, "peer", file.peers.iter().map(|row| &row.own.name))?;
+    unique(
+        document,
+        "class",
+        file.classes.iter().map(|row| &row.own.name),
+    )?;
     unique(
         document,
         "content",
@@ -22,12 +26,12 @@ pub(crate) fn check(document: &Document, file: &File) -> Result<(), BadFile> {
     unique(
         document,
         "transfer",
-        file.transfers.iter().map(|row| &row.name),
+        file.transfers.iter().map(|row| &row.ends.name),
     )?;
     unique(
         document,
         "workload",
-        file.workloads.iter().map(|row| &row.name),
+        file.workloads.iter().map(|row| &row.ends.name),
     )
 }
 
@@ -49,21 +53,19 @@ fn unique<'n>(
 
 /// The fault of a reference to nothing: there is no `noun` called `name`.
 pub(crate) fn unknown<'n>(
-    at: &Place<'_>,
     noun: &str,
     name: &str,
-    names: impl IntoIterator<Item = &'n str> + Clone,
-) -> BadFile {
+    names: impl IntoIterator<Item = &'n str>,
+) -> BadValue {
     /// Names that a message lists at most.
     const SHOWN: usize = 12;
-    let what = did_you_mean(format!("is an unknown {noun}"), name, names.clone());
-    let total = names.clone().into_iter().count();
-    let mut allowed = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
-    if total > SHOWN {
-        allowed.push_str(", ...");
-    }
-    if total == 0 {
-        allowed = format!("none: there is no {noun}");
-    }
-    at.bad_got(what, &format!("\"{name}\""), allowed)
+    let names: Vec<&str> = names.into_iter().collect();
+    let what = did_you_mean(format!("is an unknown {noun}"), name, names.iter().copied());
+    let allowed = match names.len() {
+        0 => format!("none: there is no {noun}"),
+        1..=SHOWN => names.join(", "),
+        _ => names[..SHOWN].join(", ") + ", ...",
+    };
+    let fault = BadValue::new(what).got(format!("\"{name}\""));
+    fault.allowing(allowed)
 }

@@ -167,7 +167,7 @@ impl Fit {
         let found = found.next().map(|(_, distribution)| distribution.clone());
         found.ok_or_else(|| {
             let names = fits.iter().map(|(name, _)| name.as_str());
-            unknown(&at.key("name"), "fit", &self.name, names)
+            at.key("name").refuse(unknown("fit", &self.name, names))
         })
     }
 }

@@ -6,9 +6,10 @@
 
 use fairhaul_config::BadFile;
 use fairhaul_config::document::{Document, Place};
+use fairhaul_config::fault::BadValue;
 use fairhaul_config::schema::Section;
 use fairhaul_config::text::{NAME_ALLOWED, is_name};
-use fairhaul_config::tree::{Data, Item, Table};
+use fairhaul_config::tree::{Data, Entry, Item, Table};
 
 use super::file::sections;
 use super::names::unknown;
@@ -46,24 +47,17 @@ pub(crate) fn axes(raw: &Document) -> Result<Vec<Axis>, BadFile> {
     let table = table(&sweep.item.data, &place, "[sweep]")?;
     let mut axes = Vec::new();
     let mut cells = 1_u128;
+    // A key that leads nowhere is found here, before any cell is made.
+    let mut scratch = raw.root().clone();
     for entry in &table.entries {
         let at = place.key(&entry.key);
-        let axis = axis(&at, &entry.key, &entry.item.data)?;
+        let axis = axis(&at, entry, &mut scratch)?;
         cells = cells.saturating_mul(axis.values.len() as u128);
         if cells > CELLS_MAX {
             let got = format!("{cells} cells");
             return Err(at.bad_got("makes the sweep too large", &got, "at most 10000 cells"));
         }
         axes.push(axis);
-    }
-    // A key that leads nowhere is found here, before any cell is made.
-    let mut scratch = raw.root().clone();
-    for setting in axes
-        .iter()
-        .flat_map(|axis| &axis.values)
-        .flat_map(|value| &value.settings)
-    {
-        apply(raw.file(), &mut scratch, setting)?;
     }
     Ok(axes)
 }
@@ -74,57 +68,62 @@ fn table<'t>(data: &'t Data, at: &Place<'_>, allowed: &str) -> Result<&'t Table,
     data.table().ok_or_else(|| at.bad(what(), allowed))
 }
 
-fn axis(at: &Place<'_>, key: &str, data: &Data) -> Result<Axis, BadFile> {
+fn axis(at: &Place<'_>, entry: &Entry, scratch: &mut Table) -> Result<Axis, BadFile> {
     const ALLOWED: &str = "a list of values";
-    let items = match data {
+    let Entry { key, item, .. } = entry;
+    let items = match &item.data {
         Data::List(items) if items.is_empty() => return Err(at.bad("is an empty list", ALLOWED)),
         Data::List(items) => items,
         other => return Err(at.bad(format!("is {}, not a list", other.noun()), ALLOWED)),
     };
     let mut values: Vec<Value> = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let at = at.row(index);
+        let row = at.row(index);
         let value = if key.contains('.') {
-            Value {
-                label: label(&item.data, index),
-                settings: vec![Setting {
-                    key: key.to_owned(),
-                    item: item.clone(),
-                }],
-            }
+            let label = label(&item.data, index);
+            let settings = vec![setting(at, key, item, scratch)?];
+            Value { label, settings }
         } else {
-            case(&at, &item.data)?
+            case(&row, &item.data, scratch)?
         };
         if values.iter().any(|other| other.label == value.label) {
-            return Err(at.bad_got("is in the list twice", &value.label, "each value once"));
+            return Err(row.bad_got("is in the list twice", &value.label, "each value once"));
         }
         values.push(value);
     }
     if !key.contains('.') && !is_name(key) {
         return Err(at.bad_got("is not a name", key, NAME_ALLOWED));
     }
-    Ok(Axis {
-        key: key.to_owned(),
-        values,
-    })
+    let key = key.clone();
+    Ok(Axis { key, values })
+}
+
+/// A setting whose key, at `at`, leads to a table of `scratch`.
+fn setting(
+    at: &Place<'_>,
+    key: &str,
+    item: &Item,
+    scratch: &mut Table,
+) -> Result<Setting, BadFile> {
+    let (key, item) = (key.to_owned(), item.clone());
+    let setting = Setting { key, item };
+    let put = setting.put(scratch);
+    put.map(|()| setting).map_err(|fault| at.refuse(fault))
 }
 
 /// A case: a table with a name and dotted keys.
-fn case(at: &Place<'_>, data: &Data) -> Result<Value, BadFile> {
+fn case(at: &Place<'_>, data: &Data, scratch: &mut Table) -> Result<Value, BadFile> {
     const ALLOWED: &str =
         "a table such as { name = \"small\", \"class.a.count\" = 10 }, or a dotted key";
     let table = table(data, at, ALLOWED)?;
     let label = case_name(&at.key("name"), table)?;
     let mut settings = Vec::new();
-    for entry in table.entries.iter().filter(|entry| entry.key != "name") {
-        if !entry.key.contains('.') {
-            let at = at.key(&entry.key);
-            return Err(at.bad_got("is not a dotted key", &entry.key, "section.key in quotes"));
+    for Entry { key, item, .. } in table.entries.iter().filter(|entry| entry.key != "name") {
+        let at = at.key(key);
+        if !key.contains('.') {
+            return Err(at.bad_got("is not a dotted key", key, "section.key in quotes"));
         }
-        settings.push(Setting {
-            key: entry.key.clone(),
-            item: entry.item.clone(),
-        });
+        settings.push(setting(&at, key, item, scratch)?);
     }
     Ok(Value { label, settings })
 }
@@ -162,99 +161,64 @@ fn label(data: &Data, index: usize) -> String {
     }
 }
 
-/// Puts one setting into the tables of the file, which messages call `file`.
-pub(crate) fn apply(file: &str, root: &mut Table, setting: &Setting) -> Result<(), BadFile> {
-    let refuse = Refusal { file, setting };
-    let (name, rest) = setting.key.split_once('.').expect("keys have a dot");
-    let sections = sections();
-    let swept = |section: &&Section| !matches!(section.path, "sweep" | "replication" | "output");
-    let Some(section) = sections.iter().filter(swept).find(|s| s.path == name) else {
-        let names = sections.iter().filter(swept).map(|section| section.path);
-        return Err(refuse.unknown("section to sweep", name, names));
-    };
-    let (row, key) = match rest.rsplit_once('.') {
-        Some((row, key)) => (Some(row), key),
-        None => (None, rest),
-    };
-    let keys = section.keys.iter().copied().filter(|key| *key != "name");
-    if !keys.clone().any(|known| known == key) {
-        return Err(refuse.unknown("key to sweep", key, keys));
-    }
-    let table = row_table(&refuse, root, section.path, row)?;
-    table.set(key, setting.item.clone());
-    Ok(())
-}
-
-/// Where a setting stands, for messages.
-struct Refusal<'s> {
-    file: &'s str,
-    setting: &'s Setting,
-}
-
-impl Refusal<'_> {
-    /// A document with nothing but the setting, at its line.
-    fn document(&self) -> Document {
-        let mut sweep = Table::default();
-        sweep.set(&self.setting.key, self.setting.item.clone());
-        let mut root = Table::default();
-        let line = self.setting.item.line;
-        let data = Data::Table(sweep);
-        root.set("sweep", Item { data, line });
-        Document::new(self.file, root)
+impl Setting {
+    /// Puts it into the tables of a file.
+    pub(crate) fn put(&self, root: &mut Table) -> Result<(), BadValue> {
+        let (name, rest) = self.key.split_once('.').expect("keys have a dot");
+        let sections = sections();
+        let swept =
+            |section: &&Section| !matches!(section.path, "sweep" | "replication" | "output");
+        let Some(section) = sections.iter().filter(swept).find(|s| s.path == name) else {
+            let names = sections.iter().filter(swept).map(|section| section.path);
+            return Err(unknown("section to sweep", name, names));
+        };
+        let (row, key) = match rest.rsplit_once('.') {
+            Some((row, key)) => (Some(row), key),
+            None => (None, rest),
+        };
+        let keys = section.keys.iter().copied().filter(|key| *key != "name");
+        if !keys.clone().any(|known| known == key) {
+            return Err(unknown("key to sweep", key, keys));
+        }
+        self.table(root, section.path, row)?
+            .set(key, self.item.clone());
+        Ok(())
     }
 
-    fn unknown<'n>(
+    /// The table that it is put into.
+    fn table<'t>(
         &self,
-        noun: &str,
-        name: &str,
-        names: impl IntoIterator<Item = &'n str> + Clone,
-    ) -> BadFile {
-        let document = self.document();
-        let at = document.place().key("sweep").key(&self.setting.key);
-        unknown(&at, noun, name, names)
-    }
-
-    fn leads_nowhere(&self) -> BadFile {
-        let document = self.document();
-        let at = document.place().key("sweep").key(&self.setting.key);
-        let allowed = "section.key, or section.NAME.key where tables have names";
-        at.bad_got("does not lead to a key", &self.setting.key, allowed)
-    }
-}
-
-/// The table that a swept key is in.
-fn row_table<'t>(
-    refuse: &Refusal<'_>,
-    root: &'t mut Table,
-    section: &str,
-    row: Option<&str>,
-) -> Result<&'t mut Table, BadFile> {
-    let once = matches!(section, "scenario" | "policy");
-    if root.get(section).is_none() {
-        if !once {
-            return Err(refuse.unknown(section, row.unwrap_or(""), []));
+        root: &'t mut Table,
+        section: &str,
+        row: Option<&str>,
+    ) -> Result<&'t mut Table, BadValue> {
+        let once = matches!(section, "scenario" | "policy");
+        if root.get(section).is_none() {
+            if !once {
+                return Err(unknown(section, row.unwrap_or(""), []));
+            }
+            let (line, data) = (self.item.line, Data::Table(Table::default()));
+            root.set(section, Item { data, line });
         }
-        let line = refuse.setting.item.line;
-        let data = Data::Table(Table::default());
-        root.set(section, Item { data, line });
-    }
-    let leads_to_the_whole = once && row.is_none();
-    let leads_inside = section != "scenario" && row.is_some();
-    if !leads_to_the_whole && !leads_inside {
-        return Err(refuse.leads_nowhere());
-    }
-    let names = row_names(root, section);
-    let found = match (root.get_mut(section), row) {
-        (Some(Data::Table(table)), None) => Some(table),
-        (Some(Data::Table(table)), Some(row)) => table.get_mut(row).and_then(inner_table),
-        (Some(Data::List(items)), Some(row)) => {
-            let named = items.iter_mut().find(|item| name_of(item) == Some(row));
-            named.and_then(|item| inner_table(&mut item.data))
+        let leads_to_the_whole = once && row.is_none();
+        let leads_inside = section != "scenario" && row.is_some();
+        if !leads_to_the_whole && !leads_inside {
+            let fault = BadValue::new("does not lead to a key").got(&*self.key);
+            return Err(fault.allowing("section.key, or section.NAME.key where tables have names"));
         }
-        _ => None,
-    };
-    let names = names.iter().map(String::as_str);
-    found.ok_or_else(|| refuse.unknown(section, row.unwrap_or(""), names))
+        let names = row_names(root, section);
+        let found = match (root.get_mut(section), row) {
+            (Some(Data::Table(table)), None) => Some(table),
+            (Some(Data::Table(table)), Some(row)) => table.get_mut(row).and_then(inner_table),
+            (Some(Data::List(items)), Some(row)) => {
+                let named = items.iter_mut().find(|item| name_of(item) == Some(row));
+                named.and_then(|item| inner_table(&mut item.data))
+            }
+            _ => None,
+        };
+        let names = names.iter().map(String::as_str);
+        found.ok_or_else(|| unknown(section, row.unwrap_or(""), names))
+    }
 }
 
 const fn inner_table(data: &mut Data) -> Option<&mut Table> {
@@ -296,5 +260,5 @@ pub(crate) fn baseline(
     }
     let labels = axes.iter().flat_map(|axis| &axis.values);
     let labels = labels.map(|value| value.label.as_str());
-    Err(unknown(at, "value of the sweep", wanted, labels))
+    Err(at.refuse(unknown("value of the sweep", wanted, labels)))
 }

@@ -1,13 +1,13 @@
 //! From rows of a setup to links and cores.
 
-use fairhaul_config::amount::{Bounded, SizeLimit};
+use fairhaul_config::amount::SizeLimit;
 use fairhaul_config::policy::Policy;
 use fairhaul_core::block_size;
 use fairhaul_core::choke::CHOKERS;
-use fairhaul_core::node::{Asking, Config, Node};
+use fairhaul_core::node::Node;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::{ByteCount, Rate};
-use fairhaul_core::uplink::{Limit, Settings};
+use fairhaul_core::uplink::Limit;
 
 use super::access::Access;
 use crate::network::{Network, NodeIndex, RegionIndex};
@@ -50,53 +50,29 @@ pub(super) fn links(setup: &Setup, network: &mut dyn Network) {
 pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
     let peer = &setup.peers[row as usize];
     let policy = &setup.policies[peer.policy as usize];
-    let refuse = || CHOKERS.find("refuse").expect("it is in the core's table");
-    let (unchoke, seed_rule) = match peer.behaviour {
-        Behaviour::Compliant => (policy.unchoke.row(), policy.seed_rule.row()),
-        Behaviour::FreeRider => (refuse(), refuse()),
-    };
-    let config = Config {
-        uplink: uplink(setup, row, policy),
-        unchoke,
-        seed_rule,
-        picker: policy.picker.row(),
-        slots: policy.slots.get() as usize,
-        rechoke: policy.rechoke.get(),
-        pipeline: policy.pipeline.map(Bounded::get),
-        download: match setup.network {
-            NetworkModel::Block { .. } => peer.download_cap,
-            NetworkModel::Fluid => None,
-        },
-        asking: Asking::default(),
-        guard: policy.guard,
-        rng: Streams::new(setup.rng_seed, setup.replication).stream(&peer.name, "node"),
-    };
-    Node::new(config, now)
-}
-
-fn uplink(setup: &Setup, row: u32, policy: &Policy) -> Settings {
-    let peer = &setup.peers[row as usize];
     let largest = largest_block(policy, peer);
+    let rng = Streams::new(setup.rng_seed, setup.replication).stream(&peer.name, "node");
+    let mut config = policy.config(largest, rng);
     let in_hand = ByteCount::new(largest.get() * BLOCKS_IN_HAND);
     // A block link is shared by the core: a peer may hold the whole window, and whose own
     // connection is full is stalled. A fluid link is shared by the network, which orders the
     // blocks of each transfer itself: it has all of them. In a swarm it has one of each
     // connection, so that a choke takes back what was asked for.
-    let (window_node, window_peer) = match setup.network {
-        NetworkModel::Block { .. } => (in_hand, ByteCount::MAX),
-        NetworkModel::Fluid if sources(setup, row) => (ByteCount::MAX, ByteCount::MAX),
-        NetworkModel::Fluid => (ByteCount::MAX, largest),
-    };
-    Settings {
-        outer: policy.uplink.outer(),
-        inner: policy.uplink.inner(),
-        share: policy.share,
-        largest,
-        window_node,
-        window_peer,
-        adapt: false,
-        quantum: policy.quantum.and_then(SizeLimit::get),
+    match setup.network {
+        NetworkModel::Block { .. } => {
+            config.uplink.window_node = in_hand;
+            config.download = peer.download_cap;
+        }
+        NetworkModel::Fluid if sources(setup, row) => {}
+        NetworkModel::Fluid => config.uplink.window_peer = largest,
     }
+    if peer.behaviour == Behaviour::FreeRider {
+        let refuse = CHOKERS.find("refuse");
+        config.unchoke = refuse.expect("it is in the core's table");
+        config.seed_rule = config.unchoke;
+    }
+    config.guard = policy.guard;
+    Node::new(config, now)
 }
 
 /// The largest block of a peer's uplink.

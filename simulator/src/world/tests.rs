@@ -6,7 +6,8 @@ mod hierarchy;
 mod honest;
 mod shares;
 
-use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
+use fairhaul_config::amount::{SizeLimit, TimeBetween};
+use fairhaul_config::number::Bounded;
 use fairhaul_config::policy::{ChokerName, DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};

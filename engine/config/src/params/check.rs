@@ -9,9 +9,9 @@ use fairhaul_core::quantity::Quantity;
 use fairhaul_core::uplink::{Over, Promises, Unkept};
 
 use super::{Params, PeerParams};
+use crate::calendar::TimeOfDay;
 use crate::document::{Document, Step};
 use crate::fault::{BadFile, BadValue, did_you_mean, quoted};
-use crate::text::TimeOfDay;
 use crate::tree::key;
 
 /// Files and folders of the data that the node keeps for itself, beside those that the file

@@ -1,8 +1,10 @@
 use fairhaul_core::sched;
-use fairhaul_core::units::{ByteCount, Weight};
+use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::uplink::Share;
+use jiff::civil::Weekday;
 
 use super::*;
+use crate::amount::UploadLimit;
 
 const HEX: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 const BASE64: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
@@ -212,7 +214,7 @@ fn every_section_of_the_types_is_described() {
     assert!(top.iter().all(|name| known.contains_key(*name)), "{top:?}");
     let page = reference();
     for section in sections {
-        for key in &section.keys {
+        for key in section.keys {
             assert!(page.contains(&format!("| `{key}` | ")), "{key}");
         }
     }

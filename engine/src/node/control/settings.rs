@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use fairhaul_config::amount::{Bounded, RateLimit, SizeLimit, TimeBetween, UploadLimit};
+use fairhaul_config::amount::{RateLimit, SizeLimit, TimeBetween, UploadLimit};
+use fairhaul_config::policy::Policy;
 use fairhaul_core::block_size;
 use fairhaul_core::connections::memory_shares::MemoryShares;
 use fairhaul_core::id::GroupId;
@@ -74,29 +75,24 @@ impl Settings {
             claims: ByteCount::new(memory.held / CLAIMS_PART),
             ..Guard::default()
         };
-        let policy = &self.params.policy;
-        let limits = &self.params.limits;
+        let (policy, limits) = (&self.params.policy, &self.params.limits);
+        let block = policy.block.and_then(SizeLimit::get).map_or_else(
+            || largest(limits),
+            |block| block.clamp(block_size::SMALLEST, block_size::LARGEST),
+        );
+        let found = (limits.upload == UploadLimit::Auto).then_some(SizeLimit::At(QUANTUM_FOUND));
         Setup {
-            outer: policy.uplink.outer().name.to_owned(),
-            inner: policy.uplink.inner().name.to_owned(),
-            share: policy.share,
-            largest: policy.block.and_then(SizeLimit::get).map_or_else(
-                || largest(limits),
-                |block| block.clamp(block_size::SMALLEST, block_size::LARGEST),
-            ),
+            policy: Policy {
+                block: Some(SizeLimit::At(block)),
+                quantum: policy
+                    .quantum
+                    .filter(|quantum| quantum.get().is_some())
+                    .or(found),
+                ..*policy
+            },
             window_node: WINDOWS.0,
             window_peer: WINDOWS.1,
             adapt: true,
-            quantum: policy
-                .quantum
-                .and_then(SizeLimit::get)
-                .or_else(|| (limits.upload == UploadLimit::Auto).then_some(QUANTUM_FOUND)),
-            unchoke: policy.unchoke.row().name.to_owned(),
-            seed_rule: policy.seed_rule.row().name.to_owned(),
-            picker: policy.picker.row().name.to_owned(),
-            slots: policy.slots.get() as usize,
-            rechoke: policy.rechoke.get(),
-            pipeline: policy.pipeline.map(Bounded::get),
             download: limits.download.get(),
             asking: Asking::default(),
             guard: Some(guard),

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use fairhaul_config::amount::{Bounded, SizeLimit, TimeBetween};
+use fairhaul_config::amount::{SizeLimit, TimeBetween};
+use fairhaul_config::number::Bounded;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Weight};
 use fairhaul_simulator::setup::{GroupSetup, SharedLinkSetup};

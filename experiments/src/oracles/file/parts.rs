@@ -1,7 +1,8 @@
 //! The keys of an `[[oracle]]`: those of every one, and those of each kind of measurement.
 
-use fairhaul_config::amount::{Bounded, Exact, LongBounded};
+use fairhaul_config::amount::Exact;
 use fairhaul_config::fault::{BadValue, did_you_mean};
+use fairhaul_config::number::{Bounded, LongBounded};
 use fairhaul_config::policy::{ChokerName, DisciplineName, PickerName, SeedRule};
 use fairhaul_config::text::{Name, Prose};
 use fairhaul_config::value::{Given, OneOrMore, Value, some, tagged};

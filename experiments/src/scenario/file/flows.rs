@@ -1,6 +1,8 @@
 //! `[[content]]`, `[[transfer]]`, `[[workload]]`, `[[fault]]`: what is moved, and what goes wrong.
 
-use fairhaul_config::amount::{Bounded, Exact, FileWeight, FloorRate, LongBounded, RateLimit};
+use fairhaul_config::amount::{Exact, FileWeight, FloorRate, RateLimit};
+use fairhaul_config::number::{Bounded, LongBounded};
+use fairhaul_config::parts;
 use fairhaul_config::text::{CsvPath, Name};
 use fairhaul_core::time::Span;
 use fairhaul_core::units::ByteCount;
@@ -32,22 +34,47 @@ pub(crate) struct Content {
     pub(crate) leechers: Names,
 }
 
-/// `[[transfer]]`.
+parts! {
+    /// `[[transfer]]`.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Transfer {
+        ends: Ends,
+        own: TransferOwn,
+        terms: FlowTerms,
+    }
+}
+
+parts! {
+    /// `[[workload]]`.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Workload {
+        ends: Ends,
+        own: WorkloadOwn,
+        terms: FlowTerms,
+    }
+}
+
+/// What transfers are called, and between whom they are.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Transfer {
+pub(crate) struct Ends {
     /// Name; NAME.1, NAME.2 and so on if there are several.
     #[schemars(example = &"backup")]
     pub(crate) name: Name,
-    /// Class it is reported under; without one, the name.
+    /// Class they are reported under; without one, the name.
     #[schemars(example = &"backup")]
     pub(crate) class: Option<Name>,
-    /// Peers and classes that have it: one transfer from each.
+    /// Peers and classes that have it: one transfer, or arrivals of its own, from each.
     #[schemars(example = &"server")]
     pub(crate) source: Names,
-    /// Peers and classes that want it: one transfer to each.
+    /// Peers and classes that want it: one transfer to each, or to one that is drawn for each
+    /// arrival.
     #[schemars(example = &"client")]
     pub(crate) destination: Names,
+}
+
+/// What only listed transfers say.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct TransferOwn {
     /// Its length.
     #[schemars(example = &"100 MB")]
     pub(crate) bytes: Drawn<ByteCount>,
@@ -57,42 +84,12 @@ pub(crate) struct Transfer {
     /// When the destination asks for it.
     #[serde(default)]
     pub(crate) start: Drawn<Span>,
-    /// Length of every chunk but the last.
-    #[serde(default = "chunk")]
-    pub(crate) chunk: Size,
-    /// Its right to a proportion at the source.
-    #[serde(default)]
-    pub(crate) weight: FileWeight,
-    /// Rate at which the source serves it at most.
-    #[serde(default)]
-    pub(crate) cap: RateLimit,
-    /// Rate at which the source serves it at least while it has demand.
-    #[serde(default)]
-    pub(crate) floor: FloorRate,
-    /// Group it belongs to.
-    #[schemars(example = &"gold")]
-    pub(crate) group: Option<Name>,
-    /// Strict priority band, 0 first.
-    #[serde(default)]
-    pub(crate) band: Band,
 }
 
-/// `[[workload]]`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Workload {
-    /// Name; its transfers are NAME.1, NAME.2 and so on.
-    #[schemars(example = &"web")]
-    pub(crate) name: Name,
-    /// Class its transfers are reported under; without one, the name.
-    #[schemars(example = &"web")]
-    pub(crate) class: Option<Name>,
-    /// Peers and classes that serve; each has arrivals of its own.
-    #[schemars(example = &"server")]
-    pub(crate) source: Names,
-    /// Peers and classes that ask; each arrival draws one.
-    #[schemars(example = &"client")]
-    pub(crate) destination: Names,
+/// What only transfers that arrive say.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct WorkloadOwn {
     /// Arrivals at each source.
     #[schemars(extend("examples" = [{ "poisson": "2 /s" }]))]
     #[schemars(extend("allowed" = "{ poisson = FREQUENCY }"))]
@@ -110,28 +107,28 @@ pub(crate) struct Workload {
     #[schemars(example = 1_000)]
     pub(crate) count: Option<LongBounded<1, { u64::MAX }>>,
     /// When arrivals begin; added to the times of a trace.
-    #[serde(default)]
     pub(crate) start: Time,
     /// When arrivals end; without one, with the run.
     #[schemars(example = &"10 min")]
     pub(crate) until: Option<Time>,
+}
+
+/// On which terms transfers are served.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct FlowTerms {
     /// Length of every chunk but the last.
-    #[serde(default = "chunk")]
     pub(crate) chunk: Size,
-    /// Right of each transfer to a proportion at its source.
-    #[serde(default)]
+    /// Right of each to a proportion at its source.
     pub(crate) weight: FileWeight,
     /// Rate at which a source serves each at most.
-    #[serde(default)]
     pub(crate) cap: RateLimit,
     /// Rate at which a source serves each at least while it has demand.
-    #[serde(default)]
     pub(crate) floor: FloorRate,
-    /// Group the transfers belong to.
+    /// Group they belong to.
     #[schemars(example = &"gold")]
     pub(crate) group: Option<Name>,
     /// Strict priority band, 0 first.
-    #[serde(default)]
     pub(crate) band: Band,
 }
 
@@ -194,4 +191,17 @@ const fn once() -> Bounded<1, 1_000_000> {
 
 const fn chunk() -> Size {
     Exact(ByteCount::kib(256))
+}
+
+impl Default for FlowTerms {
+    fn default() -> Self {
+        Self {
+            chunk: chunk(),
+            weight: FileWeight::default(),
+            cap: RateLimit::default(),
+            floor: FloorRate::default(),
+            group: None,
+            band: Band::default(),
+        }
+    }
 }

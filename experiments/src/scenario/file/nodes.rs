@@ -1,6 +1,8 @@
 //! `[group]`, `[[link]]`, `[[peer]]` and `[[class]]`: who takes part, and over which links.
 
-use fairhaul_config::amount::{Exact, FileWeight, FloorRate, LongBounded, RateLimit};
+use fairhaul_config::amount::{Exact, FileWeight, FloorRate, RateLimit};
+use fairhaul_config::number::LongBounded;
+use fairhaul_config::parts;
 use fairhaul_config::text::Name;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::Rate;
@@ -8,8 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::bundles::BASE;
+use super::super::class::{Access, Arrival, Regions};
 use super::super::random::{Drawn, DrawnLimit};
-use super::super::values::{Access, Arrival, Burst, Regions};
+use super::super::values::Burst;
 use super::{Band, Names, Neighbours, Time};
 
 /// `[group.NAME]`.
@@ -60,10 +63,30 @@ pub(crate) enum Directions {
     Both,
 }
 
-/// `[[peer]]`.
+parts! {
+    /// `[[peer]]`.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Peer {
+        own: PeerOwn,
+        limits: OwnLimits,
+        stay: Stay,
+        terms: NodeTerms,
+    }
+}
+
+parts! {
+    /// `[[class]]`.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Class {
+        own: ClassOwn,
+        limits: OwnLimits,
+        terms: NodeTerms,
+    }
+}
+
+/// What a peer says first.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Peer {
+pub(crate) struct PeerOwn {
     /// Name of the peer.
     #[schemars(example = &"server")]
     pub(crate) name: Name,
@@ -79,17 +102,13 @@ pub(crate) struct Peer {
     /// Capacity of its downlink.
     #[serde(default)]
     pub(crate) down: RateLimit,
-    /// Rate that the node itself keeps on its uplink.
-    #[serde(default)]
-    pub(crate) upload: RateLimit,
-    /// Rate that the node itself keeps on its downlink.
-    #[serde(default)]
-    pub(crate) download: RateLimit,
-    /// Depth of the bucket of upload, as a size or as a time at its rate; block network.
-    #[schemars(example = &"64 KiB")]
-    pub(crate) burst: Option<Burst>,
+}
+
+/// When a peer is there.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Stay {
     /// When it joins.
-    #[serde(default)]
     pub(crate) join: Time,
     /// When it leaves, finished or not.
     #[schemars(example = &"10 min")]
@@ -97,45 +116,11 @@ pub(crate) struct Peer {
     /// How long it stays after it has all it wants; without one, until the end.
     #[schemars(example = &"1 min")]
     pub(crate) linger: Option<Time>,
-    /// Its right to a proportion at the uplinks of others.
-    #[serde(default)]
-    pub(crate) weight: FileWeight,
-    /// Strict priority band at the uplinks of others, 0 first.
-    #[serde(default)]
-    pub(crate) band: Band,
-    /// Group it belongs to.
-    #[schemars(example = &"gold")]
-    pub(crate) group: Option<Name>,
-    /// Rate at which any one node serves it at most.
-    #[serde(default)]
-    pub(crate) cap: RateLimit,
-    /// Rate at which any one node serves it at least while it has demand.
-    #[serde(default)]
-    pub(crate) floor: FloorRate,
-    /// Other nodes that it connects to in a swarm.
-    #[serde(default = "neighbours")]
-    pub(crate) neighbours: Neighbours,
-    /// How it keeps to the protocol.
-    #[serde(default)]
-    pub(crate) behaviour: Conduct,
-    /// Bundle of policies it follows.
-    #[serde(default = "default_bundle")]
-    pub(crate) policy: Name,
 }
 
-/// How a node keeps to the protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Conduct {
-    #[default]
-    Compliant,
-    FreeRider,
-}
-
-/// `[[class]]`.
+/// What a class says first.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Class {
+pub(crate) struct ClassOwn {
     /// Name of the class; its peers are NAME.1, NAME.2 and so on.
     #[schemars(example = &"client")]
     pub(crate) name: Name,
@@ -166,49 +151,68 @@ pub(crate) struct Class {
     /// How long each stays after it has all it wants; without one, until the end.
     #[schemars(example = &"1 min")]
     pub(crate) linger: Option<Drawn<Span>>,
-    /// Rate that each node itself keeps on its uplink.
-    #[serde(default)]
+}
+
+/// The limits that a node keeps itself.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct OwnLimits {
+    /// Rate that the node itself keeps on its uplink.
     pub(crate) upload: RateLimit,
-    /// Rate that each node itself keeps on its downlink.
-    #[serde(default)]
+    /// Rate that the node itself keeps on its downlink.
     pub(crate) download: RateLimit,
     /// Depth of the bucket of upload, as a size or as a time at its rate; block network.
     #[schemars(example = &"64 KiB")]
     pub(crate) burst: Option<Burst>,
-    /// Right of each to a proportion at the uplinks of others.
-    #[serde(default)]
+}
+
+/// On which terms a node takes part: what it gets at the uplinks of others, and what it does.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct NodeTerms {
+    /// Its right to a proportion at the uplinks of others.
     pub(crate) weight: FileWeight,
-    /// Strict priority band of each at the uplinks of others, 0 first.
-    #[serde(default)]
+    /// Strict priority band at the uplinks of others, 0 first.
     pub(crate) band: Band,
-    /// Group they belong to.
+    /// Group it belongs to.
     #[schemars(example = &"gold")]
     pub(crate) group: Option<Name>,
-    /// Rate at which any one node serves each at most.
-    #[serde(default)]
+    /// Rate at which any one node serves it at most.
     pub(crate) cap: RateLimit,
-    /// Rate at which any one node serves each at least while it has demand.
-    #[serde(default)]
+    /// Rate at which any one node serves it at least while it has demand.
     pub(crate) floor: FloorRate,
-    /// Other nodes that each connects to in a swarm.
-    #[serde(default = "neighbours")]
+    /// Other nodes that it connects to in a swarm.
     pub(crate) neighbours: Neighbours,
-    /// How they keep to the protocol.
-    #[serde(default)]
+    /// How it keeps to the protocol.
     pub(crate) behaviour: Conduct,
-    /// Bundle of policies they follow.
-    #[serde(default = "default_bundle")]
+    /// Bundle of policies it follows.
     pub(crate) policy: Name,
 }
 
-const fn neighbours() -> Neighbours {
-    Neighbours::new(50)
+/// How a node keeps to the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Conduct {
+    #[default]
+    Compliant,
+    FreeRider,
+}
+
+impl Default for NodeTerms {
+    fn default() -> Self {
+        Self {
+            weight: FileWeight::default(),
+            band: Band::default(),
+            group: None,
+            cap: RateLimit::default(),
+            floor: FloorRate::default(),
+            neighbours: Neighbours::new(50),
+            behaviour: Conduct::default(),
+            policy: Name::of(BASE),
+        }
+    }
 }
 
 fn peer_class() -> Name {
     Name::of("peer")
-}
-
-fn default_bundle() -> Name {
-    Name::of(BASE)
 }

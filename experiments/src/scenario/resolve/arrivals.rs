@@ -6,8 +6,9 @@ use fairhaul_core::time::Time;
 use fairhaul_simulator::distribution::to_integer;
 use fairhaul_simulator::random::{Streams, uniform};
 
+use super::super::class::{Arrival, Decay};
 use super::super::random::float;
-use super::super::values::{Arrival, Decay, Frequency};
+use super::super::values::Frequency;
 use crate::datasets::points::Points;
 
 /// The instants at which peers join: at most `count`, and none after `horizon` where

@@ -191,7 +191,7 @@ fn aborted(
         if all.len() == before {
             let names = transfers.iter().map(|transfer| transfer.name.as_str());
             let at = row.key("transfer").row(member);
-            return Err(unknown(&at, "transfer", name, names));
+            return Err(at.refuse(unknown("transfer", name, names)));
         }
     }
     Ok(all.into_iter().collect())

@@ -155,22 +155,22 @@ fn bad(at: &Place<'_>, what: String, sum: Rate, most: Rate) -> BadFile {
 /// a number in it.
 fn of_transfer<'a>(build: &Build<'a>, transfer: &TransferSetup) -> Place<'a> {
     let before = transfer.name.rsplit_once('.').map(|(before, _)| before);
-    let named = build.flows().into_iter().filter(|row| {
-        let name: &str = row.name();
+    let named = build.flows().into_iter().filter(|(_, ends, _)| {
+        let name: &str = &ends.name;
         name == transfer.name || Some(name) == before
     });
     // Of t and t.1 the longer one is meant.
-    let longest = named.max_by_key(|row| row.name().len());
-    longest.expect("each transfer has a row").key("floor")
+    let longest = named.max_by_key(|(_, ends, _)| ends.name.len());
+    longest.expect("each transfer has a row").0.key("floor")
 }
 
 fn of_peer<'a>(build: &Build<'a>, who: &Who, peer: u32) -> Place<'a> {
     let mut rows = build.nodes().into_iter();
-    let own = rows.find(|row| {
-        who.find(row.name())
-            .is_some_and(|peers| peers.contains(&peer))
+    let own = rows.find(|(_, name, _)| {
+        let rows = who.find(name);
+        rows.is_some_and(|rows| rows.contains(&peer))
     });
-    own.expect("each peer has a row").key("floor")
+    own.expect("each peer has a row").0.key("floor")
 }
 
 fn of_group<'a>(build: &Build<'a>, name: &str) -> Place<'a> {

@@ -17,10 +17,10 @@ const UNLIMITED: Rate = Rate::new(u64::MAX);
 pub(super) fn check(build: &Build<'_>, who: &Who, peers: &[PeerSetup]) -> Result<(), BadFile> {
     let widest = peers.iter().map(|peer| peer.up.unwrap_or(UNLIMITED)).max();
     let everywhere = || "is above every uplink".to_owned();
-    for row in build.nodes() {
-        let floor = (row.key("floor"), row.floor());
+    for (at, name, terms) in build.nodes() {
+        let floor = (at.key("floor"), terms.floor.get());
         fits(&floor, widest, everywhere)?;
-        for peer in who.find(row.name()).unwrap_or_default() {
+        for peer in who.find(name).unwrap_or_default() {
             fits_downlink(&floor, &peers[peer as usize])?;
         }
     }
@@ -28,13 +28,13 @@ pub(super) fn check(build: &Build<'_>, who: &Who, peers: &[PeerSetup]) -> Result
         let at = build.document.place().key("group").key(name).key("floor");
         fits(&(at, group.floor.get()), widest, everywhere)?;
     }
-    for row in build.flows() {
-        let floor = (row.key("floor"), row.floor());
-        for peer in who.all(&row.key("source"), row.source())? {
+    for (at, ends, terms) in build.flows() {
+        let floor = (at.key("floor"), terms.floor.get());
+        for peer in who.all(&at.key("source"), &ends.source)? {
             let PeerSetup { name, up, .. } = &peers[peer as usize];
             fits(&floor, *up, || format!("is above the uplink of {name}"))?;
         }
-        for peer in who.all(&row.key("destination"), row.destination())? {
+        for peer in who.all(&at.key("destination"), &ends.destination)? {
             fits_downlink(&floor, &peers[peer as usize])?;
         }
     }

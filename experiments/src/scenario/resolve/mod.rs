@@ -6,8 +6,9 @@
 use std::ops::Deref;
 
 use fairhaul_config::BadFile;
-use fairhaul_config::amount::{Bounded, FileWeight};
+use fairhaul_config::amount::FileWeight;
 use fairhaul_config::document::{Document, Place};
+use fairhaul_config::number::Bounded;
 use fairhaul_config::text::Name;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{Rate, Weight};
@@ -17,7 +18,7 @@ use fairhaul_simulator::setup::{
 };
 
 use super::Complete;
-use super::file::{Directions, File, Head, Names, Network};
+use super::file::{Directions, Ends, File, FlowTerms, Head, Names, Network, NodeTerms};
 use super::names::unknown;
 use super::values::LatencySource;
 use crate::datasets::Inputs;
@@ -29,13 +30,11 @@ mod floors;
 mod fluid;
 mod guarantees;
 mod peers;
-mod rows;
 mod selector;
 mod size_estimate;
 mod transfers;
 mod workloads;
 
-use rows::{Flow, Node};
 use selector::Who;
 
 /// Greatest ratio of two weights that compete.
@@ -55,12 +54,12 @@ struct Build<'a> {
 }
 
 /// A table of the file, and where it is.
-struct Row<'a, T: ?Sized> {
+struct Row<'a, T> {
     at: Place<'a>,
     table: &'a T,
 }
 
-impl<T: ?Sized> Deref for Row<'_, T> {
+impl<T> Deref for Row<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -68,7 +67,7 @@ impl<T: ?Sized> Deref for Row<'_, T> {
     }
 }
 
-impl<'a, T: ?Sized> Row<'a, T> {
+impl<'a, T> Row<'a, T> {
     /// The place of a key.
     fn key(&self, key: &str) -> Place<'a> {
         self.at.key(key)
@@ -242,33 +241,21 @@ fn links(build: &Build<'_>) -> Result<Vec<SharedLinkSetup>, BadFile> {
 }
 
 impl<'a> Build<'a> {
-    /// The tables of transfers and workloads.
-    fn flows(&self) -> Vec<Row<'a, dyn Flow + 'a>> {
+    /// What transfers and workloads say alike, and where.
+    fn flows(&self) -> Vec<(Place<'a>, &'a Ends, &'a FlowTerms)> {
         let transfers = rows(self.document, "transfer", &self.file.transfers);
-        let transfers = transfers.map(|Row { at, table }| Row {
-            at,
-            table: table as &dyn Flow,
-        });
+        let transfers = transfers.map(|Row { at, table }| (at, &table.ends, &table.terms));
         let workloads = rows(self.document, "workload", &self.file.workloads);
-        let workloads = workloads.map(|Row { at, table }| Row {
-            at,
-            table: table as &dyn Flow,
-        });
+        let workloads = workloads.map(|Row { at, table }| (at, &table.ends, &table.terms));
         transfers.chain(workloads).collect()
     }
 
-    /// The tables of peers and classes.
-    fn nodes(&self) -> Vec<Row<'a, dyn Node + 'a>> {
+    /// What peers and classes say alike, and where; with their names.
+    fn nodes(&self) -> Vec<(Place<'a>, &'a Name, &'a NodeTerms)> {
         let peers = rows(self.document, "peer", &self.file.peers);
-        let peers = peers.map(|Row { at, table }| Row {
-            at,
-            table: table as &dyn Node,
-        });
+        let peers = peers.map(|Row { at, table }| (at, &table.own.name, &table.terms));
         let classes = rows(self.document, "class", &self.file.classes);
-        let classes = classes.map(|Row { at, table }| Row {
-            at,
-            table: table as &dyn Node,
-        });
+        let classes = classes.map(|Row { at, table }| (at, &table.own.name, &table.terms));
         peers.chain(classes).collect()
     }
 
@@ -311,7 +298,7 @@ fn index<'n>(
     names: impl Iterator<Item = &'n str> + Clone,
 ) -> Result<u32, BadFile> {
     let found = names.clone().position(|known| known == name);
-    let found = found.ok_or_else(|| unknown(at, noun, name, names))?;
+    let found = found.ok_or_else(|| at.refuse(unknown(noun, name, names)))?;
     Ok(u32::try_from(found).expect("as many as tables in a file"))
 }
 

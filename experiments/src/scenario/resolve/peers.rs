@@ -14,12 +14,12 @@ use fairhaul_simulator::distribution::Distribution;
 use fairhaul_simulator::random::{Streams, uniform};
 use fairhaul_simulator::setup::{Behaviour, PeerSetup};
 
-use super::super::file::{Class, Conduct, Peer};
-use super::super::values::{Access, Arrival, Burst, Regions};
+use super::super::class::{Access, Arrival, Regions};
+use super::super::file::{Class, Conduct, NodeTerms, OwnLimits, Peer};
+use super::super::values::Burst;
 use super::arrivals::joins;
-use super::rows::Node;
 use super::selector::Who;
-use super::{Build, Row, check_floor, rows};
+use super::{Build, Row, check_floor, rows, small};
 use crate::datasets::access::Link;
 use crate::datasets::points::Kind as PointsKind;
 
@@ -28,13 +28,13 @@ pub(super) fn peers(build: &mut Build<'_>, who: &mut Who) -> Result<Vec<PeerSetu
     let mut peers = Vec::new();
     for row in rows(build.document, "peer", &build.file.peers) {
         let peer = named(build, &row)?;
-        who.add_peer(&row.key("name"), &row.name, index(&peers))?;
+        who.add_peer(&row.key("name"), &row.own.name, index(&peers))?;
         peers.push(peer);
     }
     for row in rows(build.document, "class", &build.file.classes) {
         let first = index(&peers);
         class(build, &row, &mut peers)?;
-        who.add_class(&row.key("name"), &row.name, first..index(&peers))?;
+        who.add_class(&row.key("name"), &row.own.name, first..index(&peers))?;
     }
     Ok(peers)
 }
@@ -44,32 +44,31 @@ fn index(peers: &[PeerSetup]) -> u32 {
 }
 
 /// What a peer and a class say alike. Name, place, links and times are still to be set.
-fn common(build: &mut Build<'_>, at: &Place<'_>, row: &dyn Node) -> Result<PeerSetup, BadFile> {
-    let (cap, floor) = (row.cap(), row.floor());
+fn common(
+    build: &mut Build<'_>,
+    at: &Place<'_>,
+    limits: &OwnLimits,
+    terms: &NodeTerms,
+) -> Result<PeerSetup, BadFile> {
+    let (cap, floor) = (terms.cap.get(), terms.floor.get());
     check_floor(at, ("cap", cap), floor)?;
+    let upload_cap = limits.upload.get();
     Ok(PeerSetup {
-        name: String::new(),
-        class: String::new(),
-        region: 0,
-        up: None,
-        down: None,
-        upload_cap: row.upload(),
-        burst: bucket(&at.key("burst"), row.burst(), row.upload())?,
-        download_cap: row.download(),
-        join: Time::ZERO,
-        leave: None,
-        linger: None,
-        policy: build.policy(&at.key("policy"), row.policy())?,
-        group: build.group(at, row.group())?,
-        weight: build.weight(at, row.weight(), "peer"),
-        band: row.band(),
+        upload_cap,
+        burst: bucket(&at.key("burst"), limits.burst, upload_cap)?,
+        download_cap: limits.download.get(),
+        policy: build.policy(&at.key("policy"), &terms.policy)?,
+        group: build.group(at, terms.group.as_ref())?,
+        weight: build.weight(at, terms.weight, "peer"),
+        band: small(terms.band),
         cap,
         floor,
-        neighbours: row.neighbours(),
-        behaviour: match row.behaviour() {
+        neighbours: terms.neighbours.get(),
+        behaviour: match terms.behaviour {
             Conduct::Compliant => Behaviour::Compliant,
             Conduct::FreeRider => Behaviour::FreeRider,
         },
+        ..PeerSetup::default()
     })
 }
 
@@ -93,25 +92,25 @@ fn bucket(
 }
 
 fn named(build: &mut Build<'_>, row: &Row<'_, Peer>) -> Result<PeerSetup, BadFile> {
-    let join = row.join.0;
-    if row.leave.is_some_and(|leave| leave.0 <= join) {
+    let join = row.stay.join.0;
+    if row.stay.leave.is_some_and(|leave| leave.0 <= join) {
         return Err(row.key("leave").bad("is not after join", "a later time"));
     }
     let at = row.key("region");
     Ok(PeerSetup {
-        name: row.name.to_string(),
-        class: row.class.to_string(),
-        region: match (&row.region, build.latency.regions.len()) {
+        name: row.own.name.to_string(),
+        class: row.own.class.to_string(),
+        region: match (&row.own.region, build.latency.regions.len()) {
             (Some(name), _) => build.region(&at, name)?,
             (None, 0 | 1) => 0,
             (None, _) => return Err(at.missing(NAME_ALLOWED)),
         },
-        up: row.up.get(),
-        down: row.down.get(),
+        up: row.own.up.get(),
+        down: row.own.down.get(),
         join: Time::ZERO + join,
-        leave: row.leave.map(|leave| Time::ZERO + leave.0),
-        linger: row.linger.map(|linger| linger.0),
-        ..common(build, &row.at, row.table)?
+        leave: row.stay.leave.map(|leave| Time::ZERO + leave.0),
+        linger: row.stay.linger.map(|linger| linger.0),
+        ..common(build, &row.at, &row.limits, &row.terms)?
     })
 }
 
@@ -120,9 +119,9 @@ fn class(
     row: &Row<'_, Class>,
     peers: &mut Vec<PeerSetup>,
 ) -> Result<(), BadFile> {
-    let name = &*row.name;
-    let pattern = common(build, &row.at, row.table)?;
-    let times = match &row.arrival {
+    let name = &*row.own.name;
+    let pattern = common(build, &row.at, &row.limits, &row.terms)?;
+    let times = match &row.own.arrival {
         Arrival::Csv(path) => {
             let times = build.inputs.points(path, PointsKind::Arrivals);
             Some(row.key("arrival").key("csv").opened(times)?)
@@ -130,18 +129,18 @@ fn class(
         _ => None,
     };
     let links = Links::read(build, row)?;
-    let places = Places::read(build, &row.key("regions"), &row.regions)?;
-    let session = row.session.as_ref();
+    let places = Places::read(build, &row.key("regions"), &row.own.regions)?;
+    let session = row.own.session.as_ref();
     let session = session.map(|drawn| drawn.distribution(&row.key("session"), build.inputs));
-    let linger = row.linger.as_ref();
+    let linger = row.own.linger.as_ref();
     let linger = linger.map(|drawn| drawn.distribution(&row.key("linger"), build.inputs));
     let (session, linger) = (session.transpose()?, linger.transpose()?);
     let streams = build.streams;
     let joins = joins(
-        (&row.arrival, times.as_deref()),
+        (&row.own.arrival, times.as_deref()),
         name,
-        Time::ZERO + row.start.0,
-        row.count.map(|count| count.get()),
+        Time::ZERO + row.own.start.0,
+        row.own.count.map(|count| count.get()),
         build.horizon,
         streams,
     );
@@ -176,10 +175,10 @@ enum Links {
 
 impl Links {
     fn read(build: &Build<'_>, row: &Row<'_, Class>) -> Result<Self, BadFile> {
-        let up = row.up.distribution(&row.key("up"), build.inputs)?;
-        let down = row.down.distribution(&row.key("down"), build.inputs)?;
+        let up = row.own.up.distribution(&row.key("up"), build.inputs)?;
+        let down = row.own.down.distribution(&row.key("down"), build.inputs)?;
         let at = row.key("access");
-        let mix = match &row.access {
+        let mix = match &row.own.access {
             None => return Ok(Self::Each(up, down)),
             Some(Access::File(path)) => at.opened(build.inputs.access(path))?,
             Some(Access::Mix(mix)) => Arc::new(mix.iter().map(Link::from).collect()),

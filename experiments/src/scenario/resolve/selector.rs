@@ -76,7 +76,7 @@ impl Who {
         for (member, name) in names.iter().enumerate() {
             let rows = self.find(name).ok_or_else(|| {
                 let names = self.rows.keys().map(String::as_str);
-                unknown(&at.row(member), "peer or class", name, names)
+                at.row(member).refuse(unknown("peer or class", name, names))
             })?;
             found.extend(rows);
         }

@@ -4,15 +4,14 @@
 //! `[scenario]`. The estimates are low: what they refuse would not have fitted.
 
 use fairhaul_config::BadFile;
-use fairhaul_config::amount::LongBounded;
 use fairhaul_config::document::Place;
+use fairhaul_config::number::LongBounded;
 use fairhaul_config::value::Value as _;
 use fairhaul_core::units::ByteCount;
 
+use super::super::class::{Arrival, Decay};
 use super::super::file::{Class, Names, Workload};
 use super::super::random::float;
-use super::super::values::{Arrival, Decay};
-use super::rows::Flow;
 use super::{Build, Row, rows};
 use crate::datasets::points::{Kind as PointsKind, Points};
 
@@ -94,12 +93,12 @@ pub(super) fn check(build: &Build<'_>) -> Result<(), BadFile> {
         estimate.events(leechers * float(bytes) / BLOCK_BYTES * BLOCK_EVENTS, &at);
     }
     for row in rows(build.document, "transfer", &build.file.transfers) {
-        let pairs = members(build, &row.source)? * members(build, &row.destination)?;
+        let pairs = members(build, &row.ends.source)? * members(build, &row.ends.destination)?;
         let at = row.key("bytes");
-        let bytes = row.bytes.distribution(&at, build.inputs)?;
+        let bytes = row.own.bytes.distribution(&at, build.inputs)?;
         let most = fairhaul_simulator::distribution::to_integer(bytes.quantile(1.0 - 1e-9));
-        chunks(&row.key("chunk"), row.chunk(), most)?;
-        let count = pairs * f64::from(row.count.get());
+        chunks(&row.key("chunk"), row.terms.chunk.0, most)?;
+        let count = pairs * f64::from(row.own.count.get());
         let most = if count > pairs { row.key("count") } else { at };
         transfers(&mut estimate, count, bytes.mean(), &most)?;
     }
@@ -167,11 +166,11 @@ fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(),
     let mut largest: Option<(f64, Place<'_>, f64)> = None;
     for row in rows(build.document, "class", &build.file.classes) {
         let count = class_count(build, &row)?;
-        let at = match row.count {
+        let at = match row.own.count {
             Some(_) => row.key("count"),
             None => row.key("arrival"),
         };
-        let neighbours = f64::from(row.neighbours.get()).min(count);
+        let neighbours = f64::from(row.terms.neighbours.get()).min(count);
         let bytes = count * (PEER_BYTES + neighbours * CONNECTION_BYTES);
         peers += count;
         if largest.as_ref().is_none_or(|(most, ..)| count > *most) {
@@ -192,8 +191,11 @@ fn count_peers<'a>(build: &Build<'a>, estimate: &mut Estimate<'a>) -> Result<(),
 
 /// Peers of a class: as written, or as many as arrive until the end.
 fn class_count(build: &Build<'_>, row: &Row<'_, Class>) -> Result<f64, BadFile> {
-    let written = row.count.map_or(f64::INFINITY, |count| float(count.get()));
-    let ends = match &row.arrival {
+    let written = row
+        .own
+        .count
+        .map_or(f64::INFINITY, |count| float(count.get()));
+    let ends = match &row.own.arrival {
         Arrival::Together | Arrival::Within(_) => f64::INFINITY,
         Arrival::Poisson(often) => float(build.horizon.as_nanos()) / often.gap,
         Arrival::Decay(Decay { initial, tau }) => float(tau.get().as_nanos()) / initial.gap,
@@ -217,7 +219,7 @@ fn members(build: &Build<'_>, names: &Names) -> Result<f64, BadFile> {
     let mut sum = 0.0;
     for name in names.iter() {
         let mut classes = rows(build.document, "class", &build.file.classes);
-        sum += match classes.find(|row| row.name == *name) {
+        sum += match classes.find(|row| row.own.name == *name) {
             Some(row) => class_count(build, &row)?,
             None => 1.0,
         };
@@ -241,21 +243,22 @@ fn count_workload<'a>(
     row: &Row<'a, Workload>,
     estimate: &mut Estimate<'a>,
 ) -> Result<(), BadFile> {
-    let Some(sizes) = &row.sizes else {
+    let Some(sizes) = &row.own.sizes else {
         return Ok(());
     };
     let sizes = sizes.distribution(&row.key("sizes"), build.inputs)?;
     let most = fairhaul_simulator::distribution::to_integer(sizes.quantile(1.0 - 1e-9));
-    chunks(&row.key("chunk"), row.chunk(), most)?;
+    chunks(&row.key("chunk"), row.terms.chunk.0, most)?;
     let until = row
+        .own
         .until
         .map_or(build.horizon.as_nanos(), |until| until.0.as_nanos());
-    let most = row.count.map(|count| float(count.get()));
-    let (each, at) = match (row.arrivals, most) {
+    let most = row.own.count.map(|count| float(count.get()));
+    let (each, at) = match (row.own.arrivals, most) {
         (Some(arrivals), _) => (float(until) / arrivals.poisson.gap, row.key("arrivals")),
         (None, Some(_)) => (f64::INFINITY, row.key("count")),
         (None, None) => return Ok(()),
     };
-    let count = each.min(most.unwrap_or(f64::INFINITY)) * members(build, &row.source)?;
+    let count = each.min(most.unwrap_or(f64::INFINITY)) * members(build, &row.ends.source)?;
     transfers(estimate, count, sizes.mean(), &at)
 }

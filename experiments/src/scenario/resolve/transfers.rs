@@ -4,14 +4,14 @@
 //! transfer from a peer to itself.
 
 use fairhaul_config::BadFile;
+use fairhaul_config::document::Place;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
 
-use super::super::file::Transfer;
-use super::rows::Flow;
+use super::super::file::{Ends, FlowTerms, Transfer};
 use super::selector::Who;
-use super::{Build, Row, check_floor, rows};
+use super::{Build, Row, check_floor, rows, small};
 
 /// Every transfer of `[[transfer]]`.
 pub(super) fn transfers(
@@ -21,16 +21,16 @@ pub(super) fn transfers(
 ) -> Result<Vec<TransferSetup>, BadFile> {
     let mut transfers = Vec::new();
     for row in rows(build.document, "transfer", &build.file.transfers) {
-        let pattern = pattern(
-            build,
-            &Row {
-                at: row.at.clone(),
-                table: row.table,
-            },
-        )?;
-        let bytes = row.bytes.distribution(&row.key("bytes"), build.inputs)?;
-        let start = row.start.distribution(&row.key("start"), build.inputs)?;
-        let count = row.count.get();
+        let pattern = pattern(build, &row.at, &row.ends, &row.terms)?;
+        let bytes = row
+            .own
+            .bytes
+            .distribution(&row.key("bytes"), build.inputs)?;
+        let start = row
+            .own
+            .start
+            .distribution(&row.key("start"), build.inputs)?;
+        let count = row.own.count.get();
         let pairs = pairs(&row, who)?;
         let several = pairs.len() > 1 || count > 1;
         let mut number = 0_u32;
@@ -64,31 +64,33 @@ pub(super) fn transfers(
 /// What transfers of one row have in common. Ends, bytes and start are still to be set.
 pub(super) fn pattern(
     build: &mut Build<'_>,
-    row: &Row<'_, dyn Flow + '_>,
+    at: &Place<'_>,
+    ends: &Ends,
+    terms: &FlowTerms,
 ) -> Result<TransferSetup, BadFile> {
-    let (cap, floor) = (row.cap(), row.floor());
-    check_floor(&row.at, ("cap", cap), floor)?;
+    let (cap, floor) = (terms.cap.get(), terms.floor.get());
+    check_floor(at, ("cap", cap), floor)?;
     Ok(TransferSetup {
-        name: row.name().to_string(),
-        class: row.class().to_string(),
+        name: ends.name.to_string(),
+        class: ends.class.as_ref().unwrap_or(&ends.name).to_string(),
         source: 0,
         destination: 0,
         bytes: ByteCount::ZERO,
-        chunk: row.chunk(),
+        chunk: terms.chunk.0,
         start: Time::ZERO,
-        weight: build.weight(&row.at, row.weight(), "transfer"),
+        weight: build.weight(at, terms.weight, "transfer"),
         cap,
         floor,
-        group: build.group(&row.at, row.group())?,
-        band: row.band(),
+        group: build.group(at, terms.group.as_ref())?,
+        band: small(terms.band),
     })
 }
 
 /// Every source with every destination, itself aside.
 fn pairs(row: &Row<'_, Transfer>, who: &Who) -> Result<Vec<(u32, u32)>, BadFile> {
     let at = row.key("destination");
-    let sources = who.all(&row.key("source"), &row.source)?;
-    let destinations = who.all(&at, &row.destination)?;
+    let sources = who.all(&row.key("source"), &row.ends.source)?;
+    let destinations = who.all(&at, &row.ends.destination)?;
     let pairs: Vec<(u32, u32)> = sources
         .iter()
         .flat_map(|source| {

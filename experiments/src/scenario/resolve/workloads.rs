@@ -30,23 +30,18 @@ pub(super) fn workloads(
 ) -> Result<(), BadFile> {
     for row in rows(build.document, "workload", &build.file.workloads) {
         let until = row
+            .own
             .until
             .map_or(build.horizon, |until| Time::ZERO + until.0);
         let work = Workload {
-            start: Time::ZERO + row.start.0,
+            start: Time::ZERO + row.own.start.0,
             until: until.min(build.horizon),
-            pattern: transfers::pattern(
-                build,
-                &Row {
-                    at: row.at.clone(),
-                    table: row.table,
-                },
-            )?,
-            sources: who.all(&row.key("source"), &row.source)?,
-            destinations: who.all(&row.key("destination"), &row.destination)?,
+            pattern: transfers::pattern(build, &row.at, &row.ends, &row.terms)?,
+            sources: who.all(&row.key("source"), &row.ends.source)?,
+            destinations: who.all(&row.key("destination"), &row.ends.destination)?,
             peers,
         };
-        match (&row.trace, row.arrivals, row.load) {
+        match (&row.own.trace, row.own.arrivals, row.own.load) {
             (Some(path), None, None) => work.replay(build, who, (&row, path), all)?,
             (None, Some(arrivals), None) => {
                 let arrivals = Arrivals::Often(arrivals.poisson);
@@ -95,10 +90,10 @@ impl Workload<'_> {
         all: &mut Vec<TransferSetup>,
     ) -> Result<(), BadFile> {
         let at = row.key("sizes");
-        let sizes = row.sizes.as_ref();
+        let sizes = row.own.sizes.as_ref();
         let sizes = sizes.ok_or_else(|| at.missing(Drawn::<ByteCount>::allowed()))?;
         let sizes = sizes.distribution(&at, build.inputs)?;
-        let count = row.count.map_or(u64::MAX, |count| count.get());
+        let count = row.own.count.map_or(u64::MAX, |count| count.get());
         self.check_total(&arrivals, &sizes, count, all.len())?;
         let mut number = 0;
         for source in &self.sources {
@@ -190,8 +185,8 @@ impl Workload<'_> {
         all: &mut Vec<TransferSetup>,
     ) -> Result<(), BadFile> {
         let beside = [
-            ("sizes", row.sizes.is_some()),
-            ("count", row.count.is_some()),
+            ("sizes", row.own.sizes.is_some()),
+            ("count", row.own.count.is_some()),
         ];
         if let Some((key, _)) = beside.iter().find(|(_, is_given)| *is_given) {
             return Err(row.key(key).bad(

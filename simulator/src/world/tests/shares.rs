@@ -1,6 +1,7 @@
 //! What the core gives, against what the ideal would, in whole runs.
 
-use fairhaul_config::amount::{Bounded, SizeLimit};
+use fairhaul_config::amount::SizeLimit;
+use fairhaul_config::number::Bounded;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::uplink::Share;
