@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fairhaul::content::{Entry, Kind, Tree, chunk_size, hash_chunk};
+use fairhaul::content::{EntryKind, Tree, TreeEntry, chunk_size, hash_chunk};
 use fairhaul::store::{OpenFiles, Receive, Store};
 use fairhaul_core::units::ByteCount;
 
@@ -26,18 +26,18 @@ fn main() -> anyhow::Result<()> {
     measure("10,000 files of 4 to 64 KiB", small.collect(), &into)
 }
 
-fn entry(path: String, bytes: u64) -> Entry {
-    let kind = Kind::File {
+fn entry(path: String, bytes: u64) -> TreeEntry {
+    let kind = EntryKind::File {
         bytes,
         executable: false,
     };
-    Entry {
+    TreeEntry {
         path: path.into(),
         kind,
     }
 }
 
-fn measure(name: &str, entries: Vec<Entry>, into: &Path) -> anyhow::Result<()> {
+fn measure(name: &str, entries: Vec<TreeEntry>, into: &Path) -> anyhow::Result<()> {
     let total: u64 = entries.iter().map(length).sum();
     let chunk = usize::try_from(chunk_size(total).get())?;
     // Every chunk has the same bytes but the last, which is shorter.
@@ -87,9 +87,9 @@ fn measure(name: &str, entries: Vec<Entry>, into: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-const fn length(entry: &Entry) -> u64 {
+const fn length(entry: &TreeEntry) -> u64 {
     match entry.kind {
-        Kind::File { bytes, .. } => bytes,
-        Kind::EmptyDirectory => 0,
+        EntryKind::File { bytes, .. } => bytes,
+        EntryKind::EmptyDirectory => 0,
     }
 }

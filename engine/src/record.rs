@@ -25,7 +25,7 @@ mod validate;
 
 use aside::Aside;
 pub use replay::{BadLog, Replayed, replay};
-pub use setup::{BadSetup, Setup};
+pub use setup::{BadSetup, NodeSetup};
 
 /// What every log of this version says first.
 const FORMAT: &str = "fairhaul record 2";
@@ -45,7 +45,7 @@ enum Line<'a> {
     Start {
         format: Cow<'a, str>,
         at: Time,
-        setup: Cow<'a, Setup>,
+        setup: Cow<'a, NodeSetup>,
     },
     /// One thing that happened.
     Input { at: Time, what: Cow<'a, Input> },
@@ -68,7 +68,7 @@ impl Recorder {
     /// # Errors
     ///
     /// What the file system says.
-    pub fn create(path: &Path, setup: &Setup, now: Time) -> io::Result<Self> {
+    pub fn create(path: &Path, setup: &NodeSetup, now: Time) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options
             .write(true)

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
-use fairhaul_core::connections::memory::Kind;
+use fairhaul_core::connections::memory::HeldKind;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::message::Message;
 use fairhaul_core::misbehaviour::Misbehaviour;
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::content::ChunkHash;
-use crate::store::ReadError;
+use crate::store::ChunkReadError;
 use crate::transport::{ReadError as StreamError, Reader};
 
 /// Messages that the driver hears in one go: it has other things to do in between.
@@ -75,7 +75,7 @@ pub(crate) enum News {
         transfer: TransferId,
         chunk: ChunkIndex,
         len: ByteCount,
-        why: ReadError,
+        why: ChunkReadError,
     },
     /// It is over.
     Ended(End),
@@ -122,7 +122,7 @@ pub(crate) enum Outgoing {
         chunk: ChunkIndex,
         offset: ByteCount,
         len: ByteCount,
-        bytes: JoinHandle<Result<Result<Vec<u8>, ReadError>, JoinError>>,
+        bytes: JoinHandle<Result<Result<Vec<u8>, ChunkReadError>, JoinError>>,
     },
     /// Say this and end.
     Close(Message),
@@ -183,7 +183,7 @@ fn batches(
     while !rest.is_empty() {
         let after = rest.split_off(rest.len().min(BATCH));
         let bytes = rest.iter().map(Heard::cost).sum();
-        let held = shared.budget.hold(shared.peer, Kind::Passing, bytes);
+        let held = shared.budget.hold(shared.peer, HeldKind::Passing, bytes);
         batches.push(News::Heard {
             heard: std::mem::replace(&mut rest, after),
             received: std::mem::take(&mut received),

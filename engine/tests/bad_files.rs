@@ -9,12 +9,12 @@
 
 use std::fs;
 
-use fairhaul::params::Params;
+use fairhaul::params::ParameterFile;
 use tempfile::TempDir;
 
 /// The message of a file with this text, on one line.
 fn refusal(text: &str) -> String {
-    let read = Params::parse("n.toml", text);
+    let read = ParameterFile::parse("n.toml", text);
     let message = read.map_or_else(|bad| bad.to_string(), |_| "accepted".to_owned());
     assert_eq!(message.lines().count(), 1, "{message}");
     message
@@ -86,7 +86,7 @@ fn what_is_no_text_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("n.toml");
     let load = || {
-        let message = Params::load(&path).unwrap_err().to_string();
+        let message = ParameterFile::load(&path).unwrap_err().to_string();
         message.replace(&format!("{}/", folder.path().display()), "")
     };
     assert_eq!(
@@ -127,7 +127,7 @@ fn a_byte_order_mark_is_passed_over() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("n.toml");
     fs::write(&path, "\u{feff}[node]\r\nname = \"a\"\r\n").unwrap();
-    assert!(Params::load(&path).is_ok());
+    assert!(ParameterFile::load(&path).is_ok());
 }
 
 // Every place of a good file cut, and every byte of it changed: read or refused in one line.

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fairhaul::params::{Params, schema, template};
+use fairhaul::params::{ParameterFile, schema, template};
 use tempfile::TempDir;
 
 /// The file that the documents show, with a key in it.
@@ -127,9 +127,9 @@ fn a_resolved_file_has_every_default_and_is_its_own_resolved_file() {
 #[test]
 fn names_that_need_quotes_survive_being_resolved() {
     let text = "[node]\nname = \"a\"\ndata = \"/a \\\"b\\\"\\\\c\"\n[group.\"x.y:z\"]\n";
-    let once = Params::parse("n.toml", text).unwrap().to_toml();
+    let once = ParameterFile::parse("n.toml", text).unwrap().to_toml();
     assert!(once.contains("[group.\"x.y:z\"]\n"));
-    let params = Params::parse("n.toml", &once).unwrap();
+    let params = ParameterFile::parse("n.toml", &once).unwrap();
     assert_eq!(params.to_toml(), once);
     assert_eq!(params.to_json()["node"]["data"], "/a \"b\"\\c");
 }
@@ -138,7 +138,7 @@ fn names_that_need_quotes_survive_being_resolved() {
 fn amounts_are_resolved_to_what_they_mean() {
     let text = "[node]\nname = \"a\"\n[group.g]\nupload = \"0.02 GB/s\"\nweight = 0.50\n\
                 [group.h]\nweight = 0\n[limits]\nburst = \"0.5 s\"\n";
-    let params = Params::parse("n.toml", text).unwrap().to_json();
+    let params = ParameterFile::parse("n.toml", text).unwrap().to_json();
     assert_eq!(params["group"]["g"]["upload"], "20 MB/s");
     assert_eq!(params["group"]["g"]["weight"], 0.5);
     assert_eq!(params["group"]["h"]["weight"], 0);
@@ -178,9 +178,9 @@ fn what_init_prints_passes_the_check_with_and_without_its_examples() {
     let (code, text, talk) = said(folder.path(), &["init"]);
     assert_eq!((code, talk.as_str()), (0, ""));
     assert_eq!(text, template());
-    let plain = Params::parse("n.toml", &text).unwrap();
-    assert_eq!(plain, Params::parse("n.toml", &text).unwrap());
-    let bare = Params::parse("n.toml", "[node]\nname = \"vm-1\"\n").unwrap();
+    let plain = ParameterFile::parse("n.toml", &text).unwrap();
+    assert_eq!(plain, ParameterFile::parse("n.toml", &text).unwrap());
+    let bare = ParameterFile::parse("n.toml", "[node]\nname = \"vm-1\"\n").unwrap();
     assert_eq!(
         plain.to_toml(),
         bare.to_toml(),
@@ -192,7 +192,7 @@ fn what_init_prints_passes_the_check_with_and_without_its_examples() {
         _ => format!("{line}\n"),
     };
     let full: String = text.lines().map(in_force).collect();
-    let full = Params::parse("n.toml", &full).unwrap().to_json();
+    let full = ParameterFile::parse("n.toml", &full).unwrap().to_json();
     assert_eq!(full["peer"][0]["group"], "lab");
     assert!(full["group"]["lab"].is_object());
     assert!(text.lines().all(|line| line.len() <= 100));
@@ -262,7 +262,7 @@ fn init_makes_the_identities_and_files_of_a_group_in_one_step() {
     assert_eq!(keys.len(), 3);
     for (name, key) in &keys {
         let file = folder.path().join("lab").join(name).join("node.toml");
-        let params = Params::load(&file).unwrap();
+        let params = ParameterFile::load(&file).unwrap();
         let shown = said(folder.path(), &["identity", "-c", file.to_str().unwrap()]);
         assert_eq!(shown.1.trim_end(), *key);
         assert_eq!(params.limits.upload.rate().unwrap().get(), 5_000_000);
@@ -299,7 +299,7 @@ fn init_makes_the_identities_and_files_of_a_group_in_one_step() {
     let (code, longer, _) = said(folder.path(), &forced);
     assert_eq!(code, 0);
     assert!(longer.starts_with(&list), "no key has changed");
-    let params = Params::load(&folder.path().join("lab/a/node.toml")).unwrap();
+    let params = ParameterFile::load(&folder.path().join("lab/a/node.toml")).unwrap();
     assert_eq!(params.peers.len(), 3);
     assert_eq!(params.node.data.to_str(), Some("/srv/x/var/lib/fairhaul"));
 }
@@ -375,7 +375,7 @@ fn the_version_the_schema_and_completions_are_data() {
 #[test]
 fn the_schema_knows_the_keys_of_the_resolved_file() {
     let schema = schema();
-    let resolved = Params::parse("n.toml", EXAMPLE).unwrap().to_json();
+    let resolved = ParameterFile::parse("n.toml", EXAMPLE).unwrap().to_json();
     for section in ["node", "policy", "limits", "control"] {
         let known = schema["properties"][section]["properties"]
             .as_object()

@@ -13,9 +13,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use fairhaul::control::api::{
-    BanStatus, Call, Direction, DiskStatus, Event, Failure, FlowStatus, Got, Happening, Hold,
-    InForce, Lifted, LimitStatus, NodeStatus, Nothing, PeerStatus, Phase, Pong, Progress, Reached,
-    Reloaded, Request, Sent, Shared, Status, Target, TransferState, TransferStatus,
+    BanStatus, Call, CommandProgress, ControlRequest, DiskStatus, EventKind, EventRecord, Failure,
+    FlowStatus, Got, HoldReason, InForce, Lifted, LimitStatus, LimitTarget, NodeStatus, Nothing,
+    PeerStatus, Phase, Pong, Reached, Reloaded, Sent, Shared, Status, TransferDirection,
+    TransferState, TransferStatus,
 };
 use fairhaul::control::metrics::Metrics;
 use fairhaul::control::serve::{Control, Endpoints, Handles, Places};
@@ -35,8 +36,8 @@ const ESCAPED: &str = "a\\u{1b}[2J\\u{a}fairhaul: done \\u{202e}gpj";
 /// A node that answers by rote, and what it was asked.
 struct Rote {
     folder: TempDir,
-    asked: Arc<Mutex<Vec<Request>>>,
-    events: broadcast::Sender<Event>,
+    asked: Arc<Mutex<Vec<ControlRequest>>>,
+    events: broadcast::Sender<EventRecord>,
     /// Calls that it leaves open.
     open: Receiver<Call>,
     _runtime: Runtime,
@@ -116,7 +117,7 @@ fn said(output: Output) -> (i32, String, String) {
 /// What the node says to each command; a call that it leaves open comes back.
 fn answer(call: Call) -> Option<Call> {
     match &call.request.clone() {
-        Request::Share(_) => call.done(&Shared {
+        ControlRequest::Share(_) => call.done(&Shared {
             transfer: 0,
             ticket: "ticket".to_owned(),
             content: "00".repeat(32),
@@ -124,15 +125,15 @@ fn answer(call: Call) -> Option<Call> {
             bytes: 5,
             files: 1,
         }),
-        Request::Get(get) if get.ticket == "slow" => {
-            call.progress(Progress {
+        ControlRequest::Get(get) if get.ticket == "slow" => {
+            call.progress(CommandProgress {
                 phase: Phase::Moving,
                 transfer: Some(3),
-                ..Progress::default()
+                ..CommandProgress::default()
             });
             return Some(call);
         }
-        Request::Get(get) => match get.ticket.strip_prefix("code") {
+        ControlRequest::Get(get) => match get.ticket.strip_prefix("code") {
             Some(code) => call.fail(Failure::new(code.parse().unwrap(), HOSTILE)),
             None => call.done(&Got {
                 first_byte_seconds: None,
@@ -144,38 +145,38 @@ fn answer(call: Call) -> Option<Call> {
                 seconds: 0.5,
             }),
         },
-        Request::Send(send) => call.done(&Sent {
+        ControlRequest::Send(send) => call.done(&Sent {
             content: "00".repeat(32),
             bytes: 5,
             peers: send.peers.clone(),
             seconds: 0.5,
         }),
-        Request::Ping(_) => call.done(&Pong {
+        ControlRequest::Ping(_) => call.done(&Pong {
             rtt_us: vec![1_234, 56],
         }),
-        Request::Peers(_) => call.done(&[peer()]),
-        Request::Bans(_) => call.done(&[ban()]),
-        Request::Lift(lift) => call.done(&Lifted {
+        ControlRequest::Peers(_) => call.done(&[peer()]),
+        ControlRequest::Bans(_) => call.done(&[ban()]),
+        ControlRequest::Lift(lift) => call.done(&Lifted {
             keys: vec![lift.whose.clone()],
         }),
-        Request::Status(_) => call.done(&status()),
-        Request::Reload(_) => call.done(&Reloaded {
+        ControlRequest::Status(_) => call.done(&status()),
+        ControlRequest::Reload(_) => call.done(&Reloaded {
             changed: vec!["limits.upload".to_owned()],
             at_next_start: vec!["node.listen".to_owned()],
         }),
-        Request::Limit(limit) => {
+        ControlRequest::Limit(limit) => {
             let rate = |direction| limit.rate_bytes_s.filter(|_| limit.direction == direction);
             call.done(&InForce {
-                limit_bytes_s: rate(Direction::Up),
-                download_bytes_s: rate(Direction::Down),
+                limit_bytes_s: rate(TransferDirection::Up),
+                download_bytes_s: rate(TransferDirection::Down),
                 ..in_force(&limit.target)
             });
         }
-        Request::Weight(weight) => call.done(&InForce {
+        ControlRequest::Weight(weight) => call.done(&InForce {
             weight_hundredths: weight.weight_hundredths,
             ..in_force(&weight.target)
         }),
-        Request::Floor(floor) => call.done(&InForce {
+        ControlRequest::Floor(floor) => call.done(&InForce {
             floor_bytes_s: floor.rate_bytes_s,
             ..in_force(&floor.target)
         }),
@@ -184,7 +185,7 @@ fn answer(call: Call) -> Option<Call> {
     None
 }
 
-fn in_force(target: &Target) -> InForce {
+fn in_force(target: &LimitTarget) -> InForce {
     InForce {
         target: target.clone(),
         limit_bytes_s: None,
@@ -252,7 +253,7 @@ fn status() -> Status {
             id: 3,
             name: HOSTILE.to_owned(),
             content: "00".repeat(32),
-            direction: Direction::Up,
+            direction: TransferDirection::Up,
             state: TransferState::Serving,
             paused: false,
             bytes: 200,
@@ -271,7 +272,7 @@ fn status() -> Status {
                 queued_bytes: 9,
                 asked_bytes: 0,
                 has_bytes: 40,
-                hold: Hold::PeerCap,
+                hold: HoldReason::PeerCap,
                 waiting_for: None,
                 held_by: "the limit of the peer".to_owned(),
             }],
@@ -655,20 +656,20 @@ fn an_event_is_one_line_whatever_a_peer_says() {
         std::thread::yield_now();
     }
     let whats = [
-        Happening::Text {
+        EventKind::Text {
             peer: "vm-2".to_owned(),
             text: HOSTILE.to_owned(),
         },
-        Happening::Complete {
+        EventKind::Complete {
             transfer: 3,
             name: HOSTILE.to_owned(),
-            direction: Direction::Down,
+            direction: TransferDirection::Down,
             bytes: 1_500,
         },
     ];
     for what in whats {
         let unix_ms = 1_000;
-        node.events.send(Event { unix_ms, what }).unwrap();
+        node.events.send(EventRecord { unix_ms, what }).unwrap();
     }
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next = || lines.next().unwrap().unwrap();
@@ -687,10 +688,10 @@ fn nothing_is_drawn_where_there_is_no_terminal() {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let call = node.open.recv().unwrap();
     for done_bytes in 0..100 {
-        call.progress(Progress {
+        call.progress(CommandProgress {
             done_bytes,
             total_bytes: Some(100),
-            ..Progress::default()
+            ..CommandProgress::default()
         });
     }
     call.fail(Failure::error("over"));

@@ -20,7 +20,7 @@ mod place;
 mod program;
 mod simulate;
 
-pub use place::Place;
+pub use place::OutputArgs;
 pub use program::beside_or_on_path;
 
 /// Compare fairness policies for transfers, by simulation.
@@ -85,15 +85,15 @@ enum Command {
 
 /// A failure and the exit code that it has.
 #[derive(Debug)]
-pub struct Failure(pub u8, pub String);
+pub struct CliFailure(pub u8, pub String);
 
-impl From<OutputError> for Failure {
+impl From<OutputError> for CliFailure {
     fn from(error: OutputError) -> Self {
         Self(error.exit_code(), error.to_string())
     }
 }
 
-impl From<JobError> for Failure {
+impl From<JobError> for CliFailure {
     fn from(error: JobError) -> Self {
         let code = match &error {
             JobError::NoCell { .. } | JobError::Jobs(_) | JobError::Replications(_) => 2,
@@ -108,13 +108,13 @@ impl From<JobError> for Failure {
     }
 }
 
-impl From<scenario::BadFile> for Failure {
+impl From<scenario::BadFile> for CliFailure {
     fn from(error: scenario::BadFile) -> Self {
         Self(3, error.to_string())
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CliFailure {
     fn from(error: io::Error) -> Self {
         Self(1, format!("standard output: {error}"))
     }
@@ -129,12 +129,12 @@ pub fn main() -> ExitCode {
 
 /// The exit code of a command of `program`; a failure is said on standard error.
 #[must_use]
-pub fn end(program: &str, ended: Result<u8, Failure>) -> ExitCode {
+pub fn end(program: &str, ended: Result<u8, CliFailure>) -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         // A reader that has seen enough, such as `head`, is no error.
-        Err(Failure(1, talk)) if talk.contains("Broken pipe") => ExitCode::SUCCESS,
-        Err(Failure(code, talk)) => {
+        Err(CliFailure(1, talk)) if talk.contains("Broken pipe") => ExitCode::SUCCESS,
+        Err(CliFailure(code, talk)) => {
             eprintln!("{program}: {talk}");
             ExitCode::from(code)
         }
@@ -146,17 +146,17 @@ pub fn end(program: &str, ended: Result<u8, Failure>) -> ExitCode {
 /// # Errors
 ///
 /// As [`runner::run`].
-pub fn play(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, Failure> {
+pub fn play(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, CliFailure> {
     let outcome = match runner::run(scenario, job) {
         Err(JobError::Interrupted) => {
-            return Err(Failure(130, place::how_to_go_on(&job.out, &job.command)));
+            return Err(CliFailure(130, place::how_to_go_on(&job.out, &job.command)));
         }
         other => other?,
     };
     simulate::tell(&outcome, job, json)
 }
 
-fn run(cli: Cli) -> Result<u8, Failure> {
+fn run(cli: Cli) -> Result<u8, CliFailure> {
     match cli.command {
         None => simulate::first_look(),
         Some(Command::Policies { json }) => print(&policies::list(json)),
@@ -174,20 +174,20 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     }
 }
 
-fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
+fn completions(shell: clap_complete::Shell) -> Result<u8, CliFailure> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "fairlab", &mut text);
     write(&text)
 }
 
-fn man() -> Result<u8, Failure> {
+fn man() -> Result<u8, CliFailure> {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut text)?;
     write(&text)
 }
 
 /// A scenario with its defaults; of a file of oracles what it is about.
-fn check(file: &Path) -> Result<u8, Failure> {
+fn check(file: &Path) -> Result<u8, CliFailure> {
     if oracles::is_oracle_file(file) {
         let suite = oracles::load(file)?;
         return print(&format!("{}: {}\n", suite.name(), suite.about()));
@@ -220,7 +220,7 @@ pub fn command_line() -> String {
         .join(" ")
 }
 
-fn draw(dir: &Path, script: bool) -> Result<u8, Failure> {
+fn draw(dir: &Path, script: bool) -> Result<u8, CliFailure> {
     let written = if script {
         vec![report::write_script(dir)?]
     } else {
@@ -234,15 +234,15 @@ fn draw(dir: &Path, script: bool) -> Result<u8, Failure> {
 }
 
 /// Prints a table of a result as JSON.
-fn print_json(table: &Path) -> Result<u8, Failure> {
+fn print_json(table: &Path) -> Result<u8, CliFailure> {
     print(&format!("{:#}\n", output::table_as_json(table)?))
 }
 
-fn print(text: &str) -> Result<u8, Failure> {
+fn print(text: &str) -> Result<u8, CliFailure> {
     write(text.as_bytes())
 }
 
-fn write(text: &[u8]) -> Result<u8, Failure> {
+fn write(text: &[u8]) -> Result<u8, CliFailure> {
     let mut out = io::stdout().lock();
     out.write_all(text)?;
     out.flush()?;

@@ -69,7 +69,7 @@ pub struct Job {
 
 /// What became of a job.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct JobOutcome {
     /// The result, of the runs that did not fail.
     pub results: Option<Results>,
     /// Runs that failed, with their reasons.
@@ -143,7 +143,7 @@ struct Run {
 /// # Errors
 ///
 /// A fault of the scenario or of the disk. Runs that fail are in the outcome.
-pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
+pub fn run(scenario: &Scenario, job: &Job) -> Result<JobOutcome, JobError> {
     let runs = plan(scenario, job)?;
     let key = key(scenario, job);
     if let World::Real(nodes) = &job.world {
@@ -173,7 +173,7 @@ pub fn run(scenario: &Scenario, job: &Job) -> Result<Outcome, JobError> {
     names.extend(others);
     names.sort_by_key(|name| order(name));
     let results = finish(scenario, job, dir, &names, (key, command), failed.len())?;
-    Ok(Outcome {
+    Ok(JobOutcome {
         results,
         failed,
         kept: kept.len(),
@@ -203,7 +203,7 @@ fn nothing_to_do(
     job: &Job,
     key: &str,
     runs: &[Run],
-) -> Result<Option<Outcome>, JobError> {
+) -> Result<Option<JobOutcome>, JobError> {
     if job.existing != Existing::Resume {
         return Ok(None);
     }
@@ -215,7 +215,7 @@ fn nothing_to_do(
         return Ok(None);
     }
     eprintln!("nothing to do: all {} runs are there", runs.len());
-    Ok(Some(Outcome {
+    Ok(Some(JobOutcome {
         results: Some(Results::read_judged(&job.out, &scenario.resolved_toml())?),
         failed: Vec::new(),
         kept: runs.len(),

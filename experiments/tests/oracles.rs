@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use fairhaul_lab::oracles::{Size, Verdict, is_oracle_file, load, table, write_csv};
+use fairhaul_lab::oracles::{OracleVerdict, Size, is_oracle_file, load, table, write_csv};
 use tempfile::TempDir;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/oracles.toml");
 
 /// Runs the rows whose ids start with `prefix` and returns their verdicts, all of which pass.
-fn pass(prefix: &str) -> Vec<Verdict> {
+fn pass(prefix: &str) -> Vec<OracleVerdict> {
     let suite = load(Path::new(FILE)).unwrap_or_else(|bad| panic!("{bad}"));
     let suite = suite.filtered(|id| id.starts_with(prefix));
     let verdicts = suite.run(Size::Quick, &mut |_| ());
@@ -84,7 +84,7 @@ unit = "index"
 "#;
 
 /// What becomes of the file `text` after `from` in it is `to`.
-fn changed(text: &str, from: &str, to: &str) -> Result<Vec<Verdict>, String> {
+fn changed(text: &str, from: &str, to: &str) -> Result<Vec<OracleVerdict>, String> {
     let folder = TempDir::new().expect("a folder for the test");
     let path = folder.path().join("o.toml");
     assert!(text.contains(from));

@@ -1,8 +1,8 @@
 //! What a run gives back: facts counted while it ran, in integers and in the order of the
 //! setup. Metrics are computed from these, never during the run.
 
-use fairhaul_core::library::Outcome;
-use fairhaul_core::message::Verdict;
+use fairhaul_core::library::WaitOutcome;
+use fairhaul_core::message::OfferVerdict;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 
@@ -145,9 +145,9 @@ pub struct DeliveryRecord {
     /// When whoever waited for it was told, or it was whole.
     pub end: Option<Time>,
     /// What whoever waited was told; `None` if its process was killed before.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<WaitOutcome>,
     /// What the destination said last of an offer.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<OfferVerdict>,
     /// How often a disk made it stand still.
     pub pauses: u32,
     /// Peers that were closed because they sent a wrong manifest.

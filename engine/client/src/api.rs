@@ -1,7 +1,7 @@
 //! What a command asks of a running node, and what the node answers.
 //!
 //! Decides the words of the control: JSON on the wire, these types at both ends. Refuses members
-//! that it does not know. RateSeries are bytes per second and sizes bytes, in whole numbers; a unit
+//! that it does not know. Rates are bytes per second and sizes bytes, in whole numbers; a unit
 //! stands at the end of the name.
 
 use std::fmt;
@@ -10,12 +10,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use call::{Failure, Phase, Progress, Reply};
+pub use call::{CommandProgress, Failure, Phase, Reply};
 pub use history::{History, HistorySince, PeerRates, RateSeries};
 pub use moves::{Moved, Moves, Stopped};
 pub use status::{
-    BanStatus, Direction, DiskStatus, Event, FlowStatus, GroupStatus, Happening, Hold, LimitStatus,
-    NodeStatus, PeerStatus, Reached, Status, TransferState, TransferStatus,
+    BanStatus, DiskStatus, EventKind, EventRecord, FlowStatus, GroupStatus, HoldReason,
+    LimitStatus, NodeStatus, PeerStatus, Reached, Status, TransferDirection, TransferState,
+    TransferStatus,
 };
 
 mod call;
@@ -32,9 +33,9 @@ pub const TEXT_MAX: usize = 4_096;
 /// absolute, for the node stands in another folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
-pub enum Request {
+pub enum ControlRequest {
     /// Offer a file or tree. Ends with [`Shared`].
-    Share(Share),
+    Share(ShareRequest),
     /// Fetch a content. Ends with [`Got`].
     Get(Get),
     /// Push to peers. Ends with [`Sent`].
@@ -51,14 +52,14 @@ pub enum Request {
     Lift(Lift),
     /// What goes on. Ends with [`Status`].
     Status(Nothing),
-    /// RateSeries of the last hour. Ends with [`History`].
+    /// Rates of the last hour. Ends with [`History`].
     History(HistorySince),
     /// Bytes that moved, for who measures. Ends with [`Moves`].
     Moves(Nothing),
     /// Change a cap. Ends with [`InForce`].
-    Limit(Limit),
+    Limit(LimitRequest),
     /// Change a weight. Ends with [`InForce`].
-    Weight(Weight),
+    Weight(WeightRequest),
     /// Change a floor. Ends with [`InForce`].
     Floor(Floor),
     /// Change the band of a strict discipline. Ends with [`InForce`].
@@ -81,10 +82,10 @@ pub enum Request {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// [`Request::Share`].
+/// [`ControlRequest::Share`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Share {
+pub struct ShareRequest {
     /// The file or tree, absolute.
     pub path: PathBuf,
     /// Patterns of what to leave out, in gitignore syntax.
@@ -95,7 +96,7 @@ pub struct Share {
     pub chunk_bytes: Option<u64>,
 }
 
-/// [`Request::Get`].
+/// [`ControlRequest::Get`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -111,7 +112,7 @@ pub struct Get {
     pub force: bool,
 }
 
-/// [`Request::Send`].
+/// [`ControlRequest::Send`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Send {
@@ -124,7 +125,7 @@ pub struct Send {
     pub ignore: Vec<String>,
 }
 
-/// [`Request::Message`].
+/// [`ControlRequest::Message`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
@@ -134,7 +135,7 @@ pub struct Text {
     pub text: String,
 }
 
-/// [`Request::Ping`].
+/// [`ControlRequest::Ping`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ping {
@@ -142,7 +143,7 @@ pub struct Ping {
     pub peer: String,
 }
 
-/// [`Request::Lift`].
+/// [`ControlRequest::Lift`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lift {
@@ -150,52 +151,52 @@ pub struct Lift {
     pub whose: String,
 }
 
-/// How [`Request::Lift`] ends.
+/// How [`ControlRequest::Lift`] ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifted {
     /// Keys that were banned and are no longer, as 64 hexadecimal digits each.
     pub keys: Vec<String>,
 }
 
-/// [`Request::Limit`].
+/// [`ControlRequest::Limit`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limit {
+pub struct LimitRequest {
     /// Whose cap.
-    pub target: Target,
+    pub target: LimitTarget,
     /// What is capped. Only the node's download can be.
     #[serde(default)]
-    pub direction: Direction,
+    pub direction: TransferDirection,
     /// The cap; none is unlimited.
     pub rate_bytes_s: Option<u64>,
 }
 
-/// [`Request::Weight`].
+/// [`ControlRequest::Weight`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Weight {
+pub struct WeightRequest {
     /// Whose weight.
-    pub target: Target,
+    pub target: LimitTarget,
     /// In hundredths, 0 to 1,000,000; 0 is best effort.
     pub weight_hundredths: u32,
 }
 
-/// [`Request::Floor`].
+/// [`ControlRequest::Floor`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floor {
     /// Whose floor.
-    pub target: Target,
+    pub target: LimitTarget,
     /// What it gets at least while it wants something; 0 promises nothing.
     pub rate_bytes_s: u64,
 }
 
-/// [`Request::Band`].
+/// [`ControlRequest::Band`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Band {
     /// Whose band.
-    pub target: Target,
+    pub target: LimitTarget,
     /// 0 is served first; other disciplines than strict ones do not ask.
     pub band: u8,
 }
@@ -212,7 +213,7 @@ pub struct Transfer {
 /// `transfer:ID`, or a name alone, which means the peer of that name, else the group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Target {
+pub enum LimitTarget {
     /// The whole uplink.
     Node,
     /// The peer of that name.
@@ -225,12 +226,12 @@ pub enum Target {
     Named(String),
 }
 
-/// How [`Request::Limit`], [`Request::Weight`], [`Request::Floor`] and [`Request::Band`] end: what
-/// holds for their target now.
+/// How [`ControlRequest::Limit`], [`ControlRequest::Weight`], [`ControlRequest::Floor`] and
+/// [`ControlRequest::Band`] end: the limits in force for their target now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {
     /// Whom it is about.
-    pub target: Target,
+    pub target: LimitTarget,
     /// The cap of what is sent; none is unlimited.
     pub limit_bytes_s: Option<u64>,
     /// The cap of what the node receives; none is unlimited, and for any other target.
@@ -241,10 +242,10 @@ pub struct InForce {
     pub weight_hundredths: u32,
 }
 
-/// How [`Request::Share`] ends.
+/// How [`ControlRequest::Share`] ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
-    /// Its id in this run of the node, for [`Target::Transfer`].
+    /// Its id in this run of the node, for [`LimitTarget::Transfer`].
     #[serde(default)]
     pub transfer: u32,
     /// What `fairhaul get` takes: a line of printable ASCII.
@@ -259,7 +260,7 @@ pub struct Shared {
     pub files: u64,
 }
 
-/// How [`Request::Get`] ends.
+/// How [`ControlRequest::Get`] ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Got {
     /// Where it is.
@@ -279,9 +280,9 @@ pub struct Got {
     pub seconds: f64,
 }
 
-/// How [`Request::Send`] ends: one row for each peer, in the order asked. If it failed for some
-/// of them the call ends with [`Failure`] and [`Failure::PART`] instead, after a progress for
-/// each.
+/// How [`ControlRequest::Send`] ends: one row for each peer, in the order of the request. If it
+/// failed for some of them the call ends with [`Failure`] and [`Failure::PART`] instead, after a
+/// progress for each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sent {
     /// The identity of the content: 64 hexadecimal digits.
@@ -294,14 +295,14 @@ pub struct Sent {
     pub seconds: f64,
 }
 
-/// How [`Request::Ping`] ends.
+/// How [`ControlRequest::Ping`] ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
     /// Round-trip times, in microseconds, at least one.
     pub rtt_us: Vec<u64>,
 }
 
-/// How [`Request::Reload`] ends.
+/// How [`ControlRequest::Reload`] ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
     /// Keys whose new value is in force, as dotted paths.
@@ -310,7 +311,7 @@ pub struct Reloaded {
     pub at_next_start: Vec<String>,
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for LimitTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node => f.write_str("node"),
@@ -322,13 +323,13 @@ impl fmt::Display for Target {
     }
 }
 
-impl From<Target> for String {
-    fn from(target: Target) -> Self {
+impl From<LimitTarget> for String {
+    fn from(target: LimitTarget) -> Self {
         target.to_string()
     }
 }
 
-impl TryFrom<String> for Target {
+impl TryFrom<String> for LimitTarget {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -336,7 +337,7 @@ impl TryFrom<String> for Target {
     }
 }
 
-impl FromStr for Target {
+impl FromStr for LimitTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -1,8 +1,8 @@
-//! What a running node can be asked, as types, and the client of its socket.
+//! The requests and answers of a running node as types, and the client of its socket.
 //!
-//! A [`api::Request`] goes to the node's local socket as JSON over HTTP/1.1; any number of
-//! [`api::Progress`] come back, then the answer that the request names or an [`api::Failure`].
-//! The command line, the lab's real nodes and the node itself share these types.
+//! A [`api::ControlRequest`] goes to the node's local socket as JSON over HTTP/1.1; any number of
+//! [`api::CommandProgress`] come back, then the answer that the request names, or an
+//! [`api::Failure`]. The command line, the lab's real nodes and the node itself share these types.
 
 pub use socket::{ask, follow};
 

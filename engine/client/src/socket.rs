@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::api::{Event, Failure, Progress, Reply, Request};
+use crate::api::{CommandProgress, ControlRequest, EventRecord, Failure, Reply};
 
 /// Longest line of an answer, in bytes: the status of the largest node.
 const LINE_MAX: usize = 64 * 1024 * 1024;
@@ -31,8 +31,8 @@ struct Lines {
 /// What the node says; [`Failure::UNREACHABLE`] if there is none.
 pub async fn ask<T: DeserializeOwned>(
     socket: &Path,
-    request: &Request,
-    mut told: impl FnMut(Progress),
+    request: &ControlRequest,
+    mut told: impl FnMut(CommandProgress),
 ) -> Result<T, Failure> {
     let mut members = serde_json::to_value(request).map_err(|error| odd(&error))?;
     let command = members
@@ -67,7 +67,7 @@ pub async fn ask<T: DeserializeOwned>(
 /// [`Failure::UNREACHABLE`] if there is no node; what `told` gives, which ends the following.
 pub async fn follow(
     socket: &Path,
-    mut told: impl FnMut(Event) -> Result<(), Failure>,
+    mut told: impl FnMut(EventRecord) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let request = hyper::Request::get("/v1/events")
         .header("host", "localhost")

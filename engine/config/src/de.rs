@@ -15,7 +15,7 @@ use serde::forward_to_deserialize_any;
 use crate::document::Step;
 use crate::fault::{BadValue, did_you_mean, quoted};
 use crate::parts;
-use crate::tree::{Data, Entry, Item, Table};
+use crate::tree::{Data, Entry, Item, TomlTable};
 use crate::value;
 
 /// A fault and the way to it from where the deserializer stands.
@@ -272,7 +272,7 @@ struct Entries<'de> {
 }
 
 impl<'de> Entries<'de> {
-    fn of(table: &'de Table, keys: Option<&'static [&'static str]>) -> Self {
+    fn of(table: &'de TomlTable, keys: Option<&'static [&'static str]>) -> Self {
         Self {
             entries: table.entries.iter(),
             keys,

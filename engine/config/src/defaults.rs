@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use crate::schema::{Section, described, raw};
-use crate::tree::{Data, Entry, Item, Table};
+use crate::tree::{Data, Entry, Item, TomlTable};
 
 /// The tables of a file with every default written out: known sections and keys in their order,
 /// unknown ones after them. Nothing is refused here: wrong values stay as they are.
@@ -60,11 +60,11 @@ impl Defaults {
 
     /// Writes the defaults into the tables of a file.
     #[must_use]
-    pub fn fill(&self, root: &Table) -> Table {
-        let mut full = Table::default();
+    pub fn fill(&self, root: &TomlTable) -> TomlTable {
+        let mut full = TomlTable::default();
         for (section, form, keys) in &self.sections {
             let nothing = Item {
-                data: Data::Table(Table::default()),
+                data: Data::Table(TomlTable::default()),
                 line: 1,
             };
             let (line, item) = match (root.get(section.path), form) {
@@ -110,7 +110,7 @@ impl Defaults {
 }
 
 /// A table with its keys in their order, those with defaults all there.
-fn filled(order: &[&str], keys: &Map<String, Value>, table: &Table, line: u32) -> Table {
+fn filled(order: &[&str], keys: &Map<String, Value>, table: &TomlTable, line: u32) -> TomlTable {
     let known = order.iter().filter_map(|name| {
         let default = || {
             Some(Entry {
@@ -123,7 +123,7 @@ fn filled(order: &[&str], keys: &Map<String, Value>, table: &Table, line: u32) -
     });
     let rest = table.entries.iter();
     let rest = rest.filter(|entry| !order.contains(&&*entry.key));
-    Table {
+    TomlTable {
         entries: known.chain(rest.cloned()).collect(),
     }
 }

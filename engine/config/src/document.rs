@@ -7,7 +7,7 @@ use crate::de::{Error, Kind, Node};
 use crate::fault::{BadFile, BadValue, did_you_mean};
 use crate::schema;
 use crate::text::is_name;
-use crate::tree::{self, Data, Entry, Table};
+use crate::tree::{self, Data, Entry, TomlTable};
 
 /// A step from a value to one inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Document {
 
     /// The document of a tree; messages call it `file`.
     #[must_use]
-    pub fn new(file: &str, root: Table) -> Self {
+    pub fn new(file: &str, root: TomlTable) -> Self {
         Self {
             file: file.to_owned(),
             root: Data::Table(root),
@@ -63,7 +63,7 @@ impl Document {
     ///
     /// Never: a document is a table.
     #[must_use]
-    pub fn root(&self) -> &Table {
+    pub fn root(&self) -> &TomlTable {
         self.root.table().expect("a document is a table")
     }
 

@@ -11,9 +11,9 @@ use crate::text::Name;
 
 /// Tables with names, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named<T>(Vec<(Name, T)>);
+pub struct NamedTables<T>(Vec<(Name, T)>);
 
-impl<T> Named<T> {
+impl<T> NamedTables<T> {
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -26,36 +26,36 @@ impl<T> Named<T> {
     }
 }
 
-impl<T> FromIterator<(Name, T)> for Named<T> {
+impl<T> FromIterator<(Name, T)> for NamedTables<T> {
     fn from_iter<I: IntoIterator<Item = (Name, T)>>(tables: I) -> Self {
         Self(tables.into_iter().collect())
     }
 }
 
-impl<T> Default for Named<T> {
+impl<T> Default for NamedTables<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T: Serialize> Serialize for Named<T> {
+impl<T: Serialize> Serialize for NamedTables<T> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_map(self.iter())
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for NamedTables<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Tables<T>(PhantomData<T>);
 
         impl<'de, T: Deserialize<'de>> Visitor<'de> for Tables<T> {
-            type Value = Named<T>;
+            type Value = NamedTables<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("tables with names")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Named<T>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<NamedTables<T>, A::Error> {
                 std::iter::from_fn(|| all.next_entry().transpose()).collect()
             }
         }
@@ -64,7 +64,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
     }
 }
 
-impl<T: JsonSchema + DeserializeOwned> JsonSchema for Named<T> {
+impl<T: JsonSchema + DeserializeOwned> JsonSchema for NamedTables<T> {
     fn inline_schema() -> bool {
         true
     }

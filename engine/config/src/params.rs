@@ -1,6 +1,6 @@
 //! The parameter file of a node, as serde structs.
 //!
-//! [`Params::load`] reads and checks it. A parameter file includes no other file.
+//! [`ParameterFile::load`] reads and checks it. A parameter file includes no other file.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::amount::{FileWeight, FloorRate, RateLimit, SizeLimit, TimeBetween};
 use crate::document::Document;
 use crate::fault::BadFile;
 use crate::file::read_text;
-use crate::named::Named;
+use crate::named::NamedTables;
 use crate::policy::Policy;
 use crate::range::AddressRanges;
 use crate::schema::{self, Section};
@@ -36,7 +36,7 @@ type AnyPath = FilePath<4_095>;
 /// The parameter file of a node, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub struct ParameterFile {
     /// This node.
     #[schemars(extend("allowed" = "[node], once"))]
     pub node: NodeParams,
@@ -45,9 +45,13 @@ pub struct Params {
     #[schemars(extend("allowed" = "[[peer]], once for each"))]
     pub peers: Vec<PeerParams>,
     /// Peers that share a right or a limit. Repeat the section with other names.
-    #[serde(default, rename = "group", skip_serializing_if = "Named::is_empty")]
+    #[serde(
+        default,
+        rename = "group",
+        skip_serializing_if = "NamedTables::is_empty"
+    )]
     #[schemars(extend("allowed" = "[group.NAME], once for each name"))]
-    pub groups: Named<GroupParams>,
+    pub groups: NamedTables<GroupParams>,
     /// Who is served next.
     #[serde(default)]
     #[schemars(extend("allowed" = "[policy], once"))]
@@ -213,7 +217,7 @@ impl Default for ControlParams {
     }
 }
 
-impl Params {
+impl ParameterFile {
     /// Reads and checks the file at `path`. Relative paths in it are relative to its folder, so
     /// that a node is the same wherever it is started from.
     ///
@@ -289,7 +293,7 @@ impl Params {
         tables.join("\n")
     }
 
-    /// The same as JSON: the sections of [`Params::to_toml`], amounts with their units.
+    /// The same as JSON: the sections of [`ParameterFile::to_toml`], amounts with their units.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self.to_table()).expect("JSON holds what TOML holds")
@@ -333,7 +337,7 @@ fn sections() -> [Section; 7] {
 /// The JSON schema (draft 2020-12) of a parameter file.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    schema::schema::<Params>("fairhaul parameter file")
+    schema::schema::<ParameterFile>("fairhaul parameter file")
 }
 
 /// The parameter file that a new node starts from: every key with what it means, what it may
@@ -344,7 +348,7 @@ pub fn template() -> String {
                 in force. A line that starts with # and a blank explains; a line that starts with \
                 # alone is an example, and is in force without the #. A path that is not absolute \
                 starts in the folder of this file.";
-    schema::template::<Params>(head, &sections())
+    schema::template::<ParameterFile>(head, &sections())
 }
 
 /// The reference page of the parameter file, `docs/reference/parameter-file.md`.
@@ -355,7 +359,7 @@ pub fn reference() -> String {
                 checks one and prints what is in force, `fairhaul schema` prints its JSON schema. \
                 This page is made from the types in `engine/config/src/params.rs`, as those are. \
                 A path that is not absolute starts in the folder of the file.";
-    schema::reference::<Params>(head, &sections())
+    schema::reference::<ParameterFile>(head, &sections())
 }
 
 #[cfg(test)]

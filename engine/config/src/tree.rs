@@ -9,7 +9,7 @@ use crate::fault::{BadFile, quoted};
 
 /// Keys and values in the order of the file.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+pub struct TomlTable {
     /// The entries.
     pub entries: Vec<Entry>,
 }
@@ -48,10 +48,10 @@ pub enum Data {
     /// A list.
     List(Vec<Item>),
     /// A table.
-    Table(Table),
+    Table(TomlTable),
 }
 
-impl Table {
+impl TomlTable {
     /// The entry of `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Entry> {
@@ -107,7 +107,7 @@ impl Data {
 
     /// The table that it is.
     #[must_use]
-    pub const fn table(&self) -> Option<&Table> {
+    pub const fn table(&self) -> Option<&TomlTable> {
         match self {
             Self::Table(table) => Some(table),
             _ => None,
@@ -129,7 +129,7 @@ impl Data {
 /// # Errors
 ///
 /// The first place that is not TOML, in the words of the `toml` crate.
-pub fn parse(file: &str, text: &str) -> Result<Table, BadFile> {
+pub fn parse(file: &str, text: &str) -> Result<TomlTable, BadFile> {
     let lines = Lines::new(text);
     let parsed = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start).min(text.len());
@@ -158,7 +158,7 @@ impl Lines {
     }
 }
 
-fn table(parsed: &DeTable<'_>, lines: &Lines) -> Table {
+fn table(parsed: &DeTable<'_>, lines: &Lines) -> TomlTable {
     let mut entries: Vec<(&Spanned<_>, _)> = parsed.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     let entries = entries.into_iter().map(|(key, value)| Entry {
@@ -166,7 +166,7 @@ fn table(parsed: &DeTable<'_>, lines: &Lines) -> Table {
         line: lines.of(key.span().start),
         item: item(value, lines),
     });
-    Table {
+    TomlTable {
         entries: entries.collect(),
     }
 }
@@ -191,7 +191,7 @@ fn item(value: &Spanned<DeValue<'_>>, lines: &Lines) -> Item {
 /// them gives the tree again. Tables inside of a section become sections of their own, except
 /// inside of `inline`.
 #[must_use]
-pub fn write(root: &Table, inline: &str) -> String {
+pub fn write(root: &TomlTable, inline: &str) -> String {
     let mut out = String::new();
     for entry in &root.entries {
         let name = key(&entry.key);

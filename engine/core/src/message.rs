@@ -96,7 +96,7 @@ pub enum Message {
         /// What was offered.
         content: ContentId,
         /// What becomes of it.
-        verdict: Verdict,
+        verdict: OfferVerdict,
     },
     /// Tell me whom you know.
     WantAddresses,
@@ -133,7 +133,7 @@ pub struct Offer {
 
 /// What becomes of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Verdict {
+pub enum OfferVerdict {
     /// It will be fetched.
     Accepted,
     /// The sender has no right to offer it, or it is more than is ever taken.
@@ -179,7 +179,7 @@ pub struct Known {
     pub address: Box<str>,
 }
 
-impl Verdict {
+impl OfferVerdict {
     /// Every verdict; its position is its number on the wire.
     pub const ALL: [Self; 8] = [
         Self::Accepted,

@@ -29,7 +29,7 @@
 //! can be told from the length of a frame stands nowhere else in it: no two fields can
 //! contradict each other. Nothing is compressed, and nothing nests.
 //!
-//! A verdict is its position in [`Verdict::ALL`]. A code is 1 Shutdown, 2 Replaced, 3 Idle,
+//! A verdict is its position in [`OfferVerdict::ALL`]. A code is 1 Shutdown, 2 Replaced, 3 Idle,
 //! 4 Overload, 5 Revoked, or 64 plus the position of an offence in [`Misbehaviour::ALL`].
 //! Addresses stand in strictly ascending order of key and text, so that a set has one encoding;
 //! a port is written without leading zeros, and an IPv6 address in brackets.
@@ -42,7 +42,7 @@ use crate::id::TransferId;
 use crate::manifest::CHUNKS_MAX;
 use crate::message::{Join, Message};
 #[cfg(doc)]
-use crate::{message::Verdict, misbehaviour::Misbehaviour};
+use crate::{message::OfferVerdict, misbehaviour::Misbehaviour};
 
 pub use control_frames::{ADDRESS_MAX, ADDRESSES_MAX, CLOSE_TEXT_MAX, NAME_MAX, is_address};
 pub use decoder::{Decoder, Frame};

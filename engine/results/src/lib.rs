@@ -21,7 +21,7 @@
 pub use cell::{number, seconds, text};
 pub use latency::{HLOG_HEADER, Latencies};
 pub use machine::{CpuUse, Machine, TRUSTED_MAX_PCT};
-pub use manifest::{EmulatedFacts, FORMAT, MANIFEST, Made, Manifest, digest, write_whole};
+pub use manifest::{EmulatedFacts, FORMAT, MANIFEST, Made, ResultManifest, digest, write_whole};
 pub use rows::{FlowKind, LatencyRow, PairRow, PeerRow, TransferRow, WindowRow};
 pub use sample::{Sample, mean};
 pub use speed::Speed;

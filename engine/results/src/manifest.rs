@@ -53,7 +53,7 @@ pub struct Made {
 
 /// The manifest of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct ResultManifest {
     /// Schema of the result.
     pub format: String,
     /// Name of the scenario or of the measurement.
@@ -95,7 +95,7 @@ pub struct Manifest {
     pub made: BTreeMap<String, Made>,
 }
 
-impl Manifest {
+impl ResultManifest {
     /// The seed in figures; empty if there is none.
     #[must_use]
     pub fn seed_text(&self) -> String {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use fairhaul::content::line::RECEIVERS_MAX;
-use fairhaul::control::api::Target;
+use fairhaul::control::api::LimitTarget;
 use fairhaul_core::quantity::{self, Quantity, WeightError};
 
 use super::group::{Member, member};
@@ -196,7 +196,7 @@ pub(crate) enum Command {
     /// Change a cap of the running node.
     Limit {
         /// node, peer:NAME, group:NAME, transfer:ID, or the name of a peer or group.
-        target: Target,
+        target: LimitTarget,
         /// A rate such as "20 Mbit/s", or "unlimited".
         #[arg(value_parser = cap)]
         rate: Cap,
@@ -209,7 +209,7 @@ pub(crate) enum Command {
     /// Change a weight of the running node.
     Weight {
         /// peer:NAME, group:NAME, transfer:ID, or the name of a peer or group.
-        target: Target,
+        target: LimitTarget,
         /// 0 (best effort) or 0.01 to 10000.
         #[arg(value_parser = hundredths)]
         weight: u32,
@@ -219,7 +219,7 @@ pub(crate) enum Command {
     /// Change a floor of the running node.
     Floor {
         /// peer:NAME, group:NAME, transfer:ID, or the name of a peer or group.
-        target: Target,
+        target: LimitTarget,
         /// A rate such as "5 MB/s", or "0 B/s".
         #[arg(value_parser = floor)]
         rate: u64,

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use fairhaul::content::line::Line;
 use fairhaul::control::api::{
-    BanStatus, Direction, Failure, Floor, Get, Got, Lift, Lifted, Limit, Nothing, PeerStatus, Ping,
-    Pong, Reloaded, Request, Send, Sent, Share, Shared, Text, Transfer, Weight,
+    BanStatus, ControlRequest, Failure, Floor, Get, Got, Lift, Lifted, LimitRequest, Nothing,
+    PeerStatus, Ping, Pong, Reloaded, Send, Sent, ShareRequest, Shared, Text, Transfer,
+    TransferDirection, WeightRequest,
 };
 use fairhaul_client::{ask, follow};
 use serde::Serialize;
@@ -29,21 +30,21 @@ pub(super) fn run(command: Command) -> Result<(), End> {
 async fn call(command: Command) -> Result<(), End> {
     match command {
         Command::Message { peer, text, node } => {
-            plain(&node, Request::Message(Text { peer, text })).await
+            plain(&node, ControlRequest::Message(Text { peer, text })).await
         }
         Command::Ping { peer, asking } => {
-            let request = Request::Ping(Ping { peer });
+            let request = ControlRequest::Ping(Ping { peer });
             shown(&asking, &request, |pong: &Pong| render::pong(pong)).await
         }
         Command::Peers { asking } => {
-            let request = Request::Peers(Nothing {});
+            let request = ControlRequest::Peers(Nothing {});
             shown(&asking, &request, |peers: &Vec<PeerStatus>| {
                 render::peers(peers)
             })
             .await
         }
         Command::Bans { verb: None, asking } => {
-            let request = Request::Bans(Nothing {});
+            let request = ControlRequest::Bans(Nothing {});
             shown(&asking, &request, |bans: &Vec<BanStatus>| {
                 render::bans(bans)
             })
@@ -53,7 +54,7 @@ async fn call(command: Command) -> Result<(), End> {
             verb: Some(BansVerb::Lift { whose, asking }),
             ..
         } => {
-            let request = Request::Lift(Lift { whose });
+            let request = ControlRequest::Lift(Lift { whose });
             shown(&asking, &request, |lifted: &Lifted| {
                 render::names(&lifted.keys)
             })
@@ -62,7 +63,7 @@ async fn call(command: Command) -> Result<(), End> {
         Command::Status {
             watch: false,
             asking,
-        } => shown(&asking, &Request::Status(Nothing {}), render::status).await,
+        } => shown(&asking, &ControlRequest::Status(Nothing {}), render::status).await,
         Command::Status {
             watch: true,
             asking,
@@ -71,7 +72,7 @@ async fn call(command: Command) -> Result<(), End> {
         Command::Reload { asking } => {
             shown(
                 &asking,
-                &Request::Reload(Nothing {}),
+                &ControlRequest::Reload(Nothing {}),
                 |reloaded: &Reloaded| render::reloaded(reloaded),
             )
             .await
@@ -142,7 +143,7 @@ async fn transfer(command: Command) -> Result<(), End> {
             asking,
         } => {
             let path = absolute(&path)?;
-            let request = Request::Share(Share {
+            let request = ControlRequest::Share(ShareRequest {
                 path,
                 ignore,
                 chunk_bytes: None,
@@ -165,7 +166,7 @@ async fn transfer(command: Command) -> Result<(), End> {
                 return Err(Failure::usage(text).into());
             }
             let dir = absolute(&dir)?;
-            let request = Request::Get(Get {
+            let request = ControlRequest::Get(Get {
                 ticket,
                 dir,
                 overwrite,
@@ -181,7 +182,7 @@ async fn transfer(command: Command) -> Result<(), End> {
             ..
         } => {
             let path = absolute(&path)?;
-            let request = Request::Send(Send {
+            let request = ControlRequest::Send(Send {
                 path,
                 peers,
                 ignore,
@@ -212,13 +213,13 @@ async fn set(command: Command) -> Result<(), End> {
             asking,
         } => {
             let direction = match download {
-                true => Direction::Down,
-                false => Direction::Up,
+                true => TransferDirection::Down,
+                false => TransferDirection::Up,
             };
             let rate_bytes_s = rate.0;
             (
                 asking,
-                Request::Limit(Limit {
+                ControlRequest::Limit(LimitRequest {
                     target,
                     direction,
                     rate_bytes_s,
@@ -233,7 +234,7 @@ async fn set(command: Command) -> Result<(), End> {
             let weight_hundredths = weight;
             (
                 asking,
-                Request::Weight(Weight {
+                ControlRequest::Weight(WeightRequest {
                     target,
                     weight_hundredths,
                 }),
@@ -247,7 +248,7 @@ async fn set(command: Command) -> Result<(), End> {
             let rate_bytes_s = rate;
             (
                 asking,
-                Request::Floor(Floor {
+                ControlRequest::Floor(Floor {
                     target,
                     rate_bytes_s,
                 }),
@@ -262,16 +263,16 @@ async fn set(command: Command) -> Result<(), End> {
 async fn change(command: Command) -> Result<(), End> {
     let transfer = |id: &Id| Transfer { id: id.id };
     let (node, request) = match command {
-        Command::Pause(id) => (id.node.clone(), Request::Pause(transfer(&id))),
-        Command::Resume(id) => (id.node.clone(), Request::Resume(transfer(&id))),
-        Command::Cancel(id) => (id.node.clone(), Request::Cancel(transfer(&id))),
-        Command::Stop { node } => (node, Request::Stop(Nothing {})),
+        Command::Pause(id) => (id.node.clone(), ControlRequest::Pause(transfer(&id))),
+        Command::Resume(id) => (id.node.clone(), ControlRequest::Resume(transfer(&id))),
+        Command::Cancel(id) => (id.node.clone(), ControlRequest::Cancel(transfer(&id))),
+        Command::Stop { node } => (node, ControlRequest::Stop(Nothing {})),
         other => unreachable!("{other:?} asks no node, or prints what it says"),
     };
     plain(&node, request).await
 }
 
-async fn plain(node: &Node, request: Request) -> Result<(), End> {
+async fn plain(node: &Node, request: ControlRequest) -> Result<(), End> {
     let Nothing {} = waited(&socket(node)?, &request).await?;
     Ok(())
 }
@@ -279,7 +280,7 @@ async fn plain(node: &Node, request: Request) -> Result<(), End> {
 /// Asks, and prints the answer as JSON or as `text` makes it.
 async fn shown<T: DeserializeOwned + Serialize>(
     asking: &Asking,
-    request: &Request,
+    request: &ControlRequest,
     text: impl Fn(&T) -> String,
 ) -> Result<(), End> {
     let answer: T = waited(&socket(&asking.node)?, request).await?;
@@ -292,7 +293,10 @@ async fn shown<T: DeserializeOwned + Serialize>(
 }
 
 /// Asks, with a display of how far it is, until the answer or an interrupt.
-async fn waited<T: DeserializeOwned>(socket: &Path, request: &Request) -> Result<T, Failure> {
+async fn waited<T: DeserializeOwned>(
+    socket: &Path,
+    request: &ControlRequest,
+) -> Result<T, Failure> {
     let mut display = Display::new();
     let mut transfer = None;
     let asked = ask(socket, request, |progress| {

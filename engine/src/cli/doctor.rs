@@ -12,7 +12,7 @@ use std::path::Path;
 use fairhaul::clock::unix_ms;
 use fairhaul::control::api::Failure;
 use fairhaul::identity::Identity;
-use fairhaul::params::Params;
+use fairhaul::params::ParameterFile;
 use fairhaul::printable;
 use fairhaul_core::connections::descriptors::Shares;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
@@ -102,7 +102,7 @@ fn line(check: &Check) -> String {
 }
 
 /// What a parameter file asks of the machine.
-fn of_file(params: &Params) -> Vec<Check> {
+fn of_file(params: &ParameterFile) -> Vec<Check> {
     let (node, control) = (&params.node, &params.control);
     let running = UnixStream::connect(&*control.socket).is_ok();
     let mut checks = vec![data(&node.data), key(&params.key_file()), places(params)];
@@ -155,7 +155,7 @@ fn descriptors(connections: usize) -> Check {
 }
 
 /// Whether every peer of the file finds a place.
-fn places(params: &Params) -> Check {
+fn places(params: &ParameterFile) -> Check {
     let (peers, most) = (params.peers.len(), params.limits.connections.get() as usize);
     let found = format!("{peers} peers are listed, {most} may be connected at once");
     if peers > most {

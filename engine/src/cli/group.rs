@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use fairhaul::control::api::Failure;
 use fairhaul::identity::{Identity, PublicKey, no_core_dumps};
-use fairhaul::params::Params;
+use fairhaul::params::ParameterFile;
 use fairhaul_config::text::is_name;
 
 use super::files::{storage, write};
@@ -83,7 +83,7 @@ pub(super) fn init(
         ] {
             text.push_str(&own_settings(&settings)?);
         }
-        let checked = Params::parse(&path.display().to_string(), &text);
+        let checked = ParameterFile::parse(&path.display().to_string(), &text);
         checked.map_err(End::File)?;
         if !force && path.symlink_metadata().is_ok() {
             let exists = ErrorKind::AlreadyExists.into();

@@ -11,7 +11,7 @@ use clap::Parser as _;
 use fairhaul::control::api::Failure;
 use fairhaul::identity::{IdentityError, no_core_dumps};
 use fairhaul::node::{self, RunOptions};
-use fairhaul::params::{Params, template};
+use fairhaul::params::{ParameterFile, template};
 use fairhaul::printable::Printable;
 use fairhaul_config::BadFile;
 use tokio::sync::oneshot;
@@ -119,13 +119,13 @@ fn run(command: Command) -> Result<(), End> {
     }
 }
 
-fn load(file: &Path) -> Result<Params, End> {
-    Params::load(file).map_err(End::File)
+fn load(file: &Path) -> Result<ParameterFile, End> {
+    ParameterFile::load(file).map_err(End::File)
 }
 
 /// What holds where no parameter file says otherwise.
-fn defaults() -> Params {
-    Params::parse("defaults", &template()).expect("the file that init prints is a good one")
+fn defaults() -> ParameterFile {
+    ParameterFile::parse("defaults", &template()).expect("the file that init prints is a good one")
 }
 
 /// Where the node listens for commands.

@@ -8,12 +8,12 @@ use std::io::{self, IsTerminal as _};
 use std::net::IpAddr;
 use std::thread;
 
-use fairhaul::params::Params;
+use fairhaul::params::ParameterFile;
 use fairhaul::printable::Printable;
 use tokio::sync::oneshot;
 
 /// Says it once the node has `started`. A node without a page says nothing.
-pub(super) fn say_when(started: oneshot::Receiver<()>, params: &Params) {
+pub(super) fn say_when(started: oneshot::Receiver<()>, params: &ParameterFile) {
     let Some(address) = &params.control.http else {
         return;
     };

@@ -3,7 +3,7 @@
 //! Decides what is said while a person waits: how much, how fast, how long still, and who is
 //! being waited for. Refuses to say anything where standard error is no terminal.
 
-use fairhaul::control::api::{Phase, Progress};
+use fairhaul::control::api::{CommandProgress, Phase};
 use fairhaul::printable::{NAME_MAX, Printable};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -24,7 +24,7 @@ impl Display {
     }
 
     /// Shows how far it is.
-    pub(super) fn show(&mut self, progress: &Progress) {
+    pub(super) fn show(&mut self, progress: &CommandProgress) {
         if self.bar.is_hidden() {
             return;
         }
@@ -54,7 +54,7 @@ impl Display {
 }
 
 /// How far it is, in words.
-fn words(progress: &Progress) -> String {
+fn words(progress: &CommandProgress) -> String {
     let phase = match progress.phase {
         Phase::Hashing => "hashing",
         Phase::Waiting => "waiting",
@@ -90,7 +90,7 @@ mod tests {
     /// Register: O2.
     #[test]
     fn the_words_say_how_much_how_fast_how_long_and_for_whom() {
-        let progress = Progress {
+        let progress = CommandProgress {
             phase: Phase::Moving,
             transfer: Some(1),
             done_bytes: 1_500_000,
@@ -101,6 +101,6 @@ mod tests {
         };
         let expected = "moving 1.5 MB of 3.0 MB, 500 kB/s, 3 s left, waiting for vm\\u{1b}[2J";
         assert_eq!(words(&progress), expected);
-        assert_eq!(words(&Progress::default()), "waiting");
+        assert_eq!(words(&CommandProgress::default()), "waiting");
     }
 }

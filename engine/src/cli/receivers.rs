@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use fairhaul::content::line::machine_in;
 use fairhaul::control::api::{
-    Event, Failure, Happening, Nothing, Phase, Progress, Request, Shared, Status,
+    CommandProgress, ControlRequest, EventKind, EventRecord, Failure, Nothing, Phase, Shared,
+    Status,
 };
 use fairhaul::oneshot::{OneShot, WHOLE};
 use fairhaul::printable::{NAME_MAX, Printable};
@@ -47,7 +48,7 @@ impl Receivers {
     pub(super) async fn wait(
         &mut self,
         node: &OneShot,
-        mut events: mpsc::UnboundedReceiver<Event>,
+        mut events: mpsc::UnboundedReceiver<EventRecord>,
         keep: Option<Duration>,
     ) -> Result<(), Failure> {
         let until = keep.map(|keep| Instant::now() + keep);
@@ -99,26 +100,26 @@ impl Receivers {
         Err(Failure::new(Failure::LIMIT, text))
     }
 
-    fn hear(&mut self, event: &Event) {
+    fn hear(&mut self, event: &EventRecord) {
         match &event.what {
-            Happening::Connected { peer, .. } => {
+            EventKind::Connected { peer, .. } => {
                 let before = self.come.len();
                 self.come.entry(peer.clone()).or_insert(false);
                 if self.come.len() > before {
                     self.say(peer, "has come");
                 }
             }
-            Happening::Text { peer, text }
+            EventKind::Text { peer, text }
                 if text == WHOLE && self.come.insert(peer.clone(), true) != Some(true) =>
             {
                 let text = format!("has all of it ({})", self.counted());
                 self.say(peer, &text);
             }
-            Happening::Lost { peer, reason } if self.come.get(peer) == Some(&false) => {
+            EventKind::Lost { peer, reason } if self.come.get(peer) == Some(&false) => {
                 let reason = Printable(reason, usize::MAX);
                 self.say(peer, &format!("is gone, its place is kept: {reason}"));
             }
-            Happening::Refused { from, reason } if self.refused < REFUSED_MAX => {
+            EventKind::Refused { from, reason } if self.refused < REFUSED_MAX => {
                 self.refused += 1;
                 let reason = Printable(reason, usize::MAX);
                 self.display
@@ -136,7 +137,7 @@ impl Receivers {
     /// Draws how far they are.
     async fn look(&mut self, node: &OneShot) {
         let status: Result<Status, Failure> =
-            ask(node.socket(), &Request::Status(Nothing {}), |_| {}).await;
+            ask(node.socket(), &ControlRequest::Status(Nothing {}), |_| {}).await;
         let Some(transfer) = status.ok().and_then(|mut status| status.transfers.pop()) else {
             return;
         };
@@ -148,7 +149,7 @@ impl Receivers {
         let done = has.iter().sum::<u64>() + self.bytes * self.whole() as u64;
         let total = self.bytes * self.most as u64;
         let rate = transfer.rate_bytes_s;
-        self.display.show(&Progress {
+        self.display.show(&CommandProgress {
             phase: match names.is_empty() {
                 true => Phase::Waiting,
                 false => Phase::Moving,

@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use fairhaul::control::api::{
-    BanStatus, Direction, Event, Happening, InForce, PeerStatus, Pong, Reached, Reloaded, Target,
+    BanStatus, EventKind, EventRecord, InForce, LimitTarget, PeerStatus, Pong, Reached, Reloaded,
+    TransferDirection,
 };
 use fairhaul::printable::{self, NAME_MAX, Printable};
 use fairhaul_core::quantity::Quantity;
@@ -146,17 +147,17 @@ pub(super) fn reloaded(reloaded: &Reloaded) -> String {
 }
 
 /// An event on one line.
-pub(super) fn event(event: &Event) -> String {
-    let way = |direction: Direction| match direction {
-        Direction::Up => "to peers",
-        Direction::Down => "from peers",
+pub(super) fn event(event: &EventRecord) -> String {
+    let way = |direction: TransferDirection| match direction {
+        TransferDirection::Up => "to peers",
+        TransferDirection::Down => "from peers",
     };
     let what = match &event.what {
-        Happening::Text { peer, text } => {
+        EventKind::Text { peer, text } => {
             // The text is what is asked for: it is escaped and not cut.
             format!("{}: {}", name(peer), Printable(text, usize::MAX))
         }
-        Happening::Started {
+        EventKind::Started {
             transfer,
             name: of,
             direction,
@@ -167,7 +168,7 @@ pub(super) fn event(event: &Event) -> String {
                 name(of)
             )
         }
-        Happening::Complete {
+        EventKind::Complete {
             transfer,
             name: of,
             direction,
@@ -176,17 +177,17 @@ pub(super) fn event(event: &Event) -> String {
             let (way, size) = (way(*direction), bytes(*size));
             format!("transfer {transfer} complete, {size} {way}: {}", name(of))
         }
-        Happening::Failed {
+        EventKind::Failed {
             transfer,
             name: of,
             reason,
         } => {
             format!("transfer {transfer} failed, {}: {}", name(of), name(reason))
         }
-        Happening::Connected { peer, .. } => format!("{} connected", name(peer)),
-        Happening::Lost { peer, reason } => format!("{} lost: {}", name(peer), name(reason)),
-        Happening::Refused { from, reason } => format!("{} refused: {}", name(from), name(reason)),
-        Happening::Missed { events } => format!("{events} events missed"),
+        EventKind::Connected { peer, .. } => format!("{} connected", name(peer)),
+        EventKind::Lost { peer, reason } => format!("{} lost: {}", name(peer), name(reason)),
+        EventKind::Refused { from, reason } => format!("{} refused: {}", name(from), name(reason)),
+        EventKind::Missed { events } => format!("{events} events missed"),
     };
     format!("{:.3} {what}\n", moment(event.unix_ms))
 }
@@ -203,7 +204,7 @@ pub(super) fn in_force(now: &InForce) -> String {
     };
     let target = name(&now.target.to_string());
     let upload = cap(now.limit_bytes_s);
-    if now.target == Target::Node {
+    if now.target == LimitTarget::Node {
         let download = cap(now.download_bytes_s);
         return format!("{target}: upload {upload}, download {download}\n");
     }

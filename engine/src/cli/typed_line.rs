@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fairhaul::content::line::{self, BadLine, Line, Secret};
-use fairhaul::content::ticket::Ticket;
+use fairhaul::content::ticket::ContentTicket;
 use fairhaul::control::api::{
-    Event, Failure, Get, Got, Nothing, Ping, Pong, Progress, Request, Share, Shared, Text,
+    CommandProgress, ControlRequest, EventRecord, Failure, Get, Got, Nothing, Ping, Pong,
+    ShareRequest, Shared, Text,
 };
 use fairhaul::identity::{PublicKey, no_core_dumps};
-use fairhaul::oneshot::{OneShot, Plan, SENDER, WHOLE, listen, machine, private_folder};
+use fairhaul::oneshot::{OneShot, OneshotPlan, SENDER, WHOLE, listen, machine, private_folder};
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::{ask, follow};
 use serde::de::DeserializeOwned;
@@ -60,7 +61,7 @@ pub(super) async fn send(asked: SendLine) -> Result<(), End> {
     let sender = identity.public();
     let secret = Secret::generate();
     let secret = secret.map_err(|_| Failure::error("the system gives no randomness"))?;
-    let node = OneShot::start(Plan {
+    let node = OneShot::start(OneshotPlan {
         name: SENDER.to_owned(),
         data: kept.path().join("node"),
         identity,
@@ -74,7 +75,7 @@ pub(super) async fn send(asked: SendLine) -> Result<(), End> {
     .await?;
     let events = events(node.socket());
     let shared = share(&node, &path, asked.ignore.clone()).await?;
-    let ticket: Ticket = shared.ticket.parse().map_err(odd)?;
+    let ticket: ContentTicket = shared.ticket.parse().map_err(odd)?;
     let line = Line {
         secret,
         sender: *sender.as_bytes(),
@@ -115,7 +116,7 @@ fn addresses(given: &[String], listener: &TcpListener) -> Result<Vec<String>, Fa
 
 /// Reads and hashes what is to be sent.
 async fn share(node: &OneShot, path: &Path, ignore: Vec<String>) -> Result<Shared, Failure> {
-    let request = Request::Share(Share {
+    let request = ControlRequest::Share(ShareRequest {
         path: path.to_owned(),
         ignore,
         chunk_bytes: None,
@@ -249,13 +250,13 @@ impl Fetch {
         })
     }
 
-    fn plan(&self, line: &Line, port: u16) -> Result<Plan, Failure> {
+    fn plan(&self, line: &Line, port: u16) -> Result<OneshotPlan, Failure> {
         let many = line.receivers > 1;
         let alone = !many || line.addresses.iter().all(|one| is_loopback(one));
         let key = PublicKey::from_bytes(line.sender);
         let key =
             key.map_err(|error| Failure::usage(format!("line: key of the sender: {error}")))?;
-        Ok(Plan {
+        Ok(OneshotPlan {
             name: self.name.clone(),
             data: self.kept.join("node"),
             identity: line.secret.receiver(self.number),
@@ -273,7 +274,7 @@ impl Fetch {
         let ticket = line
             .ticket()
             .map_err(|bad| Failure::usage(bad.to_string()))?;
-        let request = Request::Get(Get {
+        let request = ControlRequest::Get(Get {
             ticket: ticket.to_string(),
             dir: self.dir.clone(),
             overwrite: asked.overwrite,
@@ -281,7 +282,7 @@ impl Fetch {
         });
         let (mut done, mut moved) = (0, None);
         loop {
-            let mut told = |progress: &Progress| {
+            let mut told = |progress: &CommandProgress| {
                 if progress.done_bytes > done {
                     (done, moved) = (progress.done_bytes, Some(Instant::now()));
                 }
@@ -322,8 +323,8 @@ impl Fetch {
 /// may be away for a moment; if it is gone, nobody minds.
 async fn tell_sender(socket: &Path) {
     let (peer, text) = (SENDER.to_owned(), WHOLE.to_owned());
-    let ping = Request::Ping(Ping { peer: peer.clone() });
-    let say = Request::Message(Text { peer, text });
+    let ping = ControlRequest::Ping(Ping { peer: peer.clone() });
+    let say = ControlRequest::Message(Text { peer, text });
     for _ in 0..TELLS {
         let said: Result<Nothing, Failure> = ask(socket, &say, |_| {}).await;
         if said.is_ok() && ask::<Pong>(socket, &ping, |_| {}).await.is_ok() {
@@ -361,8 +362,8 @@ async fn spool(folder: &Path) -> Result<PathBuf, Failure> {
 /// Asks, with a display of how far it is, until the answer or an interrupt.
 async fn asked_with_display<T: DeserializeOwned>(
     socket: &Path,
-    request: &Request,
-    told: &mut impl FnMut(&Progress),
+    request: &ControlRequest,
+    told: &mut impl FnMut(&CommandProgress),
 ) -> Result<T, Failure> {
     let mut display = Display::new();
     let mut signals = Signals::listen()?;
@@ -385,7 +386,7 @@ fn interrupted() -> Failure {
 }
 
 /// The events of a node, from now until it ends.
-fn events(socket: &Path) -> mpsc::UnboundedReceiver<Event> {
+fn events(socket: &Path) -> mpsc::UnboundedReceiver<EventRecord> {
     let (sender, events) = mpsc::unbounded_channel();
     let socket = socket.to_owned();
     tokio::spawn(async move {

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 
-use fairhaul::control::api::{Failure, Nothing, PeerStatus, Request, Status};
+use fairhaul::control::api::{ControlRequest, Failure, Nothing, PeerStatus, Status};
 use fairhaul_client::ask;
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{
@@ -69,12 +69,13 @@ async fn rounds(socket: &Path, json: bool, screen: Option<&Screen>) -> Result<()
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         ticks.tick().await;
-        let status: Status = ask(socket, &Request::Status(Nothing {}), |_| {}).await?;
+        let status: Status = ask(socket, &ControlRequest::Status(Nothing {}), |_| {}).await?;
         if json {
             print(render::json(&status, false).as_bytes())?;
             continue;
         }
-        let peers: Vec<PeerStatus> = ask(socket, &Request::Peers(Nothing {}), |_| {}).await?;
+        let peers: Vec<PeerStatus> =
+            ask(socket, &ControlRequest::Peers(Nothing {}), |_| {}).await?;
         let text = render::watched(&status, &peers);
         match screen {
             Some(_) => print(drawn(&text, rows()).as_bytes())?,

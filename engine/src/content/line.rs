@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::manifest::MANIFEST_MAX;
 use super::path::shown;
 use super::spelling::{BadSpelling, Spelling};
-use super::ticket::{ADDRESS_MAX, BadTicket, Ticket, is_address};
+use super::ticket::{ADDRESS_MAX, BadTicket, ContentTicket, is_address};
 use crate::identity::{Identity, PublicKey};
 
 /// Most receivers of one line.
@@ -179,9 +179,9 @@ impl Line {
     /// # Errors
     ///
     /// None that a line which was read or checked has.
-    pub fn ticket(&self) -> Result<Ticket, BadTicket> {
+    pub fn ticket(&self) -> Result<ContentTicket, BadTicket> {
         let peers = vec![(self.sender, self.addresses[0].clone())];
-        Ticket::new(self.content, self.manifest_bytes, peers)
+        ContentTicket::new(self.content, self.manifest_bytes, peers)
     }
 
     /// What is wrong with it, if it was put together by hand.

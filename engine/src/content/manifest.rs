@@ -21,7 +21,7 @@ use fairhaul_core::manifest::ContentId;
 use fairhaul_core::units::ByteCount;
 
 use super::path::BadPath;
-use super::tree::{BadManifest, ChunkHash, ENTRIES_MAX, Entry, Kind, Tree, cut, lay_out};
+use super::tree::{BadManifest, ChunkHash, ENTRIES_MAX, EntryKind, Tree, TreeEntry, cut, lay_out};
 
 /// Longest manifest, in bytes.
 pub const MANIFEST_MAX: u64 = 64 * 1024 * 1024;
@@ -95,7 +95,7 @@ impl Tree {
     }
 
     /// Bytes of the encoding of a tree of these entries in so many chunks.
-    pub(super) fn encoded_len_of(entries: &[Entry], chunks: u32) -> u64 {
+    pub(super) fn encoded_len_of(entries: &[TreeEntry], chunks: u32) -> u64 {
         let entries: usize = entries.iter().map(entry_len).sum();
         (HEAD + entries + chunks as usize * HASH) as u64
     }
@@ -141,22 +141,22 @@ fn derive(context: &str, bytes: &[u8]) -> ContentId {
     ContentId(blake3::derive_key(context, bytes))
 }
 
-fn entry_len(entry: &Entry) -> usize {
+fn entry_len(entry: &TreeEntry) -> usize {
     let number = match entry.kind {
-        Kind::EmptyDirectory => 0,
-        Kind::File { .. } => 8,
+        EntryKind::EmptyDirectory => 0,
+        EntryKind::File { .. } => 8,
     };
     3 + entry.path.len() + number
 }
 
-fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
+fn encode_entry(entry: &TreeEntry, out: &mut Vec<u8>) {
     let (kind, bytes) = match entry.kind {
-        Kind::EmptyDirectory => (EMPTY_DIRECTORY, None),
-        Kind::File {
+        EntryKind::EmptyDirectory => (EMPTY_DIRECTORY, None),
+        EntryKind::File {
             bytes,
             executable: false,
         } => (FILE, Some(bytes)),
-        Kind::File {
+        EntryKind::File {
             bytes,
             executable: true,
         } => (EXECUTABLE, Some(bytes)),
@@ -168,7 +168,7 @@ fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     out.extend(bytes.into_iter().flat_map(u64::to_le_bytes));
 }
 
-fn decode_entries(count: u32, rest: &mut Reader<'_>) -> Result<Vec<Entry>, BadManifest> {
+fn decode_entries(count: u32, rest: &mut Reader<'_>) -> Result<Vec<TreeEntry>, BadManifest> {
     let count = count as usize;
     if count > ENTRIES_MAX {
         return Err(BadManifest::Entries(count as u64));
@@ -183,7 +183,7 @@ fn decode_entries(count: u32, rest: &mut Reader<'_>) -> Result<Vec<Entry>, BadMa
     Ok(entries)
 }
 
-fn decode_entry(rest: &mut Reader<'_>) -> Result<Entry, BadManifest> {
+fn decode_entry(rest: &mut Reader<'_>) -> Result<TreeEntry, BadManifest> {
     let at = rest.at as u64;
     let [kind] = rest.array()?;
     if kind > EXECUTABLE {
@@ -194,13 +194,13 @@ fn decode_entry(rest: &mut Reader<'_>) -> Result<Entry, BadManifest> {
     let path =
         std::str::from_utf8(path).map_err(|_| BadPath::NotUtf8(super::path::shown_bytes(path)))?;
     let kind = match kind {
-        EMPTY_DIRECTORY => Kind::EmptyDirectory,
-        kind => Kind::File {
+        EMPTY_DIRECTORY => EntryKind::EmptyDirectory,
+        kind => EntryKind::File {
             bytes: u64::from_le_bytes(rest.array()?),
             executable: kind == EXECUTABLE,
         },
     };
-    Ok(Entry {
+    Ok(TreeEntry {
         path: path.into(),
         kind,
     })

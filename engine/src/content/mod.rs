@@ -14,4 +14,4 @@ pub mod tree;
 
 pub use manifest::manifest_id;
 pub use spelling::BadSpelling;
-pub use tree::{BadManifest, ChunkHash, Entry, Kind, Piece, Tree, chunk_size, hash_chunk};
+pub use tree::{BadManifest, ChunkHash, EntryKind, Piece, Tree, TreeEntry, chunk_size, hash_chunk};

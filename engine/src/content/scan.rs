@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use super::manifest::MANIFEST_MAX;
 use super::path::{BadPath, shown_bytes};
-use super::tree::{self, BadManifest, Entry, Kind, Tree, chunk_size};
+use super::tree::{self, BadManifest, EntryKind, Tree, TreeEntry, chunk_size};
 
 mod hash;
 mod walk;

@@ -35,7 +35,7 @@ const SPELLING: Spelling = Spelling {
 
 /// What to fetch, and who has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ticket {
+pub struct ContentTicket {
     content: ContentId,
     manifest_bytes: u64,
     peers: Vec<([u8; 32], String)>,
@@ -62,7 +62,7 @@ pub enum BadTicket {
     Address(String),
 }
 
-impl Ticket {
+impl ContentTicket {
     /// A ticket for `content`, whose manifest has `manifest_bytes` bytes, from `peers`: their
     /// keys, and where they listen as `host:port`.
     ///
@@ -182,13 +182,13 @@ impl Ticket {
     }
 }
 
-impl fmt::Display for Ticket {
+impl fmt::Display for ContentTicket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&SPELLING.write(&self.to_bytes()))
     }
 }
 
-impl FromStr for Ticket {
+impl FromStr for ContentTicket {
     type Err = BadTicket;
 
     /// Reads a ticket; space around it and capitals are forgiven.

@@ -41,7 +41,7 @@ pub type ChunkHash = [u8; 32];
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A directory without entries below it; others are implied by the paths in them.
     EmptyDirectory,
     /// A file.
@@ -55,17 +55,17 @@ pub enum Kind {
 
 /// One entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TreeEntry {
     /// Its path, parts between `/`, relative; checked.
     pub path: Box<str>,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
 }
 
 /// A tree with the hashes of its chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
-    entries: Vec<Entry>,
+    entries: Vec<TreeEntry>,
     /// Where each entry's bytes start in the stream.
     starts: Vec<u64>,
     geometry: Manifest,
@@ -171,7 +171,7 @@ impl Tree {
     ///
     /// The first rule that it breaks; for names, with the names.
     pub fn new(
-        entries: Vec<Entry>,
+        entries: Vec<TreeEntry>,
         chunk: ByteCount,
         hashes: Vec<ChunkHash>,
     ) -> Result<Self, BadManifest> {
@@ -201,7 +201,7 @@ impl Tree {
 
     /// Its entries, in the order of their paths.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[TreeEntry] {
         &self.entries
     }
 
@@ -220,14 +220,14 @@ impl Tree {
     /// How many files it has.
     #[must_use]
     pub fn files(&self) -> usize {
-        let is_file = |entry: &&Entry| matches!(entry.kind, Kind::File { .. });
+        let is_file = |entry: &&TreeEntry| matches!(entry.kind, EntryKind::File { .. });
         self.entries.iter().filter(is_file).count()
     }
 
     /// What it is called: the first component of every path, if they share it.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        let first = |entry: &'_ Entry| entry.path.find('/').unwrap_or(entry.path.len());
+        let first = |entry: &'_ TreeEntry| entry.path.find('/').unwrap_or(entry.path.len());
         let (front, back) = (self.entries.first()?, self.entries.last()?);
         let name = &front.path[..first(front)];
         // In their order, the paths between the first and the last share what these two do.
@@ -260,7 +260,7 @@ impl Tree {
 
 /// The ranges of the files that hold `len` bytes of the stream from `at` on.
 pub(super) fn pieces<'a>(
-    entries: &'a [Entry],
+    entries: &'a [TreeEntry],
     starts: &'a [u64],
     mut at: u64,
     len: u64,
@@ -289,7 +289,7 @@ pub(super) fn pieces<'a>(
 }
 
 /// Where each entry's bytes start in the stream, and its length.
-pub(super) fn lay_out(entries: &[Entry]) -> Result<(Vec<u64>, u64), BadManifest> {
+pub(super) fn lay_out(entries: &[TreeEntry]) -> Result<(Vec<u64>, u64), BadManifest> {
     let mut starts = Vec::with_capacity(entries.len());
     let mut at = 0_u64;
     for entry in entries {
@@ -320,15 +320,15 @@ pub(super) fn cut(bytes: u64, chunk: ByteCount) -> Result<Manifest, BadManifest>
     })
 }
 
-const fn bytes_of(entry: &Entry) -> u64 {
+const fn bytes_of(entry: &TreeEntry) -> u64 {
     match entry.kind {
-        Kind::File { bytes, .. } => bytes,
-        Kind::EmptyDirectory => 0,
+        EntryKind::File { bytes, .. } => bytes,
+        EntryKind::EmptyDirectory => 0,
     }
 }
 
 /// Checks the entries' number, names and order.
-pub(super) fn check_names(entries: &[Entry]) -> Result<(), BadManifest> {
+pub(super) fn check_names(entries: &[TreeEntry]) -> Result<(), BadManifest> {
     if entries.is_empty() {
         return Err(BadManifest::Empty);
     }

@@ -3,7 +3,7 @@
 //! The node never waits for a reader: progress is dropped when the channel is full, the end has a
 //! place of its own.
 
-use fairhaul_client::api::{Failure, Progress, Reply, Request};
+use fairhaul_client::api::{CommandProgress, ControlRequest, Failure, Reply};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -17,7 +17,7 @@ pub const REPLIES_MAX: usize = 16;
 #[derive(Debug)]
 pub struct Call {
     /// What is asked.
-    pub request: Request,
+    pub request: ControlRequest,
     /// A channel of [`REPLIES_MAX`] places.
     pub reply: mpsc::Sender<Reply>,
 }
@@ -25,21 +25,21 @@ pub struct Call {
 impl Call {
     /// A call, and the end that its replies come out of.
     #[must_use]
-    pub fn new(request: Request) -> (Self, mpsc::Receiver<Reply>) {
+    pub fn new(request: ControlRequest) -> (Self, mpsc::Receiver<Reply>) {
         let (reply, replies) = mpsc::channel(REPLIES_MAX);
         (Self { request, reply }, replies)
     }
 
     /// Tells how far it is. A reader that is behind misses some of these; the last place is
     /// kept for the end, so that the end is never lost.
-    pub fn progress(&self, progress: Progress) {
+    pub fn progress(&self, progress: CommandProgress) {
         if self.reply.capacity() > 1 {
             // Nobody reads any more: nobody minds.
             let _ = self.reply.try_send(Reply::Progress(progress));
         }
     }
 
-    /// Ends it with the answer that [`Request`] names.
+    /// Ends it with the answer that [`ControlRequest`] names.
     pub fn done(self, answer: &impl Serialize) {
         let reply = serde_json::to_value(answer).map_or_else(
             |error| Reply::Failed(Failure::error(format!("the answer is no JSON: {error}"))),
@@ -62,11 +62,11 @@ mod tests {
 
     #[test]
     fn the_end_of_a_call_arrives_however_much_progress_came_before_it() {
-        let (call, mut replies) = Call::new(Request::Stop(Nothing {}));
+        let (call, mut replies) = Call::new(ControlRequest::Stop(Nothing {}));
         for done_bytes in 0..1_000 {
-            call.progress(Progress {
+            call.progress(CommandProgress {
                 done_bytes,
-                ..Progress::default()
+                ..CommandProgress::default()
             });
         }
         call.done(&Nothing {});

@@ -31,7 +31,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::api::{Call, Event, Failure, Happening, Reply, Request};
+use super::api::{Call, ControlRequest, EventKind, EventRecord, Failure, Reply};
 use super::auth::{Guard, pass};
 use super::lobby::Lobby;
 pub use super::lobby::Places;
@@ -39,7 +39,7 @@ use super::metrics::Metrics;
 use super::page::PAGE;
 use super::token::Token;
 use super::unix_socket::{Bound, SocketError, listen};
-use crate::params::Params;
+use crate::params::ParameterFile;
 
 /// Longest body of a request, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
@@ -63,7 +63,7 @@ pub struct Handles {
     /// Where calls go.
     pub calls: mpsc::Sender<Call>,
     /// Where events come from.
-    pub events: broadcast::Sender<Event>,
+    pub events: broadcast::Sender<EventRecord>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -133,7 +133,7 @@ pub struct Endpoints {
 impl Endpoints {
     /// As a parameter file says.
     #[must_use]
-    pub fn of(params: &Params) -> Self {
+    pub fn of(params: &ParameterFile) -> Self {
         Self {
             socket: params.control.socket.to_path_buf(),
             http: params.control.http.as_ref().map(ToString::to_string),
@@ -382,7 +382,7 @@ async fn command(
 }
 
 /// The request of the command in the path with the members in the body.
-fn read(command: &str, body: &[u8]) -> Result<Request, Failure> {
+fn read(command: &str, body: &[u8]) -> Result<ControlRequest, Failure> {
     let bad = |error: serde_json::Error| Failure::usage(format!("{command}: {error}"));
     let mut members: serde_json::Map<String, serde_json::Value> = if body.is_empty() {
         serde_json::Map::new()
@@ -427,7 +427,7 @@ async fn events(State(shared): State<Shared>) -> Response {
 }
 
 async fn follow(
-    mut events: broadcast::Receiver<Event>,
+    mut events: broadcast::Receiver<EventRecord>,
     sender: mpsc::Sender<Bytes>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -446,9 +446,9 @@ async fn follow(
                 continue;
             }
             Ok(Ok(event)) => event,
-            Ok(Err(broadcast::error::RecvError::Lagged(events))) => Event {
+            Ok(Err(broadcast::error::RecvError::Lagged(events))) => EventRecord {
                 unix_ms: last_ms,
-                what: Happening::Missed { events },
+                what: EventKind::Missed { events },
             },
             Ok(Err(broadcast::error::RecvError::Closed)) => return,
         };

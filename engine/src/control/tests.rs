@@ -10,8 +10,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::api::{
-    Call, Event, Failure, Get, Got, Happening, Nothing, Phase, Ping, Pong, Progress, Reloaded,
-    Request, Text, Transfer,
+    Call, CommandProgress, ControlRequest, EventKind, EventRecord, Failure, Get, Got, Nothing,
+    Phase, Ping, Pong, Reloaded, Text, Transfer,
 };
 use super::metrics::Metrics;
 use super::serve::{Control, ControlError, Endpoints, Handles, Places};
@@ -94,12 +94,12 @@ impl Room {
 /// What the node says to each command.
 async fn answer(call: Call, keep: &mpsc::Sender<Call>) {
     match &call.request {
-        Request::Get(_) => {
+        ControlRequest::Get(_) => {
             for done_bytes in [10, 20] {
-                call.progress(Progress {
+                call.progress(CommandProgress {
                     phase: Phase::Moving,
                     done_bytes,
-                    ..Progress::default()
+                    ..CommandProgress::default()
                 });
             }
             call.done(&Got {
@@ -112,18 +112,18 @@ async fn answer(call: Call, keep: &mpsc::Sender<Call>) {
                 seconds: 0.5,
             });
         }
-        Request::Message(text) if text.peer == "nobody" => {
+        ControlRequest::Message(text) if text.peer == "nobody" => {
             call.fail(Failure::unreachable("nobody is no peer"));
         }
-        Request::Ping(_) => keep.send(call).await.unwrap(),
-        Request::Reload(_) => drop(call),
-        Request::Status(_) => call.done(&serde_json::json!({ "node": "rote" })),
+        ControlRequest::Ping(_) => keep.send(call).await.unwrap(),
+        ControlRequest::Reload(_) => drop(call),
+        ControlRequest::Status(_) => call.done(&serde_json::json!({ "node": "rote" })),
         _ => call.done(&Nothing {}),
     }
 }
 
-fn get() -> Request {
-    Request::Get(Get {
+fn get() -> ControlRequest {
+    ControlRequest::Get(Get {
         ticket: "t".to_owned(),
         dir: "/d".into(),
         overwrite: false,
@@ -142,7 +142,7 @@ async fn a_command_goes_to_the_node_and_its_progress_and_answer_come_back() {
     .unwrap();
     assert_eq!(told, [10, 20]);
     assert_eq!((got.bytes, got.path), (20, PathBuf::from("/d/f")));
-    let pause = Request::Pause(Transfer { id: 1 });
+    let pause = ControlRequest::Pause(Transfer { id: 1 });
     ask::<Nothing>(&room.socket(), &pause, |_| {})
         .await
         .unwrap();
@@ -151,7 +151,7 @@ async fn a_command_goes_to_the_node_and_its_progress_and_answer_come_back() {
 #[tokio::test]
 async fn a_failure_of_the_node_keeps_its_exit_code() {
     let room = Room::new(false).await;
-    let request = Request::Message(Text {
+    let request = ControlRequest::Message(Text {
         peer: "nobody".to_owned(),
         text: "hello".to_owned(),
     });
@@ -160,7 +160,7 @@ async fn a_failure_of_the_node_keeps_its_exit_code() {
         .unwrap_err();
     assert_eq!(failure, Failure::unreachable("nobody is no peer"));
     // A node that forgets to answer is no hang.
-    let reload = Request::Reload(Nothing {});
+    let reload = ControlRequest::Reload(Nothing {});
     let failure = ask::<Reloaded>(&room.socket(), &reload, |_| {})
         .await
         .unwrap_err();
@@ -182,7 +182,7 @@ async fn without_a_node_the_failure_says_where_it_was_looked_for() {
 async fn the_node_sees_when_a_caller_has_gone() {
     let mut room = Room::new(false).await;
     let socket = room.socket();
-    let request = Request::Ping(Ping {
+    let request = ControlRequest::Ping(Ping {
         peer: "b".to_owned(),
     });
     let asking = tokio::spawn(async move { ask::<Pong>(&socket, &request, |_| {}).await });
@@ -206,9 +206,9 @@ async fn events_are_followed_as_they_happen_and_a_slow_reader_is_told_what_it_mi
     while room.handles.events.receiver_count() == 0 {
         tokio::task::yield_now().await;
     }
-    let text = |number: u64| Event {
+    let text = |number: u64| EventRecord {
         unix_ms: number,
-        what: Happening::Text {
+        what: EventKind::Text {
             peer: "b".to_owned(),
             text: "two\nlines".to_owned(),
         },
@@ -219,9 +219,9 @@ async fn events_are_followed_as_they_happen_and_a_slow_reader_is_told_what_it_mi
     for number in 2..22 {
         room.handles.events.send(text(number)).unwrap();
     }
-    let missed = Event {
+    let missed = EventRecord {
         unix_ms: 1,
-        what: Happening::Missed { events: 12 },
+        what: EventKind::Missed { events: 12 },
     };
     assert_eq!(heard.recv().await, Some(missed));
     assert_eq!(heard.recv().await, Some(text(14)));
@@ -234,7 +234,7 @@ async fn a_stopping_control_lets_the_last_answer_out_and_leaves_nothing_behind()
     let mut room = Room::new(true).await;
     let socket = room.socket();
     let asked = socket.clone();
-    let request = Request::Ping(Ping {
+    let request = ControlRequest::Ping(Ping {
         peer: "b".to_owned(),
     });
     let asking = tokio::spawn(async move { ask::<Pong>(&asked, &request, |_| {}).await });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairhaul_core::id::{PeerId, TransferId};
-use fairhaul_core::library;
+use fairhaul_core::library::LibraryInput;
 use fairhaul_core::node::Input;
 use fairhaul_core::units::ByteCount;
 use tokio::sync::Notify;
@@ -26,7 +26,7 @@ use super::inputs::PendingInputs;
 use super::recorded::Recorded;
 use super::stats::Stats;
 use crate::clock::Clock;
-use crate::control::api::{Call, Failure, Request};
+use crate::control::api::{Call, ControlRequest, Failure};
 use crate::session::{Heard, News, Seat, Told};
 
 mod carry;
@@ -191,7 +191,7 @@ impl Host {
     }
 
     fn call(&mut self, call: Call) {
-        let stops = matches!(call.request, Request::Stop(_));
+        let stops = matches!(call.request, ControlRequest::Stop(_));
         self.control(|control, others| control.call(call, others));
         if stops {
             self.stop();
@@ -211,7 +211,7 @@ impl Host {
         self.stats.second(self.connections.links().held(), now);
         self.contents.second(&mut self.inputs, now);
         let standings = self.connections.standings();
-        self.inputs.library(library::Input::Tick { standings });
+        self.inputs.library(LibraryInput::Tick { standings });
         self.drain();
         self.control(|control, others| control.report(others));
         let (peers, links) = (self.connections.peers(), self.connections.links());
@@ -280,7 +280,7 @@ impl Host {
             let transfer = transfer.filter(|of| self.contents.at(of.0 / 2).is_some());
             self.stats.received(peer, transfer, bytes, now);
             if let Some(transfer) = transfer {
-                self.inputs.library(library::Input::Received { transfer });
+                self.inputs.library(LibraryInput::Received { transfer });
             }
         }
         for one in heard {

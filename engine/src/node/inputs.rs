@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use fairhaul_core::library;
+use fairhaul_core::library::LibraryInput;
 use fairhaul_core::node::Input;
 
 /// Inputs that wait for their turn. Each is handled alone: what it makes core and library want is
@@ -10,7 +10,7 @@ use fairhaul_core::node::Input;
 #[derive(Debug, Default)]
 pub(crate) struct PendingInputs {
     core: VecDeque<Input>,
-    library: VecDeque<library::Input>,
+    library: VecDeque<LibraryInput>,
 }
 
 impl PendingInputs {
@@ -20,7 +20,7 @@ impl PendingInputs {
     }
 
     /// The library is to hear this.
-    pub(crate) fn library(&mut self, input: library::Input) {
+    pub(crate) fn library(&mut self, input: LibraryInput) {
         self.library.push_back(input);
     }
 
@@ -30,7 +30,7 @@ impl PendingInputs {
     }
 
     /// What the library hears next.
-    pub(crate) fn next_of_library(&mut self) -> Option<library::Input> {
+    pub(crate) fn next_of_library(&mut self) -> Option<LibraryInput> {
         self.library.pop_front()
     }
 }

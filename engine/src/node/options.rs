@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use crate::content::line::Secret;
 use crate::identity::{Identity, PublicKey};
-use crate::params::Params;
+use crate::params::ParameterFile;
 
 /// What `fairhaul run` was told.
 #[derive(Debug)]
 pub struct RunOptions {
     /// The parameter file, checked.
-    pub params: Params,
+    pub params: ParameterFile,
     /// Where it is, for reading it again.
     pub file: PathBuf,
     /// Where the log of inputs goes; none if there is none.

@@ -26,7 +26,7 @@ use super::stats::Stats;
 use super::stats::notifier::Notifier;
 use super::stats::records::Records;
 use crate::clock::Clock;
-use crate::control::api::{Event, Failure};
+use crate::control::api::{EventRecord, Failure};
 use crate::control::metrics::Metrics;
 use crate::identity::Identity;
 use crate::record::Recorder;
@@ -48,7 +48,7 @@ pub(super) struct Place {
 pub(super) fn host(
     options: RunOptions,
     place: Place,
-    (metrics, followers): (Arc<Metrics>, broadcast::Sender<Event>),
+    (metrics, followers): (Arc<Metrics>, broadcast::Sender<EventRecord>),
     events: &mpsc::Sender<NodeEvent>,
     (shares, memory): (Shares, MemoryShares),
 ) -> Result<Host, Failure> {

@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::content::line::Secret;
-use crate::control::api::{Failure, Nothing, Request};
+use crate::control::api::{ControlRequest, Failure, Nothing};
 use crate::identity::{Identity, PublicKey};
 use crate::node::{self, ByLine, RunOptions};
-use crate::params::Params;
+use crate::params::ParameterFile;
 
 pub mod machine;
 
@@ -29,7 +29,7 @@ pub const SENDER: &str = "sender";
 pub const WHOLE: &str = "I have all of it";
 
 /// What the node is made from.
-pub struct Plan {
+pub struct OneshotPlan {
     /// What it calls itself.
     pub name: String,
     /// Where its state is kept.
@@ -65,7 +65,7 @@ impl OneShot {
     /// # Errors
     ///
     /// Whatever keeps it from starting, with the exit code of that.
-    pub async fn start(plan: Plan) -> Result<Self, Failure> {
+    pub async fn start(plan: OneshotPlan) -> Result<Self, Failure> {
         let folder = private_folder()?;
         let socket = folder.path().join("control");
         let params = params(&plan, &socket)?;
@@ -113,7 +113,7 @@ impl OneShot {
     pub async fn stop(self) -> Result<(), Failure> {
         // It may be ending already, as an interrupt reaches it too.
         let _: Result<Nothing, Failure> =
-            ask(&self.socket, &Request::Stop(Nothing {}), |_| {}).await;
+            ask(&self.socket, &ControlRequest::Stop(Nothing {}), |_| {}).await;
         let joined = tokio::task::spawn_blocking(|| join(self.node)).await;
         joined.map_err(|error| Failure::error(format!("threads: {error}")))?
     }
@@ -138,7 +138,7 @@ pub fn private_folder() -> Result<TempDir, Failure> {
 }
 
 /// The parameters, which no file has.
-fn params(plan: &Plan, socket: &Path) -> Result<Params, Failure> {
+fn params(plan: &OneshotPlan, socket: &Path) -> Result<ParameterFile, Failure> {
     let listens = plan.listener.local_addr();
     let listens = listens.map_err(|error| Failure::error(format!("listening: {error}")))?;
     let mut text = format!(
@@ -150,7 +150,7 @@ fn params(plan: &Plan, socket: &Path) -> Result<Params, Failure> {
         text.push_str(&format!("private-addresses = {ranges:?}\n"));
         text.push_str(&format!("[[peer]]\nname = \"{SENDER}\"\nkey = \"{key}\"\n"));
     }
-    let mut params = Params::parse("parameters", &text).map_err(Failure::from)?;
+    let mut params = ParameterFile::parse("parameters", &text).map_err(Failure::from)?;
     params.node.data = FilePath::new(unicode(&plan.data)?);
     params.node.key = Some(FilePath::new(unicode(&plan.key)?));
     params.control.socket = FilePath::new(unicode(socket)?);

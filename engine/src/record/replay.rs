@@ -11,7 +11,7 @@ use fairhaul_core::time::Time;
 use thiserror::Error;
 
 use super::validate::Ledger;
-use super::{Digest, FORMAT, Line, Setup};
+use super::{Digest, FORMAT, Line, NodeSetup};
 use crate::content::path::{shown, shown_bytes};
 
 /// Longest line, in bytes: the bitfield of the largest content in decimal digits, and room.
@@ -106,7 +106,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(setup: &Setup, now: Time) -> Result<Self, String> {
+    fn new(setup: &NodeSetup, now: Time) -> Result<Self, String> {
         let ledger = Ledger::new(now).map_err(|why| why.to_string())?;
         let config = setup.config().map_err(|why| why.to_string())?;
         Ok(Self {

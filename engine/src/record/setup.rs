@@ -17,7 +17,7 @@ const SPAN_MAX: Span = super::validate::CENTURY;
 /// Everything that decides what a node does, but what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Setup {
+pub struct NodeSetup {
     /// Who is served next. It has a block, 1 B to 256 KiB; without a quantum the discipline
     /// chooses one.
     pub policy: Policy,
@@ -49,7 +49,7 @@ pub struct BadSetup {
     allowed: &'static str,
 }
 
-impl Setup {
+impl NodeSetup {
     /// What [`fairhaul_core::node::Node::new`] takes.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ use super::*;
 const CHUNK: u64 = 64 * 1024;
 const CHUNKS: u32 = 40;
 
-fn setup(seed: u8) -> Setup {
-    Setup {
+fn setup(seed: u8) -> NodeSetup {
+    NodeSetup {
         policy: Policy {
             seed_rule: SeedRule::of("even"),
             slots: Bounded::new(4),
@@ -336,7 +336,7 @@ fn a_setup_is_read_as_it_was_written() {
     setup.policy.rechoke = TimeBetween::new(1_234_567_891);
     let text = serde_json::to_string(&setup).unwrap();
     assert_eq!(
-        serde_json::from_str::<Setup>(&text).unwrap(),
+        serde_json::from_str::<NodeSetup>(&text).unwrap(),
         setup,
         "{text}"
     );
@@ -344,7 +344,7 @@ fn a_setup_is_read_as_it_was_written() {
 
 #[test]
 fn a_setup_that_no_node_has_is_refused() {
-    let refused = |change: fn(&mut Setup)| {
+    let refused = |change: fn(&mut NodeSetup)| {
         let mut setup = setup(1);
         change(&mut setup);
         setup.config().unwrap_err().to_string()

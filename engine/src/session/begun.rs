@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
-use fairhaul_core::connections::memory::Kind;
+use fairhaul_core::connections::memory::HeldKind;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Message;
@@ -223,7 +223,7 @@ impl Begun {
         let partial = self.partial.remove(transfer).expect("looked up above");
         self.held -= partial.bytes.len();
         let len = partial.bytes.len() as u64;
-        let held = shared.budget.hold(shared.peer, Kind::Passing, len);
+        let held = shared.budget.hold(shared.peer, HeldKind::Passing, len);
         let place = (partial.content, partial.chunk);
         let before = self.whole.insert(place, partial.finish(held));
         if let Some(before) = before {
@@ -269,7 +269,7 @@ impl Begun {
     pub(super) fn count(&mut self, shared: &Shared) {
         let held = self.held as u64;
         let counted = self.counted.get_or_insert_with(|| {
-            let kind = Kind::Begun;
+            let kind = HeldKind::Begun;
             shared.budget.hold(shared.peer, kind, 0)
         });
         counted.resize(held);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use fairhaul_core::connections::memory::{Kind, Memory};
+use fairhaul_core::connections::memory::{HeldKind, Memory};
 use fairhaul_core::connections::memory_shares::MemoryShares;
 use fairhaul_core::id::{PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
@@ -118,7 +118,7 @@ pub(crate) struct Budget {
 pub(crate) struct Held {
     budget: Arc<Budget>,
     peer: PeerId,
-    kind: Kind,
+    kind: HeldKind,
     bytes: u64,
 }
 
@@ -132,7 +132,7 @@ impl Budget {
     }
 
     /// `bytes` are held of `peer`.
-    pub(crate) fn hold(self: &Arc<Self>, peer: PeerId, kind: Kind, bytes: u64) -> Held {
+    pub(crate) fn hold(self: &Arc<Self>, peer: PeerId, kind: HeldKind, bytes: u64) -> Held {
         self.books().hold(peer, kind, bytes);
         Held {
             budget: Arc::clone(self),
@@ -288,7 +288,7 @@ mod tests {
     async fn reading_stops_while_too_much_of_a_peer_waits_for_a_disk() {
         let budget: Arc<Budget> = Arc::default();
         let (slow, other) = (shared(1, &budget), shared(2, &budget));
-        let chunk = || budget.hold(PeerId(1), Kind::Passing, 1024 * 1024);
+        let chunk = || budget.hold(PeerId(1), HeldKind::Passing, 1024 * 1024);
         let mut waiting: Vec<Held> = (0..3).map(|_| chunk()).collect();
         assert!(has_turn(&slow).await);
         waiting.push(chunk());

@@ -12,7 +12,7 @@ use fairhaul_core::time::Time;
 
 use super::disk::Status;
 use crate::content::scan::Stamp;
-use crate::content::{Kind, Tree};
+use crate::content::{EntryKind, Tree};
 
 /// Files that are synced one by one; for more, the whole file system is synced at once.
 const SYNCED_SINGLY_MAX: usize = 64;
@@ -111,8 +111,8 @@ impl Book {
         let mut start = 0;
         let known = tree.entries().iter().map(|entry| {
             let bytes = match entry.kind {
-                Kind::File { bytes, .. } => bytes,
-                Kind::EmptyDirectory => 0,
+                EntryKind::File { bytes, .. } => bytes,
+                EntryKind::EmptyDirectory => 0,
             };
             let known = Known {
                 place: Place::Absent,

@@ -140,7 +140,7 @@ pub enum StoreError {
 
 /// Why bytes of a chunk cannot be served. The chunk is to be withdrawn in every case.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub enum ChunkReadError {
     /// The chunk is not there: never written, or unmarked since.
     #[error("chunk {0} is not kept")]
     Absent(u32),
@@ -220,7 +220,7 @@ impl StoreError {
     }
 }
 
-impl ReadError {
+impl ChunkReadError {
     /// Whether the system had no descriptor left, so that the chunk may be read again.
     pub(crate) fn is_out(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_out(source))

@@ -19,7 +19,7 @@ use super::disk::{Open, What, make_dirs, parent, read_full};
 use super::read::Verdict;
 use super::write::{DIRECTORY_MODE, is_file_of, sync_dirs};
 use super::{Receiving, Store, StoreError};
-use crate::content::Kind;
+use crate::content::EntryKind;
 
 /// Directories that are synced one by one; for more, the whole file system is synced at once.
 const SYNCED_SINGLY_MAX: usize = 64;
@@ -158,7 +158,7 @@ impl Store {
                 continue;
             }
             let path = self.path(at, Place::Temp);
-            let made = if entry.kind == Kind::EmptyDirectory {
+            let made = if entry.kind == EntryKind::EmptyDirectory {
                 let mode = DIRECTORY_MODE & receiving.options.mode_mask | 0o700;
                 make_dirs(self.disk.as_ref(), &path, mode).map(|made| {
                     let mut book = self.book();
@@ -233,7 +233,7 @@ impl Store {
     fn name_one(&self, receiving: &Receiving, at: usize, path: &str) -> Result<(), StoreError> {
         let from = self.path(at, Place::Temp);
         let failed = |source| StoreError::of("name", path, source);
-        let is_directory = self.tree.entries()[at].kind == Kind::EmptyDirectory;
+        let is_directory = self.tree.entries()[at].kind == EntryKind::EmptyDirectory;
         // Under the lock, so that a reader finds the file at one place or the other.
         let rename = |book: &mut Book, replace| {
             let renamed = if is_directory {
@@ -285,7 +285,7 @@ impl Store {
         let Some(named) = self.disk.status(path)? else {
             return Ok(false);
         };
-        if self.tree.entries()[at].kind == Kind::EmptyDirectory {
+        if self.tree.entries()[at].kind == EntryKind::EmptyDirectory {
             return Ok(named.what == What::Directory);
         }
         let length = self.book().bytes_of(at);

@@ -35,12 +35,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use fairhaul_core::bitfield::Bitfield;
 
 pub(crate) use disk::SETTLED_S;
-pub use error::{ReadError, StoreError};
+pub use error::{ChunkReadError, StoreError};
 pub use fds::OpenFiles;
 pub(crate) use fds::{is_out, patiently};
 pub use lock::DataLock;
 pub use receive::Receive;
-pub use state::{Saved, read_state};
+pub use state::{SavedState, read_state};
 
 use chunk_index::{Book, Place};
 use dir::Beneath;

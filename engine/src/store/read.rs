@@ -13,7 +13,7 @@ use fairhaul_core::units::ByteCount;
 
 use super::chunk_index::Place;
 use super::disk::{DiskFile, Open, read_full, read_full_at_hand};
-use super::{ReadError, Store};
+use super::{ChunkReadError, Store};
 
 /// What hashing a chunk showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +31,20 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// In each case the chunk is to be withdrawn. [`ReadError::Absent`] if it is not kept,
-    /// [`ReadError::Changed`] if its bytes are no longer right (it counts as missing from then
-    /// on), [`ReadError::Io`] if the disk fails, [`ReadError::Range`] for bytes it does not have.
+    /// In each case the chunk is to be withdrawn. [`ChunkReadError::Absent`] if it is not kept,
+    /// [`ChunkReadError::Changed`] if its bytes are no longer right (it counts as missing from then
+    /// on), [`ChunkReadError::Io`] if the disk fails, [`ChunkReadError::Range`] for bytes that it
+    /// does not have.
     pub fn read(
         &self,
         chunk: ChunkIndex,
         offset: ByteCount,
         buf: &mut [u8],
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), ChunkReadError> {
         let len = self.tree.geometry().len_of(chunk).get();
         let end = offset.get().checked_add(buf.len() as u64);
         if end.is_none_or(|end| end > len) {
-            return Err(ReadError::Range {
+            return Err(ChunkReadError::Range {
                 chunk: chunk.get(),
                 len,
                 offset: offset.get(),
@@ -53,7 +54,7 @@ impl Store {
         let verified = {
             let book = self.book();
             if !book.have.has(chunk) {
-                return Err(ReadError::Absent(chunk.get()));
+                return Err(ChunkReadError::Absent(chunk.get()));
             }
             book.verified.has(chunk)
         };
@@ -113,7 +114,7 @@ impl Store {
         offset: ByteCount,
         buf: &mut [u8],
         verified: bool,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), ChunkReadError> {
         if verified && self.read_known(chunk, offset, buf)? {
             return Ok(());
         }
@@ -127,7 +128,7 @@ impl Store {
             }
             Verdict::Wrong(entry) => {
                 self.book().lose(chunk);
-                Err(ReadError::Changed {
+                Err(ChunkReadError::Changed {
                     chunk: chunk.get(),
                     path: self.tree.entries()[entry].path.to_string(),
                 })
@@ -141,7 +142,7 @@ impl Store {
         chunk: ChunkIndex,
         offset: ByteCount,
         buf: &mut [u8],
-    ) -> Result<bool, ReadError> {
+    ) -> Result<bool, ChunkReadError> {
         let len = ByteCount::new(buf.len() as u64);
         let mut rest = buf;
         for piece in self.tree.pieces(chunk, offset, len) {
@@ -251,7 +252,7 @@ impl Store {
         &self,
         chunk: ChunkIndex,
         whole: &mut Vec<u8>,
-    ) -> Result<Verdict, ReadError> {
+    ) -> Result<Verdict, ChunkReadError> {
         let len = self.tree.geometry().len_of(chunk);
         whole.resize(usize::try_from(len.get()).unwrap_or(usize::MAX), 0);
         let (mut at, mut seen, mut still) = (0, Vec::new(), true);
@@ -291,8 +292,8 @@ impl Store {
         Ok(Verdict::Right)
     }
 
-    fn broken(&self, entry: usize, source: io::Error) -> ReadError {
-        ReadError::Io {
+    fn broken(&self, entry: usize, source: io::Error) -> ChunkReadError {
+        ChunkReadError::Io {
             path: self.tree.entries()[entry].path.to_string(),
             source,
         }

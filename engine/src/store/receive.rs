@@ -19,7 +19,7 @@ use super::read::Verdict;
 use super::state::StateFile;
 use super::write::is_file_of;
 use super::{OpenFiles, Receiving, Store, StoreError};
-use crate::content::{Kind, Tree};
+use crate::content::{EntryKind, Tree};
 
 /// Threads that hash what is there, at most.
 const HASHERS_MAX: usize = 8;
@@ -198,7 +198,7 @@ impl Store {
         let receiving = self.receiving()?;
         let path = &self.tree.entries()[entry].path;
         let bytes = self.book().bytes_of(entry);
-        let is_directory = self.tree.entries()[entry].kind == Kind::EmptyDirectory;
+        let is_directory = self.tree.entries()[entry].kind == EntryKind::EmptyDirectory;
         let fits = |status: &Status| match is_directory {
             true => status.what == What::Directory,
             false => is_file_of(status, bytes),

@@ -35,7 +35,7 @@ const FINISHING: u32 = 1;
 
 /// What a state file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saved {
+pub struct SavedState {
     /// Counts the times it was written; the higher one counts.
     pub generation: u64,
     /// Whether files may have begun to get their final names.
@@ -77,12 +77,12 @@ impl StateFile {
     }
 
     /// The newest generation that is whole; none if there is none.
-    pub(crate) fn load(&self) -> Option<Saved> {
+    pub(crate) fn load(&self) -> Option<SavedState> {
         let found = self.names.iter().filter_map(|name| self.load_one(name));
         found.max_by_key(|saved| saved.generation)
     }
 
-    fn load_one(&self, name: &str) -> Option<Saved> {
+    fn load_one(&self, name: &str) -> Option<SavedState> {
         let len = self.len();
         let status = self.disk.status(name).ok()??;
         // The length is known, so a state of a gigabyte is refused before a byte is read.
@@ -96,7 +96,7 @@ impl StateFile {
     }
 
     /// Writes `saved` over the older generation; durable when this returns.
-    pub(crate) fn save(&self, saved: &Saved) -> io::Result<()> {
+    pub(crate) fn save(&self, saved: &SavedState) -> io::Result<()> {
         // The parity of its number says which of the two names a generation has.
         let name = &self.names[usize::from(saved.generation % 2 == 1)];
         let bytes = self.encode(saved);
@@ -128,7 +128,7 @@ impl StateFile {
         HEAD + (self.geometry.chunks() as usize).div_ceil(64) * 8 + CHECKSUM
     }
 
-    fn encode(&self, saved: &Saved) -> Vec<u8> {
+    fn encode(&self, saved: &SavedState) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.len());
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
@@ -146,7 +146,7 @@ impl StateFile {
         out
     }
 
-    fn decode(&self, bytes: &[u8]) -> Option<Saved> {
+    fn decode(&self, bytes: &[u8]) -> Option<SavedState> {
         let (body, sum) = bytes.split_at_checked(self.len() - CHECKSUM)?;
         if blake3::derive_key(CONTEXT, body) != sum {
             return None;
@@ -158,7 +158,7 @@ impl StateFile {
 /// What a state of `content` says, whose checksum was found right and cut off; none if it is of
 /// another content or version, or says a thing that none of ours does.
 #[must_use]
-pub fn read_state(content: ContentId, geometry: Manifest, body: &[u8]) -> Option<Saved> {
+pub fn read_state(content: ContentId, geometry: Manifest, body: &[u8]) -> Option<SavedState> {
     let mut rest = body;
     let mut take = |len: usize| {
         let (head, tail) = rest.split_at_checked(len)?;
@@ -178,7 +178,7 @@ pub fn read_state(content: ContentId, geometry: Manifest, body: &[u8]) -> Option
         .chunks_exact(8)
         .map(number64)
         .collect::<Option<Vec<u64>>>()?;
-    Some(Saved {
+    Some(SavedState {
         generation,
         finishing: flags & FINISHING != 0,
         chunks: Bitfield::from_words(words, geometry.chunks())?,

@@ -13,9 +13,9 @@ use fairhaul_core::units::ByteCount;
 
 use super::chunk_index::{Pending, Place};
 use super::disk::{Disk, DiskFile, Open, Status, What, make_dirs, parent, write_full};
-use super::state::Saved;
+use super::state::SavedState;
 use super::{Receiving, Store, StoreError, is_out, patiently};
-use crate::content::{Kind, Piece};
+use crate::content::{EntryKind, Piece};
 
 /// A crash costs at most what was written since the last sync: this much …
 const UNSYNCED_MAX: ByteCount = ByteCount::mib(64);
@@ -144,7 +144,7 @@ impl Store {
         path: &str,
     ) -> io::Result<Box<dyn DiskFile>> {
         let mode = match self.tree.entries()[entry].kind {
-            Kind::File {
+            EntryKind::File {
                 executable: true, ..
             } => 0o755,
             _ => 0o644,
@@ -279,7 +279,7 @@ impl Store {
             if !book.unsaved && book.finishing == finishing | book.finishing {
                 return Ok(());
             }
-            Saved {
+            SavedState {
                 generation: book.generation.saturating_add(1),
                 finishing: finishing | book.finishing,
                 chunks: book.durable.clone(),

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_results::{
-    AFTER_PARAMS, FORMAT, Keys, Machine, Manifest, Sample, Table, digest, number, text,
+    AFTER_PARAMS, FORMAT, Keys, Machine, ResultManifest, Sample, Table, digest, number, text,
 };
 
 use super::RunKeys;
@@ -120,7 +120,7 @@ pub(super) fn write_manifest(dir: &Path, run: &RunKeys) -> io::Result<()> {
     for name in FILES {
         files.insert(name.to_owned(), digest(&dir.join(name))?);
     }
-    let manifest = Manifest {
+    let manifest = ResultManifest {
         format: FORMAT.to_owned(),
         name: run.run.clone(),
         world: WORLD.to_owned(),

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use fairhaul::content::Tree;
-use fairhaul::content::tree::{Entry, Kind};
-use fairhaul::control::api::{Failure, Request, Send, Sent};
+use fairhaul::content::tree::{EntryKind, TreeEntry};
+use fairhaul::control::api::{ControlRequest, Failure, Send, Sent};
 use fairhaul_core::id::TransferId;
-use fairhaul_core::message::{CloseCode, Message, Verdict};
+use fairhaul_core::message::{CloseCode, Message, OfferVerdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::units::ByteCount;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -48,7 +48,7 @@ async fn what_a_peer_announces_takes_no_memory_before_it_comes() {
     let mut content = Content::of_manifest(vec![0]);
     content.manifest = vec![7; 64 * MIB];
     wire.offer(&content).await;
-    assert_eq!(wire.verdict().await, Verdict::Accepted);
+    assert_eq!(wire.verdict().await, OfferVerdict::Accepted);
     wire.claim(&content, true).await;
     let asked = |heard: &Heard| match heard {
         Heard::Said(Message::Request { chunk, .. }) => Some(*chunk),
@@ -62,7 +62,7 @@ async fn what_a_peer_announces_takes_no_memory_before_it_comes() {
     for number in 1..64 {
         content.id = Content::of_manifest(vec![number]).id;
         wire.offer(&content).await;
-        assert_eq!(wire.verdict().await, Verdict::Busy, "{number}");
+        assert_eq!(wire.verdict().await, OfferVerdict::Busy, "{number}");
     }
     assert!(wire.is_alive().await);
     let most = most_memory(&rig);
@@ -86,11 +86,11 @@ async fn an_offer_is_answered_once_however_often_it_was_made() {
         wire.offer(&content).await;
     }
     for number in 0..offers {
-        assert_eq!(wire.verdict().await, Verdict::Accepted, "{number}");
+        assert_eq!(wire.verdict().await, OfferVerdict::Accepted, "{number}");
     }
     // And what becomes of it is said once.
     let outcome = wire.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     wire.say(&Message::Ping(77)).await;
     let mut more = 0;
     let counted = |heard: &Heard| match heard {
@@ -155,19 +155,19 @@ async fn requests_that_say_nothing_new_are_charged() {
 
 /// A content of files of these lengths, of which nothing need be sent.
 pub(crate) fn tree_of(lens: impl Iterator<Item = u64>) -> Content {
-    let entry = |(at, bytes): (usize, u64)| Entry {
+    let entry = |(at, bytes): (usize, u64)| TreeEntry {
         path: format!("t/{at:06}").into(),
-        kind: Kind::File {
+        kind: EntryKind::File {
             bytes,
             executable: false,
         },
     };
-    let entries: Vec<Entry> = lens.enumerate().map(entry).collect();
+    let entries: Vec<TreeEntry> = lens.enumerate().map(entry).collect();
     let bytes: u64 = entries
         .iter()
         .map(|entry| match entry.kind {
-            Kind::File { bytes, .. } => bytes,
-            Kind::EmptyDirectory => 0,
+            EntryKind::File { bytes, .. } => bytes,
+            EntryKind::EmptyDirectory => 0,
         })
         .sum();
     let noise = noise(bytes as usize, 3);
@@ -196,7 +196,7 @@ async fn what_is_charged_is_what_the_manifest_says() {
         offer.bytes = 1;
         wire.say(&Message::Offer(Box::new(offer))).await;
         let outcome = wire.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
-        assert_eq!(outcome, Outcome::Verdict(Verdict::Quota));
+        assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Quota));
         assert!(!rig.inbox().join(name).exists());
         let left = rig.status().await.transfers.len();
         assert_eq!(left, 0, "it takes no place of what is left");
@@ -204,12 +204,12 @@ async fn what_is_charged_is_what_the_manifest_says() {
     let fits = Content::file("fits", 900_000, 2);
     wire.offer(&fits).await;
     let outcome = wire.serve(&fits, |ask| Answer::Bytes(ask.bytes)).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert_eq!(fs::read(rig.inbox().join("fits")).unwrap(), fits.bytes);
     // What it has brought before counts.
     let more = Content::file("more", 200_000, 3);
     wire.offer(&more).await;
-    assert_eq!(wire.verdict().await, Verdict::Quota);
+    assert_eq!(wire.verdict().await, OfferVerdict::Quota);
 }
 
 /// Four trees of three hundred files, and 256 descriptors in all: every file is served, people
@@ -362,7 +362,7 @@ async fn nothing_is_pushed_or_fetched_into_the_state_of_the_node() {
     let name = format!("{}.json", "a".repeat(64));
     let content = Content::file(&name, 100, 1);
     wire.offer(&content).await;
-    assert_eq!(wire.verdict().await, Verdict::Failed);
+    assert_eq!(wire.verdict().await, OfferVerdict::Failed);
     assert_eq!(fs::read_dir(&contents).unwrap().count(), 0);
     fs::write(rig.path("f"), b"mine").unwrap();
     let ticket = rig.share(&rig.path("f")).await;
@@ -385,7 +385,7 @@ async fn what_the_node_keeps_is_for_its_user_alone() {
     let content = Content::file("f", CHUNK, 1);
     wire.offer(&content).await;
     let outcome = wire.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     // A lie, for a file of bans.
     wire.raw(&[0, 0, 0, 0]).await.unwrap();
     rig.refuses(Misbehaviour::EmptyFrame.name(), 1).await;
@@ -414,7 +414,7 @@ async fn an_offer_that_finds_no_room_is_made_again() {
     let rig = Rig::new().knows("busy", busy.key, "").start().await;
     fs::write(rig.path("f"), noise(1_000, 1)).unwrap();
     let mut wire = busy.enter(&rig).await;
-    let send = Request::Send(Send {
+    let send = ControlRequest::Send(Send {
         path: rig.path("f"),
         peers: vec!["busy".to_owned()],
         ignore: Vec::new(),
@@ -424,7 +424,7 @@ async fn an_offer_that_finds_no_room_is_made_again() {
         _ => None,
     };
     let answering = async {
-        for verdict in [Verdict::Busy, Verdict::Done] {
+        for verdict in [OfferVerdict::Busy, OfferVerdict::Done] {
             let content = wire.hear_that(offered).await;
             wire.say(&Message::Verdict { content, verdict }).await;
         }
@@ -459,6 +459,6 @@ async fn sixty_four_descriptors_are_enough_for_a_peer_and_a_tree() {
     let content = Content::file("f", 8 * CHUNK, 2);
     wire.offer(&content).await;
     let outcome = wire.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert_eq!(fs::read(rig.inbox().join("f")).unwrap(), content.bytes);
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fs;
 use std::time::Duration;
 
-use fairhaul_core::message::{CloseCode, Message, Verdict};
+use fairhaul_core::message::{CloseCode, Message, OfferVerdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -141,7 +141,7 @@ async fn a_node_keeps_descriptors_for_those_that_are_in() {
     let content = Content::file("f", 16 * CHUNK, 2);
     wire.offer(&content).await;
     let outcome = wire.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert!(!rig.log().contains("Too many open files"), "{}", rig.log());
     drop(held);
     // It takes callers again.
@@ -333,7 +333,7 @@ async fn a_session_may_end_at_any_byte() {
     let mut pusher = honest.enter(&rig).await;
     pusher.claim(&content, false).await;
     pusher.offer(&content).await;
-    assert_eq!(pusher.verdict().await, Verdict::Accepted);
+    assert_eq!(pusher.verdict().await, OfferVerdict::Accepted);
     for (at, evil) in evils.iter().enumerate() {
         let from = u8::try_from(at).unwrap() + 2;
         let mut wire = evil.call_from(&rig, from).await.ok().unwrap();
@@ -354,7 +354,7 @@ async fn a_session_may_end_at_any_byte() {
         rig.has_peers(1).await;
     }
     let outcome = pusher.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert_eq!(fs::read(rig.inbox().join("f")).unwrap(), content.bytes);
     let status = rig.status().await;
     assert_eq!(status.transfers[0].done_bytes, content.bytes.len() as u64);

@@ -1,7 +1,7 @@
 //! Contents that a test makes up: bytes, manifest and identity.
 
 use fairhaul::content::manifest::content_id;
-use fairhaul::content::tree::{Entry, Kind, chunk_size, hash_chunk};
+use fairhaul::content::tree::{EntryKind, TreeEntry, chunk_size, hash_chunk};
 use fairhaul::content::{Tree, manifest_id};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::Offer;
@@ -28,9 +28,9 @@ impl Content {
     pub(crate) fn cut(name: &str, len: usize, seed: u8, chunk: usize) -> Self {
         let bytes = noise(len, seed);
         let hashes = bytes.chunks(chunk).map(hash_chunk).collect();
-        let entry = Entry {
+        let entry = TreeEntry {
             path: name.into(),
-            kind: Kind::File {
+            kind: EntryKind::File {
                 bytes: len as u64,
                 executable: false,
             },

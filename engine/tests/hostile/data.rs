@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use fairhaul_core::message::{CloseCode, Message, Verdict};
+use fairhaul_core::message::{CloseCode, Message, OfferVerdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use tokio::task::JoinHandle;
 
@@ -56,7 +56,7 @@ async fn who_sends_a_wrong_chunk_is_out_with_it_and_the_content_is_right() {
     let mut pusher = honest.enter(&rig).await;
     pusher.claim(&content, false).await;
     pusher.offer(&content).await;
-    assert_eq!(pusher.verdict().await, Verdict::Accepted);
+    assert_eq!(pusher.verdict().await, OfferVerdict::Accepted);
     let other = content.clone();
     let twists: [Twist; 3] = [
         Box::new(|bytes, _| bytes[0] ^= 1),
@@ -79,7 +79,7 @@ async fn who_sends_a_wrong_chunk_is_out_with_it_and_the_content_is_right() {
     assert!((3..=12).contains(&rejected), "{rejected}");
     assert!(!rig.inbox().join("f").exists());
     let outcome = pusher.serve(&content, honestly).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert!(whole(&rig, &content));
 }
 
@@ -99,7 +99,7 @@ async fn one_honest_source_among_five_poisoners_is_enough() {
     let mut pusher = honest.enter(&rig).await;
     pusher.offer(&content).await;
     let outcome = pusher.serve(&content, honestly).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert!(whole(&rig, &content));
     for one in poison {
         one.abort();
@@ -227,7 +227,7 @@ async fn who_claims_all_and_has_none_delays_nobody() {
     let mut pusher = honest.enter(&rig).await;
     pusher.offer(&content).await;
     let outcome = pusher.serve(&content, honestly).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert!(whole(&rig, &content));
     // A chunk that it refused is not asked of it again, and it is no offence.
     let mut asked: Vec<u32> = std::iter::from_fn(|| asked_one(&mut asked)).collect();
@@ -253,7 +253,7 @@ async fn who_sends_what_nobody_asked_for_is_closed_and_not_banned() {
     let mut pusher = honest.enter(&rig).await;
     pusher.offer(&content).await;
     let outcome = pusher.serve(&content, honestly).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     let mut wire = evil.enter(&rig).await;
     wire.claim(&content, false).await;
     for round in 0..24 {
@@ -284,7 +284,7 @@ async fn who_never_sends_is_passed_over() {
     let mut pusher = honest.enter(&rig).await;
     pusher.offer(&content).await;
     let outcome = pusher.serve(&content, honestly).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert!(whole(&rig, &content));
     snubbing.abort();
 }
@@ -299,7 +299,7 @@ async fn who_begins_chunks_and_goes_is_no_hindrance() {
     let mut pusher = honest.enter(&rig).await;
     pusher.claim(&content, false).await;
     pusher.offer(&content).await;
-    assert_eq!(pusher.verdict().await, Verdict::Accepted);
+    assert_eq!(pusher.verdict().await, OfferVerdict::Accepted);
     for _ in 0..3 {
         let wire = evil.enter(&rig).await;
         let left = serving(wire, &content, |mut ask| {
@@ -313,7 +313,7 @@ async fn who_begins_chunks_and_goes_is_no_hindrance() {
         rig.has_peers(1).await;
     }
     let outcome = pusher.serve(&content, honestly).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert!(whole(&rig, &content));
     assert_eq!(rig.metric("fairhaul_chunks_rejected_total").await, 0);
 }

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use fairhaul::content::ticket::Ticket;
+use fairhaul::content::ticket::ContentTicket;
 use fairhaul::content::tree::chunk_size;
 use fairhaul::control::api::{
-    Direction, Failure, Got, InForce, Limit, Request, Target, TransferState, TransferStatus,
+    ControlRequest, Failure, Got, InForce, LimitRequest, LimitTarget, TransferDirection,
+    TransferState, TransferStatus,
 };
 
 use crate::content::{noise, shared_chunks};
@@ -22,7 +23,7 @@ const IN_MEMORY: &str = "-t tmpfs none";
 
 /// One that shares a folder of small files and a file, so slowly that neither is whole before its
 /// limit is lifted, and one that may fetch them, but does not run yet.
-async fn seed() -> (Rig, Rig, [Ticket; 2]) {
+async fn seed() -> (Rig, Rig, [ContentTicket; 2]) {
     let seed = Rig::new();
     let taker = Rig::new().knows("seed", seed.key, &seed.address());
     let cap = "[limits]\nupload = \"500 kB/s\"\n";
@@ -39,24 +40,29 @@ async fn seed() -> (Rig, Rig, [Ticket; 2]) {
 }
 
 /// The one transfer of the taker that is fetched into the folder that goes away.
-async fn transfer(taker: &Rig, ticket: &Ticket) -> Option<TransferStatus> {
+async fn transfer(taker: &Rig, ticket: &ContentTicket) -> Option<TransferStatus> {
     let id = data_encoding::HEXLOWER.encode(&ticket.content().0);
     let mut all = taker.status().await.transfers.into_iter();
     all.find(|transfer| transfer.content == id)
 }
 
-async fn wait_for(taker: &Rig, ticket: &Ticket, what: &str, is: impl Fn(&TransferStatus) -> bool) {
+async fn wait_for(
+    taker: &Rig,
+    ticket: &ContentTicket,
+    what: &str,
+    is: impl Fn(&TransferStatus) -> bool,
+) {
     let looks = async || transfer(taker, ticket).await.filter(&is).map(drop);
     taker.until(what, looks).await;
 }
 
 /// Waits until some of it is there.
-async fn has_begun(taker: &Rig, ticket: &Ticket) {
+async fn has_begun(taker: &Rig, ticket: &ContentTicket) {
     wait_for(taker, ticket, "some is there", |one| one.done_bytes > 0).await;
 }
 
 /// Waits until all of it is there: one that stood still is tried again every ten seconds.
-async fn goes_on(taker: &Rig, ticket: &Ticket) {
+async fn goes_on(taker: &Rig, ticket: &ContentTicket) {
     let is_whole = |one: &TransferStatus| one.state == TransferState::Serving;
     wait_for(taker, ticket, "it goes on", is_whole).await;
 }
@@ -201,12 +207,12 @@ async fn a_full_disk_keeps_nobody_from_what_lies_on_another() {
     for number in 0..FILES / 2 {
         fs::remove_file(beside.join(format!("folder/{number:03}"))).unwrap();
     }
-    let limit = Limit {
-        target: Target::Node,
-        direction: Direction::Up,
+    let limit = LimitRequest {
+        target: LimitTarget::Node,
+        direction: TransferDirection::Up,
         rate_bytes_s: Some(500_000),
     };
-    seed.ask::<InForce>(Request::Limit(limit)).await;
+    seed.ask::<InForce>(ControlRequest::Limit(limit)).await;
     let id = folder.content();
     let fill = async {
         let comes = |one: &TransferStatus| {

@@ -11,7 +11,7 @@ use fairhaul::transport::{Endpoint, GreetError, Reader, Writer};
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::TransferId;
 use fairhaul_core::manifest::ContentId;
-use fairhaul_core::message::{CloseCode, Join, Message, Verdict};
+use fairhaul_core::message::{CloseCode, Join, Message, OfferVerdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::units::ByteCount;
 use fairhaul_core::wire::{self, Decoder, Frame};
@@ -134,7 +134,7 @@ pub(crate) enum Answer {
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Verdict(Verdict),
+    Verdict(OfferVerdict),
     Closed(CloseCode),
     /// The connection ended without a word.
     Over,
@@ -252,7 +252,7 @@ impl Wire {
     }
 
     /// What becomes of the next offer.
-    pub(crate) async fn verdict(&mut self) -> Verdict {
+    pub(crate) async fn verdict(&mut self) -> OfferVerdict {
         self.hear_that(|heard| match heard {
             Heard::Said(Message::Verdict { verdict, .. }) => Some(*verdict),
             _ => None,
@@ -329,7 +329,7 @@ impl Wire {
                         return Outcome::Over;
                     }
                 }
-                Message::Verdict { verdict, .. } if verdict != Verdict::Accepted => {
+                Message::Verdict { verdict, .. } if verdict != OfferVerdict::Accepted => {
                     return Outcome::Verdict(verdict);
                 }
                 Message::Close { code: said, .. } => code = Some(said),

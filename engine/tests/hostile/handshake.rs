@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use fairhaul::control::api::{Failure, Ping, Pong, Request, Send, Sent};
+use fairhaul::control::api::{ControlRequest, Failure, Ping, Pong, Send, Sent};
 use fairhaul::identity::Identity;
 use fairhaul_core::message::CloseCode;
 
@@ -161,7 +161,7 @@ async fn a_key_that_has_changed_is_said_on_both_sides_and_ends_what_waits_for_it
     for rig in [&caller, &acceptor] {
         assert!(rig.log().lines().any(names_both), "{}", rig.log());
     }
-    let ping = Request::Ping(Ping { peer: "far".into() });
+    let ping = ControlRequest::Ping(Ping { peer: "far".into() });
     let failure = caller.try_ask::<Pong>(ping).await.unwrap_err();
     assert_eq!(failure.code, Failure::IDENTITY, "{failure}");
     assert!(names_both(&failure.message), "{failure}");
@@ -179,7 +179,7 @@ async fn a_command_that_waits_for_a_peer_with_another_key_names_both() {
     let caller = caller.start().await;
     let file = caller.path("f");
     fs::write(&file, b"for the real one").unwrap();
-    let send = Request::Send(Send {
+    let send = ControlRequest::Send(Send {
         path: file,
         peers: vec!["far".into()],
         ignore: Vec::new(),

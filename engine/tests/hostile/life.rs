@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use fairhaul::content::ticket::Ticket;
-use fairhaul::control::api::{Failure, Moves, Nothing, Request, Transfer, TransferState};
-use fairhaul_core::message::{CloseCode, Message, Verdict};
+use fairhaul::content::ticket::ContentTicket;
+use fairhaul::control::api::{ControlRequest, Failure, Moves, Nothing, Transfer, TransferState};
+use fairhaul_core::message::{CloseCode, Message, OfferVerdict};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
@@ -20,7 +20,7 @@ const SOME: u64 = 1024 * 1024;
 
 /// One that shares a file so slowly that nothing is whole before its limit is lifted, and one
 /// that may fetch it.
-async fn pair() -> (Rig, Rig, Ticket) {
+async fn pair() -> (Rig, Rig, ContentTicket) {
     let seed = Rig::new();
     let taker = Rig::new().knows("seed", seed.key, &seed.address());
     let cap = "[limits]\nupload = \"1 MB/s\"\n";
@@ -43,7 +43,7 @@ async fn has(rig: &Rig, least: u64) {
 }
 
 /// Fetches until some of it is there. The transfer goes on in the node.
-async fn fetch_some(taker: &Rig, ticket: &Ticket, target: &Path) {
+async fn fetch_some(taker: &Rig, ticket: &ContentTicket, target: &Path) {
     tokio::select! {
         got = taker.get(ticket, target) => panic!("it is not under way: {got:?}"),
         () = has(taker, SOME) => {}
@@ -113,7 +113,9 @@ async fn a_node_that_is_told_twice_is_gone_at_once_and_goes_on_later() {
     let mut mkfifo = Command::new("mkfifo");
     assert!(mkfifo.arg(&pipe).status().unwrap().success());
     let id = taker.status().await.transfers[0].id;
-    taker.ask::<Nothing>(Request::Pause(Transfer { id })).await;
+    taker
+        .ask::<Nothing>(ControlRequest::Pause(Transfer { id }))
+        .await;
     taker.signal(Signal::TERM);
     // Not before all is over but its end: a signal that comes sooner is heard by a node that
     // forgets it.
@@ -144,7 +146,8 @@ async fn a_ticket_outlives_the_run_that_made_it() {
     rig.start_again().await;
     is_whole(&rig).await;
     let id = rig.status().await.transfers[0].id;
-    rig.ask::<Nothing>(Request::Cancel(Transfer { id })).await;
+    rig.ask::<Nothing>(ControlRequest::Cancel(Transfer { id }))
+        .await;
     let part = rig.part_of(&ticket);
     let forgotten = async || (!part.with_extension("json").exists()).then_some(());
     rig.until("it is forgotten", forgotten).await;
@@ -217,7 +220,7 @@ async fn a_file_where_a_folder_belongs_is_said_at_once() {
     let mut wire = evil.enter(&rig).await;
     let content = Content::file("f", 2 * CHUNK, 1);
     wire.offer(&content).await;
-    assert_eq!(wire.verdict().await, Verdict::Failed);
+    assert_eq!(wire.verdict().await, OfferVerdict::Failed);
     assert_eq!(fs::read(rig.inbox()).unwrap(), b"mine");
     assert!(wire.is_alive().await);
 }
@@ -251,7 +254,7 @@ async fn a_target_that_is_removed_costs_its_transfer_alone() {
         transfers.iter().find_map(|one| one.trouble.clone())
     };
     tokio::select! {
-        outcome = serving => assert_eq!(outcome, Outcome::Verdict(Verdict::Failed)),
+        outcome = serving => assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Failed)),
         _trouble = rig.until("the push is over or stands still", stands_still) => {}
     }
     assert!(!rig.inbox().join("f").exists());
@@ -260,7 +263,7 @@ async fn a_target_that_is_removed_costs_its_transfer_alone() {
     let other = Content::file("g", 8 * CHUNK, 3);
     again.offer(&other).await;
     let outcome = again.serve(&other, |ask| Answer::Bytes(ask.bytes)).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert_eq!(fs::read(rig.inbox().join("g")).unwrap(), other.bytes);
 }
 
@@ -300,7 +303,7 @@ async fn a_node_counts_what_came_from_whom() {
     let got = taker.get(&ticket, &taker.path("out")).await.unwrap();
     let first = got.first_byte_seconds.unwrap();
     assert!(first > 0.0 && first < got.seconds, "{got:?}");
-    let moves: Moves = taker.ask(Request::Moves(Nothing {})).await;
+    let moves: Moves = taker.ask(ControlRequest::Moves(Nothing {})).await;
     let [row] = moves.moved.as_slice() else {
         panic!("{moves:?}");
     };
@@ -310,7 +313,7 @@ async fn a_node_counts_what_came_from_whom() {
     assert!(moves.stopped.is_empty());
     // The last block has come before its sender is told that it has left.
     let counted = async || {
-        let moves: Moves = seed.ask(Request::Moves(Nothing {})).await;
+        let moves: Moves = seed.ask(ControlRequest::Moves(Nothing {})).await;
         (moves.moved[0].up_bytes >= BYTES as u64).then_some(moves)
     };
     let moves = seed.until("all of it is counted", counted).await;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use fairhaul_core::message::Verdict;
+use fairhaul_core::message::OfferVerdict;
 
 use crate::content::{CHUNK, Content};
 use crate::evil::{Answer, Evil, Outcome};
@@ -98,7 +98,7 @@ async fn a_manifest_with_a_hostile_name_makes_nothing() {
     let outcomes = push(&rig, &evil, &contents).await;
     for (outcome, name) in outcomes.into_iter().zip(hostile) {
         let shown = String::from_utf8_lossy(name);
-        assert_eq!(outcome, Outcome::Verdict(Verdict::Failed), "{shown:?}");
+        assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Failed), "{shown:?}");
     }
     let made = |path: &PathBuf| !before.contains(path) && !path.starts_with(rig.data());
     let made: Vec<PathBuf> = everything(&rig.path("")).into_iter().filter(made).collect();
@@ -134,7 +134,7 @@ async fn a_manifest_whose_entries_contradict_each_other_makes_nothing() {
     assert!(
         outcomes
             .iter()
-            .all(|one| *one == Outcome::Verdict(Verdict::Failed)),
+            .all(|one| *one == Outcome::Verdict(OfferVerdict::Failed)),
         "{outcomes:?}"
     );
     assert_eq!(everything(&rig.inbox()), Vec::<PathBuf>::new());
@@ -158,7 +158,7 @@ async fn nothing_is_written_through_a_link_in_the_target() {
         Content::file("direct", 2 * CHUNK, 2),
     ];
     let outcomes = push(&rig, &evil, &contents).await;
-    assert_eq!(outcomes, [Outcome::Verdict(Verdict::Exists); 2]);
+    assert_eq!(outcomes, [Outcome::Verdict(OfferVerdict::Exists); 2]);
     assert_eq!(everything(&outside), Vec::<PathBuf>::new());
     assert!(rig.inbox().join("dir").is_symlink());
 }
@@ -172,7 +172,7 @@ async fn a_file_that_is_there_already_is_neither_replaced_nor_cut() {
     fs::write(&mine, b"mine").unwrap();
     let content = Content::file("f", 4 * CHUNK, 3);
     let outcomes = push(&rig, &evil, &[content]).await;
-    assert_eq!(outcomes, [Outcome::Verdict(Verdict::Exists)]);
+    assert_eq!(outcomes, [Outcome::Verdict(OfferVerdict::Exists)]);
     assert_eq!(fs::read(&mine).unwrap(), b"mine");
     assert!(rig.log().contains("cannot go on"), "{}", rig.log());
 }

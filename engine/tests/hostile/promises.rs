@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fairhaul::control::api::{
-    BanStatus, Failure, Get, Got, Lift, Lifted, Nothing, PeerStatus, Progress, Request, Send, Sent,
-    TransferState,
+    BanStatus, CommandProgress, ControlRequest, Failure, Get, Got, Lift, Lifted, Nothing,
+    PeerStatus, Send, Sent, TransferState,
 };
 use fairhaul_client::ask;
 use fairhaul_core::bitfield::Bitfield;
-use fairhaul_core::message::{Join, Message, Verdict};
+use fairhaul_core::message::{Join, Message, OfferVerdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use rustix::process::Signal;
 
@@ -53,7 +53,7 @@ async fn get_over(rig: &Rig, ticket: &str, dir: &Path) -> Result<Got, Failure> {
         overwrite: true,
         force: false,
     };
-    rig.try_ask(Request::Get(get)).await
+    rig.try_ask(ControlRequest::Get(get)).await
 }
 
 /// The second folder is filled from the first, also when nobody else is there any more.
@@ -163,13 +163,17 @@ async fn wishes_for_several_folders_are_granted_one_after_another() {
     assert!(folders.iter().all(|folder| is_whole(folder)));
 }
 
-async fn send(rig: &Rig, path: &Path, progress: impl FnMut(Progress)) -> Result<Sent, Failure> {
+async fn send(
+    rig: &Rig,
+    path: &Path,
+    progress: impl FnMut(CommandProgress),
+) -> Result<Sent, Failure> {
     let send = Send {
         path: path.to_owned(),
         peers: vec!["taker".to_owned()],
         ignore: Vec::new(),
     };
-    ask(&rig.socket(), &Request::Send(send), progress).await
+    ask(&rig.socket(), &ControlRequest::Send(send), progress).await
 }
 
 /// The receiver has the content in a folder of its own. A push of it is in the inbox all the same;
@@ -270,7 +274,7 @@ async fn a_get_ends_with_what_nobody_has() {
     assert_eq!(taker.connected().await, 1);
     assert!(
         taker
-            .ask::<Vec<BanStatus>>(Request::Bans(Nothing {}))
+            .ask::<Vec<BanStatus>>(ControlRequest::Bans(Nothing {}))
             .await
             .is_empty()
     );
@@ -300,7 +304,7 @@ async fn a_ban_is_shown_with_its_reason_and_can_be_lifted() {
     rig.signal(Signal::TERM);
     rig.ended().await;
     rig.start_again().await;
-    let bans: Vec<BanStatus> = rig.ask(Request::Bans(Nothing {})).await;
+    let bans: Vec<BanStatus> = rig.ask(ControlRequest::Bans(Nothing {})).await;
     let [ban] = bans.as_slice() else {
         panic!("{bans:?}");
     };
@@ -310,14 +314,14 @@ async fn a_ban_is_shown_with_its_reason_and_can_be_lifted() {
     );
     assert_eq!(ban.reason, Misbehaviour::WrongHash.name());
     assert!(ban.left_s > 86_000 && ban.left_s <= 86_400, "{ban:?}");
-    let peers: Vec<PeerStatus> = rig.ask(Request::Peers(Nothing {})).await;
+    let peers: Vec<PeerStatus> = rig.ask(ControlRequest::Peers(Nothing {})).await;
     assert_eq!(
         peers[0].ban.as_ref().map(|ban| &ban.reason),
         Some(&ban.reason)
     );
     let lift = |whose: &str| {
         let whose = whose.to_owned();
-        Request::Lift(Lift { whose })
+        ControlRequest::Lift(Lift { whose })
     };
     let unknown = rig.try_ask::<Lifted>(lift("nobody")).await.unwrap_err();
     assert_eq!(unknown.code, Failure::USAGE);
@@ -399,7 +403,7 @@ async fn who_pushes_hears_what_became_of_it() {
     assert_eq!(refused.code, Failure::PART, "{refused}");
     assert!(refused.message.contains("does not accept"), "{refused}");
     assert!(
-        Verdict::ALL
+        OfferVerdict::ALL
             .iter()
             .filter(|verdict| !verdict.is_final())
             .count()
@@ -424,11 +428,11 @@ async fn a_length_that_one_peer_lies_about_makes_no_liar_of_another() {
     offer.manifest_bytes += 3 * 1024 * 1024;
     let offer = Message::Offer(Box::new(offer));
     lying.say(&offer).await;
-    assert_eq!(lying.verdict().await, Verdict::Accepted);
+    assert_eq!(lying.verdict().await, OfferVerdict::Accepted);
     let mut wire = honest.enter(&rig).await;
     wire.offer(&content).await;
     let outcome = wire.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     assert_eq!(fs::read(rig.inbox().join("f")).unwrap(), content.bytes);
     assert!(honest.enter(&rig).await.is_alive().await);
 }

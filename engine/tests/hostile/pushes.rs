@@ -6,7 +6,7 @@ use fairhaul::control::api::TransferState;
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::TransferId;
 use fairhaul_core::manifest::ContentId;
-use fairhaul_core::message::{CloseCode, Join, Message, Verdict};
+use fairhaul_core::message::{CloseCode, Join, Message, OfferVerdict};
 
 use crate::budgets::{MIB, tree_of};
 use crate::content::{CHUNK, Content};
@@ -58,14 +58,18 @@ async fn a_push_that_nobody_feeds_is_set_aside_and_goes_on_when_it_is_offered_ag
     let mut wire = evil.enter(&rig).await;
     let another = Content::file("another", 8 * CHUNK, 2);
     wire.offer(&another).await;
-    assert_eq!(wire.verdict().await, Verdict::Quota, "what waits counts");
+    assert_eq!(
+        wire.verdict().await,
+        OfferVerdict::Quota,
+        "what waits counts"
+    );
     wire.offer(&content).await;
     let mut again = 0;
     let serving = wire.serve(&content, |ask| {
         again += usize::from(!ask.is_manifest);
         Answer::Bytes(ask.bytes)
     });
-    assert_eq!(serving.await, Outcome::Verdict(Verdict::Done));
+    assert_eq!(serving.await, Outcome::Verdict(OfferVerdict::Done));
     assert_eq!(fs::read(rig.inbox().join("f")).unwrap(), content.bytes);
     // The last one that was sent may not have come before the end.
     assert!(
@@ -105,7 +109,7 @@ async fn manifests_of_pushes_are_charged_in_the_next_run_too() {
     let mut wire = evil.enter(&rig).await;
     wire.offer(&content).await;
     let outcome = wire.serve(&content, |ask| Answer::Bytes(ask.bytes)).await;
-    assert_eq!(outcome, Outcome::Verdict(Verdict::Done));
+    assert_eq!(outcome, Outcome::Verdict(OfferVerdict::Done));
     rig.kill();
     rig.start_again().await;
     charged(&rig).await;

@@ -11,10 +11,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use fairhaul::content::ticket::Ticket;
+use fairhaul::content::ticket::ContentTicket;
 use fairhaul::control::api::{
-    Direction, Failure, Get, Got, InForce, Limit, Nothing, Reloaded, Request, Share, Shared,
-    Status, Target,
+    ControlRequest, Failure, Get, Got, InForce, LimitRequest, LimitTarget, Nothing, Reloaded,
+    ShareRequest, Shared, Status, TransferDirection,
 };
 use fairhaul::identity::{Identity, PublicKey};
 use fairhaul_client::ask;
@@ -256,7 +256,7 @@ impl Rig {
         let answer = async || {
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "the node ended: {ended:?}\n{}", self.log());
-            let status = Request::Status(Nothing {});
+            let status = ControlRequest::Status(Nothing {});
             self.try_ask::<Status>(status).await.ok()
         };
         self.until("it answers", answer).await;
@@ -304,61 +304,61 @@ impl Rig {
 
     pub(crate) async fn try_ask<T: DeserializeOwned>(
         &self,
-        request: Request,
+        request: ControlRequest,
     ) -> Result<T, Failure> {
         ask(&self.socket(), &request, |_| {}).await
     }
 
-    pub(crate) async fn ask<T: DeserializeOwned>(&self, request: Request) -> T {
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, request: ControlRequest) -> T {
         self.try_ask(request).await.unwrap()
     }
 
     pub(crate) async fn status(&self) -> Status {
-        self.ask(Request::Status(Nothing {})).await
+        self.ask(ControlRequest::Status(Nothing {})).await
     }
 
-    pub(crate) async fn share(&self, path: &Path) -> Ticket {
+    pub(crate) async fn share(&self, path: &Path) -> ContentTicket {
         let shared = self.try_share(path).await.unwrap();
         shared.ticket.parse().unwrap()
     }
 
     pub(crate) async fn try_share(&self, path: &Path) -> Result<Shared, Failure> {
-        let share = Share {
+        let share = ShareRequest {
             path: path.to_owned(),
             ignore: Vec::new(),
             chunk_bytes: None,
         };
-        self.try_ask(Request::Share(share)).await
+        self.try_ask(ControlRequest::Share(share)).await
     }
 
     /// Where it writes what is known of a content, before that takes its place.
-    pub(crate) fn part_of(&self, ticket: &Ticket) -> PathBuf {
+    pub(crate) fn part_of(&self, ticket: &ContentTicket) -> PathBuf {
         let id = data_encoding::HEXLOWER.encode(&ticket.content().0);
         self.data().join("contents").join(id).with_extension("part")
     }
 
-    pub(crate) async fn get(&self, ticket: &Ticket, dir: &Path) -> Result<Got, Failure> {
+    pub(crate) async fn get(&self, ticket: &ContentTicket, dir: &Path) -> Result<Got, Failure> {
         let get = Get {
             ticket: ticket.to_string(),
             dir: dir.to_owned(),
             overwrite: false,
             force: false,
         };
-        self.try_ask(Request::Get(get)).await
+        self.try_ask(ControlRequest::Get(get)).await
     }
 
     /// Lifts its limit of uploads, whatever the file says.
     pub(crate) async fn uncap(&self) {
-        let limit = Limit {
-            target: Target::Node,
-            direction: Direction::Up,
+        let limit = LimitRequest {
+            target: LimitTarget::Node,
+            direction: TransferDirection::Up,
             rate_bytes_s: None,
         };
-        self.ask::<InForce>(Request::Limit(limit)).await;
+        self.ask::<InForce>(ControlRequest::Limit(limit)).await;
     }
 
     pub(crate) async fn reload(&self) -> Result<Reloaded, Failure> {
-        self.try_ask(Request::Reload(Nothing {})).await
+        self.try_ask(ControlRequest::Reload(Nothing {})).await
     }
 
     /// The counters as monitoring reads them.

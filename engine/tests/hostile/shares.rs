@@ -4,14 +4,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use fairhaul::control::api::{Failure, Request, Send, Sent, Share, Shared};
+use fairhaul::control::api::{ControlRequest, Failure, Send, Sent, ShareRequest, Shared};
 
 use crate::disk::may_mount;
 use crate::rig::Rig;
 
 /// That `path` is not shared or sent, which is said in one line.
 async fn is_refused(rig: &Rig, path: PathBuf) {
-    let share = Share {
+    let share = ShareRequest {
         path: path.clone(),
         ignore: Vec::new(),
         chunk_bytes: None,
@@ -21,8 +21,8 @@ async fn is_refused(rig: &Rig, path: PathBuf) {
         peers: vec!["peer".to_owned()],
         ignore: Vec::new(),
     };
-    let shared = rig.try_ask::<Shared>(Request::Share(share)).await;
-    let sent = rig.try_ask::<Sent>(Request::Send(send)).await;
+    let shared = rig.try_ask::<Shared>(ControlRequest::Share(share)).await;
+    let sent = rig.try_ask::<Sent>(ControlRequest::Send(send)).await;
     for refused in [shared.err(), sent.err()] {
         let refused = refused.unwrap_or_else(|| panic!("{} is shared", path.display()));
         assert_eq!(refused.code, Failure::STORAGE, "{refused}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fairhaul_core::message::{CloseCode, Verdict};
+use fairhaul_core::message::{CloseCode, OfferVerdict};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -226,13 +226,13 @@ async fn an_inbox_on_a_disk_that_stands_still_holds_up_its_own_offers_alone() {
     is_well(&rig, &mut other, len).await;
     fast.offer(&contents[2]).await;
     let serving = fast.serve(&contents[2], |ask| Answer::Bytes(ask.bytes));
-    assert_eq!(serving.await, Outcome::Verdict(Verdict::Done));
+    assert_eq!(serving.await, Outcome::Verdict(OfferVerdict::Done));
     let early = timeout(MOMENT, slow.verdict()).await;
     assert!(early.is_err(), "{early:?}");
     drop(frozen);
     for _ in 0..2 {
-        assert_eq!(slow.verdict().await, Verdict::Accepted);
+        assert_eq!(slow.verdict().await, OfferVerdict::Accepted);
     }
     let serving = slow.serve(&contents[0], |ask| Answer::Bytes(ask.bytes));
-    assert_eq!(serving.await, Outcome::Verdict(Verdict::Done));
+    assert_eq!(serving.await, Outcome::Verdict(OfferVerdict::Done));
 }

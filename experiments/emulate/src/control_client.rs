@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fairhaul_client::api::{
-    Band, Failure, Floor, Get, Got, InForce, Limit, Moves, Nothing, PeerStatus, Request, Share,
-    Shared, Target, Transfer, Weight,
+    Band, ControlRequest, Failure, Floor, Get, Got, InForce, LimitRequest, LimitTarget, Moves,
+    Nothing, PeerStatus, ShareRequest, Shared, Transfer, WeightRequest,
 };
 use fairhaul_client::ask;
 use fairhaul_core::units::Rate;
@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 async fn soon<T: serde::de::DeserializeOwned>(
     socket: &Path,
-    request: &Request,
+    request: &ControlRequest,
 ) -> Result<T, Failure> {
     let late = |_| {
         let patience = PATIENCE.as_secs();
@@ -37,7 +37,7 @@ pub(super) async fn share(
     path: PathBuf,
     chunk_bytes: u64,
 ) -> Result<Shared, Failure> {
-    let request = Request::Share(Share {
+    let request = ControlRequest::Share(ShareRequest {
         path,
         ignore: Vec::new(),
         chunk_bytes: Some(chunk_bytes),
@@ -47,11 +47,11 @@ pub(super) async fn share(
 
 /// Whom it knows, and whether they are connected.
 pub(super) async fn peers(socket: &Path) -> Result<Vec<PeerStatus>, Failure> {
-    soon(socket, &Request::Peers(Nothing {})).await
+    soon(socket, &ControlRequest::Peers(Nothing {})).await
 }
 
 pub(super) async fn moves(socket: &Path) -> Result<Moves, Failure> {
-    soon(socket, &Request::Moves(Nothing {})).await
+    soon(socket, &ControlRequest::Moves(Nothing {})).await
 }
 
 /// Fetches until it is there, and says when the try that succeeded began. A node that knows
@@ -61,7 +61,7 @@ pub(super) async fn get(
     ticket: &str,
     dir: &Path,
 ) -> Result<(Instant, u32, Got), Failure> {
-    let request = Request::Get(Get {
+    let request = ControlRequest::Get(Get {
         ticket: ticket.to_owned(),
         dir: dir.to_owned(),
         overwrite: false,
@@ -83,11 +83,11 @@ pub(super) async fn get(
 
 /// Gives a transfer what the scenario gives it, at its source.
 pub(super) async fn grant(socket: &Path, id: u32, setup: &TransferSetup) -> Result<(), Failure> {
-    let target = || Target::Transfer(id);
+    let target = || LimitTarget::Transfer(id);
     let mut requests = Vec::new();
     if setup.weight != fairhaul_core::units::Weight::ONE {
         let weight_hundredths = setup.weight.hundredths();
-        requests.push(Request::Weight(Weight {
+        requests.push(ControlRequest::Weight(WeightRequest {
             target: target(),
             weight_hundredths,
         }));
@@ -97,14 +97,14 @@ pub(super) async fn grant(socket: &Path, id: u32, setup: &TransferSetup) -> Resu
     }
     if let Some(floor) = setup.floor {
         let rate_bytes_s = floor.get();
-        requests.push(Request::Floor(Floor {
+        requests.push(ControlRequest::Floor(Floor {
             target: target(),
             rate_bytes_s,
         }));
     }
     if setup.band > 0 {
         let band = setup.band;
-        requests.push(Request::Band(Band {
+        requests.push(ControlRequest::Band(Band {
             target: target(),
             band,
         }));
@@ -116,15 +116,15 @@ pub(super) async fn grant(socket: &Path, id: u32, setup: &TransferSetup) -> Resu
 }
 
 /// Gives a peer or a group its strict priority band at a node.
-pub(super) async fn band(socket: &Path, target: Target, band: u8) -> Result<(), Failure> {
-    let InForce { .. } = soon(socket, &Request::Band(Band { target, band })).await?;
+pub(super) async fn band(socket: &Path, target: LimitTarget, band: u8) -> Result<(), Failure> {
+    let InForce { .. } = soon(socket, &ControlRequest::Band(Band { target, band })).await?;
     Ok(())
 }
 
-fn cap_request(target: Target, cap: Option<Rate>) -> Request {
-    Request::Limit(Limit {
+fn cap_request(target: LimitTarget, cap: Option<Rate>) -> ControlRequest {
+    ControlRequest::Limit(LimitRequest {
         target,
-        direction: fairhaul_client::api::Direction::Up,
+        direction: fairhaul_client::api::TransferDirection::Up,
         rate_bytes_s: cap.map(Rate::get),
     })
 }
@@ -135,11 +135,11 @@ pub(super) async fn limit(
     up: Option<Rate>,
     down: Option<Option<Rate>>,
 ) -> Result<(), Failure> {
-    let InForce { .. } = soon(socket, &cap_request(Target::Node, up)).await?;
+    let InForce { .. } = soon(socket, &cap_request(LimitTarget::Node, up)).await?;
     if let Some(down) = down {
-        let request = Request::Limit(Limit {
-            target: Target::Node,
-            direction: fairhaul_client::api::Direction::Down,
+        let request = ControlRequest::Limit(LimitRequest {
+            target: LimitTarget::Node,
+            direction: fairhaul_client::api::TransferDirection::Down,
             rate_bytes_s: down.map(Rate::get),
         });
         let InForce { .. } = soon(socket, &request).await?;
@@ -150,5 +150,5 @@ pub(super) async fn limit(
 /// Takes a content that is over out of a node's tables. Its files stay.
 pub(super) async fn forget(socket: &Path, id: u32) {
     // A node that is gone has no tables.
-    let _ = soon::<Nothing>(socket, &Request::Cancel(Transfer { id })).await;
+    let _ = soon::<Nothing>(socket, &ControlRequest::Cancel(Transfer { id })).await;
 }

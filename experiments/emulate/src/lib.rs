@@ -27,7 +27,7 @@ mod topology;
 mod world;
 
 pub use error::{EmulateError, Unsupported};
-pub use world::{Backend, Emulated, Here};
+pub use world::{Backend, Emulated, LocalMachine};
 
 pub use fairhaul_lab::interrupt::Interrupt;
 pub use fairhaul_results::Speed;

@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use fairhaul::identity::Identity;
 use fairhaul_config::amount::{FloorRate, RateLimit};
 use fairhaul_config::fault::BadValue;
-use fairhaul_config::named::Named;
+use fairhaul_config::named::NamedTables;
 use fairhaul_config::number::Bounded;
 use fairhaul_config::params::{
-    BurstTime, ControlParams, GroupParams, LimitParams, NodeParams, Params, PeerParams,
+    BurstTime, ControlParams, GroupParams, LimitParams, NodeParams, ParameterFile, PeerParams,
 };
 use fairhaul_config::text::Name;
 use fairhaul_config::value::{Given, Value};
@@ -215,10 +215,10 @@ impl Files {
         let others = known
             .iter()
             .map(|other| self.peer(setup, peer, *other, place, scale));
-        let params = || -> Result<Params, BadValue> {
+        let params = || -> Result<ParameterFile, BadValue> {
             let home = place.home(peer);
             let file = |path: PathBuf| said(&path.display().to_string());
-            Ok(Params {
+            Ok(ParameterFile {
                 node: NodeParams {
                     listen: said(&place.listen(peer).to_string())?,
                     data: file(home.join("data"))?,
@@ -247,7 +247,7 @@ impl Files {
             why,
         };
         let text = params().map_err(|bad| refused(bad.to_string()))?.to_toml();
-        let checked = Params::parse("node.toml", &text);
+        let checked = ParameterFile::parse("node.toml", &text);
         checked.map_err(|bad| refused(bad.to_string()))?;
         Ok(text)
     }
@@ -308,7 +308,7 @@ fn group_name(row: u32) -> String {
     format!("g{row}")
 }
 
-fn groups(setup: &Setup, scale: Scale) -> Named<GroupParams> {
+fn groups(setup: &Setup, scale: Scale) -> NamedTables<GroupParams> {
     let groups = (0..).zip(&setup.groups);
     let groups = groups.map(|(row, group)| {
         let params = GroupParams {

@@ -39,14 +39,14 @@ pub struct Emulated {
 #[derive(Clone, Debug)]
 pub enum Backend {
     /// On this machine.
-    Here(Here),
+    Here(LocalMachine),
     /// On others, by ssh.
     Machines(Arc<Fleet>),
 }
 
 /// How real nodes are run on this machine.
 #[derive(Clone, Debug)]
-pub struct Here {
+pub struct LocalMachine {
     /// The engine's program.
     pub program: PathBuf,
     /// Plain processes on the loopback, without links.
@@ -63,7 +63,7 @@ enum Meter<'a> {
     Machines(&'a Fleet),
 }
 
-impl Here {
+impl LocalMachine {
     /// The engine's program if nobody says: beside this one, else on the path.
     #[must_use]
     pub fn default_program() -> PathBuf {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{compare, terminal, validation};
 use clap::Args;
 
-use super::{Failure, print, print_json};
+use super::{CliFailure, print, print_json};
 
 /// What is compared with what.
 #[derive(Debug, Args)]
@@ -26,16 +26,16 @@ pub(super) struct CompareArgs {
     json: bool,
 }
 
-pub(super) fn compare(args: &CompareArgs) -> Result<u8, Failure> {
+pub(super) fn compare(args: &CompareArgs) -> Result<u8, CliFailure> {
     match &args.emulated {
         Some(emulated) => two_worlds(&args.dir, emulated, args.out.as_deref(), args.json),
         None => differences(&args.dir, args.baseline.as_deref(), args.json),
     }
 }
 
-fn differences(dir: &Path, baseline: Option<&str>, json: bool) -> Result<u8, Failure> {
+fn differences(dir: &Path, baseline: Option<&str>, json: bool) -> Result<u8, CliFailure> {
     let (results, comparison) = compare::compare_result(dir, baseline)
-        .map_err(|error| Failure(error.exit_code(), error.to_string()))?;
+        .map_err(|error| CliFailure(error.exit_code(), error.to_string()))?;
     if json {
         return print_json(&dir.join("paired.csv"));
     }
@@ -47,8 +47,13 @@ fn differences(dir: &Path, baseline: Option<&str>, json: bool) -> Result<u8, Fai
 }
 
 /// How far an emulated result is from the simulated one of the same scenario.
-fn two_worlds(dir: &Path, emulated: &Path, out: Option<&Path>, json: bool) -> Result<u8, Failure> {
-    let failure = |error: validation::WorldsError| Failure(error.exit_code(), error.to_string());
+fn two_worlds(
+    dir: &Path,
+    emulated: &Path,
+    out: Option<&Path>,
+    json: bool,
+) -> Result<u8, CliFailure> {
+    let failure = |error: validation::WorldsError| CliFailure(error.exit_code(), error.to_string());
     let found = validation::compare_worlds(dir, emulated).map_err(failure)?;
     let table = validation::write_table(&found, emulated, out).map_err(failure)?;
     for warning in &found.warnings {

@@ -7,8 +7,8 @@ use crate::output::{self, Facts, ResultDir};
 use crate::runner;
 use clap::Args;
 
-use super::place::Place;
-use super::{Failure, command_line, print, print_json};
+use super::place::OutputArgs;
+use super::{CliFailure, command_line, print, print_json};
 
 /// The table of oracles.
 const TABLE: &str = "oracle.csv";
@@ -35,7 +35,7 @@ pub(super) struct ManifestArgs {
     check: bool,
 }
 
-pub(super) fn manifest(args: ManifestArgs) -> Result<u8, Failure> {
+pub(super) fn manifest(args: ManifestArgs) -> Result<u8, CliFailure> {
     let (Some(name), Some(command)) = (args.name, args.command) else {
         output::check_digests(&args.dir)?;
         return Ok(0);
@@ -48,16 +48,21 @@ pub(super) fn manifest(args: ManifestArgs) -> Result<u8, Failure> {
 }
 
 /// Measures what a file of oracles says, and shows expected, got, tolerance and pass.
-pub(super) fn measure(file: &Path, place: &Place, quick: bool, json: bool) -> Result<u8, Failure> {
+pub(super) fn measure(
+    file: &Path,
+    place: &OutputArgs,
+    quick: bool,
+    json: bool,
+) -> Result<u8, CliFailure> {
     let suite = oracles::load(file)?;
     if place.resume {
         let talk = "--resume: oracles are measured all at once; --force measures them again";
-        return Err(Failure(2, talk.to_owned()));
+        return Err(CliFailure(2, talk.to_owned()));
     }
     let out = place.out.clone();
     let out = out.unwrap_or_else(|| Path::new("out").join(suite.name()));
     let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure(3, format!("{}: {error}", file.display())))?;
+        .map_err(|error| CliFailure(3, format!("{}: {error}", file.display())))?;
     let dir = ResultDir::begin(&out, &text, &command_line(), place.existing())?;
     let size = if quick {
         oracles::Size::Quick
@@ -73,7 +78,7 @@ pub(super) fn measure(file: &Path, place: &Place, quick: bool, json: bool) -> Re
     let path = out.join(TABLE);
     let mut table = Vec::new();
     oracles::write_csv(&verdicts, &mut table)
-        .map_err(|error| Failure(3, format!("{}: {error}", path.display())))?;
+        .map_err(|error| CliFailure(3, format!("{}: {error}", path.display())))?;
     dir.write_file(TABLE, &table)?;
     dir.finish(&Facts {
         name: suite.name().to_owned(),

@@ -7,11 +7,11 @@ use crate::output::{Existing, ResultDir};
 use crate::runner::Job;
 use clap::Args;
 
-use super::Failure;
+use super::CliFailure;
 
 /// Where a result goes.
 #[derive(Debug, Default, Args)]
-pub struct Place {
+pub struct OutputArgs {
     /// Where the result goes [default: out/NAME; real nodes: out/NAME-emulated, -deployed].
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub struct Place {
     pub force: bool,
 }
 
-impl Place {
+impl OutputArgs {
     /// What becomes of a result that is there.
     #[must_use]
     pub fn existing(&self) -> Existing {
@@ -48,7 +48,7 @@ pub(super) fn how_to_go_on(out: &Path, command: &str) -> String {
 
 /// Ends the program at ^C with how to go on. A run that is finished is whole on disk at once,
 /// so nothing else has to be waited for.
-pub(super) fn end_at_signals(job: &Job) -> Result<(), Failure> {
+pub(super) fn end_at_signals(job: &Job) -> Result<(), CliFailure> {
     let (out, command) = (job.out.clone(), job.command.clone());
     Interrupt::on_signals(move || {
         // The progress bar leaves its line unfinished.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use clap::Args;
 
-use super::Failure;
+use super::CliFailure;
 
 /// The program that has real nodes.
 const EMULATE: &str = "fairlab-emulate";
@@ -36,13 +36,13 @@ pub fn beside_or_on_path(name: &str) -> PathBuf {
 
 /// Becomes the program that has real nodes, with the words of this process: signals, output and
 /// exit code are its own. Returns only if it cannot, with why `command` fails.
-pub(super) fn become_emulate(command: &str) -> Failure {
+pub(super) fn become_emulate(command: &str) -> CliFailure {
     let program = beside_or_on_path(EMULATE);
     let error = Command::new(&program)
         .args(std::env::args_os().skip(1))
         .exec();
     let path = program.display();
-    Failure(
+    CliFailure(
         1,
         match error.kind() {
             io::ErrorKind::NotFound => format!(

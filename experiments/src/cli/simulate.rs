@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::output::{Existing, OutputError, ResultDir};
-use crate::runner::{self, Job, JobError, Outcome, World};
+use crate::runner::{self, Job, JobError, JobOutcome, World};
 use crate::scenario::Scenario;
 use crate::{oracles, terminal};
 use clap::Args;
 
-use super::place::{Place, end_at_signals};
-use super::{Failure, command_line, measure, print, print_json};
+use super::place::{OutputArgs, end_at_signals};
+use super::{CliFailure, command_line, measure, print, print_json};
 
 /// The scenario that runs when no command is given.
 const DEFAULT: &str = "experiments/scenarios/default.toml";
@@ -20,7 +20,7 @@ pub(super) struct RunArgs {
     /// The scenario, or a file of oracles.
     file: PathBuf,
     #[command(flatten)]
-    place: Place,
+    place: OutputArgs,
     /// Only this cell of the sweep, from 0.
     #[arg(long)]
     cell: Option<u32>,
@@ -41,7 +41,7 @@ pub(super) struct SweepArgs {
     /// The scenario.
     file: PathBuf,
     #[command(flatten)]
-    place: Place,
+    place: OutputArgs,
     /// Threads [default: one for each core].
     #[arg(long)]
     jobs: Option<usize>,
@@ -53,7 +53,7 @@ pub(super) struct SweepArgs {
     json: bool,
 }
 
-pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
+pub(super) fn run(args: RunArgs) -> Result<u8, CliFailure> {
     if oracles::is_oracle_file(&args.file) {
         return measure::measure(&args.file, &args.place, args.quick, args.json);
     }
@@ -72,7 +72,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     simulate(&scenario, &job, args.json)
 }
 
-pub(super) fn sweep(args: SweepArgs) -> Result<u8, Failure> {
+pub(super) fn sweep(args: SweepArgs) -> Result<u8, CliFailure> {
     let scenario = Scenario::load(&args.file)?;
     let count = args.replications;
     let count = count.unwrap_or_else(|| scenario.plan().replications);
@@ -92,10 +92,10 @@ pub(super) fn sweep(args: SweepArgs) -> Result<u8, Failure> {
 
 /// The default comparison. A second time it shows what the first has made; what an earlier build
 /// of it has made is made again.
-pub(super) fn first_look() -> Result<u8, Failure> {
+pub(super) fn first_look() -> Result<u8, CliFailure> {
     let file = PathBuf::from(DEFAULT);
     if !file.exists() {
-        return Err(Failure(
+        return Err(CliFailure(
             2,
             format!("no {DEFAULT} here: run it at the root of the repository, or `fairlab --help`"),
         ));
@@ -124,7 +124,7 @@ pub(super) fn first_look() -> Result<u8, Failure> {
     tell(&outcome?, &job, false)
 }
 
-fn simulate(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, Failure> {
+fn simulate(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, CliFailure> {
     end_at_signals(job)?;
     let outcome = runner::run(scenario, job)?;
     tell(&outcome, job, json)
@@ -135,7 +135,7 @@ fn default_out(scenario: &Scenario) -> PathBuf {
 }
 
 /// One digest for all events of all runs; a sweep that was resumed has made only some of them.
-fn tell_digest(outcome: &Outcome) {
+fn tell_digest(outcome: &JobOutcome) {
     if outcome.kept > 0 {
         return;
     }
@@ -147,7 +147,7 @@ fn tell_digest(outcome: &Outcome) {
 }
 
 /// What came out of a job.
-pub(super) fn tell(outcome: &Outcome, job: &Job, json: bool) -> Result<u8, Failure> {
+pub(super) fn tell(outcome: &JobOutcome, job: &Job, json: bool) -> Result<u8, CliFailure> {
     if let Some(results) = &outcome.results {
         if json {
             print_json(&job.out.join("summary.csv"))?;

@@ -54,7 +54,7 @@ pub enum Size {
 
 /// What became of an oracle.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct OracleVerdict {
     /// Its name in the file.
     pub id: String,
     /// What is measured, in words.
@@ -79,7 +79,7 @@ pub struct Verdict {
 
 /// How far a suite is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct SuiteProgress {
     /// Measurements that are done.
     pub done: usize,
     /// Measurements in all.
@@ -163,7 +163,11 @@ impl Suite {
     /// Measures everything, on all cores, and gives a verdict for each oracle in the order of
     /// the file. The numbers do not depend on the number of cores. `progress` is called after
     /// each run, from any thread.
-    pub fn run(&self, size: Size, progress: &mut (dyn FnMut(Progress) + Send)) -> Vec<Verdict> {
+    pub fn run(
+        &self,
+        size: Size,
+        progress: &mut (dyn FnMut(SuiteProgress) + Send),
+    ) -> Vec<OracleVerdict> {
         self.judge(size, progress, &Work::run)
     }
 
@@ -171,9 +175,9 @@ impl Suite {
     fn judge(
         &self,
         size: Size,
-        progress: &mut (dyn FnMut(Progress) + Send),
+        progress: &mut (dyn FnMut(SuiteProgress) + Send),
         measure: &(dyn Fn(&Work, u32) -> Found + Sync),
-    ) -> Vec<Verdict> {
+    ) -> Vec<OracleVerdict> {
         let mut jobs: Vec<Job> = Vec::new();
         let mut places = Vec::new();
         for oracle in &self.oracles {
@@ -198,7 +202,7 @@ impl Suite {
             if let Ok(mut shown) = shown.lock() {
                 shown.0 += 1;
                 let done = shown.0;
-                (shown.1)(Progress { done, total });
+                (shown.1)(SuiteProgress { done, total });
             }
             found
         };
@@ -217,8 +221,8 @@ impl Suite {
 }
 
 impl Oracle {
-    fn verdict<'a>(&self, found: impl Iterator<Item = &'a Found>, size: Size) -> Verdict {
-        let mut verdict = Verdict {
+    fn verdict<'a>(&self, found: impl Iterator<Item = &'a Found>, size: Size) -> OracleVerdict {
+        let mut verdict = OracleVerdict {
             id: self.id.clone(),
             what: self.what.clone(),
             unit: self.unit.clone(),
@@ -299,7 +303,7 @@ impl Work {
 /// # Errors
 ///
 /// Those of `out`.
-pub fn write_csv(verdicts: &[Verdict], out: impl Write) -> Result<(), csv::Error> {
+pub fn write_csv(verdicts: &[OracleVerdict], out: impl Write) -> Result<(), csv::Error> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record([
         "id",

@@ -2,7 +2,7 @@
 //!
 //! Decides digits and widths, never numbers.
 
-use super::{Relation, Verdict};
+use super::{OracleVerdict, Relation};
 
 /// Digits of a number that count.
 const DIGITS: usize = 4;
@@ -15,7 +15,7 @@ const HEADER: [&str; 7] = ["id", "what", "expected", "got", "tolerance", "unit",
 /// The verdicts in a table of one line each, and a last line that counts them. A mean is
 /// shown with its standard error.
 #[must_use]
-pub fn table(verdicts: &[Verdict]) -> String {
+pub fn table(verdicts: &[OracleVerdict]) -> String {
     let mut rows = vec![HEADER.map(str::to_owned)];
     rows.extend(verdicts.iter().map(cells));
     let widths: [usize; HEADER.len()] = std::array::from_fn(|column| {
@@ -43,7 +43,7 @@ pub fn table(verdicts: &[Verdict]) -> String {
     text
 }
 
-fn cells(verdict: &Verdict) -> [String; HEADER.len()] {
+fn cells(verdict: &OracleVerdict) -> [String; HEADER.len()] {
     let sign = match verdict.relation {
         Relation::Equal => "",
         Relation::Reaches | Relation::AtMost => "<= ",

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, Reader, Writer};
 
-use fairhaul_results::{HLOG_HEADER, MANIFEST, Manifest};
+use fairhaul_results::{HLOG_HEADER, MANIFEST, ResultManifest};
 
 use super::manifest::{self, Facts};
 use super::{OutputError, RunRow, tables, unpack, write_whole};
@@ -129,7 +129,7 @@ impl ResultDir {
     }
 
     /// Makes the runs of an earlier result of the same plan those of this one.
-    fn reopen(&self, finished: Option<&Manifest>, plan: &str) -> Result<(), OutputError> {
+    fn reopen(&self, finished: Option<&ResultManifest>, plan: &str) -> Result<(), OutputError> {
         let runs = self.runs_dir();
         let same = match finished {
             Some(manifest) => manifest.plan_blake3 == manifest::plan_hash(plan),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use fairhaul_results::{EmulatedFacts, FORMAT, MANIFEST, Machine, Made, Manifest, digest};
+use fairhaul_results::{EmulatedFacts, FORMAT, MANIFEST, Machine, Made, ResultManifest, digest};
 
 use super::OutputError;
 use super::directory::FILES;
@@ -46,7 +46,7 @@ pub fn made_here(command: String) -> Made {
 
 /// The baseline that the scenario of a result names; none if it names none.
 #[must_use]
-pub fn named_baseline(manifest: &Manifest) -> Option<String> {
+pub fn named_baseline(manifest: &ResultManifest) -> Option<String> {
     let scenario: toml::Table = manifest.scenario.parse().ok()?;
     let baseline = scenario.get("replication")?.get("baseline")?;
     baseline.as_str().map(str::to_owned)
@@ -57,7 +57,7 @@ pub fn named_baseline(manifest: &Manifest) -> Option<String> {
 /// # Errors
 ///
 /// [`OutputError::Unfinished`] if there is none, [`OutputError::BadTable`] if it is not one.
-pub fn read_manifest(dir: &Path) -> Result<Manifest, OutputError> {
+pub fn read_manifest(dir: &Path) -> Result<ResultManifest, OutputError> {
     let path = dir.join(MANIFEST);
     let text = fs::read_to_string(&path).map_err(|_| OutputError::Unfinished {
         path: dir.to_owned(),
@@ -71,7 +71,7 @@ pub fn read_manifest(dir: &Path) -> Result<Manifest, OutputError> {
 }
 
 /// The manifest of the finished result in `dir`; none if there is none of ours.
-pub(super) fn finished(dir: &Path) -> Option<Manifest> {
+pub(super) fn finished(dir: &Path) -> Option<ResultManifest> {
     let manifest = read_manifest(dir).ok()?;
     (manifest.format == FORMAT).then_some(manifest)
 }
@@ -82,7 +82,7 @@ pub(super) fn plan_hash(plan: &str) -> String {
 }
 
 pub(super) fn write(dir: &Path, facts: &Facts) -> Result<(), OutputError> {
-    let manifest = Manifest {
+    let manifest = ResultManifest {
         format: FORMAT.to_owned(),
         name: facts.name.clone(),
         world: facts
@@ -130,7 +130,7 @@ pub fn write_measured(dir: &Path, name: &str, now: &Made) -> Result<(), OutputEr
         let made = before.and_then(|before| before.made.get(name));
         (name.clone(), made.unwrap_or(now).clone())
     });
-    let manifest = Manifest {
+    let manifest = ResultManifest {
         format: FORMAT.to_owned(),
         name: name.to_owned(),
         world: "measured".to_owned(),
@@ -180,7 +180,7 @@ pub fn check_digests(dir: &Path) -> Result<(), OutputError> {
     Ok(())
 }
 
-fn save(dir: &Path, manifest: &Manifest) -> Result<(), OutputError> {
+fn save(dir: &Path, manifest: &ResultManifest) -> Result<(), OutputError> {
     manifest.save(dir).map_err(OutputError::io(dir))
 }
 

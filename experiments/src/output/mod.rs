@@ -22,7 +22,9 @@ use fairhaul_simulator::setup::Setup;
 
 pub(crate) use directory::OVERVIEW;
 pub use directory::{Existing, ResultDir};
-pub use fairhaul_results::{CpuUse, EmulatedFacts, Machine, Made, Manifest, number, seconds, text};
+pub use fairhaul_results::{
+    CpuUse, EmulatedFacts, Machine, Made, ResultManifest, number, seconds, text,
+};
 pub use json::table_as_json;
 pub use manifest::{
     Facts, check_digests, made_here, named_baseline, read_manifest, refresh_digests, write_measured,

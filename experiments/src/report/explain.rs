@@ -2,7 +2,7 @@
 //! all of its runs have.
 
 use super::grouping::{Grouping, axis_words};
-use crate::output::{Manifest, Results};
+use crate::output::{ResultManifest, Results};
 use crate::policies;
 
 /// Settings of a policy that have a name, as parameters and as kinds of policies.
@@ -25,7 +25,7 @@ pub(super) struct Explained {
 /// Every policy of `results`: those that are compared in the order of the results, then those
 /// that all runs have.
 pub(super) fn explained(
-    manifest: &Manifest,
+    manifest: &ResultManifest,
     results: &Results,
     grouping: &Grouping,
 ) -> Vec<Explained> {

@@ -13,7 +13,7 @@ use super::grouping::grouping;
 use super::summary_metrics;
 use super::words;
 use crate::compare::Comparison;
-use crate::output::{Manifest, Results};
+use crate::output::{ResultManifest, Results};
 
 /// A figure for the page: its drawing as SVG and what it shows.
 pub(super) struct Shown {
@@ -26,7 +26,7 @@ pub(super) struct Shown {
 
 /// The whole page, and its tables.
 pub(super) fn page(
-    manifest: &Manifest,
+    manifest: &ResultManifest,
     results: &Results,
     comparison: Option<&Comparison>,
     figures: &[Shown],
@@ -89,7 +89,7 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// What the scenario is called.
-fn name(manifest: &Manifest) -> &str {
+fn name(manifest: &ResultManifest) -> &str {
     if manifest.name.is_empty() {
         "fairlab result"
     } else {
@@ -98,7 +98,7 @@ fn name(manifest: &Manifest) -> &str {
 }
 
 /// The scenario's name, what it asks, and what the result answers.
-fn head(manifest: &Manifest, results: &Results) -> String {
+fn head(manifest: &ResultManifest, results: &Results) -> String {
     let mut out = format!("<h1>{}</h1>\n", escape(name(manifest)));
     let scenario: toml::Table = manifest.scenario.parse().unwrap_or_default();
     let about = scenario
@@ -130,7 +130,7 @@ fn head(manifest: &Manifest, results: &Results) -> String {
     out + &facts_line(manifest, results)
 }
 
-fn facts_line(manifest: &Manifest, results: &Results) -> String {
+fn facts_line(manifest: &ResultManifest, results: &Results) -> String {
     let replications = results
         .cells
         .iter()
@@ -147,7 +147,7 @@ fn facts_line(manifest: &Manifest, results: &Results) -> String {
 }
 
 /// Every policy in one sentence.
-fn policies(manifest: &Manifest, results: &Results) -> String {
+fn policies(manifest: &ResultManifest, results: &Results) -> String {
     let found = explain::explained(manifest, results, &grouping(results));
     if found.is_empty() {
         return String::new();
@@ -244,7 +244,7 @@ fn cell(value: &Value) -> String {
     out + "</td>"
 }
 
-fn provenance(manifest: &Manifest) -> String {
+fn provenance(manifest: &ResultManifest) -> String {
     let machine = &manifest.machine;
     let rows = [
         ("command", manifest.command.clone()),

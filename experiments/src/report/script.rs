@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::grouping::{Group, Grouping, grouping};
 use super::styles::{ALONE, COLOURS, Marker, Style};
-use super::summary_metrics::{self, Kind};
+use super::summary_metrics::{self, ScenarioKind};
 use crate::output::Results;
 
 /// The part that does not depend on the result.
@@ -90,17 +90,17 @@ fn style(style: Style) -> Value {
 fn distribution(results: &Results) -> String {
     let kind = summary_metrics::kind(results);
     let class = match kind {
-        Kind::Transfers => summary_metrics::classes(results).into_iter().next(),
-        Kind::Load | Kind::Swarm => None,
+        ScenarioKind::Transfers => summary_metrics::classes(results).into_iter().next(),
+        ScenarioKind::Load | ScenarioKind::Swarm => None,
     };
     let of = match kind {
-        Kind::Swarm => [
+        ScenarioKind::Swarm => [
             "peers.csv",
             "completion_s",
             "joined_s",
             "completion time (s)",
         ],
-        Kind::Load | Kind::Transfers => {
+        ScenarioKind::Load | ScenarioKind::Transfers => {
             let words = "slowdown (time / time alone)";
             ["transfers.csv", "slowdown", "start_s", words]
         }

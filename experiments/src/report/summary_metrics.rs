@@ -22,7 +22,7 @@ const SHARES_FIRST: usize = 2;
 
 /// What a scenario is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ScenarioKind {
     /// Transfers of several classes that share uplinks.
     Transfers,
     /// Transfers of one class, or at several loads: a queue.
@@ -50,7 +50,7 @@ pub struct Headline {
 
 /// Low, middle and high percentile of one quantity: how a strip is drawn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Spread {
+pub struct PercentileSpread {
     /// Words for it, without its unit.
     pub title: String,
     /// Its unit as shown; empty for ratios.
@@ -63,15 +63,15 @@ pub struct Spread {
 
 /// What kind of scenario made `results`.
 #[must_use]
-pub fn kind(results: &Results) -> Kind {
+pub fn kind(results: &Results) -> ScenarioKind {
     if results.has("leechers_joined") {
-        return Kind::Swarm;
+        return ScenarioKind::Swarm;
     }
     let numeric = |at: &usize| results.axes[*at].numbers().is_some();
     if classes(results).len() < 2 || results.varying().iter().any(numeric) {
-        Kind::Load
+        ScenarioKind::Load
     } else {
-        Kind::Transfers
+        ScenarioKind::Transfers
     }
 }
 
@@ -108,9 +108,9 @@ fn wanted(name: impl Into<String>, title: [&str; 2]) -> (String, [String; 2]) {
 #[must_use]
 pub fn headlines(results: &Results) -> Vec<Headline> {
     let list = match kind(results) {
-        Kind::Transfers => of_transfers(results),
-        Kind::Load => of_load(results),
-        Kind::Swarm => of_swarm(results),
+        ScenarioKind::Transfers => of_transfers(results),
+        ScenarioKind::Load => of_load(results),
+        ScenarioKind::Swarm => of_swarm(results),
     };
     let found = list.into_iter().filter_map(|(name, title)| {
         headline(results, &name, [title[0].as_str(), title[1].as_str()])
@@ -310,17 +310,17 @@ fn headline(results: &Results, name: &str, title: [&str; 2]) -> Option<Headline>
 
 /// How long small transfers wait, or how long peers take: what the strips show.
 #[must_use]
-pub fn spread(results: &Results) -> Option<Spread> {
+pub fn spread(results: &Results) -> Option<PercentileSpread> {
     let classes = classes(results);
     let small = classes.first().map_or("", String::as_str);
     let (title, base, suffix) = match kind(results) {
-        Kind::Transfers => (
+        ScenarioKind::Transfers => (
             format!("slowdown of {small} transfers"),
             "slowdown",
             format!(".{small}"),
         ),
-        Kind::Load => ("slowdown".to_owned(), "slowdown", String::new()),
-        Kind::Swarm => (
+        ScenarioKind::Load => ("slowdown".to_owned(), "slowdown", String::new()),
+        ScenarioKind::Swarm => (
             "completion of peers".to_owned(),
             "peer_completion",
             String::new(),
@@ -337,7 +337,7 @@ pub fn spread(results: &Results) -> Option<Spread> {
         return None;
     }
     let (unit, scale) = unit(results, &metrics);
-    Some(Spread {
+    Some(PercentileSpread {
         title,
         unit,
         scale,
@@ -349,12 +349,12 @@ pub fn spread(results: &Results) -> Option<Spread> {
 #[must_use]
 pub fn distance(results: &Results) -> Option<Headline> {
     match kind(results) {
-        Kind::Transfers => match jain(results) {
+        ScenarioKind::Transfers => match jain(results) {
             Some((name, [index, window])) => headline(results, &name, [&index, &window]),
             None => headline(results, "share_error_worst_pp", ["worst share", "error"]),
         },
-        Kind::Load => headline(results, "slowdown_mean", ["mean", "slowdown"]),
-        Kind::Swarm => headline(
+        ScenarioKind::Load => headline(results, "slowdown_mean", ["mean", "slowdown"]),
+        ScenarioKind::Swarm => headline(
             results,
             "makespan_over_bound",
             ["last completion", "/ bound"],
@@ -459,7 +459,7 @@ pub fn groups(results: &Results) -> Vec<Vec<usize>> {
     found.into_iter().map(|(_, group)| group).collect()
 }
 
-impl Spread {
+impl PercentileSpread {
     /// Mean of each percentile in `cell`, in the unit as shown.
     #[must_use]
     pub fn values(&self, cell: &CellRuns) -> Option<Vec<f64>> {

@@ -11,7 +11,7 @@ mod swarm;
 
 use super::digits::significant;
 use super::grouping::{self, grouping};
-use super::summary_metrics::{self, Headline, Kind};
+use super::summary_metrics::{self, Headline, ScenarioKind};
 use crate::output::{CellRuns, Results};
 
 /// A share that is within this of its entitlement, for sure, counts as kept.
@@ -35,7 +35,7 @@ pub fn sentences(results: &Results) -> Vec<String> {
         .filter(|group| group.cells.len() > 1)
         .collect();
     let kind = summary_metrics::kind(results);
-    if kind == Kind::Load {
+    if kind == ScenarioKind::Load {
         // What varies beside the policy is how much is asked for: the last group says most.
         let first = (groups.len() > 1).then(|| groups.remove(0));
         let Some(last) = groups.pop() else {
@@ -51,7 +51,7 @@ pub fn sentences(results: &Results) -> Vec<String> {
     let mut found = Vec::new();
     for group in &groups {
         found.extend(match kind {
-            Kind::Swarm => group.said([group.first(), group.rewards()]),
+            ScenarioKind::Swarm => group.said([group.first(), group.rewards()]),
             _ => group.said([group.shares(), group.floor(), group.waits()]),
         });
     }

@@ -4,12 +4,12 @@ use std::sync::OnceLock;
 
 use fairhaul_config::amount::{CENTURY, Exact, TimeBetween};
 use fairhaul_config::defaults::Defaults;
-use fairhaul_config::named::Named;
+use fairhaul_config::named::NamedTables;
 use fairhaul_config::number::{Bounded, LongBounded};
 use fairhaul_config::policy;
 use fairhaul_config::schema::{self, Section};
 use fairhaul_config::text::{Name, Prose};
-use fairhaul_config::tree::Table;
+use fairhaul_config::tree::TomlTable;
 use fairhaul_config::value::{OneOrMore, some};
 use fairhaul_core::time::Span;
 use fairhaul_core::units::ByteCount;
@@ -52,7 +52,7 @@ pub(crate) struct File {
     /// Peers and transfers that share a right or a limit.
     #[serde(default, rename = "group")]
     #[schemars(extend("allowed" = "[group.NAME], once for each name"))]
-    pub(crate) groups: Named<Group>,
+    pub(crate) groups: NamedTables<Group>,
     /// A link that all paths between two sets of regions cross.
     #[serde(default, rename = "link", deserialize_with = "some")]
     #[schemars(extend("allowed" = "[[link]], once for each"))]
@@ -254,7 +254,7 @@ pub(crate) fn sections() -> [Section; 13] {
 }
 
 /// The tables of a file with every default written out.
-pub(crate) fn complete(raw: &Table) -> Table {
+pub(crate) fn complete(raw: &TomlTable) -> TomlTable {
     static DEFAULTS: OnceLock<Defaults> = OnceLock::new();
     DEFAULTS
         .get_or_init(|| Defaults::of::<File>(&sections()))

@@ -9,7 +9,7 @@ use fairhaul_config::document::{Document, Place};
 use fairhaul_config::fault::BadValue;
 use fairhaul_config::schema::Section;
 use fairhaul_config::text::{NAME_ALLOWED, is_name};
-use fairhaul_config::tree::{Data, Entry, Item, Table};
+use fairhaul_config::tree::{Data, Entry, Item, TomlTable};
 
 use super::file::sections;
 use super::names::unknown;
@@ -63,12 +63,12 @@ pub(crate) fn axes(raw: &Document) -> Result<Vec<Axis>, BadFile> {
 }
 
 /// The table that a value is.
-fn table<'t>(data: &'t Data, at: &Place<'_>, allowed: &str) -> Result<&'t Table, BadFile> {
+fn table<'t>(data: &'t Data, at: &Place<'_>, allowed: &str) -> Result<&'t TomlTable, BadFile> {
     let what = || format!("is {}, not a table", data.noun());
     data.table().ok_or_else(|| at.bad(what(), allowed))
 }
 
-fn axis(at: &Place<'_>, entry: &Entry, scratch: &mut Table) -> Result<Axis, BadFile> {
+fn axis(at: &Place<'_>, entry: &Entry, scratch: &mut TomlTable) -> Result<Axis, BadFile> {
     const ALLOWED: &str = "a list of values";
     let Entry { key, item, .. } = entry;
     let items = match &item.data {
@@ -103,7 +103,7 @@ fn setting(
     at: &Place<'_>,
     key: &str,
     item: &Item,
-    scratch: &mut Table,
+    scratch: &mut TomlTable,
 ) -> Result<Setting, BadFile> {
     let (key, item) = (key.to_owned(), item.clone());
     let setting = Setting { key, item };
@@ -112,7 +112,7 @@ fn setting(
 }
 
 /// A case: a table with a name and dotted keys.
-fn case(at: &Place<'_>, data: &Data, scratch: &mut Table) -> Result<Value, BadFile> {
+fn case(at: &Place<'_>, data: &Data, scratch: &mut TomlTable) -> Result<Value, BadFile> {
     const ALLOWED: &str =
         "a table such as { name = \"small\", \"class.a.count\" = 10 }, or a dotted key";
     let table = table(data, at, ALLOWED)?;
@@ -129,7 +129,7 @@ fn case(at: &Place<'_>, data: &Data, scratch: &mut Table) -> Result<Value, BadFi
 }
 
 /// What a case is called: a name, or that of a policy, of which one has a sign in it.
-fn case_name(at: &Place<'_>, table: &Table) -> Result<String, BadFile> {
+fn case_name(at: &Place<'_>, table: &TomlTable) -> Result<String, BadFile> {
     let Some(entry) = table.get("name") else {
         return Err(at.missing(NAME_ALLOWED));
     };
@@ -163,7 +163,7 @@ fn label(data: &Data, index: usize) -> String {
 
 impl Setting {
     /// Puts it into the tables of a file.
-    pub(crate) fn put(&self, root: &mut Table) -> Result<(), BadValue> {
+    pub(crate) fn put(&self, root: &mut TomlTable) -> Result<(), BadValue> {
         let (name, rest) = self.key.split_once('.').expect("keys have a dot");
         let sections = sections();
         let swept =
@@ -188,16 +188,16 @@ impl Setting {
     /// The table that it is put into.
     fn table<'t>(
         &self,
-        root: &'t mut Table,
+        root: &'t mut TomlTable,
         section: &str,
         row: Option<&str>,
-    ) -> Result<&'t mut Table, BadValue> {
+    ) -> Result<&'t mut TomlTable, BadValue> {
         let once = matches!(section, "scenario" | "policy");
         if root.get(section).is_none() {
             if !once {
                 return Err(unknown(section, row.unwrap_or(""), []));
             }
-            let (line, data) = (self.item.line, Data::Table(Table::default()));
+            let (line, data) = (self.item.line, Data::Table(TomlTable::default()));
             root.set(section, Item { data, line });
         }
         let leads_to_the_whole = once && row.is_none();
@@ -221,7 +221,7 @@ impl Setting {
     }
 }
 
-const fn inner_table(data: &mut Data) -> Option<&mut Table> {
+const fn inner_table(data: &mut Data) -> Option<&mut TomlTable> {
     match data {
         Data::Table(table) => Some(table),
         _ => None,
@@ -229,7 +229,7 @@ const fn inner_table(data: &mut Data) -> Option<&mut Table> {
 }
 
 /// The names of the tables of a section.
-fn row_names(root: &Table, section: &str) -> Vec<String> {
+fn row_names(root: &TomlTable, section: &str) -> Vec<String> {
     match root.get(section).map(|entry| &entry.item.data) {
         Some(Data::Table(table)) => {
             let tables = table.entries.iter();

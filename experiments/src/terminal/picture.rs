@@ -4,7 +4,7 @@ use super::layout::{clip, pad_right, width_of};
 use super::{Style, labels};
 use crate::output::{CellRuns, Results};
 use crate::report::digits::significant;
-use crate::report::summary_metrics::{self, Headline, Spread};
+use crate::report::summary_metrics::{self, Headline, PercentileSpread};
 
 /// Strips of percentiles on a log axis beside bars of the distance from the ideal.
 #[must_use]
@@ -55,14 +55,14 @@ pub fn picture(results: &Results, style: Style) -> String {
 
 /// Percentiles of every cell on one log axis.
 struct Strips {
-    spread: Spread,
+    spread: PercentileSpread,
     low: f64,
     high: f64,
     width: usize,
 }
 
 impl Strips {
-    fn new(spread: Spread, results: &Results, width: usize) -> Option<Self> {
+    fn new(spread: PercentileSpread, results: &Results, width: usize) -> Option<Self> {
         let all: Vec<f64> = results
             .cells
             .iter()

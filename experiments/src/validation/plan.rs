@@ -6,7 +6,7 @@
 
 use toml::{Table, Value};
 
-use crate::output::Manifest;
+use crate::output::ResultManifest;
 
 /// Sections and keys that do not decide what happens in a run; no key is the whole section.
 const MAY_DIFFER: [(&str, Option<&str>); 6] = [
@@ -19,7 +19,7 @@ const MAY_DIFFER: [(&str, Option<&str>); 6] = [
 ];
 
 /// Name of the scenario that both results are of, or where the two differ.
-pub(super) fn same(sim: &Manifest, emu: &Manifest) -> Result<String, String> {
+pub(super) fn same(sim: &ResultManifest, emu: &ResultManifest) -> Result<String, String> {
     let [one, two] = [sim, emu].map(|manifest| manifest.scenario.parse::<Table>());
     let (Ok(mut one), Ok(mut two)) = (one, two) else {
         return Err("the scenario in a manifest is not a table".to_owned());

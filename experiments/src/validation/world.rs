@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use csv::{Reader, StringRecord};
 
 use super::CPU;
-use crate::output::{CellRuns, Manifest, OutputError, Results, read_manifest};
+use crate::output::{CellRuns, OutputError, ResultManifest, Results, read_manifest};
 
 /// A flow counts in a window if it was backlogged for at least this part of it: what is
 /// missing is the first round trip of a flow that starts with the window.
@@ -20,7 +20,7 @@ const WHOLE: f64 = 0.99;
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) path: PathBuf,
-    pub(super) manifest: Manifest,
+    pub(super) manifest: ResultManifest,
     pub(super) results: Results,
     runs: BTreeMap<String, Run>,
 }

@@ -7,10 +7,10 @@
 
 use fairhaul_core::connections::Key;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
-use fairhaul_core::library::offers::Grant;
+use fairhaul_core::library::offers::PushGrant;
 use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::library::{
-    self, Description, FolderId, Library, Outcome, Placement, Role, Waiter,
+    self, Description, FolderId, Library, LibraryInput, Placement, Role, WaitOutcome, Waiter,
 };
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::time::Span;
@@ -43,7 +43,7 @@ pub(super) enum Job {
     /// A second has passed.
     Tick,
     /// The library hears of something.
-    Say(library::Input),
+    Say(LibraryInput),
     /// A chunk reaches the disk.
     Write {
         transfer: TransferId,
@@ -137,7 +137,7 @@ impl World<'_> {
             };
             self.library(
                 host,
-                library::Input::Remember {
+                LibraryInput::Remember {
                     content: content_id(row),
                     kept,
                     description: has_manifest.then(|| self.description(row)),
@@ -179,8 +179,8 @@ impl World<'_> {
             if let DeliveryKind::Push { quota } = kind {
                 let (key, folder) = (key_of(source), Some(INBOX));
                 let quota = quota.map(ByteCount::get);
-                let grant = Some(Grant { folder, quota });
-                self.library(destination, library::Input::Grant { peer, key, grant });
+                let grant = Some(PushGrant { folder, quota });
+                self.library(destination, LibraryInput::Grant { peer, key, grant });
             }
             self.connect(destination, source);
         }
@@ -195,7 +195,7 @@ impl World<'_> {
         for source in &delivery.sources {
             self.library(
                 *source,
-                library::Input::Found {
+                LibraryInput::Found {
                     content,
                     manifest_bytes,
                     description,
@@ -210,7 +210,7 @@ impl World<'_> {
             let library = self.deliveries.desk(source).library.as_ref();
             let number = library.and_then(|library| Some(library.find(&content)?.number()));
             if let Some(number) = number {
-                let push = library::Input::Push {
+                let push = LibraryInput::Push {
                     number,
                     peers,
                     waiter,
@@ -225,7 +225,7 @@ impl World<'_> {
             pusher: None,
             offered: 0,
         };
-        let get = library::Input::Get {
+        let get = LibraryInput::Get {
             content,
             manifest_bytes,
             description: None,
@@ -260,7 +260,7 @@ impl World<'_> {
                 };
                 self.library(
                     host,
-                    library::Input::Written {
+                    LibraryInput::Written {
                         transfer,
                         chunk,
                         from,
@@ -275,7 +275,7 @@ impl World<'_> {
                 };
                 let geometry = self.description(row).geometry;
                 let result = self.deliveries.desk(host).prepare((row, geometry), number);
-                self.library(host, library::Input::Prepared { number, result });
+                self.library(host, LibraryInput::Prepared { number, result });
             }
             Job::Finish(number, step) if step < FINISH_STEPS => {
                 if step == FINISH_STEPS - 1
@@ -292,7 +292,7 @@ impl World<'_> {
             }
             Job::Finish(number, _) => {
                 let result = Ok(());
-                self.library(host, library::Input::Finished { number, result });
+                self.library(host, LibraryInput::Finished { number, result });
             }
         }
     }
@@ -310,7 +310,7 @@ impl World<'_> {
         };
         let standings = peers.map(|(peer, link)| (peer, stands(link.up)));
         let standings = standings.collect();
-        self.library(host, library::Input::Tick { standings });
+        self.library(host, LibraryInput::Tick { standings });
         self.later(host, TICK, Job::Tick);
     }
 
@@ -355,10 +355,10 @@ impl World<'_> {
         Some(ContentId(*hasher.finalize().as_bytes()))
     }
 
-    pub(super) fn end_delivery(&mut self, waiter: Waiter, outcome: Outcome) {
+    pub(super) fn end_delivery(&mut self, waiter: Waiter, outcome: WaitOutcome) {
         let row = usize::try_from(waiter.0).expect("a row of the setup");
         let record = &mut self.deliveries.records[row];
-        if let Outcome::Pushed { recipients, .. } = &outcome {
+        if let WaitOutcome::Pushed { recipients, .. } = &outcome {
             record.verdict = recipients.first().and_then(|one| one.verdict);
         }
         record.end.get_or_insert(self.now);
@@ -366,7 +366,7 @@ impl World<'_> {
     }
 
     /// What a node noticed of a transfer of its library, or of an offer.
-    pub(super) fn library_hears(&mut self, host: u32, input: library::Input) {
+    pub(super) fn library_hears(&mut self, host: u32, input: LibraryInput) {
         self.later(host, Span::ZERO, Job::Say(input));
     }
 
@@ -375,8 +375,8 @@ impl World<'_> {
         self.library(
             host,
             match up {
-                true => library::Input::Connected { peer },
-                false => library::Input::Disconnected { peer },
+                true => LibraryInput::Connected { peer },
+                false => LibraryInput::Disconnected { peer },
             },
         );
     }

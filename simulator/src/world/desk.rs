@@ -7,7 +7,7 @@ use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::library::disk_fault::{Cause, DiskFault};
 use fairhaul_core::library::{Kept, Library, Prepared};
 use fairhaul_core::manifest::{ContentId, Manifest};
-use fairhaul_core::message::Verdict;
+use fairhaul_core::message::OfferVerdict;
 
 /// The disk of every peer: folders of one peer share it.
 pub(super) const DEVICE: Option<u64> = Some(1);
@@ -108,7 +108,7 @@ impl Desk {
 fn full() -> DiskFault {
     DiskFault {
         cause: Cause::Full,
-        verdict: Verdict::Storage,
+        verdict: OfferVerdict::Storage,
         why: "the disk is full".into(),
     }
 }

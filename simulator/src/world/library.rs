@@ -1,7 +1,7 @@
 //! What a library of a peer wants done, carried out on virtual disks and the peer's node.
 
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
-use fairhaul_core::library::{self, Action, Disk, ManifestFault};
+use fairhaul_core::library::{Disk, LibraryAction, LibraryEvent, LibraryInput, ManifestFault};
 use fairhaul_core::message::{Message, Offer};
 use fairhaul_core::node::Input;
 use fairhaul_core::units::ByteCount;
@@ -13,22 +13,22 @@ use crate::setup::DeliveryKind;
 
 impl World<'_> {
     /// Tells a library what happened, and does all that it wants done.
-    pub(super) fn library(&mut self, host: u32, input: library::Input) {
+    pub(super) fn library(&mut self, host: u32, input: LibraryInput) {
         let desk = &mut self.deliveries.desks[host as usize];
         let node = self.hosts[host as usize].node.as_ref();
         let (Some(library), Some(node)) = (desk.library.as_mut(), node) else {
             return;
         };
         library.handle(input, node, self.now);
-        let actions: Vec<Action> = std::iter::from_fn(|| library.poll()).collect();
+        let actions: Vec<LibraryAction> = std::iter::from_fn(|| library.poll()).collect();
         for action in actions {
             self.carry(host, action);
         }
     }
 
-    fn carry(&mut self, host: u32, action: Action) {
+    fn carry(&mut self, host: u32, action: LibraryAction) {
         match action {
-            Action::Join {
+            LibraryAction::Join {
                 transfer,
                 geometry,
                 have,
@@ -48,22 +48,22 @@ impl World<'_> {
                     },
                 );
             }
-            Action::Settle { transfer } => self.tell(host, Input::Settle { transfer }),
-            Action::Leave { transfer } => self.tell(host, Input::Remove { transfer }),
-            Action::ForgetManifest { number, .. } => {
+            LibraryAction::Settle { transfer } => self.tell(host, Input::Settle { transfer }),
+            LibraryAction::Leave { transfer } => self.tell(host, Input::Remove { transfer }),
+            LibraryAction::ForgetManifest { number, .. } => {
                 if let Some(row) = self.delivery_of(host, number) {
                     self.deliveries.desk(host).wrong.remove(&row);
                 }
             }
-            Action::Describe { number, attempt } => self.describe(host, number, attempt),
-            Action::Prepare { number } => self.later(host, STEP, Job::Prepare(number)),
-            Action::Finish { number } => self.later(host, STEP, Job::Finish(number, 1)),
-            Action::Sync { number } => {
+            LibraryAction::Describe { number, attempt } => self.describe(host, number, attempt),
+            LibraryAction::Prepare { number } => self.later(host, STEP, Job::Prepare(number)),
+            LibraryAction::Finish { number } => self.later(host, STEP, Job::Finish(number, 1)),
+            LibraryAction::Sync { number } => {
                 let result = Ok(());
-                let synced = library::Input::Synced { number, result };
+                let synced = LibraryInput::Synced { number, result };
                 self.later(host, STEP, Job::Say(synced));
             }
-            Action::Stored {
+            LibraryAction::Stored {
                 transfer,
                 chunk,
                 from,
@@ -79,25 +79,25 @@ impl World<'_> {
                 };
                 self.tell(host, stored);
             }
-            Action::Notify(event) => self.library_notices(host, &event),
+            LibraryAction::Notify(event) => self.library_notices(host, &event),
             other => self.answer(host, other),
         }
     }
 
     /// Carries out what concerns other peers and disks.
-    fn answer(&mut self, host: u32, action: Action) {
+    fn answer(&mut self, host: u32, action: LibraryAction) {
         match action {
-            Action::Look { offer, .. } => {
+            LibraryAction::Look { offer, .. } => {
                 let (free, device) = (self.deliveries.desk(host).free, DEVICE);
-                let looked = library::Input::Looked {
+                let looked = LibraryInput::Looked {
                     offer,
                     disk: Some(Disk { free, device }),
                     has_memory: true,
                 };
                 self.later(host, STEP, Job::Say(looked));
             }
-            Action::Offer { peer, number } => self.offer_content(host, peer, number),
-            Action::Answer {
+            LibraryAction::Offer { peer, number } => self.offer_content(host, peer, number),
+            LibraryAction::Answer {
                 peer,
                 content,
                 verdict,
@@ -105,20 +105,20 @@ impl World<'_> {
                 let message = Message::Verdict { content, verdict };
                 self.tell(host, Input::Say { peer, message });
             }
-            Action::Blame { peer } => {
+            LibraryAction::Blame { peer } => {
                 let other = self.hosts[host as usize].links[peer.index()].host;
                 for record in &mut self.deliveries.records {
                     record.blamed.push(other);
                 }
                 self.disconnect(host, other);
             }
-            Action::Keep { number } => {
+            LibraryAction::Keep { number } => {
                 if let Some(row) = self.delivery_of(host, number) {
                     self.deliveries.desk(host).keep(row, number);
                 }
             }
-            Action::Forget { .. } => self.deliveries.desk(host).forget_gone(),
-            Action::Tell {
+            LibraryAction::Forget { .. } => self.deliveries.desk(host).forget_gone(),
+            LibraryAction::Tell {
                 waiter, outcome, ..
             } => self.end_delivery(waiter, outcome),
             _ => {}
@@ -145,7 +145,7 @@ impl World<'_> {
             }
         }
         let senders = parts.iter().map(|(peer, _)| *peer).collect();
-        self.library(host, library::Input::Writing { transfer, senders });
+        self.library(host, LibraryInput::Writing { transfer, senders });
         self.later(
             host,
             STEP,
@@ -167,7 +167,7 @@ impl World<'_> {
             true => Err(ManifestFault::Wrong),
             false => Ok(self.description(row)),
         };
-        let described = library::Input::Described {
+        let described = LibraryInput::Described {
             number,
             attempt,
             result,
@@ -189,8 +189,8 @@ impl World<'_> {
         self.tell(host, Input::Say { peer, message });
     }
 
-    fn library_notices(&mut self, host: u32, event: &library::Event) {
-        let (library::Event::Paused(number, _) | library::Event::Complete(number)) = event else {
+    fn library_notices(&mut self, host: u32, event: &LibraryEvent) {
+        let (LibraryEvent::Paused(number, _) | LibraryEvent::Complete(number)) = event else {
             return;
         };
         let Some(row) = self.delivery_of(host, *number) else {
@@ -201,7 +201,7 @@ impl World<'_> {
         let is_named = is_named.is_some_and(|on_disk| on_disk.named);
         let record = &mut self.deliveries.records[row as usize];
         match event {
-            library::Event::Complete(_) => {
+            LibraryEvent::Complete(_) => {
                 assert!(
                     is_named,
                     "a success is reported when the thing itself is there"

@@ -412,19 +412,19 @@ impl<'a> World<'a> {
     fn notice(&mut self, host: u32, news: News) -> Option<Input> {
         let for_library = match news {
             News::Complete(transfer) if self.deliveries.own(transfer) => {
-                core_library::Input::Complete { transfer }
+                core_library::LibraryInput::Complete { transfer }
             }
             News::Complete(transfer) => return self.completed(host, transfer),
             News::Wasted(_, bytes) => {
                 self.counters.wasted(host, bytes);
                 return None;
             }
-            News::Offer(peer, offer) => core_library::Input::Offer {
+            News::Offer(peer, offer) => core_library::LibraryInput::Offer {
                 peer,
                 offer,
                 has_memory: true,
             },
-            News::Verdict(peer, content, verdict) => core_library::Input::Verdict {
+            News::Verdict(peer, content, verdict) => core_library::LibraryInput::Verdict {
                 peer,
                 content,
                 verdict,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// It goes on.
-    Progress(Progress),
+    Progress(CommandProgress),
     /// It is done, with the answer that [`Request`](super::Request) names.
     Done(serde_json::Value),
     /// It failed.
@@ -17,7 +17,7 @@ pub enum Reply {
 
 /// How far a command is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct CommandProgress {
     /// What is done now.
     pub phase: Phase,
     /// The transfer, once there is one.

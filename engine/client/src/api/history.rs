@@ -1,4 +1,4 @@
-//! RateSeries of the last hour: what `history` carries.
+//! Rates of the last hour, the answer to `history`.
 //!
 //! A second is counted from the start of the node, so a reader asks for those that it lacks.
 

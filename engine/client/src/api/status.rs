@@ -100,7 +100,7 @@ pub struct TransferStatus {
     pub content: String,
     /// Whether it comes or goes; what was fetched and is served on still comes until it is
     /// whole.
-    pub direction: Direction,
+    pub direction: TransferDirection,
     /// How it stands.
     pub state: TransferState,
     /// Whether a person has paused it.
@@ -130,7 +130,7 @@ pub struct TransferStatus {
 /// Where bytes go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Direction {
+pub enum TransferDirection {
     /// From here to peers.
     #[default]
     Up,
@@ -171,7 +171,7 @@ pub struct FlowStatus {
     #[serde(default)]
     pub has_bytes: u64,
     /// Which limit or turn holds what waits.
-    pub hold: Hold,
+    pub hold: HoldReason,
     /// Who or what this flow waits for, for people; none if nothing.
     pub waiting_for: Option<String>,
     /// What holds it and whom it waits for, in the words of `fairhaul status`.
@@ -182,7 +182,7 @@ pub struct FlowStatus {
 /// What holds a flow now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Hold {
+pub enum HoldReason {
     /// Nothing: bytes are on their way.
     Serving,
     /// Others have their turn.
@@ -283,18 +283,18 @@ pub enum Reached {
 
 /// Something that happened, for who follows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
+pub struct EventRecord {
     /// When, in milliseconds since 1970 (UTC).
     pub unix_ms: u64,
     /// What.
     #[serde(flatten)]
-    pub what: Happening,
+    pub what: EventKind,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Happening {
+pub enum EventKind {
     /// A line of text from a peer.
     Text {
         /// The name of the peer.
@@ -309,7 +309,7 @@ pub enum Happening {
         /// The name of the file or tree.
         name: String,
         /// Whether it comes or goes.
-        direction: Direction,
+        direction: TransferDirection,
     },
     /// A transfer is whole here, or a push is whole there.
     Complete {
@@ -318,7 +318,7 @@ pub enum Happening {
         /// The name of the file or tree.
         name: String,
         /// Whether it came or went.
-        direction: Direction,
+        direction: TransferDirection,
         /// Bytes of the content.
         bytes: u64,
     },
@@ -359,7 +359,7 @@ pub enum Happening {
     },
 }
 
-impl From<uplink::Hold> for Hold {
+impl From<uplink::Hold> for HoldReason {
     fn from(hold: uplink::Hold) -> Self {
         match hold {
             uplink::Hold::Serving => Self::Serving,
@@ -374,7 +374,7 @@ impl From<uplink::Hold> for Hold {
     }
 }
 
-impl Hold {
+impl HoldReason {
     /// What a person reads.
     #[must_use]
     pub const fn text(self) -> &'static str {

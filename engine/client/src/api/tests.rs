@@ -2,16 +2,19 @@ use super::*;
 
 #[test]
 fn a_request_is_its_command_and_its_members() {
-    let request = Request::Weight(Weight {
-        target: Target::Named("vm-2".to_owned()),
+    let request = ControlRequest::Weight(WeightRequest {
+        target: LimitTarget::Named("vm-2".to_owned()),
         weight_hundredths: 300,
     });
     let json = serde_json::to_string(&request).unwrap();
     let expected = r#"{"command":"weight","target":"vm-2","weight_hundredths":300}"#;
     assert_eq!(json, expected);
-    assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
-    let stop: Request = serde_json::from_str(r#"{"command":"stop"}"#).unwrap();
-    assert_eq!(stop, Request::Stop(Nothing {}));
+    assert_eq!(
+        serde_json::from_str::<ControlRequest>(&json).unwrap(),
+        request
+    );
+    let stop: ControlRequest = serde_json::from_str(r#"{"command":"stop"}"#).unwrap();
+    assert_eq!(stop, ControlRequest::Stop(Nothing {}));
 }
 
 #[test]
@@ -26,32 +29,35 @@ fn a_member_that_is_not_known_is_refused() {
         r#"{"command":"history","since_s":-1}"#,
         r#"{"command":"history","since_s":"0"}"#,
     ] {
-        assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
+        assert!(
+            serde_json::from_str::<ControlRequest>(text).is_err(),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn a_target_is_what_it_shows() {
     for (text, target) in [
-        ("node", Target::Node),
-        ("peer:vm-2", Target::Peer("vm-2".to_owned())),
-        ("group:x:y", Target::Group("x:y".to_owned())),
-        ("transfer:7", Target::Transfer(7)),
-        ("vm-2", Target::Named("vm-2".to_owned())),
-        ("x:y", Target::Named("x:y".to_owned())),
+        ("node", LimitTarget::Node),
+        ("peer:vm-2", LimitTarget::Peer("vm-2".to_owned())),
+        ("group:x:y", LimitTarget::Group("x:y".to_owned())),
+        ("transfer:7", LimitTarget::Transfer(7)),
+        ("vm-2", LimitTarget::Named("vm-2".to_owned())),
+        ("x:y", LimitTarget::Named("x:y".to_owned())),
     ] {
         assert_eq!(text.parse(), Ok(target.clone()));
         assert_eq!(target.to_string(), text);
     }
     for text in ["", "peer:", "transfer:x", "transfer:-1", "a b", "peer:a\n"] {
-        assert!(text.parse::<Target>().is_err(), "{text}");
+        assert!(text.parse::<LimitTarget>().is_err(), "{text}");
     }
 }
 
 #[test]
 fn a_history_is_asked_for_from_a_second_on_or_whole_and_a_peer_has_its_rates_beside_its_name() {
-    let all: Request = serde_json::from_str(r#"{"command":"history"}"#).unwrap();
-    assert_eq!(all, Request::History(HistorySince { since_s: 0 }));
+    let all: ControlRequest = serde_json::from_str(r#"{"command":"history"}"#).unwrap();
+    assert_eq!(all, ControlRequest::History(HistorySince { since_s: 0 }));
     let rates = |up| RateSeries {
         up_bytes_s: up,
         down_bytes_s: vec![0, 1],
@@ -73,9 +79,9 @@ fn a_history_is_asked_for_from_a_second_on_or_whole_and_a_peer_has_its_rates_bes
 
 #[test]
 fn an_event_is_one_flat_object() {
-    let event = Event {
+    let event = EventRecord {
         unix_ms: 5,
-        what: Happening::Text {
+        what: EventKind::Text {
             peer: "b".to_owned(),
             text: "hello\n".to_owned(),
         },
@@ -83,5 +89,5 @@ fn an_event_is_one_flat_object() {
     let json = serde_json::to_string(&event).unwrap();
     let expected = r#"{"unix_ms":5,"event":"text","peer":"b","text":"hello\n"}"#;
     assert_eq!(json, expected);
-    assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    assert_eq!(serde_json::from_str::<EventRecord>(&json).unwrap(), event);
 }

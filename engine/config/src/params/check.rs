@@ -8,7 +8,7 @@ use fairhaul_core::id::GroupId;
 use fairhaul_core::quantity::Quantity;
 use fairhaul_core::uplink::{Over, Promises, Unkept};
 
-use super::{Params, PeerParams};
+use super::{ParameterFile, PeerParams};
 use crate::calendar::TimeOfDay;
 use crate::document::{Document, Step};
 use crate::fault::{BadFile, BadValue, did_you_mean, quoted};
@@ -26,7 +26,7 @@ const OWN: [&str; 6] = [
 ];
 
 /// Refuses the first contradiction in `params`, which were read from `document`.
-pub(super) fn check(document: &Document, params: &Params) -> Result<(), BadFile> {
+pub(super) fn check(document: &Document, params: &ParameterFile) -> Result<(), BadFile> {
     schedule(document, params)?;
     names(document, params)?;
     floors(document, params)?;
@@ -38,7 +38,7 @@ fn of_peer(at: usize, key: &str) -> [Step; 3] {
 }
 
 /// An entry says something, and lasts.
-fn schedule(document: &Document, params: &Params) -> Result<(), BadFile> {
+fn schedule(document: &Document, params: &ParameterFile) -> Result<(), BadFile> {
     for (at, entry) in params.limits.schedule.iter().enumerate() {
         let row: [Step; 3] = ["limits".into(), "schedule".into(), at.into()];
         let of = |key: &str| [&row[..], &[key.into()]].concat();
@@ -62,7 +62,7 @@ fn schedule(document: &Document, params: &Params) -> Result<(), BadFile> {
 }
 
 /// Names and keys are unique, and a group that is named exists.
-fn names(document: &Document, params: &Params) -> Result<(), BadFile> {
+fn names(document: &Document, params: &ParameterFile) -> Result<(), BadFile> {
     let groups: BTreeSet<&str> = params.groups.iter().map(|(name, _)| &**name).collect();
     let (mut names, mut keys) = (BTreeMap::new(), BTreeMap::new());
     for (at, peer) in params.peers.iter().enumerate() {
@@ -102,7 +102,7 @@ fn names(document: &Document, params: &Params) -> Result<(), BadFile> {
 
 /// Refuses the first floor that is above the cap over it, or makes a sum that is, by the
 /// core's rule. The schedule is left out: a floor yields to a limit that holds for a time.
-fn floors(document: &Document, params: &Params) -> Result<(), BadFile> {
+fn floors(document: &Document, params: &ParameterFile) -> Result<(), BadFile> {
     let mut promises = Promises::new(params.limits.upload.rate());
     let mut groups = BTreeMap::new();
     for ((name, group), id) in params.groups.iter().zip(0..) {
@@ -138,7 +138,7 @@ fn unkept_floor(unkept: &Unkept, peer: Option<&PeerParams>) -> BadValue {
 }
 
 /// Refuses a folder to push into that is, holds or lies in something of the node's own.
-fn inboxes(document: &Document, params: &Params) -> Result<(), BadFile> {
+fn inboxes(document: &Document, params: &ParameterFile) -> Result<(), BadFile> {
     // A path that cannot be made absolute is that of a folder that is not there.
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let data = absolute(&params.node.data);

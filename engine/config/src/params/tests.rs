@@ -9,8 +9,8 @@ use crate::amount::UploadLimit;
 const HEX: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 const BASE64: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
-fn params(text: &str) -> Params {
-    Params::parse("n.toml", text).unwrap()
+fn params(text: &str) -> ParameterFile {
+    ParameterFile::parse("n.toml", text).unwrap()
 }
 
 /// The limits of a timetable over 10 B/s up and unlimited down.

@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use super::Key;
 use super::lru::Recent;
-use super::source_prefix::Network;
+use super::source_prefix::NetworkPrefix;
 use crate::message::Known;
 use crate::time::{Span, Time};
 use crate::wire::ADDRESSES_MAX;
@@ -272,12 +272,12 @@ impl Addresses {
     }
 
     fn add(&mut self, teller: Key, key: Key, at: SocketAddr, now: Time) -> bool {
-        let network = Network::of(at.ip());
+        let network = NetworkPrefix::of(at.ip());
         if key == self.own_key
             || !self.keys.contains(&key)
             || !self.may_be_dialled(at)
             || self.count(|entry, _| entry.teller == Some(teller)) >= TELLER_MAX
-            || self.count(|_, ip| Network::of(ip) == network) >= NETWORK_MAX
+            || self.count(|_, ip| NetworkPrefix::of(ip) == network) >= NETWORK_MAX
             || (self.told() >= TOLD_MAX && !self.make_room(teller))
         {
             return false;

@@ -77,19 +77,19 @@ pub type HandshakeId = u64;
 
 /// What to do with a connection that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum AcceptDecision {
     /// Begin the handshake; say later [`Admission::pass`] or [`Admission::fail`].
     Admit {
         /// Another one, which is to be ended for it and is not counted any more.
         instead_of: Option<HandshakeId>,
     },
     /// Close it.
-    Refuse(Refusal),
+    Refuse(AdmissionRefusal),
 }
 
 /// Why somebody is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum AdmissionRefusal {
     /// There are as many handshakes as there may be.
     Handshakes,
     /// There are as many sessions as there may be.
@@ -164,11 +164,11 @@ impl Admission {
     }
 
     /// A connection was accepted. `id` is larger than every one before.
-    pub fn knock(&mut self, id: HandshakeId, source: Source, now: Time) -> Entry {
+    pub fn knock(&mut self, id: HandshakeId, source: Source, now: Time) -> AcceptDecision {
         let known = self.listed.contains(&source) || self.proved.get(&source).is_some();
         let instead_of = match self.place(source, known) {
             Ok(instead_of) => instead_of,
-            Err(refusal) => return Entry::Refuse(refusal),
+            Err(refusal) => return AcceptDecision::Refuse(refusal),
         };
         // A refused one costs its source nothing of what it may begin.
         let (rate, burst) = if known { KNOCKS_KNOWN } else { KNOCKS };
@@ -176,28 +176,28 @@ impl Admission {
             .knocks
             .touch((source, known), now, || EventLimit::new(rate, burst));
         if knocks.check(now).is_err() {
-            return Entry::Refuse(Refusal::TooOften);
+            return AcceptDecision::Refuse(AdmissionRefusal::TooOften);
         }
         if let Some(other) = instead_of {
             self.pending.remove(&other);
         }
         self.pending.insert(id, Pending { source, known });
-        Entry::Admit { instead_of }
+        AcceptDecision::Admit { instead_of }
     }
 
     /// Whether there is a place, and which handshake has to go for it.
-    fn place(&self, source: Source, known: bool) -> Result<Option<HandshakeId>, Refusal> {
+    fn place(&self, source: Source, known: bool) -> Result<Option<HandshakeId>, AdmissionRefusal> {
         let limits = self.limits;
         if known {
             let room = self.pending.len() < limits.pending;
             // Strangers may have taken what is left beyond those that are kept.
-            let longest = || self.longest().map(Some).ok_or(Refusal::Handshakes);
+            let longest = || self.longest().map(Some).ok_or(AdmissionRefusal::Handshakes);
             return if room { Ok(None) } else { longest() };
         }
         let strangers = || self.pending.iter().filter(|(_, one)| !one.known);
         let of_source = strangers().filter(|(_, one)| one.source == source);
         if of_source.count() >= limits.pending_source {
-            return Err(Refusal::SourceHandshakes);
+            return Err(AdmissionRefusal::SourceHandshakes);
         }
         let near = Neighbourhood::of(source);
         let mut of_network = strangers().filter(|(_, one)| Neighbourhood::of(one.source) == near);
@@ -208,7 +208,7 @@ impl Admission {
         if strangers().count() < most && self.pending.len() < limits.pending {
             return Ok(None);
         }
-        self.longest().map(Some).ok_or(Refusal::Handshakes)
+        self.longest().map(Some).ok_or(AdmissionRefusal::Handshakes)
     }
 
     /// The oldest handshake of the network of strangers that has most; of several, of the one
@@ -242,7 +242,7 @@ impl Admission {
         source: Source,
         listed: bool,
         now: Time,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AdmissionRefusal> {
         self.pending.remove(&id);
         self.join(source, listed, now)
     }
@@ -252,17 +252,22 @@ impl Admission {
     /// # Errors
     ///
     /// There is no place for it. It is not counted.
-    pub fn join(&mut self, source: Source, listed: bool, now: Time) -> Result<(), Refusal> {
+    pub fn join(
+        &mut self,
+        source: Source,
+        listed: bool,
+        now: Time,
+    ) -> Result<(), AdmissionRefusal> {
         if listed {
             self.proved.touch(source, now, || ());
         }
         if self.sessions >= self.limits.sessions {
-            return Err(Refusal::Sessions);
+            return Err(AdmissionRefusal::Sessions);
         }
         if !listed {
             let guests = self.guests.entry(source).or_default();
             if *guests >= self.limits.source {
-                return Err(Refusal::SourceSessions);
+                return Err(AdmissionRefusal::SourceSessions);
             }
             *guests += 1;
         }
@@ -291,7 +296,7 @@ impl Admission {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for AdmissionRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Handshakes => "too many handshakes",
@@ -303,7 +308,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for AdmissionRefusal {}
 
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,7 @@ pub struct Bans {
 /// between two runs, so that a ban never ends early, whatever the wall clock says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Saved {
+pub struct SavedBans {
     /// Identities and what is left of their bans.
     pub identities: Vec<(Key, Span)>,
     /// What these were banned for; one that is not named was banned by an earlier version.
@@ -85,7 +85,7 @@ impl Default for Bans {
 impl Bans {
     /// What was saved, from `now` on. No ban is longer than a new one would be.
     #[must_use]
-    pub fn restore(saved: Saved, now: Time) -> Self {
+    pub fn restore(saved: SavedBans, now: Time) -> Self {
         let mut bans = Self::default();
         let mut identities = saved.identities;
         // Those with the least left are the oldest.
@@ -101,9 +101,9 @@ impl Bans {
 
     /// What is left of every ban.
     #[must_use]
-    pub fn save(&self, now: Time) -> Saved {
+    pub fn save(&self, now: Time) -> SavedBans {
         let identities = || self.list(now);
-        Saved {
+        SavedBans {
             identities: identities().map(|ban| (ban.key, ban.left)).collect(),
             reasons: identities().map(|ban| (ban.key, ban.reason)).collect(),
             sources: Former,
@@ -287,10 +287,10 @@ mod tests {
     /// Nobody is banned for ever by an edited file.
     #[test]
     fn a_saved_ban_is_no_longer_than_a_new_one() {
-        let saved = Saved {
+        let saved = SavedBans {
             identities: vec![(key(1), Span::from_nanos(u64::MAX))],
             reasons: Vec::new(),
-            ..Saved::default()
+            ..SavedBans::default()
         };
         let bans = Bans::restore(saved, at(9));
         assert_eq!(bans.left(&key(1), at(9)), Some(IDENTITY_BAN));

@@ -24,7 +24,7 @@ const NEWS_MAX: u64 = 16 * 1024 * 1024;
 
 /// What bytes that are held are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum HeldKind {
     /// Messages that wait for the driver, chunks that wait for a disk: we give them back.
     Passing,
     /// Beginnings of chunks, which the peer goes on with.
@@ -44,11 +44,11 @@ pub enum Kind {
 struct Part([u64; 6]);
 
 impl Part {
-    const fn of(&self, kind: Kind) -> u64 {
+    const fn of(&self, kind: HeldKind) -> u64 {
         self.0[kind as usize]
     }
 
-    const fn of_mut(&mut self, kind: Kind) -> &mut u64 {
+    const fn of_mut(&mut self, kind: HeldKind) -> &mut u64 {
         &mut self.0[kind as usize]
     }
 
@@ -58,7 +58,7 @@ impl Part {
 
     /// What the peer makes us hold, unlike news of our own.
     fn charged(&self) -> u64 {
-        self.sum() - self.of(Kind::News)
+        self.sum() - self.of(HeldKind::News)
     }
 }
 
@@ -81,7 +81,7 @@ impl Memory {
     }
 
     /// `bytes` more are held of `peer`.
-    pub fn hold(&mut self, peer: PeerId, kind: Kind, bytes: u64) {
+    pub fn hold(&mut self, peer: PeerId, kind: HeldKind, bytes: u64) {
         for part in [&mut self.all, self.peers.entry(peer).or_default()] {
             let held = part.of_mut(kind);
             *held = held.saturating_add(bytes);
@@ -89,7 +89,7 @@ impl Memory {
     }
 
     /// `bytes` that were held of `peer` are held no longer.
-    pub fn give_back(&mut self, peer: PeerId, kind: Kind, bytes: u64) {
+    pub fn give_back(&mut self, peer: PeerId, kind: HeldKind, bytes: u64) {
         let Some(part) = self.peers.get_mut(&peer) else {
             return;
         };
@@ -107,16 +107,16 @@ impl Memory {
     pub fn reads(&self, peer: PeerId) -> bool {
         let part = self.part(peer);
         let room = part.charged() < PEER_MAX
-            && self.all.of(Kind::Passing) < self.shares.passing
+            && self.all.of(HeldKind::Passing) < self.shares.passing
             && self.all.sum() < self.shares.held;
-        room || part.of(Kind::Passing) == 0
+        room || part.of(HeldKind::Passing) == 0
     }
 
     /// Whether a manifest of `bytes` more may come, which `peer` announces. The first of any length
     /// may, as far as there is room in all.
     #[must_use]
     pub fn admits(&self, peer: PeerId, bytes: u64) -> bool {
-        let announced = self.part(peer).of(Kind::Announced);
+        let announced = self.part(peer).of(HeldKind::Announced);
         let fits = announced == 0 || announced.saturating_add(bytes) <= PEER_MAX;
         fits && self.all.sum().saturating_add(bytes) <= self.shares.held
     }
@@ -126,7 +126,7 @@ impl Memory {
     #[must_use]
     pub fn is_deaf(&self, peer: PeerId) -> bool {
         let part = self.part(peer);
-        let (replies, news) = (part.of(Kind::Reply), part.of(Kind::News));
+        let (replies, news) = (part.of(HeldKind::Reply), part.of(HeldKind::News));
         let over = replies > PEER_MAX || news > NEWS_MAX;
         over || (self.all.sum() > self.shares.held && replies + news > PEER_MAX / 16)
     }
@@ -145,7 +145,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Kind::{Announced, Begun, News, Passing, Reply};
+    use HeldKind::{Announced, Begun, News, Passing, Reply};
 
     const A: PeerId = PeerId(1);
     const B: PeerId = PeerId(2);

@@ -44,12 +44,12 @@ pub enum Arrival {
         clone: bool,
     },
     /// Close it.
-    Refuse(Refusal),
+    Refuse(SessionRefusal),
 }
 
 /// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum SessionRefusal {
     /// It is our own key.
     OwnKey,
     /// Both sides dialled at once, and the other connection stays.
@@ -102,14 +102,14 @@ impl Sessions {
         now: Time,
     ) -> Arrival {
         if key == self.own {
-            return Arrival::Refuse(Refusal::OwnKey);
+            return Arrival::Refuse(SessionRefusal::OwnKey);
         }
         let record = self.records.touch(key, now, || Record {
             arrivals: EventLimit::new(ARRIVALS, ARRIVALS_BURST),
             replaced: None,
         });
         if !outbound && let Err(at) = record.arrivals.check(now) {
-            return Arrival::Refuse(Refusal::TooOften(at));
+            return Arrival::Refuse(SessionRefusal::TooOften(at));
         }
         let session = Session {
             connection,
@@ -125,12 +125,12 @@ impl Sessions {
             // The one that the smaller key dialled: both ends choose the same.
             let stays = outbound == (self.own < key);
             if !stays {
-                return Arrival::Refuse(Refusal::Simultaneous);
+                return Arrival::Refuse(SessionRefusal::Simultaneous);
             }
         } else {
             let since = record.replaced.map(|replaced| now.since(replaced));
             if since.is_some_and(|since| since < REPLACE_EVERY) {
-                return Arrival::Refuse(Refusal::Clone);
+                return Arrival::Refuse(SessionRefusal::Clone);
             }
             record.replaced = Some(now);
         }
@@ -172,7 +172,7 @@ impl Sessions {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for SessionRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OwnKey => write!(f, "our own key"),
@@ -186,7 +186,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for SessionRefusal {}
 
 #[cfg(test)]
 mod tests {
@@ -205,7 +205,7 @@ mod tests {
         let mut sessions = Sessions::new(SMALL);
         for outbound in [false, true] {
             let own = sessions.arrive(SMALL, 1, outbound, at(0));
-            assert_eq!(own, Arrival::Refuse(Refusal::OwnKey));
+            assert_eq!(own, Arrival::Refuse(SessionRefusal::OwnKey));
         }
         assert_eq!(sessions.count(), 0);
     }
@@ -257,7 +257,7 @@ mod tests {
         for secs in 1..=200 {
             match sessions.arrive(LARGE, secs, false, at(secs)) {
                 Arrival::Replace { clone: true, .. } => replaced.push(secs),
-                Arrival::Refuse(Refusal::Clone) => {}
+                Arrival::Refuse(SessionRefusal::Clone) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -292,7 +292,7 @@ mod tests {
                     kept += 1;
                     assert!(sessions.end(&LARGE, tick));
                 }
-                Arrival::Refuse(Refusal::TooOften(at)) => assert!(at > now),
+                Arrival::Refuse(SessionRefusal::TooOften(at)) => assert!(at > now),
                 other => panic!("{other:?}"),
             }
         }
@@ -301,8 +301,8 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why() {
-        assert_eq!(Refusal::OwnKey.to_string(), "our own key");
-        let often = Refusal::TooOften(at(1)).to_string();
+        assert_eq!(SessionRefusal::OwnKey.to_string(), "our own key");
+        let often = SessionRefusal::TooOften(at(1)).to_string();
         assert_eq!(often, "the key comes too often");
     }
 

@@ -14,7 +14,7 @@ pub struct Source(IpAddr);
 
 /// An IPv4 network of 16 bits or an IPv6 network of 32: what one operator has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Network(IpAddr);
+pub struct NetworkPrefix(IpAddr);
 
 /// An IPv4 network of 24 bits or an IPv6 network of 48: what one party may have many sources in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +36,7 @@ impl Neighbourhood {
     }
 }
 
-impl Network {
+impl NetworkPrefix {
     /// The network of an address.
     #[must_use]
     pub fn of(ip: IpAddr) -> Self {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_network_is_sixteen_or_thirty_two_bits() {
-        let network = |text| Network::of(ip(text));
+        let network = |text| NetworkPrefix::of(ip(text));
         assert_eq!(network("198.51.1.1"), network("198.51.200.9"));
         assert_ne!(network("198.51.1.1"), network("198.52.1.1"));
         assert_eq!(network("2001:db8:1::1"), network("2001:db8:2::1"));

@@ -4,10 +4,10 @@
 //! again. What arrived stays, and other contents do not notice.
 
 use super::content::{Content, Stage};
-use super::io::{Action, Event, Outcome};
+use super::io::{LibraryAction, LibraryEvent, WaitOutcome};
 use super::stages::Turn;
 use crate::bitfield::Bitfield;
-use crate::message::Verdict;
+use crate::message::OfferVerdict;
 use crate::time::{Span, Time};
 
 /// Time between two tries with a disk that took nothing: short beside what a person needs to
@@ -31,7 +31,7 @@ pub struct DiskFault {
     /// Why, for who decides whether to go on.
     pub cause: Cause,
     /// What a peer that pushed the content is told if it fails.
-    pub verdict: Verdict,
+    pub verdict: OfferVerdict,
     /// Why, for people.
     pub why: Box<str>,
 }
@@ -73,17 +73,20 @@ pub(super) fn stop(content: &mut Content, fault: &DiskFault, turn: &mut Turn<'_>
     let (number, why) = (content.number, fault.why.clone());
     let remedy = judge(fault.cause, content.begun);
     if remedy == Remedy::Fail {
-        let outcome = Outcome::Disk(why.clone());
+        let outcome = WaitOutcome::Disk(why.clone());
         return content.fail(fault.verdict, &outcome, &why, turn);
     }
     if content.trouble.as_ref() != Some(&why) {
-        turn.act(Action::Notify(Event::Paused(number, why.clone())));
+        turn.act(LibraryAction::Notify(LibraryEvent::Paused(
+            number,
+            why.clone(),
+        )));
     }
     content.trouble = Some(why.clone());
     content.stopped = turn.now;
     content.stage = Stage::Paused(Some(why.clone()));
     if remedy == Remedy::PauseAndTell {
-        turn.tell(&mut content.waiters, number, &Outcome::Disk(why));
+        turn.tell(&mut content.waiters, number, &WaitOutcome::Disk(why));
     }
     if serve_meanwhile(content, turn) {
         return;
@@ -93,7 +96,7 @@ pub(super) fn stop(content: &mut Content, fault: &DiskFault, turn: &mut Turn<'_>
     if fault.cause == Cause::Full && content.joined && has_some {
         // A full disk is read as before. What is on its way to it is looked for when it goes on.
         content.stale = content.writing;
-        turn.act(Action::Settle { transfer });
+        turn.act(LibraryAction::Settle { transfer });
     } else {
         content.leave_data(turn);
     }
@@ -111,7 +114,7 @@ fn serve_meanwhile(content: &mut Content, turn: &mut Turn<'_>) -> bool {
     };
     content.reading = Some(other);
     let number = content.number;
-    turn.act(Action::Open { number });
+    turn.act(LibraryAction::Open { number });
     // What is on its way to the disk that stands still is looked for when it goes on.
     content.stale = content.writing;
     let had = turn.node.had(content.data());

@@ -4,14 +4,14 @@
 //! waits for an outcome by a waiter: the shell keeps the paths, the keys' owners and the calls.
 
 use super::disk_fault::DiskFault;
-use super::offers::Grant;
+use super::offers::PushGrant;
 use super::pushes::Recipient;
 use super::wait_timeout::Standing;
 use crate::bitfield::Bitfield;
 use crate::connections::Key;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::{ContentId, Manifest};
-use crate::message::{Offer, Verdict};
+use crate::message::{Offer, OfferVerdict};
 use crate::time::Time;
 use crate::units::ByteCount;
 
@@ -136,7 +136,7 @@ pub struct Prepared {
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
+pub enum LibraryInput {
     /// A person wants a content in a folder.
     Get {
         /// Which content.
@@ -177,7 +177,7 @@ pub enum Input {
         /// Its key, under which what it pushed is kept.
         key: Key,
         /// What.
-        grant: Option<Grant>,
+        grant: Option<PushGrant>,
     },
     /// A peer offers a content.
     Offer {
@@ -213,7 +213,7 @@ pub enum Input {
         /// Of which content.
         content: ContentId,
         /// What.
-        verdict: Verdict,
+        verdict: OfferVerdict,
     },
     /// A peer is connected.
     Connected {
@@ -234,7 +234,7 @@ pub enum Input {
     Described {
         /// Of which content.
         number: u32,
-        /// Which of the manifests that were fetched for it, as [`Action::Describe`] said.
+        /// Which of the manifests that were fetched for it, as [`LibraryAction::Describe`] said.
         attempt: u32,
         /// What it says.
         result: Result<Description, ManifestFault>,
@@ -311,7 +311,7 @@ pub enum Input {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum LibraryAction {
     /// A content is known from now on.
     New {
         /// Its number.
@@ -351,7 +351,7 @@ pub enum Action {
         /// Its length, in bytes.
         bytes: u64,
     },
-    /// Read a manifest that came whole, then say [`Input::Described`].
+    /// Read a manifest that came whole, then say [`LibraryInput::Described`].
     Describe {
         /// Of which content.
         number: u32,
@@ -359,7 +359,7 @@ pub enum Action {
         attempt: u32,
     },
     /// Find out what is on disk of a content, copy what other folders have, then say
-    /// [`Input::Prepared`].
+    /// [`LibraryInput::Prepared`].
     Prepare {
         /// Of which.
         number: u32,
@@ -387,17 +387,17 @@ pub enum Action {
         /// Who sent how many of its bytes.
         parts: Vec<(PeerId, ByteCount)>,
     },
-    /// Make durable what was written, then say [`Input::Synced`].
+    /// Make durable what was written, then say [`LibraryInput::Synced`].
     Sync {
         /// Of which content.
         number: u32,
     },
-    /// Give a content its final names, then say [`Input::Finished`].
+    /// Give a content its final names, then say [`LibraryInput::Finished`].
     Finish {
         /// Which.
         number: u32,
     },
-    /// Look at the disk of an inbox, then say [`Input::Looked`].
+    /// Look at the disk of an inbox, then say [`LibraryInput::Looked`].
     Look {
         /// For which offer.
         offer: OfferId,
@@ -422,7 +422,7 @@ pub enum Action {
         /// Of which content.
         content: ContentId,
         /// What.
-        verdict: Verdict,
+        verdict: OfferVerdict,
     },
     /// A peer sent all of a manifest that is wrong: close it.
     Blame {
@@ -455,15 +455,15 @@ pub enum Action {
         /// Of which content.
         number: u32,
         /// How.
-        outcome: Outcome,
+        outcome: WaitOutcome,
     },
     /// Something that a person or a log wants to know.
-    Notify(Event),
+    Notify(LibraryEvent),
 }
 
 /// How a wait ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum WaitOutcome {
     /// The content is whole.
     Done,
     /// The disk does not let it go on. Why.
@@ -493,7 +493,7 @@ pub enum Outcome {
 
 /// News for whoever runs the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum LibraryEvent {
     /// A content is fetched from now on.
     Started(u32),
     /// A content that was fetched is whole.
@@ -505,5 +505,5 @@ pub enum Event {
     /// A manifest is not the one that was asked for; whether somebody is blamed.
     WrongManifest(u32, bool),
     /// A push ends before it is whole.
-    PushEnded(u32, Verdict),
+    PushEnded(u32, OfferVerdict),
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::id::{PeerId, TransferId};
 use crate::manifest::ContentId;
-use crate::message::{Offer, Verdict};
+use crate::message::{Offer, OfferVerdict};
 use crate::node::Node;
 use crate::time::{Span, Time};
 
@@ -39,8 +39,8 @@ use stages::Turn;
 
 pub use content::{Content, MANIFEST_CHUNK, Stage, geometry_of_manifest};
 pub use io::{
-    Action, Description, Disk, Event, FinishFault, FolderId, Input, Kept, ManifestFault, OfferId,
-    Outcome, Placement, Prepared, Role, Waiter,
+    Description, Disk, FinishFault, FolderId, Kept, LibraryAction, LibraryEvent, LibraryInput,
+    ManifestFault, OfferId, Placement, Prepared, Role, WaitOutcome, Waiter,
 };
 pub use pushes::{Push, Recipient};
 
@@ -54,7 +54,7 @@ pub struct Library {
     pushes: pushes::Pushes,
     /// For how long nobody may have what is missing before whoever waits is told.
     patience: Span,
-    actions: VecDeque<Action>,
+    actions: VecDeque<LibraryAction>,
 }
 
 impl Library {
@@ -76,7 +76,7 @@ impl Library {
 
     /// Exactly one thing happened. Drain [`Library::poll`] before the next; `node` is the one that
     /// its actions are told to.
-    pub fn handle(&mut self, input: Input, node: &Node, now: Time) {
+    pub fn handle(&mut self, input: LibraryInput, node: &Node, now: Time) {
         let mut actions = std::mem::take(&mut self.actions);
         let mut turn = Turn {
             node,
@@ -88,7 +88,7 @@ impl Library {
     }
 
     /// The next thing to do, until there is none.
-    pub fn poll(&mut self) -> Option<Action> {
+    pub fn poll(&mut self) -> Option<LibraryAction> {
         self.actions.pop_front()
     }
 
@@ -126,13 +126,15 @@ impl Library {
         self.pushes.iter()
     }
 
-    fn happen(&mut self, input: Input, turn: &mut Turn<'_>) {
+    fn happen(&mut self, input: LibraryInput, turn: &mut Turn<'_>) {
         match input {
-            Input::Get { .. } | Input::Found { .. } | Input::Remember { .. } => {
+            LibraryInput::Get { .. }
+            | LibraryInput::Found { .. }
+            | LibraryInput::Remember { .. } => {
                 self.person(input, turn);
             }
-            Input::Grant { peer, key, grant } => self.offers.grant(peer, key, grant),
-            Input::Offer {
+            LibraryInput::Grant { peer, key, grant } => self.offers.grant(peer, key, grant),
+            LibraryInput::Offer {
                 peer,
                 offer,
                 has_memory,
@@ -140,12 +142,12 @@ impl Library {
                 let facts = (&self.contents, has_memory);
                 self.offers.offer(peer, offer, facts, turn);
             }
-            Input::Looked {
+            LibraryInput::Looked {
                 offer,
                 disk,
                 has_memory,
             } => self.looked(offer, disk, has_memory, turn),
-            Input::Push {
+            LibraryInput::Push {
                 number,
                 peers,
                 waiter,
@@ -153,7 +155,7 @@ impl Library {
                 self.pushes.begin(waiter, number, peers, turn.now);
                 self.pushes.offer(&self.contents, turn);
             }
-            Input::Verdict {
+            LibraryInput::Verdict {
                 peer,
                 content,
                 verdict,
@@ -162,26 +164,26 @@ impl Library {
                     self.pushes.verdict(peer, *number, verdict, turn.now);
                 }
             }
-            Input::Connected { .. } => self.pushes.offer(&self.contents, turn),
-            Input::Disconnected { peer } => {
+            LibraryInput::Connected { .. } => self.pushes.offer(&self.contents, turn),
+            LibraryInput::Disconnected { peer } => {
                 self.offers.disconnected(peer);
                 self.pushes.disconnected(peer);
             }
-            Input::Received { transfer } => {
+            LibraryInput::Received { transfer } => {
                 if let Some((content, _)) = self.of_mut(transfer) {
                     content.fed = turn.now;
                 }
             }
-            Input::Cancel { number } => self.cancel(number, turn),
-            Input::Tick { standings } => self.tick(&standings, turn),
+            LibraryInput::Cancel { number } => self.cancel(number, turn),
+            LibraryInput::Tick { standings } => self.tick(&standings, turn),
             other => self.progress(other, turn),
         }
     }
 
     /// What a person wants, or an earlier run had.
-    fn person(&mut self, input: Input, turn: &mut Turn<'_>) {
+    fn person(&mut self, input: LibraryInput, turn: &mut Turn<'_>) {
         match input {
-            Input::Get {
+            LibraryInput::Get {
                 content,
                 manifest_bytes,
                 description,
@@ -193,7 +195,7 @@ impl Library {
                 let manifest = (manifest_bytes, description);
                 self.fetch(content, wish, (manifest, None), turn);
             }
-            Input::Found {
+            LibraryInput::Found {
                 content,
                 manifest_bytes,
                 description,
@@ -212,7 +214,7 @@ impl Library {
                 self.add(content, placement, (manifest, None), turn)
                     .prepare(turn);
             }
-            Input::Remember {
+            LibraryInput::Remember {
                 content,
                 kept,
                 description,
@@ -235,30 +237,30 @@ impl Library {
     }
 
     /// A step of one content has ended.
-    fn progress(&mut self, input: Input, turn: &mut Turn<'_>) {
+    fn progress(&mut self, input: LibraryInput, turn: &mut Turn<'_>) {
         match input {
-            Input::Described {
+            LibraryInput::Described {
                 number,
                 attempt,
                 result,
             } => self.described(number, attempt, result, turn),
-            Input::Prepared { number, result } => {
+            LibraryInput::Prepared { number, result } => {
                 if let Some(content) = self.contents.get_mut(&number) {
                     content.looked_at(result, turn);
                     self.pushes.offer(&self.contents, turn);
                 }
             }
-            Input::Complete { transfer } => match self.of_mut(transfer) {
+            LibraryInput::Complete { transfer } => match self.of_mut(transfer) {
                 Some((content, true)) => content.manifest_is_whole(turn),
                 Some((content, false)) => content.finish(turn),
                 None => {}
             },
-            Input::Writing { transfer, senders } => {
+            LibraryInput::Writing { transfer, senders } => {
                 if let Some((content, is_manifest)) = self.of_mut(transfer) {
                     content.writing(is_manifest, &senders, turn.now);
                 }
             }
-            Input::Written {
+            LibraryInput::Written {
                 transfer,
                 chunk,
                 from,
@@ -269,15 +271,15 @@ impl Library {
                     content.written((is_manifest, chunk), (from, parts), result, turn);
                 }
             }
-            Input::SyncDue { number } => {
+            LibraryInput::SyncDue { number } => {
                 if let Some(content) = self.contents.get_mut(&number)
                     && content.stage == Stage::Moving
                     && !std::mem::replace(&mut content.syncing, true)
                 {
-                    turn.act(Action::Sync { number });
+                    turn.act(LibraryAction::Sync { number });
                 }
             }
-            Input::Synced { number, result } => {
+            LibraryInput::Synced { number, result } => {
                 let Some(content) = self.contents.get_mut(&number) else {
                     return;
                 };
@@ -286,12 +288,12 @@ impl Library {
                     disk_fault::stop(content, &fault, turn);
                 }
             }
-            Input::Finished { number, result } => {
+            LibraryInput::Finished { number, result } => {
                 if let Some(content) = self.contents.get_mut(&number) {
                     content.finished(result, turn);
                 }
             }
-            Input::Paused { number, paused } => {
+            LibraryInput::Paused { number, paused } => {
                 if let Some(content) = self.contents.get_mut(&number) {
                     content.set_paused(paused, turn);
                 }
@@ -319,7 +321,7 @@ impl Library {
         let number = self.next;
         self.next += 1;
         self.numbers.insert(id, number);
-        turn.act(Action::New {
+        turn.act(LibraryAction::New {
             number,
             content: id,
             manifest_bytes: manifest.0,
@@ -345,8 +347,8 @@ impl Library {
         let content = self.add(id, wish.placement, named, turn);
         let number = content.number;
         (content.waiters, content.offered) = (wish.waiters, wish.offered);
-        turn.act(Action::Notify(Event::Started(number)));
-        turn.act(Action::Keep { number });
+        turn.act(LibraryAction::Notify(LibraryEvent::Started(number)));
+        turn.act(LibraryAction::Keep { number });
         content.take_up(turn);
         Some(content)
     }
@@ -365,12 +367,12 @@ impl Library {
         };
         let (peer, offer) = (waiting.peer, waiting.offer);
         let content = offer.content;
-        turn.act(Action::Answer {
+        turn.act(LibraryAction::Answer {
             peer,
             content,
             verdict,
         });
-        if verdict == Verdict::Accepted {
+        if verdict == OfferVerdict::Accepted {
             self.accept(peer, (waiting.folder, disk), &offer, turn);
         }
     }
@@ -396,7 +398,7 @@ impl Library {
         if let Some(content) = self.fetch(offer.content, wish, named, turn) {
             content.device = disk.and_then(|disk| disk.device);
             // Charged before a byte of it comes, and given back when it is read or given up.
-            turn.act(Action::Charge {
+            turn.act(LibraryAction::Charge {
                 number: content.number,
                 peer: Some(peer),
                 bytes,

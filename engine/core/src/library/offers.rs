@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 
 use super::content::{Content, Stage};
-use super::io::{Action, Disk, FolderId, OfferId};
+use super::io::{Disk, FolderId, LibraryAction, OfferId};
 use super::quota;
 use super::stages::Turn;
 use crate::connections::Key;
 use crate::id::PeerId;
-use crate::message::{Offer, Verdict};
+use crate::message::{Offer, OfferVerdict};
 
 /// Longest manifest that is taken (limit L8).
 pub const MANIFEST_MAX: u64 = 64 * 1024 * 1024;
@@ -26,7 +26,7 @@ const WAITING_MAX: usize = 1_024;
 
 /// What the parameter file lets a peer push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
+pub struct PushGrant {
     /// Its inbox; `None` accepts nothing.
     pub folder: Option<FolderId>,
     /// Bytes that all of it may take on disk; `None` sets no limit.
@@ -44,7 +44,7 @@ pub(super) struct Waiting {
 /// Who may push what, and the offers that wait.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
-    grants: BTreeMap<PeerId, (Key, Grant)>,
+    grants: BTreeMap<PeerId, (Key, PushGrant)>,
     waiting: BTreeMap<OfferId, Waiting>,
     next: u64,
 }
@@ -68,12 +68,12 @@ pub struct Inbox {
     /// Whether there is memory for its manifest.
     pub memory: bool,
     /// What is here of the content.
-    pub here: Here,
+    pub here: LocalCopy,
 }
 
 /// What is here of an offered content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Here {
+pub enum LocalCopy {
     /// Nothing.
     Nothing,
     /// It is in the folder of that peer, or on its way there. Whether it is whole is looked at
@@ -83,31 +83,31 @@ pub enum Here {
 
 /// What to answer.
 #[must_use]
-pub fn judge(offer: &Offer, inbox: &Inbox) -> Verdict {
+pub fn judge(offer: &Offer, inbox: &Inbox) -> OfferVerdict {
     let too_long = inbox.bytes_max.is_some_and(|most| offer.bytes > most);
     let manifest = (1..=MANIFEST_MAX).contains(&offer.manifest_bytes);
     if !inbox.accepts || too_long || !manifest || !is_name(&offer.name) {
-        return Verdict::NotAccepted;
+        return OfferVerdict::NotAccepted;
     }
-    if inbox.here == Here::Coming {
-        return Verdict::Accepted;
+    if inbox.here == LocalCopy::Coming {
+        return OfferVerdict::Accepted;
     }
     let cost = offer.bytes.checked_add(offer.manifest_bytes);
     match cost {
         Some(cost) if cost <= inbox.quota_left => {}
-        _ => return Verdict::Quota,
+        _ => return OfferVerdict::Quota,
     }
     // The quota was granted; that the disk is full may pass.
     let fits = inbox.memory && cost.is_some_and(|cost| cost <= inbox.disk_left);
     if !fits || inbox.active >= inbox.active_max {
-        return Verdict::Busy;
+        return OfferVerdict::Busy;
     }
-    Verdict::Accepted
+    OfferVerdict::Accepted
 }
 
 impl Offers {
     /// What a peer may push from now on.
-    pub(super) fn grant(&mut self, peer: PeerId, key: Key, grant: Option<Grant>) {
+    pub(super) fn grant(&mut self, peer: PeerId, key: Key, grant: Option<PushGrant>) {
         match grant {
             Some(grant) => self.grants.insert(peer, (key, grant)),
             None => self.grants.remove(&peer),
@@ -136,12 +136,12 @@ impl Offers {
         let content = offer.content;
         let (mut verdict, folder) = self.allowance(peer, &offer, (contents, has_memory), None);
         let waiting = self.waiting.values().filter(|one| one.peer == peer);
-        if verdict == Verdict::Accepted && waiting.count() >= WAITING_MAX {
-            verdict = Verdict::Busy;
+        if verdict == OfferVerdict::Accepted && waiting.count() >= WAITING_MAX {
+            verdict = OfferVerdict::Busy;
         }
-        let folder = folder.filter(|_| verdict == Verdict::Accepted);
+        let folder = folder.filter(|_| verdict == OfferVerdict::Accepted);
         let Some(folder) = folder else {
-            return turn.act(Action::Answer {
+            return turn.act(LibraryAction::Answer {
                 peer,
                 content,
                 verdict,
@@ -149,7 +149,7 @@ impl Offers {
         };
         let id = OfferId(self.next);
         self.next += 1;
-        turn.act(Action::Look {
+        turn.act(LibraryAction::Look {
             offer: id,
             peer,
             folder,
@@ -169,13 +169,13 @@ impl Offers {
         id: OfferId,
         (contents, has_memory): (&BTreeMap<u32, Content>, bool),
         disk: Option<Disk>,
-    ) -> Option<(Waiting, Verdict)> {
+    ) -> Option<(Waiting, OfferVerdict)> {
         let waiting = self.waiting.remove(&id)?;
         let facts = (contents, has_memory);
         let (verdict, folder) = self.allowance(waiting.peer, &waiting.offer, facts, disk);
         let is_usable = disk.is_some() && folder == Some(waiting.folder);
         let verdict = match verdict {
-            Verdict::Accepted if !is_usable => Verdict::Failed,
+            OfferVerdict::Accepted if !is_usable => OfferVerdict::Failed,
             verdict => verdict,
         };
         Some((waiting, verdict))
@@ -194,9 +194,9 @@ impl Offers {
         offer: &Offer,
         (contents, has_memory): (&BTreeMap<u32, Content>, bool),
         disk: Option<Disk>,
-    ) -> (Verdict, Option<FolderId>) {
+    ) -> (OfferVerdict, Option<FolderId>) {
         let Some((key, grant)) = self.grants.get(&peer) else {
-            return (Verdict::NotAccepted, None);
+            return (OfferVerdict::NotAccepted, None);
         };
         // Who may not push learns nothing of what is here (H2).
         let mut known = contents.values();
@@ -205,8 +205,8 @@ impl Offers {
         // What is in that folder already, or on its way to it, costs no more room.
         let coming = |known: &Content| grant.folder.is_some_and(|to| known.places.include(to));
         let here = match known.is_some_and(coming) {
-            true => Here::Coming,
-            false => Here::Nothing,
+            true => LocalCopy::Coming,
+            false => LocalCopy::Nothing,
         };
         // One that was given up takes of the quota, and no place.
         let active = contents.values().filter(|one| {
@@ -269,18 +269,18 @@ mod tests {
         active: 1,
         active_max: 2,
         memory: true,
-        here: Here::Nothing,
+        here: LocalCopy::Nothing,
     };
 
     #[test]
     fn an_offer_is_accepted_up_to_the_last_byte_of_the_quota() {
-        assert_eq!(judge(&offer(900), &ROOM), Verdict::Accepted);
-        assert_eq!(judge(&offer(901), &ROOM), Verdict::Quota);
-        assert_eq!(judge(&offer(u64::MAX), &ROOM), Verdict::Quota);
+        assert_eq!(judge(&offer(900), &ROOM), OfferVerdict::Accepted);
+        assert_eq!(judge(&offer(901), &ROOM), OfferVerdict::Quota);
+        assert_eq!(judge(&offer(u64::MAX), &ROOM), OfferVerdict::Quota);
         let bytes_max = Some(500);
         let inbox = Inbox { bytes_max, ..ROOM };
-        assert_eq!(judge(&offer(500), &inbox), Verdict::Accepted);
-        assert_eq!(judge(&offer(501), &inbox), Verdict::NotAccepted);
+        assert_eq!(judge(&offer(500), &inbox), OfferVerdict::Accepted);
+        assert_eq!(judge(&offer(501), &inbox), OfferVerdict::NotAccepted);
     }
 
     /// The answer is the same whether we have it or not.
@@ -288,7 +288,7 @@ mod tests {
     /// Register: H2.
     #[test]
     fn whoever_has_no_right_learns_nothing() {
-        for here in [Here::Nothing, Here::Coming] {
+        for here in [LocalCopy::Nothing, LocalCopy::Coming] {
             for quota_left in [0, 1_000] {
                 let inbox = Inbox {
                     accepts: false,
@@ -296,7 +296,7 @@ mod tests {
                     here,
                     ..ROOM
                 };
-                assert_eq!(judge(&offer(1), &inbox), Verdict::NotAccepted);
+                assert_eq!(judge(&offer(1), &inbox), OfferVerdict::NotAccepted);
             }
         }
     }
@@ -310,8 +310,8 @@ mod tests {
             ..ROOM
         };
         let of = |here| judge(&offer(1), &Inbox { here, ..full });
-        assert_eq!(of(Here::Coming), Verdict::Accepted);
-        assert_eq!(of(Here::Nothing), Verdict::Quota);
+        assert_eq!(of(LocalCopy::Coming), OfferVerdict::Accepted);
+        assert_eq!(of(LocalCopy::Nothing), OfferVerdict::Quota);
     }
 
     /// Register: P5.
@@ -319,13 +319,13 @@ mod tests {
     fn what_may_pass_is_called_busy() {
         let disk_left = 999;
         let disk = Inbox { disk_left, ..ROOM };
-        assert_eq!(judge(&offer(900), &disk), Verdict::Busy);
+        assert_eq!(judge(&offer(900), &disk), OfferVerdict::Busy);
         let active = 2;
         let crowd = Inbox { active, ..ROOM };
-        assert_eq!(judge(&offer(1), &crowd), Verdict::Busy);
+        assert_eq!(judge(&offer(1), &crowd), OfferVerdict::Busy);
         let memory = false;
         let full = Inbox { memory, ..ROOM };
-        assert_eq!(judge(&offer(1), &full), Verdict::Busy);
+        assert_eq!(judge(&offer(1), &full), OfferVerdict::Busy);
     }
 
     /// Register: M1, M2, M5, M9.
@@ -346,14 +346,14 @@ mod tests {
                 name: name.into(),
                 ..offer(1)
             };
-            assert_eq!(judge(&offer, &ROOM), Verdict::NotAccepted, "{name:?}");
+            assert_eq!(judge(&offer, &ROOM), OfferVerdict::NotAccepted, "{name:?}");
         }
         for manifest_bytes in [0, MANIFEST_MAX + 1, u64::MAX] {
             let offer = Offer {
                 manifest_bytes,
                 ..offer(1)
             };
-            assert_eq!(judge(&offer, &ROOM), Verdict::NotAccepted);
+            assert_eq!(judge(&offer, &ROOM), OfferVerdict::NotAccepted);
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::content::{Content, Stage};
-use super::io::{Action, FolderId, Placement, Role, Waiter};
+use super::io::{FolderId, LibraryAction, Placement, Role, Waiter};
 use super::stages::Turn;
 use crate::connections::Key;
 use crate::id::PeerId;
@@ -201,8 +201,8 @@ fn begin(content: &mut Content, wish: Wish, turn: &mut Turn<'_>) {
     join(&mut content.offered, wish.offered);
     (content.started, content.fed) = (turn.now, turn.now);
     let number = content.number;
-    turn.act(Action::Begin { number, is_other });
-    turn.act(Action::Keep { number });
+    turn.act(LibraryAction::Begin { number, is_other });
+    turn.act(LibraryAction::Keep { number });
     content.take_up(turn);
 }
 
@@ -251,12 +251,12 @@ pub(super) fn found(content: &mut Content, folder: FolderId, turn: &mut Turn<'_>
     let number = content.number;
     if filling(content) == Filling::UnderWay {
         content.places.whole.push(placement);
-        return turn.act(Action::Keep { number });
+        return turn.act(LibraryAction::Keep { number });
     }
     turn_to(content, placement);
     let is_other = false;
-    turn.act(Action::Begin { number, is_other });
-    turn.act(Action::Keep { number });
+    turn.act(LibraryAction::Begin { number, is_other });
+    turn.act(LibraryAction::Keep { number });
     content.take_up(turn);
 }
 
@@ -295,8 +295,8 @@ fn serve_from_another(content: &mut Content, turn: &mut Turn<'_>) {
     content.stage = Stage::Whole;
     content.begun = true;
     let number = content.number;
-    turn.act(Action::Open { number });
-    turn.act(Action::Keep { number });
+    turn.act(LibraryAction::Open { number });
+    turn.act(LibraryAction::Keep { number });
     let had = turn
         .node
         .had(content.data())

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::content::{Content, Stage};
-use super::io::{Action, Outcome, Waiter};
+use super::io::{LibraryAction, WaitOutcome, Waiter};
 use super::stages::Turn;
 use super::wait_timeout::{Outlook, Standing, outlook};
 use crate::id::PeerId;
-use crate::message::Verdict;
+use crate::message::OfferVerdict;
 use crate::time::{Span, Time};
 
 /// A peer that had no room for an offer is asked again after this.
@@ -36,7 +36,7 @@ pub struct Recipient {
     /// Whether it was offered.
     pub offered: bool,
     /// What it said last of it.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<OfferVerdict>,
 }
 
 impl Recipient {
@@ -85,20 +85,20 @@ impl Pushes {
                 let peer = recipient.peer;
                 if !recipient.offered && turn.node.is_connected(peer) {
                     recipient.offered = true;
-                    turn.act(Action::Offer { peer, number });
+                    turn.act(LibraryAction::Offer { peer, number });
                 }
             }
         }
     }
 
     /// A peer says what becomes of what we offered.
-    pub(super) fn verdict(&mut self, peer: PeerId, number: u32, verdict: Verdict, now: Time) {
+    pub(super) fn verdict(&mut self, peer: PeerId, number: u32, verdict: OfferVerdict, now: Time) {
         for push in self.rows.iter_mut().filter(|push| push.number == number) {
             let recipients = push.recipients.iter_mut();
             for recipient in recipients.filter(|one| one.peer == peer) {
                 recipient.verdict = Some(verdict);
             }
-            if verdict == Verdict::Busy {
+            if verdict == OfferVerdict::Busy {
                 push.again.get_or_insert_with(|| now.saturating_add(BUSY));
             }
         }
@@ -122,23 +122,23 @@ impl Pushes {
             if push.again.is_some_and(|again| again <= now) {
                 push.again = None;
                 let busy = push.recipients.iter_mut();
-                let busy = busy.filter(|one| one.verdict == Some(Verdict::Busy));
+                let busy = busy.filter(|one| one.verdict == Some(OfferVerdict::Busy));
                 busy.for_each(|one| (one.offered, one.verdict) = (false, None));
             }
             for recipient in &mut push.recipients {
                 let stands = standing(recipient.peer);
                 let ends = outlook([stands], push.since, now) != Outlook::Wait;
                 if ends && !recipient.offered && recipient.verdict.is_none() {
-                    recipient.verdict = Some(Verdict::Failed);
+                    recipient.verdict = Some(OfferVerdict::Failed);
                 }
             }
         }
         let is_over = |push: &mut Push| push.recipients.iter().all(Recipient::is_over);
         for push in self.rows.extract_if(.., is_over) {
-            turn.act(Action::Tell {
+            turn.act(LibraryAction::Tell {
                 waiter: push.waiter,
                 number: push.number,
-                outcome: Outcome::Pushed {
+                outcome: WaitOutcome::Pushed {
                     since: push.since,
                     recipients: push.recipients,
                 },

@@ -9,7 +9,7 @@ use super::content::{Content, Stage};
 use super::io::Disk;
 use super::offers::Offers;
 use crate::connections::Key;
-use crate::message::Verdict;
+use crate::message::OfferVerdict;
 use crate::node::Node;
 use crate::time::{Span, Time};
 
@@ -29,7 +29,7 @@ const UNFED: Span = Span::from_secs(600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// It is forgotten, and whoever offered it hears why.
-    Forget(Verdict),
+    Forget(OfferVerdict),
     /// What is on disk of it waits there until it is offered again.
     SetAside,
 }
@@ -90,10 +90,10 @@ pub(super) fn review(
     let unfed = is_unfed(is_here, content.fed, now);
     match &content.stage {
         Stage::Describing | Stage::Moving if is_over(content, contents, offers) => {
-            Some(End::Forget(Verdict::Quota))
+            Some(End::Forget(OfferVerdict::Quota))
         }
         // Nothing of it is on disk.
-        Stage::Describing if unfed => Some(End::Forget(Verdict::Failed)),
+        Stage::Describing if unfed => Some(End::Forget(OfferVerdict::Failed)),
         Stage::Moving if unfed => Some(End::SetAside),
         _ => None,
     }

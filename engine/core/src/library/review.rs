@@ -1,12 +1,12 @@
 //! What concerns contents together: pushes that end, and what is looked at every second.
 
 use super::content::{Content, Stage};
-use super::io::{Action, Description, Event, ManifestFault, Outcome};
+use super::io::{Description, LibraryAction, LibraryEvent, ManifestFault, WaitOutcome};
 use super::stages::Turn;
 use super::wait_timeout::{self, Standing};
 use super::{Library, disk_fault, manifest_senders, places, quota};
 use crate::id::PeerId;
-use crate::message::Verdict;
+use crate::message::OfferVerdict;
 
 impl Library {
     /// A manifest was read. A push is taken if what it says is within the quota of who offered it:
@@ -32,7 +32,7 @@ impl Library {
         charge_manifest(content, quota::READ_MANIFEST, turn);
         let content = &self.contents[&number];
         if quota::is_over(content, &self.contents, &self.offers) {
-            return self.end_push(number, Verdict::Quota, turn);
+            return self.end_push(number, OfferVerdict::Quota, turn);
         }
         if let Some(content) = self.contents.get_mut(&number) {
             content.prepare(turn);
@@ -40,14 +40,16 @@ impl Library {
     }
 
     /// Ends a push that is not whole, and says so to whoever offered it.
-    fn end_push(&mut self, number: u32, verdict: Verdict, turn: &mut Turn<'_>) {
+    fn end_push(&mut self, number: u32, verdict: OfferVerdict, turn: &mut Turn<'_>) {
         let Some(content) = self.contents.get_mut(&number) else {
             return;
         };
-        turn.act(Action::Notify(Event::PushEnded(number, verdict)));
+        turn.act(LibraryAction::Notify(LibraryEvent::PushEnded(
+            number, verdict,
+        )));
         if content.places.has_others() {
             let why = "a push of it has ended";
-            return content.fail(verdict, &Outcome::PushEnded, why, turn);
+            return content.fail(verdict, &WaitOutcome::PushEnded, why, turn);
         }
         content.judge(verdict, turn);
         self.cancel(number, turn);
@@ -59,16 +61,16 @@ impl Library {
             return;
         };
         let why = "nobody sends the rest";
-        content.fail(Verdict::Failed, &Outcome::Unfed, why, turn);
+        content.fail(OfferVerdict::Failed, &WaitOutcome::Unfed, why, turn);
         if !matches!(content.stage, Stage::Failed(_)) {
             return;
         }
         let bytes = content.manifest.bytes;
         content.manifest.restart(bytes);
         content.reading = None;
-        turn.act(Action::ForgetManifest { number, bytes });
-        turn.act(Action::Open { number });
-        turn.act(Action::Charge {
+        turn.act(LibraryAction::ForgetManifest { number, bytes });
+        turn.act(LibraryAction::Open { number });
+        turn.act(LibraryAction::Charge {
             number,
             peer: None,
             bytes: 0,
@@ -85,10 +87,10 @@ impl Library {
             content.offered.extend(wish.offered);
             content.waiters.extend(wish.waiters);
         }
-        content.judge(Verdict::Failed, turn);
+        content.judge(OfferVerdict::Failed, turn);
         content.leave(turn);
-        turn.act(Action::Forget { number });
-        turn.tell(&mut content.waiters, number, &Outcome::Cancelled);
+        turn.act(LibraryAction::Forget { number });
+        turn.tell(&mut content.waiters, number, &WaitOutcome::Cancelled);
     }
 
     /// A second has passed.
@@ -129,7 +131,7 @@ impl Library {
 /// The manifest of a push stays in memory, whoever is connected, `times` over.
 pub(super) fn charge_manifest(content: &Content, times: u64, turn: &mut Turn<'_>) {
     if content.places.filled.pusher.is_some() {
-        turn.act(Action::Charge {
+        turn.act(LibraryAction::Charge {
             number: content.number,
             peer: None,
             bytes: content.manifest.bytes.saturating_mul(times),

@@ -9,12 +9,13 @@ use std::collections::VecDeque;
 use super::content::{Content, Stage};
 use super::disk_fault::{self, DiskFault};
 use super::io::{
-    Action, Description, Event, FinishFault, ManifestFault, Outcome, Prepared, Role, Waiter,
+    Description, FinishFault, LibraryAction, LibraryEvent, ManifestFault, Prepared, Role,
+    WaitOutcome, Waiter,
 };
 use super::places;
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId};
-use crate::message::Verdict;
+use crate::message::OfferVerdict;
 use crate::node::Node;
 use crate::time::Time;
 use crate::units::ByteCount;
@@ -23,19 +24,19 @@ use crate::units::ByteCount;
 pub(super) struct Turn<'a> {
     pub(super) node: &'a Node,
     pub(super) now: Time,
-    pub(super) actions: &'a mut VecDeque<Action>,
+    pub(super) actions: &'a mut VecDeque<LibraryAction>,
 }
 
 impl Turn<'_> {
-    pub(super) fn act(&mut self, action: Action) {
+    pub(super) fn act(&mut self, action: LibraryAction) {
         self.actions.push_back(action);
     }
 
     /// Tells all of them how it ended, and forgets them.
-    pub(super) fn tell(&mut self, waiters: &mut Vec<Waiter>, number: u32, outcome: &Outcome) {
+    pub(super) fn tell(&mut self, waiters: &mut Vec<Waiter>, number: u32, outcome: &WaitOutcome) {
         for waiter in std::mem::take(waiters) {
             let outcome = outcome.clone();
-            self.act(Action::Tell {
+            self.act(LibraryAction::Tell {
                 waiter,
                 number,
                 outcome,
@@ -55,7 +56,7 @@ impl Content {
             && !self.joined
         {
             self.joined = true;
-            turn.act(Action::Join {
+            turn.act(LibraryAction::Join {
                 transfer: self.data(),
                 geometry,
                 have,
@@ -71,7 +72,7 @@ impl Content {
             false => Bitfield::empty(geometry.chunks()),
         };
         self.manifest.joined = true;
-        turn.act(Action::Join {
+        turn.act(LibraryAction::Join {
             transfer: self.manifest_transfer(),
             geometry,
             have,
@@ -82,7 +83,7 @@ impl Content {
     pub(super) fn leave_data(&mut self, turn: &mut Turn<'_>) {
         if std::mem::take(&mut self.joined) {
             let transfer = self.data();
-            turn.act(Action::Leave { transfer });
+            turn.act(LibraryAction::Leave { transfer });
         }
     }
 
@@ -90,7 +91,7 @@ impl Content {
         self.leave_data(turn);
         if std::mem::take(&mut self.manifest.joined) {
             let transfer = self.manifest_transfer();
-            turn.act(Action::Leave { transfer });
+            turn.act(LibraryAction::Leave { transfer });
         }
     }
 
@@ -110,12 +111,12 @@ impl Content {
     pub(super) fn prepare(&mut self, turn: &mut Turn<'_>) {
         self.stage = Stage::Checking;
         let number = self.number;
-        turn.act(Action::Prepare { number });
+        turn.act(LibraryAction::Prepare { number });
     }
 
     fn describe(&self, turn: &mut Turn<'_>) {
         let (number, attempt) = (self.number, self.manifest.attempt);
-        turn.act(Action::Describe { number, attempt });
+        turn.act(LibraryAction::Describe { number, attempt });
     }
 
     /// Every chunk of its manifest is here: is it the right one?
@@ -144,15 +145,15 @@ impl Content {
             }
             Err(_) if !waits => {}
             Err(ManifestFault::Unusable(why)) => {
-                let outcome = Outcome::Unusable(why.clone());
-                self.fail(Verdict::Failed, &outcome, &why, turn);
+                let outcome = WaitOutcome::Unusable(why.clone());
+                self.fail(OfferVerdict::Failed, &outcome, &why, turn);
             }
             Err(ManifestFault::Wrong) => {
                 let wrong = self.manifest.senders.wrong(turn.now);
-                let event = Event::WrongManifest(self.number, wrong.blame.is_some());
-                turn.act(Action::Notify(event));
+                let event = LibraryEvent::WrongManifest(self.number, wrong.blame.is_some());
+                turn.act(LibraryAction::Notify(event));
                 if let Some(peer) = wrong.blame {
-                    turn.act(Action::Blame { peer });
+                    turn.act(LibraryAction::Blame { peer });
                 }
                 self.describe_again(wrong.ask, turn);
             }
@@ -171,12 +172,12 @@ impl Content {
         }
         if std::mem::take(&mut self.manifest.joined) {
             let transfer = self.manifest_transfer();
-            turn.act(Action::Leave { transfer });
+            turn.act(LibraryAction::Leave { transfer });
         }
         self.manifest.restart(bytes);
         let number = self.number;
-        turn.act(Action::ForgetManifest { number, bytes });
-        turn.act(Action::Keep { number });
+        turn.act(LibraryAction::ForgetManifest { number, bytes });
+        turn.act(LibraryAction::Keep { number });
         self.join_manifest(audience.filter(|_| bytes == last), turn);
     }
 
@@ -211,8 +212,8 @@ impl Content {
             self.stage = Stage::Whole;
         }
         let number = self.number;
-        turn.act(Action::Open { number });
-        turn.act(Action::Keep { number });
+        turn.act(LibraryAction::Open { number });
+        turn.act(LibraryAction::Keep { number });
         // Where it was served from other folders all the while, nobody notices. Of what was given
         // from a full disk the rest is wanted again.
         let had = turn.node.had(self.data());
@@ -258,7 +259,7 @@ impl Content {
             true => self.manifest_transfer(),
             false => self.data(),
         };
-        turn.act(Action::Stored {
+        turn.act(LibraryAction::Stored {
             transfer,
             chunk,
             from,
@@ -274,7 +275,7 @@ impl Content {
         }
         self.stage = Stage::Finishing;
         let number = self.number;
-        turn.act(Action::Finish { number });
+        turn.act(LibraryAction::Finish { number });
     }
 
     /// It has its final names, or not.
@@ -294,11 +295,11 @@ impl Content {
             *whole = true;
         }
         places::settle(self);
-        turn.act(Action::Open { number });
-        turn.tell(&mut self.waiters, number, &Outcome::Done);
-        turn.act(Action::Keep { number });
-        turn.act(Action::Notify(Event::Complete(number)));
-        self.judge(Verdict::Done, turn);
+        turn.act(LibraryAction::Open { number });
+        turn.tell(&mut self.waiters, number, &WaitOutcome::Done);
+        turn.act(LibraryAction::Keep { number });
+        turn.act(LibraryAction::Notify(LibraryEvent::Complete(number)));
+        self.judge(OfferVerdict::Done, turn);
         places::go_on(self, true, turn);
     }
 
@@ -306,14 +307,17 @@ impl Content {
     /// folders do not notice.
     pub(super) fn fail(
         &mut self,
-        verdict: Verdict,
-        outcome: &Outcome,
+        verdict: OfferVerdict,
+        outcome: &WaitOutcome,
         why: &str,
         turn: &mut Turn<'_>,
     ) {
         let number = self.number;
         self.stage = Stage::Failed(why.into());
-        turn.act(Action::Notify(Event::Failed(number, why.into())));
+        turn.act(LibraryAction::Notify(LibraryEvent::Failed(
+            number,
+            why.into(),
+        )));
         turn.tell(&mut self.waiters, number, outcome);
         self.judge(verdict, turn);
         if !places::go_on(self, false, turn) {
@@ -322,10 +326,10 @@ impl Content {
     }
 
     /// Tells who offered it what became of it at last.
-    pub(super) fn judge(&mut self, verdict: Verdict, turn: &mut Turn<'_>) {
+    pub(super) fn judge(&mut self, verdict: OfferVerdict, turn: &mut Turn<'_>) {
         let content = self.id;
         for peer in std::mem::take(&mut self.offered) {
-            turn.act(Action::Answer {
+            turn.act(LibraryAction::Answer {
                 peer,
                 content,
                 verdict,
@@ -343,7 +347,7 @@ impl Content {
             self.restart(turn);
         }
         let number = self.number;
-        turn.act(Action::Keep { number });
+        turn.act(LibraryAction::Keep { number });
     }
 
     /// Goes on with what stood still, from what is on disk.
@@ -355,7 +359,7 @@ impl Content {
         // What is given meanwhile is read.
         if !self.joined && self.reading.take().is_some() {
             let number = self.number;
-            turn.act(Action::Open { number });
+            turn.act(LibraryAction::Open { number });
         }
         self.take_up(turn);
     }

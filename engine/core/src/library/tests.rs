@@ -1,7 +1,7 @@
 //! A library and its node, told by hand what people, peers and disks do.
 
 use super::disk_fault::{Cause, DiskFault, RETRY};
-use super::offers::Grant;
+use super::offers::PushGrant;
 use super::wait_timeout::Standing;
 use super::*;
 use crate::bitfield::Bitfield;
@@ -53,12 +53,12 @@ impl Rig {
     }
 
     /// Says one thing, carries to the node what is the node's, and returns the rest.
-    fn tell(&mut self, input: Input) -> Vec<Action> {
+    fn tell(&mut self, input: LibraryInput) -> Vec<LibraryAction> {
         self.library.handle(input, &self.node, self.now);
         let mut rest = Vec::new();
         while let Some(action) = self.library.poll() {
             let input = match action {
-                Action::Join {
+                LibraryAction::Join {
                     transfer,
                     geometry,
                     have,
@@ -70,8 +70,8 @@ impl Rig {
                     have,
                     audience,
                 },
-                Action::Settle { transfer } => node::Input::Settle { transfer },
-                Action::Leave { transfer } => {
+                LibraryAction::Settle { transfer } => node::Input::Settle { transfer },
+                LibraryAction::Leave { transfer } => {
                     self.left.push(transfer);
                     node::Input::Remove { transfer }
                 }
@@ -86,17 +86,17 @@ impl Rig {
         rest
     }
 
-    fn after(&mut self, span: Span) -> Vec<Action> {
+    fn after(&mut self, span: Span) -> Vec<LibraryAction> {
         self.now = self.now.saturating_add(span);
         let standings = Vec::new();
-        self.tell(Input::Tick { standings })
+        self.tell(LibraryInput::Tick { standings })
     }
 
-    fn meets(&mut self, peer: PeerId) -> Vec<Action> {
+    fn meets(&mut self, peer: PeerId) -> Vec<LibraryAction> {
         let outbound = false;
         self.node
             .handle(node::Input::Connected { peer, outbound }, self.now);
-        self.tell(Input::Connected { peer })
+        self.tell(LibraryInput::Connected { peer })
     }
 
     /// A connected peer says something to the node.
@@ -117,12 +117,12 @@ impl Rig {
         self.hears(peer, Message::Join(Box::new(join)));
     }
 
-    fn get(&mut self, folder: FolderId, waiter: u64) -> Vec<Action> {
+    fn get(&mut self, folder: FolderId, waiter: u64) -> Vec<LibraryAction> {
         self.get_of(folder, waiter, 100)
     }
 
-    fn get_of(&mut self, folder: FolderId, waiter: u64, manifest_bytes: u64) -> Vec<Action> {
-        self.tell(Input::Get {
+    fn get_of(&mut self, folder: FolderId, waiter: u64, manifest_bytes: u64) -> Vec<LibraryAction> {
+        self.tell(LibraryInput::Get {
             content: ID,
             manifest_bytes,
             description: None,
@@ -138,19 +138,19 @@ impl Rig {
         rig.describe(Ok(description(4_096)));
         rig.prepare(4);
         let (number, result) = (1, Ok(()));
-        rig.tell(Input::Finished { number, result });
+        rig.tell(LibraryInput::Finished { number, result });
         assert_eq!(rig.stage(), &Stage::Whole);
         rig
     }
 
     /// Chunks of it are there, and it is whole in `HERE`.
-    fn copied(&mut self, chunks: u32) -> Vec<Action> {
+    fn copied(&mut self, chunks: u32) -> Vec<LibraryAction> {
         let result = Ok(Prepared {
             have: some(chunks),
             whole_in: vec![HERE],
             device: Some(1),
         });
-        self.tell(Input::Prepared { number: 1, result })
+        self.tell(LibraryInput::Prepared { number: 1, result })
     }
 
     /// Chunks of its bytes that the node gives.
@@ -162,35 +162,35 @@ impl Rig {
         self.library.get(1).expect("it is known").kept()
     }
 
-    fn describe(&mut self, result: Result<Description, ManifestFault>) -> Vec<Action> {
+    fn describe(&mut self, result: Result<Description, ManifestFault>) -> Vec<LibraryAction> {
         let transfer = MANIFEST;
-        let asked = self.tell(Input::Complete { transfer });
-        let [Action::Describe { number, attempt }] = asked[..] else {
+        let asked = self.tell(LibraryInput::Complete { transfer });
+        let [LibraryAction::Describe { number, attempt }] = asked[..] else {
             panic!("{asked:?}");
         };
-        self.tell(Input::Described {
+        self.tell(LibraryInput::Described {
             number,
             attempt,
             result,
         })
     }
 
-    fn prepare(&mut self, chunks: u32) -> Vec<Action> {
+    fn prepare(&mut self, chunks: u32) -> Vec<LibraryAction> {
         let result = Ok(Prepared {
             have: some(chunks),
             whole_in: Vec::new(),
             device: Some(1),
         });
-        self.tell(Input::Prepared { number: 1, result })
+        self.tell(LibraryInput::Prepared { number: 1, result })
     }
 
-    fn write(&mut self, chunk: u32, result: Result<(), DiskFault>) -> Vec<Action> {
+    fn write(&mut self, chunk: u32, result: Result<(), DiskFault>) -> Vec<LibraryAction> {
         let transfer = DATA;
-        self.tell(Input::Writing {
+        self.tell(LibraryInput::Writing {
             transfer,
             senders: vec![A],
         });
-        self.tell(Input::Written {
+        self.tell(LibraryInput::Written {
             transfer,
             chunk: ChunkIndex(chunk),
             from: A,
@@ -199,32 +199,35 @@ impl Rig {
         })
     }
 
-    fn finish(&mut self, result: Result<(), FinishFault>) -> Vec<Action> {
+    fn finish(&mut self, result: Result<(), FinishFault>) -> Vec<LibraryAction> {
         let transfer = DATA;
-        let asked = self.tell(Input::Complete { transfer });
-        assert!(asked.contains(&Action::Finish { number: 1 }), "{asked:?}");
-        self.tell(Input::Finished { number: 1, result })
+        let asked = self.tell(LibraryInput::Complete { transfer });
+        assert!(
+            asked.contains(&LibraryAction::Finish { number: 1 }),
+            "{asked:?}"
+        );
+        self.tell(LibraryInput::Finished { number: 1, result })
     }
 
     /// What `peer`, whose key says its number, may push.
     fn grant(&mut self, peer: PeerId, folder: FolderId, quota: Option<u64>) {
         let folder = Some(folder);
-        self.tell(Input::Grant {
+        self.tell(LibraryInput::Grant {
             peer,
             key: [KEY[0] + u8::try_from(peer.0).unwrap(); 32],
-            grant: Some(Grant { folder, quota }),
+            grant: Some(PushGrant { folder, quota }),
         });
     }
 
     /// A peer offers a content of `bytes`: it is refused, or its disk is to be looked at.
-    fn offers(&mut self, peer: PeerId, content: ContentId, bytes: u64) -> Vec<Action> {
+    fn offers(&mut self, peer: PeerId, content: ContentId, bytes: u64) -> Vec<LibraryAction> {
         let offer = Offer {
             content,
             manifest_bytes: 100,
             bytes,
             name: "a".into(),
         };
-        self.tell(Input::Offer {
+        self.tell(LibraryInput::Offer {
             peer,
             offer: Box::new(offer),
             has_memory: true,
@@ -232,11 +235,16 @@ impl Rig {
     }
 
     /// The disk was looked at for an offer.
-    fn looked(&mut self, asked: &[Action], free: u64, device: Option<u64>) -> Vec<Action> {
-        let [Action::Look { offer, .. }] = asked else {
+    fn looked(
+        &mut self,
+        asked: &[LibraryAction],
+        free: u64,
+        device: Option<u64>,
+    ) -> Vec<LibraryAction> {
+        let [LibraryAction::Look { offer, .. }] = asked else {
             panic!("{asked:?}");
         };
-        self.tell(Input::Looked {
+        self.tell(LibraryInput::Looked {
             offer: *offer,
             disk: Some(Disk { free, device }),
             has_memory: true,
@@ -244,11 +252,11 @@ impl Rig {
     }
 
     /// A peer may push `quota` bytes in all, and offers a content of `bytes`.
-    fn offer(&mut self, bytes: u64, quota: Option<u64>) -> Vec<Action> {
+    fn offer(&mut self, bytes: u64, quota: Option<u64>) -> Vec<LibraryAction> {
         self.grant(A, HERE, quota);
         let asked = self.offers(A, ID, bytes);
         match asked[..] {
-            [Action::Look { .. }] => self.looked(&asked, 1_000_000, Some(1)),
+            [LibraryAction::Look { .. }] => self.looked(&asked, 1_000_000, Some(1)),
             _ => asked,
         }
     }
@@ -319,14 +327,14 @@ fn at(seconds: u64) -> Time {
 fn fault(cause: Cause) -> DiskFault {
     DiskFault {
         cause,
-        verdict: Verdict::Storage,
+        verdict: OfferVerdict::Storage,
         why: "no".into(),
     }
 }
 
-fn outcomes(actions: &[Action]) -> Vec<(u64, Outcome)> {
+fn outcomes(actions: &[LibraryAction]) -> Vec<(u64, WaitOutcome)> {
     let told = actions.iter().filter_map(|action| match action {
-        Action::Tell {
+        LibraryAction::Tell {
             waiter, outcome, ..
         } => Some((waiter.0, outcome.clone())),
         _ => None,
@@ -334,9 +342,9 @@ fn outcomes(actions: &[Action]) -> Vec<(u64, Outcome)> {
     told.collect()
 }
 
-fn verdicts(actions: &[Action]) -> Vec<Verdict> {
+fn verdicts(actions: &[LibraryAction]) -> Vec<OfferVerdict> {
     let said = actions.iter().filter_map(|action| match action {
-        Action::Answer { verdict, .. } => Some(*verdict),
+        LibraryAction::Answer { verdict, .. } => Some(*verdict),
         _ => None,
     });
     said.collect()
@@ -349,18 +357,21 @@ fn a_content_goes_from_its_manifest_to_its_final_names() {
     assert!(outcomes(&rig.get(HERE, 1)).is_empty());
     assert_eq!(rig.node.had(MANIFEST).map(Bitfield::count), Some(0));
     let asked = rig.describe(Ok(description(1)));
-    assert!(asked.contains(&Action::Prepare { number: 1 }));
+    assert!(asked.contains(&LibraryAction::Prepare { number: 1 }));
     rig.prepare(1);
     assert_eq!(rig.node.had(DATA).map(Bitfield::count), Some(1));
     let stored = rig.write(1, Ok(()));
-    assert!(matches!(stored[..], [Action::Stored { .. }]), "{stored:?}");
+    assert!(
+        matches!(stored[..], [LibraryAction::Stored { .. }]),
+        "{stored:?}"
+    );
     assert_eq!(rig.library.get(1).unwrap().here(), 2 * CHUNK);
     let told = rig.finish(Ok(()));
-    assert_eq!(outcomes(&told), [(1, Outcome::Done)]);
+    assert_eq!(outcomes(&told), [(1, WaitOutcome::Done)]);
     assert_eq!(rig.stage(), &Stage::Whole);
     let kept = told
         .iter()
-        .position(|one| *one == Action::Keep { number: 1 });
+        .position(|one| *one == LibraryAction::Keep { number: 1 });
     assert!(kept.is_some(), "the next run has to know that it is whole");
 }
 
@@ -377,8 +388,11 @@ fn a_full_disk_is_tried_again_and_nothing_is_lost() {
     assert!(outcomes(&told).is_empty());
     assert_eq!(rig.node.had(DATA), None);
     assert!(rig.after(Span::from_secs(9)).is_empty());
-    assert!(rig.after(RETRY).contains(&Action::Prepare { number: 1 }));
-    let told = rig.tell(Input::Prepared {
+    assert!(
+        rig.after(RETRY)
+            .contains(&LibraryAction::Prepare { number: 1 })
+    );
+    let told = rig.tell(LibraryInput::Prepared {
         number: 1,
         result: Err(fault(Cause::Full)),
     });
@@ -386,9 +400,12 @@ fn a_full_disk_is_tried_again_and_nothing_is_lost() {
         outcomes(&told).is_empty(),
         "it has begun: it goes on waiting"
     );
-    assert!(rig.after(RETRY).contains(&Action::Prepare { number: 1 }));
+    assert!(
+        rig.after(RETRY)
+            .contains(&LibraryAction::Prepare { number: 1 })
+    );
     rig.prepare(2);
-    assert_eq!(outcomes(&rig.finish(Ok(()))), [(1, Outcome::Done)]);
+    assert_eq!(outcomes(&rig.finish(Ok(()))), [(1, WaitOutcome::Done)]);
 }
 
 /// A disk is full with half of a content on it: that half is given, and nothing is fetched, until
@@ -440,7 +457,7 @@ fn who_waits_hears_of_a_disk_that_takes_nothing_or_breaks() {
             rig.write(0, Err(fault(cause)))
         } else {
             let result = Err(fault(cause));
-            rig.tell(Input::Prepared { number: 1, result })
+            rig.tell(LibraryInput::Prepared { number: 1, result })
         };
         assert_eq!(
             !outcomes(&told).is_empty(),
@@ -459,9 +476,9 @@ fn a_liar_that_sent_all_of_a_manifest_is_blamed_and_the_right_one_is_taken() {
     rig.get(HERE, 1);
     let transfer = MANIFEST;
     let senders = vec![A];
-    rig.tell(Input::Writing { transfer, senders });
+    rig.tell(LibraryInput::Writing { transfer, senders });
     let parts = Vec::new();
-    rig.tell(Input::Written {
+    rig.tell(LibraryInput::Written {
         transfer,
         chunk: ChunkIndex(0),
         from: A,
@@ -469,26 +486,29 @@ fn a_liar_that_sent_all_of_a_manifest_is_blamed_and_the_right_one_is_taken() {
         result: Ok(()),
     });
     let told = rig.describe(Err(ManifestFault::Wrong));
-    assert!(told.contains(&Action::Blame { peer: A }), "{told:?}");
+    assert!(told.contains(&LibraryAction::Blame { peer: A }), "{told:?}");
     let (number, bytes) = (1, 100);
-    assert!(told.contains(&Action::ForgetManifest { number, bytes }));
+    assert!(told.contains(&LibraryAction::ForgetManifest { number, bytes }));
     assert_eq!(rig.stage(), &Stage::Describing);
     let told = rig.describe(Ok(description(1)));
-    assert!(told.contains(&Action::Prepare { number }));
+    assert!(told.contains(&LibraryAction::Prepare { number }));
 }
 
 /// An offer says how long a content is, and so does its manifest: both are held against the quota.
 #[test]
 fn a_push_over_quota_is_refused_by_its_offer_or_ended_by_its_manifest() {
     let quota = Some(5_000);
-    assert_eq!(verdicts(&Rig::new().offer(4_901, quota)), [Verdict::Quota]);
+    assert_eq!(
+        verdicts(&Rig::new().offer(4_901, quota)),
+        [OfferVerdict::Quota]
+    );
     let mut rig = Rig::new();
     rig.meets(A);
-    assert_eq!(verdicts(&rig.offer(4_900, quota)), [Verdict::Accepted]);
+    assert_eq!(verdicts(&rig.offer(4_900, quota)), [OfferVerdict::Accepted]);
     let told = rig.describe(Ok(description(4_901)));
-    assert_eq!(verdicts(&told), [Verdict::Quota]);
+    assert_eq!(verdicts(&told), [OfferVerdict::Quota]);
     assert!(rig.library.get(1).is_none(), "nothing is left of it");
-    assert_eq!(verdicts(&rig.offer(4_900, quota)), [Verdict::Accepted]);
+    assert_eq!(verdicts(&rig.offer(4_900, quota)), [OfferVerdict::Accepted]);
 }
 
 /// Register: H2.
@@ -502,24 +522,24 @@ fn who_may_not_push_learns_nothing_of_what_is_here() {
         bytes: 1,
         name: "a".into(),
     };
-    let said = rig.tell(Input::Offer {
+    let said = rig.tell(LibraryInput::Offer {
         peer: B,
         offer: Box::new(offer),
         has_memory: true,
     });
-    assert_eq!(verdicts(&said), [Verdict::NotAccepted]);
+    assert_eq!(verdicts(&said), [OfferVerdict::NotAccepted]);
 }
 
 /// The session ends while the disk is looked at: the peer offers again in its next.
 #[test]
 fn an_offer_of_a_session_that_ended_is_no_longer_answered() {
     let mut rig = Rig::new();
-    let grant = Some(Grant {
+    let grant = Some(PushGrant {
         folder: Some(HERE),
         quota: None,
     });
     let (peer, key) = (A, KEY);
-    rig.tell(Input::Grant { peer, key, grant });
+    rig.tell(LibraryInput::Grant { peer, key, grant });
     let offer = Box::new(Offer {
         content: ID,
         manifest_bytes: 100,
@@ -527,20 +547,20 @@ fn an_offer_of_a_session_that_ended_is_no_longer_answered() {
         name: "a".into(),
     });
     let has_memory = true;
-    let asked = rig.tell(Input::Offer {
+    let asked = rig.tell(LibraryInput::Offer {
         peer,
         offer,
         has_memory,
     });
-    let [Action::Look { offer, .. }] = asked[..] else {
+    let [LibraryAction::Look { offer, .. }] = asked[..] else {
         panic!("{asked:?}");
     };
-    rig.tell(Input::Disconnected { peer });
+    rig.tell(LibraryInput::Disconnected { peer });
     let disk = Some(Disk {
         free: 1_000_000,
         device: None,
     });
-    let said = rig.tell(Input::Looked {
+    let said = rig.tell(LibraryInput::Looked {
         offer,
         disk,
         has_memory,
@@ -557,8 +577,8 @@ fn a_second_folder_waits_for_the_first_and_both_are_told() {
     rig.prepare(0);
     assert!(rig.get(THERE, 2).is_empty());
     let told = rig.finish(Ok(()));
-    assert_eq!(outcomes(&told), [(1, Outcome::Done)]);
-    assert!(told.contains(&Action::Prepare { number: 1 }));
+    assert_eq!(outcomes(&told), [(1, WaitOutcome::Done)]);
+    assert!(told.contains(&LibraryAction::Prepare { number: 1 }));
     let have = Bitfield::full(4);
     let (whole_in, device) = (vec![HERE], Some(1));
     let result = Ok(Prepared {
@@ -566,11 +586,11 @@ fn a_second_folder_waits_for_the_first_and_both_are_told() {
         whole_in,
         device,
     });
-    let told = rig.tell(Input::Prepared { number: 1, result });
-    assert!(told.contains(&Action::Finish { number: 1 }));
+    let told = rig.tell(LibraryInput::Prepared { number: 1, result });
+    assert!(told.contains(&LibraryAction::Finish { number: 1 }));
     let result = Ok(());
-    let told = rig.tell(Input::Finished { number: 1, result });
-    assert_eq!(outcomes(&told), [(2, Outcome::Done)]);
+    let told = rig.tell(LibraryInput::Finished { number: 1, result });
+    assert_eq!(outcomes(&told), [(2, WaitOutcome::Done)]);
     let kept = rig.library.get(1).unwrap().kept();
     assert_eq!(kept.placement.folder, THERE);
     assert_eq!(kept.whole_in.len(), 1);
@@ -586,11 +606,11 @@ fn a_pause_at_any_stage_is_survived() {
         rig.get(HERE, 1);
         for step in 0..4 {
             if step == stop {
-                rig.tell(Input::Paused { number, paused });
+                rig.tell(LibraryInput::Paused { number, paused });
                 assert_eq!(rig.stage(), &Stage::Paused(None));
                 assert!(rig.after(RETRY).is_empty(), "only a person lets it go on");
                 let paused = false;
-                rig.tell(Input::Paused { number, paused });
+                rig.tell(LibraryInput::Paused { number, paused });
             }
             match step {
                 0 => drop(rig.describe(Ok(description(1)))),
@@ -600,9 +620,9 @@ fn a_pause_at_any_stage_is_survived() {
                     if *rig.stage() == Stage::Checking {
                         rig.prepare(4);
                     }
-                    rig.tell(Input::Complete { transfer: DATA });
+                    rig.tell(LibraryInput::Complete { transfer: DATA });
                     let result = Ok(());
-                    rig.tell(Input::Finished { number, result });
+                    rig.tell(LibraryInput::Finished { number, result });
                 }
             }
         }
@@ -618,10 +638,10 @@ fn a_manifest_that_was_read_during_a_pause_is_not_waited_for() {
         let mut rig = Rig::new();
         rig.get(HERE, 1);
         let (number, transfer) = (1, MANIFEST);
-        rig.tell(Input::Complete { transfer });
+        rig.tell(LibraryInput::Complete { transfer });
         let mut paused = true;
-        rig.tell(Input::Paused { number, paused });
-        let read = Input::Described {
+        rig.tell(LibraryInput::Paused { number, paused });
+        let read = LibraryInput::Described {
             number,
             attempt: 0,
             result: Ok(description(1)),
@@ -630,13 +650,13 @@ fn a_manifest_that_was_read_during_a_pause_is_not_waited_for() {
             rig.tell(read.clone());
         }
         paused = false;
-        let told = rig.tell(Input::Paused { number, paused });
-        let prepare = Action::Prepare { number };
+        let told = rig.tell(LibraryInput::Paused { number, paused });
+        let prepare = LibraryAction::Prepare { number };
         if is_read_late {
             assert!(told.contains(&prepare), "{told:?}");
         } else {
             let attempt = 0;
-            assert!(told.contains(&Action::Describe { number, attempt }));
+            assert!(told.contains(&LibraryAction::Describe { number, attempt }));
             assert!(rig.tell(read).contains(&prepare));
         }
     }
@@ -664,14 +684,14 @@ fn a_kill_between_any_two_steps_leads_to_the_same_end() {
                 3 => rig.finish(Ok(())),
                 _ => Vec::new(),
             };
-            if done.contains(&Action::Keep { number: 1 }) {
+            if done.contains(&LibraryAction::Keep { number: 1 }) {
                 kept = rig.library.get(1).unwrap().kept();
             }
         }
         let is_whole = rig.stage() == &Stage::Whole;
         assert_eq!(kept.placement.role.is_whole(), is_whole);
         let mut next = Rig::new();
-        let asked = next.tell(Input::Remember {
+        let asked = next.tell(LibraryInput::Remember {
             content: ID,
             kept,
             description: known,
@@ -679,12 +699,12 @@ fn a_kill_between_any_two_steps_leads_to_the_same_end() {
         if known.is_none() {
             next.describe(Ok(description(1)));
         } else {
-            assert!(asked.contains(&Action::Prepare { number: 1 }));
+            assert!(asked.contains(&LibraryAction::Prepare { number: 1 }));
         }
         next.prepare(4);
         if !is_whole {
             let result = Ok(());
-            next.tell(Input::Finished { number: 1, result });
+            next.tell(LibraryInput::Finished { number: 1, result });
         }
         assert_eq!(next.stage(), &Stage::Whole, "killed after {killed_after}");
     }
@@ -698,10 +718,13 @@ fn a_wait_for_what_nobody_has_ends_and_the_content_goes_on() {
     rig.describe(Ok(description(1)));
     rig.prepare(0);
     let standings = vec![(A, Standing::Connected)];
-    let tick = Input::Tick { standings };
+    let tick = LibraryInput::Tick { standings };
     assert!(rig.tell(tick.clone()).is_empty());
     rig.now = Time::ZERO + Span::from_secs(60);
-    assert_eq!(outcomes(&rig.tell(tick.clone())), [(1, Outcome::Missing)]);
+    assert_eq!(
+        outcomes(&rig.tell(tick.clone())),
+        [(1, WaitOutcome::Missing)]
+    );
     assert!(rig.tell(tick).is_empty());
     assert_eq!(rig.stage(), &Stage::Moving);
 }
@@ -710,7 +733,7 @@ fn a_wait_for_what_nobody_has_ends_and_the_content_goes_on() {
 #[test]
 fn a_push_is_over_when_every_recipient_has_said_its_last_word() {
     let mut rig = Rig::new();
-    rig.tell(Input::Found {
+    rig.tell(LibraryInput::Found {
         content: ID,
         manifest_bytes: 100,
         description: description(1),
@@ -718,13 +741,13 @@ fn a_push_is_over_when_every_recipient_has_said_its_last_word() {
     });
     let (number, waiter) = (1, Waiter(4));
     let peers = vec![A, B];
-    rig.tell(Input::Push {
+    rig.tell(LibraryInput::Push {
         number,
         peers,
         waiter,
     });
     rig.prepare(4);
-    let offer = Action::Offer { peer: A, number };
+    let offer = LibraryAction::Offer { peer: A, number };
     rig.node.handle(
         node::Input::Connected {
             peer: A,
@@ -732,23 +755,26 @@ fn a_push_is_over_when_every_recipient_has_said_its_last_word() {
         },
         rig.now,
     );
-    assert!(rig.tell(Input::Connected { peer: A }).contains(&offer));
-    let says = |verdict| Input::Verdict {
+    assert!(
+        rig.tell(LibraryInput::Connected { peer: A })
+            .contains(&offer)
+    );
+    let says = |verdict| LibraryInput::Verdict {
         peer: A,
         content: ID,
         verdict,
     };
-    rig.tell(says(Verdict::Busy));
+    rig.tell(says(OfferVerdict::Busy));
     assert!(rig.after(Span::from_secs(9)).is_empty());
     rig.after(Span::from_secs(1));
     assert!(rig.after(Span::from_secs(1)).contains(&offer));
-    rig.tell(says(Verdict::Done));
+    rig.tell(says(OfferVerdict::Done));
     let told = rig.after(Span::from_secs(30));
-    let [(4, Outcome::Pushed { recipients, .. })] = &outcomes(&told)[..] else {
+    let [(4, WaitOutcome::Pushed { recipients, .. })] = &outcomes(&told)[..] else {
         panic!("{told:?}");
     };
     let last: Vec<_> = recipients.iter().map(|one| one.verdict).collect();
-    assert_eq!(last, [Some(Verdict::Done), Some(Verdict::Failed)]);
+    assert_eq!(last, [Some(OfferVerdict::Done), Some(OfferVerdict::Failed)]);
 }
 
 /// Everybody who waits for a content, in any folder, hears that it was cancelled.
@@ -757,10 +783,10 @@ fn a_cancel_tells_everybody_and_forgets_it() {
     let mut rig = Rig::new();
     rig.get(HERE, 1);
     rig.get(THERE, 2);
-    let told = rig.tell(Input::Cancel { number: 1 });
-    let cancelled = |waiter| (waiter, Outcome::Cancelled);
+    let told = rig.tell(LibraryInput::Cancel { number: 1 });
+    let cancelled = |waiter| (waiter, WaitOutcome::Cancelled);
     assert_eq!(outcomes(&told), [cancelled(1), cancelled(2)]);
-    assert!(told.contains(&Action::Forget { number: 1 }));
+    assert!(told.contains(&LibraryAction::Forget { number: 1 }));
     assert!(rig.library.find(&ID).is_none());
     assert_eq!(rig.node.had(MANIFEST), None);
 }
@@ -775,18 +801,18 @@ fn a_push_that_nobody_feeds_is_set_aside_until_it_is_offered_again() {
     rig.prepare(1);
     rig.node
         .handle(node::Input::Disconnected { peer: A }, rig.now);
-    rig.tell(Input::Disconnected { peer: A });
+    rig.tell(LibraryInput::Disconnected { peer: A });
     let told = rig.after(Span::from_secs(60));
-    assert_eq!(verdicts(&told), [Verdict::Failed]);
+    assert_eq!(verdicts(&told), [OfferVerdict::Failed]);
     assert!(matches!(rig.stage(), Stage::Failed(_)));
     let (number, peer, bytes) = (1, None, 0);
-    assert!(told.contains(&Action::Charge {
+    assert!(told.contains(&LibraryAction::Charge {
         number,
         peer,
         bytes
     }));
     rig.meets(A);
-    assert_eq!(verdicts(&rig.offer(4_000, None)), [Verdict::Accepted]);
+    assert_eq!(verdicts(&rig.offer(4_000, None)), [OfferVerdict::Accepted]);
     assert_eq!(rig.stage(), &Stage::Describing);
 }
 
@@ -796,13 +822,13 @@ fn chunks_are_synced_while_they_come_and_never_twice_at_once() {
     let mut rig = Rig::new();
     rig.get(HERE, 1);
     let number = 1;
-    assert!(rig.tell(Input::SyncDue { number }).is_empty());
+    assert!(rig.tell(LibraryInput::SyncDue { number }).is_empty());
     rig.describe(Ok(description(1)));
     rig.prepare(0);
-    let due = Input::SyncDue { number };
-    assert_eq!(rig.tell(due.clone()), [Action::Sync { number }]);
+    let due = LibraryInput::SyncDue { number };
+    assert_eq!(rig.tell(due.clone()), [LibraryAction::Sync { number }]);
     assert!(rig.tell(due.clone()).is_empty());
     let result = Ok(());
-    rig.tell(Input::Synced { number, result });
-    assert_eq!(rig.tell(due), [Action::Sync { number }]);
+    rig.tell(LibraryInput::Synced { number, result });
+    assert_eq!(rig.tell(due), [LibraryAction::Sync { number }]);
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::content::{Content, Stage};
-use super::io::Outcome;
+use super::io::WaitOutcome;
 use super::stages::Turn;
 use crate::time::{Span, Time};
 
@@ -99,7 +99,7 @@ pub(super) fn review(
         let is_held = missing.held > 0;
         let number = content.number;
         if content.drought.is_over(comes, is_held, patience, turn.now) {
-            turn.tell(&mut content.waiters, number, &Outcome::Missing);
+            turn.tell(&mut content.waiters, number, &WaitOutcome::Missing);
         }
         if is_anybody_here {
             continue;
@@ -107,9 +107,9 @@ pub(super) fn review(
         match outlook(standings.clone(), content.started, turn.now) {
             Outlook::Wait => {}
             Outlook::Unreachable => {
-                turn.tell(&mut content.waiters, number, &Outcome::Unreachable);
+                turn.tell(&mut content.waiters, number, &WaitOutcome::Unreachable);
             }
-            Outlook::Identity => turn.tell(&mut content.waiters, number, &Outcome::Identity),
+            Outlook::Identity => turn.tell(&mut content.waiters, number, &WaitOutcome::Identity),
         }
     }
 }

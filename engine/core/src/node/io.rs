@@ -9,7 +9,7 @@ use crate::bitfield::Bitfield;
 use crate::choke;
 use crate::id::{ChunkIndex, GroupId, PeerId, TransferId};
 use crate::manifest::{ContentId, Manifest};
-use crate::message::{CloseCode, Known, Message, Offer, Verdict};
+use crate::message::{CloseCode, Known, Message, Offer, OfferVerdict};
 use crate::misbehaviour::Misbehaviour;
 use crate::pick;
 use crate::rng::Rng;
@@ -321,7 +321,7 @@ pub enum Event {
     /// A peer asks us to fetch something.
     Offer(PeerId, Box<Offer>),
     /// What became of an offer of ours.
-    Verdict(PeerId, ContentId, Verdict),
+    Verdict(PeerId, ContentId, OfferVerdict),
     /// A peer asks whom we know.
     WantAddresses(PeerId),
     /// A peer says whom it knows.

@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use super::decoder::le_u64;
 use super::{ADDRESSES, CLOSE, OFFER, VERDICT};
 use crate::manifest::ContentId;
-use crate::message::{CloseCode, Known, Message, Offer, Verdict};
+use crate::message::{CloseCode, Known, Message, Offer, OfferVerdict};
 use crate::misbehaviour::Misbehaviour;
 
 /// Most bytes of the text of a close (error contract E).
@@ -65,7 +65,7 @@ pub(super) fn encode_offer(offer: &Offer, out: &mut Vec<u8>) {
     out.extend(offer.name.as_bytes());
 }
 
-pub(super) fn encode_verdict(content: &ContentId, verdict: Verdict, out: &mut Vec<u8>) {
+pub(super) fn encode_verdict(content: &ContentId, verdict: OfferVerdict, out: &mut Vec<u8>) {
     out.push(VERDICT);
     out.extend(content.0);
     out.push(verdict as u8);
@@ -113,7 +113,7 @@ pub(super) fn offer(body: &[u8]) -> Result<Message, Misbehaviour> {
 
 /// The message of a body of 33 bytes.
 pub(super) fn verdict(body: &[u8]) -> Result<Message, Misbehaviour> {
-    let verdict = Verdict::ALL.get(usize::from(body[32])).copied();
+    let verdict = OfferVerdict::ALL.get(usize::from(body[32])).copied();
     Ok(Message::Verdict {
         content: content(body),
         verdict: verdict.ok_or(Misbehaviour::UnknownCode)?,

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::bitfield::Bitfield;
 use crate::manifest::ContentId;
-use crate::message::{CloseCode, Join, Known, Offer, Verdict};
+use crate::message::{CloseCode, Join, Known, Offer, OfferVerdict};
 use crate::misbehaviour::Misbehaviour;
 use crate::units::ByteCount;
 
@@ -163,7 +163,7 @@ fn errands() -> impl Strategy<Value = Message> {
                 name: name.into(),
             }))
         ),
-        (contents(), prop::sample::select(Verdict::ALL.to_vec()))
+        (contents(), prop::sample::select(OfferVerdict::ALL.to_vec()))
             .prop_map(|(content, verdict)| Message::Verdict { content, verdict }),
         Just(Message::WantAddresses),
         prop::collection::btree_set(known, 0..50)

@@ -1,7 +1,7 @@
 //! What goes on in a node, as tables for people.
 
 use fairhaul::control::api::{
-    Direction, FlowStatus, Hold, PeerStatus, Status, TransferState, TransferStatus,
+    FlowStatus, HoldReason, PeerStatus, Status, TransferDirection, TransferState, TransferStatus,
 };
 use fairhaul_core::quantity::Quantity;
 
@@ -50,7 +50,7 @@ pub(in crate::cli) fn watched(status: &Status, peers: &[PeerStatus]) -> String {
 fn held(status: &Status, peer: &PeerStatus) -> String {
     let flows = status.transfers.iter().flat_map(|one| &one.peers);
     let own: Vec<&FlowStatus> = flows.filter(|flow| flow.peer == peer.name).collect();
-    let is_idle = |flow: &&FlowStatus| flow.hold == Hold::Idle;
+    let is_idle = |flow: &&FlowStatus| flow.hold == HoldReason::Idle;
     let all_idle = own.iter().all(is_idle);
     let own = own.into_iter().filter(|flow| all_idle || !is_idle(flow));
     let mut words: Vec<String> = own.map(|flow| name(&flow.held_by)).collect();
@@ -135,8 +135,8 @@ fn rows(transfer: &TransferStatus) -> Vec<Vec<String>> {
     ]];
     for flow in &transfer.peers {
         let moved = match transfer.direction {
-            Direction::Up => flow.up_bytes_s,
-            Direction::Down => flow.down_bytes_s,
+            TransferDirection::Up => flow.up_bytes_s,
+            TransferDirection::Down => flow.down_bytes_s,
         };
         // How much that peer has: the progress of a push.
         let mut row = vec![String::new(); 3];

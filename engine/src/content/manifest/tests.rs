@@ -7,7 +7,7 @@ use crate::content::tree::tests::{file, folder};
 /// A tree of two files and a directory, ten bytes in chunks of four.
 fn example() -> Tree {
     let mut entries = vec![file("a/b", 7), folder("a/c"), file("run", 3)];
-    entries[2].kind = Kind::File {
+    entries[2].kind = EntryKind::File {
         bytes: 3,
         executable: true,
     };
@@ -56,7 +56,7 @@ fn every_part_of_a_tree_is_in_its_identity() {
     let id = example().id();
     let hashes = example().hashes().to_vec();
     let entries = example().entries().to_vec();
-    let other = |entries: Vec<Entry>, hashes: Vec<ChunkHash>| {
+    let other = |entries: Vec<TreeEntry>, hashes: Vec<ChunkHash>| {
         Tree::new(entries, ByteCount::new(4), hashes).unwrap().id()
     };
     assert_eq!(other(entries.clone(), hashes.clone()), id);
@@ -64,7 +64,7 @@ fn every_part_of_a_tree_is_in_its_identity() {
     changed[0].path = "a/a".into();
     assert_ne!(other(changed, hashes.clone()), id);
     let mut changed = entries.clone();
-    changed[2].kind = Kind::File {
+    changed[2].kind = EntryKind::File {
         bytes: 3,
         executable: false,
     };
@@ -162,7 +162,7 @@ fn a_promise_of_entries_costs_nothing() {
 /// Register: M9. Limit: L8.
 #[test]
 fn a_million_files_come_back_and_64_mib_are_the_end() {
-    let entries: Vec<Entry> = (0..ENTRIES_MAX)
+    let entries: Vec<TreeEntry> = (0..ENTRIES_MAX)
         .map(|at| file(&format!("{at:07}"), 0))
         .collect();
     let tree = Tree::new(entries, ByteCount::kib(64), Vec::new()).unwrap();
@@ -184,11 +184,11 @@ prop_compose! {
         sizes in proptest::collection::btree_map("[a-c]{1,3}", 0_u64..40, 1..8),
         chunk in 1_u64..20, flag: bool, seed: u8,
     ) -> Tree {
-        let entries: Vec<Entry> = sizes.into_iter().map(|(name, bytes)| Entry {
+        let entries: Vec<TreeEntry> = sizes.into_iter().map(|(name, bytes)| TreeEntry {
             path: name.into(),
             kind: match bytes {
-                0 if flag => Kind::EmptyDirectory,
-                bytes => Kind::File { bytes, executable: flag && bytes % 2 == 0 },
+                0 if flag => EntryKind::EmptyDirectory,
+                bytes => EntryKind::File { bytes, executable: flag && bytes % 2 == 0 },
             },
         }).collect();
         let (_, bytes) = lay_out(&entries).unwrap();

@@ -15,7 +15,7 @@ use fairhaul_core::manifest::Manifest;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{Entry, Options, ScanError, Stamp, io_error};
+use super::{Options, ScanError, Stamp, TreeEntry, io_error};
 use crate::content::tree::{ChunkHash, chunk_hasher, pieces};
 
 /// Bytes read and hashed at once: enough for every lane of the hash, few enough for a cache.
@@ -31,7 +31,7 @@ const RUNS_EACH: u32 = 8;
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
     pub(super) base: &'a Path,
-    pub(super) entries: &'a [Entry],
+    pub(super) entries: &'a [TreeEntry],
     pub(super) stamps: &'a [Stamp],
     pub(super) starts: &'a [u64],
     pub(super) geometry: Manifest,

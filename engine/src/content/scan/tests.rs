@@ -67,23 +67,23 @@ fn a_directory_brings_its_files_its_modes_and_what_is_empty() {
             "photos/run",
         ]
     );
-    let kinds: Vec<Kind> = scanned
+    let kinds: Vec<EntryKind> = scanned
         .tree
         .entries()
         .iter()
         .map(|entry| entry.kind)
         .collect();
-    assert_eq!(kinds[3], Kind::EmptyDirectory);
+    assert_eq!(kinds[3], EntryKind::EmptyDirectory);
     assert_eq!(
         kinds[5],
-        Kind::File {
+        EntryKind::File {
             bytes: 1,
             executable: true
         }
     );
     assert_eq!(
         kinds[4],
-        Kind::File {
+        EntryKind::File {
             bytes: 1,
             executable: false
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{DirEntry, Walk, WalkBuilder};
 
-use super::{Entry, IGNORE_FILE, Kind, Options, ScanError, Skipped, Stamp, Why, io_error};
+use super::{EntryKind, IGNORE_FILE, Options, ScanError, Skipped, Stamp, TreeEntry, Why, io_error};
 use crate::content::path::{check_bytes, order, shown};
 use crate::content::tree::{BadManifest, ENTRIES_MAX};
 
@@ -20,7 +20,7 @@ const OWNER_RUNS: u32 = 0o100;
 /// What a walk found: entries in their order, and a stamp for each.
 pub(super) struct Found {
     pub(super) base: PathBuf,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<TreeEntry>,
     pub(super) stamps: Vec<Stamp>,
     pub(super) skipped: Vec<Skipped>,
 }
@@ -119,34 +119,35 @@ fn place(why: &ignore::Error, at: Option<&Path>) -> (Option<PathBuf>, Option<std
 }
 
 /// Entries with nothing in them that has an entry of its own are directories that others imply.
-fn drop_filled(rows: &mut Vec<(Entry, Stamp)>) {
+fn drop_filled(rows: &mut Vec<(TreeEntry, Stamp)>) {
     let filled: Vec<bool> = rows
         .iter()
         .zip(rows.iter().skip(1))
         .map(|((entry, _), (next, _))| {
             let rest = next.path.strip_prefix(&*entry.path);
-            entry.kind == Kind::EmptyDirectory && rest.is_some_and(|rest| rest.starts_with('/'))
+            entry.kind == EntryKind::EmptyDirectory
+                && rest.is_some_and(|rest| rest.starts_with('/'))
         })
         .collect();
     let mut filled = filled.into_iter();
     rows.retain(|_| !filled.next().unwrap_or(false));
 }
 
-fn row(path: Box<str>, metadata: &Metadata) -> (Entry, Stamp) {
+fn row(path: Box<str>, metadata: &Metadata) -> (TreeEntry, Stamp) {
     let kind = if metadata.is_dir() {
-        Kind::EmptyDirectory
+        EntryKind::EmptyDirectory
     } else {
-        Kind::File {
+        EntryKind::File {
             bytes: metadata.len(),
             executable: metadata.permissions().mode() & OWNER_RUNS != 0,
         }
     };
-    (Entry { path, kind }, Stamp::of(metadata))
+    (TreeEntry { path, kind }, Stamp::of(metadata))
 }
 
 struct Walker<'a> {
     base: &'a Path,
-    rows: Vec<(Entry, Stamp)>,
+    rows: Vec<(TreeEntry, Stamp)>,
     skipped: Vec<Skipped>,
     /// A directory that is left out: so is what the walk finds below it, which comes next.
     below: Option<PathBuf>,

@@ -2,12 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn example() -> Ticket {
+fn example() -> ContentTicket {
     let peers = vec![
         ([1; 32], "vm-1:7440".to_owned()),
         ([2; 32], "[2001:db8::1]:7440".to_owned()),
     ];
-    Ticket::new(ContentId([7; 32]), 1_000, peers).unwrap()
+    ContentTicket::new(ContentId([7; 32]), 1_000, peers).unwrap()
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_short_manifest_of_this_content_and_no_other_rides_along() {
     let short = [5; INSIDE_MAX];
     let ticket = |encoding: &[u8]| {
         let peers = vec![([1; 32], "vm-1:7440".to_owned())];
-        Ticket::new(content_id(encoding), encoding.len() as u64, peers).unwrap()
+        ContentTicket::new(content_id(encoding), encoding.len() as u64, peers).unwrap()
     };
     let with = ticket(&short).with_manifest(&short);
     assert_eq!(with.manifest(), Some(&short[..]));
@@ -42,15 +42,15 @@ fn every_mistyped_missing_and_swapped_character_is_found() {
         let mut other = text.clone().into_bytes();
         other[at] = if other[at] == b'a' { b'b' } else { b'a' };
         let other = String::from_utf8(other).unwrap();
-        assert!(other.parse::<Ticket>().is_err(), "{other}");
+        assert!(other.parse::<ContentTicket>().is_err(), "{other}");
         let mut short = text.clone();
         short.remove(at);
-        assert!(short.parse::<Ticket>().is_err(), "{short}");
+        assert!(short.parse::<ContentTicket>().is_err(), "{short}");
         let mut swapped = text.clone().into_bytes();
         swapped.swap(at - 1, at);
         let swapped = String::from_utf8(swapped).unwrap();
         assert!(
-            swapped == text || swapped.parse::<Ticket>().is_err(),
+            swapped == text || swapped.parse::<ContentTicket>().is_err(),
             "{swapped}"
         );
     }
@@ -74,16 +74,16 @@ fn what_is_no_ticket_is_refused_in_one_line() {
         ("fh1-aaaaaaaaaaaaaaaa", BadSpelling::Checksum),
     ];
     for (text, expected) in cases {
-        let why = text.parse::<Ticket>().unwrap_err();
+        let why = text.parse::<ContentTicket>().unwrap_err();
         assert_eq!(why, expected.into());
         assert!(!why.to_string().contains(char::is_control), "{why}");
     }
     let long = format!("fh1-{}", "a".repeat(1 << 20));
     assert_eq!(
-        long.parse::<Ticket>(),
+        long.parse::<ContentTicket>(),
         Err(BadSpelling::Long(4 + (1 << 20)).into())
     );
-    let cut = text[..text.len() - 8].parse::<Ticket>().unwrap_err();
+    let cut = text[..text.len() - 8].parse::<ContentTicket>().unwrap_err();
     let found = [BadSpelling::Cut, BadSpelling::Checksum];
     assert!(found.map(BadTicket::from).contains(&cut));
 }
@@ -92,7 +92,7 @@ fn what_is_no_ticket_is_refused_in_one_line() {
 fn limits_hold_when_a_ticket_is_made_and_when_another_program_made_it() {
     let new = |bytes, peers: usize| {
         let peers = vec![([0; 32], "a:1".to_owned()); peers];
-        Ticket::new(ContentId([0; 32]), bytes, peers)
+        ContentTicket::new(ContentId([0; 32]), bytes, peers)
     };
     assert!(new(MANIFEST_MAX, 8).is_ok());
     assert_eq!(new(0, 1), Err(BadTicket::Manifest(0)));
@@ -107,7 +107,7 @@ fn limits_hold_when_a_ticket_is_made_and_when_another_program_made_it() {
         bytes.extend(manifest.to_le_bytes());
         bytes.push(count);
         bytes.extend(tail);
-        Ticket::from_bytes(&bytes)
+        ContentTicket::from_bytes(&bytes)
     };
     assert!(body(1, 0, &[]).is_ok());
     assert_eq!(body(0, 0, &[]), Err(BadTicket::Manifest(0)));
@@ -152,13 +152,13 @@ proptest! {
         id: [u8; 32], bytes in 1..=MANIFEST_MAX,
         peers in proptest::collection::vec((any::<[u8; 32]>(), "[a-z][a-z0-9.-]{0,60}:[1-9][0-9]{0,3}"), 0..=8),
     ) {
-        let ticket = Ticket::new(ContentId(id), bytes, peers).unwrap();
+        let ticket = ContentTicket::new(ContentId(id), bytes, peers).unwrap();
         prop_assert_eq!(ticket.to_string().parse(), Ok(ticket));
     }
 
     #[test]
     fn any_text_is_read_or_refused_in_one_line(text in "(fh1-)?([a-z2-7]{0,90}|\\PC{0,20}|.{0,20})") {
-        match text.parse::<Ticket>() {
+        match text.parse::<ContentTicket>() {
             Ok(ticket) => prop_assert_eq!(ticket.to_string(), text.trim().to_ascii_lowercase()),
             Err(why) => prop_assert!(!why.to_string().contains(char::is_control)),
         }
@@ -168,11 +168,11 @@ proptest! {
     fn any_bytes_are_read_or_refused(
         mut bytes in proptest::collection::vec(any::<u8>(), 0..300), count in 0_u8..10,
     ) {
-        let _ = Ticket::from_bytes(&bytes);
+        let _ = ContentTicket::from_bytes(&bytes);
         if let Some(at) = bytes.get_mut(36) {
             *at = count;
         }
-        if let Ok(ticket) = Ticket::from_bytes(&bytes) {
+        if let Ok(ticket) = ContentTicket::from_bytes(&bytes) {
             prop_assert_eq!(ticket.to_bytes(), bytes);
         }
     }

@@ -2,25 +2,25 @@ use proptest::prelude::*;
 
 use super::*;
 
-pub(in crate::content) fn file(path: &str, bytes: u64) -> Entry {
-    Entry {
+pub(in crate::content) fn file(path: &str, bytes: u64) -> TreeEntry {
+    TreeEntry {
         path: path.into(),
-        kind: Kind::File {
+        kind: EntryKind::File {
             bytes,
             executable: false,
         },
     }
 }
 
-pub(in crate::content) fn folder(path: &str) -> Entry {
-    Entry {
+pub(in crate::content) fn folder(path: &str) -> TreeEntry {
+    TreeEntry {
         path: path.into(),
-        kind: Kind::EmptyDirectory,
+        kind: EntryKind::EmptyDirectory,
     }
 }
 
 /// A tree whose hashes are all zero, in chunks of `chunk` bytes.
-fn tree(entries: Vec<Entry>, chunk: u64) -> Result<Tree, BadManifest> {
+fn tree(entries: Vec<TreeEntry>, chunk: u64) -> Result<Tree, BadManifest> {
     let (_, bytes) = lay_out(&entries)?;
     let chunk = ByteCount::new(chunk);
     let hashes = vec![[0; 32]; cut(bytes, chunk)?.chunks() as usize];
@@ -99,7 +99,7 @@ fn one_bad_name_refuses_the_whole_tree() {
 /// Register: M9.
 #[test]
 fn a_million_entries_are_taken_and_one_more_is_not() {
-    let mut entries: Vec<Entry> = (0..ENTRIES_MAX)
+    let mut entries: Vec<TreeEntry> = (0..ENTRIES_MAX)
         .map(|at| file(&format!("{at:07}"), 1))
         .collect();
     assert_eq!(tree(entries.clone(), 64).unwrap().files(), ENTRIES_MAX);
@@ -118,7 +118,7 @@ fn files_of_2_to_the_63_bytes_are_refused_and_no_sum_wraps() {
         vec![u64::MAX; 3],
     ] {
         let files = sizes.iter().zip("abc".chars());
-        let entries: Vec<Entry> = files
+        let entries: Vec<TreeEntry> = files
             .map(|(bytes, name)| file(&name.to_string(), *bytes))
             .collect();
         assert_eq!(tree(entries, 1 << 40), Err(BadManifest::Bytes));
@@ -211,7 +211,7 @@ proptest! {
         sizes in proptest::collection::vec(0_u64..9, 1..12),
         chunk in 1_u64..9, at in 0_u32..20, offset in 0_u64..9, len in 0_u64..9,
     ) {
-        let entries: Vec<Entry> = sizes.iter().enumerate()
+        let entries: Vec<TreeEntry> = sizes.iter().enumerate()
             .map(|(at, bytes)| file(&format!("{at:02}"), *bytes)).collect();
         let tree = tree(entries, chunk).unwrap();
         let bytes: Vec<(usize, u64)> = sizes.iter().enumerate()

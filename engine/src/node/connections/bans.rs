@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fairhaul_core::connections::Key;
-use fairhaul_core::connections::bans::{Ban, Bans, Reason, Saved};
+use fairhaul_core::connections::bans::{Ban, Bans, Reason, SavedBans};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::time::Time;
 
@@ -90,7 +90,7 @@ fn kept_bans(file: &Path, now: Time) -> Result<Bans, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Bans::default()),
         Err(error) => return Err(format!("{}: cannot be read: {error}", file.display())),
     };
-    let saved: Saved = serde_json::from_slice(&text).map_err(|error| {
+    let saved: SavedBans = serde_json::from_slice(&text).map_err(|error| {
         format!(
             "{}:{}: is no file of bans: {error}; got {} bytes; allowed is what a node wrote: to \
              start with nobody banned, remove it",
@@ -115,11 +115,11 @@ mod tests {
         let key = vec!["7"; 32].join(",");
         let earlier =
             format!("{{\"identities\":[[[{key}],5000000000]],\"sources\":[[\"192.0.2.1\",7]]}}");
-        let saved: Saved = serde_json::from_str(&earlier).unwrap();
+        let saved: SavedBans = serde_json::from_str(&earlier).unwrap();
         let bans = Bans::restore(saved, Time::ZERO);
         assert!(bans.left(&[7; 32], Time::ZERO).is_some());
         let kept = serde_json::to_string(&bans.save(Time::ZERO)).unwrap();
         assert!(!kept.contains("sources"), "{kept}");
-        assert!(serde_json::from_str::<Saved>("{\"identities\":[],\"more\":[]}").is_err());
+        assert!(serde_json::from_str::<SavedBans>("{\"identities\":[],\"more\":[]}").is_err());
     }
 }

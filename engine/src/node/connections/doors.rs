@@ -29,7 +29,7 @@ use super::guests::Guests;
 use super::line;
 use super::peers::Peers;
 use super::trust::Trust;
-use crate::content::ticket::Ticket;
+use crate::content::ticket::ContentTicket;
 use crate::identity::{Identity, PublicKey};
 use crate::node::contents::state_writer::{Keeper, Then};
 use crate::node::event::NodeEvent;
@@ -234,7 +234,7 @@ impl Doors {
     }
 
     /// Takes over the addresses of a ticket. Whether any of its peers is known.
-    pub(crate) fn introduce(&mut self, ticket: &Ticket, now: Time) -> bool {
+    pub(crate) fn introduce(&mut self, ticket: &ContentTicket, now: Time) -> bool {
         let mut known = false;
         for (key, address) in ticket.peers() {
             let found = PublicKey::from_bytes(*key).ok();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
-use fairhaul_core::connections::admission::{Entry, HandshakeId};
+use fairhaul_core::connections::admission::{AcceptDecision, HandshakeId};
 use fairhaul_core::connections::source_prefix::Source;
 use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::message::CloseCode;
@@ -28,8 +28,8 @@ impl Doors {
         self.handshakes += 1;
         let id = self.handshakes;
         match self.admission.knock(id, Source::of(remote.ip()), now) {
-            Entry::Refuse(refusal) => self.no_room(remote, &refusal.to_string(), now),
-            Entry::Admit { instead_of } => {
+            AcceptDecision::Refuse(refusal) => self.no_room(remote, &refusal.to_string(), now),
+            AcceptDecision::Admit { instead_of } => {
                 if let Some(other) = instead_of.and_then(|id| self.greeting.remove(&id)) {
                     other.abort();
                     self.notifier.metrics().refused("gave way");

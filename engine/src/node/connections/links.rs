@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fairhaul_core::connections::memory::Kind;
+use fairhaul_core::connections::memory::HeldKind;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::manifest::ContentId;
 use fairhaul_core::message::Message;
@@ -52,8 +52,8 @@ impl Link {
             | Message::Reject { .. }
             | Message::Pong(_)
             | Message::Verdict { .. }
-            | Message::Addresses(_) => Some(Kind::Reply),
-            _ => Some(Kind::News),
+            | Message::Addresses(_) => Some(HeldKind::Reply),
+            _ => Some(HeldKind::News),
         };
         let held = kind.map(|kind| self.shared.budget.hold(peer, kind, cost(&message)));
         // If its task has ended, the news of that is on its way.
@@ -145,7 +145,7 @@ impl Links {
             outgoing,
             shared,
             reader,
-            claimed: self.budget.hold(id, Kind::Claimed, 0),
+            claimed: self.budget.hold(id, HeldKind::Claimed, 0),
         };
         self.links.insert(id, link);
     }

@@ -5,10 +5,10 @@ use std::mem;
 use std::sync::Arc;
 
 use fairhaul_core::connections::Key;
-use fairhaul_core::connections::sessions::{Arrival, Refusal as Doubled, Sessions};
+use fairhaul_core::connections::sessions::{Arrival, SessionRefusal as Doubled, Sessions};
 use fairhaul_core::connections::source_prefix::Source;
 use fairhaul_core::id::PeerId;
-use fairhaul_core::library;
+use fairhaul_core::library::LibraryInput;
 use fairhaul_core::library::wait_timeout::Standing;
 use fairhaul_core::message::{CloseCode, Known, Message};
 use fairhaul_core::misbehaviour::Misbehaviour;
@@ -259,7 +259,7 @@ impl Connections {
             let message = Message::WantAddresses;
             inputs.core(Input::Say { peer, message });
         }
-        inputs.library(library::Input::Connected { peer });
+        inputs.library(LibraryInput::Connected { peer });
     }
 
     // ---- how they end
@@ -367,7 +367,7 @@ impl Connections {
         }
         let source = Source::of(link.remote.ip());
         self.doors.admission.leave(source, link.listed);
-        inputs.library(library::Input::Disconnected { peer });
+        inputs.library(LibraryInput::Disconnected { peer });
         self.doors.make_room();
         self.notifier.lost(name, reason);
     }

@@ -14,11 +14,11 @@ use tokio::sync::broadcast;
 use super::event::{By, FirstMet, Met};
 use super::*;
 use crate::content::line::{Secret, receiver_name};
-use crate::content::ticket::Ticket;
-use crate::control::api::{Event, Happening};
+use crate::content::ticket::ContentTicket;
+use crate::control::api::{EventKind, EventRecord};
 use crate::control::metrics::Metrics;
 use crate::identity::{Identity, PublicKey};
-use crate::params::Params;
+use crate::params::ParameterFile;
 use crate::session::Outgoing;
 use crate::transport::{DEADLINE, Endpoint, GreetError};
 
@@ -36,7 +36,7 @@ struct Rig {
     connections: Connections,
     inputs: PendingInputs,
     events: mpsc::Receiver<NodeEvent>,
-    followers: broadcast::Receiver<Event>,
+    followers: broadcast::Receiver<EventRecord>,
 }
 
 impl Rig {
@@ -52,7 +52,7 @@ impl Rig {
         let identity = Identity::generate().unwrap();
         let data = folder.path();
         let text = format!("[node]\nname = \"own\"\ndata = {data:?}\n{more}");
-        let params = Params::parse("n.toml", &text).unwrap();
+        let params = ParameterFile::parse("n.toml", &text).unwrap();
         let (sender, events) = mpsc::channel(64);
         let (told, followers) = broadcast::channel(64);
         let keeper = Arc::new(Keeper::start().unwrap());
@@ -87,7 +87,7 @@ impl Rig {
     fn list(&mut self, name: &str, key: PublicKey, more: &str) -> PeerId {
         let text = format!("[[peer]]\nname = \"{name}\"\nkey = \"{key}\"\n{more}");
         let text = format!("[node]\nname = \"own\"\n{text}");
-        let params = Params::parse("n.toml", &text).unwrap();
+        let params = ParameterFile::parse("n.toml", &text).unwrap();
         let peer = params.peers.into_iter().next().unwrap();
         let doors = self.connections.doors_mut();
         let peer = doors.list(peer, at(0)).unwrap();
@@ -117,7 +117,7 @@ impl Rig {
         std::iter::from_fn(|| self.inputs.next_of_core()).collect()
     }
 
-    fn followed(&mut self) -> Vec<Happening> {
+    fn followed(&mut self) -> Vec<EventKind> {
         std::iter::from_fn(|| Some(self.followers.try_recv().ok()?.what)).collect()
     }
 
@@ -398,7 +398,7 @@ async fn a_session_begins_and_ends_once() {
     assert_eq!((row.joined, row.present), (Some(at(1)), 3_000_000_000));
     let followed = rig.followed();
     assert!(
-        matches!(&followed[..], [Happening::Connected { .. }, Happening::Lost { reason, .. }] if reason == "Shutdown"),
+        matches!(&followed[..], [EventKind::Connected { .. }, EventKind::Lost { reason, .. }] if reason == "Shutdown"),
         "{followed:?}"
     );
     let said = heard(theirs).await;
@@ -586,7 +586,7 @@ async fn a_ticket_says_where_a_listed_peer_is_and_brings_nobody_else() {
     let peer = rig.list("ann", ann, "");
     let ticket = |key: PublicKey| {
         let at = (*key.as_bytes(), "127.0.0.1:1".to_owned());
-        Ticket::new(ContentId([1; 32]), 1_000, vec![at]).unwrap()
+        ContentTicket::new(ContentId([1; 32]), 1_000, vec![at]).unwrap()
     };
     let doors = rig.connections.doors_mut();
     assert!(!doors.introduce(&ticket(eve), at(0)));

@@ -17,7 +17,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::content::{ChunkHash, Tree};
 use crate::session::{HEAD, Pool};
-use crate::store::{ReadError, Store, StoreError, patiently};
+use crate::store::{ChunkReadError, Store, StoreError, patiently};
 
 /// Where the chunks of one transfer are.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ impl Shelf {
         chunk: ChunkIndex,
         offset: ByteCount,
         out: &mut [u8],
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), ChunkReadError> {
         match self {
             Self::Files(stores, _) => {
                 let (first, others) = stores.split_first().expect("a content lies somewhere");
@@ -109,7 +109,7 @@ impl Shelf {
                 let from = usize::try_from(offset.get()).unwrap_or(usize::MAX);
                 let to = from.saturating_add(out.len());
                 let there = chunks.get(&chunk).and_then(|bytes| bytes.get(from..to));
-                out.copy_from_slice(there.ok_or_else(|| ReadError::Absent(chunk.get()))?);
+                out.copy_from_slice(there.ok_or_else(|| ChunkReadError::Absent(chunk.get()))?);
                 Ok(())
             }
         }
@@ -129,7 +129,7 @@ impl Shelf {
         self,
         block: Block,
         pool: Arc<Pool>,
-    ) -> Result<Result<Vec<u8>, ReadError>, JoinError> {
+    ) -> Result<Result<Vec<u8>, ChunkReadError>, JoinError> {
         let (chunk, offset) = (block.chunk, block.offset);
         let len = usize::try_from(block.len.get()).expect("a block is at most 256 KiB");
         let mut buffer = pool.take(HEAD + len);
@@ -141,7 +141,7 @@ impl Shelf {
         }
         let reading = spawn_blocking(move || {
             let mut read = || self.read(chunk, offset, &mut buffer[HEAD..]);
-            patiently(&mut read, ReadError::is_out)?;
+            patiently(&mut read, ChunkReadError::is_out)?;
             Ok(buffer)
         });
         reading.await

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::library::disk_fault::DiskFault;
-use fairhaul_core::library::{self, FinishFault, ManifestFault, Prepared, Stage};
+use fairhaul_core::library::{FinishFault, LibraryInput, ManifestFault, Prepared, Stage};
 use fairhaul_core::node::Input;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
@@ -20,7 +20,7 @@ use super::opening::{Opened, description_of, verdict};
 use crate::content::Tree;
 use crate::node::inputs::PendingInputs;
 use crate::session::Arrival;
-use crate::store::{ReadError, Store, StoreError, patiently};
+use crate::store::{ChunkReadError, Store, StoreError, patiently};
 
 impl Contents {
     /// Something that was done beside the driver is over.
@@ -32,7 +32,7 @@ impl Contents {
                 from,
                 parts,
                 result,
-            } => inputs.library(library::Input::Written {
+            } => inputs.library(LibraryInput::Written {
                 transfer,
                 chunk,
                 from,
@@ -49,7 +49,7 @@ impl Contents {
                 }
             }
             DiskEvent::Finished(number, result) => inputs.library(self.finished(number, result)),
-            DiskEvent::Synced(number, result) => inputs.library(library::Input::Synced {
+            DiskEvent::Synced(number, result) => inputs.library(LibraryInput::Synced {
                 number,
                 result: result.map_err(|error| fault_of(&error)),
             }),
@@ -62,11 +62,11 @@ impl Contents {
         number: u32,
         attempt: u32,
         result: Result<Arc<Tree>, ManifestFault>,
-    ) -> library::Input {
+    ) -> LibraryInput {
         if let (Ok(tree), Some(row)) = (&result, self.rows.get_mut(&number)) {
             row.tree.get_or_insert_with(|| Arc::clone(tree));
         }
-        library::Input::Described {
+        LibraryInput::Described {
             number,
             attempt,
             result: result.map(|tree| description_of(&tree)),
@@ -78,12 +78,12 @@ impl Contents {
         &mut self,
         number: u32,
         result: Result<Opened, StoreError>,
-    ) -> Option<library::Input> {
+    ) -> Option<LibraryInput> {
         let result = match result {
             Ok(opened) => Ok(self.opened(number, opened)?),
             Err(error) => Err(fault_of(&error)),
         };
-        Some(library::Input::Prepared { number, result })
+        Some(LibraryInput::Prepared { number, result })
     }
 
     /// What was opened of a content, as the library hears of it.
@@ -127,11 +127,7 @@ impl Contents {
     }
 
     /// A content has its final names, or not.
-    fn finished(
-        &mut self,
-        number: u32,
-        result: Result<Vec<PathBuf>, StoreError>,
-    ) -> library::Input {
+    fn finished(&mut self, number: u32, result: Result<Vec<PathBuf>, StoreError>) -> LibraryInput {
         let result = match result {
             Ok(names) => {
                 if let Some(row) = self.rows.get_mut(&number) {
@@ -142,7 +138,7 @@ impl Contents {
             Err(StoreError::Unfinished { .. }) => Err(FinishFault::Unfinished),
             Err(error) => Err(FinishFault::Disk(fault_of(&error))),
         };
-        library::Input::Finished { number, result }
+        LibraryInput::Finished { number, result }
     }
 
     /// An inbox was looked at: what becomes of the offers that waited for that.
@@ -156,7 +152,7 @@ impl Contents {
         for one in waiting {
             let peer = one.held.peer();
             let has_memory = self.budget.books().admits(peer, one.manifest_bytes);
-            inputs.library(library::Input::Looked {
+            inputs.library(LibraryInput::Looked {
                 offer: one.offer,
                 disk,
                 has_memory,
@@ -192,7 +188,7 @@ impl Contents {
             });
         }
         let senders = parts.iter().map(|(peer, _)| *peer).collect();
-        inputs.library(library::Input::Writing { transfer, senders });
+        inputs.library(LibraryInput::Writing { transfer, senders });
         let (pool, events) = (Arc::clone(&self.pool), self.events.clone());
         spawn_blocking(move || {
             let write = || shelf.write(chunk, &arrival.bytes);
@@ -222,11 +218,11 @@ impl Contents {
     }
 
     /// A file of a content could not be read. What people hear of it, if they have not yet.
-    pub(crate) fn changed(&mut self, transfer: TransferId, why: &ReadError) -> Option<String> {
+    pub(crate) fn changed(&mut self, transfer: TransferId, why: &ChunkReadError) -> Option<String> {
         let file = match why {
-            ReadError::Changed { path, .. } | ReadError::Io { path, .. } => path.as_str(),
+            ChunkReadError::Changed { path, .. } | ChunkReadError::Io { path, .. } => path.as_str(),
             // It was told when the chunk was found missing.
-            ReadError::Absent(_) | ReadError::Range { .. } => return None,
+            ChunkReadError::Absent(_) | ChunkReadError::Range { .. } => return None,
         };
         self.library.of(transfer)?;
         let row = self.rows.get_mut(&(transfer.0 / 2))?;
@@ -240,7 +236,7 @@ impl Contents {
     /// A second has passed: chunks that have waited long enough are to be made durable (P1).
     pub(crate) fn second(&self, inputs: &mut PendingInputs, now: Time) {
         for (number, _) in self.moving().filter(|(_, store)| store.due(now)) {
-            inputs.library(library::Input::SyncDue { number });
+            inputs.library(LibraryInput::SyncDue { number });
         }
     }
 
@@ -268,7 +264,7 @@ fn fault_of(error: &StoreError) -> DiskFault {
 #[cfg(test)]
 mod tests {
     use fairhaul_core::library::disk_fault::Cause;
-    use fairhaul_core::message::Verdict;
+    use fairhaul_core::message::OfferVerdict;
 
     use super::*;
 
@@ -279,7 +275,7 @@ mod tests {
             path: "a".to_owned(),
         };
         let fault = fault_of(&exists);
-        let expected = (Cause::InTheWay, Verdict::Exists);
+        let expected = (Cause::InTheWay, OfferVerdict::Exists);
         assert_eq!((fault.cause, fault.verdict), expected);
         assert_eq!(*fault.why, exists.to_string());
         let space = StoreError::Space {
@@ -290,7 +286,7 @@ mod tests {
         let fault = fault_of(&space);
         assert_eq!(
             (fault.cause, fault.verdict),
-            (Cause::Full, Verdict::Storage)
+            (Cause::Full, OfferVerdict::Storage)
         );
     }
 }

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fairhaul_core::connections::memory::Kind;
+use fairhaul_core::connections::memory::HeldKind;
 use fairhaul_core::id::{PeerId, TransferId};
-use fairhaul_core::library::{self, Action, Content, FolderId, Library, ManifestFault, OfferId};
+use fairhaul_core::library::{
+    self, Content, FolderId, Library, LibraryAction, LibraryInput, ManifestFault, OfferId,
+};
 use fairhaul_core::manifest::ContentId;
 use fairhaul_core::message::{Message, Offer};
 use fairhaul_core::node::Node;
@@ -100,12 +102,12 @@ impl Contents {
     }
 
     /// Exactly one thing happened.
-    pub(crate) fn handle(&mut self, input: library::Input, node: &Node, now: Time) {
+    pub(crate) fn handle(&mut self, input: LibraryInput, node: &Node, now: Time) {
         self.library.handle(input, node, now);
     }
 
     /// The next thing that the library wants done.
-    pub(crate) fn poll(&mut self) -> Option<Action> {
+    pub(crate) fn poll(&mut self) -> Option<LibraryAction> {
         self.library.poll()
     }
 
@@ -169,9 +171,9 @@ impl Contents {
     }
 
     /// Carries out what concerns manifests, folders and files alone.
-    pub(crate) fn carry(&mut self, action: Action) {
+    pub(crate) fn carry(&mut self, action: LibraryAction) {
         match action {
-            Action::New {
+            LibraryAction::New {
                 number,
                 content,
                 manifest_bytes,
@@ -181,20 +183,20 @@ impl Contents {
                 let row = || Row::new(content, name.into(), ManifestShelf::empty(manifest_bytes));
                 self.rows.entry(number).or_insert_with(row);
             }
-            Action::ForgetManifest { number, bytes } => {
+            LibraryAction::ForgetManifest { number, bytes } => {
                 if let Some(row) = self.rows.get_mut(&number) {
                     row.manifest = Arc::new(ManifestShelf::empty(bytes));
                 }
             }
-            Action::Look {
+            LibraryAction::Look {
                 offer,
                 peer,
                 folder,
                 of,
             } => self.look(offer, peer, folder, &of),
-            Action::Describe { number, attempt } => self.describe(number, attempt),
-            Action::Prepare { number } => self.prepare(number),
-            Action::Open { number } => {
+            LibraryAction::Describe { number, attempt } => self.describe(number, attempt),
+            LibraryAction::Prepare { number } => self.prepare(number),
+            LibraryAction::Open { number } => {
                 if let Some(content) = self.library.get(number)
                     && let Some(row) = self.rows.get_mut(&number)
                 {
@@ -202,16 +204,16 @@ impl Contents {
                     row.open(reading, others);
                 }
             }
-            Action::Begin { number, is_other } => self.begin(number, is_other),
-            Action::Sync { number } => self.beside(number, move |store| {
+            LibraryAction::Begin { number, is_other } => self.begin(number, is_other),
+            LibraryAction::Sync { number } => self.beside(number, move |store| {
                 let result = patiently(|| store.sync(), StoreError::is_out);
                 DiskEvent::Synced(number, result.map(|_| ()))
             }),
-            Action::Finish { number } => self.beside(number, move |store| {
+            LibraryAction::Finish { number } => self.beside(number, move |store| {
                 let result = patiently(|| store.finish(), StoreError::is_out);
                 DiskEvent::Finished(number, result)
             }),
-            Action::Charge {
+            LibraryAction::Charge {
                 number,
                 peer,
                 bytes,
@@ -219,11 +221,11 @@ impl Contents {
                 let peer = peer.unwrap_or(NOBODY);
                 if let Some(row) = self.rows.get_mut(&number) {
                     row.held = None;
-                    row.held = Some(self.budget.hold(peer, Kind::Announced, bytes));
+                    row.held = Some(self.budget.hold(peer, HeldKind::Announced, bytes));
                 }
             }
-            Action::Keep { number } => self.keep(number, None),
-            Action::Forget { number } => self.forget(number),
+            LibraryAction::Keep { number } => self.keep(number, None),
+            LibraryAction::Forget { number } => self.forget(number),
             _ => {}
         }
     }
@@ -302,7 +304,7 @@ impl Contents {
         let waiting = WaitingOffer {
             offer,
             manifest_bytes: of.manifest_bytes,
-            held: self.budget.hold(peer, Kind::Passing, bytes),
+            held: self.budget.hold(peer, HeldKind::Passing, bytes),
         };
         let is_first = !self.looks.contains_key(&folder);
         self.looks.entry(folder).or_default().push(waiting);

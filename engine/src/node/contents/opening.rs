@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::library::{Description, quota};
-use fairhaul_core::message::Verdict;
+use fairhaul_core::message::OfferVerdict;
 
 use super::chunk_store::ManifestShelf;
 use super::inbox::device_of;
 use super::kept::Role;
 use super::own::Own;
 use crate::content::scan::Stamp;
-use crate::content::{Kind as EntryKind, Tree};
+use crate::content::{EntryKind, Tree};
 use crate::store::{OpenFiles, Receive, Store, StoreError, patiently};
 
 /// What is opened.
@@ -151,12 +151,12 @@ pub(crate) fn description_of(tree: &Tree) -> Description {
 }
 
 /// What a peer that pushed a content is told when it cannot be stored.
-pub(super) const fn verdict(error: &StoreError) -> Verdict {
+pub(super) const fn verdict(error: &StoreError) -> OfferVerdict {
     match error {
-        StoreError::Exists { .. } => Verdict::Exists,
+        StoreError::Exists { .. } => OfferVerdict::Exists,
         StoreError::Space { .. } | StoreError::Full { .. } | StoreError::Target { .. } => {
-            Verdict::Storage
+            OfferVerdict::Storage
         }
-        _ => Verdict::Failed,
+        _ => OfferVerdict::Failed,
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fairhaul_core::library;
-use fairhaul_core::library::{Content, Placement, Stage, Waiter};
+use fairhaul_core::library::{Content, LibraryInput, Placement, Stage, Waiter};
 use fairhaul_core::manifest::ContentId;
 
 use super::Contents;
@@ -18,7 +18,7 @@ use super::state_writer::Then;
 use crate::content::Tree;
 use crate::content::manifest::content_id;
 use crate::content::scan::Stamp;
-use crate::content::ticket::Ticket;
+use crate::content::ticket::ContentTicket;
 use crate::control::api;
 
 /// Endings of the files that are kept for a content, the last three by its store.
@@ -74,7 +74,7 @@ impl Contents {
     }
 
     /// A content of an earlier run, as the library hears of it.
-    pub(crate) fn remember(&mut self, old: Remembered) -> library::Input {
+    pub(crate) fn remember(&mut self, old: Remembered) -> LibraryInput {
         let Remembered { id, kept, manifest } = old;
         let tree = manifest.as_ref().and_then(|bytes| {
             let fits = content_id(bytes) == id;
@@ -100,7 +100,7 @@ impl Contents {
         row.stamps.extend(stamped);
         row.tree = tree.map(Arc::new).filter(|_| !paused);
         let placement = placements.remove(0);
-        library::Input::Remember {
+        LibraryInput::Remember {
             content: id,
             kept: library::Kept {
                 manifest_bytes,
@@ -118,7 +118,7 @@ impl Contents {
         tree: Arc<Tree>,
         root: &Path,
         stamps: Vec<Stamp>,
-    ) -> (u32, library::Input) {
+    ) -> (u32, LibraryInput) {
         let (id, manifest) = (tree.id(), tree.encode());
         let folder = self.folder(root);
         let description = description_of(&tree);
@@ -130,7 +130,7 @@ impl Contents {
         if known.is_none() {
             row.tree = Some(tree);
         }
-        let found = library::Input::Found {
+        let found = LibraryInput::Found {
             content: id,
             manifest_bytes: manifest.len() as u64,
             description,
@@ -141,10 +141,10 @@ impl Contents {
     /// What a ticket names is to be fetched into a folder, as the library hears of it.
     pub(crate) fn asked_for(
         &mut self,
-        ticket: &Ticket,
+        ticket: &ContentTicket,
         get: &api::Get,
         waiter: Waiter,
-    ) -> library::Input {
+    ) -> LibraryInput {
         let id = ticket.content();
         let is_known = self.library.find(&id).is_some();
         let tree = ticket
@@ -168,7 +168,7 @@ impl Contents {
             pusher: None,
             offered: 0,
         };
-        library::Input::Get {
+        LibraryInput::Get {
             content: id,
             manifest_bytes: ticket.manifest_bytes(),
             description: tree.map(|(_, tree)| description_of(&tree)),

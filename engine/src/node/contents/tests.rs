@@ -1,25 +1,27 @@
 //! What disks do for contents, and what the library hears of it. Nothing is asked of a network.
 
 use fairhaul_core::id::ChunkIndex;
-use fairhaul_core::library::{Disk, FolderId, ManifestFault, OfferId};
+use fairhaul_core::library::{Disk, FolderId, LibraryInput, ManifestFault, OfferId};
 use fairhaul_core::node::Input;
 use fairhaul_core::units::ByteCount;
 
 use super::*;
 use crate::content::tree::hash_chunk;
-use crate::control::api::{Get, Nothing, Request, Share, Shared, Status, Transfer, TransferState};
+use crate::control::api::{
+    ControlRequest, Get, Nothing, ShareRequest, Shared, Status, Transfer, TransferState,
+};
 use crate::node::control::others::Others;
 use crate::node::inputs::PendingInputs;
 use crate::node::tests::rig::{CONTENT, Place, Rig};
 use crate::session::Arrival;
-use crate::store::ReadError;
+use crate::store::ChunkReadError;
 
 /// Bytes of a chunk.
 const CHUNK: u64 = 64 * 1024;
 const ANN: PeerId = PeerId(0);
 
-fn share(rig: &Rig) -> Request {
-    Request::Share(Share {
+fn share(rig: &Rig) -> ControlRequest {
+    ControlRequest::Share(ShareRequest {
         path: rig.file("content"),
         ignore: Vec::new(),
         chunk_bytes: Some(CHUNK),
@@ -32,7 +34,7 @@ async fn fetching() -> Rig {
     let mut rig = Place::new().node("node", &other.listed("ann", ""));
     let mut other = other.node("ann", "");
     let shared: Shared = other.ask_and_wait(share(&other)).await.unwrap();
-    let waits = rig.begin(Request::Get(Get {
+    let waits = rig.begin(ControlRequest::Get(Get {
         ticket: shared.ticket,
         dir: rig.file("in"),
         overwrite: false,
@@ -61,7 +63,7 @@ fn arrival(bytes: Vec<u8>) -> Option<Arrival> {
     let budget: Arc<Budget> = Arc::default();
     Some(Arrival {
         hash: hash_chunk(&bytes),
-        held: budget.hold(ANN, Kind::Passing, bytes.len() as u64),
+        held: budget.hold(ANN, HeldKind::Passing, bytes.len() as u64),
         bytes,
     })
 }
@@ -113,7 +115,7 @@ async fn a_chunk_is_written_if_its_hash_is_right_and_only_then() {
         }
     ));
     rig.host.handle(NodeEvent::Disk(event));
-    let status: Status = rig.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = rig.ask(ControlRequest::Status(Nothing {})).unwrap();
     assert_eq!(status.transfers[0].done_bytes, CHUNK);
     let mut read = vec![0; 10];
     rig.host.control(|_, others| {
@@ -131,16 +133,16 @@ async fn a_pause_keeps_what_arrived_until_the_transfer_goes_on() {
     assert_eq!(store(&mut rig, 2, arrival(bytes_of(2))), None);
     rig.settle(|status| status.transfers[0].done_bytes == CHUNK)
         .await;
-    let _: Nothing = rig.ask(Request::Pause(Transfer { id: 1 })).unwrap();
+    let _: Nothing = rig.ask(ControlRequest::Pause(Transfer { id: 1 })).unwrap();
     rig.settle(|status| status.transfers[0].paused).await;
     let shelf = rig
         .host
         .control(|_, others| others.contents.shelf(TransferId(2)));
     assert!(shelf.is_some());
-    let _: Nothing = rig.ask(Request::Resume(Transfer { id: 1 })).unwrap();
+    let _: Nothing = rig.ask(ControlRequest::Resume(Transfer { id: 1 })).unwrap();
     rig.settle(|status| status.transfers[0].state == TransferState::Fetching)
         .await;
-    let status: Status = rig.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = rig.ask(ControlRequest::Status(Nothing {})).unwrap();
     assert_eq!(
         (status.transfers[0].done_bytes, status.transfers[0].paused),
         (CHUNK, false)
@@ -168,7 +170,10 @@ async fn a_file_that_changed_is_told_once() {
         assert!(told.is_some_and(|told| told.contains("content")));
         assert_eq!(contents.changed(TransferId(2), &why), None);
         assert_eq!(contents.changed(TransferId(8), &why), None, "nobody has it");
-        assert_eq!(contents.changed(TransferId(2), &ReadError::Absent(0)), None);
+        assert_eq!(
+            contents.changed(TransferId(2), &ChunkReadError::Absent(0)),
+            None
+        );
         // What lies in a folder that nothing fills belongs to who put it there.
         assert!(!contents.fetches_again(TransferId(2)));
         assert!(
@@ -189,7 +194,7 @@ async fn a_manifest_that_is_another_one_or_none_is_told_apart() {
     let own = Place::new();
     let mut other = own.node("other", "");
     let shared: Shared = other.ask_and_wait(share(&other)).await.unwrap();
-    let ticket: crate::content::ticket::Ticket = shared.ticket.parse().unwrap();
+    let ticket: crate::content::ticket::ContentTicket = shared.ticket.parse().unwrap();
     let manifest = ticket.manifest().unwrap().to_vec();
     let odd = b"no manifest".to_vec();
     let cases = [
@@ -200,7 +205,7 @@ async fn a_manifest_that_is_another_one_or_none_is_told_apart() {
     for (number, (content, bytes, expected)) in (11..).zip(cases) {
         rig.host.control(|_, others| {
             let contents = &mut *others.contents;
-            contents.carry(Action::New {
+            contents.carry(LibraryAction::New {
                 number,
                 content,
                 manifest_bytes: bytes.len() as u64,
@@ -209,7 +214,7 @@ async fn a_manifest_that_is_another_one_or_none_is_told_apart() {
             let shelf = contents.shelf(TransferId(2 * number + 1)).unwrap();
             let first = shelf.geometry().index(0).unwrap();
             shelf.write(first, &bytes).unwrap();
-            contents.carry(Action::Describe { number, attempt: 0 });
+            contents.carry(LibraryAction::Describe { number, attempt: 0 });
         });
         let DiskEvent::Described(described, 0, result) = disk_event(&mut rig).await else {
             panic!("it was read");
@@ -222,10 +227,10 @@ async fn a_manifest_that_is_another_one_or_none_is_told_apart() {
         assert_eq!((described, got), (number, expected));
         rig.host.control(|_, others| {
             let contents = &mut *others.contents;
-            contents.carry(Action::ForgetManifest { number, bytes: 7 });
+            contents.carry(LibraryAction::ForgetManifest { number, bytes: 7 });
             let shelf = contents.shelf(TransferId(2 * number + 1)).unwrap();
             assert_eq!(shelf.geometry().bytes().get(), 7);
-            contents.carry(Action::Forget { number });
+            contents.carry(LibraryAction::Forget { number });
             assert!(contents.shelf(TransferId(2 * number + 1)).is_none());
         });
     }
@@ -246,7 +251,7 @@ async fn offers_into_the_same_inbox_wait_for_one_look_at_its_disk() {
     let look = |rig: &mut Rig, number: u64| {
         rig.host.control(|_, others| {
             let folder = others.contents.folder(&inbox);
-            others.contents.carry(Action::Look {
+            others.contents.carry(LibraryAction::Look {
                 offer: OfferId(number),
                 peer: ANN,
                 folder,
@@ -263,7 +268,7 @@ async fn offers_into_the_same_inbox_wait_for_one_look_at_its_disk() {
         .control(|_, others| others.contents.disk(event, &mut inputs));
     let told: Vec<_> = std::iter::from_fn(|| inputs.next_of_library()).collect();
     for (input, number) in told.iter().zip(1..) {
-        let library::Input::Looked {
+        let LibraryInput::Looked {
             offer,
             disk,
             has_memory,

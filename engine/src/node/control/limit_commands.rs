@@ -10,41 +10,43 @@ use fairhaul_core::uplink::{Over, Target};
 
 use super::Control;
 use super::others::Others;
-use crate::control::api::{self, Call, Direction, Failure, InForce};
+use crate::control::api::{self, Call, Failure, InForce, TransferDirection};
 use crate::node::connections::peers::Peers;
 use crate::node::inputs::PendingInputs;
 
 impl Control {
-    fn target(&self, target: &api::Target, others: &Others<'_>) -> Result<Target, Failure> {
+    fn target(&self, target: &api::LimitTarget, others: &Others<'_>) -> Result<Target, Failure> {
         let peers = others.connections.peers();
         let group = |name: &str| self.settings.group(name).map(Target::Group);
         let found = match target {
-            api::Target::Node => Some(Target::Node),
-            api::Target::Peer(name) => peers.named(name).map(Target::Peer),
-            api::Target::Group(name) => group(name),
-            api::Target::Transfer(id) => others
+            api::LimitTarget::Node => Some(Target::Node),
+            api::LimitTarget::Peer(name) => peers.named(name).map(Target::Peer),
+            api::LimitTarget::Group(name) => group(name),
+            api::LimitTarget::Transfer(id) => others
                 .contents
                 .library()
                 .get(*id)
                 .map(|content| Target::Transfer(content.data())),
-            api::Target::Named(name) => peers.named(name).map(Target::Peer).or_else(|| group(name)),
+            api::LimitTarget::Named(name) => {
+                peers.named(name).map(Target::Peer).or_else(|| group(name))
+            }
         };
         found.ok_or_else(|| self.unknown(target, peers))
     }
 
     /// What is said of a target that nobody has.
-    fn unknown(&self, target: &api::Target, peers: &Peers) -> Failure {
+    fn unknown(&self, target: &api::LimitTarget, peers: &Peers) -> Failure {
         let groups = || self.settings.params.groups.iter();
         let groups = || groups().map(|(name, _)| &**name);
         let what = format!("{target} is unknown");
         let text = match target {
-            api::Target::Peer(name) => did_you_mean(what, name, peers.names()),
-            api::Target::Group(name) => did_you_mean(what, name, groups()),
-            api::Target::Named(name) => {
+            api::LimitTarget::Peer(name) => did_you_mean(what, name, peers.names()),
+            api::LimitTarget::Group(name) => did_you_mean(what, name, groups()),
+            api::LimitTarget::Named(name) => {
                 let all = peers.names().chain(groups());
                 did_you_mean(what, name, all.chain(["node"]))
             }
-            api::Target::Node | api::Target::Transfer(_) => {
+            api::LimitTarget::Node | api::LimitTarget::Transfer(_) => {
                 format!("{what}; `fairhaul status` lists transfers")
             }
         };
@@ -55,7 +57,7 @@ impl Control {
     pub(super) fn answer_in_force(
         &self,
         call: Call,
-        target: &api::Target,
+        target: &api::LimitTarget,
         set: Result<(), Failure>,
         others: &Others<'_>,
     ) {
@@ -77,13 +79,13 @@ impl Control {
 
     pub(super) fn set_cap(
         &mut self,
-        limit: &api::Limit,
+        limit: &api::LimitRequest,
         others: &mut Others<'_>,
     ) -> Result<(), Failure> {
         limit.rate_bytes_s.map_or(Ok(()), check_rate)?;
         let cap = limit.rate_bytes_s.map(Rate::new);
-        if limit.direction == Direction::Down {
-            if limit.target != api::Target::Node {
+        if limit.direction == TransferDirection::Down {
+            if limit.target != api::LimitTarget::Node {
                 return Err(Failure::usage(
                     "only the node has a limit of what it receives",
                 ));
@@ -101,7 +103,7 @@ impl Control {
 
     pub(super) fn set_weight(
         &mut self,
-        weight: &api::Weight,
+        weight: &api::WeightRequest,
         others: &mut Others<'_>,
     ) -> Result<(), Failure> {
         let target = self.target(&weight.target, others)?;

@@ -10,7 +10,7 @@ use fairhaul_config::text::key_bytes;
 use fairhaul_core::connections::Key;
 use fairhaul_core::id::PeerId;
 use fairhaul_core::library::wait_timeout::Standing;
-use fairhaul_core::library::{self, Outcome, Waiter};
+use fairhaul_core::library::{LibraryInput, WaitOutcome, Waiter};
 use fairhaul_core::node::Input;
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::{Limit, Target};
@@ -30,8 +30,10 @@ use crate::clock::unix_ms;
 use crate::content::line::Line;
 use crate::content::path::shown;
 use crate::content::scan::{Options, Scanned, Stamp, scan};
-use crate::content::ticket::Ticket;
-use crate::control::api::{self, Call, Failure, Lifted, Nothing, Phase, Progress, Request, Shared};
+use crate::content::ticket::ContentTicket;
+use crate::control::api::{
+    self, Call, CommandProgress, ControlRequest, Failure, Lifted, Nothing, Phase, Shared,
+};
 use crate::store::SETTLED_S;
 
 pub(crate) mod event;
@@ -101,9 +103,9 @@ impl Control {
     /// Does what a call asks, or starts to.
     pub(crate) fn call(&mut self, call: Call, others: &mut Others<'_>) {
         let path = match &call.request {
-            Request::Share(share) => Some(&share.path),
-            Request::Send(send) => Some(&send.path),
-            Request::Get(get) => Some(&get.dir),
+            ControlRequest::Share(share) => Some(&share.path),
+            ControlRequest::Send(send) => Some(&send.path),
+            ControlRequest::Get(get) => Some(&get.dir),
             _ => None,
         };
         if let Some(path) = path.filter(|path| !path.is_absolute()) {
@@ -112,48 +114,48 @@ impl Control {
             return call.fail(Failure::usage(what));
         }
         let done = match call.request.clone() {
-            Request::Share(share) => {
+            ControlRequest::Share(share) => {
                 let chunk = share.chunk_bytes.map(ByteCount::new);
                 return self.scan(call, share.path, share.ignore, chunk);
             }
-            Request::Send(send) => return self.send(call, send, others),
-            Request::Get(get) => return self.get(call, get, others),
-            Request::Ping(ping) => return self.ping(call, &ping.peer, others),
-            Request::Lift(lift) => return lift_bans(call, &lift.whose, others),
-            Request::Peers(_) => return call.done(&self.view(others).peer_status()),
-            Request::Bans(_) => return call.done(&self.view(others).bans()),
-            Request::Status(_) => return call.done(&self.view(others).status()),
-            Request::History(since) => return call.done(&self.view(others).history(since)),
-            Request::Moves(_) => return call.done(&self.view(others).moves()),
-            Request::Reload(_) => match self.reload(others) {
+            ControlRequest::Send(send) => return self.send(call, send, others),
+            ControlRequest::Get(get) => return self.get(call, get, others),
+            ControlRequest::Ping(ping) => return self.ping(call, &ping.peer, others),
+            ControlRequest::Lift(lift) => return lift_bans(call, &lift.whose, others),
+            ControlRequest::Peers(_) => return call.done(&self.view(others).peer_status()),
+            ControlRequest::Bans(_) => return call.done(&self.view(others).bans()),
+            ControlRequest::Status(_) => return call.done(&self.view(others).status()),
+            ControlRequest::History(since) => return call.done(&self.view(others).history(since)),
+            ControlRequest::Moves(_) => return call.done(&self.view(others).moves()),
+            ControlRequest::Reload(_) => match self.reload(others) {
                 Ok(reloaded) => return call.done(&reloaded),
                 Err(failure) => Err(failure),
             },
-            Request::Message(text) => say(&text.peer, text.text, others),
-            Request::Limit(limit) => {
+            ControlRequest::Message(text) => say(&text.peer, text.text, others),
+            ControlRequest::Limit(limit) => {
                 let set = self.set_cap(&limit, others);
                 return self.answer_in_force(call, &limit.target, set, others);
             }
-            Request::Weight(weight) => {
+            ControlRequest::Weight(weight) => {
                 let set = self.set_weight(&weight, others);
                 return self.answer_in_force(call, &weight.target, set, others);
             }
-            Request::Band(band) => {
+            ControlRequest::Band(band) => {
                 let set = self.set_band(&band, others);
                 return self.answer_in_force(call, &band.target, set, others);
             }
-            Request::Floor(floor) => {
+            ControlRequest::Floor(floor) => {
                 let set = self.set_floor(&floor, others);
                 return self.answer_in_force(call, &floor.target, set, others);
             }
-            Request::Pause(transfer) => set_paused(transfer.id, true, others),
-            Request::Resume(transfer) => set_paused(transfer.id, false, others),
-            Request::Cancel(transfer) => {
+            ControlRequest::Pause(transfer) => set_paused(transfer.id, true, others),
+            ControlRequest::Resume(transfer) => set_paused(transfer.id, false, others),
+            ControlRequest::Cancel(transfer) => {
                 let number = transfer.id;
-                about(number, library::Input::Cancel { number }, others)
+                about(number, LibraryInput::Cancel { number }, others)
             }
             // The node ends after this one: its host does that.
-            Request::Stop(_) => Ok(()),
+            ControlRequest::Stop(_) => Ok(()),
         };
         match done {
             Ok(()) => call.done(&Nothing {}),
@@ -167,7 +169,7 @@ impl Control {
     pub(crate) fn end_wait(
         &mut self,
         (waiter, number): (Waiter, u32),
-        outcome: Outcome,
+        outcome: WaitOutcome,
         others: &Others<'_>,
     ) {
         if let Some(call) = self.waiting.take(waiter) {
@@ -227,10 +229,10 @@ impl Control {
                     cancel.store(true, Ordering::Relaxed);
                 }
                 let done_bytes = hashed.fetch_add(bytes, Ordering::Relaxed);
-                call.progress(Progress {
+                call.progress(CommandProgress {
                     phase: Phase::Hashing,
                     done_bytes: done_bytes + bytes,
-                    ..Progress::default()
+                    ..CommandProgress::default()
                 });
             };
             let options = Options {
@@ -288,12 +290,12 @@ impl Control {
     /// The library knows of a tree that was read: it is pushed, or its ticket is handed out.
     pub(crate) fn shared(&mut self, call: Call, mut shared: Shared, others: &mut Others<'_>) {
         let number = shared.transfer;
-        if let Request::Send(send) = &call.request {
+        if let ControlRequest::Send(send) = &call.request {
             let all = others.connections.peers();
             let peers = send.peers.iter().filter_map(|name| all.named(name));
             let peers = peers.collect();
             let waiter = self.waiting.add(call);
-            return others.inputs.library(library::Input::Push {
+            return others.inputs.library(LibraryInput::Push {
                 number,
                 peers,
                 waiter,
@@ -316,7 +318,7 @@ impl Control {
             let how = "`fairhaul get LINE` in a terminal fetches by it, without this node";
             return call.fail(Failure::usage(format!("{what}; {how}")));
         }
-        let ticket: Ticket = match get.ticket.parse() {
+        let ticket: ContentTicket = match get.ticket.parse() {
             Ok(ticket) => ticket,
             Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),
         };
@@ -344,7 +346,7 @@ impl Control {
         usable: Result<(), String>,
         others: &mut Others<'_>,
     ) {
-        let ticket: Ticket = match get.ticket.parse() {
+        let ticket: ContentTicket = match get.ticket.parse() {
             Ok(ticket) => ticket,
             Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),
         };
@@ -370,11 +372,11 @@ impl Control {
 }
 
 fn set_paused(number: u32, paused: bool, others: &mut Others<'_>) -> Result<(), Failure> {
-    about(number, library::Input::Paused { number, paused }, others)
+    about(number, LibraryInput::Paused { number, paused }, others)
 }
 
 /// A person says something of a content that must be known.
-fn about(number: u32, input: library::Input, others: &mut Others<'_>) -> Result<(), Failure> {
+fn about(number: u32, input: LibraryInput, others: &mut Others<'_>) -> Result<(), Failure> {
     let known = others.contents.library().get(number);
     known.ok_or_else(|| Failure::error(format!("transfer {number} is unknown")))?;
     others.inputs.library(input);
@@ -426,7 +428,7 @@ fn ticket(number: u32, others: &Others<'_>) -> String {
     };
     let doors: &Doors = others.connections.doors();
     let own = (*doors.public().as_bytes(), doors.address());
-    let ticket = Ticket::new(content.id(), row.manifest_bytes(), vec![own]);
+    let ticket = ContentTicket::new(content.id(), row.manifest_bytes(), vec![own]);
     let ticket = ticket.map(|ticket| ticket.with_manifest(&row.manifest()));
     ticket.map_or_else(|error| error.to_string(), |ticket| ticket.to_string())
 }

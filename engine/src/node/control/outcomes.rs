@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use fairhaul_core::id::{ChunkIndex, PeerId};
 use fairhaul_core::library::wait_timeout::Standing;
-use fairhaul_core::library::{Content, Outcome, Push, Recipient};
-use fairhaul_core::message::Verdict;
+use fairhaul_core::library::{Content, Push, Recipient, WaitOutcome};
+use fairhaul_core::message::OfferVerdict;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
 
 use super::view::View;
 use crate::content::Tree;
-use crate::control::api::{Call, Failure, Got, Phase, Progress, Sent};
+use crate::control::api::{Call, CommandProgress, Failure, Got, Phase, Sent};
 use crate::node::contents::row::Row;
 use crate::node::stats::counts::Counts;
 
@@ -20,9 +20,9 @@ const FILES_TOLD: usize = 3;
 
 impl View<'_> {
     /// A wait has ended: the call is answered.
-    pub(super) fn answer(&self, call: Call, number: u32, outcome: Outcome) {
+    pub(super) fn answer(&self, call: Call, number: u32, outcome: WaitOutcome) {
         let failure = match outcome {
-            Outcome::Done => {
+            WaitOutcome::Done => {
                 let Some((content, row)) = self.contents.at(number) else {
                     return;
                 };
@@ -30,7 +30,7 @@ impl View<'_> {
                 let counts = self.stats.counts(number);
                 return call.done(&got((content, row), counts, folder, self.now));
             }
-            Outcome::Pushed { since, recipients } => match self.pushed(number, &recipients) {
+            WaitOutcome::Pushed { since, recipients } => match self.pushed(number, &recipients) {
                 Ok((bytes, content)) => {
                     return call.done(&Sent {
                         content,
@@ -41,16 +41,16 @@ impl View<'_> {
                 }
                 Err(failure) => failure,
             },
-            Outcome::Disk(why) => Failure::storage(why),
-            Outcome::Unusable(why) => Failure::new(Failure::INTEGRITY, why),
-            Outcome::PushEnded => Failure::new(Failure::ERROR, "a push of it has ended"),
-            Outcome::Unfed => Failure::unreachable("nobody sends the rest"),
-            Outcome::Unreachable => {
+            WaitOutcome::Disk(why) => Failure::storage(why),
+            WaitOutcome::Unusable(why) => Failure::new(Failure::INTEGRITY, why),
+            WaitOutcome::PushEnded => Failure::new(Failure::ERROR, "a push of it has ended"),
+            WaitOutcome::Unfed => Failure::unreachable("nobody sends the rest"),
+            WaitOutcome::Unreachable => {
                 Failure::unreachable("no peer can be reached; the transfer goes on when one is")
             }
-            Outcome::Identity => Failure::new(Failure::IDENTITY, self.identity_troubles()),
-            Outcome::Missing => self.what_is_missing(number),
-            Outcome::Cancelled => Failure::new(Failure::ERROR, "the transfer was cancelled"),
+            WaitOutcome::Identity => Failure::new(Failure::IDENTITY, self.identity_troubles()),
+            WaitOutcome::Missing => self.what_is_missing(number),
+            WaitOutcome::Cancelled => Failure::new(Failure::ERROR, "the transfer was cancelled"),
         };
         call.fail(failure);
     }
@@ -112,7 +112,7 @@ impl View<'_> {
         };
         // What the receivers say that they have, not what has left here.
         let has = |one: &Recipient| match one.verdict {
-            Some(Verdict::Done) => content.bytes(),
+            Some(OfferVerdict::Done) => content.bytes(),
             _ => self.has_bytes(one.peer, content),
         };
         let done: u64 = push.recipients.iter().map(has).sum();
@@ -120,7 +120,7 @@ impl View<'_> {
         let names: Vec<String> = waits.map(|one| self.name(one.peer)).collect();
         let total = content.bytes() * push.recipients.len() as u64;
         let up_rate = self.stats.counts(push.number).up_rate;
-        call.progress(Progress {
+        call.progress(CommandProgress {
             phase: Phase::Moving,
             transfer: Some(push.number),
             done_bytes: done,
@@ -133,7 +133,7 @@ impl View<'_> {
 
     /// A push is over: the length and identity of the content if all have it, or what failed.
     fn pushed(&self, number: u32, recipients: &[Recipient]) -> Result<(u64, String), Failure> {
-        let is_done = |one: &&Recipient| one.verdict == Some(Verdict::Done);
+        let is_done = |one: &&Recipient| one.verdict == Some(OfferVerdict::Done);
         let failed = || recipients.iter().filter(|one| !is_done(one));
         let cancelled = || Failure::error("the transfer was cancelled");
         let (content, _) = self.contents.at(number).ok_or_else(cancelled)?;
@@ -165,11 +165,11 @@ impl View<'_> {
 /// Why a peer does not have what was pushed to it.
 const fn why(recipient: &Recipient) -> &'static str {
     match recipient.verdict {
-        Some(Verdict::NotAccepted) => "does not accept pushes from this node",
-        Some(Verdict::Quota) => "has no quota left for what this node pushes",
-        Some(Verdict::Exists) => "does not take it: something else has its name there already",
-        Some(Verdict::Storage) => "does not take it: its disk has no room or fails",
-        Some(Verdict::Failed) if !recipient.offered => "cannot be reached",
+        Some(OfferVerdict::NotAccepted) => "does not accept pushes from this node",
+        Some(OfferVerdict::Quota) => "has no quota left for what this node pushes",
+        Some(OfferVerdict::Exists) => "does not take it: something else has its name there already",
+        Some(OfferVerdict::Storage) => "does not take it: its disk has no room or fails",
+        Some(OfferVerdict::Failed) if !recipient.offered => "cannot be reached",
         _ => "could not fetch or store it",
     }
 }

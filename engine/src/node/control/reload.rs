@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use fairhaul_config::amount::UploadLimit;
 use fairhaul_core::id::PeerId;
-use fairhaul_core::library::{self, offers::Grant};
+use fairhaul_core::library::{LibraryInput, offers::PushGrant};
 use fairhaul_core::message::CloseCode;
 use fairhaul_core::node::Input;
 use fairhaul_core::units::{ByteCount, Rate, Weight};
@@ -15,12 +15,13 @@ use tracing::info;
 use super::Control;
 use super::others::Others;
 use crate::control::api::{Failure, Reloaded};
-use crate::params::{Params, PeerParams};
+use crate::params::{ParameterFile, PeerParams};
 
 impl Control {
     /// Reads the parameter file again. One with an error changes nothing (O3).
     pub(crate) fn reload(&mut self, others: &mut Others<'_>) -> Result<Reloaded, Failure> {
-        let params = Params::load(&self.file).map_err(|bad| Failure::storage(bad.to_string()))?;
+        let params =
+            ParameterFile::load(&self.file).map_err(|bad| Failure::storage(bad.to_string()))?;
         let reloaded = changes(&self.settings.params, &params);
         self.settings.replace(params);
         self.take_over(others);
@@ -90,14 +91,14 @@ impl Control {
         let grant = row.params.as_ref().map(|params| {
             let inbox = params.accept.as_ref();
             let inbox = inbox.map(|inbox| self.settings.params.node.data.join(&**inbox));
-            Grant {
+            PushGrant {
                 folder: inbox.map(|inbox| others.contents.folder(&inbox)),
                 quota: params.quota.get().map(ByteCount::get),
             }
         });
         others
             .inputs
-            .library(library::Input::Grant { peer, key, grant });
+            .library(LibraryInput::Grant { peer, key, grant });
     }
 
     /// Peers that the file no longer lists may not connect, and are disconnected (H16).
@@ -137,7 +138,7 @@ impl Control {
 }
 
 /// Which keys differ, by whether they hold at once.
-pub(super) fn changes(old: &Params, new: &Params) -> Reloaded {
+pub(super) fn changes(old: &ParameterFile, new: &ParameterFile) -> Reloaded {
     let (old, new) = (old.to_json(), new.to_json());
     let mut changed = Vec::new();
     let mut at_next_start = Vec::new();

@@ -15,8 +15,8 @@ use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::uplink::Limit;
 
-use crate::params::{GroupParams, LimitParams, Params, PeerParams};
-use crate::record::Setup;
+use crate::params::{GroupParams, LimitParams, ParameterFile, PeerParams};
+use crate::record::NodeSetup;
 
 /// Blocks on their way to the sockets, for all peers and for one: the least that keeps a
 /// connection of 10 Gbit/s busy while the next block is read. Slow ones narrow theirs.
@@ -32,13 +32,13 @@ const CLAIMS_PART: u64 = 4;
 /// What a node was told about limits, as far as the core has to be told again.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) params: Params,
+    pub(crate) params: ParameterFile,
     groups: BTreeMap<String, GroupId>,
     burst: Option<Span>,
 }
 
 impl Settings {
-    pub(crate) fn new(params: Params) -> Self {
+    pub(crate) fn new(params: ParameterFile) -> Self {
         let burst = params.limits.burst.map(TimeBetween::get);
         let mut settings = Self {
             params,
@@ -50,7 +50,7 @@ impl Settings {
     }
 
     /// Takes over a file that was read again. Groups keep their numbers.
-    pub(crate) fn replace(&mut self, params: Params) {
+    pub(crate) fn replace(&mut self, params: ParameterFile) {
         self.burst = params.limits.burst.map(TimeBetween::get);
         self.params = params;
         self.number_groups();
@@ -69,7 +69,7 @@ impl Settings {
     }
 
     /// What the core is made with.
-    pub(crate) fn setup(&self, seed: [u8; 32], memory: MemoryShares) -> Setup {
+    pub(crate) fn setup(&self, seed: [u8; 32], memory: MemoryShares) -> NodeSetup {
         let guard = Guard {
             held: ByteCount::new(memory.receive),
             claims: ByteCount::new(memory.held / CLAIMS_PART),
@@ -81,7 +81,7 @@ impl Settings {
             |block| block.clamp(block_size::SMALLEST, block_size::LARGEST),
         );
         let found = (limits.upload == UploadLimit::Auto).then_some(SizeLimit::At(QUANTUM_FOUND));
-        Setup {
+        NodeSetup {
             policy: Policy {
                 block: Some(SizeLimit::At(block)),
                 quantum: policy

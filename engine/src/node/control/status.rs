@@ -12,9 +12,9 @@ use fairhaul_core::uplink::{Hold, Share, Target};
 use super::view::View;
 use crate::clock::unix_ms;
 use crate::control::api::{
-    self, BanStatus, Direction, FlowStatus, GroupStatus, History, HistorySince, LimitStatus, Moved,
-    Moves, NodeStatus, PeerStatus, Phase, Progress, Reached, Status, Stopped, TransferState,
-    TransferStatus,
+    self, BanStatus, CommandProgress, FlowStatus, GroupStatus, History, HistorySince, LimitStatus,
+    Moved, Moves, NodeStatus, PeerStatus, Phase, Reached, Status, Stopped, TransferDirection,
+    TransferState, TransferStatus,
 };
 use crate::identity::PublicKey;
 use crate::node::connections::peers::PeerRow;
@@ -105,9 +105,9 @@ impl View<'_> {
             name: row.name().to_owned(),
             content: data_encoding::HEXLOWER.encode(&content.id().0),
             direction: if fetching {
-                Direction::Down
+                TransferDirection::Down
             } else {
-                Direction::Up
+                TransferDirection::Up
             },
             state: match content.stage() {
                 Stage::Describing | Stage::Moving | Stage::Finishing => TransferState::Fetching,
@@ -152,16 +152,16 @@ impl View<'_> {
                 .unwrap_or((ByteCount::ZERO, Hold::Idle));
             let (up, down) = self.stats.rates(peer, content.number());
             let hold = match hold {
-                _ if content.is_paused() => api::Hold::Paused,
-                Hold::Idle if asked > ByteCount::ZERO => api::Hold::Serving,
+                _ if content.is_paused() => api::HoldReason::Paused,
+                Hold::Idle if asked > ByteCount::ZERO => api::HoldReason::Serving,
                 Hold::Idle if choked && *content.stage() == Stage::Moving => {
-                    api::Hold::ChokedByPeer
+                    api::HoldReason::ChokedByPeer
                 }
                 hold => hold.into(),
             };
             let name = self.connections.peers().at(peer).name.clone();
             let waiting_for = match hold {
-                api::Hold::ChokedByPeer => Some(format!("a slot at {name}")),
+                api::HoldReason::ChokedByPeer => Some(format!("a slot at {name}")),
                 _ if asked > ByteCount::ZERO => Some(format!("chunks from {name}")),
                 _ => None,
             };
@@ -305,7 +305,7 @@ impl View<'_> {
                 _ => names.join(", "),
             }
         };
-        let progress = Progress {
+        let progress = CommandProgress {
             phase: match content.stage() {
                 Stage::Checking => Phase::Verifying,
                 Stage::Describing => Phase::Waiting,

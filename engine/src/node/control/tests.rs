@@ -1,13 +1,13 @@
 //! What people ask of a node, and what they hear.
 
 use fairhaul_core::library::Recipient;
-use fairhaul_core::message::Verdict;
+use fairhaul_core::message::OfferVerdict;
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::time::{Span, Time};
 
 use super::*;
 use crate::control::api::{
-    BanStatus, Direction, InForce, Moves, PeerStatus, Pong, Reached, Reply, Sent, Status,
+    BanStatus, InForce, Moves, PeerStatus, Pong, Reached, Reply, Sent, Status, TransferDirection,
     TransferState,
 };
 use crate::node::tests::rig::{CONTENT, Place, Rig, end_of};
@@ -21,54 +21,58 @@ fn node() -> Rig {
     Place::new().node("node", &peers)
 }
 
-fn named(name: &str) -> api::Target {
-    api::Target::Named(name.to_owned())
+fn named(name: &str) -> api::LimitTarget {
+    api::LimitTarget::Named(name.to_owned())
 }
 
-fn limit(target: api::Target, direction: Direction, rate: Option<u64>) -> Request {
-    Request::Limit(api::Limit {
+fn limit(
+    target: api::LimitTarget,
+    direction: TransferDirection,
+    rate: Option<u64>,
+) -> ControlRequest {
+    ControlRequest::Limit(api::LimitRequest {
         target,
         direction,
         rate_bytes_s: rate,
     })
 }
 
-fn floor(target: api::Target, rate_bytes_s: u64) -> Request {
-    Request::Floor(api::Floor {
+fn floor(target: api::LimitTarget, rate_bytes_s: u64) -> ControlRequest {
+    ControlRequest::Floor(api::Floor {
         target,
         rate_bytes_s,
     })
 }
 
-fn weight(target: api::Target, weight_hundredths: u32) -> Request {
-    Request::Weight(api::Weight {
+fn weight(target: api::LimitTarget, weight_hundredths: u32) -> ControlRequest {
+    ControlRequest::Weight(api::WeightRequest {
         target,
         weight_hundredths,
     })
 }
 
-fn text(peer: &str, text: &str) -> Request {
-    Request::Message(api::Text {
+fn text(peer: &str, text: &str) -> ControlRequest {
+    ControlRequest::Message(api::Text {
         peer: peer.to_owned(),
         text: text.to_owned(),
     })
 }
 
-fn refused(rig: &mut Rig, request: Request) -> (u8, String) {
+fn refused(rig: &mut Rig, request: ControlRequest) -> (u8, String) {
     let failure = rig.ask::<serde_json::Value>(request).unwrap_err();
     (failure.code, failure.message)
 }
 
-fn share(rig: &Rig) -> Request {
-    Request::Share(api::Share {
+fn share(rig: &Rig) -> ControlRequest {
+    ControlRequest::Share(api::ShareRequest {
         path: rig.file("content"),
         ignore: Vec::new(),
         chunk_bytes: None,
     })
 }
 
-fn get(rig: &Rig, ticket: &str, dir: &str) -> Request {
-    Request::Get(api::Get {
+fn get(rig: &Rig, ticket: &str, dir: &str) -> ControlRequest {
+    ControlRequest::Get(api::Get {
         ticket: ticket.to_owned(),
         dir: rig.file(dir),
         overwrite: false,
@@ -96,7 +100,7 @@ async fn what_a_person_sets_is_in_force_and_the_rest_stays() {
     );
     let capped = set(
         &mut rig,
-        limit(named("ann"), Direction::Up, Some(2_000_000)),
+        limit(named("ann"), TransferDirection::Up, Some(2_000_000)),
     );
     assert_eq!(
         (capped.limit_bytes_s, capped.weight_hundredths),
@@ -107,24 +111,31 @@ async fn what_a_person_sets_is_in_force_and_the_rest_stays() {
         (promised.limit_bytes_s, promised.floor_bytes_s),
         (Some(2_000_000), 1_000_000)
     );
-    let open = set(&mut rig, limit(named("ann"), Direction::Up, None));
+    let open = set(&mut rig, limit(named("ann"), TransferDirection::Up, None));
     assert_eq!((open.limit_bytes_s, open.floor_bytes_s), (None, 1_000_000));
     let group = set(&mut rig, floor(named("lab"), 3_000_000));
     assert_eq!(
         (group.limit_bytes_s, group.weight_hundredths),
         (Some(8_000_000), 200)
     );
-    let node = set(&mut rig, limit(api::Target::Node, Direction::Down, Some(7)));
+    let node = set(
+        &mut rig,
+        limit(api::LimitTarget::Node, TransferDirection::Down, Some(7)),
+    );
     assert_eq!((node.limit_bytes_s, node.download_bytes_s), (None, Some(7)));
     let node = set(
         &mut rig,
-        limit(api::Target::Node, Direction::Up, Some(9_000_000)),
+        limit(
+            api::LimitTarget::Node,
+            TransferDirection::Up,
+            Some(9_000_000),
+        ),
     );
     assert_eq!(
         (node.limit_bytes_s, node.download_bytes_s),
         (Some(9_000_000), Some(7))
     );
-    let status: Status = rig.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = rig.ask(ControlRequest::Status(Nothing {})).unwrap();
     assert_eq!(
         (status.limits.up_bytes_s, status.limits.down_bytes_s),
         (Some(9_000_000), Some(7))
@@ -133,7 +144,7 @@ async fn what_a_person_sets_is_in_force_and_the_rest_stays() {
         target: named("bob"),
         band: 3,
     };
-    let bob = set(&mut rig, Request::Band(band));
+    let bob = set(&mut rig, ControlRequest::Band(band));
     assert_eq!((bob.limit_bytes_s, bob.weight_hundredths), (None, 100));
 }
 
@@ -147,25 +158,34 @@ async fn a_limit_that_nothing_keeps_is_refused_and_changes_nothing() {
             "above the cap of the same target",
         ),
         (
-            limit(named("ann"), Direction::Down, Some(1)),
+            limit(named("ann"), TransferDirection::Down, Some(1)),
             "only the node has a limit of what it receives",
         ),
-        (weight(api::Target::Node, 200), "the node has no weight"),
+        (
+            weight(api::LimitTarget::Node, 200),
+            "the node has no weight",
+        ),
         (weight(named("ann"), 2_000_000), "allowed are 0 to 1000000"),
-        (floor(api::Target::Node, 1), "the node has no floor"),
+        (floor(api::LimitTarget::Node, 1), "the node has no floor"),
     ];
     for (request, why) in cases {
         let (code, message) = refused(&mut rig, request);
         assert!(code == Failure::USAGE && message.contains(why), "{message}");
     }
-    let _: InForce = rig.ask(limit(named("ann"), Direction::Up, None)).unwrap();
+    let _: InForce = rig
+        .ask(limit(named("ann"), TransferDirection::Up, None))
+        .unwrap();
     let (_, message) = refused(&mut rig, floor(named("ann"), 9_000_000));
     assert!(
         message.contains("in the group is above the cap of the group"),
         "{message}"
     );
     let _: InForce = rig
-        .ask(limit(api::Target::Node, Direction::Up, Some(4_000_000)))
+        .ask(limit(
+            api::LimitTarget::Node,
+            TransferDirection::Up,
+            Some(4_000_000),
+        ))
         .unwrap();
     let (_, message) = refused(&mut rig, floor(named("bob"), 5_000_000));
     assert!(
@@ -182,7 +202,13 @@ async fn a_limit_that_nothing_keeps_is_refused_and_changes_nothing() {
 #[tokio::test]
 async fn a_name_that_nobody_has_is_refused_with_the_one_that_is_near() {
     let mut rig = node();
-    let target = |text: &str| limit(text.to_owned().try_into().unwrap(), Direction::Up, None);
+    let target = |text: &str| {
+        limit(
+            text.to_owned().try_into().unwrap(),
+            TransferDirection::Up,
+            None,
+        )
+    };
     let cases = [
         (target("peer:bobb"), "did you mean \"bob\""),
         (target("group:labb"), "did you mean \"lab\""),
@@ -190,7 +216,7 @@ async fn a_name_that_nobody_has_is_refused_with_the_one_that_is_near() {
         (target("transfer:9"), "`fairhaul status` lists transfers"),
         (text("an", "hello"), "`fairhaul peers` lists them"),
         (
-            Request::Ping(api::Ping {
+            ControlRequest::Ping(api::Ping {
                 peer: "nobody".to_owned(),
             }),
             "peer nobody is unknown",
@@ -223,9 +249,9 @@ async fn a_transfer_that_is_not_there_cannot_be_paused_resumed_or_cancelled() {
     let mut rig = node();
     let nine = api::Transfer { id: 9 };
     for request in [
-        Request::Pause(nine),
-        Request::Resume(nine),
-        Request::Cancel(nine),
+        ControlRequest::Pause(nine),
+        ControlRequest::Resume(nine),
+        ControlRequest::Cancel(nine),
     ] {
         let failed = refused(&mut rig, request);
         assert_eq!(failed, (Failure::ERROR, "transfer 9 is unknown".to_owned()));
@@ -241,7 +267,7 @@ fn a_ping_is_answered_once_or_ends_after_ten_seconds() {
     let at = |ms| Time::ZERO + Span::from_millis(ms);
     let mut waiting = Waiting::default();
     let mut ping = |peer| {
-        let request = Request::Ping(api::Ping {
+        let request = ControlRequest::Ping(api::Ping {
             peer: String::new(),
         });
         let (call, replies) = Call::new(request);
@@ -282,12 +308,12 @@ fn a_ping_is_answered_once_or_ends_after_ten_seconds() {
 async fn a_file_with_an_error_changes_nothing() {
     let mut rig = node();
     rig.place().write("node", "[limits]\nupload = \"much\"\n");
-    let (code, message) = refused(&mut rig, Request::Reload(Nothing {}));
+    let (code, message) = refused(&mut rig, ControlRequest::Reload(Nothing {}));
     assert!(
         code == Failure::STORAGE && message.contains("file.toml:"),
         "{message}"
     );
-    let peers: Vec<PeerStatus> = rig.ask(Request::Peers(Nothing {})).unwrap();
+    let peers: Vec<PeerStatus> = rig.ask(ControlRequest::Peers(Nothing {})).unwrap();
     assert_eq!(peers.len(), 2);
 }
 
@@ -298,7 +324,7 @@ async fn a_file_that_is_read_again_holds_at_once_but_for_the_node_itself() {
     let bob = Place::new();
     let mut rig = Place::new().node("node", &bob.listed("bob", "upload = \"5 MB/s\"\n"));
     let _: InForce = rig
-        .ask(limit(named("bob"), Direction::Up, Some(1)))
+        .ask(limit(named("bob"), TransferDirection::Up, Some(1)))
         .unwrap();
     let eve = Place::new();
     let more = format!(
@@ -306,7 +332,7 @@ async fn a_file_that_is_read_again_holds_at_once_but_for_the_node_itself() {
         eve.listed("eve", "upload = \"4 MB/s\"\n")
     );
     rig.place().write("node", &more);
-    let reloaded: api::Reloaded = rig.ask(Request::Reload(Nothing {})).unwrap();
+    let reloaded: api::Reloaded = rig.ask(ControlRequest::Reload(Nothing {})).unwrap();
     for key in ["limits.upload", "limits.download", "peer"] {
         assert!(
             reloaded.changed.iter().any(|one| one == key),
@@ -314,13 +340,13 @@ async fn a_file_that_is_read_again_holds_at_once_but_for_the_node_itself() {
         );
     }
     assert_eq!(reloaded.at_next_start, ["node.exchange"]);
-    let peers: Vec<PeerStatus> = rig.ask(Request::Peers(Nothing {})).unwrap();
+    let peers: Vec<PeerStatus> = rig.ask(ControlRequest::Peers(Nothing {})).unwrap();
     let rows: Vec<_> = peers
         .iter()
         .map(|peer| (peer.name.as_str(), peer.limit_bytes_s))
         .collect();
     assert_eq!(rows, [("eve", Some(4_000_000))]);
-    let status: Status = rig.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = rig.ask(ControlRequest::Status(Nothing {})).unwrap();
     let limits = (status.limits.up_bytes_s, status.limits.down_bytes_s);
     assert_eq!(limits, (Some(9_000_000), Some(3_000_000)));
     assert!(!status.limits.scheduled);
@@ -335,7 +361,7 @@ async fn the_timetable_says_what_the_node_may_send_and_receive() {
         &format!("[limits]\nupload = \"9 MB/s\"\nschedule = [{entry}]\n"),
     );
     let limits = |rig: &mut Rig| {
-        let status: Status = rig.ask(Request::Status(Nothing {})).unwrap();
+        let status: Status = rig.ask(ControlRequest::Status(Nothing {})).unwrap();
         (
             status.limits.up_bytes_s,
             status.limits.down_bytes_s,
@@ -346,17 +372,21 @@ async fn the_timetable_says_what_the_node_may_send_and_receive() {
     assert_eq!(limits(&mut rig), expected);
     // What a person changes holds until the timetable says something else.
     let _: InForce = rig
-        .ask(limit(api::Target::Node, Direction::Up, Some(5)))
+        .ask(limit(
+            api::LimitTarget::Node,
+            TransferDirection::Up,
+            Some(5),
+        ))
         .unwrap();
     rig.host.handle(NodeEvent::Second);
     assert_eq!(limits(&mut rig), (Some(5), Some(2_000_000), true));
-    let _: api::Reloaded = rig.ask(Request::Reload(Nothing {})).unwrap();
+    let _: api::Reloaded = rig.ask(ControlRequest::Reload(Nothing {})).unwrap();
     assert_eq!(limits(&mut rig), expected);
 }
 
 #[test]
 fn a_key_that_differs_is_told_by_whether_it_holds_at_once() {
-    let read = |text: &str| crate::params::Params::parse("n.toml", text).unwrap();
+    let read = |text: &str| crate::params::ParameterFile::parse("n.toml", text).unwrap();
     let old = read("[node]\nname = \"a\"\n[limits]\nupload = \"1 MB/s\"\n[group.x]\nweight = 2\n");
     let new = read("[node]\nname = \"b\"\n[limits]\nupload = \"2 MB/s\"\n[group.x]\nweight = 3\n");
     let told = reload::changes(&old, &new);
@@ -373,7 +403,7 @@ async fn a_shared_file_is_served_and_its_ticket_fetches_it() {
     let mut rig = node();
     let shared: Shared = rig.ask_and_wait(share(&rig)).await.unwrap();
     assert_eq!((shared.name.as_str(), shared.bytes), ("content", CONTENT));
-    let ticket: Ticket = shared.ticket.parse().unwrap();
+    let ticket: ContentTicket = shared.ticket.parse().unwrap();
     assert_eq!(
         data_encoding::HEXLOWER.encode(&ticket.content().0),
         shared.content
@@ -381,11 +411,11 @@ async fn a_shared_file_is_served_and_its_ticket_fetches_it() {
     assert_eq!(ticket.peers()[0].0, *rig.place().key.as_bytes());
     rig.settle(|status| status.transfers[0].state == TransferState::Serving)
         .await;
-    let status: Status = rig.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = rig.ask(ControlRequest::Status(Nothing {})).unwrap();
     let transfer = &status.transfers[0];
     assert_eq!(
         (transfer.id, transfer.direction),
-        (shared.transfer, Direction::Up)
+        (shared.transfer, TransferDirection::Up)
     );
     assert_eq!((transfer.bytes, transfer.done_bytes), (CONTENT, CONTENT));
     // Its own ticket asks for what is here already: another folder is filled from this one.
@@ -395,7 +425,7 @@ async fn a_shared_file_is_served_and_its_ticket_fetches_it() {
         (got.path, got.resumed_bytes),
         (rig.file("copy/content"), CONTENT)
     );
-    let moves: Moves = rig.ask(Request::Moves(Nothing {})).unwrap();
+    let moves: Moves = rig.ask(ControlRequest::Moves(Nothing {})).unwrap();
     assert_eq!((moves.wasted_bytes, moves.moved.len()), (0, 0));
 }
 
@@ -408,7 +438,7 @@ async fn what_cannot_be_shared_is_refused_with_the_reason() {
         ("key", "keeps for itself"),
     ];
     for (path, why) in cases {
-        let request = Request::Share(api::Share {
+        let request = ControlRequest::Share(api::ShareRequest {
             path: rig.file(path),
             ignore: Vec::new(),
             chunk_bytes: None,
@@ -417,7 +447,7 @@ async fn what_cannot_be_shared_is_refused_with_the_reason() {
         let is_it = failure.code == Failure::STORAGE && failure.message.contains(why);
         assert!(is_it || path == "nothing", "{failure}");
     }
-    let status: Status = rig.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = rig.ask(ControlRequest::Status(Nothing {})).unwrap();
     assert!(status.transfers.is_empty());
 }
 
@@ -446,7 +476,7 @@ async fn what_cannot_be_fetched_is_refused_with_the_reason() {
 #[tokio::test]
 async fn a_push_to_a_peer_that_nobody_knows_is_refused_before_anything_is_read() {
     let mut rig = node();
-    let request = Request::Send(api::Send {
+    let request = ControlRequest::Send(api::Send {
         path: rig.file("nothing"),
         peers: vec!["ann".to_owned(), "eve".to_owned()],
         ignore: Vec::new(),
@@ -462,7 +492,7 @@ async fn a_push_to_a_peer_that_nobody_knows_is_refused_before_anything_is_read()
 #[tokio::test]
 async fn a_push_that_waits_says_for_whom() {
     let mut rig = node();
-    let mut replies = rig.begin(Request::Send(api::Send {
+    let mut replies = rig.begin(ControlRequest::Send(api::Send {
         path: rig.file("content"),
         peers: vec!["bob".to_owned()],
         ignore: Vec::new(),
@@ -495,8 +525,8 @@ fn a_stamp_that_is_too_new_is_none() {
 // ---- how waits end
 
 /// A push to the first peer has ended.
-fn pushed(offered: bool, verdict: Option<Verdict>) -> Outcome {
-    Outcome::Pushed {
+fn pushed(offered: bool, verdict: Option<OfferVerdict>) -> WaitOutcome {
+    WaitOutcome::Pushed {
         since: Time::ZERO,
         recipients: vec![Recipient {
             peer: PeerId(0),
@@ -506,50 +536,58 @@ fn pushed(offered: bool, verdict: Option<Verdict>) -> Outcome {
     }
 }
 
-fn failures() -> Vec<(Outcome, u8, &'static str)> {
+fn failures() -> Vec<(WaitOutcome, u8, &'static str)> {
     vec![
-        (Outcome::Disk("full".into()), Failure::STORAGE, "full"),
-        (Outcome::Unusable("odd".into()), Failure::INTEGRITY, "odd"),
-        (Outcome::PushEnded, Failure::ERROR, "a push of it has ended"),
+        (WaitOutcome::Disk("full".into()), Failure::STORAGE, "full"),
         (
-            Outcome::Unfed,
+            WaitOutcome::Unusable("odd".into()),
+            Failure::INTEGRITY,
+            "odd",
+        ),
+        (
+            WaitOutcome::PushEnded,
+            Failure::ERROR,
+            "a push of it has ended",
+        ),
+        (
+            WaitOutcome::Unfed,
             Failure::UNREACHABLE,
             "nobody sends the rest",
         ),
         (
-            Outcome::Unreachable,
+            WaitOutcome::Unreachable,
             Failure::UNREACHABLE,
             "no peer can be reached",
         ),
-        (Outcome::Identity, Failure::IDENTITY, ""),
-        (Outcome::Cancelled, Failure::ERROR, "was cancelled"),
+        (WaitOutcome::Identity, Failure::IDENTITY, ""),
+        (WaitOutcome::Cancelled, Failure::ERROR, "was cancelled"),
         (
-            pushed(true, Some(Verdict::Quota)),
+            pushed(true, Some(OfferVerdict::Quota)),
             Failure::PART,
             "has no quota left",
         ),
         (
-            pushed(true, Some(Verdict::Exists)),
+            pushed(true, Some(OfferVerdict::Exists)),
             Failure::PART,
             "something else has its name",
         ),
         (
-            pushed(true, Some(Verdict::Storage)),
+            pushed(true, Some(OfferVerdict::Storage)),
             Failure::PART,
             "its disk has no room",
         ),
         (
-            pushed(true, Some(Verdict::NotAccepted)),
+            pushed(true, Some(OfferVerdict::NotAccepted)),
             Failure::PART,
             "does not accept pushes",
         ),
         (
-            pushed(true, Some(Verdict::Failed)),
+            pushed(true, Some(OfferVerdict::Failed)),
             Failure::PART,
             "could not fetch or store it",
         ),
         (
-            pushed(false, Some(Verdict::Failed)),
+            pushed(false, Some(OfferVerdict::Failed)),
             Failure::UNREACHABLE,
             "cannot be reached",
         ),
@@ -560,8 +598,8 @@ fn failures() -> Vec<(Outcome, u8, &'static str)> {
 #[tokio::test]
 async fn each_outcome_has_the_exit_code_that_scripts_rely_on() {
     let mut rig = node();
-    let end = |rig: &mut Rig, number: u32, outcome: Outcome| {
-        let (call, mut replies) = Call::new(Request::Status(Nothing {}));
+    let end = |rig: &mut Rig, number: u32, outcome: WaitOutcome| {
+        let (call, mut replies) = Call::new(ControlRequest::Status(Nothing {}));
         rig.host.control(|control, others| {
             let waiter = control.waiting.add(call);
             control.end_wait((waiter, number), outcome, others);
@@ -575,17 +613,17 @@ async fn each_outcome_has_the_exit_code_that_scripts_rely_on() {
         assert_eq!(failure.code, code, "{outcome:?}: {failure}");
         assert!(failure.message.contains(why), "{failure}");
     }
-    let missing = end(&mut rig, 9, Outcome::Missing).unwrap().unwrap_err();
+    let missing = end(&mut rig, 9, WaitOutcome::Missing).unwrap().unwrap_err();
     assert_eq!(missing.code, Failure::UNREACHABLE);
     assert!(
         missing.message.contains("the manifest is missing"),
         "{missing}"
     );
-    let sent = end(&mut rig, 1, pushed(true, Some(Verdict::Done))).unwrap();
+    let sent = end(&mut rig, 1, pushed(true, Some(OfferVerdict::Done))).unwrap();
     let sent: Sent = serde_json::from_value(sent.unwrap()).unwrap();
     assert_eq!((sent.bytes, sent.peers.len()), (CONTENT, 1));
     assert!(
-        end(&mut rig, 9, Outcome::Done).is_none(),
+        end(&mut rig, 9, WaitOutcome::Done).is_none(),
         "nothing is said of what is gone"
     );
 }
@@ -600,7 +638,7 @@ fn ban(others: &mut Others<'_>, peer: PeerId) {
 #[tokio::test]
 async fn peers_are_shown_as_the_file_lists_them() {
     let mut rig = node();
-    let peers: Vec<PeerStatus> = rig.ask(Request::Peers(Nothing {})).unwrap();
+    let peers: Vec<PeerStatus> = rig.ask(ControlRequest::Peers(Nothing {})).unwrap();
     let ann = &peers[peers.iter().position(|peer| peer.name == "ann").unwrap()];
     assert_eq!(
         (ann.group.as_deref(), ann.limit_bytes_s),
@@ -610,7 +648,7 @@ async fn peers_are_shown_as_the_file_lists_them() {
         (ann.how, ann.connected, &ann.ban),
         (Reached::Listed, false, &None)
     );
-    let status: Status = rig.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = rig.ask(ControlRequest::Status(Nothing {})).unwrap();
     assert_eq!((status.node.connected, &*status.node.name), (0, "node"));
 }
 
@@ -618,7 +656,7 @@ async fn peers_are_shown_as_the_file_lists_them() {
 async fn a_ban_is_shown_until_it_is_lifted_and_lifted_only_where_there_is_one() {
     let mut rig = node();
     let lift = |whose: &str| {
-        Request::Lift(api::Lift {
+        ControlRequest::Lift(api::Lift {
             whose: whose.to_owned(),
         })
     };
@@ -633,10 +671,10 @@ async fn a_ban_is_shown_until_it_is_lifted_and_lifted_only_where_there_is_one() 
         ban(others, ann);
         key
     });
-    let bans: Vec<BanStatus> = rig.ask(Request::Bans(Nothing {})).unwrap();
+    let bans: Vec<BanStatus> = rig.ask(ControlRequest::Bans(Nothing {})).unwrap();
     assert_eq!((bans.len(), bans[0].peer.as_deref()), (1, Some("ann")));
     assert!(bans[0].left_s <= 86_400 && bans[0].until_unix_ms > bans[0].since_unix_ms);
-    let peers: Vec<PeerStatus> = rig.ask(Request::Peers(Nothing {})).unwrap();
+    let peers: Vec<PeerStatus> = rig.ask(ControlRequest::Peers(Nothing {})).unwrap();
     assert_eq!(peers.iter().filter(|peer| peer.ban.is_some()).count(), 1);
     for whose in [
         "ann".to_owned(),
@@ -653,7 +691,7 @@ async fn a_ban_is_shown_until_it_is_lifted_and_lifted_only_where_there_is_one() 
             lifted.keys,
             [data_encoding::HEXLOWER.encode(key.as_bytes())]
         );
-        let bans: Vec<BanStatus> = rig.ask(Request::Bans(Nothing {})).unwrap();
+        let bans: Vec<BanStatus> = rig.ask(ControlRequest::Bans(Nothing {})).unwrap();
         assert!(bans.is_empty());
     }
     let none: Lifted = rig.ask_and_wait(lift("all")).await.unwrap();

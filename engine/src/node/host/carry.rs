@@ -1,7 +1,7 @@
 //! Actions of core and library, each handed to its owner.
 
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
-use fairhaul_core::library;
+use fairhaul_core::library::{LibraryAction, LibraryEvent, LibraryInput};
 use fairhaul_core::message::{CloseCode, Message, Offer};
 use fairhaul_core::misbehaviour::Misbehaviour;
 use fairhaul_core::node::{Action, Event, Input};
@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::Host;
 use crate::content::path::shown;
-use crate::control::api::Direction;
+use crate::control::api::TransferDirection;
 use crate::session::Named;
 
 impl Host {
@@ -111,7 +111,7 @@ impl Host {
         let name = |peer| &self.connections.peers().at(peer).name;
         match event {
             Event::Complete(transfer) => {
-                self.inputs.library(library::Input::Complete { transfer });
+                self.inputs.library(LibraryInput::Complete { transfer });
             }
             Event::Text(peer, text) => {
                 let name = name(peer);
@@ -137,14 +137,14 @@ impl Host {
             Event::Offer(peer, offer) => {
                 let links = self.connections.links();
                 let has_memory = links.has_memory(peer, offer.manifest_bytes);
-                self.inputs.library(library::Input::Offer {
+                self.inputs.library(LibraryInput::Offer {
                     peer,
                     offer,
                     has_memory,
                 });
             }
             Event::Verdict(peer, content, verdict) => {
-                self.inputs.library(library::Input::Verdict {
+                self.inputs.library(LibraryInput::Verdict {
                     peer,
                     content,
                     verdict,
@@ -163,10 +163,10 @@ impl Host {
         }
     }
 
-    pub(super) fn carry_library(&mut self, action: library::Action) {
+    pub(super) fn carry_library(&mut self, action: LibraryAction) {
         let now = self.clock.now();
         match action {
-            library::Action::Join {
+            LibraryAction::Join {
                 transfer,
                 geometry,
                 have,
@@ -182,9 +182,9 @@ impl Host {
                     });
                 }
             }
-            library::Action::Settle { transfer } => self.inputs.core(Input::Settle { transfer }),
-            library::Action::Leave { transfer } => self.inputs.core(Input::Remove { transfer }),
-            library::Action::Stored {
+            LibraryAction::Settle { transfer } => self.inputs.core(Input::Settle { transfer }),
+            LibraryAction::Leave { transfer } => self.inputs.core(Input::Remove { transfer }),
+            LibraryAction::Stored {
                 transfer,
                 chunk,
                 from,
@@ -197,12 +197,12 @@ impl Host {
                     from,
                 });
             }
-            library::Action::Offer { peer, number } => {
+            LibraryAction::Offer { peer, number } => {
                 if let Some(message) = self.offer_of(number) {
                     self.inputs.core(Input::Say { peer, message });
                 }
             }
-            library::Action::Answer {
+            LibraryAction::Answer {
                 peer,
                 content,
                 verdict,
@@ -210,23 +210,23 @@ impl Host {
                 let message = Message::Verdict { content, verdict };
                 self.inputs.core(Input::Say { peer, message });
             }
-            library::Action::Blame { peer } => {
+            LibraryAction::Blame { peer } => {
                 let why = Misbehaviour::WrongHash;
                 self.connections.close(peer, why, &mut self.inputs, now);
             }
-            library::Action::Tell {
+            LibraryAction::Tell {
                 waiter,
                 number,
                 outcome,
             } => self.control(|control, others| {
                 control.end_wait((waiter, number), outcome, others);
             }),
-            library::Action::Notify(event) => self.notice_library(event, now),
-            library::Action::Forget { number } => {
+            LibraryAction::Notify(event) => self.notice_library(event, now),
+            LibraryAction::Forget { number } => {
                 self.stats.forget(number);
                 self.contents.carry(action);
             }
-            library::Action::Begin { number, .. } => {
+            LibraryAction::Begin { number, .. } => {
                 self.stats.restart(number);
                 self.contents.carry(action);
             }
@@ -245,24 +245,23 @@ impl Host {
     }
 
     /// Something that people or the log want to know of a content.
-    fn notice_library(&mut self, event: library::Event, now: Time) {
-        use library::Event;
-        let (Event::Started(number)
-        | Event::Complete(number)
-        | Event::Failed(number, _)
-        | Event::Paused(number, _)
-        | Event::WrongManifest(number, _)
-        | Event::PushEnded(number, _)) = event;
+    fn notice_library(&mut self, event: LibraryEvent, now: Time) {
+        let (LibraryEvent::Started(number)
+        | LibraryEvent::Complete(number)
+        | LibraryEvent::Failed(number, _)
+        | LibraryEvent::Paused(number, _)
+        | LibraryEvent::WrongManifest(number, _)
+        | LibraryEvent::PushEnded(number, _)) = event;
         let Some((content, row)) = self.contents.at(number) else {
             return;
         };
         let (name, bytes) = (row.name().to_owned(), content.bytes());
         match event {
-            Event::Started(_) => {
+            LibraryEvent::Started(_) => {
                 let notifier = self.stats.notifier();
-                notifier.started(number, name, Direction::Down);
+                notifier.started(number, name, TransferDirection::Down);
             }
-            Event::Complete(_) => {
+            LibraryEvent::Complete(_) => {
                 let took = now.since(content.started()).as_secs_f64();
                 info!(%name, bytes, seconds = took, "complete");
                 let limit = self.control.limit(Target::Transfer(content.data()));
@@ -270,19 +269,19 @@ impl Host {
                 self.stats.note_transfer((content, row), limit, peers, now);
                 self.stats.complete(number, name, bytes);
             }
-            Event::Failed(_, why) => {
+            LibraryEvent::Failed(_, why) => {
                 let folder = self.contents.path_of(content).display();
                 warn!(content = %name, %folder, %why, "cannot go on");
                 self.stats.notifier().failed(number, name, why.into());
             }
-            Event::Paused(_, why) => warn!(content = %name, %why, "paused"),
-            Event::WrongManifest(_, blamed) => {
+            LibraryEvent::Paused(_, why) => warn!(content = %name, %why, "paused"),
+            LibraryEvent::WrongManifest(_, blamed) => {
                 warn!(
                     content = number,
                     blamed, "a manifest is not what was asked for"
                 );
             }
-            Event::PushEnded(_, verdict) => {
+            LibraryEvent::PushEnded(_, verdict) => {
                 warn!(content = %shown(&name), ?verdict, "a push ends");
             }
         }

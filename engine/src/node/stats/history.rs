@@ -1,4 +1,4 @@
-//! RateSeries of the last hour, one sample a second, for who looks at the node later than now.
+//! Rates of the last hour, one sample a second, for clients that look at the node later.
 //!
 //! Limit: [`SECONDS`] samples of the node and of [`PEERS_MAX`] peers, 16 bytes each: 1 MB at most.
 
@@ -19,7 +19,7 @@ const NANOS: u64 = 1_000_000_000;
 /// Bytes up and down.
 type Moved = (u64, u64);
 
-/// RateSeries of the node and of its peers.
+/// Rates of the node and of its peers.
 #[derive(Debug, Default)]
 pub(crate) struct RateHistory {
     /// Seconds that have been sampled since the start, those that are no longer kept among them.
@@ -28,7 +28,7 @@ pub(crate) struct RateHistory {
     peers: BTreeMap<PeerId, Series>,
 }
 
-/// RateSeries of a peer. Its last sample is of the same second as the last one of the node.
+/// Rates of a peer. Its last sample is of the same second as the last one of the node.
 #[derive(Debug, Default)]
 struct Series {
     samples: VecDeque<Moved>,

@@ -21,7 +21,7 @@ use self::records::Records;
 use super::connections::links::Links;
 use super::connections::peers::Peers;
 use super::contents::row::Row;
-use crate::control::api::{Direction, DiskStatus, Failure, History};
+use crate::control::api::{DiskStatus, Failure, History, TransferDirection};
 use crate::control::metrics::PeerMetrics;
 
 pub(crate) mod counts;
@@ -226,7 +226,7 @@ impl Stats {
     /// A content that was fetched is whole.
     pub(crate) fn complete(&mut self, number: u32, name: String, bytes: u64) {
         self.troubles.remove(&number);
-        let down = Direction::Down;
+        let down = TransferDirection::Down;
         self.notifier.complete(number, name, down, bytes);
     }
 

@@ -6,18 +6,18 @@ use fairhaul_core::misbehaviour::Misbehaviour;
 use tokio::sync::broadcast;
 
 use crate::clock::unix_ms;
-use crate::control::api::{Direction, Event, Happening, Reached};
+use crate::control::api::{EventKind, EventRecord, Reached, TransferDirection};
 use crate::control::metrics::{Ended, Metrics};
 
 /// A way to tell everybody who follows the node. A clone tells the same people.
 #[derive(Clone, Debug)]
 pub(crate) struct Notifier {
     metrics: Arc<Metrics>,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<EventRecord>,
 }
 
 impl Notifier {
-    pub(crate) const fn new(metrics: Arc<Metrics>, events: broadcast::Sender<Event>) -> Self {
+    pub(crate) const fn new(metrics: Arc<Metrics>, events: broadcast::Sender<EventRecord>) -> Self {
         Self { metrics, events }
     }
 
@@ -26,10 +26,10 @@ impl Notifier {
         &self.metrics
     }
 
-    fn tell(&self, what: Happening) {
+    fn tell(&self, what: EventKind) {
         let unix_ms = unix_ms();
         // Without followers there is nothing to do.
-        let _ = self.events.send(Event { unix_ms, what });
+        let _ = self.events.send(EventRecord { unix_ms, what });
     }
 
     /// The node ends a session because of what the peer did.
@@ -39,31 +39,31 @@ impl Notifier {
 
     /// A peer said something.
     pub(crate) fn text(&self, peer: String, text: String) {
-        self.tell(Happening::Text { peer, text });
+        self.tell(EventKind::Text { peer, text });
     }
 
     /// A session has begun.
     pub(crate) fn connected(&self, peer: String, how: Reached) {
         self.metrics.connections.inc();
         self.metrics.connected.inc();
-        self.tell(Happening::Connected { peer, how });
+        self.tell(EventKind::Connected { peer, how });
     }
 
     /// A session is over.
     pub(crate) fn lost(&self, peer: String, reason: String) {
         self.metrics.connected.dec();
-        self.tell(Happening::Lost { peer, reason });
+        self.tell(EventKind::Lost { peer, reason });
     }
 
     /// A caller was refused. `word` is the kind of reason, from a fixed list.
     pub(crate) fn refused(&self, from: String, word: &'static str, reason: String) {
         self.metrics.refused(word);
-        self.tell(Happening::Refused { from, reason });
+        self.tell(EventKind::Refused { from, reason });
     }
 
     /// A content began to move.
-    pub(crate) fn started(&self, transfer: u32, name: String, direction: Direction) {
-        self.tell(Happening::Started {
+    pub(crate) fn started(&self, transfer: u32, name: String, direction: TransferDirection) {
+        self.tell(EventKind::Started {
             transfer,
             name,
             direction,
@@ -71,9 +71,15 @@ impl Notifier {
     }
 
     /// A content is whole.
-    pub(crate) fn complete(&self, transfer: u32, name: String, direction: Direction, bytes: u64) {
+    pub(crate) fn complete(
+        &self,
+        transfer: u32,
+        name: String,
+        direction: TransferDirection,
+        bytes: u64,
+    ) {
         self.metrics.ended(Ended::Complete);
-        self.tell(Happening::Complete {
+        self.tell(EventKind::Complete {
             transfer,
             name,
             direction,
@@ -84,7 +90,7 @@ impl Notifier {
     /// A content cannot go on.
     pub(crate) fn failed(&self, transfer: u32, name: String, reason: String) {
         self.metrics.ended(Ended::Failed);
-        self.tell(Happening::Failed {
+        self.tell(EventKind::Failed {
             transfer,
             name,
             reason,

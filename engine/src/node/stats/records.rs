@@ -15,7 +15,7 @@ use super::counts::Traffic;
 use crate::control::api::Failure;
 use crate::node::connections::peers::PeerRow as Peer;
 use crate::node::contents::row::Row;
-use crate::params::{Params, PeerParams};
+use crate::params::{ParameterFile, PeerParams};
 use crate::tables::{FlowKind, PeerRow, RunKeys, Tables, TransferRow, WindowRow};
 
 /// Tables, and when the current window began.
@@ -27,7 +27,11 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    pub(crate) fn create(folder: &Path, params: &Params, file: &Path) -> Result<Self, Failure> {
+    pub(crate) fn create(
+        folder: &Path,
+        params: &ParameterFile,
+        file: &Path,
+    ) -> Result<Self, Failure> {
         let node = &params.node;
         let policy = &params.policy;
         let keys = RunKeys {

@@ -6,7 +6,7 @@ use fairhaul_core::time::Span;
 use tokio::sync::broadcast;
 
 use super::*;
-use crate::control::api::{Event, Happening, Reached};
+use crate::control::api::{EventKind, EventRecord, Reached};
 use crate::control::metrics::Metrics;
 use crate::node::tests::rig::Place;
 
@@ -20,7 +20,7 @@ fn at(ms: u64) -> Time {
     Time::ZERO + Span::from_millis(ms)
 }
 
-fn stats() -> (Stats, broadcast::Receiver<Event>) {
+fn stats() -> (Stats, broadcast::Receiver<EventRecord>) {
     let (events, followers) = broadcast::channel(16);
     let notifier = Notifier::new(std::sync::Arc::new(Metrics::new()), events);
     (Stats::new(notifier, None, PathBuf::from("/")), followers)
@@ -127,7 +127,7 @@ fn trouble_is_shown_until_the_content_is_whole() {
     assert!(
         matches!(
             told,
-            Happening::Complete {
+            EventKind::Complete {
                 transfer: 3,
                 bytes: 9,
                 ..
@@ -169,20 +169,20 @@ fn who_follows_hears_of_everything_and_nobody_need_follow() {
     notifier.text("ann".to_owned(), "hello".to_owned());
     notifier.refused("1.2.3.4:5".to_owned(), "late", "it is late".to_owned());
     notifier.closed(Misbehaviour::WrongHash);
-    notifier.started(3, "name".to_owned(), Direction::Down);
+    notifier.started(3, "name".to_owned(), TransferDirection::Down);
     notifier.failed(3, "name".to_owned(), "full".to_owned());
     notifier.lost("ann".to_owned(), "gone".to_owned());
-    let told: Vec<Happening> =
+    let told: Vec<EventKind> =
         std::iter::from_fn(|| followers.try_recv().ok().map(|event| event.what)).collect();
     assert!(matches!(
         told.as_slice(),
         [
-            Happening::Connected { .. },
-            Happening::Text { .. },
-            Happening::Refused { .. },
-            Happening::Started { transfer: 3, .. },
-            Happening::Failed { transfer: 3, .. },
-            Happening::Lost { .. },
+            EventKind::Connected { .. },
+            EventKind::Text { .. },
+            EventKind::Refused { .. },
+            EventKind::Started { transfer: 3, .. },
+            EventKind::Failed { transfer: 3, .. },
+            EventKind::Lost { .. },
         ]
     ));
     drop(followers);
@@ -202,7 +202,7 @@ fn who_follows_hears_of_everything_and_nobody_need_follow() {
 fn records() -> (Records, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let text = "[node]\nname = \"own\"\n";
-    let params = crate::params::Params::parse("n.toml", text).unwrap();
+    let params = crate::params::ParameterFile::parse("n.toml", text).unwrap();
     let file = folder.path().join("n.toml");
     let records = Records::create(&folder.path().join("t"), &params, &file).unwrap();
     (records, folder)
@@ -252,7 +252,7 @@ fn a_window_has_a_row_for_each_flow_that_moved_or_waits() {
 fn a_folder_with_something_in_it_takes_no_tables() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("old"), "").unwrap();
-    let params = crate::params::Params::parse("n.toml", "[node]\nname = \"own\"\n").unwrap();
+    let params = crate::params::ParameterFile::parse("n.toml", "[node]\nname = \"own\"\n").unwrap();
     let failure = Records::create(folder.path(), &params, folder.path()).unwrap_err();
     assert_eq!(failure.code, Failure::STORAGE);
 }

@@ -7,14 +7,14 @@ use tokio::sync::mpsc;
 use self::rig::{CONTENT, Place, Rig};
 use super::*;
 use crate::control::api::{
-    Direction, Event, Get, Got, Happening, Moves, Nothing, Request, Send, Sent, Share, Shared,
-    Status, TransferState,
+    ControlRequest, EventKind, EventRecord, Get, Got, Moves, Nothing, Send, Sent, ShareRequest,
+    Shared, Status, TransferDirection, TransferState,
 };
 
 pub(super) mod rig;
 
-fn share(rig: &Rig) -> Request {
-    Request::Share(Share {
+fn share(rig: &Rig) -> ControlRequest {
+    ControlRequest::Share(ShareRequest {
         path: rig.file("content"),
         ignore: Vec::new(),
         chunk_bytes: Some(64 * 1024),
@@ -35,7 +35,7 @@ async fn a_content_moves_from_one_node_to_another_and_both_count_it() {
     let [mut a, mut b] = two();
     let shared: Shared = a.ask_and_wait(share(&a)).await.unwrap();
     assert_eq!((shared.bytes, shared.files), (CONTENT, 1));
-    let get = Request::Get(Get {
+    let get = ControlRequest::Get(Get {
         ticket: shared.ticket.clone(),
         dir: b.file("in"),
         overwrite: false,
@@ -48,32 +48,34 @@ async fn a_content_moves_from_one_node_to_another_and_both_count_it() {
     let read = |rig: &Rig, name: &str| fs::read(rig.file(name)).unwrap();
     assert!(read(&a, "content") == read(&b, "in/content"));
 
-    let moves: Moves = b.ask(Request::Moves(Nothing {})).unwrap();
+    let moves: Moves = b.ask(ControlRequest::Moves(Nothing {})).unwrap();
     let row = &moves.moved[0];
     assert_eq!(
         (row.peer.as_str(), row.content.as_str()),
         ("a", &*shared.content)
     );
     assert_eq!((row.stored_bytes, row.down_bytes), (CONTENT, CONTENT));
-    let status: Status = b.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = b.ask(ControlRequest::Status(Nothing {})).unwrap();
     let transfer = &status.transfers[0];
     assert_eq!(
         (transfer.state, transfer.done_bytes),
         (TransferState::Serving, CONTENT)
     );
     assert!(status.node.down_bytes >= CONTENT && status.node.connected == 1);
-    let status: Status = a.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = a.ask(ControlRequest::Status(Nothing {})).unwrap();
     let transfer = &status.transfers[0];
     assert_eq!(
         (transfer.direction, transfer.sent_bytes),
-        (Direction::Up, CONTENT)
+        (TransferDirection::Up, CONTENT)
     );
 
     let events = b.followed();
     let is_complete =
-        |what: &Happening| matches!(what, Happening::Complete { bytes, .. } if *bytes == CONTENT);
+        |what: &EventKind| matches!(what, EventKind::Complete { bytes, .. } if *bytes == CONTENT);
     assert!(
-        events.iter().any(|event: &Event| is_complete(&event.what)),
+        events
+            .iter()
+            .any(|event: &EventRecord| is_complete(&event.what)),
         "{events:?}"
     );
 }
@@ -85,7 +87,7 @@ async fn a_push_ends_when_the_receiver_has_all_of_it() {
     let of_a = b.listed("b", "");
     let of_b = a.listed("a", &a.address()) + "accept = \"inbox\"\nquota = \"1 MB\"\n";
     let (mut a, mut b) = (a.node("a", &of_a), b.node("b", &of_b));
-    let send = Request::Send(Send {
+    let send = ControlRequest::Send(Send {
         path: a.file("content"),
         peers: vec!["b".to_owned()],
         ignore: Vec::new(),
@@ -115,7 +117,7 @@ async fn a_content_that_was_shared_is_there_after_the_next_start() {
             .all(|one| one.state == TransferState::Serving)
     })
     .await;
-    let status: Status = rig.ask(Request::Status(Nothing {})).unwrap();
+    let status: Status = rig.ask(ControlRequest::Status(Nothing {})).unwrap();
     assert_eq!(status.transfers[0].content, shared.content);
     let again: Shared = rig.ask_and_wait(share(&rig)).await.unwrap();
     assert_eq!(
@@ -128,12 +130,12 @@ async fn a_content_that_was_shared_is_there_after_the_next_start() {
 async fn a_node_that_is_told_to_stop_ends_its_sessions_with_a_word() {
     let [mut a, mut b] = two();
     rig::until_connected(&mut a, &mut b).await;
-    let _: Nothing = a.ask(Request::Stop(Nothing {})).unwrap();
+    let _: Nothing = a.ask(ControlRequest::Stop(Nothing {})).unwrap();
     assert!(a.host.has_stopped());
     rig::meanwhile(&mut a, &mut b, |_, b| b.connected() == 0).await;
     let events = b.followed();
     let why = events.iter().find_map(|event| match &event.what {
-        Happening::Lost { reason, .. } => Some(reason.as_str()),
+        EventKind::Lost { reason, .. } => Some(reason.as_str()),
         _ => None,
     });
     assert_eq!(why, Some("the peer closed: Shutdown"));

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{interval, sleep_until};
 
-use crate::control::api::{Call, Event, Failure, Nothing, Reply, Request, Status};
+use crate::control::api::{Call, ControlRequest, EventRecord, Failure, Nothing, Reply, Status};
 use crate::control::metrics::Metrics;
 use crate::identity::{Identity, PublicKey};
 use crate::node::connections::accept::accept;
@@ -23,7 +23,7 @@ use crate::node::event::NodeEvent;
 use crate::node::host::Host;
 use crate::node::options::RunOptions;
 use crate::node::{own_folder, startup};
-use crate::params::Params;
+use crate::params::ParameterFile;
 
 /// Bytes of the file `content` that every node has beside its data.
 pub(crate) const CONTENT: u64 = 200_000;
@@ -41,7 +41,7 @@ pub(crate) struct Rig {
     pub(crate) events: mpsc::Receiver<NodeEvent>,
     /// So that there is always somebody who may say something.
     _sender: mpsc::Sender<NodeEvent>,
-    followers: broadcast::Receiver<Event>,
+    followers: broadcast::Receiver<EventRecord>,
     place: Place,
 }
 
@@ -118,7 +118,7 @@ impl Place {
         self.write(name, more);
         let file = self.file("file.toml");
         let mut options = RunOptions {
-            params: Params::load(&file).unwrap(),
+            params: ParameterFile::load(&file).unwrap(),
             file,
             record: None,
             tables: None,
@@ -164,14 +164,17 @@ impl Rig {
     }
 
     /// Asks for something: where the replies come out.
-    pub(crate) fn begin(&mut self, request: Request) -> Replies {
+    pub(crate) fn begin(&mut self, request: ControlRequest) -> Replies {
         let (call, replies) = Call::new(request);
         self.host.handle(NodeEvent::Call(call));
         replies
     }
 
     /// Asks for something that is answered at once.
-    pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: Request) -> Result<T, Failure> {
+    pub(crate) fn ask<T: DeserializeOwned>(
+        &mut self,
+        request: ControlRequest,
+    ) -> Result<T, Failure> {
         let mut replies = self.begin(request);
         end_of(&mut replies).expect("it is answered at once")
     }
@@ -179,7 +182,7 @@ impl Rig {
     /// The same for what takes disks, and nobody else.
     pub(crate) async fn ask_and_wait<T: DeserializeOwned>(
         &mut self,
-        request: Request,
+        request: ControlRequest,
     ) -> Result<T, Failure> {
         let mut replies = self.begin(request);
         loop {
@@ -198,7 +201,7 @@ impl Rig {
 
     /// Lets happen what happens until its status is `so`.
     pub(crate) async fn settle(&mut self, so: impl Fn(&Status) -> bool) {
-        while !so(&self.ask(Request::Status(Nothing {})).unwrap()) {
+        while !so(&self.ask(ControlRequest::Status(Nothing {})).unwrap()) {
             let event = self.events.recv().await.expect("the rig can send");
             self.host.handle(event);
         }
@@ -206,18 +209,18 @@ impl Rig {
 
     /// How many peers are connected.
     pub(crate) fn connected(&mut self) -> u32 {
-        let status: Status = self.ask(Request::Status(Nothing {})).unwrap();
+        let status: Status = self.ask(ControlRequest::Status(Nothing {})).unwrap();
         status.node.connected
     }
 
     /// What who follows it heard since the last time.
-    pub(crate) fn followed(&mut self) -> Vec<Event> {
+    pub(crate) fn followed(&mut self) -> Vec<EventRecord> {
         std::iter::from_fn(|| self.followers.try_recv().ok()).collect()
     }
 
     /// Stops it. What is left for the next run.
     pub(crate) async fn stop(mut self) -> Place {
-        let _: Nothing = self.ask(Request::Stop(Nothing {})).unwrap();
+        let _: Nothing = self.ask(ControlRequest::Stop(Nothing {})).unwrap();
         self.host.end().await.unwrap();
         self.place
     }

@@ -75,7 +75,7 @@ fn a_chunk_is_served_before_and_after_the_files_get_their_names() {
     for chunk in origin.chunks() {
         assert!(matches!(
             read(&store, chunk),
-            Err(super::super::ReadError::Absent(_))
+            Err(super::super::ChunkReadError::Absent(_))
         ));
         store.write(chunk, origin.chunk(chunk)).unwrap();
         assert_eq!(read(&store, chunk).unwrap(), origin.chunk(chunk));
@@ -99,7 +99,7 @@ fn bytes_outside_a_chunk_are_refused() {
         let refused = store.read(last, ByteCount::new(offset), &mut buf);
         assert!(matches!(
             refused,
-            Err(super::super::ReadError::Range { .. })
+            Err(super::super::ChunkReadError::Range { .. })
         ));
     }
     assert!(matches!(store.write(last, &buf), Err(StoreError::ReadOnly)));

@@ -141,7 +141,7 @@ impl Case {
         for (at, entry) in self.origin.tree.entries().iter().enumerate() {
             let found = into.bytes(&entry.path);
             let old = self.before.iter().find(|(path, _)| **path == *entry.path);
-            if entry.kind == Kind::EmptyDirectory {
+            if entry.kind == EntryKind::EmptyDirectory {
                 assert!(!done || into.status(&entry.path).unwrap().is_some());
             } else if let Some(found) = found {
                 let right = found == self.origin.file(at);

@@ -182,9 +182,9 @@ fn a_petabyte_is_refused_on_a_real_disk() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = 1 << 50;
     let chunk = ByteCount::mib(1_024);
-    let entry = Entry {
+    let entry = TreeEntry {
         path: "huge".into(),
-        kind: Kind::File {
+        kind: EntryKind::File {
             bytes,
             executable: false,
         },

@@ -16,7 +16,7 @@ use fairhaul_core::units::ByteCount;
 
 use super::{OpenFiles, Receive, Store, StoreError};
 use crate::content::scan::Stamp;
-use crate::content::{Entry, Kind, Tree, hash_chunk};
+use crate::content::{EntryKind, Tree, TreeEntry, hash_chunk};
 
 /// So few places that most of what a test opens is closed in between.
 pub(crate) fn files() -> Arc<OpenFiles> {
@@ -41,17 +41,17 @@ impl Origin {
                 bytes.push(u8::try_from((at * 31 + at / 251) % 251).unwrap());
             }
             let kind = if path.ends_with('/') {
-                Kind::EmptyDirectory
+                EntryKind::EmptyDirectory
             } else {
-                Kind::File {
+                EntryKind::File {
                     bytes: *len as u64,
                     executable: path.ends_with('*'),
                 }
             };
             let path = path.trim_end_matches(['/', '*']).into();
-            Entry { path, kind }
+            TreeEntry { path, kind }
         });
-        let entries: Vec<Entry> = entries.collect();
+        let entries: Vec<TreeEntry> = entries.collect();
         let hashes = bytes.chunks(chunk).map(hash_chunk).collect();
         let tree = Tree::new(entries, ByteCount::new(chunk as u64), hashes).unwrap();
         Self {
@@ -75,9 +75,9 @@ impl Origin {
 
     /// The bytes of one file.
     pub(crate) fn file(&self, entry: usize) -> &[u8] {
-        let len = |entry: &Entry| match entry.kind {
-            Kind::File { bytes, .. } => usize::try_from(bytes).unwrap(),
-            Kind::EmptyDirectory => 0,
+        let len = |entry: &TreeEntry| match entry.kind {
+            EntryKind::File { bytes, .. } => usize::try_from(bytes).unwrap(),
+            EntryKind::EmptyDirectory => 0,
         };
         let entries = self.tree.entries();
         let start: usize = entries[..entry].iter().map(len).sum();
@@ -107,7 +107,7 @@ impl Origin {
     pub(crate) fn share(&self, root: &Path) -> Store {
         let stamps = self.tree.entries().iter().enumerate().map(|(at, entry)| {
             let path = root.join(&*entry.path);
-            if entry.kind == Kind::EmptyDirectory {
+            if entry.kind == EntryKind::EmptyDirectory {
                 std::fs::create_dir_all(&path).unwrap();
             } else {
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -124,8 +124,10 @@ impl Origin {
         self.tree.entries().iter().enumerate().all(|(at, entry)| {
             let path = root.join(&*entry.path);
             match entry.kind {
-                Kind::EmptyDirectory => path.read_dir().is_ok_and(|mut it| it.next().is_none()),
-                Kind::File { .. } => std::fs::read(path).is_ok_and(|got| got == self.file(at)),
+                EntryKind::EmptyDirectory => {
+                    path.read_dir().is_ok_and(|mut it| it.next().is_none())
+                }
+                EntryKind::File { .. } => std::fs::read(path).is_ok_and(|got| got == self.file(at)),
             }
         })
     }
@@ -144,7 +146,7 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 /// Reads `chunk` whole.
-pub(crate) fn read(store: &Store, chunk: ChunkIndex) -> Result<Vec<u8>, super::ReadError> {
+pub(crate) fn read(store: &Store, chunk: ChunkIndex) -> Result<Vec<u8>, super::ChunkReadError> {
     let len = usize::try_from(store.tree().geometry().len_of(chunk).get()).unwrap();
     let mut buf = vec![0; len];
     store.read(chunk, ByteCount::ZERO, &mut buf)?;

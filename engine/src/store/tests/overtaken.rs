@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::ReadError;
+use super::super::ChunkReadError;
 use super::super::disk::{Disk, DiskFile, Open, Status, copy};
 use super::sim::{SimDisk, World};
 use super::*;
@@ -77,6 +77,9 @@ fn a_reader_overtaken_by_another_gets_no_changed_bytes() {
             assert!(file.2.load(Ordering::Relaxed), "nobody overtook it");
         }
         let refused = read(&store, chunk);
-        assert!(matches!(refused, Err(ReadError::Changed { chunk: 0, .. })));
+        assert!(matches!(
+            refused,
+            Err(ChunkReadError::Changed { chunk: 0, .. })
+        ));
     }
 }

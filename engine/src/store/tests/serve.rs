@@ -1,7 +1,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 
-use super::super::ReadError;
+use super::super::ChunkReadError;
 use super::*;
 
 fn origin() -> Origin {
@@ -108,11 +108,14 @@ fn a_withdrawn_chunk_is_named_with_its_file_and_stays_withdrawn() {
     let store = origin.share(dir.path());
     poke(&dir.path().join("t/b"), 600);
     let chunk = origin.chunks()[2];
-    let Err(ReadError::Changed { chunk: 2, path }) = read(&store, chunk) else {
+    let Err(ChunkReadError::Changed { chunk: 2, path }) = read(&store, chunk) else {
         panic!("chunk 2 was served");
     };
     assert_eq!(path, "t/b");
-    assert!(matches!(read(&store, chunk), Err(ReadError::Absent(2))));
+    assert!(matches!(
+        read(&store, chunk),
+        Err(ChunkReadError::Absent(2))
+    ));
 }
 
 /// Register: D3, P9. A block in the middle of a chunk whose other end rotted is not served, and
@@ -127,7 +130,7 @@ fn a_rotten_chunk_is_not_served_in_parts_either() {
     let mut part = [0; 10];
     let chunk = origin.chunks()[2];
     let refused = store.read(chunk, ByteCount::new(900), &mut part);
-    assert!(matches!(refused, Err(ReadError::Changed { .. })));
+    assert!(matches!(refused, Err(ChunkReadError::Changed { .. })));
     assert_eq!(part, [0; 10]);
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::manifest::ContentId;
 
-use super::super::state::{Saved, StateFile};
+use super::super::state::{SavedState, StateFile};
 use super::sim::{SimDisk, World};
 use super::*;
 
@@ -15,12 +15,12 @@ fn file_of(disk: &SimDisk, origin: &Origin, id: ContentId) -> StateFile {
     StateFile::new(Arc::new(disk.clone()), "s", id, origin.tree.geometry())
 }
 
-fn saved(origin: &Origin, generation: u64, chunks: usize) -> Saved {
+fn saved(origin: &Origin, generation: u64, chunks: usize) -> SavedState {
     let mut kept = Bitfield::empty(origin.tree.geometry().chunks());
     for chunk in &origin.chunks()[..chunks] {
         kept.insert(*chunk);
     }
-    Saved {
+    SavedState {
         generation,
         finishing: false,
         chunks: kept,
@@ -69,7 +69,7 @@ fn a_state_says_whether_files_have_got_their_names() {
     let origin = origin();
     let state = file_of(&disk, &origin, origin.tree.id());
     for (generation, finishing) in [(1, true), (2, false), (3, true)] {
-        let saved = Saved {
+        let saved = SavedState {
             finishing,
             ..saved(&origin, generation, 70)
         };

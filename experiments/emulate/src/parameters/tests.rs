@@ -12,12 +12,12 @@ use super::*;
 use crate::loopback::Loopback;
 use crate::tests::{peer, setup, transfer};
 
-fn params(setup: &Setup, row: u32, links: Links) -> Params {
+fn params(setup: &Setup, row: u32, links: Links) -> ParameterFile {
     let peers = setup.peers.len();
     let place = Loopback::new(peers, Path::new("/bin/true"), None, false).unwrap();
     let files = Files::new(setup).unwrap();
     let text = files.parameters(setup, row, &place, links).unwrap();
-    Params::parse("n.toml", &text).unwrap()
+    ParameterFile::parse("n.toml", &text).unwrap()
 }
 
 fn star() -> Setup {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairhaul_client::api::Target;
+use fairhaul_client::api::LimitTarget;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::FaultKind;
@@ -88,11 +88,14 @@ impl Player<'_> {
     async fn tell_bands(&self, peer: u32) -> Result<(), EmulateError> {
         let peers = self.files.known(peer).iter().map(|other| {
             let name = self.files.name(*other).to_owned();
-            (Target::Peer(name), self.setup.peers[*other as usize].band)
+            (
+                LimitTarget::Peer(name),
+                self.setup.peers[*other as usize].band,
+            )
         });
         let groups = self.setup.groups.iter().enumerate();
-        let groups = groups.map(|(at, group)| (Target::Group(format!("g{at}")), group.band));
-        let ranked: Vec<(Target, u8)> = peers.chain(groups).filter(|to| to.1 > 0).collect();
+        let groups = groups.map(|(at, group)| (LimitTarget::Group(format!("g{at}")), group.band));
+        let ranked: Vec<(LimitTarget, u8)> = peers.chain(groups).filter(|to| to.1 > 0).collect();
         for (target, band) in ranked {
             let told = control_client::band(&self.place.control(peer), target, band).await;
             told.map_err(|failure| self.failed(peer, "band", failure))?;

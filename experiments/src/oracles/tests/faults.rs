@@ -247,7 +247,7 @@ fn blind(suite: &Suite, side: Side) -> Vec<String> {
         .filter(|verdict| verdict.pass || verdict.got.is_empty());
     blind
         .map(|verdict| {
-            let Verdict { id, got, note, .. } = &verdict;
+            let OracleVerdict { id, got, note, .. } = &verdict;
             format!("{id}: {got:?} within {} {note}", verdict.tolerance)
         })
         .collect()

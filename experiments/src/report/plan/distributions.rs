@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::chart::{Axis, Figure, Line, LinePanel, Marks, Panel};
 use super::super::data::{self, Sample};
 use super::super::grouping::{Grouping, Policy};
-use super::super::summary_metrics::{self, Kind};
+use super::super::summary_metrics::{self, ScenarioKind};
 use super::{ends, is_there};
 use crate::output::{OutputError, Results};
 
@@ -27,7 +27,7 @@ struct Quantity {
 /// The quantity of `results` whose distribution is drawn, if its table was written.
 fn quantity(dir: &Path, results: &Results) -> Result<Option<Quantity>, OutputError> {
     let kind = summary_metrics::kind(results);
-    if kind == Kind::Swarm {
+    if kind == ScenarioKind::Swarm {
         if !is_there(dir, "peers.csv") {
             return Ok(None);
         }
@@ -43,7 +43,7 @@ fn quantity(dir: &Path, results: &Results) -> Result<Option<Quantity>, OutputErr
         return Ok(None);
     }
     let classes = summary_metrics::classes(results);
-    let class = classes.first().filter(|_| kind == Kind::Transfers);
+    let class = classes.first().filter(|_| kind == ScenarioKind::Transfers);
     let what = class.map_or_else(
         || "transfers".to_owned(),
         |class| format!("{class} transfers"),

@@ -14,12 +14,12 @@ fn results(columns: &str, rows: &[&str]) -> Results {
 fn the_kind_follows_from_classes_axes_and_contents() {
     let two = "size_mean_bytes.big,size_mean_bytes.tiny,completion_p50_s.tiny";
     let transfers = results(two, &["fifo,1,ff,100,10,0.2", "drr,1,ff,100,10,0.1"]);
-    assert_eq!(kind(&transfers), Kind::Transfers);
+    assert_eq!(kind(&transfers), ScenarioKind::Transfers);
     assert_eq!(classes(&transfers), ["tiny", "big"]);
     let load = results(two, &["fifo,0.5,ff,100,10,0.2", "fifo,0.9,ff,100,10,0.1"]);
-    assert_eq!(kind(&load), Kind::Load);
+    assert_eq!(kind(&load), ScenarioKind::Load);
     let swarm = results("leechers_joined,makespan_s", &["a,1,ff,3,10", "b,1,ff,3,"]);
-    assert_eq!(kind(&swarm), Kind::Swarm);
+    assert_eq!(kind(&swarm), ScenarioKind::Swarm);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Deliveries: libraries under disks that fill, quotas, liars and kills.
 
-use fairhaul_core::library::Outcome;
-use fairhaul_core::message::Verdict;
+use fairhaul_core::library::WaitOutcome;
+use fairhaul_core::message::OfferVerdict;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 
@@ -58,7 +58,7 @@ fn a_content_that_is_asked_for_is_whole_when_who_asked_is_told() {
     let record = go(&delivery(2, DeliveryKind::Get));
     assert!(is_over(&record));
     let row = &record.deliveries[0];
-    assert_eq!(row.outcome, Some(Outcome::Done));
+    assert_eq!(row.outcome, Some(WaitOutcome::Done));
     let took = row.completed.unwrap().since(seconds(1)).as_secs_f64();
     assert!((2.0..2.5).contains(&took), "{took}");
     assert_eq!((row.pauses, row.blamed.len()), (0, 0));
@@ -104,13 +104,13 @@ fn a_disk_without_room_from_the_start_fails_a_get_and_delays_a_push() {
     let record = go(&get);
     assert!(matches!(
         record.deliveries[0].outcome,
-        Some(Outcome::Disk(_))
+        Some(WaitOutcome::Disk(_))
     ));
     let mut pushed = delivery(2, push(None));
     pushed.library.disks = vec![disk(1, 0, 600_000), disk(1, 30, 3_000_000)];
     let record = go(&pushed);
     let row = &record.deliveries[0];
-    assert_eq!(row.verdict, Some(Verdict::Done));
+    assert_eq!(row.verdict, Some(OfferVerdict::Done));
     assert!(row.completed.unwrap() > seconds(30));
 }
 
@@ -123,9 +123,9 @@ fn a_push_over_quota_is_refused_whatever_its_offer_says() {
         pairs.map(|pair| pair.bytes.get()).sum()
     };
     for (quota, said, verdict) in [
-        (2_010_000, None, Verdict::Done),
-        (1_999_000, None, Verdict::Quota),
-        (1_999_000, Some(1_000), Verdict::Quota),
+        (2_010_000, None, OfferVerdict::Done),
+        (1_999_000, None, OfferVerdict::Quota),
+        (1_999_000, Some(1_000), OfferVerdict::Quota),
     ] {
         let mut setup = delivery(2, push(Some(quota)));
         setup.library.deliveries[0].said_bytes = said.map(ByteCount::new);
@@ -136,7 +136,7 @@ fn a_push_over_quota_is_refused_whatever_its_offer_says() {
             Some(verdict),
             "{quota} {said:?}"
         );
-        assert_eq!(bytes_of(&record) > 0, verdict == Verdict::Done);
+        assert_eq!(bytes_of(&record) > 0, verdict == OfferVerdict::Done);
     }
 }
 
@@ -152,7 +152,7 @@ fn a_manifest_from_a_liar_costs_nobody_else_anything() {
         let record = go(&setup);
         assert!(is_over(&record), "liar {liar}");
         let row = &record.deliveries[0];
-        assert_eq!(row.outcome, Some(Outcome::Done));
+        assert_eq!(row.outcome, Some(WaitOutcome::Done));
         assert!(
             row.blamed.iter().all(|blamed| *blamed == liar),
             "{:?}",
@@ -191,7 +191,7 @@ fn a_kill_between_any_two_steps_of_a_finish_loses_nothing() {
             );
             assert!(row.completed.is_some());
             if let DeliveryKind::Push { .. } = kind {
-                assert_eq!(row.verdict, Some(Verdict::Done));
+                assert_eq!(row.verdict, Some(OfferVerdict::Done));
             }
         }
     }
@@ -216,7 +216,7 @@ fn a_content_that_nobody_has_any_more_goes_on_when_somebody_has() {
     setup.library.deliveries.push(second);
     let record = go(&setup);
     let row = &record.deliveries[0];
-    assert_eq!(row.outcome, Some(Outcome::Unreachable));
+    assert_eq!(row.outcome, Some(WaitOutcome::Unreachable));
     assert!(row.end.unwrap() < seconds(120));
     let completed = row.completed.expect("it goes on");
     assert!(

@@ -17,7 +17,7 @@ fn at(secs: u64) -> Time {
     Time::ZERO + Span::from_secs(secs)
 }
 
-const ADMITTED: Entry = Entry::Admit { instead_of: None };
+const ADMITTED: AcceptDecision = AcceptDecision::Admit { instead_of: None };
 
 /// Five hundred sockets of one source that never finish: four are borne with, and another
 /// source comes in meanwhile.
@@ -51,7 +51,7 @@ fn dawdlers_of_many_addresses_lock_nobody_out() {
         }
     }
     assert_eq!(door.counts().0, 48, "the others are not for strangers");
-    let Entry::Admit { instead_of } = door.knock(id, source(99), at(4)) else {
+    let AcceptDecision::Admit { instead_of } = door.knock(id, source(99), at(4)) else {
         panic!("a newcomer is refused");
     };
     assert!(instead_of.is_some());
@@ -75,7 +75,7 @@ fn the_addresses_of_a_network_count_together() {
         let entry = door.knock(u64::from(host) + 1, near(8, host), at(0));
         let most = host >= 16;
         let instead_of = most.then(|| u64::from(host) - 15);
-        assert_eq!(entry, Entry::Admit { instead_of });
+        assert_eq!(entry, AcceptDecision::Admit { instead_of });
     }
     assert_eq!(door.counts().0, 17);
     assert_eq!(door.pass(0, source(7), true, at(0)), Ok(()));
@@ -105,7 +105,7 @@ fn sources_of_listed_peers_have_places_of_their_own() {
     assert!(
         matches!(
             next,
-            Entry::Admit {
+            AcceptDecision::Admit {
                 instead_of: Some(_)
             }
         ),
@@ -132,12 +132,16 @@ fn listed_peers_are_not_counted_by_source_and_strangers_are() {
     }
     assert_eq!(guests, 32);
     let dialled = door.join(source(1), false, at(300));
-    assert_eq!(dialled, Err(Refusal::SourceSessions));
+    assert_eq!(dialled, Err(AdmissionRefusal::SourceSessions));
     door.leave(source(1), false);
     assert_eq!(door.join(source(1), false, at(300)), Ok(()));
     assert_eq!(door.join(source(1), true, at(300)), Ok(()));
     let again = door.join(source(1), false, at(300));
-    assert_eq!(again, Err(Refusal::SourceSessions), "one left, one came");
+    assert_eq!(
+        again,
+        Err(AdmissionRefusal::SourceSessions),
+        "one left, one came"
+    );
     // Nothing is kept of a source whose sessions are over.
     (0..32).for_each(|_| door.leave(source(1), false));
     assert!(door.guests.is_empty());
@@ -162,7 +166,7 @@ fn there_are_never_more_handshakes_than_there_may_be() {
     let instead_of = Some(40);
     assert_eq!(
         door.knock(64, source(99), at(0)),
-        Entry::Admit { instead_of }
+        AcceptDecision::Admit { instead_of }
     );
     assert_eq!(door.counts().0, 64);
 }
@@ -189,7 +193,7 @@ fn the_network_that_has_most_makes_room() {
     let instead_of = Some(1);
     assert_eq!(
         door.knock(4, near(9, 1), at(0)),
-        Entry::Admit { instead_of }
+        AcceptDecision::Admit { instead_of }
     );
 }
 
@@ -216,7 +220,10 @@ fn no_more_sessions_are_let_in_than_there_may_be() {
         assert_eq!(door.join(source(number), true, at(0)), Ok(()));
     }
     door.knock(9, source(9), at(0));
-    assert_eq!(door.pass(9, source(9), true, at(0)), Err(Refusal::Sessions));
+    assert_eq!(
+        door.pass(9, source(9), true, at(0)),
+        Err(AdmissionRefusal::Sessions)
+    );
     assert_eq!(door.counts(), (0, 3));
     door.leave(source(1), true);
     assert_eq!(door.join(source(9), true, at(0)), Ok(()));
@@ -258,7 +265,10 @@ fn a_listed_peer_comes_in_under_ten_thousand_handshakes_a_minute() {
         id += 1;
         if tick % 100 == 0 {
             let entry = door.knock(id, source(5_000), now);
-            assert!(matches!(entry, Entry::Admit { .. }), "{entry:?} at {now}");
+            assert!(
+                matches!(entry, AcceptDecision::Admit { .. }),
+                "{entry:?} at {now}"
+            );
             honest = Some(id);
             id += 1;
         }
@@ -288,7 +298,10 @@ fn ends_that_never_began_change_nothing() {
 
 #[test]
 fn a_refusal_says_why() {
-    assert_eq!(Refusal::Handshakes.to_string(), "too many handshakes");
-    let source = Refusal::SourceSessions.to_string();
+    assert_eq!(
+        AdmissionRefusal::Handshakes.to_string(),
+        "too many handshakes"
+    );
+    let source = AdmissionRefusal::SourceSessions.to_string();
     assert!(source.contains("one source"), "{source}");
 }

@@ -10,13 +10,16 @@ fn a_content_says_what_is_known_of_it() {
     rig.now = at(7);
     let told = rig.get(HERE, 1);
     assert_eq!(rig.library.vacant(), 6);
-    let new = Action::New {
+    let new = LibraryAction::New {
         number: 5,
         content: ID,
         manifest_bytes: 100,
         name: None,
     };
-    assert_eq!(told[..2], [new, Action::Notify(Event::Started(5))]);
+    assert_eq!(
+        told[..2],
+        [new, LibraryAction::Notify(LibraryEvent::Started(5))]
+    );
     let content = rig.library.find(&ID).unwrap();
     assert_eq!((content.number(), content.id()), (5, ID));
     assert_eq!(content.started(), at(7));
@@ -36,13 +39,13 @@ fn a_content_says_what_is_known_of_it() {
     assert_eq!(rig.library.iter().count(), 1);
     let (number, attempt) = (5, 0);
     let result = Ok(description(1));
-    rig.tell(Input::Described {
+    rig.tell(LibraryInput::Described {
         number,
         attempt,
         result,
     });
     assert_eq!(rig.library.get(5).unwrap().bytes(), 0, "until it is open");
-    rig.tell(Input::Prepared {
+    rig.tell(LibraryInput::Prepared {
         number,
         result: Ok(Prepared {
             have: some(2),
@@ -55,7 +58,7 @@ fn a_content_says_what_is_known_of_it() {
     assert_eq!(content.open(), (Some(HERE), &[THERE][..]));
     assert_eq!((content.bytes(), content.here()), (4 * CHUNK, 2 * CHUNK));
     let paused = true;
-    rig.tell(Input::Paused { number, paused });
+    rig.tell(LibraryInput::Paused { number, paused });
     assert!(rig.library.get(5).unwrap().is_paused());
 }
 
@@ -64,7 +67,7 @@ fn a_content_says_what_is_known_of_it() {
 fn a_content_is_finished_once_and_only_if_it_was_fetched() {
     let transfer = DATA;
     let mut rig = Rig::new();
-    rig.tell(Input::Found {
+    rig.tell(LibraryInput::Found {
         content: ID,
         manifest_bytes: 100,
         description: description(1),
@@ -73,18 +76,18 @@ fn a_content_is_finished_once_and_only_if_it_was_fetched() {
     rig.prepare(3);
     assert!(!rig.library.get(1).unwrap().is_fetch());
     assert_eq!(rig.stage(), &Stage::Whole);
-    assert_eq!(rig.tell(Input::Complete { transfer }), []);
+    assert_eq!(rig.tell(LibraryInput::Complete { transfer }), []);
     let mut rig = Rig::new();
     rig.get(HERE, 1);
     rig.describe(Ok(description(1)));
     rig.prepare(0);
-    let finish = [Action::Finish { number: 1 }];
-    assert_eq!(rig.tell(Input::Complete { transfer }), finish);
-    assert_eq!(rig.tell(Input::Complete { transfer }), []);
+    let finish = [LibraryAction::Finish { number: 1 }];
+    assert_eq!(rig.tell(LibraryInput::Complete { transfer }), finish);
+    assert_eq!(rig.tell(LibraryInput::Complete { transfer }), []);
     let (number, result) = (1, Ok(()));
-    let told = rig.tell(Input::Finished { number, result });
-    assert!(told.contains(&Action::Notify(Event::Complete(1))));
-    assert_eq!(rig.tell(Input::Complete { transfer }), []);
+    let told = rig.tell(LibraryInput::Finished { number, result });
+    assert!(told.contains(&LibraryAction::Notify(LibraryEvent::Complete(1))));
+    assert_eq!(rig.tell(LibraryInput::Complete { transfer }), []);
 }
 
 /// A run before this one had it paused, or under way with or without its manifest.
@@ -100,16 +103,16 @@ fn what_an_earlier_run_kept_is_taken_up_where_it_stood() {
     };
     let remember = |kept, description| {
         let mut rig = Rig::new();
-        let told = rig.tell(Input::Remember {
+        let told = rig.tell(LibraryInput::Remember {
             content: ID,
             kept,
             description,
         });
         (rig, told)
     };
-    let charged = |told: &[Action]| -> Option<u64> {
+    let charged = |told: &[LibraryAction]| -> Option<u64> {
         told.iter().find_map(|action| match action {
-            Action::Charge {
+            LibraryAction::Charge {
                 peer: None, bytes, ..
             } => Some(*bytes),
             _ => None,
@@ -117,7 +120,7 @@ fn what_an_earlier_run_kept_is_taken_up_where_it_stood() {
     };
     let (rig, told) = remember(kept(None, true), Some(description(1)));
     assert_eq!(rig.stage(), &Stage::Paused(None));
-    assert!(!told.contains(&Action::Prepare { number: 1 }));
+    assert!(!told.contains(&LibraryAction::Prepare { number: 1 }));
     assert_eq!((rig.kept(), charged(&told)), (kept(None, true), None));
     // Its manifest is in memory once, and with what was read from it five times.
     let (rig, told) = remember(kept(Some(KEY), false), None);
@@ -129,7 +132,7 @@ fn what_an_earlier_run_kept_is_taken_up_where_it_stood() {
     assert_eq!((rig.stage(), charged(&told)), (&Stage::Checking, Some(500)));
     // It has begun: a full disk is waited for.
     let (number, result) = (1, Err(fault(Cause::Full)));
-    rig.tell(Input::Prepared { number, result });
+    rig.tell(LibraryInput::Prepared { number, result });
     assert_eq!(rig.stage(), &Stage::Paused(Some("no".into())));
 }
 
@@ -140,7 +143,7 @@ fn a_content_that_is_cancelled_while_it_moves_is_left() {
     rig.get(HERE, 1);
     rig.describe(Ok(description(1)));
     rig.prepare(2);
-    rig.tell(Input::Cancel { number: 1 });
+    rig.tell(LibraryInput::Cancel { number: 1 });
     assert_eq!(rig.left, [DATA, MANIFEST]);
-    assert_eq!(rig.tell(Input::Cancel { number: 1 }), []);
+    assert_eq!(rig.tell(LibraryInput::Cancel { number: 1 }), []);
 }

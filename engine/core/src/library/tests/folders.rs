@@ -2,9 +2,9 @@ use super::*;
 
 const ELSEWHERE: FolderId = FolderId(3);
 
-fn begins(told: &[Action]) -> Option<bool> {
+fn begins(told: &[LibraryAction]) -> Option<bool> {
     told.iter().find_map(|action| match action {
-        Action::Begin { is_other, .. } => Some(*is_other),
+        LibraryAction::Begin { is_other, .. } => Some(*is_other),
         _ => None,
     })
 }
@@ -14,9 +14,9 @@ fn whole_in(rig: &Rig) -> Vec<FolderId> {
     whole.iter().map(|placement| placement.folder).collect()
 }
 
-fn finished(rig: &mut Rig) -> Vec<Action> {
+fn finished(rig: &mut Rig) -> Vec<LibraryAction> {
     let (number, result) = (1, Ok(()));
-    rig.tell(Input::Finished { number, result })
+    rig.tell(LibraryInput::Finished { number, result })
 }
 
 /// Two wait for one folder and one for another, while a third is filled: each folder has its turn,
@@ -31,14 +31,17 @@ fn folders_have_their_turn_in_order_and_who_waits_for_one_waits_together() {
     }
     rig.prepare(4);
     let told = finished(&mut rig);
-    assert_eq!(outcomes(&told), [(1, Outcome::Done)]);
+    assert_eq!(outcomes(&told), [(1, WaitOutcome::Done)]);
     assert_eq!(begins(&told), Some(true));
     rig.copied(4);
     let told = finished(&mut rig);
-    assert_eq!(outcomes(&told), [(2, Outcome::Done), (4, Outcome::Done)]);
+    assert_eq!(
+        outcomes(&told),
+        [(2, WaitOutcome::Done), (4, WaitOutcome::Done)]
+    );
     assert_eq!(rig.kept().placement.folder, ELSEWHERE);
     rig.copied(4);
-    assert_eq!(outcomes(&finished(&mut rig)), [(3, Outcome::Done)]);
+    assert_eq!(outcomes(&finished(&mut rig)), [(3, WaitOutcome::Done)]);
     assert_eq!(whole_in(&rig), [HERE, THERE]);
     assert_eq!((rig.gives(), rig.left.len()), (Some(4), 0));
 }
@@ -52,7 +55,7 @@ fn a_second_wish_for_a_folder_widens_what_may_be_done_there() {
             role: Role::fetched(overwrite, force),
             ..placement(folder, None)
         };
-        rig.tell(Input::Get {
+        rig.tell(LibraryInput::Get {
             content: ID,
             manifest_bytes: 100,
             description: None,
@@ -95,10 +98,10 @@ fn a_folder_that_stands_still_makes_room_for_another_and_comes_again() {
     assert_eq!(rig.library.get(1).unwrap().started(), at(5));
     rig.prepare(4);
     let told = finished(&mut rig);
-    assert_eq!(outcomes(&told), [(2, Outcome::Done)]);
+    assert_eq!(outcomes(&told), [(2, WaitOutcome::Done)]);
     assert_eq!(begins(&told), Some(true));
     rig.copied(4);
-    assert_eq!(outcomes(&finished(&mut rig)), [(1, Outcome::Done)]);
+    assert_eq!(outcomes(&finished(&mut rig)), [(1, WaitOutcome::Done)]);
     assert_eq!(whole_in(&rig), [THERE]);
 }
 
@@ -112,9 +115,9 @@ fn a_turn_waits_for_what_is_being_written() {
         rig.prepare(1);
         let (number, transfer, senders) = (1, DATA, vec![A]);
         if is_synced {
-            rig.tell(Input::SyncDue { number });
+            rig.tell(LibraryInput::SyncDue { number });
         } else {
-            rig.tell(Input::Writing { transfer, senders });
+            rig.tell(LibraryInput::Writing { transfer, senders });
         }
         rig.write(1, Err(fault(Cause::Full)));
         assert_eq!(rig.gives(), Some(1));
@@ -123,10 +126,10 @@ fn a_turn_waits_for_what_is_being_written() {
         assert_eq!(begins(&rig.after(Span::SECOND)), None);
         let result = Ok(());
         if is_synced {
-            rig.tell(Input::Synced { number, result });
+            rig.tell(LibraryInput::Synced { number, result });
         } else {
             let (chunk, from, parts) = (ChunkIndex(2), A, Vec::new());
-            rig.tell(Input::Written {
+            rig.tell(LibraryInput::Written {
                 transfer,
                 chunk,
                 from,
@@ -148,12 +151,12 @@ fn what_is_whole_is_given_while_a_turn_waits() {
     rig.describe(Ok(description(1)));
     rig.prepare(3);
     let number = 1;
-    rig.tell(Input::SyncDue { number });
+    rig.tell(LibraryInput::SyncDue { number });
     rig.finish(Ok(()));
     assert_eq!(begins(&rig.get(THERE, 2)), None);
     assert_eq!((rig.stage(), rig.gives()), (&Stage::Whole, Some(3)));
     let result = Ok(());
-    rig.tell(Input::Synced { number, result });
+    rig.tell(LibraryInput::Synced { number, result });
     assert_eq!(begins(&rig.after(Span::SECOND)), Some(true));
 }
 
@@ -164,8 +167,8 @@ fn a_push_does_not_wake_what_a_person_has_paused() {
     rig.meets(A);
     rig.get(HERE, 1);
     let (number, paused) = (1, true);
-    rig.tell(Input::Paused { number, paused });
-    assert_eq!(verdicts(&rig.offer(4_000, None)), [Verdict::Accepted]);
+    rig.tell(LibraryInput::Paused { number, paused });
+    assert_eq!(verdicts(&rig.offer(4_000, None)), [OfferVerdict::Accepted]);
     rig.grant(A, THERE, None);
     let asked = rig.offers(A, ID, 4_000);
     rig.looked(&asked, 1_000_000, None);
@@ -182,10 +185,10 @@ fn a_folder_that_fails_leaves_what_is_whole_as_it_was() {
     let mut rig = Rig::whole();
     rig.get(THERE, 2);
     let (number, result) = (1, Err(fault(Cause::Full)));
-    let told = rig.tell(Input::Prepared { number, result });
-    assert_eq!(outcomes(&told), [(2, Outcome::Disk("no".into()))]);
-    assert!(told.contains(&Action::Open { number }));
-    assert!(told.contains(&Action::Keep { number }));
+    let told = rig.tell(LibraryInput::Prepared { number, result });
+    assert_eq!(outcomes(&told), [(2, WaitOutcome::Disk("no".into()))]);
+    assert!(told.contains(&LibraryAction::Open { number }));
+    assert!(told.contains(&LibraryAction::Keep { number }));
     assert_eq!((rig.stage(), rig.gives()), (&Stage::Whole, Some(4)));
     assert_eq!(rig.left, []);
     assert_eq!(rig.library.get(1).unwrap().open(), (Some(HERE), &[][..]));
@@ -213,8 +216,8 @@ fn a_folder_is_named_once_however_often_it_is_filled() {
             whole_in: others.to_vec(),
             device: Some(1),
         });
-        rig.tell(Input::Prepared { number: 1, result });
-        assert_eq!(outcomes(&finished(&mut rig)), [(waiter, Outcome::Done)]);
+        rig.tell(LibraryInput::Prepared { number: 1, result });
+        assert_eq!(outcomes(&finished(&mut rig)), [(waiter, WaitOutcome::Done)]);
         assert_eq!(whole_in(&rig), others);
         let content = rig.library.get(1).unwrap();
         assert_eq!(content.open(), (Some(folder), &others[..]));
@@ -225,7 +228,7 @@ fn a_folder_is_named_once_however_often_it_is_filled() {
 #[test]
 fn what_a_scan_finds_is_one_of_its_folders() {
     let found = |rig: &mut Rig| {
-        rig.tell(Input::Found {
+        rig.tell(LibraryInput::Found {
             content: ID,
             manifest_bytes: 100,
             description: description(1),
@@ -234,13 +237,13 @@ fn what_a_scan_finds_is_one_of_its_folders() {
     };
     let mut rig = Rig::new();
     rig.get(HERE, 1);
-    assert_eq!(found(&mut rig), [Action::Keep { number: 1 }]);
+    assert_eq!(found(&mut rig), [LibraryAction::Keep { number: 1 }]);
     assert_eq!(whole_in(&rig), [THERE]);
     assert_eq!(rig.kept().placement, placement(HERE, None));
     let mut rig = Rig::whole();
     let told = found(&mut rig);
     assert_eq!(begins(&told), Some(false));
-    assert!(told.contains(&Action::Prepare { number: 1 }));
+    assert!(told.contains(&LibraryAction::Prepare { number: 1 }));
     let kept = rig.kept();
     assert_eq!(
         (kept.placement.folder, kept.placement.role),

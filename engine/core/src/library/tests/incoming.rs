@@ -8,9 +8,9 @@ fn id(number: u32) -> ContentId {
     ContentId(id)
 }
 
-fn charges(told: &[Action]) -> Vec<(Option<PeerId>, u64)> {
+fn charges(told: &[LibraryAction]) -> Vec<(Option<PeerId>, u64)> {
     let charged = told.iter().filter_map(|action| match action {
-        Action::Charge { peer, bytes, .. } => Some((*peer, *bytes)),
+        LibraryAction::Charge { peer, bytes, .. } => Some((*peer, *bytes)),
         _ => None,
     });
     charged.collect()
@@ -31,11 +31,11 @@ fn a_push_is_charged_and_its_sender_hears_how_it_ended() {
         (charges(&told), verdicts(&told)),
         (vec![(None, 500)], vec![])
     );
-    assert!(told.contains(&Action::Prepare { number: 1 }));
+    assert!(told.contains(&LibraryAction::Prepare { number: 1 }));
     rig.prepare(4);
     let (number, result) = (1, Ok(()));
-    let told = rig.tell(Input::Finished { number, result });
-    assert_eq!(verdicts(&told), [Verdict::Done]);
+    let told = rig.tell(LibraryInput::Finished { number, result });
+    assert_eq!(verdicts(&told), [OfferVerdict::Done]);
     let pushed = Placement {
         role: Role::Fetched {
             overwrite: false,
@@ -47,7 +47,7 @@ fn a_push_is_charged_and_its_sender_hears_how_it_ended() {
     };
     assert_eq!(rig.kept().placement, pushed);
     // It stays charged to its sender.
-    assert_eq!(verdicts(&rig.offers(A, id(2), 1)), [Verdict::Quota]);
+    assert_eq!(verdicts(&rig.offers(A, id(2), 1)), [OfferVerdict::Quota]);
 }
 
 /// A quota becomes less while a push is on its way, or stays as it is to the last byte.
@@ -56,7 +56,7 @@ fn a_push_beyond_a_quota_that_has_become_less_ends() {
     for is_described in [false, true] {
         let mut rig = Rig::new();
         rig.get(THERE, 1);
-        rig.tell(Input::Cancel { number: 1 });
+        rig.tell(LibraryInput::Cancel { number: 1 });
         rig.meets(A);
         rig.grant(A, HERE, None);
         let asked = rig.offers(A, ID, 4_000);
@@ -64,7 +64,7 @@ fn a_push_beyond_a_quota_that_has_become_less_ends() {
         if is_described {
             let (number, attempt) = (2, 0);
             let result = Ok(description(4_000));
-            rig.tell(Input::Described {
+            rig.tell(LibraryInput::Described {
                 number,
                 attempt,
                 result,
@@ -74,14 +74,14 @@ fn a_push_beyond_a_quota_that_has_become_less_ends() {
                 whole_in: Vec::new(),
                 device: None,
             });
-            rig.tell(Input::Prepared { number, result });
+            rig.tell(LibraryInput::Prepared { number, result });
         }
         rig.grant(A, HERE, Some(4_100));
         assert_eq!(rig.after(Span::SECOND), [], "{is_described}");
         rig.grant(A, HERE, Some(4_099));
         let told = rig.after(Span::SECOND);
-        assert_eq!(verdicts(&told), [Verdict::Quota], "{is_described}");
-        let ended = Action::Notify(Event::PushEnded(2, Verdict::Quota));
+        assert_eq!(verdicts(&told), [OfferVerdict::Quota], "{is_described}");
+        let ended = LibraryAction::Notify(LibraryEvent::PushEnded(2, OfferVerdict::Quota));
         assert_eq!(told[0], ended);
         assert!(rig.library.find(&ID).is_none());
     }
@@ -96,10 +96,10 @@ fn a_push_that_ends_takes_nothing_from_other_folders() {
         rig.grant(A, THERE, None);
         let asked = rig.offers(A, ID, 1);
         let told = rig.looked(&asked, 1_000_000, None);
-        assert_eq!(verdicts(&told), [Verdict::Accepted]);
+        assert_eq!(verdicts(&told), [OfferVerdict::Accepted]);
         assert_eq!(charges(&told), [], "its manifest is here");
         rig.copied(1);
-        rig.tell(Input::Disconnected { peer: A });
+        rig.tell(LibraryInput::Disconnected { peer: A });
         let told = if is_over_quota {
             rig.grant(A, THERE, Some(4_195));
             rig.after(Span::SECOND)
@@ -109,11 +109,11 @@ fn a_push_that_ends_takes_nothing_from_other_folders() {
             rig.after(Span::from_secs(60))
         };
         let verdict = match is_over_quota {
-            true => Verdict::Quota,
-            false => Verdict::Failed,
+            true => OfferVerdict::Quota,
+            false => OfferVerdict::Failed,
         };
         assert_eq!(verdicts(&told), [verdict]);
-        let forgotten = |one: &Action| matches!(one, Action::ForgetManifest { .. });
+        let forgotten = |one: &LibraryAction| matches!(one, LibraryAction::ForgetManifest { .. });
         assert!(!told.iter().any(forgotten), "{told:?}");
         rig.copied(4);
         assert_eq!((rig.stage(), rig.gives()), (&Stage::Whole, Some(4)));
@@ -137,11 +137,11 @@ fn a_push_of_which_nothing_comes_is_forgotten() {
         }
         rig.now = at(50);
         let transfer = MANIFEST;
-        rig.tell(Input::Received { transfer });
+        rig.tell(LibraryInput::Received { transfer });
         rig.now = at(0);
         assert_eq!(rig.after(Span::from_secs(50 + patience - 1)), []);
         let told = rig.after(Span::SECOND);
-        assert_eq!(verdicts(&told), [Verdict::Failed], "{is_here}");
+        assert_eq!(verdicts(&told), [OfferVerdict::Failed], "{is_here}");
         assert!(rig.library.get(1).is_none());
     }
 }
@@ -155,9 +155,9 @@ fn offers_wait_for_their_disks_apart() {
     let asked: Vec<_> = (2..5)
         .map(|number| rig.offers(A, id(number), 900))
         .collect();
-    let answers = |told: &[Action]| -> Vec<(ContentId, Verdict)> {
+    let answers = |told: &[LibraryAction]| -> Vec<(ContentId, OfferVerdict)> {
         let said = told.iter().filter_map(|action| match action {
-            Action::Answer {
+            LibraryAction::Answer {
                 content, verdict, ..
             } => Some((*content, *verdict)),
             _ => None,
@@ -165,32 +165,36 @@ fn offers_wait_for_their_disks_apart() {
         said.collect()
     };
     let told = rig.looked(&asked[1], 1_000, None);
-    assert_eq!(answers(&told), [(id(3), Verdict::Accepted)]);
-    let [Action::Look { offer, .. }] = asked[2][..] else {
+    assert_eq!(answers(&told), [(id(3), OfferVerdict::Accepted)]);
+    let [LibraryAction::Look { offer, .. }] = asked[2][..] else {
         panic!("{asked:?}");
     };
     let (disk, has_memory) = (None, true);
-    let told = rig.tell(Input::Looked {
+    let told = rig.tell(LibraryInput::Looked {
         offer,
         disk,
         has_memory,
     });
-    assert_eq!(answers(&told), [(id(4), Verdict::Failed)], "no such folder");
+    assert_eq!(
+        answers(&told),
+        [(id(4), OfferVerdict::Failed)],
+        "no such folder"
+    );
     // Its inbox is another one meanwhile.
     rig.grant(A, THERE, None);
     let told = rig.looked(&asked[0], 1_000_000, None);
-    assert_eq!(answers(&told), [(id(2), Verdict::Failed)]);
+    assert_eq!(answers(&told), [(id(2), OfferVerdict::Failed)]);
     assert_eq!(rig.looked(&asked[0], 1_000_000, None), [], "answered");
     // It has no inbox any more, or no grant.
     let asked = rig.offers(A, id(5), 900);
     let (peer, key) = (A, KEY);
-    rig.tell(Input::Grant {
+    rig.tell(LibraryInput::Grant {
         peer,
         key,
         grant: None,
     });
     let told = rig.looked(&asked, 1_000_000, None);
-    assert_eq!(answers(&told), [(id(5), Verdict::NotAccepted)]);
+    assert_eq!(answers(&told), [(id(5), OfferVerdict::NotAccepted)]);
 }
 
 /// A disk that stands still collects a thousand offers of a peer, and those of others all the same.
@@ -204,7 +208,7 @@ fn offers_that_wait_for_a_disk_have_a_bound_for_each_peer() {
     for number in 0..1_024 {
         assert_eq!(verdicts(&rig.offers(A, id(number), 1)), [], "{number}");
     }
-    assert_eq!(verdicts(&rig.offers(A, id(1_024), 1)), [Verdict::Busy]);
+    assert_eq!(verdicts(&rig.offers(A, id(1_024), 1)), [OfferVerdict::Busy]);
     assert_eq!(verdicts(&rig.offers(B, id(1_024), 1)), []);
 }
 
@@ -225,14 +229,18 @@ fn a_peer_has_sixty_four_pushes_under_way() {
         verdicts(&rig.looked(&asked, 1_000_000, None))
     };
     for number in 1..=64 {
-        assert_eq!(push(&mut rig, A, number), [Verdict::Accepted], "{number}");
+        assert_eq!(
+            push(&mut rig, A, number),
+            [OfferVerdict::Accepted],
+            "{number}"
+        );
     }
-    assert_eq!(push(&mut rig, A, 65), [Verdict::Busy]);
-    assert_eq!(push(&mut rig, B, 66), [Verdict::Accepted]);
+    assert_eq!(push(&mut rig, A, 65), [OfferVerdict::Busy]);
+    assert_eq!(push(&mut rig, B, 66), [OfferVerdict::Accepted]);
     // One of them is set aside with a part on disk, because no peer sends the rest.
     let (number, attempt) = (1, 0);
     let result = Ok(description(4_096));
-    rig.tell(Input::Described {
+    rig.tell(LibraryInput::Described {
         number,
         attempt,
         result,
@@ -241,14 +249,14 @@ fn a_peer_has_sixty_four_pushes_under_way() {
     for number in 2..=64 {
         let transfer = TransferId(number * 2);
         rig.now = at(60);
-        rig.tell(Input::Received { transfer });
+        rig.tell(LibraryInput::Received { transfer });
     }
     rig.now = at(60);
     let standings = Vec::new();
-    rig.tell(Input::Tick { standings });
+    rig.tell(LibraryInput::Tick { standings });
     assert!(matches!(rig.stage(), Stage::Failed(_)));
-    assert_eq!(push(&mut rig, A, 67), [Verdict::Accepted]);
-    assert_eq!(push(&mut rig, A, 68), [Verdict::Busy]);
+    assert_eq!(push(&mut rig, A, 67), [OfferVerdict::Accepted]);
+    assert_eq!(push(&mut rig, A, 68), [OfferVerdict::Busy]);
 }
 
 /// The room on a disk is its free space less what transfers will still write there. Those on other
@@ -275,14 +283,18 @@ fn room_that_was_promised_is_not_promised_again() {
         }
         if there == 4 {
             let (number, result) = (1, Ok(()));
-            rig.tell(Input::Finished { number, result });
+            rig.tell(LibraryInput::Finished { number, result });
         }
         let asked = rig.offers(A, id(2), 900);
         let full = rig.looked(&asked, left + 999, Some(1));
-        assert_eq!(verdicts(&full), [Verdict::Busy], "{device:?} {there}");
+        assert_eq!(verdicts(&full), [OfferVerdict::Busy], "{device:?} {there}");
         let asked = rig.offers(A, id(2), 900);
         let told = rig.looked(&asked, left + 1_000, Some(1));
-        assert_eq!(verdicts(&told), [Verdict::Accepted], "{device:?} {there}");
+        assert_eq!(
+            verdicts(&told),
+            [OfferVerdict::Accepted],
+            "{device:?} {there}"
+        );
     }
 }
 
@@ -291,7 +303,7 @@ fn room_that_was_promised_is_not_promised_again() {
 fn an_offer_of_what_is_here_is_as_long_as_it_is() {
     let mut rig = Rig::whole();
     rig.grant(A, THERE, Some(4_195));
-    assert_eq!(verdicts(&rig.offers(A, ID, 1)), [Verdict::Quota]);
+    assert_eq!(verdicts(&rig.offers(A, ID, 1)), [OfferVerdict::Quota]);
     rig.grant(A, THERE, Some(4_196));
     let asked = rig.offers(A, ID, u64::MAX);
     rig.looked(&asked, 1_000_000, None);
@@ -300,7 +312,10 @@ fn an_offer_of_what_is_here_is_as_long_as_it_is() {
     // In the folder where it is, or to which it is on its way, it takes no more room.
     rig.grant(A, HERE, Some(0));
     let asked = rig.offers(A, ID, 1);
-    assert!(matches!(asked[..], [Action::Look { .. }]), "{asked:?}");
+    assert!(
+        matches!(asked[..], [LibraryAction::Look { .. }]),
+        "{asked:?}"
+    );
 }
 
 /// The longest manifest that is taken, and one byte more.
@@ -310,7 +325,7 @@ fn an_offer_of_what_is_here_is_as_long_as_it_is() {
 fn a_manifest_may_be_64_mib_long() {
     for (manifest_bytes, said) in [
         (MANIFEST_MAX, vec![]),
-        (MANIFEST_MAX + 1, vec![Verdict::NotAccepted]),
+        (MANIFEST_MAX + 1, vec![OfferVerdict::NotAccepted]),
     ] {
         let mut rig = Rig::new();
         rig.grant(A, HERE, None);
@@ -320,7 +335,7 @@ fn a_manifest_may_be_64_mib_long() {
             bytes: 1,
             name: "a".into(),
         };
-        let told = rig.tell(Input::Offer {
+        let told = rig.tell(LibraryInput::Offer {
             peer: A,
             offer: Box::new(offer),
             has_memory: true,
@@ -342,19 +357,19 @@ fn a_push_is_charged_in_every_folder_that_it_lies_in() {
     rig.looked(&asked, 1_000_000, None);
     rig.grant(A, THERE, Some(9_200));
     assert_eq!(verdicts(&rig.offers(A, id(2), 900)), []);
-    assert_eq!(verdicts(&rig.offers(A, id(2), 901)), [Verdict::Quota]);
+    assert_eq!(verdicts(&rig.offers(A, id(2), 901)), [OfferVerdict::Quota]);
     // A person fetches it into the first folder again: that is still charged to its sender.
     rig.prepare(4);
     let (number, result) = (1, Ok(()));
-    rig.tell(Input::Finished { number, result });
+    rig.tell(LibraryInput::Finished { number, result });
     rig.copied(4);
     let result = Ok(());
-    rig.tell(Input::Finished { number, result });
+    rig.tell(LibraryInput::Finished { number, result });
     rig.get(HERE, 1);
     assert_eq!(rig.kept().placement.pusher, Some(KEY));
     rig.copied(4);
     let result = Ok(());
-    rig.tell(Input::Finished { number, result });
+    rig.tell(LibraryInput::Finished { number, result });
     assert_eq!(verdicts(&rig.offers(A, id(2), 900)), []);
-    assert_eq!(verdicts(&rig.offers(A, id(2), 901)), [Verdict::Quota]);
+    assert_eq!(verdicts(&rig.offers(A, id(2), 901)), [OfferVerdict::Quota]);
 }

@@ -4,7 +4,7 @@ use super::*;
 fn pushed() -> Rig {
     let mut rig = Rig::whole();
     rig.meets(A);
-    let told = rig.tell(Input::Push {
+    let told = rig.tell(LibraryInput::Push {
         number: 1,
         peers: vec![A, B],
         waiter: Waiter(4),
@@ -13,12 +13,12 @@ fn pushed() -> Rig {
     rig
 }
 
-fn offer(peer: PeerId) -> Action {
-    Action::Offer { peer, number: 1 }
+fn offer(peer: PeerId) -> LibraryAction {
+    LibraryAction::Offer { peer, number: 1 }
 }
 
-fn says(rig: &mut Rig, verdict: Verdict) {
-    let told = rig.tell(Input::Verdict {
+fn says(rig: &mut Rig, verdict: OfferVerdict) {
+    let told = rig.tell(LibraryInput::Verdict {
         peer: A,
         content: ID,
         verdict,
@@ -26,9 +26,9 @@ fn says(rig: &mut Rig, verdict: Verdict) {
     assert_eq!(told, []);
 }
 
-fn again(rig: &mut Rig, peer: PeerId) -> Vec<Action> {
+fn again(rig: &mut Rig, peer: PeerId) -> Vec<LibraryAction> {
     rig.node.handle(node::Input::Disconnected { peer }, rig.now);
-    assert_eq!(rig.tell(Input::Disconnected { peer }), []);
+    assert_eq!(rig.tell(LibraryInput::Disconnected { peer }), []);
     rig.meets(peer)
 }
 
@@ -38,9 +38,9 @@ fn again(rig: &mut Rig, peer: PeerId) -> Vec<Action> {
 fn an_offer_is_made_again_over_the_next_session_until_it_is_answered() {
     let mut rig = pushed();
     assert_eq!(again(&mut rig, A), [offer(A)]);
-    says(&mut rig, Verdict::Accepted);
+    says(&mut rig, OfferVerdict::Accepted);
     assert_eq!(again(&mut rig, A), [offer(A)], "it may have died");
-    says(&mut rig, Verdict::Done);
+    says(&mut rig, OfferVerdict::Done);
     assert_eq!(again(&mut rig, A), []);
     assert_eq!(rig.meets(B), [offer(B)], "it has not heard of it");
 }
@@ -52,21 +52,24 @@ fn a_recipient_is_given_up_for_how_it_stands() {
     let tick = |rig: &mut Rig, secs, b| {
         rig.now = at(secs);
         let standings = vec![(A, Standing::Connected), (B, b)];
-        rig.tell(Input::Tick { standings })
+        rig.tell(LibraryInput::Tick { standings })
     };
     assert_eq!(tick(&mut rig, 29, Standing::Unreachable), []);
     assert_eq!(rig.library.pushes().count(), 1);
     assert_eq!(tick(&mut rig, 29, Standing::Refused), []);
     let verdicts: Vec<_> = rig.library.pushes().next().unwrap().recipients.clone();
     assert_eq!(verdicts[0].verdict, None, "it has not answered yet");
-    assert_eq!(verdicts[1].verdict, Some(Verdict::Failed));
-    says(&mut rig, Verdict::NotAccepted);
+    assert_eq!(verdicts[1].verdict, Some(OfferVerdict::Failed));
+    says(&mut rig, OfferVerdict::NotAccepted);
     let told = tick(&mut rig, 30, Standing::Refused);
-    let [(4, Outcome::Pushed { since, recipients })] = &outcomes(&told)[..] else {
+    let [(4, WaitOutcome::Pushed { since, recipients })] = &outcomes(&told)[..] else {
         panic!("{told:?}");
     };
     let last: Vec<_> = recipients.iter().map(|one| one.verdict).collect();
-    assert_eq!(last, [Some(Verdict::NotAccepted), Some(Verdict::Failed)]);
+    assert_eq!(
+        last,
+        [Some(OfferVerdict::NotAccepted), Some(OfferVerdict::Failed)]
+    );
     assert_eq!((*since, rig.library.pushes().count()), (at(0), 0));
     assert_eq!(tick(&mut rig, 31, Standing::Refused), [], "told once");
 }
@@ -91,23 +94,23 @@ fn a_recipient_that_has_heard_of_it_is_not_given_up() {
 #[test]
 fn an_answer_is_for_the_content_that_it_names() {
     let mut rig = pushed();
-    rig.tell(Input::Push {
+    rig.tell(LibraryInput::Push {
         number: 2,
         peers: vec![A],
         waiter: Waiter(5),
     });
     let other = ContentId([8; 32]);
-    rig.tell(Input::Found {
+    rig.tell(LibraryInput::Found {
         content: other,
         manifest_bytes: 100,
         description: description(1),
         folder: HERE,
     });
-    says(&mut rig, Verdict::Busy);
-    let told = rig.tell(Input::Verdict {
+    says(&mut rig, OfferVerdict::Busy);
+    let told = rig.tell(LibraryInput::Verdict {
         peer: A,
         content: ContentId([1; 32]),
-        verdict: Verdict::Done,
+        verdict: OfferVerdict::Done,
     });
     assert_eq!(told, [], "nobody pushes that");
     let said: Vec<_> = rig
@@ -115,5 +118,5 @@ fn an_answer_is_for_the_content_that_it_names() {
         .pushes()
         .map(|push| push.recipients[0].verdict)
         .collect();
-    assert_eq!(said, [Some(Verdict::Busy), None]);
+    assert_eq!(said, [Some(OfferVerdict::Busy), None]);
 }

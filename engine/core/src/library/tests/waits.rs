@@ -7,17 +7,17 @@ use super::*;
 #[test]
 fn a_wait_for_peers_ends_with_why() {
     for (standing, secs, outcome) in [
-        (Standing::Unreachable, 30, Outcome::Unreachable),
-        (Standing::Away, 30, Outcome::Unreachable),
-        (Standing::Claimed, 30, Outcome::Identity),
-        (Standing::Refused, 0, Outcome::Identity),
+        (Standing::Unreachable, 30, WaitOutcome::Unreachable),
+        (Standing::Away, 30, WaitOutcome::Unreachable),
+        (Standing::Claimed, 30, WaitOutcome::Identity),
+        (Standing::Refused, 0, WaitOutcome::Identity),
     ] {
         let mut rig = Rig::new();
         rig.get(HERE, 1);
         let mut tick = |secs| {
             rig.now = at(secs);
             let standings = vec![(A, standing)];
-            rig.tell(Input::Tick { standings })
+            rig.tell(LibraryInput::Tick { standings })
         };
         if let Some(before) = u64::checked_sub(secs, 1) {
             assert_eq!(tick(before), [], "{standing:?}");
@@ -34,7 +34,7 @@ fn whoever_is_here_may_have_it() {
     rig.get(HERE, 1);
     rig.now = at(30);
     let standings = vec![(A, Standing::Refused), (B, Standing::Connected)];
-    assert_eq!(rig.tell(Input::Tick { standings }), []);
+    assert_eq!(rig.tell(LibraryInput::Tick { standings }), []);
 }
 
 /// While missing chunks are offered by a connected peer, are on the wire or wait for a disk, no
@@ -59,13 +59,13 @@ fn a_drought_is_none_while_anything_comes_or_could_come() {
             _ => {
                 let senders = vec![A];
                 let transfer = DATA;
-                rig.tell(Input::Writing { transfer, senders });
+                rig.tell(LibraryInput::Writing { transfer, senders });
             }
         }
         for secs in [0, 60, 120] {
             rig.now = at(secs);
             let standings = vec![(A, Standing::Connected)];
-            assert_eq!(rig.tell(Input::Tick { standings }), [], "{case}");
+            assert_eq!(rig.tell(LibraryInput::Tick { standings }), [], "{case}");
         }
     }
 }

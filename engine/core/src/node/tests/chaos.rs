@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{CloseCode, Verdict};
+use crate::message::{CloseCode, OfferVerdict};
 use crate::uplink::Block;
 
 const CHUNKS: u32 = 6;
@@ -76,7 +76,7 @@ fn messages() -> impl Strategy<Value = Message> {
         1 => Just(Message::Ping(1)),
         1 => Just(Message::Verdict {
             content: ContentId([1; 32]),
-            verdict: Verdict::Busy,
+            verdict: OfferVerdict::Busy,
         }),
         1 => Just(Message::Close {
             code: CloseCode::Idle,

@@ -1,7 +1,7 @@
 //! What shells say to each other through a node, and what it costs to say too much.
 
 use super::*;
-use crate::message::{CloseCode, Known, Offer, Verdict};
+use crate::message::{CloseCode, Known, Offer, OfferVerdict};
 
 fn millis(millis: u64) -> Time {
     Time::ZERO + Span::from_millis(millis)
@@ -49,7 +49,7 @@ fn from_a(message: Message) -> Input {
 fn what_one_shell_says_the_other_is_told() {
     let mut node = leecher(1, &[A]);
     let content = ContentId([3; 32]);
-    let verdict = Verdict::Quota;
+    let verdict = OfferVerdict::Quota;
     let known: Box<[Known]> = [Known {
         key: [1; 32],
         address: "a:1".into(),
@@ -132,7 +132,7 @@ fn whatever_does_no_work_is_a_flood_if_there_is_too_much_of_it() {
         &[offer()],
         &[Message::Verdict {
             content,
-            verdict: Verdict::Done,
+            verdict: OfferVerdict::Done,
         }],
         &[Message::WantAddresses],
         &[Message::Addresses([].into())],

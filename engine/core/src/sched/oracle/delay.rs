@@ -22,7 +22,7 @@ const PHASES: u64 = 6;
 
 /// The longest that a block of flow 0 took from its arrival to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delay {
+pub struct WorstDelay {
     /// What was seen.
     pub max: Span,
     /// What the discipline allows at most; none if it allows anything.
@@ -32,7 +32,7 @@ pub struct Delay {
 /// Runs the scenario with weight `weight` for flow 0 and 1 for the others; a discipline that
 /// has a quantum gets one block per unit weight.
 #[must_use]
-pub fn max_delay(row: &DisciplineRow, weight: u32) -> Delay {
+pub fn max_delay(row: &DisciplineRow, weight: u32) -> WorstDelay {
     let period = period(weight);
     let phases = Rng::from_seed([3; 32]).fork("phases");
     let run = |phase: u64| {
@@ -41,7 +41,7 @@ pub fn max_delay(row: &DisciplineRow, weight: u32) -> Delay {
         let offset = Span::from_nanos(rng.below(range) as u64);
         worst_of_run(row, weight, Time::ZERO + offset)
     };
-    Delay {
+    WorstDelay {
         max: (0..PHASES).map(run).max().unwrap_or(Span::ZERO),
         bound: bound(row.name, weight),
     }

@@ -11,7 +11,7 @@ mod reservation;
 mod spread;
 
 pub use bytes::{Fairness, byte_fairness};
-pub use delay::{Delay, max_delay};
+pub use delay::{WorstDelay, max_delay};
 pub use golden::{golden_expected, golden_order};
 pub use reservation::{MCLOCK_SHARES, mclock_shares};
 pub use spread::Spread;

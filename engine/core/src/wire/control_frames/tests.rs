@@ -89,7 +89,7 @@ fn the_bytes_of_each_errand_are_those_of_the_table() {
 
     let verdict = Message::Verdict {
         content: ContentId([9; 32]),
-        verdict: Verdict::Done,
+        verdict: OfferVerdict::Done,
     };
     let mut expected = vec![34, 0, 0, 0, 18];
     expected.extend([9; 32]);

@@ -9,7 +9,7 @@ use fairhaul_emulate::machines::inventory::Inventory;
 use fairhaul_emulate::machines::ssh::Login;
 use fairhaul_emulate::machines::{self, Fleet};
 use fairhaul_emulate::{Backend, Interrupt};
-use fairhaul_lab::cli::Failure;
+use fairhaul_lab::cli::CliFailure;
 use fairhaul_lab::runner::{JobError, RealError};
 use fairhaul_lab::scenario::Scenario;
 
@@ -79,10 +79,10 @@ pub(super) struct DeployArgs {
     alone: u64,
 }
 
-pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
+pub(super) fn deploy(args: DeployArgs) -> Result<u8, CliFailure> {
     let scenario = Scenario::load(&args.real.file)?;
     let inventory = Inventory::load(&args.inventory);
-    let inventory = inventory.map_err(|error| Failure(3, error.to_string()))?;
+    let inventory = inventory.map_err(|error| CliFailure(3, error.to_string()))?;
     let interrupt = Interrupt::of_signals()?;
     let options = machines::MachineOptions {
         login: Login {
@@ -104,7 +104,7 @@ pub(super) fn deploy(args: DeployArgs) -> Result<u8, Failure> {
         interrupt: interrupt.clone(),
     };
     let fleet = Fleet::new(inventory, options);
-    let fleet = fleet.map_err(|error| Failure::from(JobError::from(RealError::from(error))))?;
+    let fleet = fleet.map_err(|error| CliFailure::from(JobError::from(RealError::from(error))))?;
     let backend = Backend::Machines(Arc::new(fleet));
     args.real.play(&scenario, "deployed", backend, interrupt)
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fairhaul_emulate::{Backend, Here, Interrupt};
-use fairhaul_lab::cli::Failure;
+use fairhaul_emulate::{Backend, Interrupt, LocalMachine};
+use fairhaul_lab::cli::CliFailure;
 use fairhaul_lab::scenario::Scenario;
 
 use crate::real::RealArgs;
@@ -28,11 +28,11 @@ pub(super) struct EmulateArgs {
     work: Option<PathBuf>,
 }
 
-pub(super) fn emulate(args: EmulateArgs) -> Result<u8, Failure> {
+pub(super) fn emulate(args: EmulateArgs) -> Result<u8, CliFailure> {
     let scenario = Scenario::load(&args.real.file)?;
     let interrupt = Interrupt::of_signals()?;
-    let here = Here {
-        program: args.fairhaul.unwrap_or_else(Here::default_program),
+    let here = LocalMachine {
+        program: args.fairhaul.unwrap_or_else(LocalMachine::default_program),
         loopback: args.loopback,
         keep: args.keep,
         work: args.work,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use fairhaul_emulate::netns::{RELAY, relay};
-use fairhaul_lab::cli::{Failure, end};
+use fairhaul_lab::cli::{CliFailure, end};
 
 mod deploy;
 mod emulate;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Command::Deploy(args) => deploy::deploy(args),
         Command::Relay { table } => relay::run(&table, RELAY)
             .map(|()| 0)
-            .map_err(|error| Failure(1, format!("relay: {error}"))),
+            .map_err(|error| CliFailure(1, format!("relay: {error}"))),
     };
     end("fairlab", ended)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use fairhaul_emulate::{Backend, Emulated, Interrupt, Speed};
-use fairhaul_lab::cli::{self, Failure, Place};
+use fairhaul_lab::cli::{self, CliFailure, OutputArgs};
 use fairhaul_lab::runner::{self, Job, World};
 use fairhaul_lab::scenario::Scenario;
 
@@ -15,7 +15,7 @@ pub(super) struct RealArgs {
     /// The scenario.
     pub(super) file: PathBuf,
     #[command(flatten)]
-    place: Place,
+    place: OutputArgs,
     /// Only this cell of the sweep, from 0.
     #[arg(long)]
     cell: Option<u32>,
@@ -41,7 +41,7 @@ impl RealArgs {
         world: &str,
         backend: Backend,
         interrupt: Interrupt,
-    ) -> Result<u8, Failure> {
+    ) -> Result<u8, CliFailure> {
         let first = self.replication;
         let existing = self.place.existing();
         let out = self.place.out;
