@@ -1,7 +1,6 @@
-//! Which chunks: one bit each.
+//! A set of chunks of one content, one bit each.
 //!
-//! Decides nothing; refuses positions beyond its length, which only a bug can produce because
-//! only a manifest makes a `ChunkIndex`.
+//! A position beyond the length is a bug and panics: only a manifest makes a `ChunkIndex`.
 
 use serde::{Deserialize, Serialize};
 

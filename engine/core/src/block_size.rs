@@ -1,8 +1,7 @@
-//! The block: the unit that a discipline orders.
+//! The size of a block, the unit that a discipline orders.
 //!
-//! Decides how much of a request is served in one turn. Every delay bound of a discipline
-//! grows with its largest unit, so a block is small on a slow link; every turn costs some
-//! work, so it is no smaller than it has to be.
+//! Every delay bound of a discipline grows with its largest unit, so blocks are small on a slow
+//! link; each turn costs some work, so they are no smaller than that bound needs.
 
 use crate::time::Span;
 use crate::units::{ByteCount, Rate};
@@ -15,7 +14,7 @@ pub const SMALLEST: ByteCount = ByteCount::kib(1);
 /// finds N others waits N times that at most.
 const TURN: Span = Span::from_millis(4);
 
-/// The block for a link of `rate`, or of a rate that nobody limits.
+/// The block size for a link of `rate`; `None` is a link without a limit.
 ///
 /// A power of two from [`SMALLEST`] to [`LARGEST`] that takes at most 4 ms at `rate`, except
 /// below 256 KB/s, where [`SMALLEST`] takes longer.

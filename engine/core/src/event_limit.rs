@@ -1,8 +1,7 @@
-//! Limits on how often something happens: frames, handshakes, dials, lines of a log.
+//! Limits on the rate of events: frames, handshakes, dials, lines of a log.
 //!
-//! Decides whether one more event is in time, and when it would be. Refuses to count bytes:
-//! see the decision record 0001. The buckets are governor's (the generic cell rate algorithm,
-//! ITU-T I.371), driven by our time instead of its clocks.
+//! Bytes are limited elsewhere (decision 1). The buckets are governor's (the generic cell rate
+//! algorithm, ITU-T I.371), driven by our time instead of its clocks.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;

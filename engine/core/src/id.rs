@@ -1,7 +1,7 @@
-//! Names of things inside one node: small numbers, given out by their owner.
+//! Identifiers inside one node: small integers, allocated by the owner of what they name.
 //!
-//! Decides nothing. The core knows no addresses and no keys: the shell holds the table from
-//! a `PeerId` to a connection and an identity.
+//! The core knows no addresses and no keys: the shell maps a `PeerId` to a connection and an
+//! identity.
 
 use serde::{Deserialize, Serialize};
 

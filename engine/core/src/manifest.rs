@@ -1,7 +1,7 @@
 //! The geometry of a content: its length and how it is cut into chunks.
 //!
-//! Decides which chunk indices exist; nothing else makes a valid [`ChunkIndex`]. Refuses
-//! empty chunks and more chunks than a bitfield message can carry.
+//! Only a manifest makes a valid [`ChunkIndex`]. It has no empty chunks, and no more chunks than a
+//! bitfield message can carry.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
-//! A peer's offences: one variant for each place that detects one.
+//! Offences of a peer: one variant for each place that detects one.
 //!
-//! Decides nothing. A shell that gets one closes the connection with its name; whether the
-//! peer is banned hangs on [`Misbehaviour::is_lie`].
+//! The shell closes the connection with the offence's name; [`Misbehaviour::is_lie`] says whether
+//! the peer is banned.
 
 use std::fmt;
 
@@ -20,8 +20,8 @@ pub enum Misbehaviour {
     BlockLength,
     /// A chunk whose hash is not the one in the manifest.
     WrongHash,
-    /// A message about a transfer that was never joined. Said by earlier versions: whoever has
-    /// just left a transfer hears of it for a while.
+    /// A message about a transfer that was never joined. Sent by earlier versions only: after a
+    /// Leave such messages may still arrive for a while.
     UnknownTransfer,
     /// More joined contents than a peer may name. Said by earlier versions: now the newest waits.
     TooManyContents,
@@ -53,7 +53,7 @@ pub enum Misbehaviour {
     Stalled,
     /// It said nothing for too long.
     Silent,
-    /// It sent too much that nobody had asked for.
+    /// It sent too much that was not requested.
     Unrequested,
 }
 
@@ -103,8 +103,8 @@ impl Misbehaviour {
 }
 
 impl Misbehaviour {
-    /// Whether it only says that a connection came to nothing: whoever is at its other end may be
-    /// honest and its link dead.
+    /// Whether it only means that a connection is of no use: the peer may be honest and its link
+    /// dead.
     #[must_use]
     pub const fn is_timeout(self) -> bool {
         matches!(self, Self::Stalled | Self::Silent)
@@ -163,7 +163,7 @@ mod tests {
         );
     }
 
-    /// What can befall an honest peer on a bad link or a slow machine bans nobody.
+    /// What happens to an honest peer on a bad link or a slow machine is no reason for a ban.
     /// Register: D3, J14.
     #[test]
     fn being_slow_or_late_is_no_lie_and_a_wrong_block_is_one() {

@@ -1,6 +1,6 @@
-//! Another node, as this one sees it: who chokes whom, what it has, what we owe each other.
+//! Another node as this one sees it: chokes, bitfields, and open requests in both directions.
 //!
-//! Decides how much to ask ahead. Knows no address and no key.
+//! It also decides how many chunks are requested ahead. It has no address and no key.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ pub(crate) struct Peer {
     offered: usize,
     /// Chunks of ours that it asked for when too much was waiting for it.
     refused: BTreeSet<(TransferId, ChunkIndex)>,
-    /// Our transfers that it is still to be told of, and how fast it may be told.
+    /// Our transfers that are still to be announced to it, and how fast.
     pub(crate) unannounced: BTreeSet<TransferId>,
     announcements: EventLimit,
     /// Our transfers that it named when it had named as many as it may.
@@ -86,7 +86,7 @@ pub(crate) struct Peer {
     rounds: u32,
 }
 
-/// Whether a peer is still heard and asked.
+/// Whether messages of a peer are handled and requests go to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// It is.
@@ -94,7 +94,7 @@ pub(crate) enum Ending {
     Open,
     /// It said its last message: one more is an offence.
     Said,
-    /// It is to be closed: nothing that it says counts.
+    /// It is to be closed: its messages are dropped.
     Over,
 }
 
@@ -166,7 +166,7 @@ impl Peer {
         std::mem::take(&mut self.refused)
     }
 
-    /// Whether it is told of our transfer `id` now; else later.
+    /// Whether our transfer `id` is announced to it now; else later.
     pub(crate) fn may_announce(&mut self, id: TransferId, now: Time) -> bool {
         let may = self.unannounced.is_empty() && self.announcements.check(now).is_ok();
         if !may {
@@ -175,7 +175,7 @@ impl Peer {
         may
     }
 
-    /// The next of our transfers that it is to be told of now.
+    /// The next of our transfers to announce to it now.
     pub(crate) fn take_unannounced(&mut self, now: Time) -> Option<TransferId> {
         let next = *self.unannounced.first()?;
         self.announcements.check(now).ok()?;
@@ -240,7 +240,7 @@ impl Peer {
         self.remotes.bytes() + (self.offered * size_of::<u64>()) as u64
     }
 
-    /// Replaces or adds what it says of one content, for which there is a place.
+    /// Replaces or adds its state of one content; the caller has checked that there is room.
     pub(crate) fn set_remote(&mut self, mut remote: Remote) {
         remote.ahead = self.fixed_ahead.unwrap_or(PIPELINE.0);
         self.remotes.set(remote);
@@ -269,8 +269,8 @@ impl Peer {
         self.asked.push(ask);
     }
 
-    /// Whether it answers, stands idle although it has something that we lack, and nobody has
-    /// looked for a moment for what it could take over.
+    /// Whether it responds, is idle although it has something that we lack, and was not looked at
+    /// for a while for requests that it could take over.
     pub(crate) fn may_relieve(&mut self, now: Time) -> bool {
         let every = self.asking.least;
         let due = self.looked.is_none_or(|looked| now.since(looked) >= every);
@@ -329,13 +329,13 @@ impl Peer {
         let Some(now) = answered.filter(|_| self.fixed_ahead.is_none()) else {
             return Some(ask);
         };
-        // The way there and back is no waiting: whoever is far away needs as many requests more.
+        // The round trip is no waiting: a distant peer needs as many more requests.
         let away = self.away.unwrap_or_default();
         let waited = now.since(ask.at.saturating_add(away));
         if waited < self.asking.least {
             remote.ahead = (remote.ahead + 1).min(PIPELINE.1);
         } else if waited > self.asking.most && ask.at >= remote.narrowed {
-            // Answers to what was asked before the last step say nothing of what it did.
+            // Responses to requests from before the last step do not show its effect.
             remote.ahead = (remote.ahead - 1).max(PIPELINE.0);
             remote.narrowed = now;
         }

@@ -1,8 +1,7 @@
-//! Numbers with units, read and written exactly.
+//! Parses and formats numbers with units: bytes, rates, durations.
 //!
-//! Decides how many bytes, bytes per second or nanoseconds a text means; refuses a number
-//! without a unit, a sign, an exponent, and anything that is not a whole number of the unit
-//! that everything counts in. All arithmetic is in integers and checked.
+//! Refused are a number without a unit, a sign, an exponent, and anything that is not a whole
+//! number of the base unit. All arithmetic is in integers and checked.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
 //! Time as a number: nanoseconds since the start of a node or of a run.
 //!
-//! Decides nothing; refuses to read a clock. A shell supplies every `Time`.
+//! The core reads no clock: a shell supplies every `Time`.
 
 use std::fmt;
 use std::ops::{Add, Sub};

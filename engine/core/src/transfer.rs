@@ -1,7 +1,7 @@
-//! One content moving: which chunks are had, wanted and in flight.
+//! One transfer: which chunks are had, wanted, in flight or unwanted.
 //!
-//! Decides which chunk may be asked of whom. A chunk is had, wanted, in flight or unwanted, which
-//! `Transfer::check` tests. Longer than other files, for these states are private to this one.
+//! Each chunk is in exactly one of these states, which `Transfer::check` tests. The file is longer
+//! than others because the states are private to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,9 +23,9 @@ use begun::{Asked, Kept};
 /// Peers that one chunk may be asked of at once, in the endgame.
 const ASKED_MAX: usize = 2;
 
-/// A chunk is asked a second time only if the first request is older than this, and than twice
-/// the usual time of an answer: a duplicate costs a chunk of somebody's uplink, so the first
-/// gets a fair chance.
+/// A chunk is asked a second time only if the first request is older than this, and than twice the
+/// usual time of an answer: a duplicate costs a chunk of a peer's uplink, so the first gets a fair
+/// chance.
 const ENDGAME_AFTER: Span = Span::from_secs(2);
 
 /// The weight of the latest answer in the usual time of one, as of the round trip in TCP
@@ -43,7 +43,7 @@ const SOLE_MAX: usize = 65_536;
 pub(crate) struct Transfer {
     pub(crate) content: ContentId,
     pub(crate) manifest: Manifest,
-    /// The only peer that may know of it; none for everybody.
+    /// The only peer that may know of it; `None` for every peer.
     pub(crate) audience: Option<PeerId>,
     /// Its place among the contents, and those of its peers, while requests wait for our cap.
     pub(crate) turns: Turns,
@@ -54,7 +54,7 @@ pub(crate) struct Transfer {
     in_flight: BTreeMap<ChunkIndex, Vec<Asked>>,
     kept: Kept,
     holders: Vec<u16>,
-    /// Chunks that nobody had when we gave them to one peer, and that nobody else has yet.
+    /// Chunks that only one peer got from us and no other peer has announced yet.
     sole: BTreeMap<ChunkIndex, PeerId>,
     /// Chunks that are not stored and whose request was moved from one peer to another once.
     moved: BTreeSet<ChunkIndex>,
@@ -67,7 +67,7 @@ pub(crate) struct Transfer {
 pub(crate) struct Pick {
     pub(crate) chunk: ChunkIndex,
     pub(crate) offset: ByteCount,
-    /// Who sent the last byte before that.
+    /// The sender of the last byte before that.
     pub(crate) of: Option<PeerId>,
 }
 
@@ -89,7 +89,7 @@ pub(crate) enum Progress {
     Partial,
     /// The chunk is whole: verify and store it.
     Whole,
-    /// Nobody waits for it any longer.
+    /// The request for it was closed.
     Late,
 }
 
@@ -197,12 +197,12 @@ impl Transfer {
         };
     }
 
-    /// Whether anybody else has a chunk, or was given all of it.
+    /// Whether another peer has a chunk, or was sent all of it.
     pub(crate) fn is_out(&self, chunk: ChunkIndex) -> bool {
         self.holders[chunk.index()] > 0 || self.sole.contains_key(&chunk)
     }
 
-    /// All of a chunk leaves for `peer`. How long it is, if nobody else has it.
+    /// All of a chunk leaves for `peer`. Returns its length if no other peer has it.
     pub(crate) fn gives(&mut self, peer: PeerId, chunk: ChunkIndex) -> Option<ByteCount> {
         let second = self.sole.remove(&chunk).is_some();
         if second || self.holders[chunk.index()] > 0 || self.sole.len() == SOLE_MAX {
@@ -212,8 +212,8 @@ impl Transfer {
         Some(self.manifest.len_of(chunk))
     }
 
-    /// `peer` has a chunk. If it can only be from another, to whom alone we gave it: who that
-    /// is, and how long the chunk is.
+    /// `peer` announced a chunk. If it can only come from the one peer that got it from us, returns
+    /// that peer and the length of the chunk.
     pub(crate) fn appears(
         &mut self,
         peer: PeerId,
@@ -228,9 +228,9 @@ impl Transfer {
         Some((giver, self.manifest.len_of(chunk)))
     }
 
-    /// Asks `peer`, who has `theirs`, for a chunk; none if it has nothing we still want. What is
-    /// begun comes first, as in the reference client: only a whole chunk can be passed on. `mixes`
-    /// says who may share a chunk with other senders.
+    /// Requests a chunk from `peer`, which has `theirs`; `None` if it has nothing we still want.
+    /// Partial chunks come first, as in the reference client: only a whole chunk can be forwarded.
+    /// `mixes` tells which peers may share a chunk with other senders.
     pub(crate) fn ask(
         &mut self,
         (peer, theirs): (PeerId, &Bitfield),
@@ -262,7 +262,7 @@ impl Transfer {
         Some(Pick { chunk, offset, of })
     }
 
-    /// The endgame's choice: the chunk that somebody else has owed us longest.
+    /// The endgame's choice: the chunk whose request to another peer is oldest.
     fn slowest(&self, peer: PeerId, theirs: &Bitfield, now: Time) -> Option<ChunkIndex> {
         if self.wanted.count() > 0 || self.in_flight.len() > ENDGAME_CHUNKS {
             return None;
@@ -327,8 +327,8 @@ impl Transfer {
         }
     }
 
-    /// `chunk` is verified and stored. Returns who else was asked for it, and how much of it came
-    /// from each; and the bytes that had been kept of it.
+    /// `chunk` is verified and stored. Returns the other peers it was requested from, with the
+    /// bytes that came from each, and the partial bytes that had been kept of it.
     pub(crate) fn stored(
         &mut self,
         chunk: ChunkIndex,
@@ -382,7 +382,7 @@ impl Transfer {
     /// Keeps the first bytes of a chunk until another peer sends the rest. If there is no room,
     /// returns the incomplete chunk that was dropped and how many bytes of it there were.
     pub(crate) fn keep(&mut self, chunk: ChunkIndex, begun: Begun) -> Option<(ChunkIndex, Begun)> {
-        // One that is whole waits for the disk: the shell has it, and says what becomes of it.
+        // A complete one waits for the disk: the shell has it, and reports what becomes of it.
         if begun.received == self.manifest.len_of(chunk) {
             return None;
         }
@@ -419,7 +419,7 @@ impl Transfer {
         asked.chain(self.kept.iter())
     }
 
-    /// Who sent all of `chunk`, which is not stored yet.
+    /// The peers that each sent all of `chunk`, which is not stored yet.
     pub(crate) fn whole_of(&self, chunk: ChunkIndex) -> Vec<PeerId> {
         let asked = self.in_flight.get(&chunk).into_iter().flatten();
         asked.filter(|ask| ask.whole).map(|ask| ask.peer).collect()
@@ -460,7 +460,7 @@ impl Transfer {
 
     /// The request that has stood longest in the queue of another, for as long as `waits` says of
     /// that one or longer, and longer than an answer usually takes, for a chunk that is among
-    /// `theirs`: nothing of it has come, and nobody else was asked. Each chunk moves once at
+    /// `theirs`: nothing of it has come, and no other peer was asked. Each chunk moves once at
     /// most, so that it comes even if all are slow.
     pub(crate) fn stuck(
         &self,

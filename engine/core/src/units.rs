@@ -1,7 +1,6 @@
 //! Bytes, rates and weights, each in a type of its own.
 //!
-//! Decides how a rate becomes a time; refuses floats, and products that do not fit: every
-//! product is taken in `u128` and saturates.
+//! There are no floats; every product is taken in `u128` and saturates.
 
 use std::fmt;
 use std::iter::Sum;
@@ -25,8 +24,8 @@ pub struct Rate(u64);
 
 /// The right to a proportion of a link, in hundredths: `Weight::ONE` is 100.
 ///
-/// Range 0.01 to 10,000. Weight 0 in a file means best effort and becomes
-/// [`Weight::BEST_EFFORT`], so nobody starves and nothing is divided by zero.
+/// Range 0.01 to 10,000. Weight 0 in a file means best effort and becomes [`Weight::BEST_EFFORT`],
+/// so no flow starves and nothing is divided by zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32")]
 pub struct Weight(u32);
@@ -107,7 +106,7 @@ impl Rate {
 }
 
 impl Weight {
-    /// The weight of everything that nobody has given another.
+    /// The default weight.
     pub const ONE: Self = Self(100);
     /// The least weight, which 0 in a file stands for.
     pub const BEST_EFFORT: Self = Self(1);

@@ -1,10 +1,10 @@
-//! Addresses that peers tell each other.
+//! Peer exchange: which addresses from other peers are believed, and which are passed on.
 //!
-//! Decides which to believe and which to pass on (limit L10): of identities on the allowlist
-//! only, at most a thousand, a quarter from one teller, a tenth in one network. Refuses names,
-//! for a name may lead anywhere once it is resolved, and every address that nobody outside may
-//! point us at (register X2): loopback, link-local with the metadata service, private networks,
-//! multicast, our own, and low ports, unless their range is configured.
+//! Kept are addresses of identities on the allowlist only, at most a thousand, a quarter from one
+//! sender, a tenth in one network (limit L10). Names are dropped, for a name may resolve to
+//! anything, and so is every address that no outsider may direct this node to (register X2):
+//! loopback, link-local with the metadata service, private networks, multicast, the node's own,
+//! and low ports, unless their range is configured.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,19 +17,20 @@ use crate::message::Known;
 use crate::time::{Span, Time};
 use crate::wire::ADDRESSES_MAX;
 
-/// Addresses that others told, in all.
+/// Addresses from peer exchange, in all.
 const TOLD_MAX: usize = 1_000;
-/// Of one teller: a quarter.
+/// From one sender: a quarter.
 const TELLER_MAX: usize = TOLD_MAX / 4;
 /// In one network: a tenth.
 const NETWORK_MAX: usize = TOLD_MAX / 10;
-/// A peer tells and is told this often at most.
+/// The least time between two lists from a peer, and between two to it.
 const EVERY: Span = Span::from_secs(60);
 /// Ports below are not dialled, see X2.
 const PORT_MIN: u16 = 1_024;
-/// A teller of so many addresses that failed, and of fewer that worked, is not believed.
+/// A sender is no longer believed after this many failed addresses, if fewer of its addresses
+/// worked.
 const FAILURES_MAX: u32 = 20;
-/// Tellers that are remembered.
+/// Senders that are remembered.
 const TELLERS_MAX: usize = 4_096;
 
 /// A network, as `10.0.0.0/8` or `2001:db8::/32`; an address alone is itself.
@@ -43,7 +44,7 @@ pub struct Range {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadRange;
 
-/// A peer told addresses again within a minute.
+/// A peer sent addresses twice within a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooSoon;
 
@@ -69,7 +70,7 @@ pub struct Addresses {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Who told; none if it is configured.
+    /// The peer that sent it; `None` if it is configured.
     teller: Option<Key>,
     since: Time,
     worked: Option<Time>,
@@ -164,11 +165,11 @@ impl Addresses {
         self.entries.retain(|(key, _), _| keys.contains(key));
     }
 
-    /// `teller` says where others are.
+    /// A list of addresses from the peer `teller`.
     ///
     /// # Errors
     ///
-    /// [`TooSoon`] if it did so within a minute: nothing is learned.
+    /// [`TooSoon`] within a minute of its last list: nothing is learned.
     pub fn learn(&mut self, teller: Key, list: &[Known], now: Time) -> Result<Learned, TooSoon> {
         let memory = self.tellers.touch(teller, now, Teller::default);
         if memory.told.is_some_and(|told| now.since(told) < EVERY) {
@@ -207,8 +208,8 @@ impl Addresses {
         }
     }
 
-    /// A dial of `key` at `at` failed. It counts against whoever told (register X4); `forget` it
-    /// once the dialler does.
+    /// A dial of `key` at `at` failed. It counts against the sender of the address (register X4);
+    /// `forget` it once the dialler does.
     pub fn failed(&mut self, key: Key, at: SocketAddr, forget: bool, now: Time) {
         let Some(entry) = self.entries.get(&(key, at)) else {
             return;
@@ -251,7 +252,7 @@ impl Addresses {
         Some(known.into())
     }
 
-    /// Whether `at` may be dialled on somebody's word.
+    /// Whether `at` may be dialled if a peer sent it.
     #[must_use]
     pub fn may_be_dialled(&self, at: SocketAddr) -> bool {
         let ip = at.ip().to_canonical();
@@ -262,7 +263,7 @@ impl Addresses {
         configured || (at.port() >= PORT_MIN && is_public(ip) && !self.own.contains(&ip))
     }
 
-    /// How many addresses it holds that others told.
+    /// The number of addresses from peer exchange.
     #[must_use]
     pub fn told(&self) -> usize {
         self.entries
@@ -291,7 +292,7 @@ impl Addresses {
         true
     }
 
-    /// Forgets the oldest word of whoever told most, if that is more than `teller` did.
+    /// Drops the oldest address of the sender with the most, if that is more than `teller` has.
     fn make_room(&mut self, teller: Key) -> bool {
         let mut told: BTreeMap<Key, usize> = BTreeMap::new();
         for key in self.entries.values().filter_map(|entry| entry.teller) {
@@ -311,7 +312,7 @@ impl Addresses {
         oldest.is_some_and(|at| self.entries.remove(&at).is_some())
     }
 
-    /// How many told addresses are such.
+    /// Counts addresses from peer exchange that satisfy `such`.
     fn count(&self, such: impl Fn(&Entry, IpAddr) -> bool) -> usize {
         let told = self
             .entries
@@ -322,7 +323,7 @@ impl Addresses {
 }
 
 /// The address in `text` in its one spelling. A second spelling of the same address would replace
-/// the known entry, and its failures would be charged to no teller.
+/// the known entry, and its failures would be charged to no sender.
 fn one_spelling(text: &str) -> Option<SocketAddr> {
     let at: SocketAddr = text.parse().ok()?;
     // A zone or flow label would make many addresses of one.
@@ -330,8 +331,7 @@ fn one_spelling(text: &str) -> Option<SocketAddr> {
     plain.then(|| SocketAddr::new(at.ip().to_canonical(), at.port()))
 }
 
-/// Whether an address is one that anybody may be at, by the registries for special purposes
-/// (RFC 6890 and its updates).
+/// Whether an address is public, by the registries for special purposes (RFC 6890 and its updates).
 fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),

@@ -1,13 +1,12 @@
-//! Who may begin a handshake, and who may stay (limits L2 and L3).
+//! Admission of incoming connections: to a handshake, and then to a session (limits L2 and L3).
 //!
-//! Handshakes are counted by source and by network, and a source that comes too often is refused
-//! before it costs a handshake. Sources from which listed peers come have places of their own, so
-//! that strangers cannot take those. When strangers fill theirs, a newcomer takes the place of the
-//! oldest handshake of the network that has most (longest queue drop: B. Suter, T. Lakshman,
-//! D. Stiliadis, A. Choudhury, "Design considerations for supporting TCP with per-flow queueing",
-//! INFOCOM 1998): whoever finishes its handshake at once is hardly ever the oldest, whoever dawdles
-//! always is. Of sessions, only those of keys that the parameter file does not list are counted by
-//! source.
+//! Handshakes are counted by source and by network, and a source that connects too often is refused
+//! before it costs a handshake. Sources of listed peers have slots of their own, which strangers
+//! cannot take. When the strangers' slots are full, a newcomer replaces the oldest handshake of the
+//! network with the most of them (longest queue drop: B. Suter, T. Lakshman, D. Stiliadis,
+//! A. Choudhury, "Design considerations for supporting TCP with per-flow queueing", INFOCOM 1998):
+//! a prompt caller is hardly ever the oldest, a slow one always is. Sessions are counted by source
+//! only for keys that the parameter file does not list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -38,7 +37,7 @@ const KNOCKS_KNOWN: (NonZeroU32, NonZeroU32) = (
     NonZeroU32::new(512).expect("not zero"),
 );
 
-/// Sources whose knocks are counted, and sources from which listed peers have come.
+/// Sources whose attempts are counted, and sources from which listed peers have come.
 const SOURCES_MAX: usize = 4_096;
 
 /// How many may be there at once.
@@ -78,7 +77,7 @@ pub type HandshakeId = u64;
 /// What to do with a connection that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptDecision {
-    /// Begin the handshake; say later [`Admission::pass`] or [`Admission::fail`].
+    /// Begin the handshake; call [`Admission::pass`] or [`Admission::fail`] when it ends.
     Admit {
         /// Another one, which is to be ended for it and is not counted any more.
         instead_of: Option<HandshakeId>,
@@ -87,7 +86,7 @@ pub enum AcceptDecision {
     Refuse(AdmissionRefusal),
 }
 
-/// Why somebody is refused.
+/// Why a connection is refused before its handshake, or a session after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdmissionRefusal {
     /// There are as many handshakes as there may be.
@@ -126,7 +125,7 @@ struct Pending {
 }
 
 impl Admission {
-    /// Nobody is there yet.
+    /// An admission without handshakes and sessions.
     #[must_use]
     pub const fn new(limits: Limits) -> Self {
         Self {
@@ -140,7 +139,7 @@ impl Admission {
         }
     }
 
-    /// Changes the limits. Whoever is there stays.
+    /// Changes the limits. Present handshakes and sessions stay.
     pub const fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }

@@ -1,8 +1,8 @@
-//! Who may not come in, and for how long (limit L9).
+//! Banned identities, and how long each ban lasts (limit L9).
 //!
-//! An identity that lied is banned for a day, and for nothing that can befall an honest peer, see
-//! [`Misbehaviour::is_lie`]. Addresses are never banned: who has no key yet has no right that a ban
-//! could take away, and whoever shares its address would be banned with it.
+//! An identity is banned for a day, and only for what no honest peer can do, see
+//! [`Misbehaviour::is_lie`]. Addresses are never banned: other peers may share one, and a caller
+//! without a key has nothing that a ban could take away.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,7 +35,7 @@ pub enum Reason {
 /// One banned identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ban {
-    /// Who.
+    /// The banned key.
     pub key: Key,
     /// Why.
     pub reason: Reason,
@@ -43,7 +43,7 @@ pub struct Ban {
     pub left: Span,
 }
 
-/// Everybody who is banned.
+/// The list of bans.
 #[derive(Debug)]
 pub struct Bans {
     identities: Recent<Key, (Time, Reason)>,
@@ -59,7 +59,7 @@ pub struct SavedBans {
     /// What these were banned for; one that is not named was banned by an earlier version.
     #[serde(default)]
     pub reasons: Vec<(Key, Reason)>,
-    /// What earlier versions kept of addresses; it bans nobody.
+    /// Bans of addresses, from earlier versions; ignored.
     #[serde(default, skip_serializing)]
     sources: Former,
 }
@@ -148,7 +148,7 @@ impl Bans {
         })
     }
 
-    /// Forgets bans that are over, and says whose: these may be let in and called again.
+    /// Removes expired bans and returns their keys: these may be admitted and dialled again.
     pub fn expire(&mut self, now: Time) -> Vec<Key> {
         self.identities.forget_while(|_, (until, _)| *until <= now)
     }
@@ -284,7 +284,7 @@ mod tests {
         assert!(again.left(&key(1), at(23 * 3_600)).is_none());
     }
 
-    /// Nobody is banned for ever by an edited file.
+    /// An edited file cannot ban for ever.
     #[test]
     fn a_saved_ban_is_no_longer_than_a_new_one() {
         let saved = SavedBans {
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(reason, Some(Reason::Unknown));
     }
 
-    /// Whoever is let in again because its time is over is named once.
+    /// A key whose ban expires is returned once.
     #[test]
     fn a_ban_is_listed_with_its_reason_until_its_last_moment() {
         let mut bans = Bans::default();

@@ -134,7 +134,7 @@ mod tests {
             sessions: 77,
         };
         assert_eq!(Shares::of(256, 256), shares);
-        // A caller takes two, and what belongs to nobody 32.
+        // A caller takes two, and 32 are in reserve.
         assert_eq!(32 + 56 + 28 + 2 * 14 + 7 + 28 + 77, 256);
         assert_eq!(shares.needed(), 256);
     }

@@ -1,9 +1,9 @@
-//! Whom to dial, and when.
+//! Dialling: which identity to dial at which address, and when.
 //!
-//! Decides for each identity that is not connected: configured ones are dialled for ever, ever
-//! more rarely; addresses that others told are dialled rarely and forgotten after three failures
-//! (limit L10). Refuses to be a flood: ten dials a second in all, and one a minute for each host
-//! that others told of, under whatever names (register X3).
+//! Configured peers are dialled for ever, at growing intervals; addresses from peer exchange are
+//! dialled rarely and forgotten after three failures (limit L10). The rate is bounded: ten dials a
+//! second in all, and one a minute for each host from peer exchange, whatever names it has
+//! (register X3).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::event_limit::EventLimit;
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 
-/// Dials in a second, of everybody, and at once.
+/// Dials in a second, to all peers, and at once.
 const DIALS: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 
 /// The first wait after a failure; each one more doubles it.
@@ -23,11 +23,11 @@ const WAIT_MIN: Span = Span::from_secs(1);
 /// The longest wait.
 const WAIT_MAX: Span = Span::from_secs(60);
 
-/// A session that ends sooner counts as a failure: who lets us in and throws us out is not
+/// A session that ends sooner counts as a failure: a peer that accepts and closes at once is not
 /// dialled each second.
 const SESSION_MIN: Span = Span::from_secs(10);
 
-/// A host that others told of is dialled this often at most.
+/// The least time between two dials of a host from peer exchange.
 const HOST_EVERY: Span = Span::from_secs(60);
 
 /// Failures after which such an address is forgotten.
@@ -39,11 +39,11 @@ const PLACES_MAX: usize = 4;
 /// One dial to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dial {
-    /// Who must answer. The dial pins it.
+    /// The key that must answer: the dial pins it.
     pub key: Key,
-    /// Host and port, as configured or told.
+    /// Host and port, as configured or from peer exchange.
     pub address: Box<str>,
-    /// Whether others told of it: it must be a bare address then, with no name to resolve.
+    /// Whether it is from peer exchange: it must be a bare address then, with no name to resolve.
     pub told: bool,
 }
 
@@ -56,7 +56,7 @@ pub struct Dialer {
     paused: Time,
     targets: BTreeMap<Key, Target>,
     due: BTreeSet<(Time, Key)>,
-    /// When each host that others told of was dialled last.
+    /// When each host from peer exchange was dialled last.
     hosts: BTreeMap<Source, Time>,
     /// Identities with a session, whether they are targets or not, and since when.
     open: BTreeMap<Key, Time>,
@@ -74,7 +74,7 @@ struct Target {
 #[derive(Debug)]
 struct Place {
     address: Box<str>,
-    /// The host, if others told of it; none if it is configured.
+    /// The host, if it is from peer exchange; `None` if it is configured.
     host: Option<Source>,
     failures: u32,
 }
@@ -87,7 +87,7 @@ enum State {
 }
 
 impl Dialer {
-    /// A dialer that knows nobody.
+    /// A dialer without peers.
     #[must_use]
     pub fn new(rng: &Rng) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl Dialer {
         self.add(key, address.into(), None, now);
     }
 
-    /// Somebody told that `key` is at `address`. False if enough is known of it.
+    /// Peer exchange: `key` is at `address`. False if enough addresses of it are known.
     pub fn told(&mut self, key: Key, address: SocketAddr, now: Time) -> bool {
         let host = Source::of(address.ip());
         self.add(key, address.to_string().into(), Some(host), now)
@@ -165,7 +165,7 @@ impl Dialer {
         None
     }
 
-    /// When to ask [`Self::next`] again; none if nobody waits to be dialled.
+    /// When to call [`Self::next`] again; `None` if no peer waits to be dialled.
     #[must_use]
     pub fn ready_at(&self) -> Option<Time> {
         self.due.first().map(|&(at, _)| at.max(self.paused))
@@ -198,7 +198,7 @@ impl Dialer {
         forgotten
     }
 
-    /// There is a session with `key`, whoever dialled: it is not dialled until that ends.
+    /// There is a session with `key`, in either direction: it is not dialled until that ends.
     pub fn connected(&mut self, key: &Key, now: Time) {
         self.open.insert(*key, now);
         let Some(target) = self.targets.get_mut(key) else {

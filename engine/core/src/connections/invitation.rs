@@ -1,9 +1,8 @@
-//! Who may come in by a line: a secret that gives keys to whoever holds it.
+//! Invitations: how many keys derived from the secret of a `send` line are admitted.
 //!
-//! Whether a key is one of the secret's is arithmetic of the shell. How many of those keys may
-//! come in is decided here: the first so many, each as often as it likes, and no other after
-//! them. A key that has come in once keeps its place: a receiver that starts again after a crash
-//! is the same receiver, and one that never ends leaves no place for another.
+//! The shell checks whether a key derives from the secret. The first `n` such keys are admitted,
+//! each as often as it connects, and no other after them. A key keeps its slot for good: a receiver
+//! that restarts after a crash is the same receiver, and one that never finishes frees no slot.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,6 +1,4 @@
-//! A table of the latest: as many rows as its bound, and whoever was named longest ago goes.
-//!
-//! Decides what is forgotten when a table is full.
+//! A bounded table that drops the row which was used least recently.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -33,7 +33,7 @@ pub enum HeldKind {
     Announced,
     /// Answers that the peer does not read.
     Reply,
-    /// What we say by ourselves and the peer does not read.
+    /// Messages that this node sends by itself and the peer does not read.
     News,
     /// Bitfields of the contents that the peer takes part in or offers.
     Claimed,
@@ -275,7 +275,8 @@ mod tests {
         assert_eq!(own.held(), PEER_MAX - 5);
     }
 
-    /// Where the node has nothing left, who lets more than a sixteenth of a part lie is closed.
+    /// When the node's memory is used up, a peer that leaves more than a sixteenth of its part
+    /// unread is closed.
     ///
     /// Limit: L4.
     #[test]

@@ -25,7 +25,8 @@ pub struct MemoryShares {
     pub passing: u64,
     /// Chunks that are begun or asked for, over all peers.
     pub receive: u64,
-    /// Buffers that are kept for the next chunk; as much again for beginnings that nobody sends.
+    /// Buffers that are kept for the next chunk; as much again for partial chunks that no peer
+    /// continues.
     pub pool: u64,
     /// The buffer of one session in one direction.
     pub buffer: u64,

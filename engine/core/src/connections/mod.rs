@@ -1,10 +1,9 @@
-//! The door: who may come in, and whom to call on.
+//! Connections: admission, bans, one session per identity, dialling, peer exchange, trust on first
+//! use.
 //!
-//! Decides about connections, before and beside the node, which knows no addresses and no keys:
-//! admission of strangers, bans, one session per identity, when to dial whom, which addresses to
-//! believe, whom to trust on first use. Each part
-//! is told what happened and what time it is, and answers; the shell accepts, dials and closes.
-//! Refuses to resolve names.
+//! These parts stand before and beside the node, which knows no addresses and no keys. Each is told
+//! what happened and what time it is, and answers; the shell accepts, dials and closes. None of
+//! them resolves a name.
 
 pub mod addresses;
 pub mod admission;

@@ -1,8 +1,7 @@
-//! One session for each identity.
+//! One session for each identity: which of two connections stays.
 //!
-//! Decides which of two connections of one identity stays (register H8 and H9), and refuses an
-//! identity that comes too often before it costs more than its handshake (C5). What it remembers
-//! of an identity outlives its sessions.
+//! The rule is that of register H8 and H9. An identity that connects too often is refused before it
+//! costs more than its handshake (C5); the counts outlive the sessions.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,9 +12,9 @@ use super::lru::Recent;
 use crate::event_limit::EventLimit;
 use crate::time::{Span, Time};
 
-/// Two connections in opposite directions within this time were opened at once: whoever has one
-/// does not dial, so the other was begun before it was there, and a dial and its handshake take
-/// ten seconds each at most.
+/// Two connections in opposite directions within this time were opened at once: a node with a
+/// session does not dial, so the other was begun before it was there, and a dial and its handshake
+/// take ten seconds each at most.
 const SIMULTANEOUS: Span = Span::from_secs(20);
 
 /// The newest connection of an identity takes the place of an older one this often at most.

@@ -1,7 +1,6 @@
-//! Where a connection comes from, as far as limits go.
+//! The source of a connection as limits count it: the address prefix that one party gets for free.
 //!
-//! Decides which addresses are one source: what one party gets without effort. Refuses to tell
-//! apart what it can choose freely: the lower half of an IPv6 address.
+//! The lower half of an IPv6 address is ignored, for its owner chooses it freely.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,8 +1,8 @@
 //! Trust on first use: which name belongs to which key.
 //!
-//! Decides what a key that is not listed is called, and that a name stays with the key that used
-//! it first (H12). Refuses another key under that name, for good, and names both: only a person
-//! who takes the old one away can change it.
+//! A key that is not listed is called by the name that it brings, and the name stays with the first
+//! key that used it (H12). Another key under the same name is refused, and the refusal names both;
+//! only a person who removes the old key can change that.
 
 use std::collections::BTreeMap;
 

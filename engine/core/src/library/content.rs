@@ -30,7 +30,7 @@ pub enum Stage {
     Finishing,
     /// It is whole.
     Whole,
-    /// It stands still because somebody said so, or because the disk is full or broken.
+    /// Paused by a person, or because the disk is full or broken.
     Paused(Option<Box<str>>),
     /// It cannot go on.
     Failed(Box<str>),
@@ -79,7 +79,7 @@ pub struct Content {
 pub(super) struct ManifestState {
     /// Its length, in bytes, as far as is known.
     pub(super) bytes: u64,
-    /// What it says, once it was read and is the right one.
+    /// Its description, once it was read and matches the content.
     pub(super) description: Option<Description>,
     /// Whether every chunk of it is here.
     pub(super) is_whole: bool,
@@ -110,7 +110,7 @@ impl ManifestState {
         geometry_of_manifest(self.bytes)
     }
 
-    /// Somebody says that it has another length than the one that is being fetched.
+    /// Another length is known for it than the one that is being fetched.
     pub(super) fn hear_length(&mut self, bytes: u64) {
         let known = self.bytes == bytes || self.lengths.contains(&bytes);
         if !known && self.lengths.len() < LENGTHS_MAX {
@@ -262,7 +262,7 @@ impl Content {
         (self.reading, &self.others)
     }
 
-    /// Who waits for it.
+    /// The waiters for it.
     #[must_use]
     pub fn waiters(&self) -> &[Waiter] {
         &self.waiters

@@ -28,7 +28,7 @@ pub enum Cause {
 /// What the disk refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskFault {
-    /// Why, for who decides whether to go on.
+    /// The cause, which decides whether the content goes on.
     pub cause: Cause,
     /// What a peer that pushed the content is told if it fails.
     pub verdict: OfferVerdict,
@@ -39,11 +39,11 @@ pub struct DiskFault {
 /// What becomes of the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// It pauses and is tried again; who waits for it goes on waiting.
+    /// It pauses and is tried again; its waiters keep waiting.
     Pause,
-    /// It pauses and is tried again; who waits for it is told.
+    /// It pauses and is tried again; its waiters are told.
     PauseAndTell,
-    /// It has failed, and who waits for it is told.
+    /// It has failed, and its waiters are told.
     Fail,
 }
 

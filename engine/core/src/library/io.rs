@@ -1,7 +1,7 @@
-//! What a library is told, and what it wants done.
+//! The inputs, actions and events of a library.
 //!
-//! A content is named by its number, a folder by the number that the shell gave it, and whoever
-//! waits for an outcome by a waiter: the shell keeps the paths, the keys' owners and the calls.
+//! Contents, folders and commands that wait for an outcome are numbers here; the shell keeps the
+//! paths, the keys and the calls behind them.
 
 use super::disk_fault::DiskFault;
 use super::offers::PushGrant;
@@ -19,7 +19,7 @@ use crate::units::ByteCount;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FolderId(pub u32);
 
-/// Somebody who waits for an outcome: a person's call.
+/// A waiter for an outcome: the call of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Waiter(pub u64);
 
@@ -206,7 +206,7 @@ pub enum LibraryInput {
         /// Who is told of the outcome.
         waiter: Waiter,
     },
-    /// A peer says what becomes of an offer of ours.
+    /// A peer answers an offer of ours.
     Verdict {
         /// Who.
         peer: PeerId,
@@ -276,7 +276,7 @@ pub enum LibraryInput {
         /// Of which.
         number: u32,
     },
-    /// They are durable, or the disk would not say so.
+    /// A sync ended: the bytes are durable, or the disk failed.
     Synced {
         /// Of which.
         number: u32,
@@ -290,7 +290,7 @@ pub enum LibraryInput {
         /// How it ended.
         result: Result<(), FinishFault>,
     },
-    /// A person says that a content should stand still, or go on.
+    /// A person pauses or resumes a content.
     Paused {
         /// Which.
         number: u32,
@@ -433,7 +433,7 @@ pub enum LibraryAction {
     Charge {
         /// For which content.
         number: u32,
-        /// Of whom; `None` is held whoever is connected.
+        /// The peer it is held for; `None` is held for no one peer.
         peer: Option<PeerId>,
         /// Bytes; zero gives it back.
         bytes: u64,
@@ -448,7 +448,7 @@ pub enum LibraryAction {
         /// Which.
         number: u32,
     },
-    /// Tell whoever waits how it ended.
+    /// Tell a waiter how it ended.
     Tell {
         /// Who.
         waiter: Waiter,
@@ -472,7 +472,7 @@ pub enum WaitOutcome {
     Unusable(Box<str>),
     /// It was a push that has ended, and is wanted in other folders still.
     PushEnded,
-    /// It was a push of which nobody sends the rest.
+    /// It was a push whose rest no peer sends.
     Unfed,
     /// No peer can be reached. It goes on when one is.
     Unreachable,
@@ -491,7 +491,7 @@ pub enum WaitOutcome {
     },
 }
 
-/// News for whoever runs the node.
+/// An event for the log and for status clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LibraryEvent {
     /// A content is fetched from now on.
@@ -502,7 +502,7 @@ pub enum LibraryEvent {
     Failed(u32, Box<str>),
     /// A content stands still because of its disk. Why.
     Paused(u32, Box<str>),
-    /// A manifest is not the one that was asked for; whether somebody is blamed.
+    /// A manifest has the wrong hash; whether a peer is blamed for it.
     WrongManifest(u32, bool),
     /// A push ends before it is whole.
     PushEnded(u32, OfferVerdict),

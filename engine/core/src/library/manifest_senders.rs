@@ -8,26 +8,26 @@ use super::stages::Turn;
 use crate::id::PeerId;
 use crate::time::{Span, Time};
 
-/// Who is asked alone and sends nothing for this long is alone no longer: as long as a peer that
-/// owes us something may be silent (limit L7).
+/// A peer that is the only one asked and sends nothing for this long is the only one no longer: as
+/// long as a peer with open requests may be silent (limit L7).
 const ALONE_MAX: Span = Span::from_secs(60);
 
-/// Who sent chunks of one manifest, and who was asked for all of it.
+/// The senders of one manifest's chunks, and the peers that were asked for all of it.
 #[derive(Debug, Default)]
 pub(super) struct ManifestSenders {
     sent: Vec<PeerId>,
-    /// Who is asked alone, and when something of it came last.
+    /// The only peer that is asked, and when it last sent something of the manifest.
     alone: Option<(PeerId, Time)>,
-    /// Who was asked alone before.
+    /// The peers that were the only one asked before.
     tried: Vec<PeerId>,
 }
 
 /// What follows from a manifest that is not the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
-    /// Who sent all of it.
+    /// The peer that sent all of it.
     pub(super) blame: Option<PeerId>,
-    /// Who is asked alone now; none for everybody.
+    /// The only peer that is asked now; `None` asks every peer.
     pub(super) ask: Option<PeerId>,
 }
 
@@ -75,8 +75,9 @@ impl ManifestSenders {
     }
 }
 
-/// Whether everybody is to be asked for the manifest of a content, because one peer was asked alone
-/// in vain, or because another length is known than the one that nobody has who is here.
+/// Whether every peer is asked for the manifest of a content again: because the only one that was
+/// asked sent nothing, or because no connected peer has the length that is fetched and another
+/// length is known.
 pub(super) fn gives_up(content: &mut Content, turn: &Turn<'_>) -> bool {
     if content.stage != Stage::Describing {
         return false;
@@ -144,7 +145,7 @@ mod tests {
         assert!(senders.gives_up(|peer| Some(peer) != ask, at(500)), "gone");
     }
 
-    /// Nobody sent anything of what is wrong: it was wrong on disk.
+    /// No peer sent any of the wrong manifest: it was wrong on disk.
     #[test]
     fn where_nobody_sent_anything_everybody_is_asked() {
         assert_eq!(ManifestSenders::default().wrong(at(0)), asks(None));

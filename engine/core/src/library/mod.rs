@@ -52,14 +52,14 @@ pub struct Library {
     next: u32,
     offers: offers::Offers,
     pushes: pushes::Pushes,
-    /// For how long nobody may have what is missing before whoever waits is told.
+    /// How long chunks may be missing at every connected peer before the waiters are told.
     patience: Span,
     actions: VecDeque<LibraryAction>,
 }
 
 impl Library {
     /// An empty one that numbers its contents from `first` on: content `n` has the transfers `2 n`
-    /// and `2 n + 1` of its node. Whoever waits is told when nobody has had what is missing for
+    /// and `2 n + 1` of its node. Waiters are told when no peer has had what is missing for
     /// `patience`.
     #[must_use]
     pub fn new(first: u32, patience: Span) -> Self {
@@ -331,7 +331,7 @@ impl Library {
         self.contents.entry(number).or_insert(content)
     }
 
-    /// Somebody wants a content in a folder. The content, if it was not known.
+    /// A person wants a content in a folder. Returns the content if it is new.
     fn fetch(
         &mut self,
         id: ContentId,
@@ -407,5 +407,5 @@ impl Library {
     }
 }
 
-/// Length of a manifest and what it says, and what the peer calls the content that offered it.
+/// Length of a manifest, its description, and the name that the offering peer gives the content.
 type Named = ((u64, Option<Description>), Option<Box<str>>);

@@ -41,7 +41,7 @@ pub(super) struct Waiting {
     pub(super) offer: Box<Offer>,
 }
 
-/// Who may push what, and the offers that wait.
+/// Push quotas of the peers, and the offers that wait.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
     grants: BTreeMap<PeerId, (Key, PushGrant)>,
@@ -76,8 +76,8 @@ pub struct Inbox {
 pub enum LocalCopy {
     /// Nothing.
     Nothing,
-    /// It is in the folder of that peer, or on its way there. Whether it is whole is looked at
-    /// before anybody is told so.
+    /// It is in the inbox of that peer, or on its way there. Before it is reported as complete,
+    /// that is checked.
     Coming,
 }
 
@@ -198,7 +198,7 @@ impl Offers {
         let Some((key, grant)) = self.grants.get(&peer) else {
             return (OfferVerdict::NotAccepted, None);
         };
-        // Who may not push learns nothing of what is here (H2).
+        // A peer that may not push learns nothing of what is here (H2).
         let mut known = contents.values();
         let known = known.find(|one| one.id == offer.content && grant.folder.is_some());
         let bytes = known.map_or(offer.bytes, |known| offered_bytes(known, offer));
@@ -234,7 +234,7 @@ impl Offers {
     }
 }
 
-/// Length of an offered content that is known here: what is here says itself how long it is.
+/// Length of an offered content that is known here: the local copy decides, not the offer.
 pub(super) fn offered_bytes(known: &Content, offer: &Offer) -> u64 {
     let description = known.manifest.description.filter(|_| known.is_open());
     description.map_or(offer.bytes, |description| description.space)

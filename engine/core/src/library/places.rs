@@ -22,7 +22,7 @@ pub(super) struct Places {
     pub(super) wishes: VecDeque<Wish>,
 }
 
-/// The wish to have a content in a folder, and who waits for it.
+/// A request for a content in a folder, with its waiters.
 #[derive(Clone, Debug)]
 pub(super) struct Wish {
     pub(super) placement: Placement,
@@ -31,7 +31,7 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    /// For nobody yet.
+    /// A request without waiters.
     pub(super) const fn new(placement: Placement) -> Self {
         Self {
             placement,
@@ -116,7 +116,7 @@ pub(super) enum Next {
     Fill,
     /// It is served from a folder in which it is whole.
     Serve,
-    /// It has failed: it is nowhere, and nobody waits for another folder.
+    /// It has failed: it is in no folder, and no waiter wants it in another one.
     Fail,
 }
 
@@ -151,7 +151,7 @@ pub(super) fn settle(content: &mut Content) {
     content.others.retain(|other| *other != folder);
 }
 
-/// Somebody wants it in a folder, and says how long its manifest is.
+/// A content is wanted in a folder; `manifest_bytes` is the length of its manifest.
 pub(super) fn wish(content: &mut Content, wish: Wish, manifest_bytes: u64, turn: &mut Turn<'_>) {
     if !content.is_open() && !content.manifest.is_whole {
         content.manifest.hear_length(manifest_bytes);
@@ -229,7 +229,7 @@ fn turn_to(content: &mut Content, placement: Placement) {
         }
         content.places.whole.push(old);
     } else if !content.waiters.is_empty() || !content.offered.is_empty() {
-        // Somebody waits for the folder that stands still: its turn comes again.
+        // A waiter wants the folder that is paused: its turn comes again.
         content.places.wishes.push_back(Wish {
             placement: old,
             waiters: std::mem::take(&mut content.waiters),

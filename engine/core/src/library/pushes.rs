@@ -73,7 +73,7 @@ impl Pushes {
         });
     }
 
-    /// Offers what is pushed to those that are connected and have not heard of it.
+    /// Offers pushed contents to connected peers that have no offer of them yet.
     pub(super) fn offer(&mut self, contents: &BTreeMap<u32, Content>, turn: &mut Turn<'_>) {
         for push in &mut self.rows {
             let number = push.number;
@@ -91,7 +91,7 @@ impl Pushes {
         }
     }
 
-    /// A peer says what becomes of what we offered.
+    /// A peer answers an offer.
     pub(super) fn verdict(&mut self, peer: PeerId, number: u32, verdict: OfferVerdict, now: Time) {
         for push in self.rows.iter_mut().filter(|push| push.number == number) {
             let recipients = push.recipients.iter_mut();

@@ -20,15 +20,16 @@ pub const READ_MANIFEST: u64 = 5;
 /// nearly all file systems.
 const DISK_BLOCK: u64 = 4_096;
 
-/// A push of which nothing comes ends after so long, if nobody who offered it is connected, ...
+/// A push that receives nothing ends after this long while no peer that offered it is connected,
+/// ...
 const UNFED_ALONE: Span = Span::from_secs(60);
-/// ... and if somebody is, who may have others to serve first.
+/// ... and while one is, which may have others to serve first.
 const UNFED: Span = Span::from_secs(600);
 
 /// How a push ends that is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It is forgotten, and whoever offered it hears why.
+    /// It is forgotten, and the peer that offered it is told why.
     Forget(OfferVerdict),
     /// What is on disk of it waits there until it is offered again.
     SetAside,
@@ -53,8 +54,8 @@ pub(super) fn used(contents: &BTreeMap<u32, Content>, key: &Key) -> u64 {
     all.fold(0, u64::saturating_add)
 }
 
-/// What a disk can still take, less what is on its way to it. What nobody knows the disk of may go
-/// to this one.
+/// Free space of a disk, less what is on its way to it. A content whose disk is not known yet
+/// counts against this one.
 pub(super) fn disk_left(contents: &BTreeMap<u32, Content>, disk: Disk) -> u64 {
     let coming = contents.values().filter(|content| {
         let elsewhere = content.device.is_some() && content.device != disk.device;
@@ -65,7 +66,7 @@ pub(super) fn disk_left(contents: &BTreeMap<u32, Content>, disk: Disk) -> u64 {
         .saturating_sub(coming.fold(0, u64::saturating_add))
 }
 
-/// Whether whoever pushed a content has pushed more than it may.
+/// Whether the peer that pushed a content is over its quota.
 pub(super) fn is_over(content: &Content, contents: &BTreeMap<u32, Content>, of: &Offers) -> bool {
     let Some(key) = &content.places.filled.pusher else {
         return false;
@@ -74,8 +75,8 @@ pub(super) fn is_over(content: &Content, contents: &BTreeMap<u32, Content>, of: 
         .is_some_and(|quota| used(contents, key) > quota)
 }
 
-/// Whether a push that is not whole ends now: beyond a quota that has become less, or because
-/// nobody feeds it.
+/// Whether an incomplete push ends now: it is over a quota that was lowered, or no peer sends any
+/// more of it.
 pub(super) fn review(
     content: &Content,
     (contents, offers): (&BTreeMap<u32, Content>, &Offers),
@@ -99,8 +100,8 @@ pub(super) fn review(
     }
 }
 
-/// Whether a push ends because nobody feeds it: of which something came last at `fed`, and of
-/// those who offered it somebody `is_here` or nobody.
+/// Whether a push ends because no peer sends any more of it. Bytes of it last came at `fed`;
+/// `is_here` if a peer that offered it is connected.
 fn is_unfed(is_here: bool, fed: Time, now: Time) -> bool {
     let patience = if is_here { UNFED } else { UNFED_ALONE };
     now.since(fed) >= patience

@@ -9,8 +9,8 @@ use crate::id::PeerId;
 use crate::message::OfferVerdict;
 
 impl Library {
-    /// A manifest was read. A push is taken if what it says is within the quota of who offered it:
-    /// the offer may have said anything.
+    /// A manifest was read. A push is accepted if the length in it is within the quota of the peer
+    /// that offered it: the length in the offer proves nothing.
     pub(super) fn described(
         &mut self,
         number: u32,
@@ -39,7 +39,7 @@ impl Library {
         }
     }
 
-    /// Ends a push that is not whole, and says so to whoever offered it.
+    /// Ends an incomplete push, and tells the peer that offered it.
     fn end_push(&mut self, number: u32, verdict: OfferVerdict, turn: &mut Turn<'_>) {
         let Some(content) = self.contents.get_mut(&number) else {
             return;
@@ -128,7 +128,7 @@ impl Library {
     }
 }
 
-/// The manifest of a push stays in memory, whoever is connected, `times` over.
+/// Charges the manifest of a push to memory, `times` over; it stays there when the peer is gone.
 pub(super) fn charge_manifest(content: &Content, times: u64, turn: &mut Turn<'_>) {
     if content.places.filled.pusher.is_some() {
         turn.act(LibraryAction::Charge {

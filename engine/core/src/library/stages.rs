@@ -20,7 +20,7 @@ use crate::node::Node;
 use crate::time::Time;
 use crate::units::ByteCount;
 
-/// What a content is told with every input: the node, the time, and where its actions go.
+/// The context of every input to a content: the node, the time, and the queue of actions.
 pub(super) struct Turn<'a> {
     pub(super) node: &'a Node,
     pub(super) now: Time,
@@ -127,7 +127,7 @@ impl Content {
         }
     }
 
-    /// Its manifest was read. Whether what it says is new, and the content waits for it.
+    /// Its manifest was read. Whether the description is new, and the content waits for it.
     pub(super) fn described(
         &mut self,
         attempt: u32,
@@ -164,7 +164,8 @@ impl Content {
     /// Fetches its manifest from the beginning, from one peer or from everybody.
     pub(super) fn describe_again(&mut self, audience: Option<PeerId>, turn: &mut Turn<'_>) {
         self.stale = self.writing;
-        // Whoever sent a wrong one may have said a wrong length, too: others have their turn.
+        // The sender of a wrong manifest may have given a wrong length, too: the next length is
+        // tried.
         let last = self.manifest.bytes;
         let bytes = self.manifest.lengths.pop_front().unwrap_or(last);
         if bytes != last {
@@ -214,8 +215,8 @@ impl Content {
         let number = self.number;
         turn.act(LibraryAction::Open { number });
         turn.act(LibraryAction::Keep { number });
-        // Where it was served from other folders all the while, nobody notices. Of what was given
-        // from a full disk the rest is wanted again.
+        // If it was served from other folders all the while, peers see no difference. What a full
+        // disk refused is wanted again.
         let had = turn.node.had(self.data());
         if had.is_some_and(|had| !had.is_full() || *had != have) {
             self.leave_data(turn);
@@ -303,8 +304,8 @@ impl Content {
         places::go_on(self, true, turn);
     }
 
-    /// It cannot go on by itself in the folder that is filled. Who waits for that is told; other
-    /// folders do not notice.
+    /// It cannot continue by itself in the folder that is filled. The waiters for that folder are
+    /// told; other folders are not affected.
     pub(super) fn fail(
         &mut self,
         verdict: OfferVerdict,
@@ -325,7 +326,7 @@ impl Content {
         }
     }
 
-    /// Tells who offered it what became of it at last.
+    /// Tells the peers that offered it how it ended.
     pub(super) fn judge(&mut self, verdict: OfferVerdict, turn: &mut Turn<'_>) {
         let content = self.id;
         for peer in std::mem::take(&mut self.offered) {
@@ -337,7 +338,7 @@ impl Content {
         }
     }
 
-    /// A person says that it should stand still, or that it should go on.
+    /// A person pauses or resumes it.
     pub(super) fn set_paused(&mut self, paused: bool, turn: &mut Turn<'_>) {
         self.paused = paused;
         if paused {

@@ -1,7 +1,7 @@
-//! How long somebody waits for peers, and for chunks that no connected peer has.
+//! How long a command waits for peers, and for chunks that no connected peer has.
 //!
-//! A wait never ends while a connected peer has something to send. A peer that cannot be reached
-//! may come later; one whose identity is refused will not before a person does something.
+//! A wait never ends while a connected peer has something to send. A peer that is unreachable may
+//! come back by itself; one whose identity is refused needs a person to act.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::time::{Span, Time};
 /// How long a command waits for a peer that cannot be reached.
 pub const REACH: Span = Span::from_secs(30);
 
-/// How a peer stands that somebody waits for.
+/// State of a peer that a command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It is connected.
@@ -22,7 +22,7 @@ pub enum Standing {
     Away,
     /// It cannot be reached, or hangs up.
     Unreachable,
-    /// Somebody with another key came under its name.
+    /// A peer with another key uses its name.
     Claimed,
     /// It has another key than expected, or refuses ours.
     Refused,
@@ -33,7 +33,7 @@ pub enum Standing {
 pub enum Outlook {
     /// It goes on.
     Wait,
-    /// It ends: nobody can be reached.
+    /// The wait ends: no peer is reachable.
     Unreachable,
     /// It ends: an identity is refused.
     Identity,
@@ -60,16 +60,16 @@ pub fn outlook(peers: impl IntoIterator<Item = Standing>, since: Time, now: Time
     }
 }
 
-/// For how long nobody has had what is still missing of a content.
+/// How long no peer has had what is still missing of a content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drought {
     since: Option<Time>,
 }
 
 impl Drought {
-    /// Looks at what is missing: `on_its_way` if anything of it comes or waits for a disk,
-    /// `held` if a connected peer has any of it. True if neither has been so for `patience`:
-    /// whoever waits for the content is told so.
+    /// Looks at what is missing: `on_its_way` if any of it is being received or written, `held` if
+    /// a connected peer has any of it. True if neither has been so for `patience`; then the waiters
+    /// are told.
     pub fn is_over(&mut self, on_its_way: bool, held: bool, patience: Span, now: Time) -> bool {
         if on_its_way || held {
             self.since = None;
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Peers come and go. The wait ends when nobody has had anything of it for the whole span.
+    /// Peers come and go. The wait ends when no peer has had anything of it for the whole span.
     #[test]
     fn a_drought_begins_anew_with_whatever_comes() {
         let at = |secs| Time::ZERO + Span::from_secs(secs);

@@ -1,7 +1,6 @@
-//! What two shells say to each other through their nodes, and what talk costs.
+//! Control messages of a peer: how many are accepted, and which are passed to the shell (limit L6).
 //!
-//! Decides which messages are charged as talk (limit L6) and who is no longer heard. Refuses
-//! everything after a peer's last message.
+//! Everything after a peer's last message is dropped.
 
 use super::{Action, Event, Node};
 use crate::id::PeerId;
@@ -10,11 +9,11 @@ use crate::misbehaviour::Misbehaviour;
 use crate::peer::{Ending, Remote};
 use crate::time::Time;
 
-/// The number of our own pings. Its answer is for nobody.
+/// The number of keep-alive pings; their answers are not reported.
 pub(super) const KEEPALIVE: u64 = u64::MAX;
 
 impl Node {
-    /// Says what only a shell says.
+    /// Sends a message that only shells send.
     pub(super) fn say(&mut self, peer: PeerId, message: Message) {
         match message {
             Message::Text(_)
@@ -35,7 +34,7 @@ impl Node {
         self.peer(peer)?.conduct.lull()
     }
 
-    /// A frame came that nobody reads.
+    /// An optional frame of an unknown type came.
     pub(super) fn skipped(&mut self, peer: PeerId, now: Time) {
         let done = self.hears(peer, now).and_then(|hears| match hears {
             true => self.charge(peer, now),
@@ -51,11 +50,11 @@ impl Node {
         }
     }
 
-    /// Whether what `peer` says still counts.
+    /// Whether messages of `peer` are still accepted.
     ///
     /// # Errors
     ///
-    /// [`Misbehaviour::BadState`], once, if it had said its last message.
+    /// [`Misbehaviour::BadState`], once, if it had sent its last message.
     pub(super) fn hears(&mut self, peer: PeerId, now: Time) -> Result<bool, Misbehaviour> {
         let Some(state) = self.peer_mut(peer) else {
             return Ok(false);
@@ -78,9 +77,9 @@ impl Node {
         state.map_or(Ok(()), |state| state.conduct.talks(now))
     }
 
-    /// Charges what does no work whatever it says. What a content bounds is free here: a first
-    /// Have, a request that is accepted, a block, the answer to a request. `have` and
-    /// `requested` charge the others. Texts and pings are charged with and without a guard.
+    /// Charges messages that do no work. Messages that the content bounds are free here: a first
+    /// Have, a request that is accepted, a block, the answer to a request. `have` and `requested`
+    /// charge the others. Texts and pings are charged with and without a guard.
     pub(super) fn charge_for(
         &mut self,
         peer: PeerId,

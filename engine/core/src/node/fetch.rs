@@ -1,6 +1,6 @@
-//! Fetching: what to ask of whom. What becomes of the answers is in `answers`.
+//! Fetching: in which contents the node is interested, and which peer gets the next request.
 //!
-//! Decides when we are interested and when a chunk is asked for; `pick` decides which chunk.
+//! `pick` chooses the chunk; `responses` handles what comes back.
 
 use super::{Action, Node, Place};
 use crate::id::{ChunkIndex, PeerId, TransferId};
@@ -20,8 +20,8 @@ pub(super) struct Spot {
 }
 
 impl Node {
-    /// For a report that says who waits for what: the chunks asked of each peer, and whether
-    /// that peer chokes us.
+    /// For a report of open requests: how many chunks each peer was asked for, and whether that
+    /// peer chokes us.
     pub fn waiting(&self) -> impl Iterator<Item = (PeerId, usize, bool)> {
         let peers = self.peers.iter().enumerate();
         peers.filter_map(|(at, peer)| {
@@ -34,7 +34,7 @@ impl Node {
         })
     }
 
-    /// Asks `peer` for as much as fits its pipeline, unless it is somebody else's turn.
+    /// Requests from `peer` as much as fits its pipeline, unless it is another peer's turn.
     pub(super) fn ask(&mut self, peer: PeerId, now: Time) {
         if self.paced.at().is_some() {
             return self.ask_in_turns(now);
@@ -181,7 +181,7 @@ impl Node {
         (bytes, state.chokes_us)
     }
 
-    /// Bytes of `transfer` that `peer` says it has; none if it takes no part in it.
+    /// Bytes of `transfer` that `peer` has announced; `None` if it takes no part in it.
     #[must_use]
     pub fn has_of(&self, peer: PeerId, transfer: TransferId) -> Option<ByteCount> {
         let mut remotes = self.peer(peer)?.remotes.iter();
@@ -261,8 +261,8 @@ impl Node {
         Ok(())
     }
 
-    /// `peer` has a chunk now that stands in somebody's queue: it is wanted again, and will be
-    /// asked of whoever has room. Returns whose queue it stood in.
+    /// `peer` now has a chunk that waits in another peer's queue: the chunk is wanted again, and
+    /// will be requested from a peer with room. Returns the peer whose queue it was in.
     fn take_back(
         &mut self,
         peer: PeerId,

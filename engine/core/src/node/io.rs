@@ -1,7 +1,6 @@
-//! The words between a core and its shell: what a node is made with, what can happen to it, and
-//! what it may want done.
+//! The configuration, inputs, actions and events of a node.
 //!
-//! Decides nothing. Refuses data: no value here holds a byte of a content.
+//! No value here holds a byte of a content.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +39,7 @@ pub struct Config {
     pub asking: Asking,
     /// Rate at which chunks are asked for at most.
     pub download: Option<Rate>,
-    /// How long peers are borne with; none leaves it to the rounds of the choker.
+    /// Timeouts for peers; with `None` only the rounds of the choker act on slow ones.
     pub guard: Option<Guard>,
     /// The generator of all its draws.
     pub rng: Rng,
@@ -53,9 +52,8 @@ pub struct Asking {
     pub least: Span,
     /// A request that waited longer stood in a queue that only delays others: one less is.
     pub most: Span,
-    /// Whether a request that has waited a while and was not begun is withdrawn when a second
-    /// peer says that it has the chunk too. In a swarm the others then carry what the seed has
-    /// sent once already.
+    /// Whether a request that has waited a while and was not begun is withdrawn when a second peer
+    /// announces the chunk. In a swarm the others then carry what the seed has sent once already.
     pub moves: bool,
 }
 
@@ -93,8 +91,8 @@ pub enum Input {
         /// What.
         message: Message,
     },
-    /// The last byte of a block has left: its place in the window is free. A slow connection
-    /// may say so of each part of a block.
+    /// The last byte of a block has left: its place in the window is free. A slow connection may
+    /// report each part of a block.
     Sent {
         /// To whom.
         peer: PeerId,
@@ -129,16 +127,16 @@ pub enum Input {
         /// Who sent it.
         from: PeerId,
     },
-    /// A chunk that we had is no longer there, or one that came whole is not to be stored and
-    /// nobody is to blame. It is fetched again.
+    /// A stored chunk is gone, or a complete one is not to be stored and no peer is to blame. It is
+    /// fetched again.
     Lost {
         /// Of which transfer.
         transfer: TransferId,
         /// Which.
         chunk: ChunkIndex,
     },
-    /// A chunk that we had can no longer be given, and is not fetched again: nobody asked for the
-    /// files that held it to be repaired.
+    /// A stored chunk can no longer be served, and is not fetched again: no command asked for its
+    /// files to be repaired.
     Withdraw {
         /// Of which transfer.
         transfer: TransferId,
@@ -219,9 +217,9 @@ pub enum Input {
         /// Chosen by the shell.
         number: u64,
     },
-    /// Say one of the things to a peer that only shells say: a text, a ping, a close, an offer,
-    /// a verdict, addresses or the wish for some. What the node says by itself is not sent this
-    /// way: it is dropped.
+    /// Send a peer one of the messages that only shells send: a text, a ping, a close, an offer, a
+    /// verdict, addresses or the wish for some. A message that the node sends by itself is dropped
+    /// here.
     Say {
         /// To whom.
         peer: PeerId,
@@ -275,8 +273,8 @@ pub enum Action {
         /// Who sent the last of the bytes that are there.
         of: PeerId,
     },
-    /// What came of a chunk, of which one peer sent the last, is of no use any more. Everything
-    /// else that came is kept: nobody but the node judges it.
+    /// Drop the bytes of a partial chunk whose last sender is given. All other received bytes are
+    /// kept: only the node decides about them.
     Discard {
         /// Of which transfer.
         transfer: TransferId,
@@ -305,7 +303,7 @@ pub enum Action {
     Notify(Event),
 }
 
-/// News for whoever runs the node.
+/// An event for the log and for status clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Event {
     /// Every chunk of a transfer is stored.
@@ -314,7 +312,7 @@ pub enum Event {
     Text(PeerId, Box<str>),
     /// A peer answered a ping.
     Pong(PeerId, u64),
-    /// Bytes came that nobody waited for.
+    /// Bytes came that were not requested.
     Wasted(PeerId, ByteCount),
     /// A peer said its last message.
     Closed(PeerId, CloseCode, Box<str>),
@@ -324,6 +322,6 @@ pub enum Event {
     Verdict(PeerId, ContentId, OfferVerdict),
     /// A peer asks whom we know.
     WantAddresses(PeerId),
-    /// A peer says whom it knows.
+    /// A peer sent addresses of others.
     Addresses(PeerId, Box<[Known]>),
 }

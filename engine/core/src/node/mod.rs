@@ -1,8 +1,8 @@
-//! A node: told what happened and what time it is, it answers with what should be done.
+//! A node: takes an input and the time, and answers with actions.
 //!
-//! Decides nothing itself: `fetch` decides what to ask for, `serve` whom to serve, `uplink`
-//! who is next, `talk` what is passed on, `watch` who is borne with. It refuses to wait, and
-//! it knows no addresses, keys or bytes.
+//! This file only dispatches: `fetch` decides what to request, `serve` whom to unchoke, `uplink`
+//! which block is next, `control_rate` which messages are passed on, `timeouts` which peers are
+//! closed. A node never waits, and knows no addresses, keys or bytes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -77,7 +77,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that knows nobody and takes part in nothing.
+    /// A node without peers and transfers.
     #[must_use]
     pub fn new(config: Config, now: Time) -> Self {
         let rng = config.rng;
@@ -179,7 +179,7 @@ impl Node {
         self.actions.pop_front()
     }
 
-    /// When to say [`Input::Tick`] next; none waits for another input.
+    /// When to feed [`Input::Tick`] next; `None` waits for another input.
     #[must_use]
     pub fn deadline(&self, now: Time) -> Option<Time> {
         let round = self.needs_rounds().then_some(self.round_at);

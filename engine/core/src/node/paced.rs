@@ -1,8 +1,8 @@
-//! A node's own cap on what it fetches: when a request may leave, and whose turn it is.
+//! The node's download cap: when the next request may leave, and which peer it goes to.
 //!
-//! Decides whom to ask next while requests wait for the cap: contents in turns of bytes, and the
-//! peers of a content in turns of bytes, both by start tags as in start-time fair queueing (Goyal,
-//! Vin and Cheng 1996). Whoever has no room in its pipeline leaves its turn to the others.
+//! While requests wait for the cap, contents take turns by bytes, and so do the peers of a content,
+//! both by start tags as in start-time fair queueing (Goyal, Vin and Cheng 1996). A peer whose
+//! pipeline is full passes its turn on.
 
 use super::Node;
 use crate::id::{PeerId, TransferId};
@@ -73,12 +73,12 @@ impl Paced {
         }
     }
 
-    /// When somebody who waits may be asked, if anybody waits.
+    /// When the next waiting request may leave, if one waits.
     pub(super) const fn at(&self) -> Option<Time> {
         self.at
     }
 
-    /// Whether the cap lets a request go now. If not, somebody waits from now on.
+    /// Whether the cap admits a request now. If not, one waits from now on.
     pub(super) fn admits(&mut self, now: Time) -> bool {
         let one = ByteCount::new(1);
         let bucket = self.bucket.as_ref().filter(|_| self.not_come < one);
@@ -130,7 +130,7 @@ impl Node {
         self.ask_everybody(now);
     }
 
-    /// Asks whoever waits for the cap, in turns, for as much as the cap lets go.
+    /// Sends waiting requests, in turns, as far as the cap admits them.
     pub(super) fn ask_in_turns(&mut self, now: Time) {
         loop {
             if !self.paced.admits(now) {
@@ -143,14 +143,14 @@ impl Node {
                 break;
             }
         }
-        // Nobody waits: each has as much to send as it may have, or nothing more.
+        // No request waits: each peer has a full pipeline, or nothing more to send.
         self.memory.looked();
         for peer in self.peer_ids() {
             while self.relieve(peer, now).is_some() {}
         }
     }
 
-    /// Who has room for a request, whoever is next first.
+    /// The peers with room for a request, in the order of their turns.
     fn turns(&self) -> Vec<((u64, u64), PeerId, TransferId)> {
         let mut turns = Vec::new();
         for (at, peer) in self.peers.iter().enumerate() {

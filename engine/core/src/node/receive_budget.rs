@@ -1,11 +1,10 @@
-//! How much of what was asked for may be held in memory at the same time (limit L4).
+//! The memory for chunks under way: how much may be requested at the same time (limit L4).
 //!
-//! Decides when asking has to wait for chunks that were begun or wait for the disk, and whose
-//! turn it is then. A peer sends the chunks of a transfer one after another, so each pair of a
-//! peer and a transfer of which something is owed counts as one chunk; what is whole and not yet
-//! stored counts beside it; a shell stops reading when too much waits, for what was asked of one
-//! peer may all become whole. Refuses a pair more than half of what is left: beside bulk transfers
-//! there is room for one of small chunks. Where nothing is held, a chunk of any length may come.
+//! A peer sends the chunks of a transfer one after another, so each pair of a peer and a transfer
+//! with open requests counts as one chunk. Complete chunks that are not yet stored count beside it;
+//! the shell stops reading when too many wait, for all requests to one peer may complete at once.
+//! A pair gets at most half of what is left, so that small chunks find room beside bulk transfers.
+//! While nothing is held, a chunk of any length is requested.
 
 use super::Node;
 use crate::id::{PeerId, TransferId};
@@ -20,13 +19,13 @@ const DRIP: Rate = Rate::new(64 * 1024);
 /// How long a peer that lost a place in this way stays last in order.
 const LAST_FOR: Span = Span::from_secs(600);
 
-/// Whether somebody has to wait for memory.
+/// Whether requests have to wait for memory.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// Somebody waits: whoever has a place asks for nothing more until it is empty, and then it
-    /// is at the end of the line.
+    /// A pair waits: pairs with memory request nothing more until they are empty, and then queue at
+    /// the end.
     pub(super) pressed: bool,
-    /// Somebody had to wait in this look at all peers.
+    /// A pair had to wait in this pass over all peers.
     denied: bool,
 }
 
@@ -49,7 +48,7 @@ impl Memory {
         self.denied = false;
     }
 
-    /// A look at all peers is over: nobody waits but those who had to.
+    /// A pass over all peers is over: only the pairs that it denied wait.
     pub(super) const fn looked(&mut self) {
         self.pressed = self.denied;
     }
@@ -119,7 +118,7 @@ impl Node {
         remotes.map(Remote::held).sum()
     }
 
-    /// A chunk that `peer` sent takes no memory any more. Whoever waited comes before it.
+    /// A chunk that `peer` sent takes no memory any more. Pairs that waited come before it.
     pub(super) fn ask_in_turn(&mut self, peer: PeerId, now: Time) {
         if !self.memory.pressed {
             return self.ask(peer, now);
@@ -129,7 +128,7 @@ impl Node {
         self.ask_all(self.peer_ids().filter(behind).chain(before), now);
     }
 
-    /// Asks all of them, in this order, and finds out whether somebody still waits.
+    /// Requests from all of them, in this order, and finds out whether a pair still waits.
     pub(super) fn ask_all(&mut self, peers: impl Iterator<Item = PeerId>, now: Time) {
         self.memory.look();
         for peer in peers {
@@ -141,8 +140,8 @@ impl Node {
         self.memory.looked();
     }
 
-    /// While others wait for memory, `peer` may not keep a chunk begun for ever: whoever drips
-    /// into it is asked last from now on.
+    /// While others wait for memory, `peer` may not keep a partial chunk for ever: if it only
+    /// drips, it is asked last from now on.
     pub(super) fn crowd_out(&mut self, peer: PeerId, patience: Span, now: Time) {
         if !self.memory.pressed || self.others(peer, now).all(|other| !other.is_useful()) {
             return;

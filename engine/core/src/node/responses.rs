@@ -1,7 +1,4 @@
-//! Answers: what becomes of a request once it was made.
-//!
-//! Decides what a block is worth, when a chunk is had, lost or wanted again, and who is asked for
-//! nothing more.
+//! Responses to requests: blocks, rejections, stored and wrong chunks.
 
 use super::fetch::Spot;
 use super::{Action, Event, Node};
@@ -65,7 +62,7 @@ impl Node {
         Ok(())
     }
 
-    /// A chunk is on disk: say so to whoever lacks it, and ask on.
+    /// A chunk is stored: announces it to the peers that lack it, and requests on.
     pub(super) fn stored(&mut self, id: TransferId, chunk: ChunkIndex, from: PeerId, now: Time) {
         let Some(transfer) = self.transfers.get_mut(id) else {
             return;
@@ -75,7 +72,7 @@ impl Node {
             self.forget(from, (id, chunk), Some(now));
             return self.ask(from, now);
         }
-        // Of a settled transfer a chunk may still be on its way to the disk: nobody waits for it.
+        // A chunk of a settled transfer may still be on its way to the disk: it is not needed.
         let wanted = transfer.lacks(chunk);
         let (others, kept) = transfer.stored(chunk, now);
         let complete = wanted && transfer.is_complete();
@@ -101,7 +98,7 @@ impl Node {
         self.ask_in_turn(from, now);
     }
 
-    /// Tells one peer that we have `chunk`, if it lacks it or has to know who passes on what. One
+    /// Announces `chunk` to one peer, if it lacks it or watches which peers forward chunks. One
     /// that we `wanted` is no longer a reason to be interested.
     fn announce(&mut self, peer: PeerId, id: TransferId, chunk: ChunkIndex, wanted: bool) {
         let state = self.peers[peer.index()].as_mut();
@@ -177,8 +174,9 @@ impl Node {
     ) -> Result<(), Misbehaviour> {
         let position = chunk;
         if let Some(Spot { ours, chunk, .. }) = self.spot(peer, theirs, chunk)? {
-            // Whoever does not choke us refuses what it does not have. Without this it would be
-            // asked again at once. It broke a promise unless it had taken that back before.
+            // A peer that does not choke us rejects only chunks that it lacks. Without this it
+            // would be asked again at once. It broke a promise unless it had taken that back
+            // before.
             let state = self.peer_mut(peer).filter(|state| !state.chokes_us);
             let remote = state.and_then(|state| state.remotes.get_mut(ours));
             if let Some(claimed) = remote.map(|remote| remote.has.has(chunk)) {
@@ -192,8 +190,9 @@ impl Node {
         Ok(())
     }
 
-    /// A chunk had the wrong hash. Who sent all of it is asked for nothing more. Of several any may
-    /// have sent what is wrong: none is blamed, and each sends whole chunks from now on.
+    /// A chunk had the wrong hash. A peer that sent all of it is asked for nothing more. If several
+    /// peers sent parts, any of them may be wrong: none is blamed, and each sends whole chunks from
+    /// now on.
     pub(super) fn rejected(&mut self, id: TransferId, chunk: ChunkIndex, from: PeerId, now: Time) {
         let Some(transfer) = self.transfers.get_mut(id) else {
             return;

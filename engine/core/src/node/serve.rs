@@ -1,7 +1,6 @@
-//! Serving: whose requests reach the uplink.
+//! Serving: when a round of the choker is held, and which requests reach the uplink.
 //!
-//! Decides when a round of the choker is held and when a free slot is filled; `choke` decides
-//! whom to serve, `uplink` whose turn it is.
+//! `choke` decides who is unchoked, `uplink` which block is next.
 
 use super::fetch::Spot;
 use super::{Node, Place};
@@ -16,7 +15,7 @@ use crate::units::ByteCount;
 use crate::uplink::{Block, Request};
 
 impl Node {
-    /// Whether anything changes with the next round: slots go round, or somebody owes us.
+    /// Whether the next round can change anything: slots rotate, or a peer owes us something.
     pub(super) fn needs_rounds(&self) -> bool {
         let row = self.row();
         self.awaits() || (self.interested > 0 && (row.slots || row.watches))
@@ -78,7 +77,7 @@ impl Node {
         self.fill_slots();
     }
 
-    /// Where nobody has to wait for a slot, a new peer may ask from its first message on.
+    /// If there are free slots, a new peer may request from its first message on.
     pub(super) fn welcome(&mut self, peer: PeerId) {
         if self.row().fills && !self.row().slots {
             self.set_choked(peer, false);
@@ -171,7 +170,7 @@ impl Node {
         }
     }
 
-    /// Serves no more of what `drops` says to a peer that waits for it.
+    /// Drops those requests of a peer that `drops` selects.
     pub(super) fn stop_serving(&mut self, peer: PeerId, drops: impl Fn(&Serving) -> bool) {
         let Some(state) = self.peer_mut(peer) else {
             return;
@@ -198,8 +197,7 @@ impl Node {
         now: Time,
     ) -> Result<(), Misbehaviour> {
         let Some(Spot { ours, place, chunk }) = self.spot(peer, theirs, position)? else {
-            // We have left it, and the word of that crossed the request: it says what becomes of
-            // everything that was asked.
+            // We have left it, and our Leave crossed the request: it answers all open requests.
             return self.charge(peer, now);
         };
         let transfer = self.transfers.at(place);
@@ -231,8 +229,8 @@ impl Node {
             || !transfer.had().has(chunk)
             || self.uplink.request(request, now).is_err();
         if refused {
-            // Who is refused without a choke takes it that we lack the chunk. Where there were only
-            // too many requests, it hears with the next look at peers that we have it.
+            // A peer that is rejected without a choke assumes that we lack the chunk. If it only
+            // had too many requests, the next pass over peers announces the chunk again.
             if !state.choked && transfer.had().has(chunk) {
                 state.refuse_for_now(ours, chunk);
             }
@@ -283,8 +281,8 @@ impl Node {
             |serving: &Serving| serving.transfer == block.transfer && serving.chunk == block.chunk;
         if block.last {
             state.serving.retain(|serving| !same(serving));
-            // Who passes on what is watched only where it counts: everybody is told of all
-            // chunks only there.
+            // Forwarding is watched only where the choker uses it: only there are all chunks
+            // announced to every peer.
             let transfer = self.transfers.get_mut(block.transfer);
             let transfer = transfer.filter(|_| self.seed_rule.0.watches);
             let given = transfer.and_then(|one| one.gives(block.peer, block.chunk));
@@ -303,8 +301,8 @@ impl Node {
         }
     }
 
-    /// What nobody else has goes out first: in the queue of `peer`, what it can have from others
-    /// waits for that.
+    /// Chunks that only we have go first: in the queue of `peer`, those that others have wait for
+    /// them.
     fn postpone_copies(&mut self, peer: PeerId, (id, place): (TransferId, Place)) {
         let transfer = self.transfers.at(place);
         let Some(state) = self.peers.get(peer.index()).and_then(Option::as_ref) else {
@@ -318,8 +316,7 @@ impl Node {
         }
     }
 
-    /// The first copy of a chunk begins to leave: whoever else asked for it can have it from
-    /// there soon.
+    /// The first copy of a chunk begins to leave: other requesters can soon have it from that peer.
     fn postpone_second(&mut self, block: Block) {
         let is_first = |transfer: &Transfer| !transfer.is_out(block.chunk);
         let begins = block.offset == ByteCount::ZERO;
@@ -331,14 +328,14 @@ impl Node {
         }
     }
 
-    /// Whether a peer keeps what it alone is given. Who has been promised a floor is served
+    /// Whether a peer keeps to itself what only it was given. A peer with a floor is served
     /// whatever it does.
     fn keeps(&self, peer: PeerId) -> bool {
         let state = self.peer(peer);
         state.is_some_and(|state| state.conduct.keeps()) && !self.uplink.has_floor(peer)
     }
 
-    /// Whether somebody else takes part in the content of a block.
+    /// Whether another peer takes part in the content of a block.
     fn is_shared(&self, block: Block) -> bool {
         let takes_part = |(at, peer): (usize, &Option<Peer>)| {
             let peer = peer.as_ref().filter(|_| at != block.peer.index());
@@ -361,8 +358,8 @@ impl Node {
         }
     }
 
-    /// A chunk of ours that `peer` alone was given has appeared at another. It is served again
-    /// if it was not; and once it passes on, those who keep wait.
+    /// A chunk that only `peer` got from us was announced by another peer. It is served again if it
+    /// was not; once it forwards chunks again, free riders are choked.
     pub(super) fn passes_on(&mut self, peer: PeerId, len: ByteCount) {
         let kept = self.keeps(peer);
         let Some(state) = self.peer_mut(peer) else {
@@ -386,7 +383,7 @@ impl Node {
         }
     }
 
-    /// Those who keep what they are given are served if nobody else wants anything.
+    /// Free riders are served if no other peer wants anything.
     fn serve_keepers(&mut self) {
         if self.interested == self.granted || self.others_wait() {
             return;
@@ -396,7 +393,7 @@ impl Node {
         }
     }
 
-    /// Whether somebody wants something who was seen to pass on what it is given.
+    /// Whether a peer that forwards chunks wants something.
     fn others_wait(&self) -> bool {
         let mut peers = self.peers.iter().flatten();
         peers.any(|peer| peer.interested && peer.conduct.passes())

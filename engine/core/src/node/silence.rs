@@ -18,7 +18,7 @@ pub(super) enum Silence {
 }
 
 impl Silence {
-    /// Somebody was asked for something, or is no longer.
+    /// A request was made or closed.
     pub(super) const fn may_change(&mut self) {
         if matches!(self, Self::All) {
             *self = Self::Some;
@@ -27,7 +27,7 @@ impl Silence {
 }
 
 impl Node {
-    /// Whether somebody who owes us something is to be looked at with the next round.
+    /// Whether a peer with open requests is checked in the next round.
     pub(super) const fn awaits(&self) -> bool {
         match self.silence {
             Silence::Nobody => self.asked > 0,

@@ -1,8 +1,8 @@
-//! Who is connected, which contents move, and who takes part in which.
+//! Membership: which peers are connected, and which of them take part in which content.
 //!
-//! Decides who is told of a content: its audience, or else everybody. Refuses a peer whose
-//! bitfield does not fit the content, and what a peer names beyond the bound of contents, which
-//! it hears of again when there is room.
+//! A content is announced to its audience, or to every peer. A peer is closed if its bitfield does
+//! not fit the content. Announcements above the bound on contents are dropped, and are made again
+//! when there is room.
 
 use super::{Action, CLAIMS_PEER, Node};
 use crate::id::{ChunkIndex, PeerId, TransferId};
@@ -33,8 +33,8 @@ impl Node {
         }
     }
 
-    /// Tells `peer` that we take part in a transfer: at once if we want something of it, and else
-    /// no faster than any peer hears it, so that many contents are no flood.
+    /// Announces a transfer to `peer`: at once if we want something of it, and else no faster than
+    /// any peer accepts it, so that many contents are no flood.
     fn announce_transfer(&mut self, peer: PeerId, id: TransferId, reply: bool, now: Time) {
         let guarded = self.watch.guard.is_some();
         let state = self.peers.get_mut(peer.index()).and_then(Option::as_mut);
@@ -113,8 +113,8 @@ impl Node {
                 continue;
             };
             let offer = state.take_offer(content);
-            // Peers hear our news only once we take part, so an offer may be old; one that names
-            // everything is as good as new.
+            // Peers get our Haves only once we take part, so their bitfield may be old; a full one
+            // cannot be.
             let is_complete = |offer: &Join| offer.have.is_full();
             let reply = !offer.as_ref().is_some_and(is_complete);
             if offer.is_some() {
@@ -250,8 +250,8 @@ impl Node {
         });
     }
 
-    /// Whether there is room for what `peer` says of our transfer `id`: for one more content, and
-    /// for its bitfield.
+    /// Whether there is room for `peer`'s state of our transfer `id`: one more content, and its
+    /// bitfield.
     fn has_place_for(&self, peer: PeerId, id: TransferId) -> bool {
         let (Some(state), Some(transfer)) = (self.peer(peer), self.transfers.get(id)) else {
             return false;
@@ -269,8 +269,8 @@ impl Node {
         state.remotes.has(id) || (state.has_place_for(id) && (first || fits))
     }
 
-    /// Forgets what `peer` offered, the oldest first, until there is room for the bitfields of
-    /// all. Who is forgotten is asked again once we take part.
+    /// Forgets what `peer` announced, the oldest first, until there is room for the bitfields of
+    /// all. It is asked again once we take part.
     fn keep_fewer_offers(&mut self, peer: PeerId) {
         let Some(guard) = self.watch.guard else {
             return;
@@ -292,7 +292,7 @@ impl Node {
     fn take_up(&mut self, peer: PeerId) {
         let waiting = self.peer(peer).and_then(|state| state.waiting.first());
         let waiting = waiting.copied();
-        // Asking for what there is no room for would be talk.
+        // A Join without room for the answer would only cost control messages.
         let Some(id) = waiting.filter(|id| self.has_place_for(peer, *id)) else {
             return;
         };
@@ -322,7 +322,7 @@ impl Node {
         let remote = state.remotes.remove(ours).expect("it was found above");
         let waiting = state.serving.extract_if(.., |one| one.transfer == ours);
         for serving in waiting.collect::<Vec<_>>() {
-            // Nobody waits for these any more, and the peer may come back and ask again.
+            // These requests are closed, and the peer may reconnect and request again.
             self.uplink.cancel(peer, ours, serving.chunk);
         }
         self.transfers.at_mut(remote.place).drop_holder(&remote.has);
@@ -335,8 +335,8 @@ impl Node {
     }
 }
 
-/// Messages about a transfer that a peer may still say before it hears that we have left it: news
-/// of each chunk, the requests that may wait, and what it thinks of us.
+/// Messages about a transfer that may still come before the peer gets our Leave: a Have of each
+/// chunk, its open requests, and its interest and choke.
 fn strays(transfer: &Transfer) -> u64 {
     let chunks = u64::from(transfer.manifest.chunks());
     chunks.saturating_mul(2) + 2 * REQUESTS_MAX as u64 + 4

@@ -1,8 +1,8 @@
-//! Peers that stop, drip, hoard or waste, and what is known of those that come back.
+//! Timeouts: peers that stop, drip, hoard or waste (limits L5 and L7).
 //!
-//! Decides whose requests are asked of another, who is closed, and who is asked last (limits L5
-//! and L7). Refuses to give a request up while nobody else could serve it: a slow source is
-//! better than none. Without a [`Guard`] it decides nothing.
+//! Requests to a late peer are given to another, and a peer may be closed, or asked last when it
+//! reconnects. A request stays where it is while no other peer could serve it: a slow source is
+//! better than none. Without a [`Guard`] there are no timeouts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use crate::units::{ByteCount, Rate};
 /// How often peers are looked at: a limit is overrun by this much at most.
 const LOOK: Span = Span::SECOND;
 
-/// A look that is later than this shows that we slept ourselves: nobody is blamed.
+/// A check that is later than this shows that this node itself was suspended: no peer is blamed.
 const SLEPT: Span = Span::from_secs(5);
 
 /// How long a peer that was slow stays last in order.
@@ -29,7 +29,7 @@ const SLOW_FOR: Span = Span::from_secs(60);
 /// Identities that are not connected and whose conduct is kept.
 const PAST_MAX: usize = 4_096;
 
-/// How long peers are borne with, and how much they may have waiting.
+/// Timeouts for peers, and bounds on what they may have waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     /// Bytes that one peer may have asked for and not been given (limit L5). One request of any
@@ -45,8 +45,8 @@ pub struct Guard {
     pub claims: ByteCount,
     /// A peer that owes us something and sends nothing for this long: others are asked.
     pub reassign: Span,
-    /// A peer that owes us something and says nothing at all, or takes nothing of what it asked
-    /// for, for this long is closed.
+    /// A peer is closed if for this long it sends nothing while it owes us something, or takes
+    /// nothing of what it requested.
     pub stalled: Span,
     /// A peer that owes us something and sends more slowly than this ...
     pub slow: Rate,
@@ -97,7 +97,7 @@ pub(super) struct Watch {
     connected: usize,
     /// The conduct of those that were.
     past: BTreeMap<PeerId, Conduct>,
-    /// Who sent a part of a wrong chunk: none of these shares a chunk with other senders.
+    /// The senders of parts of a wrong chunk: none of these shares a chunk with other senders.
     pub(super) apart: BTreeSet<PeerId>,
 }
 
@@ -174,7 +174,7 @@ impl Node {
                 self.look_at(peer, &guard, now);
             }
         }
-        // Who is asked last may be the only one left to ask.
+        // A peer that is asked last may be the only one left to ask.
         self.ask_everybody(now);
     }
 
@@ -223,8 +223,8 @@ impl Node {
         self.announce_waiting(peer, now);
     }
 
-    /// The peer is to be closed. Under a guard it is not asked or heard any more: what else came
-    /// in the same read is not worth an offence each.
+    /// The peer is to be closed. Under a guard it gets no more requests and its messages are
+    /// dropped: the rest of the same read is not worth an offence each.
     pub(super) fn end(&mut self, peer: PeerId, why: Misbehaviour) {
         let guarded = self.watch.guard.is_some();
         if let Some(state) = self.peer_mut(peer).filter(|_| guarded) {
@@ -326,7 +326,7 @@ impl Node {
         }
     }
 
-    /// `peer` sent bytes that nobody waits for.
+    /// `peer` sent bytes that were not requested.
     pub(super) fn wasted(&mut self, peer: PeerId, len: ByteCount) -> Result<(), Misbehaviour> {
         self.actions
             .push_back(Action::Notify(Event::Wasted(peer, len)));

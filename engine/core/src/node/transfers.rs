@@ -1,7 +1,7 @@
-//! The contents that a node takes part in, found by id or, faster, by place.
+//! The contents that a node takes part in, found by id or by index.
 //!
-//! Decides nothing. News of chunks come a hundred times as often as chunks, so whoever names a
-//! transfer often, as a remote does, keeps its place, which stays the same until it is removed.
+//! `Have` messages are a hundred times as frequent as chunks, so whatever looks a transfer up often
+//! keeps its index, which stays the same until the transfer is removed.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! When a peer last did what it owes: say something, send a block, take one.
+//! When a peer last sent a message, delivered a block, or took one.
 //!
-//! Decides who is silent, slow or stuck, given for how long that is borne with.
+//! From these times it tells whether the peer is silent, slow or stuck.
 
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};
@@ -32,7 +32,7 @@ impl Pulse {
         }
     }
 
-    /// Forgets how long anything took: it was us who slept.
+    /// Forgets all times: this node itself was suspended.
     pub(crate) const fn restart(&mut self, now: Time) {
         *self = Self {
             given: self.given,

@@ -1,7 +1,7 @@
-//! What a peer says of the contents that we take part in too.
+//! What a peer has announced of the contents that this node takes part in.
 //!
-//! Decides nothing. Nearly always there is one, which is kept in place: most messages are news
-//! of a chunk, and each way from one piece of memory to the next costs more than the rest.
+//! Nearly always that is one content, which is stored inline: most messages are `Have`, and a
+//! pointer dereference costs more than the rest of handling one.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::units::ByteCount;
 /// Contents that one peer may name at the same time; manifests count as contents.
 const CONTENTS_MAX: usize = 4_096;
 
-/// What a peer says of one content that we take part in too.
+/// A peer's state of one content that we take part in too.
 #[derive(Debug)]
 pub(crate) struct Remote {
     pub(crate) ours: TransferId,
@@ -38,8 +38,8 @@ pub(crate) struct Remote {
     pub(super) narrowed: Time,
     /// Its place among the peers of the content while requests wait for our cap.
     pub(crate) turns: Turns,
-    /// Chunks that it may take back, and requests that it may withdraw, before that is talk: one
-    /// of each for every chunk, however often it joins.
+    /// Lost messages and cancels that it may still send for free: one of each for every chunk,
+    /// however often it joins. More are charged as control messages.
     spare: u32,
 }
 
@@ -73,7 +73,7 @@ impl Remote {
         self.useful > 0 && self.asked < self.ahead
     }
 
-    /// Whether one more chunk may be taken back, or request withdrawn, without it being talk.
+    /// Whether one more Lost or Cancel is free.
     pub(crate) fn may_take_back(&mut self) -> bool {
         let left = self.spare.checked_sub(1);
         self.spare = left.unwrap_or(0);
@@ -132,7 +132,7 @@ impl Remotes {
         first || find(&self.rest, ours).is_ok()
     }
 
-    /// What it says of our transfer `ours`.
+    /// Its state of our transfer `ours`.
     pub(crate) fn get_mut(&mut self, ours: TransferId) -> Option<&mut Remote> {
         let first = self.first.as_mut()?;
         if first.ours == ours {
@@ -142,7 +142,7 @@ impl Remotes {
         Some(&mut self.rest[at])
     }
 
-    /// What it says under its own id `theirs`.
+    /// Its state under its own id `theirs`.
     pub(crate) fn named(&self, theirs: TransferId) -> Option<&Remote> {
         let first = self.first.as_ref()?;
         if first.theirs == theirs {
@@ -172,7 +172,7 @@ impl Remotes {
         self.bytes
     }
 
-    /// Replaces or adds what it says of one content.
+    /// Replaces or adds its state of one content.
     pub(crate) fn set(&mut self, remote: Remote) {
         if self.has(remote.ours) {
             self.unname(remote.ours);
@@ -234,7 +234,7 @@ impl Remotes {
         }
     }
 
-    /// Forgets what it says of our transfer `ours`.
+    /// Removes its state of our transfer `ours`.
     pub(crate) fn remove(&mut self, ours: TransferId) -> Option<Remote> {
         let gone = self.take(ours)?;
         self.bytes -= gone.bytes();

@@ -1,8 +1,7 @@
-//! How a peer behaves beyond what it is asked for: how often it talks, what it promised and did
-//! not keep, what it sent that nobody wanted.
+//! The record of an identity: control messages, broken promises, unrequested bytes.
 //!
-//! Decides when talk is a flood, when unwanted bytes are an offence and who is asked last. All of
-//! it hangs on the identity: it outlives a connection.
+//! It tells when control messages are a flood, when unrequested bytes are an offence, and which
+//! peers are asked last. It outlives a connection.
 
 use crate::event_limit::EventLimit;
 use crate::message::Message;
@@ -10,12 +9,12 @@ use crate::misbehaviour::Misbehaviour;
 use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
-/// A peer that talks more than the limit allows is borne with for this long (limit L6).
+/// How long a peer may send more control messages than the limit allows (limit L6).
 const TALK_GRACE: Span = Span::from_secs(10);
 
-/// A peer that talks more than the limit allows is not read for this long: what it says in one
-/// reading costs us milliseconds, so a flood costs a few of a hundred. So short that an honest one
-/// which names ten thousand contents at once has said it within the grace.
+/// A peer over the limit on control messages is not read for this long: the messages of one read
+/// cost milliseconds, so a flood costs a few in a hundred. It is short enough for an honest peer
+/// that announces ten thousand contents at once to finish within the grace.
 const LULL: Span = Span::from_millis(250);
 
 /// After keeping to the limit for this long a peer has the whole grace again.
@@ -51,7 +50,7 @@ const UNWANTED_PART: u64 = 100;
 pub(crate) struct Conduct {
     /// It sent a chunk with the wrong hash: it is asked for nothing any more.
     pub(crate) lied: bool,
-    /// What it says for people, made when it first does.
+    /// The rate of its control messages, created with the first.
     talk: Option<Box<Talk>>,
     /// Changes of mind that answer news of ours.
     excused: u32,
@@ -60,8 +59,8 @@ pub(crate) struct Conduct {
     last_until: Option<Time>,
     received: u64,
     sent: u64,
-    /// Bytes of chunks that nobody else had when we gave them to it, and how many of those have
-    /// appeared at others.
+    /// Bytes of chunks that only it got from us while no other peer had them, and how many of those
+    /// others have announced since.
     given: u64,
     passed_on: u64,
     lost: u64,
@@ -70,16 +69,16 @@ pub(crate) struct Conduct {
     /// that were given up, less what came in vain. An honest peer answers each request once, so
     /// this is never less than what is on its way, whatever the order in which it comes.
     late: u64,
-    /// Messages that it may still say about transfers that we have left.
+    /// Messages that may still arrive about transfers that we have left.
     strays: u64,
 }
 
-/// How often a peer says things that nothing else bounds.
+/// The rate of messages that nothing else bounds.
 #[derive(Debug)]
 struct Talk {
     limit: EventLimit,
-    /// The same limit, as if all that a peer says in two minutes came at once: it is closed after
-    /// as long without a word, so no path holds back more of what it said in time.
+    /// The same limit with a burst of two minutes' worth: a silent peer is closed after two
+    /// minutes, so no path can hold back more than that of messages that were sent in time.
     held_back: EventLimit,
     /// When it first and last was over the limit, in one go.
     over: Option<(Time, Time)>,
@@ -93,7 +92,7 @@ impl Conduct {
         self.sent = self.sent.saturating_add(len.get());
     }
 
-    /// A chunk that nobody else had went to it.
+    /// A chunk that no other peer had went to it.
     pub(crate) const fn is_given(&mut self, len: ByteCount) {
         self.given = self.given.saturating_add(len.get());
     }
@@ -165,7 +164,7 @@ impl Conduct {
         self.talk.as_ref()?.lull
     }
 
-    /// We have left a transfer: so many messages about it may still come, and are no talk.
+    /// We have left a transfer: this many messages about it may still come, and are free.
     pub(crate) fn may_stray(&mut self, messages: u64) {
         self.strays = self.strays.saturating_add(messages);
     }
@@ -236,7 +235,7 @@ impl Conduct {
         self.late > 0
     }
 
-    /// It sent bytes that nobody waits for. Late ones are free.
+    /// It sent bytes that were not requested. Late ones are free.
     ///
     /// # Errors
     ///
@@ -261,7 +260,7 @@ mod tests {
     }
 
     /// A hundred lines a second are allowed, and five hundred at once. A thousand a second are
-    /// borne with for ten seconds, and until 12,500 are more than two minutes' worth.
+    /// tolerated for ten seconds, and until 12,500 are more than two minutes' worth.
     ///
     /// Register: W6. Limit: L6.
     #[test]
@@ -334,7 +333,7 @@ mod tests {
         peer.may_be_late(ByteCount::mib(1));
         assert!((0..3 * 1024).all(|_| peer.wastes(kib).is_ok()));
         assert_eq!(peer.wastes(kib), Err(Misbehaviour::Unrequested));
-        // Who never gave anything may be late by a mebibyte.
+        // A peer that never sent anything may be late by a mebibyte.
         let mut peer = Conduct::default();
         assert!((0..1024).all(|_| peer.wastes(kib).is_ok()));
         assert_eq!(peer.wastes(kib), Err(Misbehaviour::Unrequested));

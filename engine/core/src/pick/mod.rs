@@ -20,7 +20,7 @@ const LOOK_MAX: usize = 4_096;
 /// What a picker chooses from.
 #[derive(Clone, Copy, Debug)]
 pub struct Choices<'a> {
-    /// What we want and have asked nobody for.
+    /// Chunks that are wanted and not requested.
     pub wanted: &'a Bitfield,
     /// What the peer has.
     pub theirs: &'a Bitfield,

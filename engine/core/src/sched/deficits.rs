@@ -1,10 +1,9 @@
-//! The accounts of flows that take turns: credit, debt, and what a turn is worth.
+//! The accounts of flows that take turns: quantum, credit and debt.
 //!
-//! Decides the quantum of a round and whether a block is covered by its flow's credit;
-//! refuses to know whose turn it is. Credit is an integer in millionths of a byte, so that the
-//! quantum of a flow can be as small as a block even at the greatest weight; it may be
-//! negative: that is a debt, made by service out of turn. A million flows of 256 KiB blocks
-//! need 58 bits of it at most; beyond 63 it saturates.
+//! Credit is an integer in millionths of a byte, so that the quantum of a flow can be as small as a
+//! block even at the greatest weight; a negative one is a debt, made by service out of turn. A
+//! million flows of 256 KiB blocks need 58 bits of it at most; beyond 63 it saturates. Whose turn
+//! it is, `rounds` decides.
 
 use std::collections::BTreeMap;
 

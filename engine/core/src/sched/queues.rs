@@ -1,8 +1,8 @@
 //! The queues of all flows, threaded through one table of tickets.
 //!
-//! Decides nothing: order within a flow is order of arrival here. Refuses to know which flow
-//! is next. A slot that is freed is the next to be used, so a flow that is served and fed in
-//! turn stays where it is in memory, and a walk over the flows is a walk over the table.
+//! Within a flow the order is that of arrival. A slot that is freed is the next to be used, so a
+//! flow that is served and refilled in turn stays in the same memory, and a walk over the flows is
+//! a walk over the table.
 
 use crate::id::FlowId;
 use crate::sched::Ticket;

@@ -1,7 +1,7 @@
 //! A ring of flows, each linked to the next.
 //!
-//! Decides nothing. One link for each flow, in a table by flow, and one name for the place
-//! between last and first: turning the ring moves that name and nothing else.
+//! There is one link for each flow, in a table by flow, and one name for the position between last
+//! and first: turning the ring moves that name and nothing else.
 
 use crate::id::FlowId;
 

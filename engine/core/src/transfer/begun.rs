@@ -1,9 +1,9 @@
-//! The first bytes of chunks: who sent them, and which are kept while nobody is asked for the rest.
+//! Partial chunks: who sent which bytes, and which are kept while no request for the rest is open.
 //!
-//! A chunk is verified as a whole, so whoever has it can send the rest of what another began. Who
-//! is to blame for a wrong one is known only where one peer sent all of it. After a wrong chunk of
-//! several senders that chunk comes from one peer, from its beginning, and none of the senders
-//! takes part in such a chunk again: the one that lies sends all of its next chunk, and is caught.
+//! A chunk is verified as a whole, so any holder can send the rest of a chunk that another peer
+//! began. If a wrong chunk came from one peer alone, that peer is blamed. If it came from several,
+//! the chunk is fetched again from one peer, from its first byte, and none of the senders shares a
+//! chunk again: a liar among them sends all of its next chunk, and is caught.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ const KEPT_MAX: usize = 64;
 pub(crate) struct Begun {
     /// How many there are.
     pub(crate) received: ByteCount,
-    /// Who sent them and how many, in order.
+    /// Their senders with how many each sent, in order.
     pub(crate) parts: Vec<(PeerId, ByteCount)>,
 }
 
@@ -43,7 +43,7 @@ impl Asked {
     }
 }
 
-/// The first bytes of chunks that nobody is asked for, or that are asked for from the beginning.
+/// Partial chunks without an open request, or requested again from the first byte.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     chunks: BTreeMap<ChunkIndex, Begun>,
@@ -75,12 +75,12 @@ impl Begun {
         }
     }
 
-    /// Who sent the last of them.
+    /// The sender of the last of them.
     pub(crate) fn last(&self) -> Option<PeerId> {
         self.parts.last().map(|(peer, _)| *peer)
     }
 
-    /// Who sent them, each once.
+    /// Their senders, each once.
     pub(crate) fn senders(&self) -> Vec<PeerId> {
         let mut senders: Vec<PeerId> = self.parts.iter().map(|(peer, _)| *peer).collect();
         senders.sort_unstable();

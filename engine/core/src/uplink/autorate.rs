@@ -1,23 +1,23 @@
-//! A cap that finds itself: just below what the uplink carries, so that the queue stays here.
+//! Measures the capacity of the uplink and sets the node's cap just below it, so that the queue
+//! forms here and not in the network.
 //!
-//! Decides the node's cap from what its connections measure: the least round trip above the
-//! usual one, over all peers that are sent to, is the queue that they share, and what was
-//! acknowledged while there was one is what the uplink carries. Refuses to cap an uplink that
-//! never made anybody wait, and to follow one slow peer while others have no queue.
+//! The least excess of the round trip over the usual one, among all peers that are sent to, is the
+//! queue that they share; what was acknowledged while there was one is the capacity. An uplink that
+//! never queued is not capped, and one slow peer is not followed while others see no queue.
 //!
 //! Source:    delay against a target as in LEDBAT, RFC 6817; a rate from what is delivered
 //!            rather than from what is lost, as in TCP Vegas (Brakmo, O'Malley and Peterson,
 //!            SIGCOMM 1994); the target never below a few packets, as in CoDel, RFC 8289; a
 //!            slow approach to the last rate that was too much and a fast one beyond it, as
 //!            in CUBIC, RFC 9438.
-//! Contract:  while there is work and nobody else fills the link, the queue in the network
-//!            passes the target for less than a second at a time. Of a link of 49.8 Mbit/s that
+//! Contract:  while there is work and no other traffic fills the link, the queue in the network
+//!            exceeds the target for less than a second at a time. Of a link of 49.8 Mbit/s that
 //!            is always full it used 49 (results/engine/auto), and less where the machine was
-//!            busy: what delays all acknowledgements for long is taken for a queue.
+//!            busy: a long delay of all acknowledgements is taken for a queue.
 //! Cost:      a map look-up for each peer and sample.
 //! Drawbacks: one peer alone cannot be told from the uplink: its own bottleneck becomes the
-//!            cap. Who fills the same queue and does not care for delay gets up to three
-//!            quarters of what was found before, until the longer round trip counts as usual.
+//!            cap. Traffic that fills the same queue and ignores delay gets up to three
+//!            quarters of the capacity found before, until the longer round trip counts as usual.
 //! Departs:   LEDBAT steers a window of one connection; here one rate stands for them all.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -28,8 +28,8 @@ use crate::id::PeerId;
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};
 
-/// Queues in the network that are borne with. A fifth of LEDBAT's most (RFC 6817, section 2.3)
-/// is 20 ms; CoDel's target (RFC 8289, section 4.4) is this.
+/// The queue in the network that is tolerated. A fifth of LEDBAT's most (RFC 6817, section 2.3) is
+/// 20 ms; CoDel's target (RFC 8289, section 4.4) is this.
 const TARGET: Span = Span::from_millis(5);
 /// Packets of 1,514 bytes that may wait on a slow link, where a few of them take longer.
 const PACKETS: u64 = 3 * 1_514;
@@ -136,7 +136,7 @@ impl Best {
 }
 
 impl Auto {
-    /// The cap that was found; none while nobody ever waited.
+    /// The cap that was found; `None` while no queue was ever seen.
     pub(super) fn cap(&self) -> Option<Rate> {
         self.cap.map(Rate::new)
     }
@@ -173,8 +173,8 @@ impl Auto {
         }
     }
 
-    /// The queue that all share and the round trip of who shows it, in nanoseconds, and what
-    /// was acknowledged in all.
+    /// The queue that all peers share and the round trip of the peer that shows it, in nanoseconds,
+    /// and the bytes acknowledged in all.
     fn look(&mut self, paths: &[PathSample], now: Time) -> Option<(u64, u64, u64)> {
         let (mut least, mut bytes) = (None, 0_u64);
         for sample in paths {
@@ -255,7 +255,7 @@ impl Auto {
         }
     }
 
-    /// Nobody waits: a little more, if what there is is used.
+    /// No queue: raises the cap a little, if it is used up.
     fn grow(&mut self, rate: u64, passed: Span, now: Time) {
         let Some(cap) = self.cap else {
             return;
@@ -278,7 +278,7 @@ impl Auto {
     }
 }
 
-/// The queue that is borne with at `rate`, in nanoseconds.
+/// The queue that is tolerated at `rate`, in nanoseconds.
 fn target(rate: u64) -> u64 {
     let packets = Rate::new(rate).time_for(ByteCount::new(PACKETS));
     TARGET.max(packets).as_nanos()

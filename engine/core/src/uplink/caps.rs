@@ -1,14 +1,14 @@
-//! Caps: who is held back while a bucket does not hold a block, and who goes first after.
+//! Caps: which members of a cap compete once its bucket holds a block again.
 //!
-//! Decides among the members of one cap, which are either one class or leaves spread over
-//! the tree. While the bucket does not hold a block all are held. After that, no more of them
-//! compete than it holds blocks for, those that have had least by weight, each for a block:
-//! if all came back at once, the order of their numbers would decide, block after block, and
-//! the last would starve. But if nobody else has anything to send, all may. One block is kept for
-//! those that were let go and wait for another limit: else the others would take it each time.
+//! The members of a cap are one class, or leaves spread over the tree. While the bucket does not
+//! hold a block, all of them are held. After that, as many compete as it holds blocks for, the ones
+//! with the least service by weight first, each for one block: if all were released at once, the
+//! order of their numbers would decide, block after block, and the last would starve. If nothing
+//! else is backlogged, all may compete. One block is reserved for released members that wait for
+//! another limit: the others would take it each time.
 //!
 //! The window of a peer that is shared by transfer is such a limit too: what its connection takes
-//! goes block by block to the class of its that has had least.
+//! goes block by block to the class with the least service.
 
 use std::cmp::Ordering;
 
@@ -31,16 +31,16 @@ struct Members {
     /// It let others go that wait for another limit. One block is kept for them: limits that let
     /// the same member go at different times, and never together, would starve it.
     is_kept: bool,
-    /// Whom it holds back, by band and service: who has had least is first. And whether another
-    /// limit holds that one too.
+    /// The members it holds back, by band and service: the least served is first. And whether
+    /// another limit holds that one too.
     waiting: Vec<(Turn, Member, bool)>,
-    /// A narrow window passes somebody over who waits for another limit.
+    /// A narrow window passes over a member that waits for another limit.
     is_elsewhere: bool,
     /// The least service of those that hang on this limit alone.
     least: u64,
 }
 
-/// Where a member stands in the order of a limit: the lower band first, then who was served least.
+/// A member's rank in the order of a limit: the lower band first, then the least served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
     band: u8,
@@ -117,7 +117,7 @@ impl Uplink {
         };
         meter.spend(ByteCount::new(served.len), now);
         if meter.is_holding && shared {
-            // It competed for a block and has it; the next one goes to who has had least.
+            // It competed for a block and has it; the next one goes to the least served.
             let member = self.member_of(slot, served.leaf);
             if let Some(member) = self.entities.at(slot).member(member) {
                 self.tree.hold(member.class, member.reason);
@@ -141,7 +141,7 @@ impl Uplink {
         self.release(slot, reason);
     }
 
-    /// Forgets of whom nothing was told that its window was narrow.
+    /// Resets the narrow window of a peer without measurements.
     pub(super) fn forget_window(&mut self, slot: u32) {
         let entity = self.entities.at(slot);
         let meter = entity.meter.as_ref();
@@ -152,7 +152,7 @@ impl Uplink {
         }
     }
 
-    /// Lets go who was held by a bucket that has earned enough since.
+    /// Releases members whose bucket has earned enough since.
     pub(super) fn wake(&mut self, now: Time) {
         while let Some(&(time, slot)) = self.wakes.first() {
             if time > now {
@@ -189,8 +189,8 @@ impl Uplink {
         self.look_again(self.entities.concerned(leaf.peer, leaf.transfer));
     }
 
-    /// Somebody came, or went for whom a block was kept: caps that hold blocks look again at who
-    /// waits for them.
+    /// A member came, or one left for which a block was kept: caps that hold blocks look again at
+    /// their waiting members.
     pub(super) fn look_again(&mut self, concerned: Concerned) {
         for slot in concerned.slots() {
             let meter = self.entities.at(slot).meter.as_ref();
@@ -212,8 +212,8 @@ impl Uplink {
         !woken.is_empty()
     }
 
-    /// Nobody competes: lets go who is held by caps with a block to give, all but the one that is
-    /// kept for those that wait for another limit as well. False if nobody was held so.
+    /// Nothing competes: releases the members of caps that hold a block, all but the block that is
+    /// kept for members which wait for another limit as well. False if none was held so.
     pub(super) fn grant_to_all(&mut self) -> bool {
         let slots = std::mem::take(&mut self.partial);
         for &slot in &slots {
@@ -233,8 +233,8 @@ impl Uplink {
         self.release(slot, reason::CAP);
     }
 
-    /// Lets as many members of `slot` go as its bucket holds blocks for, who has had least first;
-    /// all if it is full, for then it is not what limits them, or if `alone` says that nobody else
+    /// Releases as many members of `slot` as its bucket holds blocks for, the least served first;
+    /// all of them if it is full, for then it is not what limits them, or if `alone`: nothing else
     /// has anything to send.
     fn grant(&mut self, slot: u32, alone: bool) {
         let now = self.now;
@@ -245,8 +245,8 @@ impl Uplink {
         let entity = self.entities.at(slot);
         let meter = entity.meter.as_ref().expect("only a meter holds");
         let (blocks, is_full) = (meter.blocks(now), meter.is_full(now));
-        // A rule that ranks blocks by what they are has its order whoever comes back; one that
-        // shares takes those that come back together for level.
+        // A discipline that ranks blocks keeps its order whichever members come back; one that
+        // shares treats members that come back together as level.
         let is_ranked = matches!(self.settings.outer.claim, Claim::None);
         let is_free = is_full || entity.members.len() == 1;
         let all = members.waiting.len() + members.competing.len();
@@ -263,12 +263,13 @@ impl Uplink {
         };
         let (mut left, mut is_kept, mut stay) = (room, members.is_kept, 0_usize);
         for &(turn, member, is_elsewhere) in &members.waiting {
-            // Where nobody competes, all that wait for another limit share the one block that is
-            // kept: else one of them would have what another could use now.
+            // Where nothing competes, all members that wait for another limit share the one block
+            // that is kept: else one of them would hold what another could use now.
             let is_free = alone && is_elsewhere && is_kept;
-            // Blocks for those that are let go and have had so little that they come before it.
-            // Without them whoever has a small share would get every second block wherever the
-            // bucket holds two. A full bucket loses what it earns: whoever may go, goes.
+            // Blocks for released members that were served so little that they come before it.
+            // Without them a member with a small share would get every second block wherever the
+            // bucket holds two. A full bucket loses what it earns: every member that may compete is
+            // released.
             let before = |left, one: &Turn| left - one.more_before(&turn).min(left);
             let is_spared = is_ranked || is_full;
             let free = if is_spared {
@@ -288,7 +289,7 @@ impl Uplink {
             self.tree.release(member.class, member.reason, now);
         }
         let someone_stays = members.is_elsewhere || stay > 0;
-        // Whether those that stay may go where nobody competes.
+        // Whether the held members may be released when nothing competes.
         let may_be_more = !alone && (!is_kept || blocks > 1);
         if may_be_more {
             self.partial.insert(slot);
@@ -296,8 +297,8 @@ impl Uplink {
             self.partial.remove(&slot);
         }
         if someone_stays {
-            // Those who compete may be held by other limits: look again even if the bucket
-            // will not hold more.
+            // Competing members may be held by other limits: look again even if the bucket will not
+            // hold more.
             let meter = self.entities.at(slot).meter.as_ref();
             let next = if left == 0 {
                 taken.saturating_add(room)
@@ -309,7 +310,7 @@ impl Uplink {
         }
     }
 
-    /// How the members of `slot` stand: who competes, who waits and in which order.
+    /// The state of the members of `slot`: which compete, and which wait, in order.
     fn look_at(&self, slot: u32, now: Time) -> Members {
         let entity = self.entities.at(slot);
         let meter = entity.meter.as_ref().expect("only a meter holds");
@@ -341,7 +342,7 @@ impl Uplink {
                 members.is_elsewhere = true;
             } else {
                 members.waiting.push((turn, *member, others != 0));
-                // Who waits for something else besides does not keep its arrears.
+                // A member that waits for another limit as well does not keep its arrears.
                 if others == 0 {
                     members.least = members.least.min(service);
                 }
@@ -368,8 +369,8 @@ impl Uplink {
         }
     }
 
-    /// Ends a hold. Those who have had least are back first: disciplines that take all who come
-    /// back together for level serve them in this order.
+    /// Ends a hold. The least served are back first: disciplines that treat all that come back
+    /// together as level serve them in this order.
     pub(super) fn release(&mut self, slot: u32, reason: u8) {
         for member in self.entities.at(slot).by_service() {
             self.tree
@@ -377,7 +378,7 @@ impl Uplink {
         }
     }
 
-    /// A bucket of rate zero never wakes anybody: only another limit does.
+    /// A bucket of rate zero never releases a member: only another limit does.
     fn set_wake(&mut self, slot: u32, time: Time) {
         if time < Time::MAX
             && let Some(meter) = &mut self.entities.at_mut(slot).meter

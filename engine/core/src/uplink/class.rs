@@ -1,6 +1,4 @@
-//! A class: a place in the tree, with a queue of its own or with children.
-//!
-//! Decides nothing; keeps what the tree needs to know of one place.
+//! A class: a node of the scheduling tree, with a queue of its own or with children.
 
 use crate::sched::{Discipline, DisciplineRow, Params};
 use crate::units::{Rate, Weight};
@@ -16,7 +14,7 @@ pub(super) struct Standing {
     pub(super) floor: Rate,
 }
 
-/// What a ticket says of the block that it stands for.
+/// The facts on a ticket about its block.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts {
     /// What the block costs.
@@ -34,8 +32,8 @@ pub(super) struct Inner {
     pub(super) vacant: Vec<u32>,
     /// Tickets in the discipline.
     pub(super) waiting: u32,
-    /// What the next ticket of this class says: the block served last, or the one that ended
-    /// its idleness.
+    /// The facts on the next ticket of this class: the block served last, or the one that ended its
+    /// idleness.
     pub(super) guess: Facts,
 }
 
@@ -117,7 +115,7 @@ impl Class {
         u8::try_from(count).expect("at most two")
     }
 
-    /// Its children and their discipline; the class is somebody's parent.
+    /// Its children and their discipline; panics unless the class has children.
     pub(super) fn inner_mut(&mut self) -> &mut Inner {
         match &mut self.body {
             Body::Inner(inner) => inner,

@@ -1,7 +1,7 @@
-//! The places of requests in the tree: who joins which group, which limits apply, who leaves.
+//! The classes of requests: which group each joins, which limits apply, and when one is removed.
 //!
-//! Decides when a class exists: a level with one possible child is left out until a second
-//! child comes, since a choice among one costs and decides nothing.
+//! A level with one possible child is left out until a second child appears: a choice among one
+//! costs time and changes nothing.
 
 use crate::block_size;
 use crate::id::{GroupId, PeerId, TransferId};
@@ -16,7 +16,7 @@ use super::tree::{NONE, ROOT};
 use super::{Path, Share, Target, Uplink, classify, reason};
 
 impl Uplink {
-    /// Sets what the parameter file says about `target`, from `now` on.
+    /// Sets the limit of `target`, from `now` on.
     ///
     /// Cost: linear in the number of leaves. Buckets keep level and debt.
     pub fn set_limit(&mut self, target: Target, limit: Limit, now: Time) {
@@ -97,13 +97,13 @@ impl Uplink {
         }
     }
 
-    /// The cap that was found; none if none was looked for, or nobody ever waited.
+    /// The cap that was found; `None` if none was looked for, or no queue was ever seen.
     #[must_use]
     pub fn found_cap(&self) -> Option<Rate> {
         self.auto.as_ref().and_then(|auto| auto.cap())
     }
 
-    /// The limit of the node with the lower one of the caps that were told and found.
+    /// The limit of the node with the lower of the configured cap and the one that was found.
     fn node_limit(&self) -> Limit {
         let caps = [self.told.cap, self.found_cap()];
         Limit {
@@ -179,7 +179,7 @@ impl Uplink {
         }
     }
 
-    /// Forgets all that anybody has asked for of `transfer`.
+    /// Drops all requests for `transfer`.
     pub fn purge_transfer(&mut self, transfer: TransferId) {
         let keys = self.leaves.keys().copied();
         for key in keys.filter(|key| key.1 == transfer).collect::<Vec<_>>() {

@@ -1,6 +1,6 @@
-//! What a flow is: from a request to the path of classes that it waits in.
+//! Classification: from a request to the path of classes that it waits in.
 //!
-//! Decides among whom the uplink is shared. It is a policy of its own, before and apart from
+//! It decides among whom the uplink is shared, and is a policy of its own, before and apart from
 //! the discipline that orders the classes.
 
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,9 @@
-//! Drains: how fast a connection takes what it is given.
+//! Delivery rate: how fast a connection takes blocks, and the peer's window from it.
 //!
-//! Decides the window of one peer in time instead of bytes: what its connection takes in
-//! [`DRAIN`]. A wider window only moves the queue from here, where a discipline orders it, to
-//! the socket, where nothing does; a narrower one leaves a fast connection idle while it waits
-//! for the next block. Refuses to guess: until a connection was busy for [`DRAIN`] its window
-//! is the widest.
+//! A peer's window is what its connection takes in [`DRAIN`]. A wider one only moves the queue from
+//! here, where a discipline orders it, to the socket, which sends in order of arrival; a narrower
+//! one leaves a fast connection idle while it waits for the next block. Until a connection was busy
+//! for [`DRAIN`] its window is the widest.
 
 use crate::id::{PeerId, TransferId};
 use crate::time::{Span, Time};

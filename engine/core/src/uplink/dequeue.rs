@@ -1,13 +1,13 @@
-//! Turns: the walk from the root to a leaf, and the tickets that make it possible.
+//! Dequeue: the walk from the root of the tree to a leaf, and the tickets that make it possible.
 //!
-//! Decides which leaf is served. A class that is backlogged and not held has one or two
-//! tickets in its parent's discipline, and none otherwise. Two, so that a discipline which asks
-//! whether a flow has drained sees that only when it has; no more, so that a purge is cheap.
+//! A class that is backlogged and not held has one or two tickets in its parent's discipline, and
+//! none otherwise. Two, so that a discipline which asks whether a flow has drained sees that only
+//! when it has; no more, so that a purge is cheap.
 //!
-//! What a class with children will serve is known only once its own discipline has chosen, so
-//! its ticket is a guess, the last block served, and the difference is charged to its next
-//! ticket: a class is never more than three blocks away from what it has been charged. In the
-//! same way it gets back what it was charged for service out of turn.
+//! Which block a class with children will send is known only once its own discipline has chosen, so
+//! the length on its ticket is a guess, that of the last block, and the difference is charged to
+//! its next ticket: a class is never more than three blocks away from what it has been charged.
+//! What it was charged for service out of turn is returned in the same way.
 
 use crate::id::FlowId;
 use crate::sched::{Discipline, Ticket};
@@ -80,8 +80,8 @@ impl Tree {
         Some(served)
     }
 
-    /// A block of the leaf `id` has left the link: those disciplines hear of it that chose it. A
-    /// leaf that was split since has one more above it, the lowest, which never saw the block.
+    /// A block of the leaf `id` has left the link: tells the disciplines that chose it. A leaf that
+    /// was split since has one more above it, the lowest, which never saw the block.
     pub(super) fn sent(&mut self, id: u32, depth: u8) {
         let mut steps = [ROOT; DEPTH];
         let levels = self.ancestors(id, &mut steps);
@@ -164,7 +164,7 @@ impl Tree {
     }
 
     /// Takes all tickets of `id` back, and those of the classes above it that have no other; `tell`
-    /// says to each discipline why.
+    /// gives each discipline the reason.
     pub(super) fn take_back(&mut self, mut id: u32, tell: fn(&mut dyn Discipline, FlowId)) {
         while id != ROOT && self.class(id).is_posted() {
             let class = self.class_mut(id);
@@ -199,9 +199,9 @@ impl Tree {
         class.owed -= fix;
         class.fixes[usize::from(place)] = fix;
         let standing = class.standing;
-        // Floors are told to the root's discipline only: below the root a target may have several
-        // classes, none entitled to all its floor. Caps are told to none: they count true bytes,
-        // and a ticket has what the block costs.
+        // Only the root's discipline gets floors: below the root a target may have several classes,
+        // none entitled to all its floor. No discipline gets caps: they count true bytes, and a
+        // ticket has what the block costs.
         let floor = if class.parent == ROOT {
             standing.floor
         } else {

@@ -1,7 +1,7 @@
-//! Whom the classes stand for: peers, transfers and groups, with what is known of each.
+//! The entities behind classes: peers, transfers and groups, with the limits of each.
 //!
-//! Decides nothing. Keeps an entity as long as somebody has set something for it or has
-//! something with it: a bucket hangs on the identity and survives its connections.
+//! An entity is kept while it has a limit or a class. Its buckets belong to the identity and
+//! outlive its connections.
 
 use std::collections::BTreeMap;
 
@@ -38,12 +38,12 @@ pub(super) struct Entity {
     pub(super) target: Target,
     /// The entity of its group, or [`NONE`].
     pub(super) group: u32,
-    /// Limits, for who has some.
+    /// Limits, if it has any.
     pub(super) meter: Option<Box<Meter>>,
     /// The classes that are held when it may not be served, by number: its own, or those of its
     /// members, or leaves of others.
     pub(super) members: Vec<Member>,
-    /// Service of the members that are served now: who comes anew has had as much.
+    /// Service of the members that are served now: a new member starts level with it.
     clock: u64,
     /// Requests that wait.
     pub(super) requests: u32,
@@ -120,8 +120,7 @@ impl Entity {
         self.members.sort_unstable_by_key(|one| one.class);
     }
 
-    /// What a member was served; one that has had less than those who are served now is level with
-    /// them.
+    /// Service of a member; one with less than those that are served now counts as level with them.
     pub(super) fn service(&self, member: &Member) -> u64 {
         member.service.max(self.clock)
     }
@@ -144,12 +143,12 @@ impl Entity {
         self.members[place].step = amount;
     }
 
-    /// Everybody who is served now has had this much.
+    /// Every member that is served now has had this much.
     pub(super) fn at_least(&mut self, service: u64) {
         self.clock = self.clock.max(service);
     }
 
-    /// A member that was idle comes back: it is level at least with those who are served now.
+    /// A member that was idle comes back: it is at least level with those that are served now.
     pub(super) fn level(&mut self, class: u32) {
         if let Ok(place) = self.members.binary_search_by_key(&class, |one| one.class) {
             let clock = self.clock;

@@ -1,15 +1,14 @@
-//! Floors: who is served out of turn, so that nobody gets less than was guaranteed.
+//! Floors: which target is served out of turn, so that each gets at least its guaranteed rate.
 //!
-//! Decides by one bucket for each floor. It earns at the guaranteed rate and pays for all that
-//! its target is served, in turn or not; whoever's bucket holds a block is behind by a block.
-//! What is served out of turn is taken back from the discipline's account (see `tree`), so
-//! that in turn the target gets its share of what the floors leave: with shares `t * w` in
-//! turn and `floor - t * w` out of turn, everybody has `max(t * w, floor)`, and a floor leaves
-//! no debt behind when the others change.
+//! Each floor has a bucket that earns at the guaranteed rate and pays for all that its target is
+//! served, in turn or not; a target whose bucket holds a block is behind by a block. Service out of
+//! turn is taken back from the discipline's account (see `tree`), so that in turn the target gets
+//! its share of what the floors leave: with shares `t * w` in turn and `floor - t * w` out of turn,
+//! each target gets `max(t * w, floor)`, and a floor leaves no debt behind when the others change.
 //!
-//! Those that are behind are served in the order of start tags, with their floors for weights:
-//! on a link that has become too slow for all of them they share what there is in proportion
-//! to their floors. Buckets cannot tell that: once all are full they are level.
+//! Targets that are behind are served in the order of start tags, weighted by their floors: on a
+//! link that has become too slow for all floors they share it in proportion. Buckets alone cannot
+//! do that: once all are full they are level.
 
 use std::collections::BTreeSet;
 
@@ -132,7 +131,7 @@ impl Uplink {
         };
         let cost = ByteCount::new(served.facts.cost);
         floor.spend_down_to(cost, floor.burst(), now);
-        // Whoever could not be served while others were starts level with them.
+        // A target that could not be served while others were starts level with them.
         let start = meter.standing.tag.max(self.floors.clock);
         meter.standing.tag = start + time_for(floor.rate(), cost);
         self.expect_floor(slot);

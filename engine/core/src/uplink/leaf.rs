@@ -1,6 +1,4 @@
-//! The queue of one peer for one transfer: requests, cut into blocks.
-//!
-//! Decides where a request is cut and what a block costs. Refuses to know anybody else.
+//! The queue of one peer for one transfer: its requests, cut into blocks.
 
 use std::collections::VecDeque;
 

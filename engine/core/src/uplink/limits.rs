@@ -1,7 +1,7 @@
-//! Limits of one target: the bucket of its cap, the bucket of its floor.
+//! The limits of one target: the bucket of its cap and that of its floor.
 //!
-//! Decides how deep the buckets are and when a target is behind its floor. Spends true bytes
-//! on a cap; on a floor what the turn costs, so that a floor does not make tiny requests free.
+//! A cap is charged the bytes that are sent; a floor is charged the cost of the turn, so that tiny
+//! requests are not free.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,28 +12,28 @@ use crate::units::{ByteCount, Rate, Weight};
 
 use super::floors::Standing;
 
-/// What a cap saves up while nobody asks, as time at its rate, if nothing is said: long enough
-/// for a shell that wakes late, short enough for every second to be within two percent.
+/// Default depth of a cap's bucket, as time at its rate: long enough for a shell that wakes late,
+/// short enough for every second to be within two percent.
 const BURST: Span = Span::from_millis(15);
 /// The coarsest timer of a shell: tokens earned while it oversleeps must still fit.
 const TIMER: Span = Span::from_millis(1);
-/// Depth of a floor's bucket as time at its rate, and how long a cap with several members may
-/// go without a look at who of them waits.
+/// Depth of a floor's bucket as time at its rate, and the longest that a cap with several members
+/// goes without a look at which of them wait.
 pub(super) const PATIENCE: Span = Span::from_millis(250);
 
-/// What the parameter file says about one target.
+/// The limits of one target: cap, floor, weight and the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
-    /// Bytes per second above which it is not served; none if nobody limits it.
+    /// Bytes per second above which it is not served; `None` is no limit.
     pub cap: Option<Rate>,
-    /// Depth of the cap's bucket. None for what it earns in 15 ms while nobody asks and, unless
-    /// it is the node's, a turn of the discipline more while it waits for one: who is entitled
-    /// to its cap reaches it, however many turns of others lie between its own. Less than 1 KiB
-    /// counts as 1 KiB, the smallest block.
+    /// Depth of the cap's bucket. None for what it earns in 15 ms while nobody asks and, unless it
+    /// is the node's, a turn of the discipline more while it waits for one: a target that is
+    /// entitled to its cap reaches it, however many turns of others lie between its own. Less than
+    /// 1 KiB counts as 1 KiB, the smallest block.
     pub burst: Option<ByteCount>,
     /// Bytes per second that it gets while it asks for them, whatever its weight. Nothing is
     /// refused here, since a link may become too slow for floors that it could keep: then they
-    /// share what there is in proportion, and who has none keeps one block in 32.
+    /// share what there is in proportion, and targets without a floor keep one block in 32.
     pub floor: Option<Rate>,
     /// The right to a proportion.
     pub weight: Weight,
@@ -49,7 +49,7 @@ pub(super) struct Meter {
     pub(super) block: ByteCount,
     pub(super) cap: Option<TokenBucket>,
     pub(super) floor: Option<TokenBucket>,
-    /// What the cap has saved up at most when somebody asks who was idle.
+    /// The most that the cap has saved up when its target comes back from idle.
     saved: ByteCount,
     /// Until when the connection of its target, a peer, counts as what limits it.
     narrow_until: Time,
@@ -131,7 +131,7 @@ impl Meter {
         blocks.min(if self.is_narrow(now) { 1 } else { u64::MAX })
     }
 
-    /// Whether neither cap nor window holds anybody up: a bucket that is full loses what it earns.
+    /// Whether neither cap nor window limits a member now: a full bucket loses what it earns.
     pub(super) fn is_full(&self, now: Time) -> bool {
         let is_full = |bucket: &TokenBucket| bucket.available(now) >= bucket.burst();
         !self.is_narrow(now) && self.cap.as_ref().is_none_or(is_full)
@@ -157,12 +157,12 @@ impl Meter {
         (bucket.available(now) < bytes).then(|| bucket.ready_at(bytes, now))
     }
 
-    /// Somebody asks who was idle: nobody waited for a turn meanwhile.
+    /// The target comes back from idle: it waited for no turn meanwhile.
     pub(super) fn begin(&mut self, now: Time) {
         if let Some(cap) = &mut self.cap {
             cap.clip(self.saved, now);
         }
-        // Whoever was idle is behind by a block at most.
+        // A target that was idle is behind by a block at most.
         if let Some(floor) = &mut self.floor {
             floor.clip(self.block, now);
         }
@@ -183,7 +183,7 @@ fn half(burst: ByteCount) -> ByteCount {
     ByteCount::new(1 << half.ilog2())
 }
 
-/// `bucket` at a new rate, or a full one: who was not limited has spent nothing.
+/// `bucket` at a new rate, or a full one: without a limit nothing was spent.
 fn adjust(bucket: Option<TokenBucket>, rate: Rate, burst: ByteCount, now: Time) -> TokenBucket {
     let Some(mut bucket) = bucket else {
         return TokenBucket::full(rate, burst, now);

@@ -1,19 +1,18 @@
-//! The uplink: which block of which request goes out next, and when.
+//! The uplink: which block of which request is sent next, and when.
 //!
-//! Decides in three steps. [`classify()`] says what a flow is; buckets, floors and windows say
-//! who may be served; disciplines say whose turn it is among those. A request is split into
-//! blocks here, so that no discipline sees more than a block at once. Refuses to hold data:
-//! it orders names of chunks.
+//! [`classify()`] assigns a request to a flow; buckets, floors and windows decide which flows may
+//! be served; disciplines order those. A request is split into blocks here, so that a discipline
+//! sees one block at a time. The uplink orders names of chunks and holds no data.
 //!
 //! Caps hold at node, group, peer and transfer at once, in true bytes and in exact integers:
 //! a class whose bucket does not hold a block leaves its parent's discipline until it does.
-//! A floor is kept by serving out of turn who has fallen behind it; what is served for a floor
-//! counts towards the share, so that a target gets the larger of the two.
+//! A floor is kept by serving a target that is behind it out of turn; that service counts towards
+//! its share, so that a target gets the larger of the two.
 //!
 //! Uploads that are issued and not yet sent are bounded by two windows. Without them the
 //! socket's buffer would become the queue and the discipline would order nothing.
 //!
-//! Longer than other files: what comes in, goes out and is cancelled changes the same counts.
+//! The file is longer than others: enqueueing, dequeueing and cancelling change the same counts.
 
 mod autorate;
 mod caps;
@@ -61,8 +60,8 @@ pub const REQUESTS_MAX: u32 = 256;
 /// What a request costs at least, however short it is (limit L5).
 pub const REQUEST_COST_MIN: ByteCount = ByteCount::kib(16);
 
-/// Blocks out of turn in a row. Then one goes in turn: floors that do not fit on the link must
-/// not starve who has none.
+/// Blocks out of turn in a row. Then one goes in turn: floors that do not fit on the link must not
+/// starve targets without one.
 const OUT_OF_TURN_MAX: u8 = 31;
 
 /// Why a class is not in its parent's discipline, a bit each.
@@ -107,7 +106,7 @@ pub struct Settings {
 /// A peer asks for a chunk, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Who asks.
+    /// The requesting peer.
     pub peer: PeerId,
     /// Of which content.
     pub transfer: TransferId,
@@ -158,10 +157,10 @@ pub struct Uplink {
     entities: Entities,
     leaves: BTreeMap<(PeerId, TransferId), u32>,
     node: Meter,
-    /// What was told of the node, whatever cap was found below it.
+    /// The configured limit of the node, whatever cap was found below it.
     told: Limit,
     auto: Option<Box<Auto>>,
-    /// Caps that hold somebody back, by the time at which they let somebody go.
+    /// Caps that hold members back, by the time of the next release.
     wakes: BTreeSet<(Time, u32)>,
     /// Caps that hold some of their members back, though not all.
     partial: BTreeSet<u32>,
@@ -325,7 +324,7 @@ impl Uplink {
         if stalled {
             self.reopen(slot, reason::STALL);
         }
-        // After the release: who waited for nothing but this window has never been idle.
+        // After the release: a class that waited for nothing but this window has never been idle.
         self.leave_link(slot, len);
         self.entities.forget(slot);
     }

@@ -1,10 +1,10 @@
-//! Blocks on the link: the disciplines hear of each when it has left.
+//! Blocks on the link: tells the disciplines when each has left.
 //!
 //! A connection sends its blocks in the order in which they were issued, so one queue for each
-//! peer says which block the bytes that have left belong to. A block is told of exactly once:
+//! peer says which block the bytes that have left belong to. Each block is reported exactly once:
 //! when its last byte has left, or before that when its connection ends, when its connection
-//! stalls and so gives the link to others, or when its class goes. Nothing that is lost can
-//! leave a flow backlogged for ever.
+//! stalls and so gives the link to others, or when its class is removed. A lost report would leave
+//! a flow backlogged for ever.
 
 use std::collections::VecDeque;
 
@@ -12,8 +12,8 @@ use super::Uplink;
 use super::leaf::Served;
 use super::tree::NONE;
 
-/// The blocks of one peer that were issued and have not left, in their order. Made with the
-/// first of them, so that a peer who never asks does without.
+/// The blocks of one peer that were issued and have not left, in their order. Made with the first
+/// of them: a peer without requests has none.
 #[derive(Debug, Default)]
 pub(super) struct OnLink(VecDeque<Flying>);
 
@@ -22,7 +22,7 @@ pub(super) struct OnLink(VecDeque<Flying>);
 struct Flying {
     /// Bytes that have not left.
     len: u64,
-    /// The leaf that it came from, or [`NONE`] once the disciplines have heard that it left.
+    /// The leaf that it came from, or [`NONE`] once the disciplines were told that it left.
     leaf: u32,
     /// Disciplines that chose it: those of the classes above the leaf, the root's first.
     depth: u8,
@@ -72,7 +72,7 @@ impl Uplink {
     }
 
     /// The link has nothing more of the peer at `slot`, or nothing of its `leaf` if one is named:
-    /// the disciplines hear it now. What has not left still counts as in flight.
+    /// the disciplines are told now. Blocks that have not left still count as in flight.
     pub(super) fn vacate_link(&mut self, slot: u32, leaf: Option<u32>) {
         let Some(mut blocks) = self.entities.at_mut(slot).on_link.take() else {
             return;

@@ -49,7 +49,7 @@ pub struct Unkept {
 }
 
 impl Promises {
-    /// None yet, at a node that sends at most `capacity`; none if nobody limits it.
+    /// No floors yet, at a node that sends at most `capacity`; `None` is no limit.
     #[must_use]
     pub const fn new(capacity: Option<Rate>) -> Self {
         Self {
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(promises.member(Rate::new(6), None, None), Ok(()));
         let over = promises.member(Rate::new(1), None, None);
         assert_eq!(over, unkept(Over::Node, 19, 18));
-        // Who is promised nothing takes nothing from the others.
+        // A floor of zero takes nothing from the others.
         assert_eq!(promises.member(Rate::new(0), None, None), Ok(()));
     }
 

@@ -1,6 +1,4 @@
-//! Why somebody waits: the answer to "why is this slow?".
-//!
-//! Decides nothing: reads what holds a class back, the widest limit first.
+//! What holds a flow back: the answer to "why is this slow?", the widest limit first.
 
 use crate::id::{PeerId, TransferId};
 use crate::units::ByteCount;
@@ -32,7 +30,7 @@ pub enum Hold {
 /// A line of the status: one peer's requests for one transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Who asks.
+    /// The requesting peer.
     pub peer: PeerId,
     /// Of which content.
     pub transfer: TransferId,
@@ -43,13 +41,13 @@ pub struct Holder {
 }
 
 impl Uplink {
-    /// Whether anybody has asked for something that was not issued yet.
+    /// Whether a request waits whose blocks were not all issued.
     #[must_use]
     pub const fn is_backlogged(&self) -> bool {
         self.requests > 0
     }
 
-    /// Whether anybody waits for something, or anything is in flight.
+    /// Whether a request waits, or a block is in flight.
     #[must_use]
     pub const fn is_busy(&self) -> bool {
         self.requests > 0 || self.in_flight > 0
@@ -99,7 +97,7 @@ impl Uplink {
         }
     }
 
-    /// Everybody who has a place in the queue, by peer and transfer.
+    /// The requests in the queue, by peer and transfer.
     pub fn holders(&self) -> impl Iterator<Item = Holder> + '_ {
         self.leaves.iter().map(|(&(peer, transfer), &id)| Holder {
             peer,

@@ -1,8 +1,7 @@
-//! Classes and the disciplines between them.
+//! The tree of classes: parents, children, and the discipline of each class with children.
 //!
-//! Decides what is above what; `turns` decides who is served. Each class with children has a
-//! discipline of its own over them. Refuses to know limits: a class is held and released by
-//! who keeps the buckets.
+//! `dequeue` decides which leaf is served. Limits are outside: `caps` and `floors` hold classes and
+//! release them.
 
 use std::collections::BTreeSet;
 
@@ -29,8 +28,8 @@ pub(super) struct Tree {
     pub(super) params: Params,
     /// Least cost of a request, whatever its length.
     pub(super) least: u64,
-    /// Classes that got something to serve from below while they were held: who holds them may have
-    /// had nobody to let go before.
+    /// Classes that got something to serve from below while they were held: the limits that hold
+    /// them may have had nothing to release before.
     #[expect(
         clippy::box_collection,
         reason = "mostly there is none, and a simulated crowd has an uplink for each of its peers"

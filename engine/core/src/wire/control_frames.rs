@@ -1,8 +1,8 @@
-//! The messages that a core only carries from one shell to another: closes, offers, verdicts
-//! and addresses.
+//! Encodes the messages that a core only carries between shells: closes, offers, verdicts and
+//! addresses.
 //!
-//! Decides their one encoding. Refuses codes that have no meaning, addresses that are no host
-//! and port, and lists that are not in order.
+//! Codes without a meaning, addresses that are no host and port, and lists out of order are
+//! refused.
 
 use std::net::Ipv6Addr;
 

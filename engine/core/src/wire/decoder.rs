@@ -1,7 +1,7 @@
-//! A stream of bytes as messages.
+//! Decodes a stream of bytes into messages.
 //!
-//! Decides where a frame ends and what it says; refuses at the first byte that shows a fault.
-//! Keeps one begun frame and nothing of a block but its head.
+//! A fault is reported at the first byte that shows it. Of a frame that is incomplete its bytes are
+//! kept, but of a block only the head.
 
 use super::control_frames::{self, CLOSE_TEXT_MAX, NAME_MAX, OFFER_HEAD};
 use super::{
@@ -64,17 +64,17 @@ enum Rest {
     Frame,
     /// So many bytes of a block.
     Payload(usize),
-    /// So many bytes of a frame that nobody reads.
+    /// This many bytes of an optional frame were skipped.
     Skipped(usize),
 }
 
-/// What the length and the type of a frame say about it.
+/// What follows from the length and the type of a frame.
 enum Shape {
     /// Keep this many bytes, length and type included, and read a message from them.
     Whole(usize),
     /// The head of a block, and so many bytes after it.
     Block(usize),
-    /// So many bytes that nobody reads.
+    /// This many bytes to skip.
     Skip(u8, usize),
 }
 
@@ -193,7 +193,7 @@ impl Decoder {
         while missing > 0 && !input.is_empty() {
             let bytes = take(input, missing.min(STEP));
             if self.begun.capacity() - self.begun.len() < bytes.len() {
-                // Never what the peer says that it will send: at most a step ahead of it.
+                // Never the length that the peer announces: at most a step ahead of what came.
                 self.begun.reserve_exact(missing.min(STEP));
             }
             self.begun.extend_from_slice(bytes);

@@ -38,12 +38,12 @@ const HELLO: u8 = 64;
 const WELCOME: u8 = 65;
 const REFUSAL: u8 = 66;
 
-/// What a dialler says first.
+/// The first frame of a dialler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The version of the protocol that it speaks.
     pub version: u16,
-    /// The key that it says is its own.
+    /// The key that it claims as its own.
     pub key: [u8; KEY],
     /// What it calls itself; may be empty.
     pub name: Box<str>,
@@ -113,7 +113,7 @@ pub enum Greeting {
 pub enum GreetingError {
     /// A length that no greeting has.
     TooLarge(u32),
-    /// A frame that is shorter than what it says, or longer.
+    /// A frame whose length does not match its contents.
     Length,
     /// Another type of frame.
     UnknownType(u8),
@@ -168,7 +168,7 @@ impl Refusal {
         }
     }
 
-    /// What a peer is told whose greeting cannot be read.
+    /// The refusal for a greeting that cannot be decoded.
     #[must_use]
     pub fn of_error(error: GreetingError) -> Self {
         let code = match error {

@@ -1,6 +1,7 @@
-//! Peers that say anything at any time. Whatever they do, no count of the node is wrong, no
-//! chunk is in two places, and nothing that is stored came from nobody; and whoever has everything
-//! and comes after them can give it.
+//! Peers that send arbitrary messages at arbitrary times.
+//!
+//! Whatever they do, the node's counters stay right, no chunk is in two states, nothing is stored
+//! that no peer sent, and a complete peer that connects afterwards can still deliver everything.
 
 use std::collections::VecDeque;
 

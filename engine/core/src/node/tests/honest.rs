@@ -1,9 +1,9 @@
 //! The law that no schedule makes an honest node's offence.
 //!
 //! Two to four honest nodes distribute contents among themselves over links that delay, stall,
-//! break and come back; their disks are slow, stall and lose chunks; memory is short; nodes
-//! restart; contents are paused and taken up again; limits change. Whatever happens when, nobody is
-//! closed but for silence, and once nothing more happens everybody has everything.
+//! break and recover; their disks are slow, stall and lose chunks; memory is short; nodes restart;
+//! contents are paused and resumed; limits change. Under every schedule no peer is closed but for
+//! silence, and once the disturbances stop every node completes every content.
 //!
 //! A seed decides the schedule. The gate plays 1,000 of them. More, or one alone:
 //! `FAIRHAUL_SEEDS=0..100000 cargo test --release -p fairhaul-core --lib honest`.

@@ -1,4 +1,4 @@
-//! Peers that lie together about what they have, to steer whoever asks for the rarest chunk first.
+//! Peers that collude about what they have, to steer a node that requests the rarest chunk first.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

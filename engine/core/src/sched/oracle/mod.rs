@@ -1,8 +1,8 @@
-//! Published and provable schedules, and what a discipline makes of them.
+//! Published and provable schedules, and how close a discipline comes to them.
 //!
-//! Each function runs one textbook scenario on a discipline of the table and returns numbers
-//! to hold against expected ones: for the tests of the core, and for the lab, which prints
-//! them. Everything is deterministic and in integers. Decides nothing.
+//! Each function runs one textbook scenario on a discipline of the table and returns numbers to
+//! hold against expected ones: for the tests of the core, and for the lab, which prints them.
+//! Everything is deterministic and in integers.
 
 mod bytes;
 mod delay;

@@ -1,4 +1,4 @@
-//! Floors: nobody gets less than was guaranteed, and nobody else pays more than that.
+//! Floors: each target gets at least its guaranteed rate, and the others pay no more than that.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Caps and windows, and what the status says of them.
+//! Caps and windows, and what the status reports of them.
 
 use super::*;
 

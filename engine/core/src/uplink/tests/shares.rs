@@ -1,4 +1,4 @@
-//! Who gets how much when nobody cheats.
+//! Shares of the uplink under honest requests.
 
 use super::*;
 
