@@ -10,7 +10,6 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use fairhaul_core::connections::Key;
-use fairhaul_core::connections::addresses::Range;
 use fairhaul_core::connections::admission::{Admission, HandshakeId, Limits as Places};
 use fairhaul_core::connections::descriptors::Shares;
 use fairhaul_core::connections::source_prefix::Source;
@@ -96,8 +95,8 @@ impl Doors {
         let endpoint = endpoint.map_err(|error| DoorsError::Tls(error.to_string()))?;
         let endpoint = endpoint.with_buffers(own.buffer);
         let (name, params) = (&*own.params.name, own.params);
-        let ranges = params.private_addresses.iter().map(ToString::to_string);
-        let ranges: Vec<Range> = ranges.filter_map(|range| range.parse().ok()).collect();
+        let ranges = params.private_addresses.iter();
+        let ranges = ranges.map(|range| range.get()).collect();
         let calling = Calling::new(
             endpoint.clone(),
             (name, own.listening),
