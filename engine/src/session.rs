@@ -1,9 +1,9 @@
 //! A session: one encrypted connection to a peer, carried by two tasks.
 //!
-//! One task decodes what comes and hands it over in batches; the bytes of blocks stay here, in the
-//! order in which they came, until the core says what becomes of them. The other task writes what
-//! it is given, in that order, and says when the last byte of a block has left. A session is read
-//! while its peer has room in the books of what is held of it.
+//! One task decodes incoming frames and hands them over in batches; the bytes of blocks stay here,
+//! in the order of arrival, until the core decides about them. The other task writes its queue in
+//! order, and reports when the last byte of a block has left. A session is read while the memory
+//! held for its peer is below its limit.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,7 +23,7 @@ use crate::content::ChunkHash;
 use crate::store::ChunkReadError;
 use crate::transport::{ReadError as StreamError, Reader};
 
-/// Messages that the driver hears in one go: it has other things to do in between.
+/// Messages that the driver gets in one batch: it has other things to do in between.
 const BATCH: usize = 256;
 
 /// Bytes in front of a block: length, type, transfer, chunk, offset.
@@ -40,24 +40,24 @@ mod shared;
 mod watched;
 mod writer;
 
-/// Which session of which peer: what an older one still says counts no longer.
+/// One session of a peer. Events of a replaced session are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seat {
     pub(crate) peer: PeerId,
     pub(crate) serial: u64,
 }
 
-/// News of one session, as the driver hears of it.
+/// An event of a session, for the driver.
 #[derive(Debug)]
 pub(crate) struct Told(pub(crate) Seat, pub(crate) News);
 
-/// What a session tells the driver.
+/// The events of a session.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// The peer said these things, in this order.
+    /// The peer sent these messages, in this order.
     Heard {
         heard: Vec<Heard>,
-        /// Bytes of blocks that came, by our transfer; none is of none of ours.
+        /// Bytes of blocks that came, by our transfer; `None` is a block of none of ours.
         received: Vec<(Option<TransferId>, u64)>,
         /// The memory that all of it takes.
         _held: Held,
@@ -68,7 +68,7 @@ pub(crate) enum News {
         len: ByteCount,
         beside: u64,
     },
-    /// Its connection takes nothing for now.
+    /// Its connection takes no bytes for now.
     Stalled,
     /// A block could not be read: its chunk is no longer what it was, or the disk fails.
     Unreadable {
@@ -81,11 +81,10 @@ pub(crate) enum News {
     Ended(End),
 }
 
-/// One thing that a peer said.
+/// One thing that a peer sent.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    /// A message. The bytes of a block stay with the session until the core says what becomes of
-    /// them.
+    /// A message. The bytes of a block stay with the session until the core decides about them.
     Message(Message),
     /// An optional frame of an unknown type.
     Skipped,
@@ -96,7 +95,7 @@ pub(crate) enum Heard {
 pub(crate) struct Arrival {
     pub(crate) bytes: Vec<u8>,
     pub(crate) hash: ChunkHash,
-    /// Its place in the books, until it is written or dropped.
+    /// Its memory, counted against the peer until it is written or dropped.
     pub(crate) held: Held,
 }
 
@@ -114,7 +113,7 @@ pub(crate) enum End {
 /// One thing to write.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    /// What it takes is held as long as it waits, unless it is said unasked.
+    /// Its memory is counted while it waits, unless this node sends it by itself.
     Message(Message, Option<Held>),
     /// A block: its place, and its bytes behind room for the head.
     Block {
@@ -124,7 +123,7 @@ pub(crate) enum Outgoing {
         len: ByteCount,
         bytes: JoinHandle<Result<Result<Vec<u8>, ChunkReadError>, JoinError>>,
     },
-    /// Say this and end.
+    /// Send this and end.
     Close(Message),
 }
 
@@ -143,7 +142,7 @@ pub(crate) async fn read<S, E>(
         shared.turn().await;
         let mut offence = None;
         // An offence is kept apart: to the stream it would be a fault, and a stream with a fault
-        // cannot carry the word that tells the peer why it ends.
+        // cannot carry the message that tells the peer why it ends.
         let mut sink = |bytes: &[u8]| {
             if offence.is_none() {
                 offence = intake.feed(bytes).err();
@@ -171,8 +170,8 @@ pub(crate) async fn read<S, E>(
     let _ = news.send(Told(seat, News::Ended(end)).into()).await;
 }
 
-/// What was heard, in pieces that keep the driver from nothing else for long. All of it is in the
-/// books before the first piece has to wait.
+/// Splits received messages into batches that do not keep the driver for long. All of their memory
+/// is counted before the first batch has to wait.
 fn batches(
     heard: Vec<Heard>,
     mut received: Vec<(Option<TransferId>, u64)>,

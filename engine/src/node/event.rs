@@ -1,4 +1,4 @@
-//! Everything that can happen to a node.
+//! The events of a node: one `enum` for everything that the driver handles.
 
 use super::connections::event::ConnectionEvent;
 use super::contents::event::DiskEvent;

@@ -1,5 +1,5 @@
-//! The host of a core: hands events to the core, and the actions of core and library to their
-//! owners.
+//! The host of a core: feeds events to the core, and hands the actions of core and library to
+//! their owners.
 //!
 //! Connections, contents, control and statistics are owners with private state. The host decides
 //! nothing, and keeps only the core and the queue of its inputs.
@@ -146,7 +146,7 @@ impl Host {
         self.stopped
     }
 
-    /// When the core wants to be told the time, or somebody is to be called.
+    /// When the core needs its next tick, or a peer is to be dialled.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let is_busy = self.core.node().uplink().is_busy();
         let core = self.core.node().deadline(self.clock.now());
@@ -163,7 +163,7 @@ impl Host {
         self.look();
     }
 
-    /// Exactly one thing happened: core and library hear of it, and what they want is done.
+    /// Exactly one thing happened: feeds it to core and library, and carries out their actions.
     fn tell(&mut self, input: Input) {
         self.core.handle(input, self.clock.now());
         self.drain();
@@ -324,7 +324,7 @@ impl Host {
 
     // ---- the end
 
-    /// Says goodbye to everybody; the driver ends after this.
+    /// Closes every session; the driver ends after this.
     fn stop(&mut self) {
         let now = self.clock.now();
         self.connections.stop(&mut self.inputs, now);
@@ -348,7 +348,7 @@ impl Host {
         });
         // Two seconds of the five that a stop may take (O4).
         let _ = timeout(Duration::from_secs(2), synced).await;
-        // Waits for what is still to be written down, while signals are heard.
+        // Waits for pending writes, while signals are still handled.
         let _ = spawn_blocking(move || drop(self)).await;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What core and library are still to be told, in the order in which it came up.
+//! The queue of inputs that core and library have still to get, in order.
 
 use std::collections::VecDeque;
 
@@ -14,22 +14,22 @@ pub(crate) struct PendingInputs {
 }
 
 impl PendingInputs {
-    /// The core is to hear this.
+    /// Queues an input of the core.
     pub(crate) fn core(&mut self, input: Input) {
         self.core.push_back(input);
     }
 
-    /// The library is to hear this.
+    /// Queues an input of the library.
     pub(crate) fn library(&mut self, input: LibraryInput) {
         self.library.push_back(input);
     }
 
-    /// What the core hears next.
+    /// The next input of the core.
     pub(crate) fn next_of_core(&mut self) -> Option<Input> {
         self.core.pop_front()
     }
 
-    /// What the library hears next.
+    /// The next input of the library.
     pub(crate) fn next_of_library(&mut self) -> Option<LibraryInput> {
         self.library.pop_front()
     }

@@ -1,7 +1,7 @@
-//! How much memory the system lets this process take.
+//! The memory that the system lets this process take.
 //!
-//! The least of what the machine has and what its control group and those around that may take.
-//! Files of the system that are not there, or say nothing, set no limit.
+//! It is the least of the machine's memory and the limits of its control groups. Files of the
+//! system that are missing or empty set no limit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Where control groups are, of version 1 and of version 2.
 const GROUPS: &str = "/sys/fs/cgroup";
 
-/// Bytes that this process may take; none if nothing says.
+/// Bytes that this process may take; `None` without a limit.
 pub(super) fn of_this_process() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let machine = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -41,12 +41,12 @@ fn of_groups(text: &str, root: &Path) -> Option<u64> {
     least
 }
 
-/// The limit in a file; none where it says "max".
+/// The limit in a file; `None` for "max".
 fn limit_in(file: &PathBuf) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// What the machine has, as `/proc/meminfo` says it.
+/// The memory of the machine, from `/proc/meminfo`.
 fn of_machine(text: &str) -> Option<u64> {
     let line = text
         .lines()

@@ -1,6 +1,6 @@
 //! The node: everything that runs after `fairhaul run`.
 //!
-//! Decides the order of starting and stopping. It refuses to start without its key, its
+//! This file has the order of starting and stopping. A node does not start without its key, its
 //! directory and its address; once it runs, trouble with one peer or one content stays there.
 
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -50,23 +50,23 @@ mod tests;
 /// Events of peers and disks that may wait for the driver; sessions stop reading when they are
 /// that many.
 const EVENTS_MAX: usize = 1_024;
-/// What people want and the clock says, apart from them.
+/// Commands and ticks have a queue of their own.
 const PEOPLE_MAX: usize = 64;
 
 /// Threads that may wait for disks, however few descriptors there are.
 const BLOCKING_MIN: usize = 32;
-/// Runs a node until it is told to stop. `ready` hears when peers and commands reach it.
+/// Runs a node until it is stopped. `ready` is signalled when peers and commands can reach it.
 ///
 /// # Errors
 ///
-/// Whatever keeps it from starting, with the exit code of that.
+/// The failure that keeps it from starting, with its exit code.
 pub fn run(options: RunOptions, ready: oneshot::Sender<()>) -> Result<(), Failure> {
     if let Err(error) = identity::no_core_dumps() {
         warn!(%error, "core dumps cannot be switched off");
     }
     let shares = descriptors(options.params.limits.connections.get());
     let memory = memory(shares.sessions);
-    // Half of the cores: the other half is for the disk and for whoever sends. More threads for
+    // Half of the cores: the other half is for the disk and for other programs. More threads for
     // the same sessions wake each other, for fewer bytes per second and core.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -76,8 +76,8 @@ pub fn run(options: RunOptions, ready: oneshot::Sender<()>) -> Result<(), Failur
         .thread_name("fairhaul")
         .build()
         .map_err(|error| Failure::error(format!("threads: {error}")))?;
-    // On a worker like the sessions, and not on this thread: there every word between it and them
-    // would wake a thread, and a transfer says two for each block.
+    // On a worker like the sessions, and not on this thread: there every event between it and them
+    // would wake a thread, and a transfer has two for each block.
     let result = runtime.block_on(runtime.spawn(live((options, ready), (shares, memory))));
     let result = result.unwrap_or_else(|ended| match ended.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
@@ -174,16 +174,16 @@ async fn live(
     let ticking = tokio::spawn(seconds(people));
     host.start();
     info!(name = %node.name, %key, listen = %host.listening(), "ready");
-    // Who started it may have gone meanwhile.
+    // The caller may have gone meanwhile.
     let _ = ready.send(());
-    // Where no service manager started it, there is nobody to tell.
+    // Without a service manager this fails, which is fine.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     driver::drive(&mut host, &mut inbox).await;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     for task in [accepting, ticking, calling] {
         task.abort();
     }
-    // Whoever still has something to tell waits for nobody.
+    // Senders that still have an event do not wait.
     drop(inbox);
     let ended = host.end().await;
     let _ = stop_control.send(());
@@ -192,7 +192,7 @@ async fn live(
     ended
 }
 
-/// Who the node is, where it listens, and who may come in by a line.
+/// The node's identity, its address, and the receivers of its line.
 async fn own_place(options: &mut RunOptions) -> Result<(Place, TcpListener), Failure> {
     let listen = &options.params.node.listen;
     let (identity, listener, line) = match options.by_line.take() {
@@ -265,7 +265,7 @@ async fn signals(events: mpsc::Sender<NodeEvent>) {
         // Beside this loop: the second signal does not wait for what the first one waits for.
         let events = events.clone();
         tokio::spawn(async move {
-            // A node that has stopped hears nothing more.
+            // A node that has stopped takes no more events.
             let _ = events.send(event).await;
         });
     }

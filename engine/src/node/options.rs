@@ -1,4 +1,4 @@
-//! What `fairhaul run` and the two commands that move one file tell a node.
+//! The options of a node: those of `fairhaul run`, and of the two commands that move one content.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::content::line::Secret;
 use crate::identity::{Identity, PublicKey};
 use crate::params::ParameterFile;
 
-/// What `fairhaul run` was told.
+/// The options of `fairhaul run`.
 #[derive(Debug)]
 pub struct RunOptions {
     /// The parameter file, checked.
@@ -19,13 +19,13 @@ pub struct RunOptions {
     pub tables: Option<PathBuf>,
     /// Whether keys that the file does not list are trusted when they first call.
     pub trust_first_use: bool,
-    /// What it is told more if it moves one content by a line.
+    /// More options, if it moves one content by a line.
     pub by_line: Option<ByLine>,
 }
 
-/// What a node is told that sends or fetches one content by a line, and no other content.
+/// The options of a node that sends or fetches one content by a line, and no other content.
 pub struct ByLine {
-    /// Who it is: there is no file of its key.
+    /// Its identity: there is no file of its key.
     pub identity: Identity,
     /// Where it listens.
     pub listener: std::net::TcpListener,

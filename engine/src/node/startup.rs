@@ -1,5 +1,4 @@
-//! How the owners of a node are made, from what the command line, the parameter file and earlier
-//! runs say.
+//! Builds the owners of a node from the command line, the parameter file and earlier runs.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,7 +32,7 @@ use crate::record::Recorder;
 use crate::session::{Budget, Pool};
 use crate::store::OpenFiles;
 
-/// Who a node is, where it listens, and who may come in by a line.
+/// A node's identity, its address, and the receivers of its line.
 pub(super) struct Place {
     pub(super) identity: Identity,
     pub(super) listening: SocketAddr,

@@ -36,7 +36,7 @@ pub(crate) struct Begun {
     counted: Option<Held>,
 }
 
-/// Which bytes of a chunk: the content, the chunk, and who sent the last of them.
+/// The key of a partial chunk: the content, the chunk, and the sender of its last bytes.
 pub(crate) type Key = (ContentId, u32, PeerId);
 
 /// The first bytes of a chunk.
@@ -44,7 +44,7 @@ pub(crate) type Key = (ContentId, u32, PeerId);
 pub(crate) struct Partial {
     pub(super) content: ContentId,
     pub(super) chunk: u32,
-    /// Who sent the last of them.
+    /// The sender of the last of them.
     pub(super) of: PeerId,
     whole: usize,
     pub(crate) bytes: Vec<u8>,
@@ -61,8 +61,8 @@ impl Partial {
         (self.content, self.chunk, self.of)
     }
 
-    /// Forgets what is beyond the first `len` bytes: a part of a block, perhaps, of which the core
-    /// has not heard.
+    /// Drops the bytes beyond the first `len`: perhaps a part of a block that the core does not
+    /// know of yet.
     fn shrink(&mut self, len: usize) {
         self.bytes.truncate(len);
         if self.hashed > len {

@@ -17,9 +17,9 @@ use super::begun::{Begun, Key, Partial};
 /// first bytes of chunks, for whatever session brings the rest.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    /// Bytes of buffers that are kept for the next chunk, and as many of chunks of which nobody
-    /// sends the rest. The core keeps less of those in its books (a quarter of what it may ask
-    /// for); what is beyond is what it has not heard of yet.
+    /// Bytes of buffers that are kept for the next chunk, and as many of partial chunks without a
+    /// sender. The core counts less of those (a quarter of what it may request); the rest are those
+    /// that it does not know of yet.
     most: usize,
     buffers: Mutex<(Vec<Vec<u8>>, usize)>,
     begun: Mutex<Vec<Partial>>,
@@ -54,8 +54,8 @@ impl Pool {
         buffer
     }
 
-    /// Keeps the first bytes of a chunk, of which one peer sent the last. Room is made by those who
-    /// sent most of what is kept.
+    /// Keeps a partial chunk. Room is made at the expense of the peer that sent most of the kept
+    /// ones.
     pub(super) fn keep(&self, partial: Partial) {
         let mut begun = self.begun.lock().expect("nobody panics with a chunk");
         let known = begun.iter().position(|kept| kept.key() == partial.key());
@@ -153,7 +153,7 @@ impl Budget {
         }
     }
 
-    /// What the books say.
+    /// The memory held for each peer.
     pub(crate) fn books(&self) -> MutexGuard<'_, Memory> {
         self.books.lock().expect("nobody panics with the books")
     }
@@ -309,7 +309,7 @@ mod tests {
         ticks.tick().await;
         shared.hush(ticks.tick().await + Duration::from_millis(250));
         assert!(!has_turn(&shared).await, "it is too early");
-        // The wait was given up; another one is told.
+        // The wait was given up; the next one is woken.
         shared.hush(ticks.tick().await);
         assert!(has_turn(&shared).await);
     }

@@ -1,7 +1,7 @@
 //! Tasks whose panic ends their session and not the node.
 //!
-//! Decides nothing. A task that panics says nothing more: without this its session would keep its
-//! place, and a handshake its descriptor, until the node ends.
+//! A task that panics sends no more events: without this its session would keep its slot, and a
+//! handshake its descriptor, until the node ends.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::error;
 
-/// Runs `task`. If it panics the driver hears `last` in its place.
+/// Runs `task`. If it panics the driver gets the event `last` in its place.
 pub(crate) fn watched<E: Send + 'static>(
     task: impl Future<Output = ()> + Send + 'static,
     news: mpsc::Sender<E>,

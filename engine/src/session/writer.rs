@@ -1,7 +1,7 @@
 //! The writing half of a session.
 //!
-//! Decides how control messages and small blocks are put together. Everything goes out in the order
-//! in which it was given, so that the discipline's order is the connection's.
+//! Control messages and small blocks are put together into larger writes. Everything goes out in
+//! the order in which it was queued, so that the discipline's order is the connection's.
 
 use std::io;
 use std::pin::pin;
@@ -23,8 +23,8 @@ use crate::transport::Writer;
 /// thousand chunks of a few bytes each, and every call of the system costs as much as copying this.
 const BATCH: usize = 16 * 1024;
 
-/// A connection that takes nothing for so long stands still: ten times what a full window takes to
-/// drain. Whoever never reads has a part of the node's window for this long and no longer.
+/// A connection that takes no bytes for this long is stalled: ten times what a full window takes to
+/// drain. A peer that never reads holds a part of the node's window for this long and no longer.
 const STALL: Duration = Duration::from_millis(100);
 
 /// Writes what a session is given until it is closed or breaks.
@@ -204,8 +204,8 @@ where
     }
 }
 
-/// Writes, and says so if the connection takes nothing for long: what it holds up is not to hold up
-/// the others too.
+/// Writes, and reports a connection that takes no bytes for long: it must not hold up the others
+/// too.
 async fn put<S, E>(
     writer: &mut Writer<S>,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! The listening socket: callers on their way to the driver, one after the other.
+//! Accepts connections on the listening socket and hands them to the driver, one after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that a socket may hold unsent: the queue is kept where the discipline orders it.
 const UNSENT_MAX: u32 = 64 * 1024;
 
-/// Accepts callers. After each the driver says whether there is room for another.
+/// Accepts connections, each once the driver has signalled that there is room.
 pub(crate) async fn accept(
     listener: TcpListener,
     room: Arc<Notify>,

@@ -1,5 +1,5 @@
-//! Callers that have proved their key: each is admitted, waits until its trust is durable, or is
-//! refused with a reason.
+//! Callers with a proved key: each is admitted, waits until its trust is durable, or is refused
+//! with a reason.
 
 use std::net::SocketAddr;
 
@@ -68,7 +68,8 @@ impl Doors {
         self.allow(now);
     }
 
-    /// It is written down that a caller is trusted, or cannot be. Who it is here, if it comes in.
+    /// The trust in a caller is durable, or could not be written. Returns its peer id if it is
+    /// admitted.
     pub(super) fn first_met(&mut self, met: FirstMet, now: Time) -> Option<(PeerId, Arrived)> {
         let FirstMet {
             arrived,
@@ -123,7 +124,8 @@ impl Doors {
         Ok((peer, arrived))
     }
 
-    /// A caller that came by the line says where it can be called: the others are told.
+    /// A caller with a key of the line has an address at which it can be dialled: the other
+    /// receivers get it.
     fn found_at(&mut self, arrived: &Arrived, now: Time) {
         let Some(port) = arrived.port.filter(|_| self.has_line()) else {
             return;
@@ -133,7 +135,7 @@ impl Doors {
         self.calling.worked(key, at, now);
     }
 
-    /// The sender of the line says who else fetches by it.
+    /// The sender of the line sends the keys of its other receivers.
     pub(super) fn vouched_for(&mut self, teller: &[u8; 32], known: &[Known], now: Time) {
         let mut keys = known.iter().map(|one| PublicKey::from_bytes(one.key));
         let mut met = false;

@@ -1,7 +1,7 @@
-//! Outgoing connections: when peers are due, at which addresses, up to the handshake.
+//! Outgoing connections: which peers are due, at which addresses, up to the handshake.
 //!
-//! The dialler of the core decides whom to call and when, and which of the addresses that peers
-//! exchange are worth it.
+//! The core's dialer decides when each peer is dialled, and which addresses from peer exchange are
+//! worth it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -45,7 +45,7 @@ pub(super) struct Calling {
     addresses: Addresses,
     /// Whether peers exchange addresses.
     exchange: bool,
-    /// Addresses at which dials are under way, for what was told of them.
+    /// Addresses at which dials are under way, for the record of their senders.
     under_way: BTreeMap<PublicKey, Option<SocketAddr>>,
     events: mpsc::Sender<NodeEvent>,
 }
@@ -188,13 +188,13 @@ impl Calling {
         self.exchange
     }
 
-    /// What a peer that asks is told of others; nothing if it asks too often.
+    /// Addresses for a peer that asks for some; `None` if it asks too often.
     pub(super) fn share(&mut self, asker: Key, now: Time) -> Option<Box<[Known]>> {
         let known = self.addresses.share(asker, now)?;
         Some(known).filter(|known| !known.is_empty())
     }
 
-    /// Takes the addresses that a peer tells. False if it told some too recently.
+    /// Takes a list of addresses from a peer. False if its last one was too recent.
     pub(super) fn learn(&mut self, teller: Key, known: &[Known], now: Time) -> bool {
         self.addresses.set_own(own_addresses(self.listening.ip()));
         let Ok(learned) = self.addresses.learn(teller, known, now) else {

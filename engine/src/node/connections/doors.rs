@@ -1,7 +1,7 @@
-//! The doors of a node: who may come in, under which name, and whom it calls.
+//! The tables behind admission and dialling: peers, bans, trust, handshakes under way.
 //!
-//! The rules are those of `fairhaul_core::connections`. This file has its tables, and the copy of
-//! them that handshakes read while the driver is busy.
+//! The rules are those of `fairhaul_core::connections`. Handshakes read a copy of the tables while
+//! the driver is busy.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -40,7 +40,7 @@ use crate::transport::Endpoint;
 const COMPLAINTS: (NonZeroU32, NonZeroU32) =
     (NonZeroU32::MIN, NonZeroU32::new(10).expect("not zero"));
 
-/// Everything that stands at the doors.
+/// The tables behind admission and dialling.
 pub(crate) struct Doors {
     pub(super) endpoint: Endpoint,
     listening: SocketAddr,
@@ -61,7 +61,7 @@ pub(crate) struct Doors {
     pub(super) events: mpsc::Sender<NodeEvent>,
 }
 
-/// What a node is, as its doors have to know.
+/// The node's own key, address and parameters, for its connections.
 pub(crate) struct OwnPlace<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) listening: SocketAddr,
@@ -75,7 +75,7 @@ pub(crate) struct OwnPlace<'a> {
 }
 
 impl Doors {
-    /// Doors without callers, with the bans and trusted keys of earlier runs.
+    /// Tables without connections, with the bans and trusted keys of earlier runs.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ impl Doors {
         &self.peers
     }
 
-    /// Who is banned.
+    /// The list of bans.
     pub(crate) const fn bans(&self) -> &BanList {
         &self.bans
     }
@@ -261,7 +261,7 @@ impl Doors {
         self.admission.set_listed(sources);
     }
 
-    /// Who may come in has changed.
+    /// The set of admitted keys has changed.
     pub(crate) fn allow(&mut self, now: Time) {
         let listed = self.peers.iter().filter(|(_, row)| row.allowed);
         let keys: Vec<PublicKey> = listed.map(|(_, row)| row.key).collect();
@@ -283,8 +283,8 @@ impl Doors {
 
     // ---- bans
 
-    /// A peer lied: it is not let in for a day (L9). It hears so `then`, when that is durable: a
-    /// crash loses no ban of which anybody was told.
+    /// A peer lied: it is banned for a day (L9). `then` tells it once the ban is durable, so that a
+    /// crash loses no announced ban.
     pub(crate) fn ban(&mut self, peer: PeerId, why: Misbehaviour, then: Then, now: Time) {
         let key = *self.peers.at(peer).key.as_bytes();
         if self.bans.judge(key, why, now) {
@@ -294,7 +294,7 @@ impl Doors {
         self.bans.save(Some(then), now);
     }
 
-    /// A person lifts the bans of these, and hears so once that is durable.
+    /// A person lifts the bans of these; `then` answers once that is durable.
     pub(crate) fn lift(&mut self, keys: &[Key], then: Then, now: Time) {
         for key in keys {
             self.bans.pardon(key);
@@ -333,7 +333,7 @@ impl Doors {
     }
 }
 
-/// Why there are no doors.
+/// Why the tables cannot be made.
 #[derive(Debug)]
 pub(crate) enum DoorsError {
     /// What an earlier run has written down cannot be read.

@@ -1,4 +1,4 @@
-//! What happens to connections before there is a session.
+//! Events of connections before there is a session.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ pub(crate) enum ConnectionEvent {
     FirstMet(Box<FirstMet>),
 }
 
-/// Who began a handshake.
+/// The side that began a handshake.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum By {
     /// We did: we called this key.
@@ -28,8 +28,8 @@ pub(crate) enum By {
     Them(HandshakeId),
 }
 
-/// The stream of a session, what the other end calls itself, and the port at which it says that it
-/// can be dialled.
+/// The stream of a session, the name that the other end gives itself, and the port at which it
+/// claims to listen.
 pub(super) type Greeted = (Secure<TcpStream>, Box<str>, Option<u16>);
 
 /// How a handshake ended.
@@ -53,7 +53,7 @@ pub(crate) struct Arrived {
     pub(super) secure: Secure<TcpStream>,
     /// What it calls itself.
     pub(super) name: Box<str>,
-    /// The port at which it says that it can be dialled.
+    /// The port at which it claims to listen.
     pub(super) port: Option<u16>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct FirstMet {
 }
 
 impl Met {
-    /// A handshake that broke before anybody was met.
+    /// A handshake that broke before the other key was proved.
     pub(super) fn broken(by: By, remote: SocketAddr, error: std::io::Error) -> Self {
         Self {
             by,

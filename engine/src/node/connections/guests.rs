@@ -1,4 +1,4 @@
-//! What callers are told before they have a session: who may come in, and why another may not.
+//! The rules that handshakes read: which callers are welcome, and why another is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub(super) struct Guests {
     pub(super) revoked: BTreeSet<PublicKey>,
     /// Which names are taken, if keys that are not listed are trusted when they first call.
     pub(super) first_use: Option<FirstUse>,
-    /// Who may come in by the line of this node, if it has one.
+    /// The receivers of this node's line, if it has one.
     pub(super) line: Option<line::LineGuests>,
     pub(super) name: String,
     pub(super) own: Option<PublicKey>,
@@ -35,8 +35,8 @@ impl Guests {
         }
     }
 
-    /// What a caller with a proved key is told. Whether it is unknown or has no right is not
-    /// said (H2).
+    /// The answer to a caller with a proved key. It does not tell an unknown key from one without
+    /// rights (H2).
     pub(super) fn judge(&self, key: &PublicKey, name: &str) -> Result<Welcome, Refusal> {
         let refuse = |code| Err(Refusal::new(code));
         if self.stopping {
@@ -57,9 +57,9 @@ impl Guests {
     }
 }
 
-/// Lines, and trust on first use for who asked for it.
+/// Callers with a key of the line, and trust on first use if it is switched on.
 impl Guests {
-    /// What a caller whose key is not listed is told.
+    /// The answer to a caller whose key is not listed.
     fn meets(&self, key: &PublicKey, name: &str) -> Result<(), Refusal> {
         if let Some(line) = &self.line {
             return line.judge(key, name);
@@ -78,7 +78,7 @@ pub(super) fn name_of(key: &PublicKey, claimed: &str) -> String {
     FirstUse::name(Some(claimed).filter(|name| is_name(name)), &key.to_string())
 }
 
-/// What a caller is told that is not trusted. If its name belongs to another key, that is named,
+/// The refusal of a caller that is not trusted. If its name belongs to another key, that is named,
 /// so that a person can compare it with the caller's own: a refusal has no room for both.
 pub(super) fn distrusted(why: Distrust) -> Refusal {
     match why {

@@ -40,8 +40,8 @@ impl Doors {
         self.make_room();
     }
 
-    /// A caller is refused for want of a place. This is logged here, and told to the caller if
-    /// there is a stream.
+    /// A caller is refused because all slots are taken. That is logged here, and sent to the caller
+    /// if there is a stream.
     fn no_room(&mut self, remote: SocketAddr, why: &str, now: Time) {
         if self.complains(now) {
             warn!(%remote, why, "turned away");

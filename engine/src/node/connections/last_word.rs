@@ -1,4 +1,4 @@
-//! What is said last on a session, or instead of one.
+//! The last message of a session, or the message sent instead of one.
 
 use fairhaul_core::message::{CloseCode, Message};
 use fairhaul_core::wire::{self, CLOSE_TEXT_MAX};
@@ -23,7 +23,7 @@ pub(super) fn turn_away(secure: Secure<TcpStream>, code: CloseCode, why: &str) {
     wire::encode(&close, &mut bytes);
     let mut writer = secure.writer;
     tokio::spawn(timeout(DEADLINE, async move {
-        // Whether it is heard changes nothing.
+        // A failure to send it changes nothing.
         let _ = writer.write(&bytes).await;
         let _ = writer.close().await;
     }));

@@ -10,7 +10,7 @@ use fairhaul_core::wire::handshake::{Refusal, RefusalCode};
 use crate::content::line::Secret;
 use crate::identity::PublicKey;
 
-/// Who may come in by the line of a node.
+/// The receivers that a line admits.
 pub(crate) struct LineGuests {
     secret: Secret,
     invitation: Invitation,
@@ -42,7 +42,7 @@ impl LineGuests {
         self.sender.as_ref()
     }
 
-    /// What a caller is told.
+    /// The answer to a caller.
     pub(super) fn judge(&self, key: &PublicKey, name: &str) -> Result<(), Refusal> {
         let given = self.secret.gave(key, name);
         let judged = self.invitation.judge(key.as_bytes(), given);

@@ -1,4 +1,4 @@
-//! The sessions that are there, by peer: what is said on them, and the bytes that they hold.
+//! The open sessions by peer: their outgoing messages, and the bytes that they hold.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -43,8 +43,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Queues a message. What the peer makes us say, and what it is told of each chunk, is held
-    /// of it until it reads; what we take part in is our own doing.
+    /// Queues a message. Responses to the peer and Have messages count against its memory until it
+    /// reads them; announcements of our transfers do not.
     pub(crate) fn say(&self, peer: PeerId, message: Message) {
         let kind = match &message {
             Message::Join(join) if join.reply => None,
@@ -157,7 +157,7 @@ impl Links {
         Some(link)
     }
 
-    /// Says something to a peer. Whether it still reads what it is told.
+    /// Sends a message to a peer. False if it no longer reads.
     pub(super) fn say(&self, peer: PeerId, message: Message) -> bool {
         let Some(link) = self.get(peer) else {
             return true;
@@ -237,7 +237,7 @@ impl Links {
         }
     }
 
-    /// A peer that says too much is not read before `until` (limit L6).
+    /// A peer with too many control messages is not read before `until` (limit L6).
     pub(crate) fn hush(&self, peer: PeerId, until: Instant) {
         if let Some(link) = self.get(peer) {
             link.shared.hush(until);

@@ -68,7 +68,7 @@ impl Connections {
     ///
     /// # Errors
     ///
-    /// Where the doors cannot be made.
+    /// If the tables behind them cannot be made.
     pub(crate) fn new(
         own: &OwnPlace<'_>,
         keeper: &Arc<Keeper>,
@@ -88,12 +88,12 @@ impl Connections {
         })
     }
 
-    /// The doors, at which others are let in and called.
+    /// The tables behind admission and dialling.
     pub(crate) const fn doors(&self) -> &Doors {
         &self.doors
     }
 
-    /// The doors, for changes of their tables.
+    /// The same, for changes.
     pub(crate) const fn doors_mut(&mut self) -> &mut Doors {
         &mut self.doors
     }
@@ -218,7 +218,7 @@ impl Connections {
         self.seat(seat, arrived, inputs, now);
     }
 
-    /// An identity has its session already, or comes too often. It hears which.
+    /// An identity has its session already, or connects too often. It is told which.
     fn one_each(&mut self, peer: PeerId, secure: Secure<TcpStream>, refusal: &Doubled, now: Time) {
         self.notifier.metrics().refused("one session each");
         // Of two connections made at once one goes, and both sides know which.
@@ -264,7 +264,7 @@ impl Connections {
 
     // ---- how they end
 
-    /// Says something to a peer. One that does not read what it is told is let go.
+    /// Sends a message to a peer. A peer that does not read is closed.
     pub(crate) fn send(
         &mut self,
         peer: PeerId,
@@ -340,7 +340,7 @@ impl Connections {
         self.leaving.push((peer, why));
     }
 
-    /// Those go that said their last message. The core must have nothing to say any more.
+    /// Closes the sessions that sent their last message. The core must have no more actions.
     pub(crate) fn settle(&mut self, inputs: &mut PendingInputs, now: Time) {
         for (peer, why) in mem::take(&mut self.leaving) {
             if let Some(link) = self.links.take(peer) {
@@ -390,7 +390,7 @@ impl Connections {
         self.doors.calling.share(asker, now).map(Message::Addresses)
     }
 
-    /// Takes the addresses that a peer tells. False if it told some too recently.
+    /// Takes a list of addresses from a peer. False if its last one was too recent.
     pub(crate) fn told_addresses(&mut self, peer: PeerId, known: &[Known], now: Time) -> bool {
         if !self.doors.calling.exchanges() {
             return true;

@@ -1,7 +1,7 @@
-//! What the connections measure, for the core that finds the cap of the uplink from it.
+//! Samples what connections measure, for the core that finds the cap of the uplink from it.
 //!
-//! They are looked at only while something is sent. Where the system does not answer, no cap is
-//! found, and the log says so once.
+//! Connections are sampled only while something is sent. If the system does not answer, no cap is
+//! found, and the log reports that once.
 
 use fairhaul_core::node::Input;
 use fairhaul_core::time::{Span, Time};
@@ -22,7 +22,7 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    /// Looks at connections from now on, or no longer. What the core is to hear of that.
+    /// Starts or stops sampling connections. Returns the input for the core.
     pub(super) fn set(&mut self, wanted: bool) -> Option<Input> {
         if wanted == self.probe.is_some() {
             return None;

@@ -26,7 +26,8 @@ pub(crate) struct PeerRow {
     pub(crate) key: PublicKey,
     /// Its name here.
     pub(crate) name: String,
-    /// What the parameter file says; none for one that is trusted on first use, or no longer.
+    /// Its entry in the parameter file; `None` for one that is trusted on first use, or no longer
+    /// listed.
     pub(crate) params: Option<PeerParams>,
     /// Whether it may connect.
     pub(crate) allowed: bool,

@@ -1,8 +1,8 @@
-//! What the system has measured of a connection: round trips, and what was acknowledged.
+//! Reads what the system has measured of a connection: round trips and acknowledged bytes.
 //!
-//! Decides nothing: asks for the `tcp_info` of one connection by its two addresses, as `ss -i`
-//! does (sock_diag(7)), and reads it out of the answer. Refuses an answer that is shorter than
-//! it says. Needs no rights; a connection of another network namespace is not found.
+//! Asks for the `tcp_info` of one connection by its two addresses, as `ss -i` does (sock_diag(7)).
+//! An answer that is shorter than its header announces is refused. Needs no rights; a connection of
+//! another network namespace is not found.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;

@@ -1,7 +1,7 @@
-//! Trust on first use, where the command line asks for it.
+//! Trust on first use, if the command line asks for it.
 //!
-//! `fairhaul_core::connections::tofu` says which name belongs to which key (H12). A key is
-//! written down, off the driver, before it is admitted; if that fails it is refused.
+//! `fairhaul_core::connections::tofu` decides which name belongs to which key (H12). A key is
+//! written to disk, off the driver, before it is admitted; if that fails it is refused.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -91,7 +91,7 @@ impl Trust {
         Some(names)
     }
 
-    /// Trusts a caller from now on. The driver hears once that is written down, or cannot be.
+    /// Trusts a caller from now on. The driver gets an event once that is durable, or has failed.
     pub(super) fn trust(
         &mut self,
         arrived: Arrived,

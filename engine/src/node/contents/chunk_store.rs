@@ -1,7 +1,7 @@
-//! What chunks are read from and written to: files, or the memory that holds a manifest.
+//! Where chunks are read and written: files, or the memory that holds a manifest.
 //!
-//! Decides nothing. A manifest is moved as a content of its own under [`manifest_id`], so that
-//! it is scheduled, limited and shared on like any other.
+//! A manifest is moved as a content of its own under [`manifest_id`], so that it is scheduled,
+//! limited and forwarded like any other.
 //!
 //! [`manifest_id`]: crate::content::manifest_id
 

@@ -1,5 +1,5 @@
-//! What is done beside the driver for contents, and what the library hears of it: chunks that are
-//! verified and written, folders that were opened, and what a disk could not do.
+//! Disk work of contents beside the driver, and the inputs of the library that follow from it:
+//! chunks verified and written, folders opened, disk faults.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl Contents {
         Some(LibraryInput::Prepared { number, result })
     }
 
-    /// What was opened of a content, as the library hears of it.
+    /// A folder of a content was opened. Returns the input for the library.
     fn opened(&mut self, number: u32, opened: Opened) -> Option<Prepared> {
         let folder = self.library.get(number)?.placement().folder;
         let row = self.rows.get_mut(&number)?;
@@ -161,7 +161,7 @@ impl Contents {
     }
 
     /// A chunk is whole: it is verified, and written if it is right. If it is not, or came without
-    /// its bytes, what the core is to hear of it.
+    /// its bytes, returns the input for the core.
     pub(crate) fn store(
         &mut self,
         (transfer, chunk): (TransferId, ChunkIndex),
@@ -209,19 +209,20 @@ impl Contents {
     }
 
     /// A chunk that we have cannot be read, or is no longer what it was. Whether it is fetched
-    /// again: only into a folder that is being filled, for what lies in the others belongs to who
-    /// put it there.
+    /// again: only into a folder that is being filled, for the files in the others are not this
+    /// node's.
     pub(crate) fn fetches_again(&self, transfer: TransferId) -> bool {
         let content = self.library.of(transfer);
         content
             .is_none_or(|(content, is_manifest)| is_manifest || *content.stage() == Stage::Moving)
     }
 
-    /// A file of a content could not be read. What people hear of it, if they have not yet.
+    /// A file of a content could not be read. Returns the line for status clients, once for each
+    /// file.
     pub(crate) fn changed(&mut self, transfer: TransferId, why: &ChunkReadError) -> Option<String> {
         let file = match why {
             ChunkReadError::Changed { path, .. } | ChunkReadError::Io { path, .. } => path.as_str(),
-            // It was told when the chunk was found missing.
+            // It was reported when the chunk was found missing.
             ChunkReadError::Absent(_) | ChunkReadError::Range { .. } => return None,
         };
         self.library.of(transfer)?;
@@ -252,7 +253,7 @@ impl Contents {
     }
 }
 
-/// What the library hears of an error of the disk.
+/// The disk fault for an error of the store.
 fn fault_of(error: &StoreError) -> DiskFault {
     DiskFault {
         cause: error.cause(),
@@ -268,7 +269,7 @@ mod tests {
 
     use super::*;
 
-    /// Who pushed it hears which kind of trouble it is; a person hears the words of the system.
+    /// The pushing peer is told the kind of fault; a person gets the message of the system.
     #[test]
     fn a_fault_of_a_disk_keeps_its_cause_and_its_words() {
         let exists = StoreError::Exists {

@@ -1,4 +1,4 @@
-//! What a disk did for a content, or could not do.
+//! Events of the disk for a content.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) enum DiskEvent {
         transfer: TransferId,
         chunk: ChunkIndex,
         from: PeerId,
-        /// Who sent how many of its bytes.
+        /// Its senders with how many bytes each sent.
         parts: Vec<(PeerId, ByteCount)>,
         result: Result<(), StoreError>,
     },

@@ -1,4 +1,4 @@
-//! A look at the disk of an inbox, beside the driver: a disk may stand still.
+//! Looks at the disk of an inbox, beside the driver: a disk may stall.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

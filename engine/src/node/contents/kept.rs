@@ -1,4 +1,4 @@
-//! What is kept of a content between two runs, as it is written down.
+//! The state of a content between two runs, as it is written to disk.
 
 use std::fs;
 use std::io;
@@ -27,7 +27,7 @@ pub(super) struct Kept {
     /// The key of the peer that pushed it.
     #[serde(default)]
     pub(super) from: Option<String>,
-    /// How long that peer said it was, in bytes, until its manifest says what it takes.
+    /// The length that peer offered, in bytes, until the manifest is known.
     #[serde(default)]
     pub(super) offered: u64,
     /// Other folders in which it is whole.
@@ -207,7 +207,7 @@ mod tests {
         }
     }
 
-    /// What is written down of a placement says the same when it is read again, stamps included.
+    /// A placement is the same after writing and reading, stamps included.
     #[test]
     fn a_placement_survives_being_written_down() {
         let mut folders = Folders::default();
@@ -234,7 +234,7 @@ mod tests {
         }
     }
 
-    /// Of four files one is kept; the others are told, each with its name, and left alone.
+    /// Of four files one is read; the others are reported, each with its name, and left alone.
     #[test]
     fn files_that_cannot_be_read_are_told_by_name_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!((places[0].from.as_ref(), places[0].offered), (None, 0));
     }
 
-    /// A key that cannot be read names nobody: the content is nobody's push.
+    /// A key that cannot be parsed is no key: the content is no push.
     #[test]
     fn a_pusher_without_a_readable_key_is_nobody() {
         let mut folders = Folders::default();

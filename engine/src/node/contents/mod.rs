@@ -156,8 +156,8 @@ impl Contents {
         Some(Shelf::Files(Arc::clone(&row.open), Arc::clone(tree)))
     }
 
-    /// The row of a content that the library is about to hear of: the one that is there, or one
-    /// with this name and manifest.
+    /// The row of a content that the library is about to get: the present one, or a new one with
+    /// this name and manifest.
     pub(super) fn expect(
         &mut self,
         id: ContentId,

@@ -1,5 +1,5 @@
-//! What is done beside the driver to open a content: its folder is verified, what is missing is
-//! copied from other folders in which it is whole, and only what none has is left to be fetched.
+//! Opens a content beside the driver: verifies its folder, copies what is missing from other
+//! folders in which it is whole, and leaves only the rest to be fetched.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct Opening {
     pub(super) last: Option<Arc<Store>>,
     pub(super) others: Vec<(PathBuf, Arc<Store>)>,
     pub(super) state: PathBuf,
-    /// What its manifest says, if that was read already.
+    /// The tree in its manifest, if that was read already.
     pub(super) tree: Option<Arc<Tree>>,
     pub(super) manifest: Arc<ManifestShelf>,
     /// What all stores of the node keep open together.
@@ -138,7 +138,7 @@ fn unknown(tree: &Tree) -> Vec<Stamp> {
     vec![none; tree.entries().len()]
 }
 
-/// What a manifest says that the library has to know.
+/// The description of a content for the library.
 pub(crate) fn description_of(tree: &Tree) -> Description {
     let lens = tree.entries().iter().map(|entry| match entry.kind {
         EntryKind::File { bytes, .. } => bytes,
@@ -150,7 +150,7 @@ pub(crate) fn description_of(tree: &Tree) -> Description {
     }
 }
 
-/// What a peer that pushed a content is told when it cannot be stored.
+/// The verdict for a pushed content that cannot be stored.
 pub(super) const fn verdict(error: &StoreError) -> OfferVerdict {
     match error {
         StoreError::Exists { .. } => OfferVerdict::Exists,

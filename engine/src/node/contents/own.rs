@@ -1,5 +1,4 @@
-//! The files that a node keeps for itself, and the folders that nobody may share or fill because of
-//! them.
+//! The node's own files, and the folders that may not be shared or filled because of them.
 //!
 //! A file or a folder is known by its number in its file system, whatever it is called: links of
 //! either kind and mounts of the same folder elsewhere are other names for one thing.
@@ -40,8 +39,8 @@ impl Own {
         }
     }
 
-    /// Lets a folder be filled that holds the data. For a node whose data lies where nobody who
-    /// made its content could know of, in the home into which a person fetches.
+    /// Lets a folder be filled that holds the data. For a node whose data lies in the home
+    /// directory into which a person fetches: the maker of a content cannot know of it.
     pub(crate) const fn allow_above(&mut self) {
         self.above = true;
     }

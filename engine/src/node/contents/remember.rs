@@ -1,5 +1,5 @@
-//! What is kept of contents between two runs, and what comes back of it; and contents that were
-//! just scanned, which begin in the same way.
+//! Contents of earlier runs and contents that were just scanned: how they enter the library, and
+//! which of their state is kept for the next run.
 
 use std::fs;
 use std::io;
@@ -73,7 +73,7 @@ impl Contents {
         kept::read(&self.state)
     }
 
-    /// A content of an earlier run, as the library hears of it.
+    /// A content of an earlier run. Returns the input for the library.
     pub(crate) fn remember(&mut self, old: Remembered) -> LibraryInput {
         let Remembered { id, kept, manifest } = old;
         let tree = manifest.as_ref().and_then(|bytes| {
@@ -112,7 +112,7 @@ impl Contents {
         }
     }
 
-    /// A tree that was scanned: its number, and what the library hears of it.
+    /// A tree that was scanned. Returns its number and the input for the library.
     pub(crate) fn found(
         &mut self,
         tree: Arc<Tree>,
@@ -138,7 +138,7 @@ impl Contents {
         };
         (number, found)
     }
-    /// What a ticket names is to be fetched into a folder, as the library hears of it.
+    /// The content of a ticket is to be fetched into a folder. Returns the input for the library.
     pub(crate) fn asked_for(
         &mut self,
         ticket: &ContentTicket,

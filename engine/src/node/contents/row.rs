@@ -13,7 +13,7 @@ use crate::content::{Tree, manifest_id};
 use crate::session::Held;
 use crate::store::Store;
 
-/// Files of one content whose changes are told in the log.
+/// Files of one content whose changes are logged.
 const CHANGED_MAX: usize = 1_000;
 
 /// One content on this node, beside what the library knows of it.
@@ -22,7 +22,7 @@ pub(crate) struct Row {
     pub(super) id: ContentId,
     pub(super) name: String,
     pub(super) manifest: Arc<ManifestShelf>,
-    /// What its manifest says, while it is being read or a folder is open.
+    /// The tree in its manifest, while that is being read or a folder is open.
     pub(super) tree: Option<Arc<Tree>>,
     /// Stores of its folders, those that are open and one that was just prepared.
     pub(super) stores: BTreeMap<FolderId, Arc<Store>>,
@@ -34,7 +34,7 @@ pub(crate) struct Row {
     pub(super) names: Vec<PathBuf>,
     /// Memory that its manifest takes because a peer pushed it.
     pub(super) held: Option<Held>,
-    /// Files of its that were found changed, each told once.
+    /// Files of it that were found changed, each reported once.
     changed: BTreeSet<String>,
     /// Bytes that were here and verified when it was taken up.
     pub(super) resumed: u64,
@@ -72,7 +72,7 @@ impl Row {
         self.manifest.bytes()
     }
 
-    /// What its manifest says, while that is being read or a folder is open.
+    /// The tree in its manifest, while that is being read or a folder is open.
     pub(crate) fn tree(&self) -> Option<&Tree> {
         self.tree.as_deref()
     }
@@ -92,13 +92,12 @@ impl Row {
         manifest_id(self.id, self.manifest.geometry().bytes().get())
     }
 
-    /// Whether a file that was found changed is to be told: one line a file, however many chunks it
-    /// has.
+    /// Whether a changed file is to be reported: one line a file, however many chunks it has.
     pub(super) fn is_news(&mut self, file: &str) -> bool {
         self.changed.len() < CHANGED_MAX && self.changed.insert(file.to_owned())
     }
 
-    /// Its files were looked at: what was found changed before is told again.
+    /// Its files were checked: earlier changes are reported again.
     pub(super) fn settle(&mut self) {
         self.changed.clear();
     }

@@ -1,8 +1,7 @@
-//! The keeper: a thread that writes down what the next run has to know.
+//! The state writer: a thread that saves what the next run needs.
 //!
-//! Decides nothing. Syncing to disk takes milliseconds, in which the driver would decide
-//! nothing for anybody. What is asked for happens in the order of asking; what is still to be
-//! written when the node ends is written before the keeper is gone.
+//! Syncing to disk takes milliseconds, in which the driver would serve no peer. Requests are
+//! carried out in order; those that are pending when the node ends are written before it exits.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -102,7 +101,7 @@ impl Keeper {
 
     fn send(&self, errand: Errand) {
         let errands = self.errands.as_ref().expect("there until it is dropped");
-        // The thread ends only when nobody can send.
+        // The thread ends only when every sender is dropped.
         let _ = errands.send(errand);
     }
 }
@@ -248,7 +247,7 @@ mod tests {
         }
         drop((keeper, told));
         assert_eq!(fs::read(&path).unwrap(), b"999");
-        // Whoever waits hears of it, in order, also where a newer text took the place.
+        // The waiting requests are answered in order, also where a newer text replaced theirs.
         let heard: Vec<(u32, bool)> = hears.iter().collect();
         assert!(
             heard

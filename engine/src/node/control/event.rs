@@ -1,4 +1,4 @@
-//! What was looked up on a disk for somebody who waits for it.
+//! Results of disk look-ups that a command waits for.
 
 use crate::content::scan::Scanned;
 use crate::control::api::{Call, Get};

@@ -1,6 +1,6 @@
-//! Limits, weights and floors that people change while the node runs.
+//! Commands that change limits, weights and floors while the node runs.
 //!
-//! Names that nobody has are refused, and floors that cannot be kept beside those in force.
+//! Unknown names are refused, and floors that cannot be kept beside those in force.
 
 use fairhaul_config::fault::did_you_mean;
 use fairhaul_core::node::Input;
@@ -34,7 +34,7 @@ impl Control {
         found.ok_or_else(|| self.unknown(target, peers))
     }
 
-    /// What is said of a target that nobody has.
+    /// The failure for an unknown target.
     fn unknown(&self, target: &api::LimitTarget, peers: &Peers) -> Failure {
         let groups = || self.settings.params.groups.iter();
         let groups = || groups().map(|(name, _)| &**name);
@@ -204,7 +204,7 @@ fn check_rate(rate: u64) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    /// JSON can say what no parameter file and no command line may.
+    /// JSON can hold values that no parameter file and no command line may.
     ///
     /// Register: I1.
     #[test]

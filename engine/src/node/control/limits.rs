@@ -1,6 +1,6 @@
-//! The limits in force: what the file says, the timetable, and what people changed since.
+//! The limits in force: those of the parameter file, of its schedule, and of commands since.
 //!
-//! Decides which of them holds. A change by a person lasts until the file is read again.
+//! A command's change lasts until the file is read again.
 
 use std::collections::BTreeMap;
 

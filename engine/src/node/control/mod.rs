@@ -1,5 +1,4 @@
-//! What people want of a node: each command becomes inputs of core and library, or an answer from
-//! what the node knows.
+//! Commands of people: each becomes inputs of core and library, or an answer from the node's state.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -193,7 +192,7 @@ impl Control {
         }
     }
 
-    /// A second has passed: waiting calls hear of their progress.
+    /// A second has passed: waiting calls get their progress.
     pub(crate) fn report(&self, others: &Others<'_>) {
         let view = self.view(others);
         for (content, _) in view.contents.iter() {
@@ -252,7 +251,7 @@ impl Control {
         });
     }
 
-    /// A tree was read: the library is to hear of it. Then [`Control::shared`] answers.
+    /// A tree was scanned: the input for the library. Then [`Control::shared`] answers.
     pub(crate) fn scanned(
         &mut self,
         call: Call,
@@ -375,7 +374,7 @@ fn set_paused(number: u32, paused: bool, others: &mut Others<'_>) -> Result<(), 
     about(number, LibraryInput::Paused { number, paused }, others)
 }
 
-/// A person says something of a content that must be known.
+/// A command about a content that must be known.
 fn about(number: u32, input: LibraryInput, others: &mut Others<'_>) -> Result<(), Failure> {
     let known = others.contents.library().get(number);
     known.ok_or_else(|| Failure::error(format!("transfer {number} is unknown")))?;
@@ -433,7 +432,7 @@ fn ticket(number: u32, others: &Others<'_>) -> String {
     ticket.map_or_else(|error| error.to_string(), |ticket| ticket.to_string())
 }
 
-/// A person lifts the ban of one identity, or of all, and hears so once that is durable.
+/// Lifts the ban of one identity, or of all; the command ends once that is durable.
 fn lift_bans(call: Call, whose: &str, others: &mut Others<'_>) {
     let keys = match banned(whose, others) {
         Ok(keys) => keys,

@@ -1,4 +1,4 @@
-//! What the commands of people act on.
+//! The owners that commands act on.
 
 use fairhaul_core::node::Node;
 use fairhaul_core::time::Time;

@@ -1,4 +1,4 @@
-//! What people hear of contents that they wait for: how far they are, and how it ended.
+//! Answers to commands that wait for a content: its progress, and how it ended.
 
 use std::path::PathBuf;
 
@@ -74,7 +74,7 @@ impl View<'_> {
         troubles.collect::<Vec<_>>().join("; ")
     }
 
-    /// What of a content nobody has who is connected.
+    /// The failure that names how much of a content no connected peer has.
     fn what_is_missing(&self, number: u32) -> Failure {
         let goes_on = "no connected peer has it; the transfer goes on when one has";
         let manifest = || Failure::unreachable(format!("the manifest is missing: {goes_on}"));
@@ -92,7 +92,7 @@ impl View<'_> {
         }
     }
 
-    /// Bytes of a content that a peer says it has.
+    /// Bytes of a content that a peer has announced.
     pub(super) fn has_bytes(&self, peer: PeerId, content: &Content) -> u64 {
         let has = self.core.has_of(peer, content.data());
         has.map_or(0, ByteCount::get)
@@ -110,7 +110,7 @@ impl View<'_> {
         let (Some(call), Some((content, _))) = (call, self.contents.at(push.number)) else {
             return;
         };
-        // What the receivers say that they have, not what has left here.
+        // The bytes that receivers have announced, not those that have left.
         let has = |one: &Recipient| match one.verdict {
             Some(OfferVerdict::Done) => content.bytes(),
             _ => self.has_bytes(one.peer, content),

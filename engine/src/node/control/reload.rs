@@ -1,5 +1,5 @@
-//! The parameter file while the node runs: what it says is told to core and library, at the start,
-//! whenever it is read again, and when its timetable says something else.
+//! Applies the parameter file to core and library: at the start, when it is read again, and when
+//! its schedule changes a limit.
 
 use std::collections::BTreeSet;
 
@@ -84,7 +84,7 @@ impl Control {
         self.apply(target, others.inputs);
     }
 
-    /// Tells the library what a peer may push, as the file says.
+    /// Sets the push quota of a peer from the file.
     fn grant(&self, peer: PeerId, others: &mut Others<'_>) {
         let row = others.connections.peers().at(peer);
         let key = *row.key.as_bytes();

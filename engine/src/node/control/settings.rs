@@ -1,7 +1,6 @@
 //! From the parameter file to the core: its configuration, limits, groups and peers.
 //!
-//! Decides how long a limit may be saved up, and how wide windows are; refuses nothing, for
-//! the file was checked.
+//! Here are also the defaults for the depth of buckets and the width of windows.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +21,14 @@ use crate::record::NodeSetup;
 /// connection of 10 Gbit/s busy while the next block is read. Slow ones narrow theirs.
 const WINDOWS: (ByteCount, ByteCount) = (ByteCount::mib(8), ByteCount::mib(1));
 
-/// Credit of a round where the rate is found while the node runs: a block of 50 Mbit/s. The
-/// largest block, which a round gives where nobody limits the rate, would be 42 ms there.
+/// Credit of a round where the rate is found while the node runs: a block of 50 Mbit/s. The largest
+/// block, which a round gives without a limit, would be 42 ms there.
 const QUANTUM_FOUND: ByteCount = ByteCount::kib(16);
 
 /// One part in this many of what peers may make the node hold is for their bitfields.
 const CLAIMS_PART: u64 = 4;
 
-/// What a node was told about limits, as far as the core has to be told again.
+/// The limits in force, as far as the core needs them again.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) params: ParameterFile,
@@ -108,7 +107,7 @@ impl Settings {
         self.limit(group.upload.get(), group.floor.0, group.weight.get())
     }
 
-    /// A limit whose bucket is as deep as the file says, if it does.
+    /// A limit with the depth of bucket of the file, if the file has one.
     pub(crate) fn limit(&self, cap: Option<Rate>, floor: Rate, weight: Weight) -> Limit {
         Limit {
             cap,

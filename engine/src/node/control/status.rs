@@ -1,4 +1,4 @@
-//! What a node shows of itself: the state of its transfers, peers, limits and bans.
+//! The status of a node: its transfers, peers, limits and bans.
 
 use std::collections::BTreeMap;
 
@@ -279,7 +279,7 @@ impl View<'_> {
         }
     }
 
-    /// Tells those who wait for a content how far it is.
+    /// Sends the progress of a content to the calls that wait for it.
     pub(super) fn report(&self, content: &Content) {
         let counts = self.stats.counts(content.number());
         if content.waiters().is_empty() {

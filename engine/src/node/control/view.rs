@@ -1,4 +1,4 @@
-//! The node as commands read it.
+//! The state of the node that commands read.
 
 use fairhaul_core::node::Node;
 use fairhaul_core::time::Time;
@@ -25,7 +25,7 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    /// The cap of the node that holds: the lower one of what was told and what was found.
+    /// The cap of the node in force: the lower of the configured one and the one that was found.
     pub(super) fn node_cap(&self) -> Option<Rate> {
         let told = self.limits.of(Target::Node).cap;
         let found = self.core.uplink().found_cap();

@@ -1,4 +1,4 @@
-//! Actions of core and library, each handed to its owner.
+//! Hands each action of core and library to its owner.
 
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::library::{LibraryAction, LibraryEvent, LibraryInput};
@@ -79,7 +79,7 @@ impl Host {
         if shelf.is_some_and(|shelf| links.upload(block, shelf)) {
             self.stats.uploading(&block);
         } else {
-            // The core hears of what is gone on another way; the window is given back here.
+            // The core learns of lost chunks on another way; the window is given back here.
             let (peer, len) = (block.peer, block.len);
             self.inputs.core(Input::Sent { peer, len });
         }

@@ -1,4 +1,4 @@
-//! The space on the disk of the node's data, asked for beside the driver: a disk may stand still.
+//! The free space of the disk with the node's data, measured beside the driver: a disk may stall.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,7 +69,7 @@ mod tests {
         let disk = space.found().unwrap();
         assert_eq!(disk.folder, folder.path());
         assert!(0 < disk.total_bytes && disk.free_bytes <= disk.total_bytes);
-        // It is not asked again at once, and what is gone is no longer told of.
+        // It is not asked again at once, and a folder that is gone is no longer reported.
         drop(folder);
         for _ in 1..EVERY_S {
             space.second();

@@ -1,7 +1,6 @@
-//! What a node counts of bytes: by peer, by content and by both, with rates; and the tables of a
-//! run.
+//! Byte counters of a node: by peer, by content and by both, with rates; and the tables of a run.
 //!
-//! What people follow as it happens goes through [`Notifier`].
+//! Events for clients go through [`Notifier`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -123,7 +122,7 @@ impl Stats {
         }
     }
 
-    /// A chunk was verified and written: who sent how many of its bytes.
+    /// A chunk was verified and written; `parts` are its senders with how many bytes each sent.
     pub(crate) fn stored(&mut self, transfer: TransferId, parts: &[(PeerId, ByteCount)]) {
         self.notifier.metrics().chunks_stored.inc();
         if !is_data(transfer) {

@@ -1,4 +1,4 @@
-//! What people follow as it happens, and the counters that go with it.
+//! The stream of events to clients, and the counters that go with it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::clock::unix_ms;
 use crate::control::api::{EventKind, EventRecord, Reached, TransferDirection};
 use crate::control::metrics::{Ended, Metrics};
 
-/// A way to tell everybody who follows the node. A clone tells the same people.
+/// The sender of events to all clients that follow the node. A clone sends to the same clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Notifier {
     metrics: Arc<Metrics>,
