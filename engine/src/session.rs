@@ -42,18 +42,18 @@ mod writer;
 
 /// One session of a peer. Events of a replaced session are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seat {
+pub(crate) struct SessionId {
     pub(crate) peer: PeerId,
     pub(crate) serial: u64,
 }
 
 /// An event of a session, for the driver.
 #[derive(Debug)]
-pub(crate) struct Told(pub(crate) Seat, pub(crate) News);
+pub(crate) struct FromSession(pub(crate) SessionId, pub(crate) SessionEvent);
 
 /// The events of a session.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum SessionEvent {
     /// The peer sent these messages, in this order.
     Heard {
         heard: Vec<Heard>,
@@ -131,11 +131,11 @@ pub(crate) enum Outgoing {
 pub(crate) async fn read<S, E>(
     mut reader: Reader<S>,
     shared: Arc<Shared>,
-    seat: Seat,
+    session: SessionId,
     news: mpsc::Sender<E>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
-    E: From<Told> + Send,
+    E: From<FromSession> + Send,
 {
     let mut intake = Intake::new(Arc::clone(&shared), Decoder::new());
     let end = loop {
@@ -152,7 +152,7 @@ pub(crate) async fn read<S, E>(
         let more = reader.read(&mut sink).await;
         let received = std::mem::take(&mut intake.received);
         for told in batches(std::mem::take(&mut intake.heard), received, &shared) {
-            if news.send(Told(seat, told).into()).await.is_err() {
+            if news.send(FromSession(session, told).into()).await.is_err() {
                 return;
             }
         }
@@ -167,7 +167,9 @@ pub(crate) async fn read<S, E>(
         }
     };
     // The driver may be gone already.
-    let _ = news.send(Told(seat, News::Ended(end)).into()).await;
+    let _ = news
+        .send(FromSession(session, SessionEvent::Ended(end)).into())
+        .await;
 }
 
 /// Splits received messages into batches that do not keep the driver for long. All of their memory
@@ -176,14 +178,14 @@ fn batches(
     heard: Vec<Heard>,
     mut received: Vec<(Option<TransferId>, u64)>,
     shared: &Shared,
-) -> Vec<News> {
+) -> Vec<SessionEvent> {
     let mut batches = Vec::with_capacity(heard.len().div_ceil(BATCH));
     let mut rest = heard;
     while !rest.is_empty() {
         let after = rest.split_off(rest.len().min(BATCH));
         let bytes = rest.iter().map(Heard::cost).sum();
         let held = shared.budget.hold(shared.peer, HeldKind::Passing, bytes);
-        batches.push(News::Heard {
+        batches.push(SessionEvent::Heard {
             heard: std::mem::replace(&mut rest, after),
             received: std::mem::take(&mut received),
             _held: held,

@@ -1,5 +1,6 @@
 //! Rules of the house that a lint does not know, over the whole workspace.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,113 @@ const CLOCKS: [&str; 3] = [
     "experiments/emulate/tests/stage/main.rs",
     // The time of a paused runtime, which stands still while anything is done.
     "engine/tests/transport_handshake.rs",
+];
+
+/// Names that modules had, by crate, and the field's words for them (docs/decisions/0038).
+const RENAMED: [(&str, &[(&str, &str)]); 5] = [
+    (
+        "engine/core",
+        &[
+            ("auto", "autorate"),
+            ("book", "deficits"),
+            ("claim", "bounds"),
+            ("conduct", "reputation"),
+            ("door", "connections"),
+            ("drain", "delivery_rate"),
+            ("errands", "control_frames"),
+            ("first_use", "tofu"),
+            ("greeting", "handshake"),
+            ("meter", "limits"),
+            ("node/answers", "responses"),
+            ("node/members", "swarm"),
+            ("node/memory", "receive_budget"),
+            ("node/talk", "control_rate"),
+            ("node/watch", "timeouts"),
+            ("pulse", "liveness"),
+            ("reach", "wait_timeout"),
+            ("recent", "lru"),
+            ("remotes", "remote_contents"),
+            ("source", "source_prefix"),
+            ("standstill", "disk_fault"),
+            ("tag", "virtual_time"),
+            ("tellers", "manifest_senders"),
+            ("turns", "dequeue"),
+            ("uplink/place", "classes"),
+            ("verbs", "io"),
+        ],
+    ),
+    (
+        "engine",
+        &[
+            ("beneath", "dir"),
+            ("changing", "limit_commands"),
+            ("cli/show", "render"),
+            ("doors", "access"),
+            ("ending", "transfers"),
+            ("getting", "transfers"),
+            ("guard", "auth"),
+            ("hearing", "session_events"),
+            ("intake", "reader"),
+            ("keeper", "state_writer"),
+            ("ledger", "validate"),
+            ("life", "startup"),
+            ("listen", "unix_socket"),
+            ("moving", "transfers"),
+            ("node/arrivals", "connections"),
+            ("node/watch", "stats"),
+            ("outlet", "writer"),
+            ("probe", "tcp_info"),
+            ("pushing", "push_in"),
+            ("seconds", "housekeeping"),
+            ("sending", "push_out"),
+            ("shelf", "chunk_store"),
+            ("store/book", "chunk_index"),
+        ],
+    ),
+    (
+        "simulator",
+        &[
+            ("agenda", "indexed_heap"),
+            ("dist", "distribution"),
+            ("ideal", "fluid_reference"),
+            ("station", "link_queue"),
+            ("tally", "counters"),
+            ("yardstick", "baseline"),
+        ],
+    ),
+    (
+        "experiments",
+        &[
+            ("census", "size_estimate"),
+            ("drawn", "random"),
+            ("headline", "summary_metrics"),
+            ("inputs", "datasets"),
+            ("who", "selector"),
+            ("worlds", "validation"),
+        ],
+    ),
+    (
+        "experiments/emulate",
+        &[
+            ("account", "assemble"),
+            ("assign", "placement"),
+            ("calls", "control_client"),
+            ("carry", "copy"),
+            ("director", "player"),
+            ("journal", "observations"),
+            ("leftovers", "cleanup"),
+            ("machines/station", "host"),
+            ("members", "topology"),
+            ("needs", "preflight"),
+            ("nursery", "child_processes"),
+            ("place", "environment"),
+            ("relay/hold", "delay_queue"),
+            ("room", "disk_space"),
+            ("stage", "netns"),
+            ("units", "item"),
+            ("wires", "veth"),
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -111,6 +219,49 @@ fn no_file_of_decisions_outgrows_its_reader() {
             "{name} has {lines} lines, {most} are allowed"
         );
     }
+}
+
+#[test]
+fn modules_have_the_words_of_the_field() {
+    for (name, _) in sources().iter().filter(|(name, _)| !is_test(name)) {
+        for (folder, renamed) in RENAMED {
+            let folder = root().join(folder).join("src");
+            let Ok(module) = Path::new(name).strip_prefix(folder) else {
+                continue;
+            };
+            let module = format!("/{}/", module.with_extension("").display());
+            for (old, new) in renamed {
+                let has_old = module.contains(&format!("/{old}/"));
+                assert!(!has_old, "{name}: {old} is called {new}");
+            }
+        }
+    }
+}
+
+/// One type name has one meaning in the whole workspace.
+#[test]
+fn no_public_type_has_the_name_of_another() {
+    let mut places: BTreeMap<String, String> = BTreeMap::new();
+    for (name, text) in sources() {
+        if is_test(&name) || !name.contains("/src/") {
+            continue;
+        }
+        for line in text.lines() {
+            let Some(item) = line.strip_prefix("pub ") else {
+                continue;
+            };
+            let kinds = ["struct ", "enum ", "trait ", "type ", "union "];
+            let Some(rest) = kinds.iter().find_map(|kind| item.strip_prefix(kind)) else {
+                continue;
+            };
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+            let of_type = rest[..end.unwrap_or(rest.len())].to_owned();
+            if let Some(other) = places.insert(of_type.clone(), name.clone()) {
+                panic!("{of_type} is defined in {other} and in {name}");
+            }
+        }
+    }
+    assert!(places.len() > 300, "only {} types", places.len());
 }
 
 /// What a test says of rates, counts and durations it says in virtual or paused time, or as a

@@ -4,12 +4,12 @@ use super::connections::event::ConnectionEvent;
 use super::contents::event::DiskEvent;
 use super::control::event::Answer;
 use crate::control::api::Call;
-use crate::session::Told;
+use crate::session::FromSession;
 
 /// One thing that happened to a node.
 pub(crate) enum NodeEvent {
     /// On a session.
-    Session(Told),
+    Session(FromSession),
     /// Of a connection that has no session yet.
     Connection(ConnectionEvent),
     /// A connection could not be accepted for want of descriptors.
@@ -28,8 +28,8 @@ pub(crate) enum NodeEvent {
     Second,
 }
 
-impl From<Told> for NodeEvent {
-    fn from(told: Told) -> Self {
+impl From<FromSession> for NodeEvent {
+    fn from(told: FromSession) -> Self {
         Self::Session(told)
     }
 }

@@ -27,7 +27,7 @@ use super::recorded::Recorded;
 use super::stats::Stats;
 use crate::clock::Clock;
 use crate::control::api::{Call, ControlRequest, Failure};
-use crate::session::{Heard, News, Seat, Told};
+use crate::session::{FromSession, Heard, SessionEvent, SessionId};
 
 mod carry;
 
@@ -91,7 +91,7 @@ impl Host {
 
     /// Where the node listens.
     pub(super) fn listening(&self) -> String {
-        self.connections.doors().listening().to_string()
+        self.connections.access().listening().to_string()
     }
 
     /// What wakes the task that accepts callers.
@@ -103,7 +103,7 @@ impl Host {
     pub(crate) fn handle(&mut self, event: NodeEvent) {
         let now = self.clock.now();
         match event {
-            NodeEvent::Session(Told(seat, news)) => self.session(seat, news),
+            NodeEvent::Session(FromSession(session, news)) => self.session(session, news),
             NodeEvent::Connection(event) => {
                 self.connections.happened(event, &mut self.inputs, now);
             }
@@ -223,17 +223,17 @@ impl Host {
 
     // ---- what sessions tell
 
-    /// News of a session; those of one that was replaced are dropped.
-    fn session(&mut self, seat: Seat, news: News) {
-        if !self.connections.links().is_seated(seat) {
+    /// Handles a session event. Events of a replaced session are dropped.
+    fn session(&mut self, session: SessionId, news: SessionEvent) {
+        if !self.connections.links().is_current(session) {
             return;
         }
-        let peer = seat.peer;
+        let peer = session.peer;
         match news {
-            News::Heard {
+            SessionEvent::Heard {
                 heard, received, ..
             } => self.heard(peer, heard, &received),
-            News::Sent {
+            SessionEvent::Sent {
                 transfer,
                 len,
                 beside,
@@ -250,8 +250,8 @@ impl Host {
                     });
                 }
             }
-            News::Stalled => self.tell(Input::Stalled { peer }),
-            News::Unreadable {
+            SessionEvent::Stalled => self.tell(Input::Stalled { peer }),
+            SessionEvent::Unreadable {
                 transfer,
                 chunk,
                 len,
@@ -266,7 +266,7 @@ impl Host {
                     false => Input::Withdraw { transfer, chunk },
                 });
             }
-            News::Ended(end) => {
+            SessionEvent::Ended(end) => {
                 let now = self.clock.now();
                 self.connections.ended(peer, end, &mut self.inputs, now);
             }
@@ -308,7 +308,7 @@ impl Host {
             while let Some(action) = self.core.poll() {
                 self.carry(action);
             }
-            // Told one at a time: each has its own answers.
+            // One message at a time: each has its own answers.
             if let Some(input) = self.inputs.next_of_core() {
                 self.core.handle(input, self.clock.now());
             } else if let Some(action) = self.contents.poll() {

@@ -10,7 +10,7 @@ use fairhaul_core::node::Node;
 use fairhaul_core::rng::Rng;
 use tokio::sync::{broadcast, mpsc};
 
-use super::connections::doors::{DoorsError, OwnPlace};
+use super::connections::access::{AccessError, OwnEndpoint};
 use super::connections::{Connections, line};
 use super::contents::Contents;
 use super::contents::own::{Own, STATE};
@@ -60,7 +60,7 @@ pub(super) fn host(
     let budget = Arc::new(Budget::new(memory));
     let pool = Arc::new(Pool::new(memory.pool));
     let notifier = Notifier::new(metrics, followers);
-    let own_place = OwnPlace {
+    let own_place = OwnEndpoint {
         identity: &place.identity,
         listening: place.listening,
         params: &node,
@@ -77,8 +77,8 @@ pub(super) fn host(
         clock.now(),
     );
     let connections = connections.map_err(|error| match error {
-        DoorsError::State(why) => Failure::storage(why),
-        DoorsError::Tls(why) => Failure::error(why),
+        AccessError::State(why) => Failure::storage(why),
+        AccessError::Tls(why) => Failure::error(why),
     })?;
     let setup = settings.setup(seed, memory);
     let record = |path: &PathBuf| {
@@ -100,7 +100,7 @@ pub(super) fn host(
         (budget, pool),
         (events.clone(), node.patience.get()),
     );
-    connections.doors().set_line(place.line);
+    connections.access().set_line(place.line);
     let control = Control::new(settings, options.file, own, events.clone());
     let config = setup
         .config()

@@ -33,15 +33,15 @@ mod tests {
     use fairhaul_core::id::PeerId;
 
     use super::*;
-    use crate::session::{End, News, Seat, Told};
+    use crate::session::{End, FromSession, SessionEvent, SessionId};
 
-    const SEAT: Seat = Seat {
+    const SESSION: SessionId = SessionId {
         peer: PeerId(3),
         serial: 7,
     };
 
-    fn broken(error: io::Error) -> Told {
-        Told(SEAT, News::Ended(End::Broken(error)))
+    fn broken(error: io::Error) -> FromSession {
+        FromSession(SESSION, SessionEvent::Ended(End::Broken(error)))
     }
 
     /// Register: C11.
@@ -53,7 +53,7 @@ mod tests {
         let heard = driver.recv().await;
         assert!(matches!(
             heard,
-            Some(Told(SEAT, News::Ended(End::Broken(_))))
+            Some(FromSession(SESSION, SessionEvent::Ended(End::Broken(_))))
         ));
     }
 

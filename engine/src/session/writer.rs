@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{End, HEAD, News, Outgoing, Seat, Shared, Told};
+use super::{End, FromSession, HEAD, Outgoing, SessionEvent, SessionId, Shared};
 use crate::transport::Writer;
 
 /// What is small is put together up to this many bytes before it is sent: a peer may ask for a
@@ -31,32 +31,32 @@ const STALL: Duration = Duration::from_millis(100);
 pub(crate) async fn write<S, E>(
     writer: Writer<S>,
     shared: Arc<Shared>,
-    seat: Seat,
+    session: SessionId,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     news: mpsc::Sender<E>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
-    E: From<Told> + Send,
+    E: From<FromSession> + Send,
 {
     let mut outlet = Outlet {
         writer,
         shared,
-        seat,
+        session,
         news,
         batch: Vec::with_capacity(BATCH),
         blocks: Vec::new(),
         reported: 0,
     };
     if let Err(error) = outlet.run(&mut outgoing).await {
-        let end = News::Ended(End::Broken(error));
-        let _ = outlet.news.send(Told(seat, end).into()).await;
+        let end = SessionEvent::Ended(End::Broken(error));
+        let _ = outlet.news.send(FromSession(session, end).into()).await;
     }
 }
 
 struct Outlet<S, E> {
     writer: Writer<S>,
     shared: Arc<Shared>,
-    seat: Seat,
+    session: SessionId,
     news: mpsc::Sender<E>,
     batch: Vec<u8>,
     /// Blocks in the batch.
@@ -68,7 +68,7 @@ struct Outlet<S, E> {
 impl<S, E> Outlet<S, E>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
-    E: From<Told> + Send,
+    E: From<FromSession> + Send,
 {
     async fn run(&mut self, outgoing: &mut mpsc::UnboundedReceiver<Outgoing>) -> io::Result<()> {
         while let Some(first) = outgoing.recv().await {
@@ -114,7 +114,7 @@ where
                             chunk: chunk.get(),
                         };
                         wire::encode(&reject, &mut self.batch);
-                        let news = News::Unreadable {
+                        let news = SessionEvent::Unreadable {
                             transfer,
                             chunk,
                             len,
@@ -162,14 +162,14 @@ where
         wire::encode(&head, &mut self.batch);
         buffer[..HEAD].copy_from_slice(&self.batch);
         self.batch.clear();
-        put(&mut self.writer, &buffer, self.seat, &self.news).await?;
+        put(&mut self.writer, &buffer, self.session, &self.news).await?;
         self.shared.pool.put(buffer);
         self.report(transfer, len, ByteCount::ZERO).await
     }
 
     async fn flush(&mut self) -> io::Result<()> {
         if !self.batch.is_empty() {
-            put(&mut self.writer, &self.batch, self.seat, &self.news).await?;
+            put(&mut self.writer, &self.batch, self.session, &self.news).await?;
             self.batch.clear();
             let mut rest: ByteCount = self.blocks.iter().map(|(_, len)| *len).sum();
             for (transfer, len) in std::mem::take(&mut self.blocks) {
@@ -191,7 +191,7 @@ where
         let written = self.writer.written() - others.get();
         let beside = (written - self.reported).saturating_sub(len.get());
         self.reported = written;
-        self.tell(News::Sent {
+        self.tell(SessionEvent::Sent {
             transfer,
             len,
             beside,
@@ -199,8 +199,8 @@ where
         .await
     }
 
-    async fn tell(&self, news: News) -> io::Result<()> {
-        tell(news, self.seat, &self.news).await
+    async fn tell(&self, news: SessionEvent) -> io::Result<()> {
+        tell(news, self.session, &self.news).await
     }
 }
 
@@ -209,23 +209,27 @@ where
 async fn put<S, E>(
     writer: &mut Writer<S>,
     bytes: &[u8],
-    seat: Seat,
+    session: SessionId,
     news: &mpsc::Sender<E>,
 ) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
-    E: From<Told>,
+    E: From<FromSession>,
 {
     let mut writing = pin!(writer.write(bytes));
     if let Ok(written) = timeout(STALL, &mut writing).await {
         return written;
     }
-    tell(News::Stalled, seat, news).await?;
+    tell(SessionEvent::Stalled, session, news).await?;
     writing.await
 }
 
-async fn tell<E: From<Told>>(what: News, seat: Seat, news: &mpsc::Sender<E>) -> io::Result<()> {
-    let told = news.send(Told(seat, what).into()).await;
+async fn tell<E: From<FromSession>>(
+    what: SessionEvent,
+    session: SessionId,
+    news: &mpsc::Sender<E>,
+) -> io::Result<()> {
+    let told = news.send(FromSession(session, what).into()).await;
     told.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the node has stopped"))
 }
 

@@ -128,7 +128,7 @@ struct Player<'a> {
     /// What a unit is fetched with, once somebody has shared it.
     tickets: BTreeMap<Unit, String>,
     news: mpsc::UnboundedReceiver<News>,
-    teller: mpsc::UnboundedSender<News>,
+    sender: mpsc::UnboundedSender<News>,
     facts: Facts,
     observations: Arc<Mutex<Observations>>,
 }
@@ -188,7 +188,7 @@ impl<'a> Player<'a> {
         options: &'a ReplayOptions,
     ) -> Result<Self, EmulateError> {
         let files = Files::new(setup)?;
-        let (teller, news) = mpsc::unbounded_channel();
+        let (sender, news) = mpsc::unbounded_channel();
         let names = (0..).zip(&setup.peers);
         let names = names.map(|(row, _)| (files.name(row).to_owned(), row));
         let observations = Observations::new(names.collect());
@@ -218,7 +218,7 @@ impl<'a> Player<'a> {
             planned: 0,
             tickets: BTreeMap::new(),
             news,
-            teller,
+            sender,
             observations: Arc::new(Mutex::new(observations)),
         })
     }

@@ -235,7 +235,7 @@ impl RealNodes for Emulated {
             Backend::Here(here) => here
                 .refuse(setup)
                 .map_err(|error| RealError::new(BAD_FILE, error)),
-            Backend::Machines(fleet) => match fleet.seats(setup) {
+            Backend::Machines(fleet) => match fleet.placements(setup) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(FleetError::from(error).into()),
             },
@@ -277,7 +277,7 @@ impl From<FleetError> for RealError {
     fn from(error: FleetError) -> Self {
         let code = match &error {
             FleetError::Interrupted => Self::INTERRUPTED,
-            FleetError::NoSeat(_) => 2,
+            FleetError::PlacementError(_) => 2,
             FleetError::Room(_) => 3,
             FleetError::Unreachable(_) => 4,
             FleetError::Refused(_) => 5,

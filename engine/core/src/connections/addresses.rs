@@ -21,7 +21,7 @@ use crate::wire::ADDRESSES_MAX;
 /// Addresses from peer exchange, in all.
 const TOLD_MAX: usize = 1_000;
 /// From one sender: a quarter.
-const TELLER_MAX: usize = TOLD_MAX / 4;
+const SENDER_MAX: usize = TOLD_MAX / 4;
 /// In one network: a tenth.
 const NETWORK_MAX: usize = TOLD_MAX / 10;
 /// The least time between two lists from a peer, and between two to it.
@@ -32,7 +32,7 @@ const PORT_MIN: u16 = 1_024;
 /// worked.
 const FAILURES_MAX: u32 = 20;
 /// Senders that are remembered.
-const TELLERS_MAX: usize = 4_096;
+const SENDERS_MAX: usize = 4_096;
 
 /// A range of addresses, as `10.0.0.0/8` or `2001:db8::/32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,19 +78,19 @@ pub struct Addresses {
     allowed: Vec<Range>,
     keys: BTreeSet<Key>,
     entries: BTreeMap<(Key, SocketAddr), Entry>,
-    tellers: Recent<Key, Teller>,
+    senders: Recent<Key, Sender>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// The peer that sent it; `None` if it is configured.
-    teller: Option<Key>,
+    sender: Option<Key>,
     since: Time,
     worked: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Teller {
+struct Sender {
     told: Option<Time>,
     asked: Option<Time>,
     worked: u32,
@@ -178,7 +178,7 @@ impl Addresses {
             allowed,
             keys: BTreeSet::new(),
             entries: BTreeMap::new(),
-            tellers: Recent::new(TELLERS_MAX),
+            senders: Recent::new(SENDERS_MAX),
         }
     }
 
@@ -194,13 +194,13 @@ impl Addresses {
         self.entries.retain(|(key, _), _| keys.contains(key));
     }
 
-    /// A list of addresses from the peer `teller`.
+    /// A list of addresses from the peer `sender`.
     ///
     /// # Errors
     ///
     /// [`TooSoon`] within a minute of its last list: nothing is learned.
-    pub fn learn(&mut self, teller: Key, list: &[Known], now: Time) -> Result<Learned, TooSoon> {
-        let memory = self.tellers.touch(teller, now, Teller::default);
+    pub fn learn(&mut self, sender: Key, list: &[Known], now: Time) -> Result<Learned, TooSoon> {
+        let memory = self.senders.touch(sender, now, Sender::default);
         if memory.told.is_some_and(|told| now.since(told) < EVERY) {
             return Err(TooSoon);
         }
@@ -210,7 +210,7 @@ impl Addresses {
         for known in list.iter().take(ADDRESSES_MAX) {
             match one_spelling(&known.address).filter(|_| believed) {
                 Some(at) if self.entries.contains_key(&(known.key, at)) => {}
-                Some(at) if self.add(teller, known.key, at, now) => {
+                Some(at) if self.add(sender, known.key, at, now) => {
                     learned.added.push((known.key, at));
                 }
                 _ => learned.refused += 1,
@@ -226,13 +226,13 @@ impl Addresses {
             return;
         }
         let entry = self.entries.entry((key, at)).or_insert(Entry {
-            teller: None,
+            sender: None,
             since: now,
             worked: None,
         });
         let first = entry.worked.replace(now).is_none();
-        if let Some(teller) = entry.teller.filter(|_| first) {
-            let memory = self.tellers.touch(teller, now, Teller::default);
+        if let Some(sender) = entry.sender.filter(|_| first) {
+            let memory = self.senders.touch(sender, now, Sender::default);
             memory.worked = memory.worked.saturating_add(1);
         }
     }
@@ -243,11 +243,11 @@ impl Addresses {
         let Some(entry) = self.entries.get(&(key, at)) else {
             return;
         };
-        let Some(teller) = entry.teller else {
+        let Some(sender) = entry.sender else {
             return;
         };
         if entry.worked.is_none() {
-            let memory = self.tellers.touch(teller, now, Teller::default);
+            let memory = self.senders.touch(sender, now, Sender::default);
             memory.failed = memory.failed.saturating_add(1);
         }
         if forget {
@@ -258,7 +258,7 @@ impl Addresses {
     /// What to tell `asker`: addresses that worked here, the latest ones, never its own. None if
     /// it asked within a minute.
     pub fn share(&mut self, asker: Key, now: Time) -> Option<Box<[Known]>> {
-        let memory = self.tellers.touch(asker, now, Teller::default);
+        let memory = self.senders.touch(asker, now, Sender::default);
         if memory.asked.is_some_and(|asked| now.since(asked) < EVERY) {
             return None;
         }
@@ -297,23 +297,23 @@ impl Addresses {
     pub fn told(&self) -> usize {
         self.entries
             .values()
-            .filter(|entry| entry.teller.is_some())
+            .filter(|entry| entry.sender.is_some())
             .count()
     }
 
-    fn add(&mut self, teller: Key, key: Key, at: SocketAddr, now: Time) -> bool {
+    fn add(&mut self, sender: Key, key: Key, at: SocketAddr, now: Time) -> bool {
         let network = NetworkPrefix::of(at.ip());
         if key == self.own_key
             || !self.keys.contains(&key)
             || !self.may_be_dialled(at)
-            || self.count(|entry, _| entry.teller == Some(teller)) >= TELLER_MAX
+            || self.count(|entry, _| entry.sender == Some(sender)) >= SENDER_MAX
             || self.count(|_, ip| NetworkPrefix::of(ip) == network) >= NETWORK_MAX
-            || (self.told() >= TOLD_MAX && !self.make_room(teller))
+            || (self.told() >= TOLD_MAX && !self.make_room(sender))
         {
             return false;
         }
         let entry = Entry {
-            teller: Some(teller),
+            sender: Some(sender),
             since: now,
             worked: None,
         };
@@ -321,13 +321,13 @@ impl Addresses {
         true
     }
 
-    /// Drops the oldest address of the sender with the most, if that is more than `teller` has.
-    fn make_room(&mut self, teller: Key) -> bool {
+    /// Drops the oldest address of the sender with the most, if that is more than `sender` has.
+    fn make_room(&mut self, sender: Key) -> bool {
         let mut told: BTreeMap<Key, usize> = BTreeMap::new();
-        for key in self.entries.values().filter_map(|entry| entry.teller) {
+        for key in self.entries.values().filter_map(|entry| entry.sender) {
             *told.entry(key).or_default() += 1;
         }
-        let mine = told.get(&teller).copied().unwrap_or(0);
+        let mine = told.get(&sender).copied().unwrap_or(0);
         let most = told.into_iter().max_by_key(|&(key, count)| (count, key));
         let Some((most, _)) = most.filter(|&(_, count)| count > mine) else {
             return false;
@@ -335,7 +335,7 @@ impl Addresses {
         let theirs = self
             .entries
             .iter()
-            .filter(|(_, entry)| entry.teller == Some(most));
+            .filter(|(_, entry)| entry.sender == Some(most));
         let oldest = theirs.min_by_key(|(at, entry)| (entry.worked, entry.since, **at));
         let oldest = oldest.map(|(at, _)| *at);
         oldest.is_some_and(|at| self.entries.remove(&at).is_some())
@@ -346,7 +346,7 @@ impl Addresses {
         let told = self
             .entries
             .iter()
-            .filter(|(_, entry)| entry.teller.is_some());
+            .filter(|(_, entry)| entry.sender.is_some());
         told.filter(|((_, at), entry)| such(entry, at.ip())).count()
     }
 }

@@ -27,12 +27,12 @@ pub const HANDSHAKE_BYTES: ByteCount = ByteCount::kib(16);
 
 /// Handshakes that one source may begin in a second, and at once. A storm of a hundred a second
 /// costs a tenth of its handshakes (register C5).
-const KNOCKS: (NonZeroU32, NonZeroU32) = (
+const ATTEMPTS: (NonZeroU32, NonZeroU32) = (
     NonZeroU32::new(10).expect("not zero"),
     NonZeroU32::new(64).expect("not zero"),
 );
 /// The same for a source of listed peers: a rack behind one address starts together.
-const KNOCKS_KNOWN: (NonZeroU32, NonZeroU32) = (
+const ATTEMPTS_KNOWN: (NonZeroU32, NonZeroU32) = (
     NonZeroU32::new(100).expect("not zero"),
     NonZeroU32::new(512).expect("not zero"),
 );
@@ -110,7 +110,7 @@ pub struct Admission {
     /// Sessions with keys that are not listed, by source.
     guests: BTreeMap<Source, usize>,
     /// What each source has left of its handshakes, as a stranger and as a known one.
-    knocks: Recent<(Source, bool), EventLimit>,
+    attempts: Recent<(Source, bool), EventLimit>,
     /// Sources that the parameter file names.
     listed: BTreeSet<Source>,
     /// Sources from which a listed key had a session.
@@ -133,7 +133,7 @@ impl Admission {
             pending: BTreeMap::new(),
             sessions: 0,
             guests: BTreeMap::new(),
-            knocks: Recent::new(SOURCES_MAX),
+            attempts: Recent::new(SOURCES_MAX),
             listed: BTreeSet::new(),
             proved: Recent::new(SOURCES_MAX),
         }
@@ -163,18 +163,18 @@ impl Admission {
     }
 
     /// A connection was accepted. `id` is larger than every one before.
-    pub fn knock(&mut self, id: HandshakeId, source: Source, now: Time) -> AcceptDecision {
+    pub fn accept(&mut self, id: HandshakeId, source: Source, now: Time) -> AcceptDecision {
         let known = self.listed.contains(&source) || self.proved.get(&source).is_some();
         let instead_of = match self.place(source, known) {
             Ok(instead_of) => instead_of,
             Err(refusal) => return AcceptDecision::Refuse(refusal),
         };
         // A refused one costs its source nothing of what it may begin.
-        let (rate, burst) = if known { KNOCKS_KNOWN } else { KNOCKS };
-        let knocks = self
-            .knocks
+        let (rate, burst) = if known { ATTEMPTS_KNOWN } else { ATTEMPTS };
+        let attempts = self
+            .attempts
             .touch((source, known), now, || EventLimit::new(rate, burst));
-        if knocks.check(now).is_err() {
+        if attempts.check(now).is_err() {
             return AcceptDecision::Refuse(AdmissionRefusal::TooOften);
         }
         if let Some(other) = instead_of {

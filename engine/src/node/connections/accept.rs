@@ -27,8 +27,8 @@ pub(crate) async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
-                let knock = ConnectionEvent::Knock(stream, from);
-                if events.send(knock.into()).await.is_err() {
+                let accepted = ConnectionEvent::Accepted(stream, from);
+                if events.send(accepted.into()).await.is_err() {
                     return;
                 }
                 room.notified().await;

@@ -9,7 +9,7 @@ use fairhaul_core::time::Time;
 use fairhaul_core::wire::handshake::{Refusal, RefusalCode};
 use tracing::info;
 
-use super::doors::Doors;
+use super::access::Access;
 use super::event::{Arrived, FirstMet};
 use super::last_word::turn_away;
 use crate::identity::PublicKey;
@@ -17,7 +17,7 @@ use crate::identity::PublicKey;
 /// Digits of its key in the name of a receiver that has not said its own.
 const KEY_DIGITS: usize = 8;
 
-impl Doors {
+impl Access {
     /// Admits a caller that has proved its key and has a place. Returns its peer if it is admitted
     /// now.
     pub(super) fn admit(&mut self, arrived: Arrived, now: Time) -> Option<(PeerId, Arrived)> {
@@ -48,7 +48,7 @@ impl Doors {
         None
     }
 
-    /// A key may come in from now on; [`Doors::allow`] makes that so.
+    /// A key may come in from now on; [`Access::allow`] makes that so.
     fn let_in(&mut self, key: PublicKey, name: &str) -> PeerId {
         let peer = self.peers.meet(key, name);
         self.peers.at_mut(peer).allowed = true;
@@ -136,7 +136,7 @@ impl Doors {
     }
 
     /// The sender of the line sends the keys of its other receivers.
-    pub(super) fn vouched_for(&mut self, teller: &[u8; 32], known: &[Known], now: Time) {
+    pub(super) fn vouched_for(&mut self, sender: &[u8; 32], known: &[Known], now: Time) {
         let mut keys = known.iter().map(|one| PublicKey::from_bytes(one.key));
         let mut met = false;
         while let Some(Ok(key)) = keys.next() {
@@ -145,7 +145,7 @@ impl Doors {
             }
             let mut guests = self.guests_mut();
             let vouched = guests.line.as_mut();
-            let vouched = vouched.is_some_and(|line| line.vouch(teller, &key));
+            let vouched = vouched.is_some_and(|line| line.vouch(sender, &key));
             drop(guests);
             if vouched {
                 let digits: String = key.to_string().chars().take(KEY_DIGITS).collect();

@@ -195,9 +195,9 @@ impl Calling {
     }
 
     /// Takes a list of addresses from a peer. False if its last one was too recent.
-    pub(super) fn learn(&mut self, teller: Key, known: &[Known], now: Time) -> bool {
+    pub(super) fn learn(&mut self, sender: Key, known: &[Known], now: Time) -> bool {
         self.addresses.set_own(own_addresses(self.listening.ip()));
-        let Ok(learned) = self.addresses.learn(teller, known, now) else {
+        let Ok(learned) = self.addresses.learn(sender, known, now) else {
             return false;
         };
         for (key, at) in learned.added {

@@ -12,7 +12,7 @@ use crate::transport::{GreetError, Secure};
 /// One thing that happened.
 pub(crate) enum ConnectionEvent {
     /// A connection was accepted.
-    Knock(TcpStream, SocketAddr),
+    Accepted(TcpStream, SocketAddr),
     /// A handshake is over.
     Met(Box<Met>),
     /// A caller that was unknown is written down as trusted, or cannot be.

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tracing::{debug, error, warn};
 
 use super::accept::set_up;
-use super::doors::Doors;
+use super::access::Access;
 use super::event::{Arrived, By, ConnectionEvent, Met};
 use super::guests::name_of;
 use super::last_word::turn_away;
@@ -22,12 +22,12 @@ use crate::identity::PublicKey;
 use crate::session;
 use crate::transport::{DEADLINE, GreetError, TransportError};
 
-impl Doors {
+impl Access {
     /// A connection was accepted. It costs nothing until it is admitted.
-    pub(super) fn knocked(&mut self, stream: TcpStream, remote: SocketAddr, now: Time) {
+    pub(super) fn accepted(&mut self, stream: TcpStream, remote: SocketAddr, now: Time) {
         self.handshakes += 1;
         let id = self.handshakes;
-        match self.admission.knock(id, Source::of(remote.ip()), now) {
+        match self.admission.accept(id, Source::of(remote.ip()), now) {
             AcceptDecision::Refuse(refusal) => self.no_room(remote, &refusal.to_string(), now),
             AcceptDecision::Admit { instead_of } => {
                 if let Some(other) = instead_of.and_then(|id| self.greeting.remove(&id)) {

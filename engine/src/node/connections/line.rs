@@ -56,10 +56,10 @@ impl LineGuests {
         admitted.map_err(uninvited)
     }
 
-    /// Admits `key` if `teller`, which vouches for it, is the sender.
-    pub(super) fn vouch(&mut self, teller: &[u8; 32], key: &PublicKey) -> bool {
+    /// Admits `key` if `by`, which vouches for it, is the sender.
+    pub(super) fn vouch(&mut self, by: &[u8; 32], key: &PublicKey) -> bool {
         let sender = self.sender.as_ref();
-        let is_sender = sender.is_some_and(|(sender, _)| sender.as_bytes() == teller);
+        let is_sender = sender.is_some_and(|(sender, _)| sender.as_bytes() == by);
         is_sender && self.invitation.admit(*key.as_bytes(), true).is_ok()
     }
 }

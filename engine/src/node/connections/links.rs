@@ -16,10 +16,11 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::event::Arrived;
-use crate::node::contents::chunk_store::Shelf;
+use crate::node::contents::chunk_store::ChunkStore;
 use crate::node::event::NodeEvent;
 use crate::session::{
-    self, Arrival, Budget, End, Held, Named, News, Outgoing, Pool, Seat, Shared, Told, cost,
+    self, Arrival, Budget, End, FromSession, Held, Named, Outgoing, Pool, SessionEvent, SessionId,
+    Shared, cost,
 };
 use crate::transport::Secure;
 
@@ -106,9 +107,9 @@ impl Links {
     }
 
     /// Whether this session is the one that its peer has now.
-    pub(crate) fn is_seated(&self, seat: Seat) -> bool {
-        let link = self.get(seat.peer);
-        link.is_some_and(|link| link.serial == seat.serial)
+    pub(crate) fn is_current(&self, session: SessionId) -> bool {
+        let link = self.get(session.peer);
+        link.is_some_and(|link| link.serial == session.serial)
     }
 
     /// A number that no session had before.
@@ -118,25 +119,26 @@ impl Links {
     }
 
     /// A session begins.
-    pub(super) fn seat(
+    pub(super) fn begin(
         &mut self,
-        seat: Seat,
+        session: SessionId,
         arrived: Arrived,
         events: &mpsc::Sender<NodeEvent>,
         now: Time,
     ) {
-        let id = seat.peer;
+        let id = session.peer;
         let shared = Shared::new(id, Arc::clone(&self.pool), Arc::clone(&self.budget));
         let shared = Arc::new(shared);
         let (outgoing, queue) = mpsc::unbounded_channel();
         let Secure { reader, writer, .. } = arrived.secure;
-        let reading = session::read(reader, Arc::clone(&shared), seat, events.clone());
-        let writing = session::write(writer, Arc::clone(&shared), seat, queue, events.clone());
-        let broken = move |error| Told(seat, News::Ended(End::Broken(error))).into();
+        let reading = session::read(reader, Arc::clone(&shared), session, events.clone());
+        let writing = session::write(writer, Arc::clone(&shared), session, queue, events.clone());
+        let broken =
+            move |error| FromSession(session, SessionEvent::Ended(End::Broken(error))).into();
         let reader = session::watched(reading, events.clone(), broken);
         session::watched(writing, events.clone(), broken);
         let link = Link {
-            serial: seat.serial,
+            serial: session.serial,
             since: now,
             dialled: arrived.dialled,
             listed: arrived.listed,
@@ -168,11 +170,11 @@ impl Links {
 
     /// Reads a block and queues it; whether its peer is there. The reading starts now, so that the
     /// next block is at hand when the last one has left.
-    pub(crate) fn upload(&self, block: Block, shelf: Shelf) -> bool {
+    pub(crate) fn upload(&self, block: Block, chunk_store: ChunkStore) -> bool {
         let Some(link) = self.get(block.peer) else {
             return false;
         };
-        let bytes = tokio::spawn(shelf.read_block(block, Arc::clone(&self.pool)));
+        let bytes = tokio::spawn(chunk_store.read_block(block, Arc::clone(&self.pool)));
         // If its task has ended, the news of that is on its way.
         let _ = link.outgoing.send(Outgoing::Block {
             transfer: block.transfer,

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tracing::{info, warn};
 
-use self::doors::{Doors, DoorsError, OwnPlace};
+use self::access::{Access, AccessError, OwnEndpoint};
 use self::event::{Arrived, ConnectionEvent};
 use self::last_word::{last_word, turn_away};
 use self::links::{Link, Links};
@@ -29,14 +29,14 @@ use super::event::NodeEvent;
 use super::inputs::PendingInputs;
 use super::stats::notifier::Notifier;
 use crate::control::api::Reached;
-use crate::session::{Budget, End, Pool, Seat};
+use crate::session::{Budget, End, Pool, SessionId};
 use crate::transport::Secure;
 
 pub(crate) mod accept;
+pub(crate) mod access;
 mod admitting;
 pub(crate) mod bans;
 mod calling;
-pub(crate) mod doors;
 pub(crate) mod event;
 mod guests;
 mod handshakes;
@@ -52,7 +52,7 @@ mod trust;
 
 /// All of them.
 pub(crate) struct Connections {
-    doors: Doors,
+    access: Access,
     links: Links,
     /// Which session an identity has.
     sessions: Sessions,
@@ -70,15 +70,15 @@ impl Connections {
     ///
     /// If the tables behind them cannot be made.
     pub(crate) fn new(
-        own: &OwnPlace<'_>,
+        own: &OwnEndpoint<'_>,
         keeper: &Arc<Keeper>,
         (budget, pool): (Arc<Budget>, Arc<Pool>),
         (notifier, events): (Notifier, mpsc::Sender<NodeEvent>),
         now: Time,
-    ) -> Result<Self, DoorsError> {
-        let doors = Doors::new(own, keeper, notifier.clone(), events.clone(), now)?;
+    ) -> Result<Self, AccessError> {
+        let access = Access::new(own, keeper, notifier.clone(), events.clone(), now)?;
         Ok(Self {
-            doors,
+            access,
             links: Links::new(pool, budget),
             sessions: Sessions::new(*own.identity.public().as_bytes()),
             paths: Paths::default(),
@@ -89,18 +89,18 @@ impl Connections {
     }
 
     /// The tables behind admission and dialling.
-    pub(crate) const fn doors(&self) -> &Doors {
-        &self.doors
+    pub(crate) const fn access(&self) -> &Access {
+        &self.access
     }
 
     /// The same, for changes.
-    pub(crate) const fn doors_mut(&mut self) -> &mut Doors {
-        &mut self.doors
+    pub(crate) const fn access_mut(&mut self) -> &mut Access {
+        &mut self.access
     }
 
     /// The peers that were met.
     pub(crate) const fn peers(&self) -> &Peers {
-        self.doors.peers()
+        self.access.peers()
     }
 
     /// The sessions that are there.
@@ -132,31 +132,31 @@ impl Connections {
 
     /// What wakes the task that accepts.
     pub(crate) fn room(&self) -> Arc<Notify> {
-        self.doors.room()
+        self.access.room()
     }
 
     // ---- in time
 
     /// Trusts the keys that an earlier run trusted, and dials the sender of the line.
     pub(crate) fn start(&mut self, now: Time) {
-        self.doors.trust_again(now);
-        self.doors.call_sender(now);
+        self.access.trust_again(now);
+        self.access.call_sender(now);
     }
 
     /// When the next peer is due to be dialled.
     pub(crate) fn ready_at(&self) -> Option<Time> {
-        self.doors.calling.ready_at()
+        self.access.calling.ready_at()
     }
 
     /// Calls those whose time it is.
     pub(crate) fn dial(&mut self, now: Time) {
-        self.doors.calling.dial(now);
+        self.access.calling.dial(now);
     }
 
     /// A second has passed.
     pub(crate) fn second(&mut self, now: Time) {
-        self.doors.expire_bans(now);
-        self.doors.calling.dial(now);
+        self.access.expire_bans(now);
+        self.access.calling.dial(now);
     }
 
     /// Closes every session with a reason, and refuses every new caller.
@@ -165,7 +165,7 @@ impl Connections {
         for peer in all {
             self.part(peer, CloseCode::Shutdown, "the node stops", inputs, now);
         }
-        self.doors.stop();
+        self.access.stop();
     }
 
     // ---- how sessions begin
@@ -178,19 +178,19 @@ impl Connections {
         now: Time,
     ) {
         let admitted = match event {
-            ConnectionEvent::Knock(stream, from) => {
-                return self.doors.knocked(stream, from, now);
+            ConnectionEvent::Accepted(stream, from) => {
+                return self.access.accepted(stream, from, now);
             }
             ConnectionEvent::Met(met) => {
-                let arrived = self.doors.met(*met, now);
-                arrived.and_then(|arrived| self.doors.admit(arrived, now))
+                let arrived = self.access.met(*met, now);
+                arrived.and_then(|arrived| self.access.admit(arrived, now))
             }
-            ConnectionEvent::FirstMet(met) => self.doors.first_met(*met, now),
+            ConnectionEvent::FirstMet(met) => self.access.first_met(*met, now),
         };
         if let Some((peer, arrived)) = admitted {
             self.comes_in(peer, arrived, inputs, now);
         }
-        self.doors.make_room();
+        self.access.make_room();
     }
 
     /// A caller that is known comes in, if it has no session yet.
@@ -209,13 +209,13 @@ impl Connections {
             }
             Arrival::Refuse(refusal) => {
                 let (source, listed) = (arrived.source(), arrived.listed);
-                self.doors.admission.leave(source, listed);
+                self.access.admission.leave(source, listed);
                 return self.one_each(id, arrived.secure, &refusal, now);
             }
         }
-        self.doors.calling.connected(&key, now);
-        let seat = Seat { peer: id, serial };
-        self.seat(seat, arrived, inputs, now);
+        self.access.calling.connected(&key, now);
+        let session = SessionId { peer: id, serial };
+        self.begin(session, arrived, inputs, now);
     }
 
     /// An identity has its session already, or connects too often. It is told which.
@@ -233,20 +233,26 @@ impl Connections {
         if wait > 0.0 {
             why.push_str(&format!("; it may come again in {wait} s"));
         }
-        if self.doors.complains(now) {
+        if self.access.complains(now) {
             warn!(peer = %self.peers().at(peer).name, why, "turned away");
         }
         turn_away(secure, CloseCode::Overload, &why);
     }
 
     /// A session begins.
-    fn seat(&mut self, seat: Seat, arrived: Arrived, inputs: &mut PendingInputs, now: Time) {
-        let (peer, dialled) = (seat.peer, arrived.dialled);
-        let row = self.doors.peers.at_mut(peer);
+    fn begin(
+        &mut self,
+        session: SessionId,
+        arrived: Arrived,
+        inputs: &mut PendingInputs,
+        now: Time,
+    ) {
+        let (peer, dialled) = (session.peer, arrived.dialled);
+        let row = self.access.peers.at_mut(peer);
         row.trouble = None;
         row.joined.get_or_insert(now);
         let (name, remote) = (row.name.clone(), arrived.remote);
-        self.links.seat(seat, arrived, &self.events, now);
+        self.links.begin(session, arrived, &self.events, now);
         info!(peer = %name, %remote, dialled, "connected");
         let how = match dialled {
             true => Reached::Dialled,
@@ -255,7 +261,7 @@ impl Connections {
         self.notifier.connected(name, how);
         let outbound = dialled;
         inputs.core(Input::Connected { peer, outbound });
-        if self.doors.calling.exchanges() {
+        if self.access.calling.exchanges() {
             let message = Message::WantAddresses;
             inputs.core(Input::Say { peer, message });
         }
@@ -302,7 +308,7 @@ impl Connections {
         let last = last_word(code, &why.to_string());
         let outgoing = link.outgoing.clone();
         let then = move |_| drop(outgoing.send(last));
-        self.doors.ban(peer, why, Box::new(then), now);
+        self.access.ban(peer, why, Box::new(then), now);
         self.parted(peer, &link, format!("{code:?}"), inputs, now);
     }
 
@@ -359,16 +365,16 @@ impl Connections {
         now: Time,
     ) {
         inputs.core(Input::Disconnected { peer });
-        let row = self.doors.peers.at_mut(peer);
+        let row = self.access.peers.at_mut(peer);
         row.present += now.since(link.since).as_nanos();
         let (key, name) = (*row.key.as_bytes(), row.name.clone());
         if self.sessions.end(&key, link.serial) {
-            self.doors.calling.disconnected(&key, now);
+            self.access.calling.disconnected(&key, now);
         }
         let source = Source::of(link.remote.ip());
-        self.doors.admission.leave(source, link.listed);
+        self.access.admission.leave(source, link.listed);
         inputs.library(LibraryInput::Disconnected { peer });
-        self.doors.make_room();
+        self.access.make_room();
         self.notifier.lost(name, reason);
     }
 
@@ -376,33 +382,36 @@ impl Connections {
 
     /// A peer asks for addresses: the answer, if it gets one.
     pub(crate) fn wants_addresses(&mut self, peer: PeerId, now: Time) -> Option<Message> {
-        if !self.doors.calling.exchanges() {
+        if !self.access.calling.exchanges() {
             return None;
         }
         let dialled = self.links.iter();
         let dialled = dialled.filter(|(id, link)| *id != peer && link.dialled);
-        let key_of = |peer| *self.doors.peers.at(peer).key.as_bytes();
+        let key_of = |peer| *self.access.peers.at(peer).key.as_bytes();
         for (other, link) in dialled {
             let key: Key = key_of(other);
-            self.doors.calling.worked(key, link.remote, now);
+            self.access.calling.worked(key, link.remote, now);
         }
         let asker = key_of(peer);
-        self.doors.calling.share(asker, now).map(Message::Addresses)
+        self.access
+            .calling
+            .share(asker, now)
+            .map(Message::Addresses)
     }
 
     /// Takes a list of addresses from a peer. False if its last one was too recent.
     pub(crate) fn told_addresses(&mut self, peer: PeerId, known: &[Known], now: Time) -> bool {
-        if !self.doors.calling.exchanges() {
+        if !self.access.calling.exchanges() {
             return true;
         }
-        let teller = *self.peers().at(peer).key.as_bytes();
-        self.doors.vouched_for(&teller, known, now);
-        self.doors.calling.learn(teller, known, now)
+        let sender = *self.peers().at(peer).key.as_bytes();
+        self.access.vouched_for(&sender, known, now);
+        self.access.calling.learn(sender, known, now)
     }
 
     /// A peer answered after so long.
     pub(crate) fn ponged(&mut self, peer: PeerId, rtt: Span) {
-        self.doors.peers.at_mut(peer).rtt = Some(rtt);
+        self.access.peers.at_mut(peer).rtt = Some(rtt);
     }
 
     /// Looks at what connections measure from now on, or no longer.

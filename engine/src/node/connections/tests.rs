@@ -48,7 +48,7 @@ impl Rig {
         Self::at(tempfile::tempdir().unwrap(), "", true).unwrap()
     }
 
-    fn at(folder: tempfile::TempDir, more: &str, trusts: bool) -> Result<Self, DoorsError> {
+    fn at(folder: tempfile::TempDir, more: &str, trusts: bool) -> Result<Self, AccessError> {
         let identity = Identity::generate().unwrap();
         let data = folder.path();
         let text = format!("[node]\nname = \"own\"\ndata = {data:?}\n{more}");
@@ -56,7 +56,7 @@ impl Rig {
         let (sender, events) = mpsc::channel(64);
         let (told, followers) = broadcast::channel(64);
         let keeper = Arc::new(Keeper::start().unwrap());
-        let own = OwnPlace {
+        let own = OwnEndpoint {
             identity: &identity,
             listening: SocketAddr::from((Ipv4Addr::LOCALHOST, 7_400)),
             params: &params.node,
@@ -89,15 +89,15 @@ impl Rig {
         let text = format!("[node]\nname = \"own\"\n{text}");
         let params = ParameterFile::parse("n.toml", &text).unwrap();
         let peer = params.peers.into_iter().next().unwrap();
-        let doors = self.connections.doors_mut();
-        let peer = doors.list(peer, at(0)).unwrap();
-        doors.allow(at(0));
+        let access = self.connections.access_mut();
+        let peer = access.list(peer, at(0)).unwrap();
+        access.allow(at(0));
         peer
     }
 
     /// What a caller is told.
     fn judge(&self, key: &PublicKey, name: &str) -> Option<RefusalCode> {
-        let guests = self.connections.doors.guests_mut();
+        let guests = self.connections.access.guests_mut();
         guests.judge(key, name).err().map(|refusal| refusal.code)
     }
 
@@ -187,11 +187,11 @@ async fn a_caller_is_told_no_more_than_whether_it_may_come_in() {
         rig.judge(&rig.identity.public(), ""),
         Some(RefusalCode::Yourself)
     );
-    let doors = rig.connections.doors_mut();
-    doors.ban(banned, Misbehaviour::WrongHash, Box::new(|_| ()), at(0));
+    let access = rig.connections.access_mut();
+    access.ban(banned, Misbehaviour::WrongHash, Box::new(|_| ()), at(0));
     assert_eq!(rig.judge(&bob, "bob"), Some(RefusalCode::Banned));
-    let gone = rig.connections.doors_mut().unlist(|_| false);
-    rig.connections.doors_mut().allow(at(0));
+    let gone = rig.connections.access_mut().unlist(|_| false);
+    rig.connections.access_mut().allow(at(0));
     assert_eq!(gone.len(), 2);
     assert_eq!(rig.judge(&ann, "ann"), Some(RefusalCode::NotWelcome));
     rig.connections.stop(&mut rig.inputs, at(0));
@@ -205,30 +205,30 @@ async fn a_ban_outlives_the_run_and_ends_after_a_day_or_when_it_is_lifted() {
     let (ann, bob) = (key(), key());
     for (name, key) in [("ann", ann), ("bob", bob)] {
         let peer = rig.list(name, key, "");
-        let doors = rig.connections.doors_mut();
-        doors.ban(
+        let access = rig.connections.access_mut();
+        access.ban(
             peer,
             Misbehaviour::WrongHash,
             Box::new(|durable| assert!(durable)),
             at(0),
         );
         // A lie only: whoever is slow comes back.
-        doors.ban(peer, Misbehaviour::Flood, Box::new(|_| ()), at(0));
+        access.ban(peer, Misbehaviour::Flood, Box::new(|_| ()), at(0));
     }
     let mut rig = Rig::at(rig.end(), "", false).unwrap();
     rig.list("ann", ann, "address = \"127.0.0.1:1\"\n");
     rig.list("bob", bob, "");
     let has =
-        |rig: &Rig, key: PublicKey, now| rig.connections.doors().bans().has(key.as_bytes(), now);
+        |rig: &Rig, key: PublicKey, now| rig.connections.access().bans().has(key.as_bytes(), now);
     assert!(has(&rig, ann, at(0)) && has(&rig, bob, at(0)));
-    let doors = rig.connections.doors_mut();
-    doors.lift(&[*ann.as_bytes()], Box::new(|_| ()), at(1));
+    let access = rig.connections.access_mut();
+    access.lift(&[*ann.as_bytes()], Box::new(|_| ()), at(1));
     assert_eq!(rig.judge(&ann, "ann"), None, "it may come again");
     assert_eq!(rig.judge(&bob, "bob"), Some(RefusalCode::Banned));
     assert!(rig.connections.ready_at().is_some(), "and is called again");
     rig.connections.second(at(0) + DAY);
     assert_eq!(rig.judge(&bob, "bob"), None);
-    assert_eq!(rig.connections.doors().bans().list(at(0) + DAY).count(), 0);
+    assert_eq!(rig.connections.access().bans().list(at(0) + DAY).count(), 0);
 }
 
 /// What it says is all that keeps whom it names out, or in.
@@ -237,7 +237,7 @@ async fn a_file_of_an_earlier_run_that_cannot_be_read_keeps_the_node_from_starti
     for (name, trusts) in [("bans.json", false), ("trusted.json", true)] {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(name), "{\n odd").unwrap();
-        let Err(DoorsError::State(why)) = Rig::at(folder, "", trusts) else {
+        let Err(AccessError::State(why)) = Rig::at(folder, "", trusts) else {
             panic!("{name} is taken for an empty one");
         };
         assert!(why.contains(&format!("{name}:2: is no file of")), "{why}");
@@ -313,7 +313,7 @@ async fn a_line_lets_in_as_many_as_it_was_made_for() {
         Some(RefusalCode::NotWelcome)
     );
     let guests = line::LineGuests::new(secret, 1, None);
-    rig.connections.doors().set_line(Some(guests));
+    rig.connections.access().set_line(Some(guests));
     assert_eq!(rig.judge(&one.public(), &names[0]), None);
     assert_eq!(
         rig.judge(&one.public(), &names[1]),
@@ -335,18 +335,17 @@ async fn a_line_lets_in_as_many_as_it_was_made_for() {
 async fn a_receiver_of_a_line_calls_the_sender_and_knows_whom_it_vouches_for() {
     let mut rig = Rig::new();
     let (sender, other, stranger) = (Identity::generate().unwrap(), key(), key());
-    let teller = rig.list("sender", sender.public(), "");
+    let peer = rig.list("sender", sender.public(), "");
     let told = Some((sender.public(), vec!["127.0.0.1:1".to_owned()]));
     let guests = line::LineGuests::new(Secret::generate().unwrap(), 4, told);
-    rig.connections.doors().set_line(Some(guests));
+    rig.connections.access().set_line(Some(guests));
     rig.connections.start(at(0));
     assert!(rig.connections.ready_at().is_some());
     let known = |key: PublicKey| Known {
         key: *key.as_bytes(),
         address: "127.0.0.1:2".into(),
     };
-    rig.connections
-        .told_addresses(teller, &[known(other)], at(1));
+    rig.connections.told_addresses(peer, &[known(other)], at(1));
     let digits = &other.to_string()[..8];
     assert!(
         rig.connections
@@ -385,15 +384,15 @@ async fn a_session_begins_and_ends_once() {
         }
     )));
     assert_eq!(rig.connections.standings(), [(peer, Standing::Connected)]);
-    let seat = |serial| Seat { peer, serial };
+    let session = |serial| SessionId { peer, serial };
     let links = rig.connections.links();
-    assert!(links.is_seated(seat(1)) && !links.is_seated(seat(2)));
+    assert!(links.is_current(session(1)) && !links.is_current(session(2)));
     rig.connections
         .part(peer, CloseCode::Shutdown, "enough", &mut rig.inputs, at(4));
     rig.connections
         .part(peer, CloseCode::Shutdown, "again", &mut rig.inputs, at(5));
     assert!(matches!(rig.told()[..], [Input::Disconnected { .. }]));
-    assert!(!rig.connections.links().is_seated(seat(1)));
+    assert!(!rig.connections.links().is_current(session(1)));
     let row = rig.connections.peers().at(peer);
     assert_eq!((row.joined, row.present), (Some(at(1)), 3_000_000_000));
     let followed = rig.followed();
@@ -421,7 +420,11 @@ async fn a_newer_session_of_an_identity_takes_the_place_of_the_older() {
         ),
         "{told:?}"
     );
-    assert!(rig.connections.links().is_seated(Seat { peer, serial: 2 }));
+    assert!(
+        rig.connections
+            .links()
+            .is_current(SessionId { peer, serial: 2 })
+    );
     assert!(heard(first).await.contains("a newer connection"));
     drop(second);
 }
@@ -446,7 +449,7 @@ async fn a_peer_that_lied_is_banned_before_it_hears_why() {
         .filter(|input| matches!(input, Input::Disconnected { .. }))
         .count();
     assert_eq!(left, 2);
-    let bans = rig.connections.doors().bans();
+    let bans = rig.connections.access().bans();
     assert!(bans.has(ann.public().as_bytes(), at(2)) && !bans.has(bob.public().as_bytes(), at(2)));
     assert!(!heard(of_liar).await.is_empty() && !heard(of_slow).await.is_empty());
     let text = fs::read_to_string(rig.folder.path().join("bans.json")).unwrap();
@@ -482,10 +485,10 @@ async fn who_is_not_welcome_any_more_hears_so_and_holds_no_place() {
     let mut rig = Rig::new();
     let ann = Identity::generate().unwrap();
     rig.list("ann", ann.public(), "");
-    rig.connections.doors_mut().unlist(|_| false);
+    rig.connections.access_mut().unlist(|_| false);
     let theirs = rig.arrives(&ann, "ann", at(1)).await;
     assert!(rig.told().is_empty());
-    assert_eq!(rig.connections.doors.admission.counts().1, 0);
+    assert_eq!(rig.connections.access.admission.counts().1, 0);
     assert!(!heard(theirs).await.is_empty());
 }
 
@@ -534,7 +537,7 @@ async fn a_caller_that_fails_is_counted_by_the_reason() {
         rig.happens(failed(By::Them(id), error), at(1));
     }
     assert_eq!(rig.followed().len(), 4);
-    let bans = rig.connections.doors().bans();
+    let bans = rig.connections.access().bans();
     assert!(bans.has(ann.as_bytes(), at(1)) && !bans.has(eve.as_bytes(), at(1)));
 }
 
@@ -565,15 +568,15 @@ async fn a_caller_is_greeted_and_one_that_hangs_up_costs_nothing() {
         .await
         .unwrap();
     let (stream, remote) = listener.accept().await.unwrap();
-    rig.happens(ConnectionEvent::Knock(stream, remote), at(0));
-    assert_eq!(rig.connections.doors.admission.counts().0, 1);
+    rig.happens(ConnectionEvent::Accepted(stream, remote), at(0));
+    assert_eq!(rig.connections.access.admission.counts().0, 1);
     drop(out);
     let Some(NodeEvent::Connection(event)) = rig.events.recv().await else {
         panic!("its handshake ends");
     };
     rig.happens(event, at(1));
-    assert_eq!(rig.connections.doors.admission.counts(), (0, 0));
-    assert!(rig.connections.doors.greeting.is_empty());
+    assert_eq!(rig.connections.access.admission.counts(), (0, 0));
+    assert!(rig.connections.access.greeting.is_empty());
 }
 
 // ---- addresses
@@ -588,14 +591,14 @@ async fn a_ticket_says_where_a_listed_peer_is_and_brings_nobody_else() {
         let at = (*key.as_bytes(), "127.0.0.1:1".to_owned());
         ContentTicket::new(ContentId([1; 32]), 1_000, vec![at]).unwrap()
     };
-    let doors = rig.connections.doors_mut();
-    assert!(!doors.introduce(&ticket(eve), at(0)));
-    assert!(doors.introduce(&ticket(ann), at(0)));
+    let access = rig.connections.access_mut();
+    assert!(!access.introduce(&ticket(eve), at(0)));
+    assert!(access.introduce(&ticket(ann), at(0)));
     assert_eq!(
-        doors.peers().at(peer).address.as_deref(),
+        access.peers().at(peer).address.as_deref(),
         Some("127.0.0.1:1")
     );
-    assert!(doors.peers().find(&eve).is_none());
+    assert!(access.peers().find(&eve).is_none());
     assert!(rig.connections.ready_at().is_some());
 }
 
@@ -656,7 +659,7 @@ async fn a_peer_is_called_at_each_of_its_addresses_until_it_answers() {
     let addresses = format!("{closed},{}", listener.local_addr().unwrap());
     let peer = rig.list("ann", ann.public(), "");
     rig.connections
-        .doors
+        .access
         .calling
         .configure(*ann.public().as_bytes(), &addresses, at(0));
     let ready = rig.connections.ready_at().unwrap();

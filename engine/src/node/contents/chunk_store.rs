@@ -21,22 +21,22 @@ use crate::store::{ChunkReadError, Store, StoreError, patiently};
 
 /// Where the chunks of one transfer are.
 #[derive(Clone, Debug)]
-pub(crate) enum Shelf {
+pub(crate) enum ChunkStore {
     /// On disk: at the place that was filled last, and at others where the same content lies.
     Files(Arc<[Arc<Store>]>, Arc<Tree>),
     /// In memory.
-    Manifest(Arc<ManifestShelf>),
+    Manifest(Arc<ManifestStore>),
 }
 
 /// A manifest, whole or on its way. It takes as much memory as has come of it, whichever chunks
 /// those are.
 #[derive(Debug)]
-pub(crate) struct ManifestShelf {
+pub(crate) struct ManifestStore {
     geometry: Manifest,
     chunks: Mutex<BTreeMap<ChunkIndex, Vec<u8>>>,
 }
 
-impl ManifestShelf {
+impl ManifestStore {
     /// Room for a manifest of `len` bytes, at most what a manifest may have.
     pub(crate) fn empty(len: u64) -> Self {
         Self {
@@ -47,13 +47,13 @@ impl ManifestShelf {
 
     /// A manifest that is whole.
     pub(crate) fn full(bytes: &[u8]) -> Self {
-        let shelf = Self::empty(bytes.len() as u64);
+        let chunk_store = Self::empty(bytes.len() as u64);
         let len = usize::try_from(MANIFEST_CHUNK.get()).expect("a mebibyte");
-        let chunks = (0..).map_while(|at| shelf.geometry.index(at));
+        let chunks = (0..).map_while(|at| chunk_store.geometry.index(at));
         let chunks = chunks.zip(bytes.chunks(len).map(<[u8]>::to_vec));
         Self {
             chunks: Mutex::new(chunks.collect()),
-            ..shelf
+            ..chunk_store
         }
     }
 
@@ -79,11 +79,11 @@ impl ManifestShelf {
     }
 }
 
-impl Shelf {
+impl ChunkStore {
     pub(crate) fn geometry(&self) -> Manifest {
         match self {
             Self::Files(_, tree) => tree.geometry(),
-            Self::Manifest(shelf) => shelf.geometry,
+            Self::Manifest(chunk_store) => chunk_store.geometry,
         }
     }
 
@@ -104,8 +104,8 @@ impl Shelf {
                 }
                 read
             }
-            Self::Manifest(shelf) => {
-                let chunks = shelf.chunks();
+            Self::Manifest(chunk_store) => {
+                let chunks = chunk_store.chunks();
                 let from = usize::try_from(offset.get()).unwrap_or(usize::MAX);
                 let to = from.saturating_add(out.len());
                 let there = chunks.get(&chunk).and_then(|bytes| bytes.get(from..to));
@@ -115,7 +115,7 @@ impl Shelf {
         }
     }
 
-    /// Fills `out` as [`Shelf::read`] does if nothing has to be waited for; whether it did.
+    /// Fills `out` as [`ChunkStore::read`] does if nothing has to be waited for; whether it did.
     fn read_at_hand(&self, chunk: ChunkIndex, offset: ByteCount, out: &mut [u8]) -> bool {
         match self {
             Self::Files(stores, _) => stores[0].read_at_hand(chunk, offset, out),
@@ -159,8 +159,8 @@ impl Shelf {
     pub(crate) fn write(&self, chunk: ChunkIndex, bytes: &[u8]) -> Result<(), StoreError> {
         match self {
             Self::Files(stores, _) => stores[0].write(chunk, bytes),
-            Self::Manifest(shelf) => {
-                shelf.chunks().insert(chunk, bytes.to_vec());
+            Self::Manifest(chunk_store) => {
+                chunk_store.chunks().insert(chunk, bytes.to_vec());
                 Ok(())
             }
         }
@@ -177,10 +177,10 @@ mod tests {
     #[test]
     fn a_manifest_takes_what_has_come_of_it() {
         let len = 64 * MANIFEST_CHUNK.get();
-        let empty = Arc::new(ManifestShelf::empty(len));
-        let shelf = Shelf::Manifest(Arc::clone(&empty));
-        let last = shelf.geometry().index(63).unwrap();
-        shelf.write(last, &[7; 100]).unwrap();
+        let empty = Arc::new(ManifestStore::empty(len));
+        let chunk_store = ChunkStore::Manifest(Arc::clone(&empty));
+        let last = chunk_store.geometry().index(63).unwrap();
+        chunk_store.write(last, &[7; 100]).unwrap();
         let held: usize = empty.chunks().values().map(Vec::capacity).sum();
         assert_eq!((held, empty.is_whole()), (100, false));
     }
@@ -188,24 +188,26 @@ mod tests {
     #[test]
     fn chunks_in_any_order_make_the_manifest_and_are_read_again() {
         let bytes: Vec<u8> = (0..2_500_000_u32).map(|at| (at % 251) as u8).collect();
-        let full = ManifestShelf::full(&bytes);
+        let full = ManifestStore::full(&bytes);
         assert!(full.is_whole() && full.bytes() == bytes);
-        let empty = Arc::new(ManifestShelf::empty(bytes.len() as u64));
-        let shelf = Shelf::Manifest(Arc::clone(&empty));
-        let geometry = shelf.geometry();
+        let empty = Arc::new(ManifestStore::empty(bytes.len() as u64));
+        let chunk_store = ChunkStore::Manifest(Arc::clone(&empty));
+        let geometry = chunk_store.geometry();
         for chunk in [2, 0, 1].map(|at| geometry.index(at).unwrap()) {
             let mut part = vec![0; usize::try_from(geometry.len_of(chunk).get()).unwrap()];
-            let full = Shelf::Manifest(Arc::new(ManifestShelf::full(&bytes)));
-            assert!(shelf.read(chunk, ByteCount::ZERO, &mut part).is_err());
+            let full = ChunkStore::Manifest(Arc::new(ManifestStore::full(&bytes)));
+            assert!(chunk_store.read(chunk, ByteCount::ZERO, &mut part).is_err());
             full.read(chunk, ByteCount::ZERO, &mut part).unwrap();
-            shelf.write(chunk, &part).unwrap();
+            chunk_store.write(chunk, &part).unwrap();
         }
         assert!(empty.is_whole() && empty.bytes() == bytes);
         let mut some = [0; 10];
         let chunk = geometry.index(1).unwrap();
-        shelf.read(chunk, ByteCount::new(5), &mut some).unwrap();
+        chunk_store
+            .read(chunk, ByteCount::new(5), &mut some)
+            .unwrap();
         assert_eq!(some, bytes[1_048_581..1_048_591]);
         let end = ByteCount::new(1_048_570);
-        assert!(shelf.read(chunk, end, &mut some).is_err());
+        assert!(chunk_store.read(chunk, end, &mut some).is_err());
     }
 }

@@ -169,8 +169,8 @@ impl Contents {
         arrival: Option<Arrival>,
         inputs: &mut PendingInputs,
     ) -> Option<Input> {
-        let shelf = self.shelf(transfer);
-        let (Some(shelf), Some(arrival)) = (shelf, arrival) else {
+        let chunk_store = self.chunk_store(transfer);
+        let (Some(chunk_store), Some(arrival)) = (chunk_store, arrival) else {
             // Without its bytes, or a store for them, it is fetched again; no peer is blamed.
             warn!(
                 transfer = transfer.0,
@@ -179,7 +179,7 @@ impl Contents {
             );
             return Some(Input::Lost { transfer, chunk });
         };
-        if !shelf.expects(chunk, &arrival.hash) {
+        if !chunk_store.expects(chunk, &arrival.hash) {
             self.pool.put(arrival.bytes);
             return Some(Input::Rejected {
                 transfer,
@@ -191,7 +191,7 @@ impl Contents {
         inputs.library(LibraryInput::Writing { transfer, senders });
         let (pool, events) = (Arc::clone(&self.pool), self.events.clone());
         spawn_blocking(move || {
-            let write = || shelf.write(chunk, &arrival.bytes);
+            let write = || chunk_store.write(chunk, &arrival.bytes);
             let result = patiently(write, StoreError::is_out);
             pool.put(arrival.bytes);
             drop(arrival.held);

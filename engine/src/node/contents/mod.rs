@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use self::chunk_store::{ManifestShelf, Shelf};
+use self::chunk_store::{ChunkStore, ManifestStore};
 use self::event::DiskEvent;
 use self::folders::Folders;
 use self::inbox::{Looked, WaitingOffer};
@@ -147,13 +147,13 @@ impl Contents {
     }
 
     /// Where the chunks of a transfer are.
-    pub(crate) fn shelf(&self, transfer: TransferId) -> Option<Shelf> {
+    pub(crate) fn chunk_store(&self, transfer: TransferId) -> Option<ChunkStore> {
         let row = self.rows.get(&(transfer.0 / 2))?;
         if transfer.0 % 2 == 1 {
-            return Some(Shelf::Manifest(Arc::clone(&row.manifest)));
+            return Some(ChunkStore::Manifest(Arc::clone(&row.manifest)));
         }
         let tree = row.tree.as_ref().filter(|_| !row.open.is_empty())?;
-        Some(Shelf::Files(Arc::clone(&row.open), Arc::clone(tree)))
+        Some(ChunkStore::Files(Arc::clone(&row.open), Arc::clone(tree)))
     }
 
     /// The row of a content that the library is about to get: the present one, or a new one with
@@ -162,7 +162,7 @@ impl Contents {
         &mut self,
         id: ContentId,
         name: &str,
-        manifest: ManifestShelf,
+        manifest: ManifestStore,
     ) -> &mut Row {
         let known = self.library.find(&id).map(Content::number);
         let number = known.unwrap_or_else(|| self.library.vacant());
@@ -180,12 +180,12 @@ impl Contents {
                 name,
             } => {
                 let name = name.unwrap_or_default();
-                let row = || Row::new(content, name.into(), ManifestShelf::empty(manifest_bytes));
+                let row = || Row::new(content, name.into(), ManifestStore::empty(manifest_bytes));
                 self.rows.entry(number).or_insert_with(row);
             }
             LibraryAction::ForgetManifest { number, bytes } => {
                 if let Some(row) = self.rows.get_mut(&number) {
-                    row.manifest = Arc::new(ManifestShelf::empty(bytes));
+                    row.manifest = Arc::new(ManifestStore::empty(bytes));
                 }
             }
             LibraryAction::Look {
@@ -235,10 +235,10 @@ impl Contents {
         let Some(row) = self.rows.get(&number) else {
             return;
         };
-        let (id, shelf) = (row.id, Arc::clone(&row.manifest));
+        let (id, chunk_store) = (row.id, Arc::clone(&row.manifest));
         let events = self.events.clone();
         spawn_blocking(move || {
-            let bytes = shelf.bytes();
+            let bytes = chunk_store.bytes();
             let right = content_id(&bytes) == id;
             let unusable = |error: &dyn std::fmt::Display| error.to_string().into();
             let tree = match Tree::decode(&bytes) {

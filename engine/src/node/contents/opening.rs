@@ -8,7 +8,7 @@ use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::library::{Description, quota};
 use fairhaul_core::message::OfferVerdict;
 
-use super::chunk_store::ManifestShelf;
+use super::chunk_store::ManifestStore;
 use super::inbox::device_of;
 use super::kept::Role;
 use super::own::Own;
@@ -28,7 +28,7 @@ pub(super) struct Opening {
     pub(super) state: PathBuf,
     /// The tree in its manifest, if that was read already.
     pub(super) tree: Option<Arc<Tree>>,
-    pub(super) manifest: Arc<ManifestShelf>,
+    pub(super) manifest: Arc<ManifestStore>,
     /// What all stores of the node keep open together.
     pub(super) files: Arc<OpenFiles>,
     /// What is never served.

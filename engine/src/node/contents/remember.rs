@@ -11,7 +11,7 @@ use fairhaul_core::library::{Content, LibraryInput, Placement, Stage, Waiter};
 use fairhaul_core::manifest::ContentId;
 
 use super::Contents;
-use super::chunk_store::ManifestShelf;
+use super::chunk_store::ManifestStore;
 use super::kept::{self, Kept, Placed, Remembered, Role};
 use super::opening::description_of;
 use super::state_writer::Then;
@@ -80,9 +80,9 @@ impl Contents {
             let fits = content_id(bytes) == id;
             fits.then(|| Tree::decode(bytes).ok()).flatten()
         });
-        let shelf = match manifest.filter(|_| tree.is_some()) {
-            Some(bytes) => ManifestShelf::full(&bytes),
-            None => ManifestShelf::empty(kept.manifest_bytes),
+        let chunk_store = match manifest.filter(|_| tree.is_some()) {
+            Some(bytes) => ManifestStore::full(&bytes),
+            None => ManifestStore::empty(kept.manifest_bytes),
         };
         let (manifest_bytes, paused) = (kept.manifest_bytes, kept.paused);
         let name = kept.name.clone();
@@ -96,7 +96,7 @@ impl Contents {
             }
         }
         let description = tree.as_ref().map(description_of);
-        let row = self.expect(id, &name, shelf);
+        let row = self.expect(id, &name, chunk_store);
         row.stamps.extend(stamped);
         row.tree = tree.map(Arc::new).filter(|_| !paused);
         let placement = placements.remove(0);
@@ -125,7 +125,7 @@ impl Contents {
         let name = tree.name().unwrap_or("tree").to_owned();
         let known = self.library.find(&id).map(Content::number);
         let number = known.unwrap_or_else(|| self.library.vacant());
-        let row = self.expect(id, &name, ManifestShelf::full(&manifest));
+        let row = self.expect(id, &name, ManifestStore::full(&manifest));
         row.stamps.insert(folder, stamps);
         if known.is_none() {
             row.tree = Some(tree);
@@ -156,11 +156,11 @@ impl Contents {
             // there, and what is wrong with it is said when it is held.
             let _ = fs::create_dir(&get.dir);
             let name = data_encoding::HEXLOWER.encode(&id.0[..6]);
-            let shelf = match &tree {
-                Some((bytes, _)) => ManifestShelf::full(bytes),
-                None => ManifestShelf::empty(ticket.manifest_bytes()),
+            let chunk_store = match &tree {
+                Some((bytes, _)) => ManifestStore::full(bytes),
+                None => ManifestStore::empty(ticket.manifest_bytes()),
             };
-            self.expect(id, &name, shelf);
+            self.expect(id, &name, chunk_store);
         }
         let placement = Placement {
             folder: self.folder(&get.dir),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fairhaul_core::library::FolderId;
 use fairhaul_core::manifest::ContentId;
 
-use super::chunk_store::ManifestShelf;
+use super::chunk_store::ManifestStore;
 use crate::content::scan::Stamp;
 use crate::content::{Tree, manifest_id};
 use crate::session::Held;
@@ -21,7 +21,7 @@ const CHANGED_MAX: usize = 1_000;
 pub(crate) struct Row {
     pub(super) id: ContentId,
     pub(super) name: String,
-    pub(super) manifest: Arc<ManifestShelf>,
+    pub(super) manifest: Arc<ManifestStore>,
     /// The tree in its manifest, while that is being read or a folder is open.
     pub(super) tree: Option<Arc<Tree>>,
     /// Stores of its folders, those that are open and one that was just prepared.
@@ -41,7 +41,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(super) fn new(id: ContentId, name: String, manifest: ManifestShelf) -> Self {
+    pub(super) fn new(id: ContentId, name: String, manifest: ManifestStore) -> Self {
         Self {
             id,
             name,
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_changed_file_is_told_once_and_again_after_its_files_were_looked_at() {
         let id = ContentId([1; 32]);
-        let mut row = Row::new(id, "a".to_owned(), ManifestShelf::empty(1));
+        let mut row = Row::new(id, "a".to_owned(), ManifestStore::empty(1));
         assert!(row.is_news("f") && !row.is_news("f"));
         row.settle();
         assert!(row.is_news("f"));

@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 
 use tracing::warn;
 
-use super::chunk_store::ManifestShelf;
+use super::chunk_store::ManifestStore;
 use crate::store::{is_out, patiently};
 
 /// What is to happen once a file is durable; with `false` once it is known that it is not.
@@ -30,7 +30,7 @@ enum Errand {
     Keep {
         base: PathBuf,
         json: Vec<u8>,
-        manifest: Option<Arc<ManifestShelf>>,
+        manifest: Option<Arc<ManifestStore>>,
         then: Option<Then>,
     },
     /// Forget it, as far as these endings go.
@@ -69,7 +69,7 @@ impl Keeper {
         &self,
         base: PathBuf,
         json: Vec<u8>,
-        manifest: Option<Arc<ManifestShelf>>,
+        manifest: Option<Arc<ManifestStore>>,
         then: Option<Then>,
     ) {
         self.send(Errand::Keep {
@@ -169,7 +169,7 @@ fn work(queue: &Receiver<Errand>, forgetting: &AtomicUsize) {
 fn keep(
     base: &Path,
     json: &[u8],
-    manifest: Option<&ManifestShelf>,
+    manifest: Option<&ManifestStore>,
     described: &mut BTreeSet<PathBuf>,
 ) -> io::Result<()> {
     if let Some(manifest) = manifest.filter(|_| !described.contains(base)) {
@@ -204,7 +204,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let base = |name: &str| folder.path().join(name);
         let keeper = Keeper::start().unwrap();
-        let manifest = Arc::new(ManifestShelf::full(b"manifest"));
+        let manifest = Arc::new(ManifestStore::full(b"manifest"));
         for number in 0..20_u8 {
             keeper.keep(base("a"), vec![number], Some(Arc::clone(&manifest)), None);
             keeper.keep(base("b"), vec![number], None, None);

@@ -69,8 +69,8 @@ fn arrival(bytes: Vec<u8>) -> Option<Arrival> {
 }
 
 fn chunk(others: &Others<'_>, position: u32) -> ChunkIndex {
-    let shelf = others.contents.shelf(TransferId(2)).unwrap();
-    shelf.geometry().index(position).unwrap()
+    let chunk_store = others.contents.chunk_store(TransferId(2)).unwrap();
+    chunk_store.geometry().index(position).unwrap()
 }
 
 /// What the core is told at once of a chunk of content 1 that came.
@@ -119,9 +119,11 @@ async fn a_chunk_is_written_if_its_hash_is_right_and_only_then() {
     assert_eq!(status.transfers[0].done_bytes, CHUNK);
     let mut read = vec![0; 10];
     rig.host.control(|_, others| {
-        let shelf = others.contents.shelf(TransferId(2)).unwrap();
+        let chunk_store = others.contents.chunk_store(TransferId(2)).unwrap();
         let first = chunk(others, 0);
-        shelf.read(first, ByteCount::new(5), &mut read).unwrap();
+        chunk_store
+            .read(first, ByteCount::new(5), &mut read)
+            .unwrap();
     });
     assert_eq!(read, bytes_of(0)[5..15]);
 }
@@ -135,10 +137,10 @@ async fn a_pause_keeps_what_arrived_until_the_transfer_goes_on() {
         .await;
     let _: Nothing = rig.ask(ControlRequest::Pause(Transfer { id: 1 })).unwrap();
     rig.settle(|status| status.transfers[0].paused).await;
-    let shelf = rig
+    let chunk_store = rig
         .host
-        .control(|_, others| others.contents.shelf(TransferId(2)));
-    assert!(shelf.is_some());
+        .control(|_, others| others.contents.chunk_store(TransferId(2)));
+    assert!(chunk_store.is_some());
     let _: Nothing = rig.ask(ControlRequest::Resume(Transfer { id: 1 })).unwrap();
     rig.settle(|status| status.transfers[0].state == TransferState::Fetching)
         .await;
@@ -161,9 +163,9 @@ async fn a_file_that_changed_is_told_once() {
         .await;
     std::fs::write(rig.file("content"), vec![9; 200_000]).unwrap();
     rig.host.control(|_, others| {
-        let shelf = others.contents.shelf(TransferId(2)).unwrap();
+        let chunk_store = others.contents.chunk_store(TransferId(2)).unwrap();
         let mut out = vec![0; 10];
-        let read = shelf.read(chunk(others, 0), ByteCount::ZERO, &mut out);
+        let read = chunk_store.read(chunk(others, 0), ByteCount::ZERO, &mut out);
         let why = read.unwrap_err();
         let contents = &mut *others.contents;
         let told = contents.changed(TransferId(2), &why);
@@ -211,9 +213,9 @@ async fn a_manifest_that_is_another_one_or_none_is_told_apart() {
                 manifest_bytes: bytes.len() as u64,
                 name: None,
             });
-            let shelf = contents.shelf(TransferId(2 * number + 1)).unwrap();
-            let first = shelf.geometry().index(0).unwrap();
-            shelf.write(first, &bytes).unwrap();
+            let chunk_store = contents.chunk_store(TransferId(2 * number + 1)).unwrap();
+            let first = chunk_store.geometry().index(0).unwrap();
+            chunk_store.write(first, &bytes).unwrap();
             contents.carry(LibraryAction::Describe { number, attempt: 0 });
         });
         let DiskEvent::Described(described, 0, result) = disk_event(&mut rig).await else {
@@ -228,10 +230,10 @@ async fn a_manifest_that_is_another_one_or_none_is_told_apart() {
         rig.host.control(|_, others| {
             let contents = &mut *others.contents;
             contents.carry(LibraryAction::ForgetManifest { number, bytes: 7 });
-            let shelf = contents.shelf(TransferId(2 * number + 1)).unwrap();
-            assert_eq!(shelf.geometry().bytes().get(), 7);
+            let chunk_store = contents.chunk_store(TransferId(2 * number + 1)).unwrap();
+            assert_eq!(chunk_store.geometry().bytes().get(), 7);
             contents.carry(LibraryAction::Forget { number });
-            assert!(contents.shelf(TransferId(2 * number + 1)).is_none());
+            assert!(contents.chunk_store(TransferId(2 * number + 1)).is_none());
         });
     }
 }

@@ -22,7 +22,7 @@ use self::others::Others;
 use self::settings::Settings;
 use self::view::View;
 use self::waiting::Waiting;
-use super::connections::doors::Doors;
+use super::connections::access::Access;
 use super::contents::own::Own;
 use super::event::NodeEvent;
 use crate::clock::unix_ms;
@@ -355,7 +355,7 @@ impl Control {
         let is_known = others.contents.library().find(&ticket.content()).is_some();
         let connections = &mut *others.connections;
         let is_alone = connections.links().iter().next().is_none();
-        if !is_known && !connections.doors_mut().introduce(&ticket, others.now) && is_alone {
+        if !is_known && !connections.access_mut().introduce(&ticket, others.now) && is_alone {
             let keys = ticket.peers().iter();
             let keys: Vec<String> = keys
                 .map(|(key, _)| data_encoding::HEXLOWER.encode(key))
@@ -425,8 +425,8 @@ fn ticket(number: u32, others: &Others<'_>) -> String {
     let Some((content, row)) = others.contents.at(number) else {
         return String::new();
     };
-    let doors: &Doors = others.connections.doors();
-    let own = (*doors.public().as_bytes(), doors.address());
+    let access: &Access = others.connections.access();
+    let own = (*access.public().as_bytes(), access.address());
     let ticket = ContentTicket::new(content.id(), row.manifest_bytes(), vec![own]);
     let ticket = ticket.map(|ticket| ticket.with_manifest(&row.manifest()));
     ticket.map_or_else(|error| error.to_string(), |ticket| ticket.to_string())
@@ -448,24 +448,24 @@ fn lift_bans(call: Call, whose: &str, others: &mut Others<'_>) {
             "lifted, but that cannot be written down: it holds until the node ends",
         )),
     };
-    let doors = others.connections.doors_mut();
-    doors.lift(&keys, Box::new(then), others.now);
+    let access = others.connections.access_mut();
+    access.lift(&keys, Box::new(then), others.now);
 }
 
 /// The identities that `whose` means, which are banned.
 fn banned(whose: &str, others: &Others<'_>) -> Result<Vec<Key>, Failure> {
-    let (doors, peers, now) = (
-        others.connections.doors(),
+    let (access, peers, now) = (
+        others.connections.access(),
         others.connections.peers(),
         others.now,
     );
     if whose == "all" {
-        return Ok(doors.bans().list(now).map(|ban| ban.key).collect());
+        return Ok(access.bans().list(now).map(|ban| ban.key).collect());
     }
     let named = peers.named(whose);
     let named = named.map(|peer| *peers.at(peer).key.as_bytes());
     let key = key_bytes(whose).or(named);
-    let key = key.filter(|key| doors.bans().has(key, now));
+    let key = key.filter(|key| access.bans().has(key, now));
     let refused = || {
         Failure::usage(format!(
             "{whose} is not banned; allowed are \"all\" and the keys and peers that \

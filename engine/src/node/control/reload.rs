@@ -51,9 +51,9 @@ impl Control {
         for params in peers {
             self.list(params, others);
         }
-        let doors = others.connections.doors_mut();
-        doors.expect_listed();
-        doors.allow(others.now);
+        let access = others.connections.access_mut();
+        access.expect_listed();
+        access.allow(others.now);
         let zero = Rate::new(0);
         let node = self.settings.limit(limits.upload.rate(), zero, Weight::ONE);
         self.limits.set(Target::Node, node);
@@ -72,8 +72,8 @@ impl Control {
         let group = group.and_then(|name| self.settings.group(name));
         let limit = self.settings.of_peer(&params);
         let name = params.name.to_string();
-        let doors = others.connections.doors_mut();
-        let Some(peer) = doors.list(params, others.now) else {
+        let access = others.connections.access_mut();
+        let Some(peer) = access.list(params, others.now) else {
             return;
         };
         others.stats.list(peer, &name);
@@ -103,8 +103,8 @@ impl Control {
 
     /// Peers that the file no longer lists may not connect, and are disconnected (H16).
     fn drop_unlisted(&self, listed: &BTreeSet<[u8; 32]>, others: &mut Others<'_>) {
-        let doors = others.connections.doors_mut();
-        for peer in doors.unlist(|key| listed.contains(key)) {
+        let access = others.connections.access_mut();
+        for peer in access.unlist(|key| listed.contains(key)) {
             self.grant(peer, others);
             let why = "no longer listed";
             let (inputs, now) = (&mut *others.inputs, others.now);

@@ -29,10 +29,10 @@ impl View<'_> {
         Status {
             node: NodeStatus {
                 name: node.name.to_string(),
-                key: self.connections.doors().public().to_string(),
+                key: self.connections.access().public().to_string(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 uptime_s: self.now.as_nanos() / 1_000_000_000,
-                listen: self.connections.doors().listening().to_string(),
+                listen: self.connections.access().listening().to_string(),
                 uplink: format!(
                     "{}/{}",
                     policy.uplink.outer().name,
@@ -248,7 +248,7 @@ impl View<'_> {
                 trouble: row.trouble.as_ref().map(|trouble| trouble.text.clone()),
                 ban: self
                     .connections
-                    .doors()
+                    .access()
                     .bans()
                     .of(row.key.as_bytes(), now)
                     .map(|ban| self.ban_status(&ban)),
@@ -259,7 +259,7 @@ impl View<'_> {
 
     /// Every identity that is banned.
     pub(super) fn bans(&self) -> Vec<BanStatus> {
-        let bans = self.connections.doors().bans().list(self.now);
+        let bans = self.connections.access().bans().list(self.now);
         bans.map(|ban| self.ban_status(&ban)).collect()
     }
 

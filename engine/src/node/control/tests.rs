@@ -631,8 +631,8 @@ async fn each_outcome_has_the_exit_code_that_scripts_rely_on() {
 // ---- peers and bans
 
 fn ban(others: &mut Others<'_>, peer: PeerId) {
-    let (doors, now) = (others.connections.doors_mut(), others.now);
-    doors.ban(peer, Misbehaviour::WrongHash, Box::new(|_| ()), now);
+    let (access, now) = (others.connections.access_mut(), others.now);
+    access.ban(peer, Misbehaviour::WrongHash, Box::new(|_| ()), now);
 }
 
 #[tokio::test]

@@ -68,15 +68,15 @@ impl Host {
     fn named(&self, ours: TransferId) -> Option<Named> {
         Some(Named {
             content: self.contents.moved_as(ours)?,
-            geometry: self.contents.shelf(ours)?.geometry(),
+            geometry: self.contents.chunk_store(ours)?.geometry(),
             ours,
         })
     }
 
     fn upload(&mut self, block: Block) {
-        let shelf = self.contents.shelf(block.transfer);
+        let chunk_store = self.contents.chunk_store(block.transfer);
         let links = self.connections.links();
-        if shelf.is_some_and(|shelf| links.upload(block, shelf)) {
+        if chunk_store.is_some_and(|chunk_store| links.upload(block, chunk_store)) {
             self.stats.uploading(&block);
         } else {
             // The core learns of lost chunks on another way; the window is given back here.

@@ -92,15 +92,15 @@ async fn send(items: Vec<Outgoing>) -> (u64, u64, Vec<(u64, u64)>) {
         outgoing.send(item).unwrap();
     }
     drop(outgoing);
-    let seat = Seat {
+    let session = SessionId {
         peer: PEER,
         serial: 1,
     };
     let (news, mut heard) = mpsc::channel(1 << 20);
-    write(writer, shared, seat, queue, news).await;
+    write(writer, shared, session, queue, news).await;
     let mut sent = Vec::new();
-    while let Some(Told(_, news)) = heard.recv().await {
-        let News::Sent { len, beside, .. } = news else {
+    while let Some(FromSession(_, news)) = heard.recv().await {
+        let SessionEvent::Sent { len, beside, .. } = news else {
             panic!("{news:?}");
         };
         sent.push((len.get(), beside));
@@ -180,13 +180,13 @@ async fn what_is_at_hand_waits_for_no_disk() {
             bytes,
         })
         .unwrap();
-    let seat = Seat {
+    let session = SessionId {
         peer: PEER,
         serial: 1,
     };
     let (news, mut heard) = mpsc::channel(16);
-    let writing = tokio::spawn(write(writer, shared, seat, queue, news));
-    let Some(Told(_, News::Sent { len, .. })) = heard.recv().await else {
+    let writing = tokio::spawn(write(writer, shared, session, queue, news));
+    let Some(FromSession(_, SessionEvent::Sent { len, .. })) = heard.recv().await else {
         panic!("the first block has left");
     };
     assert_eq!(len.get(), 100);

@@ -5,23 +5,28 @@
 
 use fairhaul_simulator::setup::Setup;
 
-use super::placement::Seat;
+use super::placement::PeerPlacement;
 use crate::item::Unit;
 
 /// What every node may put on disk beside contents: key, log, state.
 const NODE_DISK: u64 = 1 << 20;
 
 /// Bytes on the disk of each machine.
-pub(super) fn needs(setup: &Setup, seats: &[Seat], machines: usize, program: u64) -> Vec<u64> {
+pub(super) fn needs(
+    setup: &Setup,
+    placements: &[PeerPlacement],
+    machines: usize,
+    program: u64,
+) -> Vec<u64> {
     let mut needs = vec![0_u64; machines];
-    for seat in seats {
-        let need = &mut needs[seat.machine];
+    for placement in placements {
+        let need = &mut needs[placement.machine];
         *need = (*need).max(program).saturating_add(NODE_DISK);
     }
     for unit in Unit::all(setup) {
         let bytes = unit.lengths(setup).0.get();
         for peer in unit.sources(setup).into_iter().chain(unit.takers(setup)) {
-            let need = &mut needs[seats[peer as usize].machine];
+            let need = &mut needs[placements[peer as usize].machine];
             *need = need.saturating_add(bytes);
         }
     }
@@ -50,14 +55,14 @@ mod tests {
     fn a_machine_needs_room_for_what_its_peers_have_and_want() {
         let mut plain = setup(vec![peer("a", 1), peer("b", 1), peer("c", 1)]);
         plain.transfers = vec![transfer("t", 1, 5 << 20)];
-        let seat = |machine| Seat { machine, port: 1 };
-        let apart = [seat(0), seat(1), seat(2)];
+        let placement = |machine| PeerPlacement { machine, port: 1 };
+        let apart = [placement(0), placement(1), placement(2)];
         let mib = 1 << 20;
         assert_eq!(
             needs(&plain, &apart, 4, 9 * mib),
             [15 * mib, 15 * mib, 10 * mib, 0]
         );
-        let crowd = [seat(0), seat(0), seat(1)];
+        let crowd = [placement(0), placement(0), placement(1)];
         assert_eq!(needs(&plain, &crowd, 2, 9 * mib), [21 * mib, 10 * mib]);
     }
 

@@ -17,7 +17,7 @@ use fairhaul_simulator::setup::Setup;
 
 use super::agent::NoAnswer;
 use super::host::{Host, ended};
-use super::placement::Seat;
+use super::placement::PeerPlacement;
 use super::{Fleet, FleetError};
 use crate::environment::{Environment, EnvironmentError};
 
@@ -43,7 +43,7 @@ pub struct Machines {
 #[derive(Debug)]
 struct Node {
     host: Arc<Host>,
-    seat: Seat,
+    placement: PeerPlacement,
     home: PathBuf,
     /// Its control socket, on this machine.
     control: PathBuf,
@@ -57,8 +57,13 @@ impl Machines {
     ///
     /// Which machine cannot be used.
     pub fn build(fleet: &Fleet, setup: &Setup) -> Result<Self, FleetError> {
-        let seats = fleet.seats(setup)?;
-        fleet.reach(&seats.iter().map(|seat| seat.machine).collect())?;
+        let placements = fleet.placements(setup)?;
+        fleet.reach(
+            &placements
+                .iter()
+                .map(|placement| placement.machine)
+                .collect(),
+        )?;
         let number = fleet.runs.fetch_add(1, Ordering::Relaxed);
         let run = format!("r{number}");
         let mut place = Self {
@@ -66,8 +71,8 @@ impl Machines {
             run,
             closed: false,
         };
-        for (row, seat) in seats.into_iter().enumerate() {
-            let host = Arc::clone(&fleet.hosts[seat.machine]);
+        for (row, placement) in placements.into_iter().enumerate() {
+            let host = Arc::clone(&fleet.hosts[placement.machine]);
             let home = host.folder().join(&place.run).join(row.to_string());
             let socket = home.join(SOCKET);
             let length = socket.as_os_str().len();
@@ -84,7 +89,7 @@ impl Machines {
             forwarded.map_err(|EnvironmentError(line)| FleetError::There(line))?;
             place.nodes.push(Node {
                 host,
-                seat,
+                placement,
                 home,
                 control,
             });
@@ -158,16 +163,16 @@ impl Environment for Machines {
         } else {
             Ipv4Addr::UNSPECIFIED.into()
         };
-        (any, node.seat.port).into()
+        (any, node.placement.port).into()
     }
 
     fn reach(&self, from: u32, to: u32) -> String {
         let (from, to) = (self.node(from), self.node(to));
         let host = to.host.machine.reach();
-        let port = to.seat.port;
+        let port = to.placement.port;
         let is_v6 = host.contains(':');
         // Not every network lets a machine reach itself by its outer address.
-        match (from.seat.machine == to.seat.machine, is_v6) {
+        match (from.placement.machine == to.placement.machine, is_v6) {
             (true, false) => format!("127.0.0.1:{port}"),
             (true, true) => format!("[::1]:{port}"),
             (false, false) => format!("{host}:{port}"),
@@ -251,7 +256,7 @@ impl Environment for Machines {
             if !node.host.is_there() {
                 continue;
             }
-            if ended.insert(node.seat.machine) {
+            if ended.insert(node.placement.machine) {
                 let folder = node.host.folder().join(&self.run);
                 let answer = node.host.ask(&format!("end {}", folder.display()));
                 // A machine that is gone was the failure of the run, or ends with the fleet.

@@ -41,7 +41,7 @@ use fairhaul_simulator::setup::Setup;
 
 use self::host::Host;
 use self::inventory::Inventory;
-use self::placement::{NoSeat, Seat};
+use self::placement::{PeerPlacement, PlacementError};
 use self::ssh::Login;
 use super::Interrupt;
 use fairhaul_results::CpuUse;
@@ -113,7 +113,7 @@ pub enum FleetError {
     There(String),
     /// The peers do not fit onto the machines.
     #[error(transparent)]
-    NoSeat(#[from] NoSeat),
+    PlacementError(#[from] PlacementError),
     /// A person wanted it to end.
     #[error("interrupted")]
     Interrupted,
@@ -194,7 +194,7 @@ impl Fleet {
     /// # Errors
     ///
     /// More peers than machines or ports.
-    pub fn seats(&self, setup: &Setup) -> Result<Vec<Seat>, NoSeat> {
+    pub fn placements(&self, setup: &Setup) -> Result<Vec<PeerPlacement>, PlacementError> {
         let peers: Vec<&str> = setup.peers.iter().map(|peer| peer.name.as_str()).collect();
         let machines = self.inventory.machines.iter();
         let machines: Vec<&str> = machines.map(|machine| machine.name.as_str()).collect();
@@ -211,8 +211,8 @@ impl Fleet {
         let program = fs::metadata(&self.options.program).map_or(0, |meta| meta.len());
         let mut needs = vec![0_u64; self.hosts.len()];
         for setup in setups {
-            let seats = self.seats(setup)?;
-            let run = disk_space::needs(setup, &seats, self.hosts.len(), program);
+            let placements = self.placements(setup)?;
+            let run = disk_space::needs(setup, &placements, self.hosts.len(), program);
             for (need, run) in needs.iter_mut().zip(run) {
                 *need = (*need).max(run);
             }

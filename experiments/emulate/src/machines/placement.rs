@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// Where a peer runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct PeerPlacement {
     /// Row of the inventory's machines, from 0.
     pub machine: usize,
     /// Its port there.
@@ -16,7 +16,7 @@ pub struct Seat {
 
 /// Why peers do not fit onto machines.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoSeat {
+pub enum PlacementError {
     /// More peers than machines.
     #[error("{peers} peers, but {machines} machines; --crowded lets several share one")]
     TooFew {
@@ -37,7 +37,7 @@ pub enum NoSeat {
     },
 }
 
-/// A seat for each of `peers`, with ports from `port` on.
+/// A placement for each of `peers`, with ports from `port` on.
 ///
 /// # Errors
 ///
@@ -47,9 +47,9 @@ pub fn assign(
     machines: &[&str],
     port: u16,
     crowded: bool,
-) -> Result<Vec<Seat>, NoSeat> {
+) -> Result<Vec<PeerPlacement>, PlacementError> {
     if peers.len() > machines.len() && !crowded {
-        return Err(NoSeat::TooFew {
+        return Err(PlacementError::TooFew {
             peers: peers.len(),
             machines: machines.len(),
         });
@@ -59,35 +59,35 @@ pub fn assign(
     let in_order = || (0..peers.len()).map(|peer| peer % machines.len().max(1));
     let chosen = by_name.unwrap_or_else(|| in_order().collect());
     let mut taken = vec![0_usize; machines.len()];
-    let mut seats = Vec::new();
+    let mut placements = Vec::new();
     for machine in chosen {
         let own = u16::try_from(taken[machine]).ok();
         let own = own.and_then(|offset| port.checked_add(offset));
         let Some(own) = own else {
             let peers = peers.len().div_ceil(machines.len());
-            return Err(NoSeat::Port { port, peers });
+            return Err(PlacementError::Port { port, peers });
         };
         taken[machine] += 1;
-        seats.push(Seat { machine, port: own });
+        placements.push(PeerPlacement { machine, port: own });
     }
-    Ok(seats)
+    Ok(placements)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seat(machine: usize, port: u16) -> Seat {
-        Seat { machine, port }
+    fn placement(machine: usize, port: u16) -> PeerPlacement {
+        PeerPlacement { machine, port }
     }
 
     #[test]
     fn peers_go_to_their_namesakes_if_all_have_one_else_in_order() {
         let machines = ["a", "b", "c"];
         let named = assign(&["c", "a"], &machines, 7441, false).unwrap();
-        assert_eq!(named, [seat(2, 7441), seat(0, 7441)]);
+        assert_eq!(named, [placement(2, 7441), placement(0, 7441)]);
         let ordered = assign(&["c", "x"], &machines, 7441, false).unwrap();
-        assert_eq!(ordered, [seat(0, 7441), seat(1, 7441)]);
+        assert_eq!(ordered, [placement(0, 7441), placement(1, 7441)]);
     }
 
     #[test]
@@ -99,11 +99,14 @@ mod tests {
             "3 peers, but 2 machines; --crowded lets several share one"
         );
         let crowd = assign(&peers, &["a", "b"], 7441, true).unwrap();
-        assert_eq!(crowd, [seat(0, 7441), seat(1, 7441), seat(0, 7442)]);
+        assert_eq!(
+            crowd,
+            [placement(0, 7441), placement(1, 7441), placement(0, 7442)]
+        );
         let high = assign(&peers, &["a"], 65_534, true).unwrap_err();
         assert_eq!(
             high,
-            NoSeat::Port {
+            PlacementError::Port {
                 port: 65_534,
                 peers: 3
             }

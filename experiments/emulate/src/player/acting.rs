@@ -166,11 +166,11 @@ impl Player<'_> {
             return;
         }
         let (control, dir) = (self.place.control(peer), out(self.place.home(peer)));
-        let (teller, life) = (self.teller.clone(), state.life);
+        let (sender, life) = (self.sender.clone(), state.life);
         let task = tokio::spawn(async move {
             let result = control_client::get(&control, &ticket, &dir).await;
             // A player that has ended hears nothing.
-            let _ = teller.send(News {
+            let _ = sender.send(News {
                 peer,
                 life,
                 unit,

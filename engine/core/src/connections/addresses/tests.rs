@@ -28,11 +28,11 @@ fn known(number: u32, address: &str) -> Known {
     }
 }
 
-/// Whether one address is learned of a teller that never told before.
+/// Whether one address is learned of a sender that never told before.
 fn is_learned(table: &mut Addresses, address: &str) -> bool {
-    let teller = key(9_000 + u32::try_from(table.tellers.len()).unwrap());
+    let sender = key(9_000 + u32::try_from(table.senders.len()).unwrap());
     let list = [known(1, address)];
-    let learned = table.learn(teller, &list, at(0)).unwrap();
+    let learned = table.learn(sender, &list, at(0)).unwrap();
     assert_eq!(learned.added.len() + learned.refused, 1);
     !learned.added.is_empty()
 }
@@ -237,17 +237,17 @@ fn no_teller_owns_more_than_a_quarter_of_the_table() {
     assert_eq!(table.told(), 250);
 }
 
-/// Four tellers fill the table; a fifth takes from whoever has most, never more than is fair.
+/// Four senders fill the table; a fifth takes from whoever has most, never more than is fair.
 ///
 /// Register: X1, X6.
 #[test]
 fn a_full_table_makes_room_for_whoever_told_least() {
     let mut table = table(&[]);
     let mut first = 0;
-    for teller in 9_000..9_004 {
+    for sender in 9_000..9_004 {
         for minute in 0..5 {
             table
-                .learn(key(teller), &many(first, 50), at(60 * minute))
+                .learn(key(sender), &many(first, 50), at(60 * minute))
                 .unwrap();
             first += 50;
         }
@@ -260,16 +260,16 @@ fn a_full_table_makes_room_for_whoever_told_least() {
         first += 50;
     }
     assert_eq!(table.told(), 1_000);
-    // A teller that already has the largest share gets no more, not even for its own old entries.
+    // A sender that already has the largest share gets no more, not even for its own old entries.
     let more = table.learn(key(9_004), &many(first, 1), at(60 * 20));
     assert_eq!(more.unwrap().refused, 1);
-    for teller in 9_000..=9_004 {
-        let count = table.count(|entry, _| entry.teller == Some(key(teller)));
+    for sender in 9_000..=9_004 {
+        let count = table.count(|entry, _| entry.sender == Some(key(sender)));
         assert!((199..=201).contains(&count), "{count}");
     }
 }
 
-/// Two hundred addresses of one network from four tellers; what worked for us stays whatever
+/// Two hundred addresses of one network from four senders; what worked for us stays whatever
 /// comes.
 ///
 /// Register: X6.
@@ -278,18 +278,18 @@ fn no_network_owns_more_than_a_tenth_and_configured_peers_stay() {
     let mut table = table(&[]);
     let own: SocketAddr = "45.7.0.1:2000".parse().unwrap();
     table.worked(key(1), own, at(0));
-    for teller in 0..4 {
+    for sender in 0..4 {
         let list: Vec<Known> = (0..50)
-            .map(|number| known(number, &format!("45.8.{teller}.{number}:2000")))
+            .map(|number| known(number, &format!("45.8.{sender}.{number}:2000")))
             .collect();
-        table.learn(key(9_000 + teller), &list, at(0)).unwrap();
+        table.learn(key(9_000 + sender), &list, at(0)).unwrap();
     }
     assert_eq!(table.told(), 100);
     let mut first = 100;
-    for teller in 9_010..9_030 {
+    for sender in 9_010..9_030 {
         for minute in 0..5 {
             table
-                .learn(key(teller), &many(first, 50), at(60 * minute))
+                .learn(key(sender), &many(first, 50), at(60 * minute))
                 .unwrap();
             first += 50;
         }
@@ -312,7 +312,7 @@ fn failures_count_against_the_teller_until_it_is_not_believed() {
     assert_eq!(table.told(), 0);
     let learned = table.learn(liar, &many(50, 10), at(60)).unwrap();
     assert_eq!((learned.added.len(), learned.refused), (0, 10));
-    // Of another teller most worked, and some are gone by now.
+    // Of another sender most worked, and some are gone by now.
     let honest = key(9_001);
     let learned = table.learn(honest, &many(0, 50), at(60)).unwrap();
     for (number, &(key, address)) in learned.added.iter().enumerate() {
@@ -412,12 +412,12 @@ fn a_second_spelling_adds_nothing() {
             table.failed(key, address, true, at(60 * minute));
         }
     }
-    assert_eq!(dialled, 20, "until its teller is not believed");
+    assert_eq!(dialled, 20, "until its sender is not believed");
 }
 
 /// There are no records to replay: what a peer says counts as long as it works, whoever said it
 /// first. An old address that is told again and again moves nothing that works, is never passed
-/// on, counts against its teller each time, and in the end is not dialled at all.
+/// on, counts against its sender each time, and in the end is not dialled at all.
 ///
 /// Register: X5.
 #[test]
@@ -440,5 +440,5 @@ fn an_old_address_that_is_told_again_displaces_nothing_and_costs_its_teller() {
         let told = table.share(asker, at(60 * minute)).unwrap();
         assert_eq!(*told, passed_on);
     }
-    assert_eq!(dialled, 20, "until its teller is not believed");
+    assert_eq!(dialled, 20, "until its sender is not believed");
 }

@@ -41,7 +41,7 @@ const COMPLAINTS: (NonZeroU32, NonZeroU32) =
     (NonZeroU32::MIN, NonZeroU32::new(10).expect("not zero"));
 
 /// The tables behind admission and dialling.
-pub(crate) struct Doors {
+pub(crate) struct Access {
     pub(super) endpoint: Endpoint,
     listening: SocketAddr,
     pub(super) peers: Peers,
@@ -62,7 +62,7 @@ pub(crate) struct Doors {
 }
 
 /// The node's own key, address and parameters, for its connections.
-pub(crate) struct OwnPlace<'a> {
+pub(crate) struct OwnEndpoint<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) listening: SocketAddr,
     pub(crate) params: &'a NodeParams,
@@ -74,25 +74,25 @@ pub(crate) struct OwnPlace<'a> {
     pub(crate) rng: Rng,
 }
 
-impl Doors {
+impl Access {
     /// Tables without connections, with the bans and trusted keys of earlier runs.
     ///
     /// # Errors
     ///
     /// One line about a file of an earlier run that cannot be read, or about TLS.
     pub(super) fn new(
-        own: &OwnPlace<'_>,
+        own: &OwnEndpoint<'_>,
         keeper: &Arc<Keeper>,
         notifier: Notifier,
         events: mpsc::Sender<NodeEvent>,
         now: Time,
-    ) -> Result<Self, DoorsError> {
+    ) -> Result<Self, AccessError> {
         let data: &Path = &own.params.data;
-        let bans = BanList::read(data, Arc::clone(keeper), now).map_err(DoorsError::State)?;
+        let bans = BanList::read(data, Arc::clone(keeper), now).map_err(AccessError::State)?;
         let trust = Trust::read(data, own.trust_first_use, Arc::clone(keeper));
-        let trust = trust.map_err(DoorsError::State)?;
+        let trust = trust.map_err(AccessError::State)?;
         let endpoint = Endpoint::new(own.identity);
-        let endpoint = endpoint.map_err(|error| DoorsError::Tls(error.to_string()))?;
+        let endpoint = endpoint.map_err(|error| AccessError::Tls(error.to_string()))?;
         let endpoint = endpoint.with_buffers(own.buffer);
         let (name, params) = (&*own.params.name, own.params);
         let ranges = params.private_addresses.iter();
@@ -196,7 +196,7 @@ impl Doors {
 
     // ---- whom the parameter file lists
 
-    /// A peer of the file, which may connect from now on once [`Doors::allow`] is called.
+    /// A peer of the file, which may connect from now on once [`Access::allow`] is called.
     pub(crate) fn list(&mut self, params: PeerParams, now: Time) -> Option<PeerId> {
         let key = match PublicKey::from_bytes(params.key.bytes()) {
             Ok(key) => key,
@@ -335,7 +335,7 @@ impl Doors {
 
 /// Why the tables cannot be made.
 #[derive(Debug)]
-pub(crate) enum DoorsError {
+pub(crate) enum AccessError {
     /// What an earlier run has written down cannot be read.
     State(String),
     /// There is no TLS with this key.
