@@ -1,7 +1,6 @@
 //! The clock: the only file that reads one.
 //!
-//! Decides what time zero is: when the clock was made. It never goes back, whatever happens to
-//! the time of day.
+//! Time zero is when the clock was made. It never goes back, whatever happens to the time of day.
 
 use std::time::{Duration, Instant, SystemTime};
 

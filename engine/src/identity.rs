@@ -1,8 +1,7 @@
-//! Who a node is: an Ed25519 key pair.
+//! The identity of a node: an Ed25519 key pair.
 //!
-//! Decides how a public key is written and read, where a secret one may lie and in which form.
-//! Refuses public keys that prove nothing, and key files that anybody else could read or have
-//! put in the way. A secret is never shown: not in a message, not in a dump of the process.
+//! Public keys that prove nothing are refused, and so are key files that others could read or have
+//! put in the way. A secret key is never shown: not in a message, not in a dump of the process.
 
 use std::fmt;
 use std::io;

@@ -1,6 +1,4 @@
-//! `fairhaul`: the node and its control.
-//!
-//! Decides nothing: see `cli`.
+//! `fairhaul`: the node and its control. See `cli`.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! Least times in which any policy could distribute a content.
 //!
-//! Decides in exact integers, rounded up to a nanosecond; refuses to be beaten: a run that is
-//! faster than its bound is a fault of the simulator.
+//! They are exact integers, rounded up to a nanosecond. A run that is faster than its bound is a
+//! fault of the simulator.
 
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Rate};

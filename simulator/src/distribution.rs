@@ -1,7 +1,6 @@
 //! Distributions, sampled by the inverse of their distribution functions.
 //!
-//! Decides the value at a probability, with the functions of `libm` alone, so that every
-//! machine draws the same; refuses parameters that have no distribution. A sample is rounded
+//! All functions are those of `libm`, so that every machine draws the same. A sample is rounded
 //! to an integer at once: nanoseconds, bytes, bytes per second.
 
 use fairhaul_core::rng::Rng;

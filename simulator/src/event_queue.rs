@@ -1,7 +1,7 @@
-//! The simulator's list of what is still to happen, in order of time.
+//! The simulator's queue of pending events, in order of time.
 //!
-//! Decides which event is next: the earliest, and among those at one time the one pushed
-//! first. Refuses an event earlier than the last one popped: virtual time never goes back.
+//! Next is the earliest event, and among those at one time the one pushed first. An event before
+//! the last one popped is refused: virtual time never goes back.
 //!
 //! The structure is a radix heap with 64 ways a level. An event lies in the bucket named by the
 //! highest base-64 digit in which its time differs from the last time popped, and by that

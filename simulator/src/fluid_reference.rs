@@ -1,9 +1,9 @@
-//! What every transfer would be given if its source and the links shared ideally.
+//! The bytes that every transfer would get if its source and the links shared ideally.
 //!
-//! Decides the *entitlement* of a transfer: the integral over time of its rate under weighted
-//! max-min sharing, caps and floors included, among the transfers that are backlogged at the
-//! same time. Who is backlogged is taken from the run, so the ideal is that of a scheduler
-//! that meets the same demand; what it would have finished sooner does not matter to it.
+//! It computes the *entitlement* of a transfer: the integral over time of its rate under weighted
+//! max-min sharing, caps and floors included, among the transfers that are backlogged at the same
+//! time. The backlog is taken from the run, so the ideal is that of a scheduler that meets the same
+//! demand; what it would have finished sooner does not matter to it.
 //!
 //! The clock of a transfer is its source's: it starts when its first request reaches the
 //! source and stops when its last byte leaves, or when an end of it goes away. Requests that
@@ -11,7 +11,7 @@
 //! discipline that shares ideally gives every transfer what it was entitled to, whatever the
 //! delays; bytes of a window are counted when they arrive, one delay later.
 //!
-//! Refuses to know swarms: what peers of a content get from each other is not in here.
+//! Swarms are left out: what peers of a content get from each other is not counted.
 
 pub(crate) mod class;
 mod fill;

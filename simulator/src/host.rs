@@ -1,7 +1,6 @@
 //! The driver of one core in virtual time: drain, wait, handle.
 //!
-//! Decides nothing. It carries what a core wants done to the world, and what happened there
-//! back to the core.
+//! It carries the actions of a core to the world, and events of the world to the core.
 
 use std::collections::BTreeMap;
 

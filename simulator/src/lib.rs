@@ -1,7 +1,7 @@
 //! Virtual-time shell around the core: many peers, links, traces, metrics, checkers.
 //!
-//! A [`setup::Setup`] goes in, a [`record::Record`] comes out. Decides nothing that the core
-//! decides; refuses clocks, threads and floats in the order of events.
+//! A [`setup::Setup`] goes in, a [`record::Record`] comes out. There are no clocks, no threads, and
+//! no floats in the order of events.
 
 pub mod alone;
 pub mod baseline;

@@ -1,9 +1,9 @@
-//! Streams of random numbers that hang on names.
+//! Streams of random numbers, each with a name.
 //!
-//! Decides which generator a purpose of an entity gets: ChaCha8 (D. J. Bernstein, "ChaCha, a
-//! variant of Salsa20", 2008), seeded by BLAKE3 of the seed, the replication, the entity's
-//! name and the purpose. Refuses a generator that entities share: adding a peer never
-//! changes what another one draws, and two policies meet the same luck.
+//! The generator of a purpose of an entity is ChaCha8 (D. J. Bernstein, "ChaCha, a variant of
+//! Salsa20", 2008), seeded by BLAKE3 of the seed, the replication, the entity's name and the
+//! purpose. No two entities share one: another peer never changes what the others draw, and two
+//! policies meet the same luck.
 
 use fairhaul_core::rng::Rng;
 

@@ -1,6 +1,6 @@
 //! The trace: every event in order, with its time, hashed as it happens.
 //!
-//! Decides nothing. Two runs with the same digest did the same things at the same times.
+//! Two runs with the same digest did the same things at the same times.
 
 use fairhaul_core::message::Message;
 use fairhaul_core::time::Time;

@@ -1,8 +1,7 @@
-//! What a command asks of a running node, and what the node answers.
+//! Requests to a running node and its answers: JSON on the wire, these types at both ends.
 //!
-//! Decides the words of the control: JSON on the wire, these types at both ends. Refuses members
-//! that it does not know. Rates are bytes per second and sizes bytes, in whole numbers; a unit
-//! stands at the end of the name.
+//! Unknown members are refused. Rates are bytes per second and sizes bytes, in whole numbers; a
+//! unit stands at the end of the name.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,8 +1,7 @@
-//! Texts of others, as a person or a log may see them.
+//! Escapes texts of others for a terminal or a log.
 //!
-//! Decides what is shown as it is: letters, digits and what ASCII has to print. Refuses the
-//! rest, which could move a cursor, turn the order of letters, or break a line in two: it is
-//! escaped.
+//! Letters, digits and printable ASCII stay as they are; everything else is escaped, for it could
+//! move a cursor, reverse the order of letters, or break a line in two.
 
 use std::fmt;
 

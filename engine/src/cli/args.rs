@@ -1,8 +1,8 @@
 //! The command line as a person types it.
 //!
-//! Decides the names of commands and options; refuses amounts without a unit. No option takes
-//! a secret: other users of a machine can read command lines. The line of `get` is one, for few
-//! and for a while; it can be read from standard input instead.
+//! Amounts have units. No option takes a secret: other users of a machine can read command lines.
+//! The line of `get` is one, for few receivers and for a while; it can be read from standard input
+//! instead.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,7 +1,6 @@
-//! The commands that ask a running node.
+//! The commands that send a request to a running node, and print its answer.
 //!
-//! Decides what is asked and what of the answer is printed. An interrupt ends the waiting, not
-//! what the node has begun: that is what `cancel` is for. Refuses nothing: the node does.
+//! An interrupt ends the wait, not what the node has begun: that is what `cancel` is for.
 
 use std::path::{Path, PathBuf};
 

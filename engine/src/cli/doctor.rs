@@ -1,7 +1,6 @@
-//! Whether a machine is fit for a node.
+//! Checks whether a machine is fit for a node.
 //!
-//! Decides what is looked at and how bad what was found is. Refuses to change anything: what
-//! it makes to try, it removes.
+//! It changes nothing: files that it makes for a trial are removed.
 
 use std::fs;
 use std::io;

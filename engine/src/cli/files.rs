@@ -1,7 +1,7 @@
 //! The commands that need no node: they read and write files.
 //!
-//! Decides that a file is written whole or not at all; refuses to replace one without being
-//! told to, and a key file ever.
+//! A file is written whole or not at all. An existing file is replaced only with `--force`, a key
+//! file never.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};

@@ -1,8 +1,8 @@
 //! The log of a running node, on standard error.
 //!
-//! Decides that an event is one line, and that nobody can fill a disk with lines (limit L11):
-//! a peer has ten in a second, all together two hundred, and what is left out is counted.
-//! Refuses to write what others have said as it is: it is escaped and cut.
+//! An event is one line, and the rate of lines is bounded so that no peer can fill a disk (limit
+//! L11): ten a second for each peer, two hundred in all; the log counts what it leaves out. Texts
+//! of others are escaped and cut.
 
 use std::collections::BTreeMap;
 use std::fmt;

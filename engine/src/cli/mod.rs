@@ -1,7 +1,6 @@
-//! The command line.
+//! The command line: from arguments to a job, and from its end to an exit code.
 //!
-//! Decides how a command line becomes a job and what exit code its end has. Standard output
-//! is data, standard error is talk. Refuses nothing by itself: the commands do.
+//! Standard output is data, standard error is talk.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

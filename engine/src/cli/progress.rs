@@ -1,7 +1,7 @@
-//! How far a command is, on a terminal.
+//! The progress of a command on a terminal: how much, how fast, how long still, and which peers
+//! are waited for.
 //!
-//! Decides what is said while a person waits: how much, how fast, how long still, and who is
-//! being waited for. Refuses to say anything where standard error is no terminal.
+//! Nothing is printed if standard error is no terminal.
 
 use fairhaul::control::api::{CommandProgress, Phase};
 use fairhaul::printable::{NAME_MAX, Printable};

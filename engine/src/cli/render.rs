@@ -1,7 +1,5 @@
-//! Answers of a node, for people.
-//!
-//! Decides how tables look; refuses to show names and texts of others as they are: they are
-//! escaped and cut.
+//! Formats the answers of a node as tables for people; names and texts of others are escaped and
+//! cut.
 
 use std::path::Path;
 

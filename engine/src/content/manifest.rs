@@ -1,8 +1,7 @@
-//! A manifest: a tree as bytes, and the identities that hang on them.
+//! A manifest: a tree as bytes, and the identities derived from them.
 //!
-//! Decides the one encoding of every tree. Refuses every other, anything that is not a file
-//! or an empty directory (the format has no word for links and devices), and to hold more
-//! than the bytes it is given justify.
+//! Every tree has one encoding, and every other is refused. The format has no word for links and
+//! devices. Decoding never holds more than the bytes that it is given justify.
 //!
 //! ```text
 //! magic          8 bytes, "FHAUL MF"

@@ -1,8 +1,7 @@
-//! What is moved: a file or a tree, and its manifest.
+//! Contents: a file or a tree, and its manifest.
 //!
-//! Decides which names may exist in a tree, how its bytes are cut into chunks and what each
-//! chunk must hash to. Refuses every name that could leave the chosen directory, and every
-//! manifest that says one thing in two ways.
+//! Here are the names that may exist in a tree, how its bytes are cut into chunks, and the hash of
+//! each. Names that could leave the chosen directory are refused.
 
 pub mod line;
 pub mod manifest;

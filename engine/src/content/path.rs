@@ -1,9 +1,9 @@
-//! Which relative paths may exist in a tree, and how any name is shown to a person.
+//! Relative paths that may exist in a tree, and how any name is shown to a person.
 //!
-//! Decides that a name is allowed only if every operating system that fairhaul may meet can
-//! hold it and takes it for the same thing, whatever system wrote the manifest. Refuses names
-//! that leave the chosen directory, that a terminal would act on, or that two systems would
-//! read as two things; it never repairs a name.
+//! A name is allowed only if every operating system that fairhaul may meet can hold it and treats
+//! it as the same name, whatever system wrote the manifest. Names that leave the chosen directory,
+//! that a terminal would act on, or that two systems would read as two things are refused; a name
+//! is never repaired.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

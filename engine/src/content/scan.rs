@@ -1,9 +1,9 @@
-//! From a path on disk to a tree: which files are shared, and what their chunks hash to.
+//! Scans a path on disk into a tree: its files, and the hashes of their chunks.
 //!
-//! Decides that a tree holds plain files and empty directories, called as they are on disk
-//! from the last component of the given path on. Refuses names that are not portable and files
-//! that change while they are read; it follows no link below the given path, and says what it
-//! left out.
+//! A tree holds plain files and empty directories, named as they are on disk from the last
+//! component of the given path on. Names that are not portable are refused, and files that change
+//! while they are read; links below the given path are not followed, and what was left out is
+//! reported.
 
 use std::fmt;
 use std::fs::Metadata;

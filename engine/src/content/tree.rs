@@ -1,9 +1,8 @@
 //! A tree: its entries, and one stream of bytes made of all its files.
 //!
-//! Decides where a chunk lies in the files and what it must hash to. The content is the
-//! concatenation of all files in the order of their paths, so that ten thousand small files
-//! are a few chunks and not ten thousand. Refuses whatever [`path`] refuses,
-//! more than the limits below, and hashes that do not match the geometry.
+//! The content is the concatenation of all files in the order of their paths, so that ten thousand
+//! small files are a few chunks and not ten thousand. Refused are paths that [`path`] refuses,
+//! trees above the limits below, and hashes that do not match the geometry.
 
 use fairhaul_core::id::ChunkIndex;
 use fairhaul_core::manifest::{CHUNKS_MAX, Manifest};

@@ -1,11 +1,10 @@
-//! Who may speak to the node over HTTP.
+//! Authorizes requests over HTTP.
 //!
-//! Decides by four questions, all of which must be answered well: does the request name this node
-//! as its host (a page of somebody else's name that was made to point here does not), does it come
-//! from a page of ours or from no page, is its body what a form cannot send, and does it have the
-//! token, in a header: what is in an address ends in histories and logs. Refuses the rest, and
-//! says nothing about the node to it. The page itself, which is the same at every node and finds
-//! the token in the part of its address that no browser sends, needs none.
+//! Four checks must pass: the request names this node as its host (a page under a foreign name that
+//! resolves to here does not), it comes from a page of this node or from no page, its body is
+//! something that a form cannot send, and a header has the token: an address would end in histories
+//! and logs. A refused request learns nothing about the node. The page itself, which is the same at
+//! every node and finds the token in the part of its address that no browser sends, needs none.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

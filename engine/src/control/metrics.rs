@@ -1,8 +1,7 @@
-//! What a node counts for monitoring.
+//! Counters for monitoring.
 //!
-//! Decides the names of the counters. Refuses labels that a stranger can make: a peer is
-//! counted by the name that the parameter file gives it, and a reason is one of our own words,
-//! so the number of series is bounded by what we wrote.
+//! Labels are bounded: a peer is counted by the name that the parameter file gives it, and a reason
+//! is one of a fixed list, so no stranger can add a series.
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;

@@ -1,6 +1,4 @@
-//! The control of a running node: commands over a local socket and HTTP.
-//!
-//! Decides who may say what; refuses everything without the right.
+//! The control of a running node: commands over a local socket and HTTP, with the right to each.
 
 /// What a node can be asked: the types of `fairhaul-client`, and the call that carries one.
 pub mod api {

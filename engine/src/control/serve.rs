@@ -1,8 +1,8 @@
 //! The control as a node serves it: one set of routes, on a local socket and over HTTP.
 //!
-//! Decides how a call travels: a POST of JSON becomes a [`Call`], and its replies go back as
-//! lines of JSON as they come. Refuses more callers than it has places for, and requests that
-//! take their time. Whether HTTP may call at all is the guard's question.
+//! A POST of JSON becomes a [`Call`], and its replies are sent as lines of JSON as they come. The
+//! number of callers and the time of a request are bounded. `auth` decides which HTTP requests are
+//! accepted.
 //!
 //! Longer than other files: the routes stand together with the limits that hold for all of them.
 

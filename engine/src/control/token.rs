@@ -1,8 +1,8 @@
-//! The token that HTTP asks for.
+//! The token that HTTP requests need.
 //!
-//! Decides what a good token file is: a regular file of ours that nobody else can read. There
-//! is no default token: a file that is missing is filled with 32 random bytes. Refuses to keep
-//! the token itself in memory: its hash is enough to compare.
+//! Its file is a regular file of this user that no other user can read. There is no default token:
+//! a missing file is created with 32 random bytes. The token itself is not kept in memory: its hash
+//! is enough to compare.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};

@@ -1,8 +1,7 @@
-//! The local socket of the control.
+//! The local socket of the control, for the node's user alone.
 //!
-//! Decides that only the user of the node may speak to it: mode 0600 from its first moment,
-//! whatever the mask of the process. Refuses to take the place of a socket on which somebody
-//! answers, or of anything that is no socket.
+//! It has mode 0600 from its first moment, whatever the mask of the process. A socket on which
+//! another process answers is not replaced, nor anything that is no socket.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};

@@ -1,7 +1,6 @@
-//! The file of a secret key.
+//! The file of a secret key: PKCS#8 in PEM and nothing else, readable by its owner alone.
 //!
-//! Decides its form, PKCS#8 in PEM with nothing else in the file, and who may touch it: its
-//! owner alone. Refuses links, folders, devices, and files with any right for anybody else.
+//! Links, folders, devices, and files with any right for others are refused.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,7 +1,6 @@
-//! Public keys.
+//! Public keys: two ways to write one, and one in which it is shown.
 //!
-//! Decides the two ways in which a person may write one, and the one in which it is shown.
-//! Refuses points of small order, whose owner is anybody, and second spellings of a point.
+//! Refused are points of small order, for which anybody can sign, and second spellings of a point.
 
 use std::fmt;
 use std::str::FromStr;

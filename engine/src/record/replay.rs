@@ -1,6 +1,4 @@
-//! A log back through a fresh core.
-//!
-//! Decides whether the same inputs gave the same actions.
+//! Replays a log through a fresh core, and checks that the same inputs give the same actions.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};

@@ -1,8 +1,7 @@
-//! Which inputs a log may hold: those that a shell keeps its word about.
+//! Validates the inputs of a log: those that a core trusts its shell to get right.
 //!
-//! Decides nothing of what a peer may say, which the core judges itself. Refuses what a core
-//! takes on trust from its shell, so that a log that was changed by hand is an error and no
-//! panic: chunks that there are not, ids used twice, times that go back.
+//! The core itself judges what peers send. Unknown chunks, reused ids and times that go back are
+//! refused here, so that a log that was edited by hand is an error and no panic.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,6 @@
-//! What the store knows of its chunks and files, in memory.
+//! The store's index of chunks and files, in memory: kept, verified in this run, synced.
 //!
-//! Decides which chunks count: kept, verified in this run, synced. Refuses to call a chunk
-//! verified once a file of it looks different from when it was hashed.
+//! A chunk is no longer verified once a file of it looks different from when it was hashed.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,8 @@
-//! The seam between the store and a file system: the few things it does beneath one directory.
+//! The interface between the store and a file system: the few operations below one directory.
 //!
-//! Decides how a transfer that the system cuts short or breaks off is carried on: a short one
-//! goes on where it stopped, an interrupted one is repeated, EIO gets three tries. Refuses to
-//! know paths outside: every path is relative and parts are separated by `/`. The tests put a
-//! disk in memory behind the same seam, lose its unsynced operations and look what is left.
+//! A short transfer continues where it stopped, an interrupted one is repeated, EIO gets three
+//! tries. Every path is relative, with its parts separated by `/`. The tests put a disk in memory
+//! behind the same interface, lose its unsynced operations and check what is left.
 
 use std::fmt;
 use std::io;

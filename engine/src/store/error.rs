@@ -1,8 +1,8 @@
-//! What can go wrong between a node and its disk.
+//! Errors between a node and its disk.
 //!
-//! Decides which failures are told apart: a full disk, which a transfer waits out; a failed
-//! sync, which takes chunks back; a name in the way, which only a person can clear. Refuses a
-//! catch-all: whatever else the system says keeps its words and the path it said them about.
+//! Told apart are a full disk, which a transfer waits out; a failed sync, which takes chunks back;
+//! and a name in the way, which only a person can clear. There is no catch-all: any other error
+//! keeps the system's message and the path that it is about.
 
 use std::io;
 use std::path::PathBuf;

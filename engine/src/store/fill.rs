@@ -1,8 +1,7 @@
-//! Filling a place from others in which the same content lies.
+//! Fills a folder from others in which the same content lies.
 //!
-//! Decides what is copied: files that are not there at all, by the system where it can, and then
-//! single chunks. Refuses to trust any copy: what was copied is hashed like what was fetched, so a
-//! place that was changed costs a try and nothing else.
+//! Whole missing files are copied by the system where it can, and then single chunks. A copy is
+//! hashed like a received chunk, so a folder that was changed costs a try and nothing else.
 
 use std::io;
 use std::sync::Arc;

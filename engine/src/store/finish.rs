@@ -1,10 +1,10 @@
-//! Giving the files their final names.
+//! Gives received files their final names.
 //!
-//! Decides the order: everything is synced, the state file says that names are being given,
-//! the names are given, they are synced, and the state file goes. A crash in between is taken
-//! up where it stopped, because a file that is no longer in the temporary directory has its
-//! name. Refuses names that are taken, unless the file there has the same bytes or overwriting
-//! was asked for, and never takes a directory away.
+//! Everything is synced, the state file records that names are being given, the names are given and
+//! synced, and the state file is removed. After a crash in between this continues where it stopped,
+//! because a file that is no longer in the temporary directory has its name. Taken names are
+//! refused, unless the file there has the same bytes or overwriting was asked for; a directory is
+//! never removed.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,7 +1,7 @@
 //! One process for each data directory.
 //!
-//! Decides by a lock of the kernel, which ends with the process that holds it, so that no stale
-//! lock can be left behind by a kill. Refuses a file system that cannot lock, rather than hope.
+//! A lock of the kernel ends with the process that holds it, so that a kill leaves no stale lock.
+//! A file system that cannot lock is refused.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

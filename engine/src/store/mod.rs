@@ -1,13 +1,12 @@
 //! Chunks on disk.
 //!
-//! Decides when a chunk counts as kept: when its bytes were hashed in this run and the files
-//! that hold them look as they did then. Refuses every path out of the chosen directory, every
-//! name that somebody else's file has, and to give a final name to anything that is not whole
-//! and synced.
+//! A chunk counts as kept when its bytes were hashed in this run and the files that hold them look
+//! as they did then. Paths out of the chosen directory are refused, and names of files that are not
+//! the store's; a file gets its final name only when it is whole and synced.
 //!
 //! Received data lies beneath `.fairhaul-` and half of the content's id in the target
 //! directory, in the shape of the tree, until the last chunk is there. Then it is synced, the
-//! state file says that names are being given, files get their names, and the state file goes.
+//! state file records that names are being given, files get their names, and the state file goes.
 //! So a crash at any point leaves either the temporary directory and what was synced of it, or
 //! whole files. What a state file claims is hashed again before it counts.
 //!

@@ -1,9 +1,9 @@
-//! Reading chunks to serve them.
+//! Reads chunks to serve them.
 //!
-//! Decides when the cheap look suffices: the chunk was hashed in this run and its files have
-//! the size, time and inode that they had then, looked at after the bytes were read. Otherwise
-//! the whole chunk is read and hashed first. Refuses bytes that do not fit the hash, so that a
-//! rotten disk or a changed file costs a chunk and never the node's name with its peers.
+//! If a chunk was hashed in this run and its files have the size, time and inode that they had
+//! then, looked at after the bytes were read, that is enough. Otherwise the whole chunk is read and
+//! hashed first. Bytes that do not match the hash are never served, so that a rotten disk or a
+//! changed file costs a chunk and never the node's name with its peers.
 
 use std::io;
 use std::sync::Arc;

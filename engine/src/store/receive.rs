@@ -1,8 +1,8 @@
-//! Starting to receive a content, or going on after a crash.
+//! Starts to receive a content, or resumes after a crash.
 //!
-//! Decides what of it is there already: every chunk that the state file claims, or every chunk
-//! if there is no usable state, is hashed again, in several threads. Refuses a target that is
-//! missing, full, dangerous or planted, and names that are taken, before anything is fetched.
+//! Every chunk that the state file claims, or every chunk if there is no usable state, is hashed
+//! again, in several threads. A target that is missing, full, dangerous or planted is refused
+//! before anything is fetched, and so are taken names.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
-//! The state file: which chunks were synced, so that a transfer goes on where it stopped.
+//! The state file: which chunks were synced, so that a transfer resumes where it stopped.
 //!
-//! Decides the format and which of two generations counts: the newest that is whole. Refuses
-//! to trust it: what it claims is hashed again before it counts, and a file that is empty, cut,
-//! flipped, too long, of another version or of another content is as good as none.
+//! Of two generations the newest valid one counts. Its claims are hashed again before they count,
+//! and a file that is empty, cut, flipped, too long, of another version or of another content is as
+//! good as none.
 //!
 //! A generation is written under a third name, synced and renamed over the older of the two,
 //! so the newer one is never touched while it is the best there is.

@@ -1,8 +1,7 @@
-//! Writing chunks and making them durable.
+//! Writes chunks and makes them durable.
 //!
-//! Decides when written chunks are worth a sync, and what a failed one means: everything that
-//! was not known to be durable counts as missing and is fetched again, because the system may
-//! have dropped it and would call a second try a success. Refuses chunks of a wrong length.
+//! After a failed sync every chunk that was not known to be durable counts as missing and is
+//! fetched again, because the system may have dropped it and would call a second try a success.
 
 use std::io;
 use std::sync::{Arc, PoisonError};

@@ -1,9 +1,9 @@
-//! Who may have a session, said before there is one.
+//! The exchange that admits a peer before there is a session.
 //!
-//! Decides when a peer is connected: the dialler when it has read the acceptor's Welcome, which
-//! comes under encryption and after its key was judged; the acceptor when it has sent one.
-//! Refuses greetings that lie or cannot be read, and those that take longer or more bytes than
-//! honest ones (limit L2). Who is refused learns why, but never what is here.
+//! The dialler is connected once it has read the acceptor's Welcome, which comes under encryption
+//! and after its key was judged; the acceptor once it has sent one. Greetings that are malformed or
+//! do not match the proved key are refused, and so are those that take longer or more bytes than an
+//! honest one (limit L2). A refused caller is told why, but never what is here.
 
 use std::convert::Infallible;
 use std::io;

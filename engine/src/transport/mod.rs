@@ -1,6 +1,4 @@
-//! Encrypted streams between identities.
-//!
-//! Decides whose stream it is; refuses everything but TLS 1.3 with known raw public keys.
+//! Encrypted streams between identities: TLS 1.3 with known raw public keys, and nothing else.
 //!
 //! A dialler names the key that it expects and sends nothing to any other. An acceptor learns
 //! the key of the caller, and whoever holds it has proved it; whether it is welcome is judged

@@ -1,10 +1,8 @@
-//! The two halves of an encrypted stream.
+//! The two halves of an encrypted stream: bytes to records in large buffers that are reused.
 //!
-//! Decides how bytes become records in large buffers that are used again and again, and when the
-//! socket is asked. Refuses a stream that ends without the word that it ends.
-//!
-//! Both halves share the state of the protocol behind a lock that is never held while a socket
-//! is waited for. Both are to be used from one task each, at the same time or not.
+//! A stream that ends without a closing alert is an error. Both halves share the state of the
+//! protocol behind a lock that is never held while a socket is waited for. Both are to be used from
+//! one task each, at the same time or not.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};

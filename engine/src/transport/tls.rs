@@ -1,8 +1,8 @@
 //! The TLS connections that streams are made of.
 //!
-//! Decides what is spoken: TLS 1.3 with raw Ed25519 keys on both sides, one protocol name, and
-//! which ciphers in which order. Refuses names of hosts, tickets, resumption, early data,
-//! compression and the logging of keys: none of them is switched on, and nothing falls back.
+//! They have TLS 1.3 with raw Ed25519 keys on both sides, one protocol name, and a fixed order of
+//! ciphers. Host names, tickets, resumption, early data, compression and the logging of keys are
+//! off, and nothing falls back.
 
 use std::sync::Arc;
 

@@ -1,8 +1,7 @@
-//! Whose key it is that signed a handshake.
+//! Verifies the raw public key that signed a handshake.
 //!
-//! Decides what a raw public key looks like: twelve fixed bytes and the 32 of an Ed25519 key,
-//! and what proves it: one Ed25519 signature. Refuses every certificate, chain, algorithm and
-//! weak key, without parsing any of it.
+//! A key is twelve fixed bytes and the 32 of an Ed25519 key, and one Ed25519 signature proves it.
+//! Certificates, chains, other algorithms and weak keys are refused without being parsed.
 
 use std::sync::Arc;
 

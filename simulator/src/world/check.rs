@@ -1,7 +1,7 @@
-//! What must hold in every run, looked at while it goes on; no checker can be turned off.
+//! Invariants of every run, checked while it goes on; no checker can be turned off.
 //!
-//! Decides that a run is wrong, never what it does. It keeps books of its own: what the cores
-//! handed out and what the network said of it, apart from what either counts.
+//! They keep counts of their own, apart from those of cores and networks: what the cores handed out
+//! and what the network reported of it.
 
 use fairhaul_core::message::Message;
 use fairhaul_core::time::Time;

@@ -1,6 +1,4 @@
-//! What is counted while a run goes on: bytes, times, windows.
-//!
-//! Decides nothing; metrics are computed later from what is kept here.
+//! Counters of a run: bytes, times, windows. Metrics are computed from them later.
 
 use std::collections::BTreeMap;
 

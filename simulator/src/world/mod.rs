@@ -1,7 +1,7 @@
 //! One run: hosts, links and faults in virtual time, from a setup to a record.
 //!
-//! Decides nothing that a core decides: it orders events by time, then by the order in which
-//! they were planned, and refuses to go on when a law is broken.
+//! Events are ordered by time, then by the order in which they were planned. A run ends with an
+//! error when a law is broken.
 //!
 //! Longer than other files: it has the state of a run and the order of its events.
 

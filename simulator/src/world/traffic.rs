@@ -1,6 +1,5 @@
-//! What the links have done: messages that were said, blocks that have left and have arrived.
-//!
-//! Decides nothing; refuses a network that invents them.
+//! The traffic of the links: messages that were sent, blocks that have left and have arrived. A
+//! network that invents any is a fault.
 
 use fairhaul_core::id::PeerId;
 use fairhaul_core::message::Message;

@@ -1,6 +1,4 @@
-//! Bytes that moved: what `moves` carries, for who measures.
-//!
-//! Decides nothing; refuses nothing. Counts never go back while a node runs.
+//! Counters of moved bytes, the answer to `moves`. They never decrease while a node runs.
 
 use serde::{Deserialize, Serialize};
 

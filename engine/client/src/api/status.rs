@@ -1,7 +1,7 @@
-//! What a node shows of itself: what `status`, `peers` and the stream of events carry.
+//! The status of a node: the answers to `status` and `peers`, and the stream of events.
 //!
-//! Decides the names of what is shown; refuses nothing. Names, texts and reasons that came
-//! from a peer are carried as they are: who shows them escapes them.
+//! Names, texts and reasons from a peer are passed on as they came: whoever displays them escapes
+//! them.
 
 use std::path::PathBuf;
 
