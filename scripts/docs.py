@@ -2,24 +2,26 @@
 """Checks the documents: links lead somewhere, and commands that are shown work.
 
 Usage: docs.py links            README.md, ARCHITECTURE.md, CHANGELOG.md, ... and docs/**/*.md
-       docs.py commands         docs/tutorial.md and README.md are followed to the letter in a new
-                                folder; of all other pages each program, subcommand and option has
-                                to be there
+       docs.py commands         README.md, docs/tutorial.md, docs/nodes.md and
+                                docs/guide-two-commands.md are followed to the letter in a new folder;
+                                of all other pages each program, subcommand and option has to be there
 
 Links: a relative link names a file that is there, and its anchor a heading of it; every page of
 docs/ is in docs/SUMMARY.md. Links to other hosts are not followed.
 
 Commands: in the tutorial every block of TOML that is called a file is written, and every line of a
 block of commands is run; each has to end with 0. `cargo run --release` stands for the program that
-is built: FAIRLAB, else target/debug/fairlab; examples and fairhaul lie beside it. In README.md each
-`$` line is run in a clone of the commit, and what it prints is what README shows under it; what it
-installs comes from RELEASE, a folder made by scripts/release.sh. Other pages are about machines that
+is built: FAIRLAB, else target/debug/fairlab; examples and fairhaul lie beside it. In README.md and
+docs/guide-two-commands.md each `$` line is run in a clone of the commit, and what it prints is what
+the page shows under it; what it installs comes from RELEASE, a folder made by scripts/release.sh.
+docs/nodes.md is one session of a shell in such a clone. Other pages are about machines that
 are not here, so there `$ PROGRAM ...` is held to what the program knows: a script has the option in
 its text, a program in its --help. What is not built is said and left out.
 
 Exit codes: 0 all is as it should be, 1 something is wrong, a line each, 2 usage.
 """
 
+import functools
 import os
 import pathlib
 import re
@@ -233,16 +235,16 @@ def first_table(text):
     return next((body for language, body in FENCE.findall(text) if body.startswith("policy ")), "")
 
 
-def readme(root, lab, folder):
-    """Follows README.md in a clone; faults, a line each."""
-    text = (root / "README.md").read_text()
+def readme(root, lab, folder, page="README.md"):
+    """Follows README.md, or a page whose commands are among its, in a clone; faults, a line each."""
+    text = (root / page).read_text()
     clone = Clone(root, lab, folder)
     (clone.at / "holiday.mp4").write_bytes(os.urandom(3_000_000))
     sender, ticket = None, ""
     try:
         for line, under in parts(text):
             words = shlex.split(line, comments=True)
-            where = f"README.md: {line.split('  #')[0].strip()}"
+            where = f"{page}: {line.split('  #')[0].strip()}"
             if words[:2] == ["cargo", "run"]:
                 said, code = clone.run("fairlab")
                 if code != 0:
@@ -346,7 +348,12 @@ def commands(root, lab):
 
 
 # Pages that are followed to the letter.
-FOLLOWED = {"docs/tutorial.md": tutorial, "README.md": readme, "docs/nodes.md": nodes}
+FOLLOWED = {
+    "docs/tutorial.md": tutorial,
+    "README.md": readme,
+    "docs/guide-two-commands.md": functools.partial(readme, page="docs/guide-two-commands.md"),
+    "docs/nodes.md": nodes,
+}
 
 
 def main(words):
