@@ -6,6 +6,7 @@ pub mod clock;
 pub mod content;
 pub mod control;
 mod driver;
+mod durable;
 pub mod identity;
 pub mod node;
 pub mod oneshot;

@@ -5,14 +5,16 @@
 //! is enough to compare.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use data_encoding::BASE64URL_NOPAD;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
+
+use crate::durable;
 
 /// Random bytes of a token that we make.
 const BYTES: usize = 32;
@@ -91,21 +93,7 @@ fn make(path: &Path) -> io::Result<()> {
     aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| io::Error::other("no random bytes"))?;
     let mut line = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
     line.push('\n');
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(flags(OFlags::NOFOLLOW))
-        .open(path);
-    let file = made?;
-    fill(&file, &line).inspect_err(|_| drop(std::fs::remove_file(path)))
-}
-
-fn fill(mut file: &File, line: &str) -> io::Result<()> {
-    // A mask can only take rights away, even the owner's.
-    rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR)?;
-    file.write_all(line.as_bytes())?;
-    file.sync_all()
+    durable::create(path, line.as_bytes())
 }
 
 fn flags(flags: OFlags) -> i32 {

@@ -3,7 +3,7 @@
 //! Links, folders, devices, and files with any right for others are refused.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::{PKCS8_HEAD, SEED};
+use crate::durable;
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
@@ -82,27 +83,9 @@ impl IdentityError {
 /// Writes `der` into a new file.
 pub(super) fn create(path: &Path, der: &[u8]) -> Result<(), IdentityError> {
     let fail = |fault: Fault| IdentityError::new(path, fault);
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let own = Mode::RUSR | Mode::WUSR;
-    let file = rustix::fs::open(path, flags, own).map_err(|errno| match errno {
-        Errno::EXIST | Errno::LOOP => fail(Fault::Exists),
-        errno => fail(io::Error::from(errno).into()),
-    })?;
-    let text = pem(der);
-    let written = (|| {
-        // A mask takes rights away, also those of the owner.
-        rustix::fs::fchmod(&file, own)?;
-        let mut file = File::from(file);
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        // The name is durable too, before anybody is told the public half.
-        let parent = path.parent().filter(|parent| *parent != Path::new(""));
-        File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
-    })();
-    written.map_err(|error: io::Error| {
-        // Half a key helps nobody, and would be in the way of the next attempt.
-        let _ = std::fs::remove_file(path);
-        fail(error.into())
+    durable::create(path, pem(der).as_bytes()).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => fail(Fault::Exists),
+        _ => fail(error.into()),
     })
 }
 

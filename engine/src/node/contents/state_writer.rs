@@ -5,8 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +15,7 @@ use std::thread::{self, JoinHandle};
 use tracing::warn;
 
 use super::chunk_store::ManifestStore;
+use crate::durable::replace;
 use crate::store::{is_out, patiently};
 
 /// What is to happen once a file is durable; with `false` once it is known that it is not.
@@ -179,23 +179,10 @@ fn keep(
     replace(&base.with_extension("json"), json)
 }
 
-/// Replaces the file at `path` at once: after a crash it is the old one or the new one. It is for
-/// this user alone, whatever the mask and the old one's mode are.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let part = path.with_extension("part");
-    let mut open = fs::OpenOptions::new();
-    open.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = open.open(&part)?;
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     /// Register: P1.
