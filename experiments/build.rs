@@ -1,6 +1,6 @@
-//! Tells the program which commit it was built from, so that a result can say so.
+//! Passes the commit to the program, so that a result can name it.
 //!
-//! Refuses to fail: without git, or outside of a repository, the commit is empty.
+//! Without git, or outside of a repository, the commit is empty; the build does not fail.
 
 use std::process::Command;
 

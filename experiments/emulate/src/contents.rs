@@ -1,7 +1,7 @@
 //! The bytes of contents and transfers.
 //!
-//! Decides them from the seed, the replication and the name alone, so that two machines that
-//! have a content have the same one and no two contents have a chunk in common.
+//! They follow from the seed, the replication and the name alone, so that two machines that have a
+//! content have the same one and no two contents have a chunk in common.
 
 use std::io::{self, Read};
 

@@ -1,6 +1,4 @@
-//! What the player asks of nodes.
-//!
-//! Decides which failures are worth another try: those of nodes that have not met yet.
+//! The player's requests to nodes. A request is tried again only if the nodes have not met yet.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! What is moved, by one name: contents of swarms and transfers between two.
-//!
-//! Decides what their files are called on the machines of those who have them.
+//! One name for contents of swarms and transfers between two, and for their files on machines.
 
 use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::setup::Setup;

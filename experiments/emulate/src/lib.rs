@@ -1,8 +1,8 @@
-//! Real nodes under a scenario: the second world, and the third.
+//! Scenarios on real nodes, of this machine and of others.
 //!
-//! Decides nothing about transfers: the nodes do, as they would for anybody. An [`Environment`]
-//! gives each peer of a scenario a machine; the player plays the scenario's times on it and writes
-//! down what happened, in the same record that a simulated run gives.
+//! An [`Environment`] gives each peer of a scenario a machine; the player plays the scenario's
+//! times on it and writes down what happened, in the same record that a simulated run gives.
+//! Transfers are the nodes' own business.
 //!
 //! [`Environment`]: environment::Environment
 

@@ -1,8 +1,8 @@
-//! The simplest place: plain processes at addresses of this machine's own loopback.
+//! The simplest environment: plain processes at addresses of this machine's own loopback.
 //!
-//! Decides nothing about rates: nothing is shaped, so nodes keep their links' rates by their
-//! own caps, see [`Links::Caps`](super::parameters::Links). Needs no rights. Processes are
-//! killed and the folder is removed when it is dropped.
+//! Nothing is shaped, so nodes keep their links' rates by their own caps, see
+//! [`Links::Caps`](super::parameters::Links). Needs no rights. Processes are killed and the folder
+//! is removed when it is dropped.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write as _};

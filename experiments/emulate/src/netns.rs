@@ -1,9 +1,8 @@
-//! The network of the second world: a machine for each peer, inside this one.
+//! The network of emulated runs: a namespace for each peer, on this machine.
 //!
 //! One network namespace for each peer, one in the middle, a cable between the two, shaped in
-//! both directions; packets between regions pass a relay that holds them for the delay. Decides
-//! how that is built and how it goes away. Refuses, before anything is made, a machine that
-//! lacks the rights, the tools or the room.
+//! both directions; packets between regions pass a relay that holds them for the delay. A machine
+//! without the rights, the tools or the memory is refused before anything is made.
 
 mod child_processes;
 mod cleanup;

@@ -1,7 +1,6 @@
 //! The parameter file of each peer, from the setup.
 //!
-//! Decides how what a scenario says is said to a real node; refuses what a node cannot be told,
-//! before anything is started, with the scenario's key.
+//! What a real node cannot be told is refused with the scenario's key, before anything is started.
 //!
 //! A simulated node sends at the rate of its link, and its queue is in its own uplink, where
 //! the policy orders it. A real node without a cap would have its queue in the network. So a

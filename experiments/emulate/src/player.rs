@@ -1,7 +1,7 @@
 //! The player: plays the times of a scenario on real nodes, and writes down what happened.
 //!
-//! Decides when who is started, stopped and asked, and nothing about transfers. Refuses to go
-//! on when a node dies without being told: such a run is a failed run.
+//! It starts, stops and asks nodes, and decides nothing about transfers. A node that dies without
+//! being told fails the run.
 //!
 //! Before the clock starts, files are written, the nodes that are there from the beginning
 //! find each other, and what they have is shared. From then on everything happens at the

@@ -1,7 +1,7 @@
 //! The process of one node on this machine, whatever network it has.
 //!
-//! Decides when it counts as running: when its control answers. Refuses to start it twice, and
-//! to call one alive that has ended; then what it last said is the reason.
+//! It counts as running when its control answers. It is never started twice, and once it has ended,
+//! the last line of its log is the reason.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};

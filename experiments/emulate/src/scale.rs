@@ -1,8 +1,7 @@
-//! A scenario at another pace.
+//! A scenario at another pace: times are divided, rates multiplied, lengths stay.
 //!
-//! Decides what is a time and what is a rate: times are divided, rates multiplied, lengths
-//! stay. So the same bytes move in the same order, but for what no setting changes: the
-//! machine's own delays count that many times as much.
+//! So the same bytes move in the same order, but for what no setting changes: the machine's own
+//! delays count that many times as much.
 
 use fairhaul_config::amount::TimeBetween;
 use fairhaul_core::time::{Span, Time};

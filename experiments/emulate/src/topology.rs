@@ -1,9 +1,8 @@
-//! Who knows whom.
+//! The neighbours of each peer, drawn before the run: real nodes read them from a file.
 //!
-//! Decides the neighbours of each peer before the run: real nodes read whom they know from a
-//! file. Those who have a transfer with each other always do; of a swarm each peer draws as
-//! many as the scenario says, none that has twice its own number already, as a simulated peer
-//! does. Unlike that one it draws among all who ever take part, and never again.
+//! Peers with a transfer between them are always neighbours; of a swarm each peer draws as many as
+//! the scenario has, none that has twice its own number already, as a simulated peer does. Unlike
+//! that one it draws among all who ever take part, and never again.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,7 @@
-//! Runs with real nodes: one after the other, each measured with the machine under it.
+//! Runs with real nodes: one after the other, each with the load of the machine under it.
 //!
-//! Decides what place a run gets, on this machine or on others; refuses a scenario that real
-//! nodes cannot play before the first run, and says of a result that was made on a machine too
-//! busy that it is none.
+//! A scenario that real nodes cannot play is refused before the first run, and a result that was
+//! made on a machine too busy counts as none.
 
 use std::path::PathBuf;
 use std::sync::Arc;

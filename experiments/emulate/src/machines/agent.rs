@@ -1,8 +1,8 @@
 //! The conversation with one machine: a shell script at the other end of the first connection.
 //!
-//! Decides how long an answer may take. Refuses to go on talking after one that did not come:
-//! nobody could say which question the next one is to. When this end goes, in whatever way, so
-//! does the script's input, and the script removes all that it has made.
+//! After an answer that did not come in time no more questions are asked: nobody could tell which
+//! one the next answer is to. When this end goes, in whatever way, so does the script's input, and
+//! the script removes all that it has made.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
-//! How a file gets to a machine: as the input of a command there.
+//! Copies a file to a machine, as the input of a command there.
 //!
-//! Decides that only its user may read it. Refuses to leave half a file as if it were one: who
-//! stops in the middle is told so.
+//! Only its user may read it, and half a file never has its name.
 
 use std::io::{self, Read, Write as _};
 use std::path::Path;

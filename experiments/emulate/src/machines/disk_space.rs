@@ -1,7 +1,7 @@
-//! What a scenario asks of each machine's disk.
+//! The disk space that a scenario needs on each machine.
 //!
-//! Decides the estimate: every content once for each peer that has it or wants it, with the
-//! program and what a node writes beside. Refuses a machine with less, with both numbers.
+//! The estimate is every content once for each peer that has it or wants it, with the program and
+//! what a node writes beside. A machine with less is refused, with both numbers.
 
 use fairhaul_simulator::setup::Setup;
 

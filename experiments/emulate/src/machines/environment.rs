@@ -1,7 +1,6 @@
-//! The machines as the place of one run.
+//! The machines as the environment of one run.
 //!
-//! Decides where each node's folder and sockets lie. Refuses to start a node whose control does
-//! not come through to here.
+//! A node is started only once its control socket comes through to here.
 
 use std::io::{Read, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,8 +1,7 @@
-//! One machine of the inventory, from the first connection to the last word.
+//! One machine of the inventory, from the first connection to the last.
 //!
-//! Decides how long a machine that is not up is waited for, when it counts as lost, and that
-//! one which was lost is tried once more, not for ever. Refuses a machine on which another run
-//! lives, or whose program is another version.
+//! A machine that is not up is waited for, and one that was lost is tried once more, not for ever.
+//! A machine on which another run lives is refused, or whose program is another version.
 //!
 //! Longer than other files: all that is asked of a machine shares its one connection.
 

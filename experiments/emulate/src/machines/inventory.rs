@@ -1,8 +1,8 @@
 //! The inventory: which machines there are, and where each is found.
 //!
-//! Decides the form that `deploy/` writes and reads: `name,zone,internal_ip,external_ip,key`,
-//! one row a machine; all but the name may be empty. Refuses, with the row, whatever could mean
-//! something else to ssh, to a shell or to a parameter file.
+//! It has the form that `deploy/` writes and reads: `name,zone,internal_ip,external_ip,key`, one
+//! row a machine; all but the name may be empty. Whatever could mean something else to ssh, to a
+//! shell or to a parameter file is refused, with its row.
 
 use std::collections::BTreeSet;
 use std::fs;

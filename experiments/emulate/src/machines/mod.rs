@@ -1,11 +1,10 @@
-//! Real machines that are reached by ssh: the third world.
+//! Real machines that are reached by ssh.
 //!
-//! Decides how a run gets machines, and how they are given back. Everything goes by the
-//! system's own ssh, one connection a machine, which never asks a person anything. At its other
-//! end is a shell script, `agent.sh`, that starts, watches and ends nodes and is no file there;
-//! control sockets come here through the same connection, so the player asks a node there as
-//! it asks one here. All that lies on a machine lies in one folder, `.fairlab-NAME`, with a
-//! marker of whose it is.
+//! Everything goes by the system's own ssh, one connection a machine, which never asks a person
+//! anything. At its other end is a shell script, `agent.sh`, that starts, watches and ends nodes
+//! and is no file there; control sockets come here through the same connection, so the player asks
+//! a node there as it asks one here. All that lies on a machine lies in one folder,
+//! `.fairlab-NAME`, with a marker of whose it is.
 //!
 //! Three things end what runs there. The script's input ends, whenever this process does and the
 //! machine can notice: then it removes everything. No question comes for a while
@@ -13,7 +12,7 @@
 //! then the next run knows the folder by its marker, its nodes by their exact command lines, and
 //! removes them. Nothing else is touched, least of all an installed node.
 //!
-//! Refuses more peers than machines, machines without the room, those on which another run
+//! Refused are more peers than machines, machines without the space, those on which another run
 //! lives, and whatever ssh would have to ask about. Rates of links are kept by the nodes' own
 //! caps; delays are those that the machines have.
 

@@ -1,7 +1,6 @@
-//! Which peer runs on which machine.
+//! Places peers on machines: by name if every peer has the name of a machine, else in order.
 //!
-//! Decides: by name where every peer's name is that of a machine, else in the order of both.
-//! Refuses more peers than machines unless several may share one.
+//! More peers than machines are refused unless several may share one.
 
 use std::collections::BTreeMap;
 

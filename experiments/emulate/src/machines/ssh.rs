@@ -1,7 +1,7 @@
 //! The system's own ssh: how it is called, and what its failures mean.
 //!
-//! Decides on one connection a machine, which everything else goes through. Refuses to answer
-//! questions for a person, and to open a second connection behind the first one's back.
+//! A machine has one connection, which everything else goes through. ssh never asks a person, and
+//! never opens a second connection by itself.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;

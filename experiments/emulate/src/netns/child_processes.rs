@@ -1,9 +1,9 @@
 //! Processes that die with the lab.
 //!
-//! Decides how a program is started: in its own process group, so that a ^C in the terminal is
-//! the lab's to answer, and with a signal at the death of its parent where `setpriv` is there.
-//! The kernel means the thread that started it, not the process, so one thread starts all of
-//! them and lives as long as they do. Refuses nothing.
+//! A program is started in its own process group, so that a ^C in the terminal is the lab's to
+//! handle, and with a signal at the death of its parent where `setpriv` is there. The kernel means
+//! the thread that started it, not the process, so one thread starts all of them and lives as long
+//! as they do.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;

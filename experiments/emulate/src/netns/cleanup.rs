@@ -1,8 +1,7 @@
-//! What an earlier run left behind when it was killed.
+//! Removes what an earlier run left behind when it was killed.
 //!
-//! Decides what is ours and dead: a namespace or folder with a name that only a stage gives, of
-//! a process that is gone, or whose number now belongs to another. Refuses to touch anything
-//! that it does not recognise, and anything of a run that is alive.
+//! That is a namespace or folder with a name that only a stage gives, of a process that is gone, or
+//! whose number now belongs to another. Anything else is left alone, and so is a run that is alive.
 
 use std::collections::BTreeSet;
 use std::fmt;

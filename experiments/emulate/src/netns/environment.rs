@@ -1,6 +1,4 @@
-//! Namespaces as a place for nodes.
-//!
-//! Decides nothing; refuses paths that leave the folder of a peer.
+//! Namespaces as an environment for nodes. Paths that leave the folder of a peer are refused.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read};

@@ -1,7 +1,7 @@
-//! Names and addresses of a stage.
+//! Names and addresses of namespaces.
 //!
-//! Decides how a namespace is called and where a peer is found. Refuses more peers than the
-//! address plan holds, and to read as its own a name that it would not have given.
+//! More peers than the address plan holds are refused. A name is parsed back only if this plan
+//! could have given it.
 
 use std::net::Ipv4Addr;
 

@@ -1,8 +1,7 @@
-//! What a stage needs before anything is made.
+//! Checks, before anything is made, whether this machine can carry a scenario.
 //!
-//! Decides whether this machine can carry a scenario: who runs it, which tools are there, how
-//! many addresses, how much memory and disk. Refuses with one line that says what is missing,
-//! or the estimate.
+//! Checked are the user, the tools, the number of addresses, memory and disk. The one line of a
+//! refusal names what is missing, or the estimate.
 
 use std::path::Path;
 
