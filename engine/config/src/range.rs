@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use fairhaul_core::connections::addresses::{BadRange, Range};
+use fairhaul_core::connections::address_range::{BadRange, Range};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};

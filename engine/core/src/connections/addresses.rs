@@ -9,9 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
 
 use super::Key;
+use super::address_range::Range;
 use super::lru::Recent;
 use super::source_prefix::NetworkPrefix;
 use crate::message::Known;
@@ -33,29 +33,6 @@ const PORT_MIN: u16 = 1_024;
 const FAILURES_MAX: u32 = 20;
 /// Senders that are remembered.
 const SENDERS_MAX: usize = 4_096;
-
-/// A range of addresses, as `10.0.0.0/8` or `2001:db8::/32`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    base: IpAddr,
-    bits: u32,
-}
-
-/// Why a text is no [`Range`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadRange {
-    /// It is not an address, a slash and a number.
-    Form,
-    /// Its prefix is longer than the address.
-    Long {
-        /// Bits of the prefix.
-        bits: u32,
-        /// Bits of the address.
-        width: u32,
-    },
-    /// A bit behind the prefix is 1, which is mostly a slip of the pen.
-    Behind,
-}
 
 /// A peer sent addresses twice within a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,68 +73,6 @@ struct Sender {
     worked: u32,
     failed: u32,
 }
-
-impl Range {
-    /// Whether `address` is in it. An IPv4 address that is written as an IPv6 one
-    /// (`::ffff:10.0.0.1`) counts as the IPv4 address that it is.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let (own, width) = number(self.base);
-        let (other, other_width) = number(address.to_canonical());
-        // A shift by the whole width of a number is not defined: such a range holds all.
-        let prefix = |address: u128| address.checked_shr(width - self.bits);
-        width == other_width && prefix(own) == prefix(other)
-    }
-}
-
-/// The address as a number, and how many bits it has.
-fn number(address: IpAddr) -> (u128, u32) {
-    match address {
-        IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32),
-        IpAddr::V6(v6) => (v6.to_bits(), 128),
-    }
-}
-
-impl FromStr for Range {
-    type Err = BadRange;
-
-    fn from_str(text: &str) -> Result<Self, BadRange> {
-        let parts = text.split_once('/').and_then(|(base, bits)| {
-            let plain = bits.bytes().all(|b| b.is_ascii_digit());
-            let plain = plain && (bits == "0" || !bits.starts_with('0'));
-            let bits = bits.parse().ok().filter(|_| plain)?;
-            Some((base.parse::<IpAddr>().ok()?, bits))
-        });
-        let (base, bits) = parts.ok_or(BadRange::Form)?;
-        let (own, width) = number(base);
-        if bits > width {
-            return Err(BadRange::Long { bits, width });
-        }
-        let behind = u128::MAX.checked_shr(128 - width + bits).unwrap_or(0);
-        if own & behind != 0 {
-            return Err(BadRange::Behind);
-        }
-        Ok(Self { base, bits })
-    }
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.base, self.bits)
-    }
-}
-
-impl fmt::Display for BadRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Form => f.write_str("is not a range"),
-            Self::Long { bits, width } => write!(f, "is a range of {bits} bits of {width}"),
-            Self::Behind => f.write_str("has bits behind its prefix"),
-        }
-    }
-}
-
-impl std::error::Error for BadRange {}
 
 impl fmt::Display for TooSoon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -283,7 +198,7 @@ impl Addresses {
 
     /// Whether `at` may be dialled if a peer sent it.
     #[must_use]
-    pub fn may_be_dialled(&self, at: SocketAddr) -> bool {
+    pub(crate) fn may_be_dialled(&self, at: SocketAddr) -> bool {
         let ip = at.ip().to_canonical();
         if at.port() == 0 || ip.is_unspecified() || ip.is_multicast() {
             return false;

@@ -5,6 +5,7 @@
 //! what happened and what time it is, and answers; the shell accepts, dials and closes. None of
 //! them resolves a name.
 
+pub mod address_range;
 pub mod addresses;
 pub mod admission;
 pub mod bans;

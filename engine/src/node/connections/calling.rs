@@ -10,7 +10,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use fairhaul_core::connections::Key;
-use fairhaul_core::connections::addresses::{Addresses, Range};
+use fairhaul_core::connections::address_range::Range;
+use fairhaul_core::connections::addresses::Addresses;
 use fairhaul_core::connections::dialer::{Dial, Dialer};
 use fairhaul_core::message::Known;
 use fairhaul_core::rng::Rng;
