@@ -13,6 +13,8 @@
 //!
 //! Swarms are left out: what peers of a content get from each other is not counted.
 
+#[cfg(test)]
+mod clamped;
 pub(crate) mod class;
 mod fill;
 mod floors;
@@ -142,7 +144,7 @@ impl Ideal {
     }
 
     /// A shared link changes, the `index`th of the setup.
-    pub fn set_shared(&mut self, index: u32, capacity: Option<Rate>, now: Time) {
+    pub(crate) fn set_shared(&mut self, index: u32, capacity: Option<Rate>, now: Time) {
         self.advance(now);
         for row in self.sharing.crossing(self.sharing.shared(index)).to_vec() {
             self.settle(row);

@@ -4,7 +4,7 @@
 //!           others share the rest, narrow targets before wide ones, until nobody is below. What a
 //!           wide target is given its members share by weight, each at its own floor at least.
 //!           Floors that do not fit together are scaled in proportion, as the core's uplink does on
-//!           a link that has become too slow for them. [`super::oracle::clamped`] is that, slow.
+//!           a link that has become too slow for them. `clamped` is that, slow.
 //! Departs:  where a limit of several members stops them below a floor that they have with others,
 //!           those get the rest of it in proportion to what they have, not by weight.
 

@@ -2,6 +2,7 @@ use fairhaul_core::rng::Rng;
 use fairhaul_core::units::Weight;
 use fairhaul_core::uplink::Share;
 
+use super::clamped::clamped;
 use super::*;
 use crate::network::maxmin::oracle::{Demand, progressive_filling};
 use crate::setup::{GroupSetup, TransferSetup};
@@ -360,7 +361,7 @@ fn floors_at_every_level_of_a_tree_clamp_its_shares() {
     for case in 0..1_500 {
         let share = [Share::Peer, Share::Group, Share::Transfer][case % 3];
         let setup = tree_with_floors(&mut rng, share);
-        let expected = oracle::clamped(&setup, 0);
+        let expected = clamped(&setup, 0);
         let mut ideal = Ideal::new(&setup);
         for (row, transfer) in (0..).zip(&setup.transfers) {
             ideal.begin(row, transfer.bytes, Time::ZERO);

@@ -2,7 +2,7 @@
 //!
 //! Source:   D. Bertsekas and R. Gallager, "Data Networks", 1992, section 6.5.2: progressive
 //!           filling. [`oracle`] is that procedure; this file is its incremental form.
-//! Contract: the levels are those that [`oracle::progressive_filling`] finds, to the last unit,
+//! Contract: the levels are those that `oracle::progressive_filling` finds, to the last unit,
 //!           whatever the order in which flows came.
 //! Unit:     a level is a rate for each hundredth of weight, in 2^-40 B/s, rounded down. A link
 //!           of total weight W hundredths loses less than W units to rounding.
@@ -24,7 +24,8 @@
 //!
 //! Refuses: time, bytes, nodes.
 
-pub mod oracle;
+#[cfg(test)]
+pub(crate) mod oracle;
 
 use std::collections::VecDeque;
 

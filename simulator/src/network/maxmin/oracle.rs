@@ -1,7 +1,7 @@
 //! Progressive filling, slow and obvious: what [`super`] must agree with.
 //!
-//! Decides the max-min fair allocation of links to flows from nothing but the definition;
-//! refuses to be clever. Every round looks at every link and every flow.
+//! The max-min fair allocation of links to flows by its definition: every round looks at every link
+//! and every flow.
 
 use fairhaul_core::units::{Rate, Weight};
 
@@ -9,11 +9,11 @@ use super::scaled;
 
 /// One flow: the links that it crosses, as places in a table of capacities, and its weight.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Demand {
+pub(crate) struct Demand {
     /// Places of the links, each at most once.
-    pub links: Vec<usize>,
+    pub(crate) links: Vec<usize>,
     /// Its right to a proportion.
-    pub weight: Weight,
+    pub(crate) weight: Weight,
 }
 
 /// The max-min fair level of each demand: its rate for each hundredth of its weight, in 2^-40
@@ -23,7 +23,10 @@ pub struct Demand {
 /// its demands without one; the link with the smallest share, the first of several, fixes the
 /// level of its demands; take what they use from all their links.
 #[must_use]
-pub fn progressive_filling(capacities: &[Option<Rate>], demands: &[Demand]) -> Vec<Option<u128>> {
+pub(crate) fn progressive_filling(
+    capacities: &[Option<Rate>],
+    demands: &[Demand],
+) -> Vec<Option<u128>> {
     let mut levels = vec![None; demands.len()];
     loop {
         let share = |link: usize| {
