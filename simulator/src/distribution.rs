@@ -4,7 +4,7 @@
 //! to an integer at once: nanoseconds, bytes, bytes per second.
 
 use fairhaul_core::rng::Rng;
-use libm::{erfc, exp, log, pow, tgamma};
+use libm::{exp, log, pow, tgamma};
 
 use crate::random::uniform;
 
@@ -230,12 +230,6 @@ fn logarithmic_mean(low: f64, high: f64) -> f64 {
     } else {
         (high - low) / ratio
     }
-}
-
-/// The chance that a standard normal falls below `z`.
-#[must_use]
-pub fn normal_below(z: f64) -> f64 {
-    0.5 * erfc(-z / libm::sqrt(2.0))
 }
 
 #[cfg(test)]

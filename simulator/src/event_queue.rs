@@ -74,7 +74,7 @@ impl<T> EventQueue<T> {
 
     /// The number of events that wait for the very time that was popped last. Constant time.
     #[must_use]
-    pub fn len_at_present(&self) -> usize {
+    pub(crate) fn len_at_present(&self) -> usize {
         // The times of the lowest level differ from it in their last digit alone.
         let way = usize::from(self.last.to_le_bytes()[0]) & (WAYS - 1);
         self.buckets[way].events.len()
@@ -98,7 +98,7 @@ impl<T> EventQueue<T> {
 
     /// The time of the next event.
     #[must_use]
-    pub fn peek_time(&self) -> Option<Time> {
+    pub(crate) fn peek_time(&self) -> Option<Time> {
         let (level, way) = self.nearest()?;
         Some(Time::from_nanos(self.buckets[level * WAYS + way].min))
     }

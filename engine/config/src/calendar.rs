@@ -47,7 +47,7 @@ impl TimeOfDay {
 
     /// Minutes since midnight, 0 to 1,440.
     #[must_use]
-    pub const fn minutes(self) -> u32 {
+    pub(crate) const fn minutes(self) -> u32 {
         self.0
     }
 }

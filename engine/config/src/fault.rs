@@ -132,7 +132,7 @@ impl BadFile {
 
     /// The fault of a file as a whole, at the place that names the file; others stay.
     #[must_use]
-    pub fn named_by(self, file: &str, line: u32, key: &str) -> Self {
+    pub(crate) fn named_by(self, file: &str, line: u32, key: &str) -> Self {
         if self.0.key != WHOLE_FILE {
             return self;
         }

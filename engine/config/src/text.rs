@@ -187,7 +187,7 @@ impl<const MOST: usize> FilePath<MOST> {
     /// # Errors
     ///
     /// If that is longer than any such path.
-    pub fn stand_in(&mut self, folder: &Path) -> Result<(), BadValue> {
+    pub(crate) fn stand_in(&mut self, folder: &Path) -> Result<(), BadValue> {
         if self.0.is_absolute() {
             return Ok(());
         }

@@ -129,7 +129,7 @@ impl Bitfield {
 
     /// How many chunks are in both sets.
     #[must_use]
-    pub fn count_both(&self, other: &Self) -> u32 {
+    pub(crate) fn count_both(&self, other: &Self) -> u32 {
         self.words
             .iter()
             .zip(&other.words)

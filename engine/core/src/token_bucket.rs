@@ -112,7 +112,7 @@ impl TokenBucket {
     }
 
     /// Takes `cost` at `now`, but no more than leaves a debt of `deepest`.
-    pub fn spend_down_to(&mut self, cost: ByteCount, deepest: ByteCount, now: Time) {
+    pub(crate) fn spend_down_to(&mut self, cost: ByteCount, deepest: ByteCount, now: Time) {
         self.advance(now);
         let least = self.level.min(-units(deepest.get()));
         self.level = self.level.saturating_sub(units(cost.get())).max(least);

@@ -60,7 +60,7 @@ pub const BLOCK_MAX: usize = 256 * 1024;
 /// Most bytes of type and body of a Join: that of a content with the most chunks. It is the
 /// only frame above [`CONTROL_MAX`] that is kept until it is whole, so a decoder never keeps
 /// more than this.
-pub const JOIN_MAX: usize = 1 + JOIN_HEAD + (CHUNKS_MAX as usize).div_ceil(8);
+pub(crate) const JOIN_MAX: usize = 1 + JOIN_HEAD + (CHUNKS_MAX as usize).div_ceil(8);
 
 const _: () = assert!(BLOCK_MAX as u64 == block_size::LARGEST.get());
 

@@ -89,7 +89,7 @@ impl Tree {
 
     /// Bytes of [`Tree::encode`].
     #[must_use]
-    pub fn encoded_len(&self) -> u64 {
+    pub(crate) fn encoded_len(&self) -> u64 {
         Self::encoded_len_of(self.entries(), self.geometry().chunks())
     }
 

@@ -13,7 +13,7 @@ use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Longest component of a path, in bytes.
-pub const COMPONENT_MAX: usize = 255;
+pub(crate) const COMPONENT_MAX: usize = 255;
 
 /// Longest path, in bytes.
 pub const PATH_MAX: usize = 1_024;
@@ -138,7 +138,7 @@ pub fn check_bytes(path: &[u8]) -> Result<&str, BadPath> {
 /// # Errors
 ///
 /// The first pair that may not be together, with both names.
-pub fn check_all<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Result<(), BadPath> {
+pub(crate) fn check_all<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Result<(), BadPath> {
     for (before, path) in paths.clone().zip(paths.clone().skip(1)) {
         match order(before, path) {
             Ordering::Less => {}
@@ -195,7 +195,7 @@ pub fn shown(text: &str) -> String {
 
 /// `bytes` as [`shown`], and what is not UTF-8 as `\xNN`.
 #[must_use]
-pub fn shown_bytes(bytes: &[u8]) -> String {
+pub(crate) fn shown_bytes(bytes: &[u8]) -> String {
     let mut out = String::new();
     // A character is at most four bytes, so nothing is cut here that `shown` would show.
     let cut = &bytes[..bytes.len().min(4 * SHOWN_MAX)];

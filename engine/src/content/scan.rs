@@ -25,7 +25,7 @@ mod hash;
 mod walk;
 
 /// A file of patterns in gitignore's syntax, in any directory of a tree.
-pub const IGNORE_FILE: &str = ".fairhaulignore";
+pub(crate) const IGNORE_FILE: &str = ".fairhaulignore";
 
 /// Never set.
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -144,7 +144,7 @@ pub enum ScanError {
 /// # Errors
 ///
 /// Whatever cannot be read, named or trusted to stay; the first of it.
-pub fn scan(root: &Path, options: &Options<'_>) -> Result<Scanned, ScanError> {
+pub(crate) fn scan(root: &Path, options: &Options<'_>) -> Result<Scanned, ScanError> {
     let found = walk::walk(root, options)?;
     let refuse = |source| ScanError::Manifest {
         path: root.to_owned(),

@@ -22,7 +22,7 @@ pub const ADDRESS_MAX: usize = 255;
 
 /// Longest manifest that rides in a ticket, in bytes: that of a file or two. Who has it need not
 /// fetch it, which for a small file is half of the waiting.
-pub const INSIDE_MAX: usize = 256;
+pub(crate) const INSIDE_MAX: usize = 256;
 
 /// Bytes of a content's identity and of a peer's key.
 const KEY: usize = 32;
@@ -95,7 +95,7 @@ impl ContentTicket {
     /// The same with the manifest inside, if `encoding` is the manifest of its content and at
     /// most [`INSIDE_MAX`] bytes; else as it was.
     #[must_use]
-    pub fn with_manifest(mut self, encoding: &[u8]) -> Self {
+    pub(crate) fn with_manifest(mut self, encoding: &[u8]) -> Self {
         if encoding.len() <= INSIDE_MAX && self.is_manifest(encoding) {
             self.manifest = encoding.to_vec();
         }

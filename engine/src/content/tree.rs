@@ -13,14 +13,14 @@ use super::manifest::MANIFEST_MAX;
 use super::path::{self, BadPath};
 
 /// Most entries of a tree: its files and empty directories.
-pub const ENTRIES_MAX: usize = 1_000_000;
+pub(crate) const ENTRIES_MAX: usize = 1_000_000;
 
 /// A tree holds fewer bytes than this.
-pub const BYTES_BOUND: u64 = 1 << 63;
+pub(crate) const BYTES_BOUND: u64 = 1 << 63;
 
 /// Longest chunk, in bytes, of a content that could have chunks so long; see
 /// [`chunk_size`] for those that need longer ones.
-pub const CHUNK_MAX: ByteCount = ByteCount::mib(64);
+pub(crate) const CHUNK_MAX: ByteCount = ByteCount::mib(64);
 
 /// Shortest and longest chunk that are chosen freely. Below the first, requests cost more
 /// than they order; above the second, a receiver cannot pass on what it has soon enough.
@@ -235,7 +235,7 @@ impl Tree {
 
     /// Whether `bytes` are `chunk`, in length and hash.
     #[must_use]
-    pub fn verify(&self, chunk: ChunkIndex, bytes: &[u8]) -> bool {
+    pub(crate) fn verify(&self, chunk: ChunkIndex, bytes: &[u8]) -> bool {
         let expected = self.hashes.get(chunk.index());
         expected.is_some_and(|expected| {
             self.geometry.len_of(chunk).get() == bytes.len() as u64

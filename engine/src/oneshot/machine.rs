@@ -132,7 +132,7 @@ fn rank(ip: IpAddr) -> Option<u8> {
 /// The private networks in which the addresses of a line lie: a receiver that dials those may
 /// dial others there.
 #[must_use]
-pub fn private_ranges(addresses: &[String]) -> Vec<String> {
+pub(crate) fn private_ranges(addresses: &[String]) -> Vec<String> {
     let ips = addresses.iter().filter_map(|address| {
         let (host, _) = address.rsplit_once(':')?;
         let inside = host.trim_start_matches('[').trim_end_matches(']');

@@ -97,7 +97,7 @@ impl Endpoint {
     /// The same with buffers of so many bytes, in each direction of each stream, where memory is
     /// short: 32 KiB and what two records add to that at least.
     #[must_use]
-    pub fn with_buffers(self, bytes: u64) -> Self {
+    pub(crate) fn with_buffers(self, bytes: u64) -> Self {
         let bytes = usize::try_from(bytes).unwrap_or(stream::BUFFER);
         let buffer = bytes.clamp(stream::BUFFER_MIN, stream::BUFFER);
         Self { buffer, ..self }

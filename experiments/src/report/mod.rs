@@ -22,22 +22,12 @@ use std::path::{Path, PathBuf};
 use crate::compare::{self, Comparison};
 use crate::output::{OutputError, Results, read_manifest, write_whole};
 
-/// Draws every figure that the result in `dir` has into `dir/figures`. Gives the files.
+/// Draws every figure that the result in `dir` has into `dir/figures`, and writes
+/// `dir/report.html` and its tables into `dir/tables`. Gives the files, the page last.
 ///
 /// # Errors
 ///
 /// [`OutputError`] if the result is unfinished or not a result, or a file cannot be written.
-pub fn write_figures(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
-    let manifest = read_manifest(dir)?;
-    Ok(draw_all(dir, &Results::read_judged(dir, &manifest.scenario)?)?.0)
-}
-
-/// Draws the figures as [`write_figures`] does, and writes `dir/report.html` and its tables into
-/// `dir/tables`. Gives the files, the page last.
-///
-/// # Errors
-///
-/// As [`write_figures`].
 pub fn write(dir: &Path) -> Result<Vec<PathBuf>, OutputError> {
     let manifest = read_manifest(dir)?;
     let results = Results::read_judged(dir, &manifest.scenario)?;
@@ -75,7 +65,7 @@ fn draw_all(
 ///
 /// # Errors
 ///
-/// As [`write_figures`].
+/// As [`write`].
 pub fn write_script(dir: &Path) -> Result<PathBuf, OutputError> {
     read_manifest(dir)?;
     let results = Results::read(dir)?;

@@ -39,7 +39,7 @@ pub const WINDOW: ByteCount = ByteCount::mib(4);
 /// How long a connection's queue at its narrowest link lasts at most, besides two transmissions:
 /// what a managed queue keeps. A window in bytes alone would be seconds of a slow link: all that a
 /// receiver has asked for would stand there, where no discipline orders it.
-pub const QUEUE: Span = Span::from_millis(20);
+pub(crate) const QUEUE: Span = Span::from_millis(20);
 
 /// Links that serve one transmission at a time. See the module.
 #[derive(Debug)]

@@ -228,7 +228,7 @@ pub trait Network: Debug + Send {
 }
 
 /// The most shared links on one path.
-pub const SHARED_MAX: usize = 4;
+pub(crate) const SHARED_MAX: usize = 4;
 
 impl fmt::Display for NodeIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

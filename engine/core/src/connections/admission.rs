@@ -16,14 +16,11 @@ use super::lru::Recent;
 use super::source_prefix::{Neighbourhood, Source};
 use crate::event_limit::EventLimit;
 use crate::time::{Span, Time};
-use crate::units::ByteCount;
 
 /// From accept to the acknowledgement, in all (limit L2).
 pub const HANDSHAKE: Span = Span::from_secs(10);
 /// From accept until the first flight of the caller has come: an honest one sends it unasked.
 pub const FIRST_FLIGHT: Span = Span::from_secs(3);
-/// Bytes that may come before the acknowledgement (limit L2).
-pub const HANDSHAKE_BYTES: ByteCount = ByteCount::kib(16);
 
 /// Handshakes that one source may begin in a second, and at once. A storm of a hundred a second
 /// costs a tenth of its handshakes (register C5).
@@ -137,11 +134,6 @@ impl Admission {
             listed: BTreeSet::new(),
             proved: Recent::new(SOURCES_MAX),
         }
-    }
-
-    /// Changes the limits. Present handshakes and sessions stay.
-    pub const fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
     }
 
     /// Listed peers are expected from these sources, and from no others that were named before.

@@ -18,7 +18,7 @@ use crate::time::{Span, Time};
 /// How long an identity is banned that sent wrong bytes or broke the protocol.
 pub const IDENTITY_BAN: Span = Span::from_secs(24 * 3_600);
 /// Bans that are kept; the oldest goes.
-pub const BANS_MAX: usize = 100_000;
+pub(crate) const BANS_MAX: usize = 100_000;
 
 /// What an identity is banned for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

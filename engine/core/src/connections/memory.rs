@@ -11,13 +11,13 @@ use super::memory_shares::MemoryShares;
 use crate::id::PeerId;
 
 /// What is held of one peer at most before it has to wait.
-pub const PEER_MAX: u64 = 4 * 1024 * 1024;
+pub(crate) const PEER_MAX: u64 = 4 * 1024 * 1024;
 
 /// What is held of all peers together, where the system allows as much.
-pub const NODE_MAX: u64 = 1024 * 1024 * 1024;
+pub(crate) const NODE_MAX: u64 = 1024 * 1024 * 1024;
 
 /// Passing bytes of all peers before each has to wait for its own, where the system allows as much.
-pub const PASSING_MAX: u64 = 64 * 1024 * 1024;
+pub(crate) const PASSING_MAX: u64 = 64 * 1024 * 1024;
 
 /// Messages of our own that wait for one peer to read them: news of a hundred thousand chunks.
 const NEWS_MAX: u64 = 16 * 1024 * 1024;

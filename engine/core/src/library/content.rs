@@ -197,7 +197,7 @@ impl Content {
 
     /// The node's id for its manifest.
     #[must_use]
-    pub const fn manifest_transfer(&self) -> TransferId {
+    pub(crate) const fn manifest_transfer(&self) -> TransferId {
         TransferId(self.number * 2 + 1)
     }
 

@@ -12,7 +12,7 @@ use crate::time::{Span, Time};
 
 /// Time between two tries with a disk that took nothing: short beside what a person needs to
 /// make room, long beside what a look at the disk costs.
-pub const RETRY: Span = Span::from_secs(10);
+pub(crate) const RETRY: Span = Span::from_secs(10);
 
 /// What the disk said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::node::Node;
 use crate::time::{Span, Time};
 
 /// A manifest in memory beside what was read from it, as a multiple of its length (limit L8).
-pub const READ_MANIFEST: u64 = 5;
+pub(crate) const READ_MANIFEST: u64 = 5;
 
 /// What a file or a folder takes of a disk at least, and in what steps it grows: the block of
 /// nearly all file systems.

@@ -11,7 +11,7 @@ use super::stages::Turn;
 use crate::time::{Span, Time};
 
 /// How long a command waits for a peer that cannot be reached.
-pub const REACH: Span = Span::from_secs(30);
+pub(crate) const REACH: Span = Span::from_secs(30);
 
 /// State of a peer that a command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,11 @@ pub enum Outlook {
 
 /// What becomes of a wait, since `since`, for any one of some peers.
 #[must_use]
-pub fn outlook(peers: impl IntoIterator<Item = Standing>, since: Time, now: Time) -> Outlook {
+pub(crate) fn outlook(
+    peers: impl IntoIterator<Item = Standing>,
+    since: Time,
+    now: Time,
+) -> Outlook {
     let (mut all, mut any, mut nobody) = (true, false, true);
     for peer in peers {
         if peer == Standing::Connected {

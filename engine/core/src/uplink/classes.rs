@@ -155,7 +155,7 @@ impl Uplink {
 
     /// Forgets all that `peer` has asked for and has in flight; its limits and its buckets
     /// stay. Blocks in flight give their place in the window back.
-    pub fn purge_peer(&mut self, peer: PeerId) {
+    pub(crate) fn purge_peer(&mut self, peer: PeerId) {
         let all = (peer, TransferId(0))..=(peer, TransferId(u32::MAX));
         for key in self
             .leaves
@@ -180,7 +180,7 @@ impl Uplink {
     }
 
     /// Drops all requests for `transfer`.
-    pub fn purge_transfer(&mut self, transfer: TransferId) {
+    pub(crate) fn purge_transfer(&mut self, transfer: TransferId) {
         let keys = self.leaves.keys().copied();
         for key in keys.filter(|key| key.1 == transfer).collect::<Vec<_>>() {
             self.detach(key);

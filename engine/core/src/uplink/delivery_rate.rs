@@ -99,7 +99,7 @@ impl Uplink {
     /// Bytes left for `peer` beside those of blocks: heads of frames, messages, records of the
     /// encryption; some of them with a block of `transfer`. They are charged to the caps that
     /// such a block must pass, so that a cap holds at the socket.
-    pub fn overhead(
+    pub(crate) fn overhead(
         &mut self,
         peer: PeerId,
         transfer: Option<TransferId>,

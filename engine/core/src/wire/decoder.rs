@@ -109,16 +109,6 @@ impl Decoder {
         next
     }
 
-    /// How many bytes of the last block have not come yet. They may be read straight to where
-    /// they belong, and passed to [`Decoder::next`] from there.
-    #[must_use]
-    pub const fn payload_left(&self) -> usize {
-        match self.rest {
-            Rest::Payload(left) => left,
-            _ => 0,
-        }
-    }
-
     /// Whether a stream that ends here ends after a whole frame (W3).
     #[must_use]
     pub fn is_between_frames(&self) -> bool {
@@ -126,8 +116,8 @@ impl Decoder {
     }
 
     /// Bytes of memory that the begun frame takes.
-    #[must_use]
-    pub fn allocated(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn allocated(&self) -> usize {
         self.begun.capacity()
     }
 

@@ -533,17 +533,3 @@ fn a_text_over_its_limit_is_a_bug_of_its_sender() {
     let text = "x".repeat(TEXT_MAX + 1);
     encode(&Message::Text(text.into()), &mut Vec::new());
 }
-
-#[test]
-fn payload_that_is_still_to_come_is_known() {
-    let bytes = frame(BLOCK, &[0; BLOCK_HEAD + 10]);
-    let mut decoder = Decoder::new();
-    let mut input = &bytes[..bytes.len() - 7];
-    assert!(decoder.next(&mut input).unwrap().is_some());
-    assert_eq!(decoder.payload_left(), 10);
-    assert_eq!(
-        decoder.next(&mut input),
-        Ok(Some(Frame::Payload(&[0, 0, 0])))
-    );
-    assert_eq!(decoder.payload_left(), 7);
-}

@@ -177,13 +177,11 @@ fn there_are_never_more_handshakes_than_there_may_be() {
 /// Register: C2.
 #[test]
 fn the_network_that_has_most_makes_room() {
-    let mut admission = Admission::new(Limits::default());
-    let limits = Limits {
+    let mut admission = Admission::new(Limits {
         pending: 4,
         pending_known: 0,
         ..Limits::default()
-    };
-    admission.set_limits(limits);
+    });
     for (id, from) in [near(7, 1), near(8, 1), near(8, 2), near(8, 3)]
         .into_iter()
         .enumerate()

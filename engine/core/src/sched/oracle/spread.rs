@@ -53,7 +53,7 @@ impl Spread {
     }
 
     /// A block of `flow` was enqueued.
-    pub fn enqueued(&mut self, flow: usize) {
+    pub(crate) fn enqueued(&mut self, flow: usize) {
         self.flows[flow].queued += 1;
         if std::mem::replace(&mut self.flows[flow].backlogged, true) {
             return;
