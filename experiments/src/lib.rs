@@ -1,8 +1,7 @@
-//! The lab: what to simulate, from which data, what comes out of it, and how that is compared
-//! and shown.
+//! The lab: scenario files and their data, runs, results, and how they are compared and shown.
 //!
-//! Decides what a scenario file means; refuses files that are not clear, with one line that
-//! says where and what. The simulator runs a resolved setup.
+//! An unclear file is refused with one line that says where and what. The simulator runs a resolved
+//! setup.
 
 pub mod cli;
 pub mod compare;

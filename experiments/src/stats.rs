@@ -1,8 +1,8 @@
 //! Estimates from replications: means, medians and their 95 % confidence intervals.
 //!
-//! Decides that one replication is one observation: what happened inside a run is never
-//! pooled as if it were independent. Refuses an interval where there are too few
-//! replications to have one. Uses `libm`, so that two machines give the same digits.
+//! One replication is one observation: what happened inside a run is never pooled as if it were
+//! independent. With too few replications there is no interval. `libm` gives the same digits on
+//! every machine.
 
 mod distribution;
 

@@ -1,7 +1,6 @@
-//! What a person sees at the end of a run: a table and a picture, in plain characters.
+//! The summary of a run on a terminal: a table and a picture, in plain characters.
 //!
-//! Decides layout, never numbers. Colour only marks what a sign marks already, and only on a
-//! terminal that does not refuse it.
+//! Colour only marks what a sign marks already, and only where the terminal allows it.
 
 mod columns;
 mod layout;

@@ -1,8 +1,7 @@
 //! From what happened to a record: the same fields, the same meaning as in a simulated run.
 //!
-//! Decides how real times and counts become scenario times, windows and sums. Bytes of a
-//! window are those that a node counted between two looks, at the ends of the window. The
-//! ideal is that of the simulator, driven with the times at which real transfers began and
+//! Bytes of a window are those that a node counted between two looks, at the ends of the window.
+//! The ideal is that of the simulator, driven with the times at which real transfers began and
 //! ended.
 //!
 //! Longer than other files: one record is read once, and every sum is made on the way.

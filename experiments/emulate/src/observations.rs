@@ -1,7 +1,7 @@
-//! What moved, as the receiving nodes tell it.
+//! Bytes that moved, as the receiving nodes count them.
 //!
-//! Decides nothing: differences of what a node has counted since it started, each with the
-//! time at which it was asked for. A node that comes back counts from zero.
+//! They are differences of a node's counters since it started, each with the time at which it was
+//! asked. A node that comes back counts from zero.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

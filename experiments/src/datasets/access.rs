@@ -1,6 +1,6 @@
 //! Access links and their shares, from `share,up_mbit_s,down_mbit_s` and optionally `name`.
 //!
-//! Decides that shares are relative to their sum; refuses a mix without any.
+//! Shares are relative to their sum; a mix without any is refused.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Delays between regions, from a long table: `from,to,round_trip_ms` or
 //! `from,to,one_way_ms`.
 //!
-//! Decides that a pair given in one direction holds for both, and that half of a round trip
-//! is one way; refuses a pair given twice and a pair not given at all.
+//! A pair given in one direction holds for both, and half of a round trip is one way. A pair given
+//! twice is refused, and one that is not given at all.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,8 +1,7 @@
 //! Data files beside a scenario: which are read, how, and how much of them.
 //!
-//! Decides where a path leads (from the folder of the scenario file) and reads each file
-//! once; refuses what is not a regular file and what is larger than the limits. A data file
-//! names no other file, so there are no cycles.
+//! A path starts at the folder of the scenario file, and each file is read once. Only regular files
+//! within the limits are read. A data file names no other file, so there are no cycles.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,8 +1,8 @@
 //! Distributions and times from tables.
 //!
-//! Decides which columns each kind of table has: quantiles `quantile,value` with the unit in
-//! the name of the second column, fits `name,family,first,second,unit_s`, and arrival times
-//! `time_s`. Refuses a table that is of another kind.
+//! Each kind of table has its columns: quantiles `quantile,value` with the unit in the name of the
+//! second column, fits `name,family,first,second,unit_s`, and arrival times `time_s`. A table of
+//! another kind is refused.
 
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! Comma-separated values, read line by line in constant memory.
 //!
-//! Decides what a row is: UTF-8 with or without a byte order mark, lines ended by LF or
-//! CRLF, a header first, fields in quotes or bare, quotes doubled inside quotes. Refuses the
-//! rest with line and column: a lone quote, a line break inside quotes, a NUL, UTF-16, a
-//! missing or unknown column, a row of another length, an empty file, too many rows.
+//! The text is UTF-8 with or without a byte order mark, lines ended by LF or CRLF, a header first,
+//! fields in quotes or bare, quotes doubled inside quotes. Anything else is refused with line and
+//! column: a lone quote, a line break inside quotes, a NUL, UTF-16, a missing or unknown column, a
+//! row of another length, an empty file, too many rows.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Take};

@@ -1,7 +1,6 @@
 //! Arrivals of transfers: `time_s,bytes` and optionally `source,destination,class,weight`.
 //!
-//! Decides that rows stand in the order of their times; refuses others. Names are looked up
-//! where the trace is used.
+//! Rows stand in the order of their times. Names are looked up where the trace is used.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! A mean from replications, with the luck of the draws taken out.
 //!
-//! Decides by least squares: what is known of the draws (a control) has a known mean, so its
+//! The method is least squares: what is known of the draws (a control) has a known mean, so its
 //! difference from that mean tells how lucky a replication was. The estimate is where the
 //! fitted plane meets no luck at all. Runs of a queue are skewed and the plane bends, which
 //! shifts an estimate from few of them: the jackknife takes that shift out, and gives an error

@@ -1,9 +1,8 @@
-//! Oracles: what must come out, as data, and what does.
+//! Oracles: expected results as data, and the measurements that must give them.
 //!
 //! An oracle is a row of a file: a number that is published or can be proved, and the
 //! measurement that must give it. [`load`] reads a file, [`Suite::run`] measures, [`table()`]
-//! and [`write_csv`] show. Decides whether a measured number is the expected one; refuses a
-//! mean that is known too badly to tell.
+//! and [`write_csv`] show. A mean that is known too badly to tell fails.
 
 use std::io::Write;
 use std::sync::Mutex;

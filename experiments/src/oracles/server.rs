@@ -1,9 +1,9 @@
 //! One server and one queue: transfers that arrive at random at one uplink.
 //!
-//! Decides how a queue of the textbook is made of a node and its uplink: a job is a transfer
-//! in one chunk, the server is the uplink, the discipline shares by transfer. Each run also
-//! reports what is known of its draws alone, the wait that the same jobs have at a server in
-//! order of arrival, so that the luck of the draws can be told from the discipline.
+//! The queue of the textbook is a node and its uplink: a job is a transfer in one chunk, the server
+//! is the uplink, the discipline shares by transfer. Each run also reports what is known of its
+//! draws alone, the wait that the same jobs have at a server in order of arrival, so that the luck
+//! of the draws can be told from the discipline.
 
 use fairhaul_config::amount::TimeBetween;
 use fairhaul_config::number::Bounded;

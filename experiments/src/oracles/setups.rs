@@ -1,6 +1,5 @@
-//! The setups that oracles run: as plain as the theorems that they are held against.
-//!
-//! Decides what a theorem leaves open: no delay, no limits but those named, one region.
+//! The setups that oracles run, as plain as the theorems that they are held against: no delay, no
+//! limits but those named, one region.
 
 use fairhaul_config::amount::SizeLimit;
 use fairhaul_config::number::Bounded;

@@ -1,7 +1,7 @@
 //! Swarms against the least times and the stability that are proved for them.
 //!
-//! Decides how peers of a theorem become nodes: equal or in classes, all there from the
-//! start, or arriving at random and leaving with their last chunk.
+//! Peers of a theorem become nodes: equal or in classes, all there from the start, or arriving at
+//! random and leaving with their last chunk.
 
 use fairhaul_config::policy::Policy;
 use fairhaul_core::time::{Span, Time};

@@ -1,6 +1,4 @@
-//! Verdicts for a person: a table in plain characters.
-//!
-//! Decides digits and widths, never numbers.
+//! Verdicts of oracles as a table in plain characters.
 
 use super::{OracleVerdict, Relation};
 

@@ -1,7 +1,7 @@
 //! Scenario files: what is simulated, from a TOML file to a resolved setup.
 //!
 //! [`Scenario::load`] reads and checks a file, [`Scenario::cells`] gives the product of its
-//! sweep, [`Cell::resolve`] draws one replication. Refuses everything unclear with a
+//! sweep, [`Cell::resolve`] draws one replication. Whatever is unclear is refused with a
 //! [`BadFile`]: one line with file, line and key. A scenario includes no other file; data
 //! files hold data only.
 

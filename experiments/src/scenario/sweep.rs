@@ -1,8 +1,8 @@
 //! Sweeps: keys with lists of values, whose product is run.
 //!
-//! Decides which key of the file a swept key means: `section.key`, or `section.NAME.key`
-//! where tables have names. A key without a dot is an axis of named cases, each a table of
-//! such keys. Refuses keys that are not there, and sweeps of how results are made.
+//! A swept key is `section.key`, or `section.NAME.key` where tables have names. A key without a dot
+//! is an axis of named cases, each a table of such keys. Unknown keys are refused, and sweeps of
+//! how results are made.
 
 use fairhaul_config::BadFile;
 use fairhaul_config::document::{Document, Place};

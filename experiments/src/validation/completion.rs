@@ -1,7 +1,6 @@
 //! Completion times: transfers by their name, peers of a swarm by their rank in their class.
 //!
-//! Decides what is compared with what. Refuses to pair what did not end in both worlds: how
-//! many did is a quantity of its own.
+//! Transfers that did not end in both worlds are not paired: their number is a quantity of its own.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! How many came to their end.
+//! The numbers of transfers and peers that ended.
 //!
-//! Decides that a peer or transfer that ends in one world only is an error of its own kind:
-//! it has no completion time to compare, and would otherwise vanish. The aim is none.
+//! One that ends in one world only is an error of its own kind: it has no completion time to
+//! compare, and would otherwise vanish. The aim is none.
 
 use super::Found;
 use super::world::{Run, Twin};

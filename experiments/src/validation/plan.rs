@@ -1,8 +1,8 @@
 //! Whether two results are of the same scenario.
 //!
-//! Decides what may differ: how often it was repeated, which tables were kept and the
-//! baseline of another comparison, words about it, and the limits of a simulation that is
-//! refused or stopped. Everything else decides what happens in a run.
+//! They may differ in the number of replications, the tables that were kept, the baseline of
+//! another comparison, words about them, and the limits of a simulation that is refused or stopped.
+//! Everything else decides what happens in a run.
 
 use toml::{Table, Value};
 

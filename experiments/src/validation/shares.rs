@@ -1,10 +1,9 @@
 //! Shares of flows among those that are backlogged, window by window.
 //!
-//! Decides which windows count: those in which the same flows, two or more, are backlogged
-//! from end to end in both worlds. A window in which somebody ended in one world and not yet
-//! in the other says when that was, not who got which share. Transfers of small classes are
-//! left out: they come and go within a window. Flows of a swarm are its classes, because the
-//! peers of one are exchangeable.
+//! A window counts if the same flows, two or more, are backlogged from end to end in both worlds. A
+//! window in which a flow ended in one world and not yet in the other tells when that was, not
+//! which flow got which share. Transfers of small classes are left out: they come and go within a
+//! window. Flows of a swarm are its classes, because the peers of one are exchangeable.
 
 use std::collections::{BTreeMap, BTreeSet};
 

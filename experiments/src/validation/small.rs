@@ -1,8 +1,8 @@
-//! How long small transfers take: the median and the 99th percentile of a class.
+//! Completion times of small transfers: the median and the 99th percentile of a class.
 //!
-//! Decides which classes are small: those whose transfers are of at most 1 MiB in the mean
-//! and at least 20 in a run. Percentiles are of all replications together, because one has
-//! too few for the 99th; the interval leaves out one replication at a time.
+//! A class is small if its transfers are of at most 1 MiB in the mean and at least 20 in a run.
+//! Percentiles are of all replications together, because one has too few for the 99th; the interval
+//! leaves out one replication at a time.
 //!
 //! Source of the interval: R. G. Miller, "The jackknife: a review", Biometrika 61, 1974. A
 //! replication is what is left out, because what happens inside one is not independent.

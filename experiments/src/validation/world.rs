@@ -1,7 +1,7 @@
-//! A finished result, read back for a comparison: what each run's tables say.
+//! A finished result, read back for a comparison from the tables of its runs.
 //!
-//! Decides which columns are read. Refuses a table without them, or with something else than
-//! a number where one belongs. A table that the scenario did not keep has no rows.
+//! A table without the columns that are needed is refused, or with something else than a number
+//! where one belongs. A table that the scenario did not keep has no rows.
 
 use std::collections::BTreeMap;
 use std::fs;

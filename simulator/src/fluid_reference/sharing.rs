@@ -1,8 +1,8 @@
-//! Who crosses what, in which class, and which rates must be found anew after a change.
+//! Which flows share a limit, in which class, and which rates must be found anew after a change.
 //!
-//! Decides which limits can bind at all: a limit that its flows could not exceed even if each
-//! had every other limit to itself is loose, and binds nobody to anybody. What remains falls
-//! into parts that know nothing of each other, and a change concerns its own part only.
+//! A limit that its flows could not exceed even if each had every other limit to itself is loose,
+//! and couples no flows. What remains falls into independent parts, and a change concerns its own
+//! part only.
 
 use fairhaul_core::units::Rate;
 

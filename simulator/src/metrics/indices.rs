@@ -1,7 +1,7 @@
 //! Indices of inequality over a set of non-negative numbers.
 //!
-//! Decides each formula once; refuses to judge. Every index forgets who got what, so none of
-//! them is ever reported alone. All give `None` for an empty set and for a set of zeros.
+//! Every index forgets which flow got what, so none of them is ever reported alone. All give `None`
+//! for an empty set and for a set of zeros.
 
 use fairhaul_results::mean;
 

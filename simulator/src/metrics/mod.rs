@@ -1,10 +1,9 @@
 //! Metrics: pure functions from a [`Setup`](crate::setup::Setup) and a
-//! [`Record`](crate::record::Record) to numbers.
+//! [`Record`](crate::record::Record) to numbers of fairness, delay and efficiency.
 //!
-//! Decides how fairness, delay and efficiency are computed; refuses to print, and to give a
-//! number where there is none: what does not exist is `None`, never 0. Floats are allowed
-//! here because nothing in a run depends on them. Logarithms and powers come from `libm`,
-//! so that two machines give the same digits.
+//! A number that does not exist is `None`, never 0. Floats are allowed here because nothing in a
+//! run depends on them. Logarithms and powers come from `libm`, so that two machines give the same
+//! digits.
 
 mod classes;
 mod clustering;

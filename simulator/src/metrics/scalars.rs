@@ -1,7 +1,7 @@
-//! Every number that a run is summed up in, in a fixed order, each with its unit in its name.
+//! The summary numbers of a run, in a fixed order: the columns of a table of runs.
 //!
-//! Decides the columns of a table of runs. Names end in their unit (`_s`, `_bytes`, `_pp`);
-//! ratios and indices have none. What belongs to one class carries `.class` behind that.
+//! Names end in their unit (`_s`, `_bytes`, `_pp`); ratios and indices have none. What belongs to
+//! one class carries `.class` behind that.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Fairness over time scales: the same run looked at through windows of several lengths.
 //!
-//! Decides which windows count: those in which a flow had demand from end to end. Refuses
-//! flows that were idle for part of a window, because what they did not ask for says nothing.
+//! A flow counts in a window if it had demand from end to end: the share of a flow that was idle
+//! for part of it means nothing.
 
 use std::collections::BTreeMap;
 

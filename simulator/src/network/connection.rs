@@ -1,9 +1,8 @@
 //! Connections of the block model: the window of each pair of nodes.
 //!
-//! Decides when a transmission may enter the network: the bytes of a connection between the
-//! start of their service and their acknowledgement are at most the window, or one
-//! transmission if that is larger. Refuses to reorder: within a connection the oldest enters
-//! first, and acknowledgements are cumulative.
+//! The bytes of a connection between the start of their service and their acknowledgement are at
+//! most the window, or one transmission if that is larger. Within a connection the oldest enters
+//! the network first, and acknowledgements are cumulative.
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -1,8 +1,8 @@
-//! The network seam: what happens to a transmission between two nodes.
+//! The network interface: what happens to a transmission between two nodes.
 //!
-//! A network is told who sends what and when, and answers when the last byte has left and when
-//! it has arrived. It decides how links are shared; refuses to order a node's uploads, which
-//! the core has done before it sends, and never loses or invents a byte.
+//! A network is given transmissions in order, and reports when the last byte of each has left and
+//! when it has arrived. It decides how links are shared, and never loses or invents a byte; the
+//! order of a node's uploads is the core's.
 //!
 //! Every node has an uplink and a downlink; regions of nodes may have shared links between
 //! them. The path from a to b is the uplink of a, the shared links of the route from a's region

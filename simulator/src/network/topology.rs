@@ -1,6 +1,4 @@
-//! Which links lie between two nodes.
-//!
-//! Decides the path by the regions of its ends; refuses routes longer than [`SHARED_MAX`].
+//! The links between two nodes, by the regions of both; a route has at most [`SHARED_MAX`].
 
 use std::collections::BTreeMap;
 

@@ -2,11 +2,10 @@
 //!
 //! The kernel of the machine may have no delay of its own, so the hub hands what peers send to
 //! one TUN device, and this process writes it back one delay later, from where the hub routes it
-//! on. TCP thus sees the true round trip. Decides when it looks at the device and at its timer;
-//! `hold` decides about packets. Refuses a table that is not clear.
+//! on. TCP thus sees the true round trip. `delay_queue` holds the packets.
 //!
-//! It is talked to over its standard streams: it says `ready`, answers each line of input with
-//! what it has cost so far, as JSON, and ends with its input, so it never outlives the lab.
+//! Its protocol is its standard streams: it prints `ready`, answers each line of input with what it
+//! has cost so far, as JSON, and ends with its input, so it never outlives the lab.
 
 mod delay_queue;
 mod table;

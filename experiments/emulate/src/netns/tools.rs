@@ -1,7 +1,4 @@
-//! The kernel's own tools: `ip`, `tc` and `nsenter`.
-//!
-//! Decides how they are called and how a failure of theirs becomes one line. Refuses to go on
-//! after one has failed.
+//! Calls the kernel's own tools, `ip`, `tc` and `nsenter`; a failure of theirs becomes one line.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,7 @@
-//! Cables between a peer and the hub, and what they carry.
+//! Cables between a peer and the hub, and their rates.
 //!
-//! Decides the lines given to `ip` and `tc`. A rate is what the link carries of the bytes of TCP
-//! sockets, so that a scenario's capacity means the same here and in the simulator, which knows
-//! no headers. Refuses nothing: names and addresses come from the plan, rates from a type.
+//! A rate is what the link carries of the bytes of TCP sockets, so that a scenario's capacity means
+//! the same here and in the simulator, which has no headers.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;

@@ -1,6 +1,5 @@
-//! When the peers of a class join.
-//!
-//! Decides instants from the streams of the class and its peers; the first peers join first.
+//! The times at which the peers of a class join, from the streams of the class and its peers; the
+//! first peers join first.
 
 use fairhaul_core::time::Time;
 use fairhaul_simulator::distribution::to_integer;

@@ -1,7 +1,6 @@
-//! Contents that swarms distribute, and who holds and wants them.
+//! Contents that swarms distribute, with their seeds and leechers.
 //!
-//! Decides the lists of peers; refuses a content without a seed or without a leecher, and a
-//! peer that would be both.
+//! A content without a seed or without a leecher is refused, and a peer that would be both.
 
 use fairhaul_config::BadFile;
 use fairhaul_simulator::setup::ContentSetup;

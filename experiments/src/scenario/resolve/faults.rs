@@ -1,7 +1,7 @@
-//! Things that change at a time.
+//! Faults: things that change at a time.
 //!
-//! Decides which keys belong to which kind; refuses others, and a restart of a peer that
-//! never crashed.
+//! A key that does not belong to the kind of fault is refused, and the restart of a peer that never
+//! crashed.
 
 use std::collections::BTreeSet;
 

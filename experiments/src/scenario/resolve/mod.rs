@@ -1,7 +1,7 @@
 //! From a complete file to a setup: one replication with everything drawn and looked up.
 //!
-//! Decides the order of the tables of a setup; refuses names that lead nowhere, limits that
-//! contradict each other, and scenarios that are too large, before memory is taken.
+//! Names that lead nowhere are refused, limits that contradict each other, and scenarios that are
+//! too large, before memory is taken.
 
 use std::ops::Deref;
 

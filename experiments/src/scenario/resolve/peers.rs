@@ -1,7 +1,6 @@
 //! The nodes of a run: peers by name, then the peers of each class.
 //!
-//! Decides what each draws from a stream of its own name, so that a peer more or less
-//! changes no other.
+//! Each draws from a stream of its own name, so that a peer more or less changes no other.
 
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
-//! Which peers a name means: one peer, or all of a class.
+//! The peers behind a name: `small` is a class, `small.3` its third peer.
 //!
-//! Decides that `small` is a class and `small.3` its third peer; refuses names that two
-//! things would have.
+//! A name that two things would have is refused.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

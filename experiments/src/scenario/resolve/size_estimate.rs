@@ -1,7 +1,7 @@
-//! How large a run would be, before memory is taken for it.
+//! Estimates how large a run would be, before memory is taken for it.
 //!
-//! Decides an estimate from counts and means alone; refuses what is above the limits of
-//! `[scenario]`. The estimates are low: what they refuse would not have fitted.
+//! The estimate is from counts and means alone, and low: a scenario above the limits of
+//! `[scenario]` would not have fitted.
 
 use fairhaul_config::BadFile;
 use fairhaul_config::document::Place;

@@ -1,7 +1,6 @@
-//! Transfers from one peer to another that the file lists.
+//! Transfers that the file lists: one for each pair of source and destination, `count` times.
 //!
-//! Decides one transfer for each pair of source and destination, `count` times; refuses a
-//! transfer from a peer to itself.
+//! A transfer from a peer to itself is refused.
 
 use fairhaul_config::BadFile;
 use fairhaul_config::document::Place;

@@ -1,7 +1,7 @@
 //! Transfers that arrive one after another: drawn at each source, or read from a trace.
 //!
-//! Decides that each source has a stream of arrivals, of sizes and of destinations;
-//! refuses a load on a link without a capacity, and rows of a trace that lead nowhere.
+//! Each source has a stream of arrivals, of sizes and of destinations. A load on a link without a
+//! capacity is refused, and rows of a trace that lead nowhere.
 
 use fairhaul_config::BadFile;
 use fairhaul_config::document::Place;

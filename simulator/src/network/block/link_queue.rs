@@ -1,6 +1,4 @@
-//! One link of the block model and what waits for it.
-//!
-//! Decides which transmission the link serves next: the least order. Refuses to serve two.
+//! One link of the block model and its queue: next is the transmission with the least order.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,6 +1,4 @@
-//! Transmissions of the block model, in a table whose rows are used again.
-//!
-//! Decides nothing; refuses nothing: a row's owner is whoever has its number.
+//! Transmissions of the block model, in a table whose rows are reused.
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;

@@ -1,7 +1,5 @@
-//! What the block model does with connections: wait for the window, and vanish.
-//!
-//! Decides when what waits beside an uplink is let in, and what is left of a connection that is
-//! dropped; refuses to look at links that the connection cannot be on.
+//! Connections of the block model: transmissions that wait for the window, and what is left of a
+//! connection that is dropped.
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;

@@ -1,6 +1,6 @@
-//! What must hold of a sharing, and who is still being served: both look at every flow.
+//! The laws of a sharing, and the flows that are still served: both look at every flow.
 //!
-//! Decides nothing; the laws are read off the rates in force, not off the way they were found.
+//! The laws are checked on the rates in force, not on the way they were found.
 
 use fairhaul_core::time::Time;
 

@@ -1,7 +1,7 @@
 //! Weighted max-min sharing of links, kept up as flows come and go.
 //!
 //! Source:   D. Bertsekas and R. Gallager, "Data Networks", 1992, section 6.5.2: progressive
-//!           filling. [`oracle`] is that procedure; this file is its incremental form.
+//!           filling. `oracle` is that procedure; this file is its incremental form.
 //! Contract: the levels are those that `oracle::progressive_filling` finds, to the last unit,
 //!           whatever the order in which flows came.
 //! Unit:     a level is a rate for each hundredth of weight, in 2^-40 B/s, rounded down. A link
@@ -22,7 +22,7 @@
 //! marks those neighbours whose key is above the old or the new one; the others cannot see it.
 //! In each round over the marked links at least the smallest key that is not final becomes so.
 //!
-//! Refuses: time, bytes, nodes.
+//! There is no time, and there are no bytes and no nodes here.
 
 #[cfg(test)]
 pub(crate) mod oracle;

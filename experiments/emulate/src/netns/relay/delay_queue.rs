@@ -1,8 +1,7 @@
-//! Packets on their way.
+//! The queue of packets on their way.
 //!
-//! Decides when a packet arrives: one delay after it was seen, in the order of arrival, and by
-//! chance not at all. Refuses more packets than it has room for, and counts what it refuses.
-//! Knows no clock and no device.
+//! A packet arrives one delay after it was seen, in the order of arrival, or is lost by chance.
+//! Packets above the queue's bound are dropped and counted. It has no clock and no device.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

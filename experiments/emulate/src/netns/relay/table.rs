@@ -1,7 +1,7 @@
-//! What the relay is told: who is where, and how far apart.
+//! The relay's table: which address is in which region, and the delays between regions.
 //!
-//! Decides the text form of that. Refuses a file that is not as [`DelayTable::text`] writes it,
-//! with the line and what is wrong.
+//! A file that is not as [`DelayTable::text`] writes it is refused, with the line and what is
+//! wrong.
 //!
 //! ```text
 //! seed 7
