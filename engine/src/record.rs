@@ -1,12 +1,12 @@
-//! The log of what happened to a core, and its replay.
+//! The log of a core's inputs, and its replay.
 //!
-//! Decides nothing: what was recorded gives the same actions again, or the log was changed, or
-//! the core was. Refuses a log that no shell could have written, by file and line; one that
-//! was cut in its last line is good up to there.
+//! A replay gives the same actions again, or the log was changed, or the core was. A log that no
+//! shell could have written is refused by file and line; one that was cut in its last line is good
+//! up to there.
 //!
-//! A log is text, one JSON value a line: the setup, then each input with its time, then the
-//! digest of all actions. It holds what peers said, and the seed of the node's draws, so only
-//! its owner may read it.
+//! A log is text, one JSON value a line: the setup, then each input with its time, then the digest
+//! of all actions. It holds the messages of peers, and the seed of the node's draws, so only its
+//! owner may read it.
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;

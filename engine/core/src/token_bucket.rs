@@ -1,8 +1,8 @@
 //! Token bucket: how many bytes may pass, in exact integers.
 //!
-//! Decides *when*, never *no*: [`TokenBucket::ready_at`] answers with a time for any cost. It
-//! refuses rounding: the level is kept in billionths of a byte, in which a rate of bytes per
-//! second gains a whole number each nanosecond, so no remainder is ever dropped.
+//! It answers *when*, never *no*: [`TokenBucket::ready_at`] has a time for any cost. Nothing is
+//! rounded: the level is kept in billionths of a byte, in which a rate of bytes per second gains a
+//! whole number each nanosecond, so no remainder is ever dropped.
 //!
 //! Source:    the leaky bucket as a meter, ITU-T I.371; state and contract as in `tc-tbf`.
 //! Contract:  if every cost is spent no earlier than its `ready_at`, then over every interval

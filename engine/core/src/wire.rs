@@ -1,8 +1,8 @@
-//! Messages as bytes.
+//! Encodes and decodes messages.
 //!
-//! Decides the one encoding of every message, and where a frame ends in a stream that comes
-//! in pieces of any size. Refuses every other encoding, every frame above its limit and
-//! every type that it does not know; never panics on what a peer sends.
+//! Every message has one encoding, and a stream may come in pieces of any size. Every other
+//! encoding is refused, every frame above its limit and every unknown type; nothing that a peer
+//! sends causes a panic.
 //!
 //! A frame is `length: u32 | type: u8 | body`, all numbers little endian; `length` counts
 //! the type and the body. Bodies, with `t` a transfer and `c` a chunk, both `u32`:
@@ -34,8 +34,8 @@
 //! Addresses stand in strictly ascending order of key and text, so that a set has one encoding;
 //! a port is written without leading zeros, and an IPv6 address in brackets.
 //!
-//! Whether a chunk exists, a bitfield has the length of its content or a block fits its
-//! chunk hangs on the manifest: the node decides that.
+//! Whether a chunk exists, a bitfield has the length of its content or a block fits its chunk
+//! depends on the manifest: the node checks that.
 
 use crate::block_size;
 use crate::id::TransferId;

@@ -1,9 +1,9 @@
 //! Flows in a priority queue by a rank of their first block.
 //!
-//! The shape of the disciplines whose rule is a rank function and no more (A. Sivaraman et
-//! al., "Programmable Packet Scheduling at Line Rate", SIGCOMM 2016). Decides ties: the block
-//! that was enqueued earlier is first. One entry per flow, so order within a flow is kept
-//! whatever the ranks say.
+//! The shape of the disciplines whose rule is a rank function and no more (A. Sivaraman et al.,
+//! "Programmable Packet Scheduling at Line Rate", SIGCOMM 2016). Of equal ranks the block that was
+//! enqueued earlier is first. One entry per flow, so order within a flow is kept whatever the ranks
+//! say.
 
 use std::fmt::Debug;
 

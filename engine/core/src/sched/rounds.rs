@@ -1,7 +1,7 @@
 //! Turns in rounds: a ring of active flows, each visited once a round.
 //!
-//! The machinery of round robin and of deficit round robin, which differ in what a turn is
-//! worth. Decides whose turn it is; what the turn covers is the [`Book`]'s to say.
+//! The machinery of round robin and of deficit round robin, which differ in what a turn is worth:
+//! whose turn it is. What a turn covers, the [`Book`] decides.
 //!
 //! A flow that a limit holds back is not idle. It keeps what is left of its turn, and the next turn
 //! that it misses; when it comes back it uses them before the ring goes on. Else a flow whose limit

@@ -1,8 +1,8 @@
-//! What two nodes say to each other before there is a session.
+//! The frames between two nodes before there is a session: the dialler's Hello, and the acceptor's
+//! Welcome or Refusal.
 //!
-//! Decides the one encoding of the three frames of a greeting: the dialler's Hello, and the
-//! acceptor's Welcome or Refusal. Refuses every other encoding, every frame above 1 KiB (limit
-//! L1) and every version but its own; never panics on what a peer sends.
+//! Each has one encoding. Every other is refused, every frame above 1 KiB (limit L1) and every
+//! version but this one; nothing that a peer sends causes a panic.
 //!
 //! A frame is `length: u32 | type: u8 | version: u16 | body` as in [`wire`](super), with types
 //! that no session knows. A text is `length: u8 | UTF-8`, without control characters.

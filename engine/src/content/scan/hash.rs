@@ -1,7 +1,6 @@
-//! What the chunks hash to: reads every byte once, on all cores.
+//! Hashes the chunks of a scanned tree: reads every byte once, on all cores.
 //!
-//! Decides which thread reads what. Refuses a file that is not what the walk saw, before and
-//! after it is read.
+//! A file that is not what the walk saw is refused, before and after it is read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};

@@ -1,6 +1,6 @@
-//! What is there: the entries below a path, with their stamps.
+//! Walks the entries below a path, with their stamps.
 //!
-//! Decides what is left out; reads no file but those of patterns.
+//! No file is read but those of ignore patterns.
 
 use std::fs::{self, FileType, Metadata};
 use std::os::unix::fs::PermissionsExt as _;
