@@ -1,4 +1,4 @@
-//! Rates on one uplink with floors and caps, slow and obvious: the clamp that tests hold `floors` to.
+//! Rates on one uplink with floors and caps, slow and obvious: tests hold `floors` to this clamp.
 
 use fairhaul_core::units::Rate;
 

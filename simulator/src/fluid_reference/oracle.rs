@@ -6,8 +6,8 @@
 //! Contract: raise the rates of all flows together, each at the speed that its source's tree gives
 //!           it, until a link, a cap or a group's cap is reached; stop the flows concerned; go on
 //!           with the others at the speeds that the tree gives them now.
-//! Departs:  knows weights, caps and strict bands, and neither floors nor an order that changes with
-//!           time.
+//! Departs:  knows weights, caps and strict bands, and neither floors nor an order that changes
+//!           with time.
 //!
 //! Everything is found anew in every round. No sum is kept.
 
