@@ -324,25 +324,64 @@ fn a_line_whose_sender_has_ended_is_told_from_one_that_is_wrong() {
     );
 }
 
-/// Waits until the node at `socket` has something of its transfer, and a while longer: what has
-/// come is durable after some seconds. The node says how it stands once a second.
-fn some_has_come(machine: &Machine) {
+/// Waits until what the node of a machine says of itself once a second has been `so` that many
+/// times. Returns its last word; fails if the node ends before.
+fn waits(machine: &Machine, times: u32, so: impl Fn(&Status) -> bool) -> Status {
     let arguments = ["status", "--watch", "--json", "--socket", &machine.socket()];
     let mut command = machine.command(&arguments);
     let mut watch = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut seen = 0;
+    let mut last = None;
     for line in lines {
         let status: Status = serde_json::from_str(&line.unwrap()).unwrap();
-        let has = status.transfers.iter().any(|one| one.done_bytes > 0);
-        seen += u32::from(has);
-        if seen > 7 {
+        seen += u32::from(so(&status));
+        last = Some(status);
+        if seen == times {
             break;
         }
     }
     watch.kill().unwrap();
     watch.wait().unwrap();
-    assert!(seen > 7, "the transfer ended before it could be stopped");
+    assert_eq!(seen, times, "the node ended before: {last:?}");
+    last.unwrap()
+}
+
+/// Waits until a machine has something of its transfer, and a while longer: what has come is
+/// durable after some seconds.
+fn some_has_come(machine: &Machine) {
+    waits(machine, 8, |status| {
+        status.transfers.iter().any(|one| one.done_bytes > 0)
+    });
+}
+
+/// Who fetches serves what it has to the others, once the sender has told them of each other.
+#[test]
+fn three_receivers_of_one_line_give_to_each_other() {
+    let here = Machine::new();
+    let bytes = noise(5_000_000);
+    fs::write(here.path("file"), &bytes).unwrap();
+    let sending = here.send(&["file", "--for", "3", "--keep", "10 h"]);
+    // So slow that nobody has got far before each is connected with another receiver. All have the
+    // address of one host, of which each dials one port a minute (register X3).
+    here.limit("1 kB/s");
+    let three = [(); 3].map(|()| Machine::new());
+    let gets: Vec<Child> = three
+        .iter()
+        .map(|one| one.command(&["get", &sending.line, "in"]).spawn().unwrap())
+        .collect();
+    waits(&here, 1, |status| status.node.connected == 3);
+    for machine in &three {
+        waits(machine, 1, |status| status.node.connected >= 2);
+    }
+    here.limit("2 MB/s");
+    for (get, machine) in gets.into_iter().zip(&three) {
+        assert_eq!(get.wait_with_output().unwrap().status.code(), Some(0));
+        assert!(fs::read(machine.path("in/file")).unwrap() == bytes);
+    }
+    let sent = waits(&here, 1, |_| true).transfers[0].sent_bytes;
+    // Three times all of it, had they got nothing from each other.
+    assert!(sent < 2 * bytes.len() as u64, "{sent} B of {}", bytes.len());
 }
 
 /// It is the same receiver, for which the line is.
