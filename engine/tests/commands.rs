@@ -628,6 +628,10 @@ fn a_terminal_is_given_back_as_it_was_after_q_and_after_an_interrupt() {
         until(&mut person, "q ends");
         let during = format!("{:?}", tcgetattr(&kept).unwrap());
         assert_ne!(during, before, "keys come as they are pressed");
+        person.write_all(b"p3").unwrap();
+        until(&mut person, "pause 3_");
+        person.write_all(b"\n").unwrap();
+        until(&mut person, "done   (p pause");
         let code = match end {
             "q" => {
                 person.write_all(b"q").unwrap();

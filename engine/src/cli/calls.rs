@@ -204,7 +204,26 @@ fn refuse_node(node: &Node, why: &str) -> Result<(), Failure> {
 
 /// The commands that change limits, which print what is in force then.
 async fn set(command: Command) -> Result<(), End> {
-    let (asking, request) = match command {
+    let Some((_, request)) = steering(&command) else {
+        unreachable!("{command:?} changes no limit");
+    };
+    let (Command::Limit { asking, .. }
+    | Command::Weight { asking, .. }
+    | Command::Floor { asking, .. }) = command
+    else {
+        unreachable!("{command:?} changes no limit");
+    };
+    shown(&asking, &request, render::in_force).await
+}
+
+/// The request of a command that changes what runs, and its node: limits, and the course of a
+/// transfer.
+pub(super) fn steering(command: &Command) -> Option<(&Node, ControlRequest)> {
+    let transfer = |id: &Id| Transfer { id: id.id };
+    Some(match command {
+        Command::Pause(id) => (&id.node, ControlRequest::Pause(transfer(id))),
+        Command::Resume(id) => (&id.node, ControlRequest::Resume(transfer(id))),
+        Command::Cancel(id) => (&id.node, ControlRequest::Cancel(transfer(id))),
         Command::Limit {
             target,
             rate,
@@ -215,60 +234,48 @@ async fn set(command: Command) -> Result<(), End> {
                 true => TransferDirection::Down,
                 false => TransferDirection::Up,
             };
-            let rate_bytes_s = rate.0;
-            (
-                asking,
-                ControlRequest::Limit(LimitRequest {
-                    target,
-                    direction,
-                    rate_bytes_s,
-                }),
-            )
+            let request = LimitRequest {
+                target: target.clone(),
+                direction,
+                rate_bytes_s: rate.0,
+            };
+            (&asking.node, ControlRequest::Limit(request))
         }
         Command::Weight {
             target,
             weight,
             asking,
         } => {
-            let weight_hundredths = weight;
-            (
-                asking,
-                ControlRequest::Weight(WeightRequest {
-                    target,
-                    weight_hundredths,
-                }),
-            )
+            let request = WeightRequest {
+                target: target.clone(),
+                weight_hundredths: *weight,
+            };
+            (&asking.node, ControlRequest::Weight(request))
         }
         Command::Floor {
             target,
             rate,
             asking,
         } => {
-            let rate_bytes_s = rate;
-            (
-                asking,
-                ControlRequest::Floor(Floor {
-                    target,
-                    rate_bytes_s,
-                }),
-            )
+            let request = Floor {
+                target: target.clone(),
+                rate_bytes_s: *rate,
+            };
+            (&asking.node, ControlRequest::Floor(request))
         }
-        other => unreachable!("{other:?} changes no limit"),
-    };
-    shown(&asking, &request, render::in_force).await
+        _ => return None,
+    })
 }
 
 /// The commands that are done without anything to print.
 async fn change(command: Command) -> Result<(), End> {
-    let transfer = |id: &Id| Transfer { id: id.id };
-    let (node, request) = match command {
-        Command::Pause(id) => (id.node.clone(), ControlRequest::Pause(transfer(&id))),
-        Command::Resume(id) => (id.node.clone(), ControlRequest::Resume(transfer(&id))),
-        Command::Cancel(id) => (id.node.clone(), ControlRequest::Cancel(transfer(&id))),
-        Command::Stop { node } => (node, ControlRequest::Stop(Nothing {})),
-        other => unreachable!("{other:?} asks no node, or prints what it says"),
-    };
-    plain(&node, request).await
+    if let Command::Stop { node } = &command {
+        return plain(node, ControlRequest::Stop(Nothing {})).await;
+    }
+    match steering(&command) {
+        Some((node, request)) => plain(node, request).await,
+        None => unreachable!("{command:?} asks no node, or prints what it says"),
+    }
 }
 
 async fn plain(node: &Node, request: ControlRequest) -> Result<(), End> {

@@ -23,6 +23,7 @@ mod group;
 mod log;
 mod page;
 mod progress;
+mod prompt;
 mod receivers;
 mod render;
 mod typed_line;

@@ -1,15 +1,14 @@
 //! `status --watch`: what goes on, again each second, until it is ended.
 //!
-//! On a terminal it has a screen of its own, which `q` or an interrupt ends; the terminal is then
-//! as it was. Elsewhere one snapshot follows another.
+//! On a terminal it has a screen of its own, in which commands can be typed, and which `q` or an
+//! interrupt ends; the terminal is then as it was. Elsewhere one snapshot follows another.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
-use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 
-use fairhaul::control::api::{ControlRequest, Failure, Nothing, PeerStatus, Status};
+use fairhaul::control::api::{ControlRequest, Failure, InForce, Nothing, PeerStatus, Status};
 use fairhaul_client::ask;
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{
@@ -19,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::Asking;
+use super::prompt::{Pressed, Prompt};
 use super::{End, print, render, socket};
 
 /// How often it is shown.
@@ -41,16 +41,14 @@ pub(super) async fn watch(asking: &Asking) -> Result<(), End> {
         true => None,
         false => Screen::open()?,
     };
-    let rounds = pin!(rounds(&socket, asking.json, screen.as_ref()));
-    let keys = pin!(async {
+    let shown = async {
         match &screen {
-            Some(screen) => screen.quits().await,
-            None => std::future::pending().await,
+            Some(screen) => screen.steered(&socket).await,
+            None => printed(&socket, asking.json).await,
         }
-    });
+    };
     tokio::select! {
-        ended = rounds => ended,
-        () = keys => Ok(()),
+        ended = shown => ended,
         _ = interrupt.recv() => Err(interrupted()),
         _ = terminate.recv() => Err(interrupted()),
     }
@@ -65,29 +63,52 @@ fn heard(which: Signal) -> Result<tokio::signal::unix::Signal, Failure> {
     signal(kind).map_err(|error| Failure::error(error.to_string()))
 }
 
-async fn rounds(socket: &Path, json: bool, screen: Option<&Screen>) -> Result<(), End> {
+/// One snapshot after another.
+async fn printed(socket: &Path, json: bool) -> Result<(), End> {
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         ticks.tick().await;
-        let status: Status = ask(socket, &ControlRequest::Status(Nothing {}), |_| {}).await?;
-        if json {
-            print(render::json(&status, false).as_bytes())?;
-            continue;
-        }
-        let peers: Vec<PeerStatus> =
-            ask(socket, &ControlRequest::Peers(Nothing {}), |_| {}).await?;
-        let text = render::watched(&status, &peers);
-        match screen {
-            Some(_) => print(drawn(&text, rows()).as_bytes())?,
-            None => print(format!("{text}\n").as_bytes())?,
-        }
+        let text = match json {
+            true => render::json(&status(socket).await?, false),
+            false => format!("{}\n", snapshot(socket).await?),
+        };
+        print(text.as_bytes())?;
     }
 }
 
-/// What puts a text in the place of what is on the screen, as far as it fits on `rows`.
-fn drawn(text: &str, rows: usize) -> String {
+async fn status(socket: &Path) -> Result<Status, Failure> {
+    ask(socket, &ControlRequest::Status(Nothing {}), |_| {}).await
+}
+
+/// What goes on, as text.
+async fn snapshot(socket: &Path) -> Result<String, Failure> {
+    let status = status(socket).await?;
+    let peers: Vec<PeerStatus> = ask(socket, &ControlRequest::Peers(Nothing {}), |_| {}).await?;
+    Ok(render::watched(&status, &peers))
+}
+
+/// Sends a typed command. What came of it, in words.
+async fn steer(socket: &Path, request: &ControlRequest) -> String {
+    let is_limit = matches!(
+        request,
+        ControlRequest::Limit(_) | ControlRequest::Weight(_) | ControlRequest::Floor(_)
+    );
+    let asked = match is_limit {
+        true => ask(socket, request, |_| {})
+            .await
+            .map(|now: InForce| render::in_force(&now)),
+        false => ask(socket, request, |_| {})
+            .await
+            .map(|Nothing {}| "done".to_owned()),
+    };
+    asked.unwrap_or_else(|failure| failure.to_string())
+}
+
+/// What puts a text in the place of what is on the screen, as far as it fits on `rows`, with
+/// `bottom` in the last row.
+fn drawn(text: &str, bottom: &str, rows: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    // The last row is for what cannot be shown, and for how to end it.
+    // The last row is for what cannot be shown, and for what is typed.
     let shown = lines.len().min(rows.saturating_sub(1));
     let mut out = "\u{1b}[H".to_owned();
     for line in &lines[..shown] {
@@ -98,7 +119,7 @@ fn drawn(text: &str, rows: usize) -> String {
         0 => String::new(),
         rest => format!("{rest} more lines; "),
     };
-    out + &rest + "q ends\u{1b}[K\u{1b}[J"
+    out + &rest + bottom + "\u{1b}[K\u{1b}[J"
 }
 
 fn rows() -> usize {
@@ -148,10 +169,13 @@ impl Screen {
         }
     }
 
-    /// Returns when `q` is pressed. ^Z gives the terminal back until the process is continued.
-    async fn quits(&self) {
+    /// Shows what goes on, and sends what is typed, until `q` is pressed. ^Z gives the terminal
+    /// back until the process is continued.
+    async fn steered(&self, socket: &Path) -> Result<(), End> {
+        let mut ticks = tokio::time::interval(EVERY);
         let mut keys = self.before.is_some().then(keys);
         let mut stops = heard(Signal::TSTP).ok();
+        let (mut prompt, mut text) = (Prompt::default(), String::new());
         loop {
             let key = async {
                 match &mut keys {
@@ -166,9 +190,14 @@ impl Screen {
                 }
             };
             tokio::select! {
-                key = key => match key {
-                    Some(b'q') => return,
-                    Some(_) => {}
+                _ = ticks.tick() => text = snapshot(socket).await?,
+                key = key => match key.map(|key| prompt.press(key)) {
+                    Some(Pressed::Quit) => return Ok(()),
+                    Some(Pressed::Ask(request)) => {
+                        prompt.answered(&steer(socket, &request).await);
+                        text = snapshot(socket).await?;
+                    }
+                    Some(Pressed::Shown) => {}
                     None => keys = None,
                 },
                 _ = stopped => {
@@ -178,6 +207,7 @@ impl Screen {
                     let _ = self.enter();
                 }
             }
+            print(drawn(&text, &prompt.row(), rows()).as_bytes())?;
         }
     }
 }
@@ -208,6 +238,7 @@ mod tests {
     fn a_screen_shows_as_many_lines_as_fit_and_says_how_many_do_not() {
         let text = "a\nb\nc\n";
         let (home, end) = ("\u{1b}[H", "q ends\u{1b}[K\u{1b}[J");
+        let drawn = |text, rows| drawn(text, "q ends", rows);
         let all = format!("{home}a\u{1b}[K\nb\u{1b}[K\nc\u{1b}[K\n{end}");
         assert_eq!(drawn(text, 4), all);
         let some = format!("{home}a\u{1b}[K\nb\u{1b}[K\n1 more lines; {end}");
