@@ -13,6 +13,7 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -213,6 +214,8 @@ def tried(program, tests, number, folder, limits=None, only=()):
         for line in run.stdout:
             if re.match(r"test .*FAILED$", line):
                 failed = True
+                if number == 0:
+                    print(line.strip(), file=sys.stderr)
                 os.killpg(run.pid, signal.SIGKILL)
                 break
         code = run.wait()
