@@ -214,7 +214,7 @@ def tried(program, tests, number, folder, limits=None, only=()):
         for line in run.stdout:
             if re.match(r"test .*FAILED$", line):
                 failed = True
-                if number == 0:
+                if limits is None:
                     print(line.strip(), file=sys.stderr)
                 os.killpg(run.pid, signal.SIGKILL)
                 break
