@@ -27,7 +27,7 @@ enum Turn {
     Peers,
     People,
     Time,
-    /// Nobody is left who could say anything.
+    /// Every sender of events is dropped.
     Over,
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 /// Replies of one call that may wait to be read. The last place is kept for the end.
 pub const REPLIES_MAX: usize = 16;
 
-/// A request on its way to the node, and where its replies go.
+/// A request on its way to the node, and the channel of its replies.
 ///
 /// The node never waits for who reads them: see [`Call::progress`]. `reply.closed()` says when
 /// nobody reads any more; a transfer goes on then, and reading what is to be offered ends.
@@ -34,7 +34,7 @@ impl Call {
     /// kept for the end, so that the end is never lost.
     pub fn progress(&self, progress: CommandProgress) {
         if self.reply.capacity() > 1 {
-            // Nobody reads any more: nobody minds.
+            // A reader that is gone needs no progress.
             let _ = self.reply.try_send(Reply::Progress(progress));
         }
     }

@@ -31,7 +31,7 @@ pub struct NodeSetup {
     pub asking: Asking,
     /// Rate at which chunks are asked for at most.
     pub download: Option<Rate>,
-    /// How long peers are borne with; `None` leaves it to the rounds of the choker.
+    /// Timeouts for peers; with `None` only the rounds of the choker act on slow ones.
     pub guard: Option<Guard>,
     /// The seed of the node's generator.
     pub seed: [u8; 32],

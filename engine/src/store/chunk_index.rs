@@ -66,7 +66,7 @@ pub(crate) struct Book {
     /// Chunks kept that survive a loss of power.
     pub(crate) durable: Bitfield,
     pub(crate) pending: Pending,
-    /// Since when something has been waiting to be synced, once somebody asked.
+    /// Since when written bytes have been waiting for a sync, if one was requested.
     pub(crate) since: Option<Time>,
     /// Counts failed syncs: a write that spans one cannot be trusted.
     pub(crate) epoch: u64,

@@ -41,7 +41,7 @@ pub(crate) struct Status {
     pub(crate) occupied: u64,
     /// Whether no name leads to it any more.
     pub(crate) unlinked: bool,
-    /// Whether it belongs to this user and nobody else may write to it.
+    /// Whether it belongs to this user and no other user may write to it.
     pub(crate) private: bool,
     /// Whether its last change is over: the system notes the time of a write before the bytes
     /// arrive, so what looks unchanged right after may still change.

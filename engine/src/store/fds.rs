@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::disk::DiskFile;
 
-/// How often somebody who may wait asks for a descriptor, and how long it waits in between: in
+/// How often a caller that may wait asks for a descriptor, and how long it waits in between: in
 /// five seconds something is closed, or nothing will be.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);

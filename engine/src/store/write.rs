@@ -89,7 +89,7 @@ impl Store {
         };
         let written = self.put(receiving, piece, bytes, &path, place);
         let mut book = self.book();
-        // Under the lock: whoever compares stamps next sees the time of this write.
+        // Under the lock: the next comparison of stamps sees the time of this write.
         let seen = written.and_then(|file| file.status());
         let known = &mut book.known[piece.entry];
         known.writers -= 1;

@@ -81,7 +81,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// If anybody else answers, or it refuses, or does not answer in time.
+    /// If another key answers, or it refuses, or does not answer in time.
     pub async fn call<S>(
         &self,
         stream: S,
@@ -100,8 +100,8 @@ impl Endpoint {
         within(deadline, call).await
     }
 
-    /// Makes a session with whoever has called over `stream`, if `judge` welcomes it, all within
-    /// `deadline`. Until then at most [`GREETING_BYTES`](super::GREETING_BYTES) are taken.
+    /// Makes a session with the caller on `stream`, if `judge` welcomes it, all within `deadline`.
+    /// Until then at most [`GREETING_BYTES`](super::GREETING_BYTES) are taken.
     ///
     /// # Errors
     ///
@@ -221,8 +221,8 @@ where
     }
 }
 
-/// Tells the peer of `refusal` and ends the stream; gives back `why`. Whether the peer hears it
-/// changes nothing.
+/// Tells the peer of `refusal` and ends the stream; gives back `why`. Whether it arrives changes
+/// nothing.
 async fn refuse<S>(secure: &mut Secure<S>, refusal: Refusal, why: GreetError) -> GreetError
 where
     S: AsyncRead + AsyncWrite,

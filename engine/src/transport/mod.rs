@@ -32,7 +32,7 @@ pub const GREETING_BYTES: usize = 16 * 1024;
 /// Why there is no stream.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// Somebody else answered (H1).
+    /// Another key answered (H1).
     #[error("the peer has key {got}, expected was {expected}")]
     WrongKey {
         /// The key that was dialled.
@@ -109,12 +109,12 @@ impl Endpoint {
         self.configs.own()
     }
 
-    /// Makes a stream to the owner of `expected`. Nobody else is sent a byte of ours, nor our
-    /// key. There is no deadline: see [`Endpoint::call`].
+    /// Makes a stream to the owner of `expected`. No other key is sent a byte of ours, nor our key.
+    /// There is no deadline: see [`Endpoint::call`].
     ///
     /// # Errors
     ///
-    /// If anybody else answers, or nobody in the way that is needed.
+    /// If another key answers, or the answer is no such handshake.
     pub async fn dial<S>(&self, stream: S, expected: PublicKey) -> Result<Secure<S>, TransportError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -124,8 +124,8 @@ impl Endpoint {
         Ok(secure)
     }
 
-    /// Makes a stream to whoever has called, with the key that it has proved. There is no
-    /// deadline: see [`Endpoint::welcome`].
+    /// Makes a stream to a caller, with the key that it has proved. There is no deadline: see
+    /// [`Endpoint::welcome`].
     ///
     /// # Errors
     ///

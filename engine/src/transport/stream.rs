@@ -31,7 +31,7 @@ pub enum ReadError<E> {
     /// The peer broke the encryption or its protocol.
     #[error("encryption: {0}")]
     Tls(#[from] rustls::Error),
-    /// The stream ended without a word: the peer is gone, or somebody cut it.
+    /// The stream ended without a closing alert: the peer is gone, or the connection was cut.
     #[error("the stream was cut off")]
     Truncated,
     /// More bytes than are allowed before the peer is known.
@@ -137,7 +137,7 @@ pub struct Reader<S> {
     io: ReadHalf<S>,
     state: Shared,
     incoming: Incoming,
-    /// What was decrypted before anybody asked for it, or asked for less.
+    /// Decrypted bytes that were not read yet.
     left: Vec<u8>,
     closed: bool,
 }
