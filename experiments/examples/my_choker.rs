@@ -78,6 +78,7 @@ mod tests {
             out: out.path().join("least-served"),
             cell: Some(2),
             replications: 0..1,
+            shard: None,
             jobs: Some(1),
             command: "test".into(),
             figures: false,

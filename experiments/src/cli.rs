@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::output::{self, OutputError};
-use crate::runner::{self, Job, JobError};
+use crate::runner::{self, Job, JobError, ShardError};
 use crate::scenario::{self, Scenario};
 use crate::{oracles, policies, report};
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -18,6 +18,7 @@ mod compared;
 mod measure;
 mod place;
 mod program;
+mod shards;
 mod simulate;
 
 pub use place::OutputArgs;
@@ -52,6 +53,8 @@ enum Command {
     Run(simulate::RunArgs),
     /// Run every cell of a scenario with every replication.
     Sweep(simulate::SweepArgs),
+    /// Put the parts of a sweep together that several machines have made with --shard.
+    Merge(shards::MergeArgs),
     /// Run a scenario with real nodes on this machine: starts fairlab-emulate.
     #[command(disable_help_flag = true)]
     Emulate(program::Words),
@@ -97,6 +100,7 @@ impl From<JobError> for CliFailure {
     fn from(error: JobError) -> Self {
         let code = match &error {
             JobError::NoCell { .. } | JobError::Jobs(_) | JobError::Replications(_) => 2,
+            JobError::Shard(ShardError::NotAShard(_) | ShardError::Parts { .. }) => 2,
             JobError::Compare(error) => error.exit_code(),
             JobError::Output(error) => error.exit_code(),
             JobError::Threads(_) => 1,
@@ -163,6 +167,7 @@ fn run(cli: Cli) -> Result<u8, CliFailure> {
         Some(Command::Check { file }) => check(&file),
         Some(Command::Run(args)) => simulate::run(args),
         Some(Command::Sweep(args)) => simulate::sweep(args),
+        Some(Command::Merge(args)) => shards::merge(&args),
         Some(Command::Emulate(_)) => Err(program::become_emulate("emulate")),
         Some(Command::Deploy(_)) => Err(program::become_emulate("deploy")),
         Some(Command::Compare(args)) => compared::compare(&args),
@@ -205,19 +210,22 @@ fn check(file: &Path) -> Result<u8, CliFailure> {
 pub fn command_line() -> String {
     let words = std::env::args().skip(1);
     let words = words.filter(|word| word != "--resume" && word != "--force");
-    let quoted = words.map(|word| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,+".contains(c);
-        if word.chars().all(plain) {
-            word
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    });
+    let quoted = words.map(|word| quoted(&word));
     ["fairlab".to_owned()]
         .into_iter()
         .chain(quoted)
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn draw(dir: &Path, script: bool) -> Result<u8, CliFailure> {

@@ -21,8 +21,10 @@ use crate::scenario::{BadFile, Cell, Scenario};
 use fairhaul_results::CpuUse;
 
 mod real;
+mod shard;
 
 pub use real::{MACHINE_CPU, RealError, RealNodes, default_out, distrust};
+pub use shard::{SHARDS_MAX, Shard, ShardError, merge};
 
 /// In which world a scenario is run.
 #[derive(Clone, Debug)]
@@ -55,6 +57,8 @@ pub struct Job {
     pub cell: Option<u32>,
     /// Which replications of each cell.
     pub replications: std::ops::Range<u32>,
+    /// Only this part of the runs, into a folder of its own; none makes all, and their tables.
+    pub shard: Option<Shard>,
     /// What becomes of a result that is there already.
     pub existing: Existing,
     /// Threads; none takes one for each core.
@@ -65,6 +69,15 @@ pub struct Job {
     pub figures: bool,
     /// In which world.
     pub world: World,
+}
+
+impl Job {
+    /// Where its runs go: the result, or the part of it that is made.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        let part = self.shard.map(|shard| shard.folder(&self.out));
+        part.unwrap_or_else(|| self.out.clone())
+    }
 }
 
 /// What became of a job.
@@ -104,6 +117,9 @@ pub enum JobError {
     /// A person wanted it to end. What is finished is kept.
     #[error("interrupted")]
     Interrupted,
+    /// Parts of a sweep.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// More or fewer threads than make sense.
     #[error("--jobs: got {0}; allowed 1 to {JOBS_MAX}, and without it one for each core")]
     Jobs(usize),
@@ -145,6 +161,9 @@ struct Run {
 /// A fault of the scenario or of the disk. Runs that fail are in the outcome.
 pub fn run(scenario: &Scenario, job: &Job) -> Result<JobOutcome, JobError> {
     let runs = plan(scenario, job)?;
+    if let Some(shard) = job.shard {
+        return shard::run(scenario, job, shard, &runs);
+    }
     let key = key(scenario, job);
     if let World::Real(nodes) = &job.world {
         real::check(nodes.as_ref(), &runs)?;
@@ -386,14 +405,33 @@ fn finish(
         command,
         runs: names.len(),
     };
-    let all_cells = job.cell.is_none() && scenario.cells().len() > 1;
-    let baseline = scenario.plan().baseline.as_ref().filter(|_| all_cells);
-    let baseline = baseline.map(|(key, value)| format!("{key}={value}"));
+    let baseline = baseline(scenario, job);
     let (results, _) = compare::conclude(dir, names, &facts, baseline.as_deref())?;
     if job.figures {
         report::write(&path)?;
     }
     Ok(Some(results))
+}
+
+/// What the cells of a job are compared with, as `key=value`; none of a single cell.
+fn baseline(scenario: &Scenario, job: &Job) -> Option<String> {
+    let all_cells = job.cell.is_none() && scenario.cells().len() > 1;
+    let baseline = scenario.plan().baseline.as_ref().filter(|_| all_cells);
+    baseline.map(|(key, value)| format!("{key}={value}"))
+}
+
+/// Refuses to divide a job into more parts than it has runs, or into none.
+///
+/// # Errors
+///
+/// What of the job cannot be run, or that `option` asks for too many parts.
+pub fn check_parts(
+    scenario: &Scenario,
+    job: &Job,
+    (option, of): (&'static str, u32),
+) -> Result<(), JobError> {
+    let runs = plan(scenario, job)?.len();
+    Ok(shard::check_count(option, of, runs)?)
 }
 
 /// A bar on standard error that shows only on a terminal.

@@ -49,7 +49,7 @@ pub(super) fn how_to_go_on(out: &Path, command: &str) -> String {
 /// Ends the program at ^C with how to go on. A run that is finished is whole on disk at once,
 /// so nothing else has to be waited for.
 pub(super) fn end_at_signals(job: &Job) -> Result<(), CliFailure> {
-    let (out, command) = (job.out.clone(), job.command.clone());
+    let (out, command) = (job.folder(), job.command.clone());
     Interrupt::on_signals(move || {
         // The progress bar leaves its line unfinished.
         eprintln!("\nfairlab: {}", how_to_go_on(&out, &command));

@@ -9,7 +9,8 @@ use crate::{oracles, terminal};
 use clap::Args;
 
 use super::place::{OutputArgs, end_at_signals};
-use super::{CliFailure, command_line, measure, print, print_json};
+use super::shards::ShardArgs;
+use super::{CliFailure, command_line, measure, print, print_json, shards};
 
 /// The scenario that runs when no command is given.
 const DEFAULT: &str = "experiments/scenarios/default.toml";
@@ -48,6 +49,8 @@ pub(super) struct SweepArgs {
     /// Replications of each cell, instead of the scenario's number.
     #[arg(long)]
     replications: Option<u32>,
+    #[command(flatten)]
+    parts: ShardArgs,
     /// Print the summary as JSON instead of the picture.
     #[arg(long)]
     json: bool,
@@ -63,6 +66,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, CliFailure> {
         out: args.place.out.unwrap_or_else(|| default_out(&scenario)),
         cell: args.cell,
         replications: args.replication..args.replication + 1,
+        shard: None,
         jobs: None,
         command: command_line(),
         figures: false,
@@ -81,13 +85,20 @@ pub(super) fn sweep(args: SweepArgs) -> Result<u8, CliFailure> {
         out: args.place.out.unwrap_or_else(|| default_out(&scenario)),
         cell: None,
         replications: 0..count,
+        shard: args.parts.shard()?,
         jobs: args.jobs,
         command: command_line(),
         figures: true,
         file: args.file,
         world: World::Simulated,
     };
-    simulate(&scenario, &job, args.json)
+    match args
+        .parts
+        .submit_sweep(&scenario, &job, args.replications)?
+    {
+        Some(code) => Ok(code),
+        None => simulate(&scenario, &job, args.json),
+    }
 }
 
 /// The default comparison. A second time it shows what the first has made; what an earlier build
@@ -106,6 +117,7 @@ pub(super) fn first_look() -> Result<u8, CliFailure> {
         out: default_out(&scenario),
         cell: None,
         replications: 0..scenario.plan().replications,
+        shard: None,
         jobs: None,
         command: format!("fairlab sweep {DEFAULT}"),
         figures: true,
@@ -130,7 +142,7 @@ fn simulate(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, CliFailure
     tell(&outcome, job, json)
 }
 
-fn default_out(scenario: &Scenario) -> PathBuf {
+pub(super) fn default_out(scenario: &Scenario) -> PathBuf {
     Path::new("out").join(&scenario.plan().name)
 }
 
@@ -148,17 +160,31 @@ fn tell_digest(outcome: &JobOutcome) {
 
 /// What came out of a job.
 pub(super) fn tell(outcome: &JobOutcome, job: &Job, json: bool) -> Result<u8, CliFailure> {
+    if let Some(shard) = job.shard.filter(|_| outcome.failed.is_empty()) {
+        shards::tell(outcome, job, shard);
+        return Ok(0);
+    }
+    tell_result(outcome, &job.out, job.figures, json)
+}
+
+/// What came out of a result in `out`.
+pub(super) fn tell_result(
+    outcome: &JobOutcome,
+    out: &Path,
+    figures: bool,
+    json: bool,
+) -> Result<u8, CliFailure> {
     if let Some(results) = &outcome.results {
         if json {
-            print_json(&job.out.join("summary.csv"))?;
+            print_json(&out.join("summary.csv"))?;
         } else {
             print(&terminal::overview(results, terminal::Style::of_stdout()))?;
         }
     }
     if outcome.failed.is_empty() {
-        let out = job.out.display();
+        let out = out.display();
         eprintln!("tables and manifest: {out}");
-        if job.figures {
+        if figures {
             eprintln!("figures: {out}/figures, page: {out}/report.html");
         } else {
             eprintln!("figures: fairlab report {out}");

@@ -14,6 +14,7 @@ use csv::{ByteRecord, Reader, Writer};
 use fairhaul_results::{HLOG_HEADER, MANIFEST, ResultManifest};
 
 use super::manifest::{self, Facts};
+use super::shard::{SHARDS, ShardManifest};
 use super::{OutputError, RunRow, tables, unpack, write_whole};
 
 /// Files of a result beside its manifest, in the order in which they are listed.
@@ -92,13 +93,10 @@ impl ResultDir {
                 path: path.to_owned(),
             });
         }
-        let this = Self {
-            path: path.to_owned(),
-            files: None,
-        };
+        let this = Self::of(path);
         let finished = manifest::finished(path);
         match existing {
-            Existing::Refuse => this.refuse(finished.is_some())?,
+            Existing::Refuse => this.refuse(finished.is_some() || ShardManifest::is_in(path))?,
             Existing::Resume => this.reopen(finished.as_ref(), plan)?,
             Existing::Replace => remove_dir_if_there(&this.runs_dir())?,
         }
@@ -181,11 +179,7 @@ impl ResultDir {
     /// How many runs of an unfinished result in `path` are finished.
     #[must_use]
     pub fn kept_runs(path: &Path) -> usize {
-        let this = Self {
-            path: path.to_owned(),
-            files: None,
-        };
-        this.done().map_or(0, |runs| runs.len())
+        Self::of(path).done().map_or(0, |runs| runs.len())
     }
 
     /// Keeps a file of the result that is not made of its runs.
@@ -338,16 +332,24 @@ impl ResultDir {
         fs::remove_dir_all(&runs).map_err(OutputError::io(&runs))
     }
 
-    fn runs_dir(&self) -> PathBuf {
+    /// The one in `path`, whatever is there.
+    pub(super) fn of(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            files: None,
+        }
+    }
+
+    pub(super) fn runs_dir(&self) -> PathBuf {
         self.path.join(RUNS_DIR)
     }
 
-    fn run_dir(&self, run: &str) -> PathBuf {
+    pub(super) fn run_dir(&self, run: &str) -> PathBuf {
         self.runs_dir().join(run)
     }
 }
 
-/// Whether a result may be put there: nothing yet, an empty directory, or a result.
+/// Whether a result may be put there: nothing yet, an empty directory, parts of one, or a result.
 fn may_use(path: &Path) -> Result<bool, OutputError> {
     let mut entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -356,7 +358,10 @@ fn may_use(path: &Path) -> Result<bool, OutputError> {
         Err(error) => return Err(OutputError::io(path)(error)),
     };
     let ours = manifest::finished(path).is_some() || path.join(RUNS_DIR).join(KEY).is_file();
-    Ok(ours || entries.next().is_none())
+    let is_shards = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.file_name().to_str() == Some(SHARDS))
+    };
+    Ok(ours || entries.all(is_shards))
 }
 
 fn is_run_name(name: &str) -> bool {
@@ -373,7 +378,7 @@ fn remove_if_there(path: &Path) -> Result<(), OutputError> {
     }
 }
 
-fn remove_dir_if_there(path: &Path) -> Result<(), OutputError> {
+pub(super) fn remove_dir_if_there(path: &Path) -> Result<(), OutputError> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::io(path)(error)),
         _ => Ok(()),

@@ -10,6 +10,7 @@ mod directory;
 mod json;
 mod manifest;
 mod results;
+mod shard;
 mod tables;
 mod unpack;
 
@@ -30,6 +31,7 @@ pub use manifest::{
     Facts, check_digests, made_here, named_baseline, read_manifest, refresh_digests, write_measured,
 };
 pub use results::{Axis, CellRuns, Results, RunValues};
+pub use shard::{SHARDS, ShardManifest, ShardPlan, trace_digests};
 
 /// One finished run and the keys that every one of its rows carries.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +129,17 @@ pub enum OutputError {
     Changed {
         /// The file.
         path: PathBuf,
+    },
+    /// A part of a sweep that did not end.
+    #[error(
+        "{}: a part with {runs} finished runs that did not end; its command goes on with --resume",
+        path.display()
+    )]
+    ShardBegun {
+        /// The part.
+        path: PathBuf,
+        /// Runs that are finished.
+        runs: usize,
     },
     /// The directory has no finished result, or not all of its tables.
     #[error("{}: no {file}; is this the directory of a finished result?", path.display())]

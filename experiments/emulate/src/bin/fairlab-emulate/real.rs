@@ -50,6 +50,7 @@ impl RealArgs {
             cell: self.cell,
             replications: self.replications.map_or(first..first + 1, |count| 0..count),
             existing,
+            shard: None,
             jobs: Some(1),
             command: cli::command_line(),
             figures: false,
