@@ -14,7 +14,7 @@ use fairhaul_core::units::{Rate, Weight};
 use fairhaul_core::uplink::Share;
 use fairhaul_lab::oracles;
 use fairhaul_lab::scenario::{BadFile, Scenario, note_on_replications};
-use fairhaul_simulator::setup::{Behaviour, FaultKind};
+use fairhaul_simulator::setup::FaultKind;
 use tempfile::TempDir;
 
 /// A folder with a scenario and its data files.
@@ -312,10 +312,7 @@ fn bundles_of_policies_inherit_and_peers_follow_theirs() {
     assert_eq!(setup.policies[0].unchoke.name(), "none");
     assert_eq!(setup.groups[0].weight, Weight::BEST_EFFORT);
     assert_eq!(peer.burst.map(|burst| burst.get()), Some(250_000));
-    assert_eq!(
-        (peer.group, peer.behaviour),
-        (Some(0), Behaviour::FreeRider)
-    );
+    assert_eq!((peer.group, peer.behaviour.name), (Some(0), "free-rider"));
 }
 
 // Poisson at 2 /s for 1,000 s: 2,000 peers, standard deviation 45. A rate that falls from

@@ -15,8 +15,8 @@ pub(crate) struct Host {
     pub(crate) node: Option<Box<Node>>,
     /// Its connections, by the id under which the core knows them.
     pub(crate) links: Vec<Connection>,
-    /// Ids under which the core knows other hosts. An identity keeps its id.
-    ids: BTreeMap<u32, PeerId>,
+    /// Ids under which the core knows the identities of other hosts. An identity keeps its id.
+    ids: BTreeMap<(u32, u32), PeerId>,
     /// When its timer is set to go off; later settings replace it.
     pub(crate) timer: Option<Time>,
     /// Connections that are up.
@@ -30,6 +30,8 @@ pub(crate) struct Host {
 pub(crate) struct Connection {
     /// The host at the other end.
     pub(crate) host: u32,
+    /// Which identity of it, or of this one where the other end has one only.
+    pub(crate) identity: u32,
     /// The id under which the other end knows this one.
     pub(crate) back: PeerId,
     /// Whether it is up.
@@ -74,24 +76,42 @@ impl Host {
         }
     }
 
-    /// The id under which this core knows `host`, if it ever met it.
+    /// The id under which this core knows `host`, if it ever met it: of several identities one that
+    /// is connected, if one is.
     pub(crate) fn id_of(&self, host: u32) -> Option<PeerId> {
-        self.ids.get(&host).copied()
+        self.links_to(host)
+            .next()
+            .or_else(|| self.ids_of(host).next_back())
     }
 
     /// Whether a connection to `host` is up.
     pub(crate) fn is_connected(&self, host: u32) -> bool {
-        self.id_of(host)
-            .is_some_and(|peer| self.links[peer.index()].up)
+        self.links_to(host).next().is_some()
     }
 
-    /// The id for `host`, made if it is new.
+    /// Connections to `host` that are up.
+    pub(crate) fn links_to(&self, host: u32) -> impl DoubleEndedIterator<Item = PeerId> {
+        self.ids_of(host).filter(|peer| self.links[peer.index()].up)
+    }
+
+    fn ids_of(&self, host: u32) -> impl DoubleEndedIterator<Item = PeerId> {
+        let all = self.ids.range((host, 0)..=(host, u32::MAX));
+        all.map(|(_, peer)| *peer)
+    }
+
+    /// The id for `host` as it is, made if it is new.
     pub(crate) fn meet(&mut self, host: u32) -> PeerId {
-        let next = PeerId(u32::try_from(self.links.len()).expect("fewer hosts than u32"));
-        *self.ids.entry(host).or_insert_with(|| {
+        self.meet_as(host, 0)
+    }
+
+    /// The id for an identity of `host`, made if it is new.
+    pub(crate) fn meet_as(&mut self, host: u32, identity: u32) -> PeerId {
+        let next = PeerId(u32::try_from(self.links.len()).expect("fewer identities than u32"));
+        *self.ids.entry((host, identity)).or_insert_with(|| {
             let back = PeerId(u32::MAX);
             self.links.push(Connection {
                 host,
+                identity,
                 back,
                 up: false,
                 generation: 0,

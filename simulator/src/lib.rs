@@ -5,6 +5,7 @@
 
 pub mod alone;
 pub mod baseline;
+pub mod behaviour;
 pub mod bounds;
 pub mod distribution;
 pub mod event_queue;

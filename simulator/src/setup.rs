@@ -12,6 +12,8 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::uplink::Share;
 
+use crate::behaviour::Behaviour;
+
 /// One run: who, where, what, under which policies, until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setup {
@@ -194,16 +196,6 @@ pub struct PeerSetup {
     pub neighbours: u32,
     /// What it does that others do not.
     pub behaviour: Behaviour,
-}
-
-/// How a node keeps to the protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Behaviour {
-    /// As it should.
-    #[default]
-    Compliant,
-    /// Takes and never gives.
-    FreeRider,
 }
 
 /// A content that a swarm distributes.

@@ -20,7 +20,8 @@ use fairhaul_config::params::{
 use fairhaul_config::text::Name;
 use fairhaul_config::value::{Given, Value};
 use fairhaul_core::units::Rate;
-use fairhaul_simulator::setup::{Behaviour, FaultKind, NewRate, PeerSetup, Setup};
+use fairhaul_simulator::behaviour::Serves;
+use fairhaul_simulator::setup::{FaultKind, NewRate, PeerSetup, Setup};
 
 use super::environment::Environment;
 use super::error::{EmulateError, Unsupported};
@@ -83,6 +84,16 @@ pub fn check(setup: &Setup) -> Result<(), Unsupported> {
                 });
             }
         }
+    }
+    let departs =
+        |peer: &&PeerSetup| !peer.behaviour.is_compliant() && !peer.behaviour.only_rides();
+    if let Some(peer) = setup.peers.iter().find(departs) {
+        return Err(Unsupported {
+            key: format!("peer.{}.behaviour", peer.name),
+            what: "is one that no real node has",
+            got: peer.behaviour.name.to_owned(),
+            allowed: "compliant, free-rider",
+        });
     }
     for (number, fault) in (1..).zip(&setup.faults) {
         check_fault(setup, number, &fault.kind)?;
@@ -355,9 +366,9 @@ pub(super) fn caps(
         Rate::new(u64::try_from(below).unwrap_or(u64::MAX).max(1))
     };
     let lower = |one: Option<Rate>, other: Option<Rate>| one.into_iter().chain(other).min();
-    let up = match row.behaviour {
-        Behaviour::Compliant => lower(up.map(below), upload_cap),
-        Behaviour::FreeRider => Some(NOTHING),
+    let up = match row.behaviour.serves {
+        Serves::Nothing => Some(NOTHING),
+        _ => lower(up.map(below), upload_cap),
     };
     let down = match links {
         Links::Shaped => row.download_cap,

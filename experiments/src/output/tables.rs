@@ -7,7 +7,7 @@ use fairhaul_results::{
 };
 use fairhaul_simulator::metrics;
 use fairhaul_simulator::record::FlowName;
-use fairhaul_simulator::setup::{Behaviour, PeerSetup, Setup};
+use fairhaul_simulator::setup::{PeerSetup, Setup};
 
 use super::RunRow;
 use crate::runner::MACHINE_CPU;
@@ -71,7 +71,7 @@ fn peers<W: Write>(row: &RunRow<'_>, out: W) -> csv::Result<()> {
             peer: &peer.name,
             class: &peer.class,
             region: region(row.setup, peer),
-            behaviour: behaviour(peer.behaviour),
+            behaviour: peer.behaviour.name,
             up_bytes_per_s: peer.up,
             down_bytes_per_s: peer.down,
             weight: peer.weight,
@@ -155,13 +155,6 @@ fn pairs<W: Write>(row: &RunRow<'_>, out: W) -> csv::Result<()> {
         })?;
     }
     Ok(table.flush()?)
-}
-
-const fn behaviour(behaviour: Behaviour) -> &'static str {
-    match behaviour {
-        Behaviour::Compliant => "compliant",
-        Behaviour::FreeRider => "free-rider",
-    }
 }
 
 fn region<'a>(setup: &'a Setup, peer: &PeerSetup) -> &'a str {

@@ -25,7 +25,7 @@ mod flows;
 mod nodes;
 
 pub(crate) use flows::{Change, Content, Ends, Fault, FlowTerms, Transfer, Workload};
-pub(crate) use nodes::{Class, Conduct, Directions, Group, NodeTerms, OwnLimits, Peer, SharedLink};
+pub(crate) use nodes::{Class, Directions, Group, NodeTerms, OwnLimits, Peer, SharedLink};
 
 /// Names of peers, classes, regions, links or transfers.
 pub(crate) type Names = OneOrMore<Name>;

@@ -18,6 +18,7 @@ pub use fairhaul_config::BadFile;
 pub use file::{reference, schema};
 pub use plan::Plan;
 
+mod behaviour;
 mod bundles;
 mod class;
 mod file;

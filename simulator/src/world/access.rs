@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use fairhaul_core::units::Rate;
 
 use super::{World, build};
+use crate::behaviour::Serves;
 use crate::setup::{FaultKind, NetworkModel, PeerSetup};
 
 /// The links of one peer, and its caps.
@@ -20,12 +21,21 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// As a peer has them when it joins.
-    pub(super) const fn of(peer: &PeerSetup) -> Self {
+    /// As a peer has them when it joins. One that reads slowly has a slow downlink, and one that
+    /// serves with a part of its uplink caps itself.
+    pub(super) fn of(peer: &PeerSetup) -> Self {
+        let least = |rates: [Option<Rate>; 2]| rates.into_iter().flatten().min();
+        let part = match (peer.behaviour.serves, peer.up) {
+            (Serves::Percent(part), Some(up)) => {
+                let part = u128::from(up.get()) * u128::from(part) / 100;
+                Some(Rate::new(u64::try_from(part).unwrap_or(u64::MAX).max(1)))
+            }
+            _ => None,
+        };
         Self {
             up: peer.up,
-            down: peer.down,
-            upload_cap: peer.upload_cap,
+            down: least([peer.down, peer.behaviour.drains]),
+            upload_cap: least([peer.upload_cap, part]),
             download_cap: peer.download_cap,
         }
     }
@@ -43,8 +53,12 @@ impl Access {
 }
 
 impl World<'_> {
-    /// Whether the scenario itself has stopped a link: work that is left is no fault then.
+    /// Whether the scenario itself has stopped a link, or lets somebody keep things back: work that
+    /// is left is no fault then.
     pub(super) fn stands_still(&self) -> bool {
+        if self.may_be_kept_back() {
+            return true;
+        }
         let zero = Some(Rate::new(0));
         let model = self.setup.network;
         let past = self

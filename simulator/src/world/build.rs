@@ -10,9 +10,10 @@ use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::Limit;
 
 use super::access::Access;
+use crate::behaviour::Serves;
 use crate::network::{Network, NodeIndex, RegionIndex};
 use crate::random::Streams;
-use crate::setup::{Behaviour, GroupSetup, NetworkModel, PeerSetup, Setup};
+use crate::setup::{GroupSetup, NetworkModel, PeerSetup, Setup};
 
 /// Blocks that an uplink has in hand, so that it never waits for the core.
 const BLOCKS_IN_HAND: u64 = 2;
@@ -66,7 +67,10 @@ pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
         NetworkModel::Fluid if sources(setup, row) => {}
         NetworkModel::Fluid => config.uplink.window_peer = largest,
     }
-    if peer.behaviour == Behaviour::FreeRider {
+    if let Some(own) = peer.behaviour.unchoke.and_then(|name| CHOKERS.find(name)) {
+        config.unchoke = own;
+    }
+    if peer.behaviour.serves == Serves::Nothing {
         let refuse = CHOKERS.find("refuse");
         config.unchoke = refuse.expect("it is in the core's table");
         config.seed_rule = config.unchoke;
@@ -95,7 +99,7 @@ fn sources(setup: &Setup, peer: u32) -> bool {
 pub(super) fn own_limit(setup: &Setup, peer: u32) -> Option<Limit> {
     let peer = &setup.peers[peer as usize];
     let limit = Limit {
-        cap: Some(peer.upload_cap?),
+        cap: Some(Access::of(peer).upload_cap?),
         burst: peer.burst,
         ..Limit::default()
     };

@@ -92,7 +92,8 @@ impl World<'_> {
     pub(super) fn check_instant(&mut self) -> Result<(), RunError> {
         while let Some(peer) = self.checks.touched.pop() {
             self.checks.is_touched[peer as usize] = false;
-            if self.checks.in_hand[peer as usize] == 0 && self.is_idle_with_work(peer) {
+            let is_idle = self.checks.in_hand[peer as usize] == 0 && !self.holds_back(peer);
+            if is_idle && self.is_idle_with_work(peer) {
                 return Err(RunError::Idle {
                     peer: self.setup.peers[peer as usize].name.clone(),
                     at: self.now,

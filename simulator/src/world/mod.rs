@@ -5,7 +5,7 @@
 //!
 //! Longer than other files: it has the state of a run and the order of its events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fairhaul_core::id::PeerId;
 use fairhaul_core::library as core_library;
@@ -26,6 +26,7 @@ use crate::setup::{NetworkModel, Setup};
 use crate::trace::{Trace, describe};
 
 mod access;
+mod adversary;
 mod build;
 mod check;
 mod counters;
@@ -42,6 +43,7 @@ pub(crate) mod tests;
 mod traffic;
 
 use access::Access;
+use adversary::Mask;
 pub(crate) use build::largest_block;
 use check::Checks;
 use counters::Counters;
@@ -95,6 +97,10 @@ enum Event {
         peer: PeerId,
         generation: u32,
     },
+    /// An adversary looks at what it can do, if it still is in that life.
+    Scheme { host: u32, life: u32 },
+    /// An adversary may send what it held back.
+    Release { host: u32, peer: PeerId },
     /// One peer connects to another again.
     Dial { from: u32, to: u32 },
     /// The source of a transfer makes it known.
@@ -141,6 +147,10 @@ pub(crate) struct World<'a> {
     unsent: Vec<u64>,
     network_at: Option<Time>,
     hosts: Vec<Host>,
+    /// What stands before the core of each host that departs from the protocol.
+    masks: Vec<Option<Box<Mask>>>,
+    /// Identities that were found out: by whom, of whom, which.
+    bans: BTreeSet<(u32, u32, u32)>,
     /// Where each host is, apart from all that is known of it: every message asks.
     regions: Vec<u32>,
     flights: Vec<Flight>,
@@ -189,6 +199,8 @@ impl<'a> World<'a> {
             access: setup.peers.iter().map(Access::of).collect(),
             unsent: vec![0; setup.transfers.len()],
             hosts: setup.peers.iter().map(|_| Host::default()).collect(),
+            masks: Mask::all(setup),
+            bans: BTreeSet::new(),
             regions: setup.peers.iter().map(|peer| peer.region).collect(),
             flights: Vec::new(),
             free: Vec::new(),
@@ -288,7 +300,7 @@ impl<'a> World<'a> {
             } => {
                 if self.hosts[to as usize].hears(peer, generation) {
                     self.trace.event(self.now, 1, from, to, describe(&message));
-                    self.tell(to, Input::Message { peer, message });
+                    self.hear(to, peer, message);
                 }
             }
             Event::Timer(host) => {
@@ -313,6 +325,8 @@ impl<'a> World<'a> {
                 peer,
                 generation,
             } => self.cut(from, peer, generation),
+            Event::Scheme { host, life } => self.scheme(host, life),
+            Event::Release { host, peer } => self.release_held(host, peer),
             Event::Dial { from, to } => self.dial(from, to),
             Event::Offer(transfer) => self.offer(transfer),
             Event::Start(transfer) => {
@@ -330,6 +344,18 @@ impl<'a> World<'a> {
             Event::Desk { host, life, job } => self.job(host, life, job),
         }
         Ok(())
+    }
+
+    /// A message has arrived. That an adversary hears it may have consequences of its own.
+    fn hear(&mut self, host: u32, peer: PeerId, message: Message) {
+        if !self.is_adversary(host) {
+            return self.tell(host, Input::Message { peer, message });
+        }
+        if self.overhear(host, peer, &message) {
+            let heard = message.clone();
+            self.tell(host, Input::Message { peer, message });
+            self.heard(host, peer, &heard);
+        }
     }
 
     /// Tells a core what happened, and does all that follows at this instant.
@@ -359,11 +385,16 @@ impl<'a> World<'a> {
 
     fn act(&mut self, host: u32, action: Action, inputs: &mut Vec<(u32, Input)>) {
         match action {
+            Action::Send { peer, message } if self.is_adversary(host) => {
+                self.say_masked(host, peer, message, inputs);
+            }
             Action::Send { peer, message } => self.say(host, peer, message),
+            Action::Upload(block) if self.keeps_back(host, block, inputs) => {}
             Action::Upload(block) => {
                 if !self.upload(host, block) {
                     inputs.push((host, Input::Stalled { peer: block.peer }));
                 }
+                self.gave(host, &block);
             }
             Action::Store {
                 transfer,
@@ -378,8 +409,22 @@ impl<'a> World<'a> {
                 chunk,
                 from,
                 parts,
+            } if self.is_garbage(host, &parts) => inputs.push((
+                host,
+                Input::Rejected {
+                    transfer,
+                    chunk,
+                    from,
+                },
+            )),
+            Action::Store {
+                transfer,
+                chunk,
+                from,
+                parts,
             } => {
                 self.store(host, transfer, &parts);
+                self.vouch(host, (transfer, chunk), &parts);
                 inputs.push((
                     host,
                     Input::Stored {
@@ -399,10 +444,7 @@ impl<'a> World<'a> {
                 // After all that the core wants done at this instant.
                 self.queue.push(self.now, cut);
             }
-            Action::Close { peer, why } => {
-                let other = self.hosts[host as usize].links[peer.index()].host;
-                self.counters.closed(host, other, why);
-            }
+            Action::Close { peer, why } => self.accuse(host, peer, why),
             Action::Notify(news) => inputs.extend(self.notice(host, news).map(|one| (host, one))),
             Action::Resume { .. } | Action::Discard { .. } | Action::Name { .. } => {}
         }

@@ -13,6 +13,7 @@ use fairhaul_core::time::Span;
 use fairhaul_core::uplink::Target;
 
 use super::{Event, World, build, rows};
+use crate::behaviour::SwarmView;
 use crate::random::Streams;
 use crate::setup::Setup;
 
@@ -57,6 +58,11 @@ impl Swarm {
         }
     }
 
+    /// Peers present that take part in a content.
+    pub(super) fn members(&self, content: u32) -> Vec<u32> {
+        self.present[content as usize].clone()
+    }
+
     /// What a peer that was away has of a transfer on its disk.
     pub(super) fn kept(&self, peer: u32, transfer: TransferId) -> Option<Bitfield> {
         let mut disk = self.disks[peer as usize].iter();
@@ -75,6 +81,7 @@ impl World<'_> {
         self.hosts[peer as usize].node = Some(Box::new(build::node(self.setup, peer, self.now)));
         self.hosts[peer as usize].timer = None;
         self.counters.joined(peer, self.now);
+        self.put_on_mask(peer);
         if let Some(limit) = build::own_limit(self.setup, peer) {
             self.tell(
                 peer,
@@ -113,6 +120,7 @@ impl World<'_> {
                 },
             );
             self.swarm.present[content as usize].push(peer);
+            self.call_large_views(content, peer);
         }
         self.open_desk(peer);
         self.queue.push(self.now, Event::Meet(peer));
@@ -158,6 +166,12 @@ impl World<'_> {
     /// Whom a peer connects to: at random, none that has twice its own number already.
     fn acquaintances(&self, peer: u32, content: u32, wanted: u32, rng: &mut Rng) -> Vec<u32> {
         let present = &self.swarm.present[content as usize];
+        if self.behaviour(peer).view == SwarmView::All {
+            let mut others = present.clone();
+            others
+                .retain(|other| *other != peer && !self.hosts[peer as usize].is_connected(*other));
+            return others;
+        }
         let degree = self.hosts[peer as usize].degree;
         let room = wanted.saturating_sub(degree) as usize;
         let is_open = |other: u32| {
@@ -185,13 +199,22 @@ impl World<'_> {
         chosen
     }
 
-    /// Two hosts connect; `from` dials.
+    /// Two hosts connect; `from` dials. Who has several identities does so with each.
     pub(super) fn connect(&mut self, from: u32, to: u32) {
         if self.hosts[from as usize].is_connected(to) {
             return;
         }
-        let ours = self.hosts[from as usize].meet(to);
-        let theirs = self.hosts[to as usize].meet(from);
+        let (first, count) = self.identities(from, to);
+        for identity in first..first + count {
+            if !self.is_banned(from, to, identity) {
+                self.connect_as(from, to, identity);
+            }
+        }
+    }
+
+    fn connect_as(&mut self, from: u32, to: u32, identity: u32) {
+        let ours = self.hosts[from as usize].meet_as(to, identity);
+        let theirs = self.hosts[to as usize].meet_as(from, identity);
         for (host, peer, back) in [(from, ours, theirs), (to, theirs, ours)] {
             let host = &mut self.hosts[host as usize];
             host.degree += 1;
@@ -201,6 +224,8 @@ impl World<'_> {
             connection.generation += 1;
         }
         self.trace.event(self.now, 6, from, to, [0; 2]);
+        self.mask_meets(from, ours);
+        self.mask_meets(to, theirs);
         self.introduce(to, from, theirs, false);
         self.introduce(from, to, ours, true);
     }
@@ -227,21 +252,19 @@ impl World<'_> {
         self.library_links(host, peer, true);
     }
 
-    /// A connection ends on both sides.
+    /// All connections of two hosts end, on both sides.
     pub(super) fn disconnect(&mut self, from: u32, to: u32) {
         for (host, other) in [(from, to), (to, from)] {
-            let Some(peer) = self.hosts[host as usize].id_of(other) else {
-                continue;
-            };
-            let host_state = &mut self.hosts[host as usize];
-            if !host_state.links[peer.index()].up {
-                continue;
+            let up: Vec<PeerId> = self.hosts[host as usize].links_to(other).collect();
+            for peer in up {
+                let host_state = &mut self.hosts[host as usize];
+                host_state.links[peer.index()].up = false;
+                host_state.degree -= 1;
+                host_state.cuts += 1;
+                self.mask_loses(host, peer);
+                self.tell(host, Input::Disconnected { peer });
+                self.library_links(host, peer, false);
             }
-            host_state.links[peer.index()].up = false;
-            host_state.degree -= 1;
-            host_state.cuts += 1;
-            self.tell(host, Input::Disconnected { peer });
-            self.library_links(host, peer, false);
         }
     }
 
@@ -296,12 +319,14 @@ impl World<'_> {
         for (content, _) in self.swarm.roles[peer as usize].clone() {
             self.swarm.present[content as usize].retain(|member| *member != peer);
         }
-        let others: Vec<u32> = self.hosts[peer as usize]
+        let mut others: Vec<u32> = self.hosts[peer as usize]
             .links
             .iter()
             .filter(|connection| connection.up)
             .map(|connection| connection.host)
             .collect();
+        // Who has several identities has several connections.
+        others.dedup();
         for other in others {
             self.disconnect(peer, other);
             let row = &self.setup.peers[other as usize];

@@ -1,3 +1,4 @@
+mod adversaries;
 mod bent;
 mod checks;
 mod deliveries;

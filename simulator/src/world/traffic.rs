@@ -78,13 +78,7 @@ impl World<'_> {
             offset,
             len,
         };
-        self.tell(
-            flight.to,
-            Input::Message {
-                peer: connection.back,
-                message,
-            },
-        );
+        self.hear(flight.to, connection.back, message);
         for (at, message) in then {
             // The block may have left long before: no word is faster than the link's delay, or a
             // refusal would be heard before the choke that it follows.

@@ -6,6 +6,7 @@ use fairhaul_config::amount::{SizeLimit, TimeBetween};
 use fairhaul_config::number::Bounded;
 use fairhaul_core::time::Span;
 use fairhaul_core::units::{ByteCount, Weight};
+use fairhaul_simulator::behaviour::{BUNDLES, Bundle};
 use fairhaul_simulator::setup::{GroupSetup, SharedLinkSetup};
 
 use super::*;
@@ -92,9 +93,20 @@ fn floors_that_do_not_fit_together_are_kept_in_proportion() {
 #[test]
 fn who_takes_and_never_gives_is_told_so() {
     let mut setup = star();
-    setup.peers[0].behaviour = Behaviour::FreeRider;
+    setup.peers[0].behaviour = Bundle::find("free-rider").unwrap().behaviour();
     let limits = params(&setup, 0, Links::Shaped).limits;
     assert_eq!(limits.upload.rate(), Some(Rate::new(1)));
+}
+
+/// A node has no switch for misbehaving.
+#[test]
+fn adversaries_are_refused_by_their_name() {
+    for bundle in BUNDLES.iter().filter(|bundle| bundle.name != "free-rider") {
+        let mut setup = star();
+        setup.peers[1].behaviour = bundle.behaviour();
+        let refused = check(&setup).unwrap_err().to_string();
+        assert!(refused.contains(bundle.name), "{refused}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use fairhaul_core::units::Rate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::behaviour::Conduct;
 use super::super::bundles::BASE;
 use super::super::class::{Access, Arrival, Regions};
 use super::super::random::{Drawn, DrawnLimit};
@@ -183,19 +184,11 @@ pub(crate) struct NodeTerms {
     pub(crate) floor: FloorRate,
     /// Other nodes that it connects to in a swarm.
     pub(crate) neighbours: Neighbours,
-    /// How it keeps to the protocol.
+    /// How it keeps to the protocol: an adversary by its name, or a table with like, view, serves,
+    /// announces, withholds, identities, rejoins, drains, colludes.
     pub(crate) behaviour: Conduct,
     /// Bundle of policies it follows.
     pub(crate) policy: Name,
-}
-
-/// How a node keeps to the protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Conduct {
-    #[default]
-    Compliant,
-    FreeRider,
 }
 
 impl Default for NodeTerms {

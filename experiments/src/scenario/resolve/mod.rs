@@ -24,6 +24,7 @@ use super::values::LatencySource;
 use crate::datasets::Inputs;
 
 mod arrivals;
+mod behaviours;
 mod contents;
 mod faults;
 mod floors;
@@ -125,6 +126,7 @@ pub(super) fn resolve(
     let mut transfers = transfers::transfers(&mut build, &who, &peers)?;
     let listed = transfers.len();
     workloads::workloads(&mut build, &who, &peers, &mut transfers)?;
+    behaviours::check_transfers(&build, &peers, &transfers)?;
     let faults = faults::faults(&build, &who, &transfers)?;
     check_weights(&build.weights)?;
     // Links may be drawn. A sweep is not ended in its middle because one of them is narrow.

@@ -11,12 +11,13 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::distribution::Distribution;
 use fairhaul_simulator::random::{Streams, uniform};
-use fairhaul_simulator::setup::{Behaviour, PeerSetup};
+use fairhaul_simulator::setup::PeerSetup;
 
 use super::super::class::{Access, Arrival, Regions};
-use super::super::file::{Class, Conduct, NodeTerms, OwnLimits, Peer};
+use super::super::file::{Class, NodeTerms, OwnLimits, Peer};
 use super::super::values::Burst;
 use super::arrivals::joins;
+use super::behaviours::{behaviour, check_part};
 use super::selector::Who;
 use super::{Build, Row, check_floor, rows, small};
 use crate::datasets::access::Link;
@@ -47,7 +48,7 @@ fn common(
     build: &mut Build<'_>,
     at: &Place<'_>,
     limits: &OwnLimits,
-    terms: &NodeTerms,
+    (terms, class): (&NodeTerms, &str),
 ) -> Result<PeerSetup, BadFile> {
     let (cap, floor) = (terms.cap.get(), terms.floor.get());
     check_floor(at, ("cap", cap), floor)?;
@@ -63,10 +64,7 @@ fn common(
         cap,
         floor,
         neighbours: terms.neighbours.get(),
-        behaviour: match terms.behaviour {
-            Conduct::Compliant => Behaviour::Compliant,
-            Conduct::FreeRider => Behaviour::FreeRider,
-        },
+        behaviour: behaviour(build, &at.key("behaviour"), &terms.behaviour, class)?,
         ..PeerSetup::default()
     })
 }
@@ -96,7 +94,7 @@ fn named(build: &mut Build<'_>, row: &Row<'_, Peer>) -> Result<PeerSetup, BadFil
         return Err(row.key("leave").bad("is not after join", "a later time"));
     }
     let at = row.key("region");
-    Ok(PeerSetup {
+    let peer = PeerSetup {
         name: row.own.name.to_string(),
         class: row.own.class.to_string(),
         region: match (&row.own.region, build.latency.regions.len()) {
@@ -109,8 +107,10 @@ fn named(build: &mut Build<'_>, row: &Row<'_, Peer>) -> Result<PeerSetup, BadFil
         join: Time::ZERO + join,
         leave: row.stay.leave.map(|leave| Time::ZERO + leave.0),
         linger: row.stay.linger.map(|linger| linger.0),
-        ..common(build, &row.at, &row.limits, &row.terms)?
-    })
+        ..common(build, &row.at, &row.limits, (&row.terms, &row.own.class))?
+    };
+    check_part(&row.key("behaviour"), &peer)?;
+    Ok(peer)
 }
 
 fn class(
@@ -119,7 +119,7 @@ fn class(
     peers: &mut Vec<PeerSetup>,
 ) -> Result<(), BadFile> {
     let name = &*row.own.name;
-    let pattern = common(build, &row.at, &row.limits, &row.terms)?;
+    let pattern = common(build, &row.at, &row.limits, (&row.terms, name))?;
     let times = match &row.own.arrival {
         Arrival::Csv(path) => {
             let times = build.inputs.points(path, PointsKind::Arrivals);
@@ -162,6 +162,7 @@ fn class(
             name: own,
             ..pattern.clone()
         });
+        check_part(&row.key("behaviour"), &peers[peers.len() - 1])?;
     }
     Ok(())
 }
