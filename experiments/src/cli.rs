@@ -18,6 +18,7 @@ mod compared;
 mod measure;
 mod place;
 mod program;
+mod reproduce;
 mod shards;
 mod simulate;
 
@@ -55,6 +56,8 @@ enum Command {
     Sweep(simulate::SweepArgs),
     /// Put the parts of a sweep together that several machines have made with --shard.
     Merge(shards::MergeArgs),
+    /// Repeat published experiments, and say which of their claims hold.
+    Reproduce(reproduce::ReproduceArgs),
     /// Run a scenario with real nodes on this machine: starts fairlab-emulate.
     #[command(disable_help_flag = true)]
     Emulate(program::Words),
@@ -167,6 +170,7 @@ fn run(cli: Cli) -> Result<u8, CliFailure> {
         Some(Command::Check { file }) => check(&file),
         Some(Command::Run(args)) => simulate::run(args),
         Some(Command::Sweep(args)) => simulate::sweep(args),
+        Some(Command::Reproduce(args)) => reproduce::reproduce(args),
         Some(Command::Merge(args)) => shards::merge(&args),
         Some(Command::Emulate(_)) => Err(program::become_emulate("emulate")),
         Some(Command::Deploy(_)) => Err(program::become_emulate("deploy")),

@@ -10,6 +10,7 @@ pub mod interrupt;
 pub mod oracles;
 pub mod output;
 pub mod policies;
+pub mod published;
 pub mod report;
 pub mod runner;
 pub mod scenario;

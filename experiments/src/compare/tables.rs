@@ -9,11 +9,14 @@ use crate::output::{
     CellRuns, Facts, OVERVIEW, OutputError, ResultDir, Results, named_baseline, number,
     read_manifest, refresh_digests, text, write_whole,
 };
+use crate::published::{self, CLAIMS};
+use crate::scenario::Experiment;
 use crate::stats::{self, Centre};
 use crate::terminal::{self, Style};
 
 /// Ends a result: puts the tables of `runs` together, sums them up, compares them with
-/// `baseline` if there is one, and writes what a person sees of it, and the manifest.
+/// `baseline` if there is one and with what was claimed of it, and writes what a person sees of
+/// it, and the manifest.
 ///
 /// # Errors
 ///
@@ -35,6 +38,10 @@ pub fn conclude<S: AsRef<str>>(
         }
         None => None,
     };
+    if let Some(experiment) = Experiment::of_text(&facts.scenario) {
+        let findings = published::judge(&experiment, &results);
+        out.write_file(CLAIMS, &published::table(&experiment, &findings))?;
+    }
     let overview = terminal::overview(&results, Style::plain());
     out.write_file(OVERVIEW, overview.as_bytes())?;
     out.finish(facts)?;

@@ -16,9 +16,10 @@ use fairhaul_results::{HLOG_HEADER, MANIFEST, ResultManifest};
 use super::manifest::{self, Facts};
 use super::shard::{SHARDS, ShardManifest};
 use super::{OutputError, RunRow, tables, unpack, write_whole};
+use crate::published::CLAIMS;
 
 /// Files of a result beside its manifest, in the order in which they are listed.
-pub(super) const FILES: [&str; 12] = [
+pub(super) const FILES: [&str; 13] = [
     "runs.csv",
     "peers.csv",
     "transfers.csv",
@@ -30,6 +31,7 @@ pub(super) const FILES: [&str; 12] = [
     "paired.csv",
     "worlds.csv",
     "oracle.csv",
+    CLAIMS,
     OVERVIEW,
 ];
 /// What the terminal shows of a result, as plain text.

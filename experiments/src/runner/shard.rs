@@ -320,7 +320,7 @@ fn difference(one: &ShardPlan, other: &ShardPlan) -> Option<&'static str> {
         ),
     ];
     let differs = parts.iter().find(|(_, same)| !same).map(|(what, _)| *what);
-    differs.or((one != other).then_some("the plan"))
+    differs.or_else(|| (one != other).then_some("the plan"))
 }
 
 /// Holds the parts to the plan: the names of all runs, in its order.

@@ -23,9 +23,11 @@ use super::values::{LatencySource, PartOfBaseline};
 
 mod flows;
 mod nodes;
+mod published;
 
 pub(crate) use flows::{Change, Content, Ends, Fault, FlowTerms, Transfer, Workload};
 pub(crate) use nodes::{Class, Directions, Group, NodeTerms, OwnLimits, Peer, SharedLink};
+pub(crate) use published::{ClaimRow, Published};
 
 /// Names of peers, classes, regions, links or transfers.
 pub(crate) type Names = OneOrMore<Name>;
@@ -88,6 +90,13 @@ pub(crate) struct File {
     #[schemars(with = "std::collections::BTreeMap<String, Vec<serde_json::Value>>")]
     #[schemars(extend("allowed" = "[sweep], once"))]
     _sweep: Option<IgnoredAny>,
+    /// The experiment of others that this repeats.
+    #[schemars(extend("allowed" = "[published], once"))]
+    pub(crate) published: Option<Published>,
+    /// What was claimed of it.
+    #[serde(default, rename = "claim", deserialize_with = "some")]
+    #[schemars(extend("allowed" = "[[claim]], once for each"))]
+    pub(crate) claims: Vec<ClaimRow>,
     /// How often, from which seed.
     #[serde(default)]
     #[schemars(extend("allowed" = "[replication], once"))]
@@ -235,7 +244,7 @@ impl Default for Output {
 }
 
 /// Every section, in the order of the resolved file.
-pub(crate) fn sections() -> [Section; 13] {
+pub(crate) fn sections() -> [Section; 15] {
     [
         Section::of::<Head>("scenario"),
         Section::of::<Bundle>("policy"),
@@ -248,6 +257,8 @@ pub(crate) fn sections() -> [Section; 13] {
         Section::of::<Workload>("workload"),
         Section::of::<Fault>("fault"),
         Section::free("sweep"),
+        Section::of::<Published>("published"),
+        Section::of::<ClaimRow>("claim"),
         Section::of::<Replication>("replication"),
         Section::of::<Output>("output"),
     ]
@@ -256,8 +267,15 @@ pub(crate) fn sections() -> [Section; 13] {
 /// The tables of a file with every default written out.
 pub(crate) fn complete(raw: &TomlTable) -> TomlTable {
     static DEFAULTS: OnceLock<Defaults> = OnceLock::new();
+    // An experiment has no defaults, and most scenarios repeat none.
+    let filled = || {
+        sections().map(|section| match section.path {
+            "published" => Section::free("published"),
+            _ => section,
+        })
+    };
     DEFAULTS
-        .get_or_init(|| Defaults::of::<File>(&sections()))
+        .get_or_init(|| Defaults::of::<File>(&filled()))
         .fill(raw)
 }
 

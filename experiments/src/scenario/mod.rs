@@ -17,6 +17,7 @@ use serde::Serialize;
 pub use fairhaul_config::BadFile;
 pub use file::{reference, schema};
 pub use plan::Plan;
+pub use published::{Experiment, PublishedClaim};
 
 mod behaviour;
 mod bundles;
@@ -24,6 +25,7 @@ mod class;
 mod file;
 mod names;
 mod plan;
+mod published;
 mod random;
 mod resolve;
 mod sweep;
@@ -51,6 +53,7 @@ struct Inner {
     full: Arc<Complete>,
     axes: Vec<Axis>,
     plan: Plan,
+    experiment: Option<Experiment>,
     /// The files of cells that were read last, by what the cells have of each axis.
     read: Mutex<VecDeque<(Vec<usize>, Arc<Complete>)>>,
 }
@@ -95,15 +98,19 @@ impl Scenario {
         let full = Complete::read(&raw)?;
         let axes = sweep::axes(&raw)?;
         let plan = Plan::of(&full, &axes)?;
+        let experiment = published::of_file(&full.document, &full.file, &axes)?;
         // Every cell starts from a copy of the file; the lists of the sweep are in the axes.
         let mut root = raw.root().clone();
-        root.entries.retain(|entry| entry.key != "sweep");
+        let of_sweep = ["sweep", "published", "claim"];
+        root.entries
+            .retain(|entry| !of_sweep.contains(&entry.key.as_str()));
         let scenario = Self(Arc::new(Inner {
             inputs: Inputs::beside(path),
             raw: Document::new(raw.file(), root),
             full: Arc::new(full),
             axes,
             plan,
+            experiment,
             read: Mutex::default(),
         }));
         scenario.check_each_value()?;
@@ -152,6 +159,12 @@ impl Scenario {
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.0.plan
+    }
+
+    /// The experiment of others that it repeats.
+    #[must_use]
+    pub fn experiment(&self) -> Option<&Experiment> {
+        self.0.experiment.as_ref()
     }
 
     /// Every combination of the sweep, the last axis fastest; one cell if there is no sweep.
@@ -211,12 +224,15 @@ impl Scenario {
         text
     }
 
-    /// What decides a run, whichever of its replications it is: the file with every default
-    /// but without `[replication]`, the hash of each data file, and the seed.
+    /// What decides a run, whichever of its replications it is: the file with every default but
+    /// without `[replication]` and what is claimed of the runs, the hash of each data file, and the
+    /// seed.
     #[must_use]
     pub fn plan_text(&self) -> String {
         let mut full = self.0.full.document.root().clone();
-        full.entries.retain(|entry| entry.key != "replication");
+        let says_nothing_of_runs = ["replication", "published", "claim"];
+        full.entries
+            .retain(|entry| !says_nothing_of_runs.contains(&entry.key.as_str()));
         let mut text = tree::write(&full, "sweep");
         self.put_data(&mut text);
         text + &format!("# seed {}\n", self.0.plan.rng_seed)
@@ -277,7 +293,10 @@ impl Cell {
     /// A fault that only this combination of values has.
     pub fn resolved_toml(&self) -> Result<String, BadFile> {
         let mut full = self.complete()?.document.root().clone();
-        full.entries.retain(|entry| entry.key != "sweep");
+        // Claims are about the sweep.
+        let of_sweep = ["sweep", "published", "claim"];
+        full.entries
+            .retain(|entry| !of_sweep.contains(&entry.key.as_str()));
         if let Some(Data::Table(table)) = full.get_mut("replication") {
             // It names a value of the sweep, which is gone.
             table.entries.retain(|entry| entry.key != "baseline");

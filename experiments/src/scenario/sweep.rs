@@ -166,8 +166,8 @@ impl Setting {
     pub(crate) fn put(&self, root: &mut TomlTable) -> Result<(), BadValue> {
         let (name, rest) = self.key.split_once('.').expect("keys have a dot");
         let sections = sections();
-        let swept =
-            |section: &&Section| !matches!(section.path, "sweep" | "replication" | "output");
+        let fixed = ["sweep", "published", "claim", "replication", "output"];
+        let swept = |section: &&Section| !fixed.contains(&section.path);
         let Some(section) = sections.iter().filter(swept).find(|s| s.path == name) else {
             let names = sections.iter().filter(swept).map(|section| section.path);
             return Err(unknown("section to sweep", name, names));
