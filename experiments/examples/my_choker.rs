@@ -11,7 +11,7 @@
 
 use std::process::ExitCode;
 
-use fairhaul_core::choke::{self, Candidate, Choker, ChokerRow};
+use fairhaul_core::choke::{self, Choker, ChokerRow, Grant, Round};
 use fairhaul_core::id::PeerId;
 use fairhaul_core::rng::Rng;
 
@@ -19,32 +19,33 @@ use fairhaul_core::rng::Rng;
 static LEAST_SERVED: ChokerRow = ChokerRow {
     name: "least-served",
     about: "slots to those who were sent least in the last two rounds",
+    rule: "Each round the slots go to the peers that were sent least in the last two rounds.",
     source: "an example",
     // It has slots, gives one that becomes free to whoever asks, and lets a chunk that was begun
     // end: a slot is no reward here.
     slots: true,
     fills: true,
     finishes: true,
-    watches: false,
-    make: || Box::new(LeastServed),
+    make: |_| Box::new(LeastServed),
+    // It departs from nothing, and looks only at peers that want something.
+    ..choke::BASE
 };
 
 #[derive(Debug)]
 struct LeastServed;
 
 impl Choker for LeastServed {
-    fn unchoke(&mut self, peers: &[Candidate], slots: usize, rng: &mut Rng) -> Vec<PeerId> {
+    fn round(&mut self, round: &Round<'_>, rng: &mut Rng) -> Vec<Grant> {
         // Equal ones in another order each round.
-        let mut order: Vec<(u64, u64, PeerId)> = peers
+        let mut order: Vec<(u64, u64, PeerId)> = round
+            .peers
             .iter()
             .map(|peer| (peer.sent.get(), rng.next_u64(), peer.peer))
             .collect();
         order.sort_unstable();
-        order
-            .into_iter()
-            .take(slots)
-            .map(|(_, _, peer)| peer)
-            .collect()
+        // A grant may have a weight and a budget too; here a slot is a slot.
+        let chosen = order.into_iter().take(round.slots);
+        chosen.map(|(_, _, peer)| Grant::slot(peer)).collect()
     }
 }
 

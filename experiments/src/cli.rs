@@ -13,6 +13,7 @@ use crate::runner::{self, Job, JobError, ShardError};
 use crate::scenario::{self, Scenario};
 use crate::{oracles, policies, report};
 use clap::{CommandFactory as _, Parser, Subcommand};
+use fairhaul_config::fault::did_you_mean;
 
 mod compared;
 mod measure;
@@ -39,8 +40,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Every policy: name, what it does, where it comes from.
+    /// Every policy: name, what it does, where it comes from, in what it departs from that and what
+    /// is assumed.
     Policies {
+        /// A policy: its rule in a few sentences.
+        #[arg(conflicts_with = "json")]
+        name: Option<String>,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -166,7 +171,10 @@ pub fn play(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, CliFailure
 fn run(cli: Cli) -> Result<u8, CliFailure> {
     match cli.command {
         None => simulate::first_look(),
-        Some(Command::Policies { json }) => print(&policies::list(json)),
+        Some(Command::Policies { name: None, json }) => print(&policies::list(json)),
+        Some(Command::Policies {
+            name: Some(name), ..
+        }) => explain(&name),
         Some(Command::Check { file }) => check(&file),
         Some(Command::Run(args)) => simulate::run(args),
         Some(Command::Sweep(args)) => simulate::sweep(args),
@@ -181,6 +189,16 @@ fn run(cli: Cli) -> Result<u8, CliFailure> {
         Some(Command::Man) => man(),
         Some(Command::Manifest(args)) => measure::manifest(args),
     }
+}
+
+fn explain(name: &str) -> Result<u8, CliFailure> {
+    let Some(text) = policies::explain(name) else {
+        let what = did_you_mean("is an unknown policy", name, policies::names());
+        let allowed = policies::names().join(", ");
+        let line = format!("policies: {what}; got \"{name}\"; allowed {allowed}");
+        return Err(CliFailure(2, line));
+    };
+    print(&text)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<u8, CliFailure> {

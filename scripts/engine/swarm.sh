@@ -215,7 +215,7 @@ run_aria2() {
 # one_run CASE NUMBER
 one_run() {
   local part i sampler='' start=0 makespan=0 seed_up name=$1 setting=${1%%:*}
-  declare -A key=([engine]=fairhaul [unchoke]=tit-for-tat [seed-rule]=give-to-get [picker]=rarest-first
+  declare -A key=([engine]=fairhaul [unchoke]=wary-tit-for-tat [seed-rule]=forwarders-first [picker]=rarest-first
     [uplink]=drr [limit]=95)
   local -a parts rates
   IFS=: read -ra parts <<< "$1"

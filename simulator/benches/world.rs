@@ -40,7 +40,7 @@ fn setup(network: NetworkModel) -> Setup {
             Policy {
                 uplink: DisciplineName::of("drr"),
                 share: Share::Peer,
-                unchoke: ChokerName::of("tit-for-tat"),
+                unchoke: ChokerName::of("wary-tit-for-tat"),
                 seed_rule: SeedRule::of("round-robin"),
                 slots: Bounded::new(4),
                 rechoke: TimeBetween::new(10_000_000_000),

@@ -63,7 +63,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
         peers: argument(1, 1_000)?,
         mib: argument(2, 64)?,
         network,
-        choker: argument(4, "tit-for-tat".to_owned())?,
+        choker: argument(4, "wary-tit-for-tat".to_owned())?,
         neighbours: argument(5, 40)?,
         block: ByteCount::kib(argument(6, 256)?),
         ratio: argument(7, 10)?,

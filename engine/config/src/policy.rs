@@ -4,14 +4,14 @@ use std::fmt;
 
 use fairhaul_core::node::{Asking, Config};
 use fairhaul_core::rng::Rng;
-use fairhaul_core::units::ByteCount;
+use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::{Settings, Share};
 use fairhaul_core::{choke, pick, sched};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::amount::{CENTURY, SizeLimit, TimeBetween};
+use crate::amount::{CENTURY, Exact, SizeLimit, TimeBetween};
 use crate::fault::{BadValue, did_you_mean};
 use crate::number::Bounded;
 use crate::value;
@@ -37,6 +37,17 @@ pub struct Policy {
     pub picker: PickerName,
     /// Peers served at once where a rule chooses them, those at random included.
     pub slots: Bounded<1, 10_000>,
+    /// What BitTyrant offers a peer of which it knows nothing; without one, the mean over those
+    /// that are served, or else 3 KB/s.
+    #[schemars(example = &"7 KiB/s")]
+    pub first_offer: Option<Exact<Rate>>,
+    /// Regular slots of tit-for-tat-sqrt for each square root of the uplink in KB/s, in
+    /// thousandths; without one, 775: the square root of 0.6.
+    #[schemars(example = 440)]
+    pub slots_per_root: Option<Bounded<1, 100_000>>,
+    /// Bytes that bounded-deficit lets a peer be behind; without one, two chunks.
+    #[schemars(example = &"512 KiB")]
+    pub deficit: Option<Exact<ByteCount>>,
     /// Time between two choices of who is served.
     pub rechoke: TimeBetween<MILLISECOND, CENTURY>,
     /// What is sent in one turn at most; without one, what fits the rate. A node takes 1 KiB to
@@ -57,10 +68,13 @@ impl Default for Policy {
         Self {
             uplink: DisciplineName::of("drr"),
             share: Share::default(),
-            unchoke: ChokerName::of("tit-for-tat"),
-            seed_rule: SeedRule::of("give-to-get"),
+            unchoke: ChokerName::of("wary-tit-for-tat"),
+            seed_rule: SeedRule::of("forwarders-first"),
             picker: PickerName::of("rarest-first"),
             slots: Bounded::new(5),
+            first_offer: None,
+            slots_per_root: None,
+            deficit: None,
             rechoke: TimeBetween::new(10 * SECOND),
             block: None,
             quantum: None,
@@ -88,6 +102,8 @@ impl Policy {
             unchoke: self.unchoke.row(),
             seed_rule: self.seed_rule.row(),
             picker: self.picker.row(),
+            choke: self.choker_params(),
+            capacity: None,
             slots: self.slots.get() as usize,
             rechoke: self.rechoke.get(),
             pipeline: self.pipeline.map(Bounded::get),
@@ -95,6 +111,16 @@ impl Policy {
             asking: Asking::default(),
             guard: None,
             rng,
+        }
+    }
+
+    /// What its chokers are told when they are made.
+    #[must_use]
+    pub fn choker_params(&self) -> choke::ChokerParams {
+        choke::ChokerParams {
+            first_offer: self.first_offer.map(|rate| rate.0),
+            slots_per_root: self.slots_per_root.map(Bounded::get),
+            deficit: self.deficit.map(|bytes| bytes.0),
         }
     }
 }

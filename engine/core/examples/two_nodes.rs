@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 
 use fairhaul_core::{
-    Action, Asking, Bitfield, ByteCount, CHOKERS, Config, ContentId, DISCIPLINES, Event, Input,
-    Manifest, Message, Node, PICKERS, PeerId, Rng, Share, Span, Time, TransferId, UplinkSettings,
+    Action, Asking, Bitfield, ByteCount, CHOKERS, ChokerParams, Config, ContentId, DISCIPLINES,
+    Event, Input, Manifest, Message, Node, PICKERS, PeerId, Rng, Share, Span, Time, TransferId,
+    UplinkSettings,
 };
 
 /// What each node calls the other, and the content: the names of a connection's two ends are
@@ -31,6 +32,8 @@ fn node(seed: u8) -> Option<Node> {
         unchoke: CHOKERS.find("tit-for-tat")?,
         seed_rule: CHOKERS.find("none")?,
         picker: PICKERS.find("rarest-first")?,
+        choke: ChokerParams::default(),
+        capacity: None,
         slots: 4,
         rechoke: Span::from_secs(10),
         pipeline: None,

@@ -113,7 +113,7 @@ pub mod uplink;
 pub mod wire;
 
 pub use bitfield::Bitfield;
-pub use choke::{CHOKERS, Candidate, Choker, ChokerRow};
+pub use choke::{CHOKERS, Candidate, Choker, ChokerParams, ChokerRow, Grant, Round};
 pub use id::{ChunkIndex, FlowId, GroupId, PeerId, TransferId};
 pub use manifest::{ContentId, Manifest, ManifestError};
 pub use message::Message;

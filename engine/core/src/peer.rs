@@ -11,7 +11,7 @@ use crate::manifest::{CHUNKS_MAX, ContentId};
 use crate::message::Join;
 use crate::node::Asking;
 use crate::time::{Span, Time};
-use crate::units::ByteCount;
+use crate::units::{ByteCount, Rate};
 
 mod liveness;
 mod remote_contents;
@@ -82,6 +82,13 @@ pub(crate) struct Peer {
     received: [ByteCount; 2],
     sent: [ByteCount; 2],
     sent_in_slot: ByteCount,
+    /// What it has announced chunk by chunk.
+    announced: ByteCount,
+    connected: Time,
+    /// When it was choked or unchoked last.
+    since: Time,
+    /// When it last took back that it would serve us.
+    choked_us_at: Option<Time>,
     waited: u32,
     rounds: u32,
 }
@@ -149,6 +156,10 @@ impl Peer {
             received: [ByteCount::ZERO; 2],
             sent: [ByteCount::ZERO; 2],
             sent_in_slot: ByteCount::ZERO,
+            announced: ByteCount::ZERO,
+            connected: now,
+            since: now,
+            choked_us_at: None,
             waited: 0,
             rounds: 0,
         }
@@ -300,6 +311,19 @@ impl Peer {
         self.snubbed = false;
     }
 
+    /// It says that it has one more chunk, of this length.
+    pub(crate) fn count_announced(&mut self, len: ByteCount) {
+        self.announced = self.announced.saturating_add(len);
+    }
+
+    /// It chokes us, or no longer.
+    pub(crate) const fn set_chokes_us(&mut self, chokes_us: bool, now: Time) {
+        if chokes_us && !self.chokes_us {
+            self.choked_us_at = Some(now);
+        }
+        self.chokes_us = chokes_us;
+    }
+
     /// A block went to it.
     pub(crate) fn count_sent(&mut self, len: ByteCount) {
         self.sent[0] += len;
@@ -421,14 +445,16 @@ impl Peer {
     }
 
     /// Grants or takes back the slot.
-    pub(crate) fn set_choked(&mut self, choked: bool) {
+    pub(crate) fn set_choked(&mut self, choked: bool, now: Time) {
         self.choked = choked;
+        self.since = now;
         self.sent_in_slot = ByteCount::ZERO;
         self.waited = 0;
     }
 
-    /// A round of the choker is over.
-    pub(crate) fn next_round(&mut self) {
+    /// A round of the choker is over. Returns what was sent to it in that round.
+    pub(crate) fn next_round(&mut self) -> ByteCount {
+        let sent = self.sent[0];
         self.received = [ByteCount::ZERO, self.received[0]];
         self.sent = [ByteCount::ZERO, self.sent[0]];
         self.waited = if self.choked {
@@ -437,23 +463,52 @@ impl Peer {
             0
         };
         self.rounds = self.rounds.saturating_add(1);
+        sent
     }
 
-    /// What a choker may know of it.
-    pub(crate) fn candidate(&self, peer: PeerId) -> Candidate {
+    /// What a choker may know of it; `counted` is since when the bytes of the last two rounds are
+    /// counted.
+    pub(crate) fn candidate(&self, peer: PeerId, counted: Time, now: Time) -> Candidate {
+        let window = now.since(counted.max(self.connected));
+        let received = self.received[0] + self.received[1];
+        let sent = self.sent[0] + self.sent[1];
         Candidate {
             peer,
             interested: self.interested,
-            received: self.received[0] + self.received[1],
-            sent: self.sent[0] + self.sent[1],
+            wanted: self.we_are_interested,
+            received,
+            sent,
+            rate_from: rate(received, window),
+            rate_to: rate(sent, window),
+            received_last: self.received[0],
+            sent_last: self.sent[0],
+            total_received: self.conduct.verified(),
+            total_sent: self.conduct.issued(),
+            announced: rate(self.announced, now.since(self.connected)),
             sent_in_slot: self.sent_in_slot,
             unchoked: !self.choked,
+            since: self.since,
             waited: self.waited,
             new: self.rounds < NEW_ROUNDS,
+            chokes_us: self.chokes_us,
+            choked_us_at: self.choked_us_at,
             snubbed: self.snubbed,
             only_takes: self.conduct.only_takes(),
             keeps: self.conduct.keeps(),
             passes_on: self.conduct.passes(),
+            ..Candidate::new(peer)
         }
     }
+
+    /// Whether it has all of every content that we share with it, of which there is one at least.
+    pub(crate) fn is_seed(&self) -> bool {
+        !self.remotes.is_empty() && self.remotes.iter().all(|remote| remote.has.is_full())
+    }
+}
+
+/// Bytes per second, rounded down; over less than a second as if it had been one.
+fn rate(bytes: ByteCount, over: Span) -> Rate {
+    let nanos = over.max(Span::SECOND).as_nanos();
+    let rate = u128::from(bytes.get()) * u128::from(Span::SECOND.as_nanos()) / u128::from(nanos);
+    Rate::new(u64::try_from(rate).expect("no more than the bytes"))
 }

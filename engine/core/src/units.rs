@@ -142,6 +142,14 @@ impl Weight {
         self.0
     }
 
+    /// The product of two weights, within the range of weights.
+    #[must_use]
+    pub fn times(self, other: Self) -> Self {
+        let product = u64::from(self.0) * u64::from(other.0) / u64::from(Self::ONE.0);
+        let product = product.clamp(1, u64::from(Self::MAX.0));
+        Self(u32::try_from(product).expect("at most the greatest weight"))
+    }
+
     /// The sum of two weights, at most [`Weight::MAX`].
     #[must_use]
     pub const fn saturating_add(self, other: Self) -> Self {

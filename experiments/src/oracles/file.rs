@@ -22,6 +22,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 mod parts;
 
 use super::draws::Draws;
+use super::exchange::{Balance, Matching, Response};
 use super::schedule::Shares;
 use super::server::{CONTROLS, Server};
 use super::swarm::{Arrivals, Crowd, FlashCrowd};
@@ -30,9 +31,9 @@ use super::{Oracle, Reading, Suite, Work, setups};
 use crate::datasets;
 use crate::scenario::BadFile;
 use parts::{
-    ChunkPart, ClassesPart, CrowdPart, DelayPart, DrawsPart, FluidPart, GrowthPart, IndexPart,
-    Kind, LeastPart, MundingerPart, OrderPart, QueuePart, RoundPhase, Row, RulesPart, RunsPart,
-    ServerPart, SharesPart, SpreadPart, TradePart,
+    BalancePart, ChunkPart, ClassesPart, CrowdPart, DelayPart, DrawsPart, FluidPart, GrowthPart,
+    IndexPart, Kind, LeastPart, MatchingPart, MundingerPart, OrderPart, QueuePart, ResponsePart,
+    RoundPhase, Row, RulesPart, RunsPart, ServerPart, SharesPart, SpreadPart, TradePart,
 };
 
 /// The file.
@@ -163,13 +164,7 @@ fn measured(parts: &mut Parts<'_>, kind: Kind, seed: u64) -> Result<(Work, Readi
         Kind::FlashCrowd => return flash_crowd(parts, seed),
         Kind::Growth => return growth(parts, seed),
         Kind::TradeFluid => {
-            let part: FluidPart = parts.read()?;
-            let fluid = Fluid {
-                regular: part.regular.get(),
-                drawn: part.drawn.get(),
-                memory: part.memory.get(),
-                together: part.phase == RoundPhase::Together,
-            };
+            let fluid = fluid(parts)?;
             return trade(parts, seed, Traders::Fluid(fluid));
         }
         Kind::TradeNodes => {
@@ -177,12 +172,40 @@ fn measured(parts: &mut Parts<'_>, kind: Kind, seed: u64) -> Result<(Work, Readi
             let chunk = chunk.0;
             return trade(parts, seed, Traders::Nodes { policy, chunk });
         }
+        Kind::ProportionalResponse => {
+            let ResponsePart { rounds } = parts.read()?;
+            let (classes, rounds) = (classes(parts)?, rounds.get());
+            Work::Response(Response { classes, rounds })
+        }
+        Kind::Balance => return balance(parts, seed),
+        Kind::Matching => {
+            let part: MatchingPart = parts.read()?;
+            Work::Matching(Matching {
+                choker: part.unchoke.name().to_owned(),
+                peers: part.peers.get(),
+                slots: part.slots.get(),
+                seed,
+            })
+        }
         Kind::Index => {
             let IndexPart { index, values } = parts.read()?;
             Work::Index(index.0, values.iter().map(|value| value.0).collect())
         }
     };
     Ok((work, Reading::All))
+}
+
+fn balance(parts: &mut Parts<'_>, seed: u64) -> Result<(Work, Reading), BadFile> {
+    let part: BalancePart = parts.read()?;
+    let work = Work::Balance(Balance {
+        discipline: part.discipline.0,
+        peers: part.peers.get(),
+        neighbours: part.neighbours.get(),
+        rounds: part.rounds.get(),
+        seed,
+    });
+    let runs = runs(parts)?;
+    Ok((work, Reading::Extremes { runs }))
 }
 
 fn node_shares(parts: &mut Parts<'_>) -> Result<Shares, BadFile> {
@@ -290,6 +313,16 @@ fn trade(parts: &mut Parts<'_>, seed: u64, traders: Traders) -> Result<(Work, Re
     });
     let runs = runs(parts)?;
     Ok((work, Reading::Means { runs }))
+}
+
+fn fluid(parts: &mut Parts<'_>) -> Result<Fluid, BadFile> {
+    let part: FluidPart = parts.read()?;
+    Ok(Fluid {
+        regular: part.regular.get(),
+        drawn: part.drawn.get(),
+        memory: part.memory.get(),
+        together: part.phase == RoundPhase::Together,
+    })
 }
 
 fn runs(parts: &mut Parts<'_>) -> Result<u32, BadFile> {

@@ -13,6 +13,7 @@ use crate::output as value;
 
 mod control;
 mod draws;
+mod exchange;
 mod file;
 mod index;
 mod reading;
@@ -29,6 +30,7 @@ pub use reading::Relation;
 pub use table::table;
 
 use draws::Draws;
+use exchange::{Balance, Matching, Response};
 use reading::{QUICK, Reading};
 use schedule::{Shares, row};
 use server::Server;
@@ -122,6 +124,9 @@ enum Work {
     FlashCrowd(FlashCrowd),
     Growth(Arrivals),
     Trade(Trade),
+    Response(Response),
+    Balance(Balance),
+    Matching(Matching),
     Index(String, Vec<f64>),
 }
 
@@ -291,6 +296,9 @@ impl Work {
             Self::FlashCrowd(crowd) => crowd.measure(&crowd.setup(run)),
             Self::Growth(arrivals) => arrivals.measure(&arrivals.setup(run)),
             Self::Trade(trade) => trade.run(run),
+            Self::Response(response) => Ok(response.run()),
+            Self::Balance(balance) => Ok(balance.run(run)),
+            Self::Matching(matching) => matching.run(run),
             Self::Index(name, values) => index::of(name, values),
         }
     }

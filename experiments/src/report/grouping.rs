@@ -180,8 +180,8 @@ mod tests {
     fn policies_are_compared_whatever_else_varies() {
         let mut rows = Vec::new();
         for population in ["equal", "riders"] {
-            for choker in ["none", "tit-for-tat"] {
-                for rule in ["even", "give-to-get"] {
+            for choker in ["none", "wary-tit-for-tat"] {
+                for rule in ["even", "forwarders-first"] {
                     rows.push(format!("{population},{choker},{rule}"));
                 }
             }
@@ -190,9 +190,9 @@ mod tests {
         let found = results("population,policy.unchoke,policy.seed-rule", &rows);
         let names = [
             "none + even",
-            "none + give-to-get",
-            "tit-for-tat + even",
-            "tit-for-tat + give-to-get",
+            "none + forwarders-first",
+            "wary-tit-for-tat + even",
+            "wary-tit-for-tat + forwarders-first",
         ];
         let names = names.map(str::to_owned).to_vec();
         let groups = ["population = equal", "population = riders"];

@@ -108,9 +108,9 @@ const fn style(colour: usize, marker: Marker, stroke: Stroke) -> Style {
 pub(super) const ALONE: Style = style(8, Marker::Star, Stroke::Dotted);
 
 /// Styles of the built-in policies: disciplines, chokers and seed rules, pickers, shares. A name
-/// that several kinds have is one row. Inside a kind no two have the same colour, and no two have
-/// the same marker.
-const TABLE: [(&str, Style); 22] = [
+/// that several kinds have is one row. Inside a kind no two have the same colour and marker, and
+/// those that are compared most differ in both.
+const TABLE: [(&str, Style); 38] = [
     ("fifo", style(0, Marker::Circle, Stroke::Solid)),
     ("round-robin", style(1, Marker::Square, Stroke::Dashed)),
     ("drr", style(2, Marker::Triangle, Stroke::Solid)),
@@ -122,8 +122,14 @@ const TABLE: [(&str, Style); 22] = [
     ("las", style(8, Marker::HollowSquare, Stroke::Solid)),
     ("mclock", style(9, Marker::HollowDiamond, Stroke::Short)),
     ("none", style(0, Marker::HollowTriangle, Stroke::Solid)),
-    ("tit-for-tat", style(2, Marker::Circle, Stroke::DashDot)),
-    ("give-to-get", style(9, Marker::Diamond, Stroke::Dotted)),
+    (
+        "wary-tit-for-tat",
+        style(2, Marker::Circle, Stroke::DashDot),
+    ),
+    (
+        "forwarders-first",
+        style(9, Marker::Diamond, Stroke::Dotted),
+    ),
     ("refuse", style(8, Marker::Cross, Stroke::Short)),
     ("even", style(4, Marker::Circle, Stroke::Solid)),
     ("sequential", style(0, Marker::Down, Stroke::Solid)),
@@ -132,6 +138,34 @@ const TABLE: [(&str, Style); 22] = [
     ("peer", style(0, Marker::Triangle, Stroke::Dashed)),
     ("group", style(1, Marker::Circle, Stroke::DashDot)),
     ("transfer", style(2, Marker::Diamond, Stroke::Dotted)),
+    ("tit-for-tat", style(0, Marker::HollowDown, Stroke::Solid)),
+    (
+        "tit-for-tat-sqrt",
+        style(1, Marker::HollowDown, Stroke::Dashed),
+    ),
+    (
+        "tit-for-tat-no-optimistic",
+        style(2, Marker::HollowDown, Stroke::Dotted),
+    ),
+    ("bittyrant", style(3, Marker::HollowDown, Stroke::DashDot)),
+    (
+        "bittyrant-released",
+        style(4, Marker::HollowDown, Stroke::Short),
+    ),
+    ("propshare", style(5, Marker::HollowDown, Stroke::Solid)),
+    ("fairtorrent", style(6, Marker::HollowDown, Stroke::Dashed)),
+    ("swift", style(7, Marker::HollowDown, Stroke::Dotted)),
+    (
+        "bounded-deficit",
+        style(8, Marker::HollowDown, Stroke::DashDot),
+    ),
+    ("bitswap", style(9, Marker::HollowDown, Stroke::Short)),
+    ("bitswap-paper", style(0, Marker::Bar, Stroke::Solid)),
+    ("emule", style(1, Marker::Bar, Stroke::Dashed)),
+    ("karma", style(2, Marker::Bar, Stroke::Dotted)),
+    ("round-robin-quota", style(4, Marker::Bar, Stroke::Short)),
+    ("fastest", style(5, Marker::Bar, Stroke::Solid)),
+    ("anti-leech", style(6, Marker::Bar, Stroke::Dashed)),
     ("alone", ALONE),
 ];
 
@@ -237,8 +271,8 @@ mod tests {
                 assert!(TABLE.iter().any(|(known, _)| known == name), "{name}");
             }
             let styles = of_names(&names);
-            assert_distinct(styles.iter().map(|style| style.colour).collect());
-            assert_distinct(styles.iter().map(|style| style.marker).collect());
+            let looks = styles.iter().map(|style| (style.colour, style.marker));
+            assert_distinct(looks.collect());
         }
     }
 
@@ -266,8 +300,8 @@ mod tests {
     #[test]
     fn two_parts_share_the_style_between_them() {
         let mut policies = Vec::new();
-        for choker in ["none", "round-robin", "tit-for-tat"] {
-            for rule in ["even", "round-robin", "give-to-get"] {
+        for choker in ["none", "round-robin", "wary-tit-for-tat"] {
+            for rule in ["even", "round-robin", "forwarders-first"] {
                 policies.push(vec![choker.to_owned(), rule.to_owned()]);
             }
         }

@@ -199,7 +199,7 @@ fn a_time_alone_does_not_depend_on_when_it_was_measured() {
 // leechers of 1 MB/s each help each other beyond what the seed has.
 #[test]
 fn a_peer_alone_with_the_seeds_has_a_slowdown_of_exactly_one() {
-    for unchoke in ["none", "tit-for-tat"] {
+    for unchoke in ["none", "wary-tit-for-tat"] {
         let mut setup = setup(vec![peer("seed", 1_000_000), peer("leecher", 1_000_000)]);
         setup.policies = vec![policy("drr", unchoke)];
         setup.contents = vec![ContentSetup {

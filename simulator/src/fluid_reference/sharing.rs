@@ -4,9 +4,9 @@
 //! and couples no flows. What remains falls into independent parts, and a change concerns its own
 //! part only.
 
-use fairhaul_core::units::Rate;
+use fairhaul_core::units::{Rate, Weight};
 
-use super::class::{Class, Order, Rank};
+use super::class::{Class, Order, Rank, number};
 use super::fill::{EventHeap, FlowState, LinkState};
 use crate::setup::NewRate;
 
@@ -194,6 +194,17 @@ impl Sharing {
     pub(crate) fn rate(&self, flow: u32) -> Option<f64> {
         let flow = &self.flows[flow as usize];
         flow.limit.map(|_| flow.rate)
+    }
+
+    /// The peer of a flow without demand has this weight at its source: the weight of its class
+    /// where peers are what is shared by, else of the flow.
+    pub(crate) fn set_weight(&mut self, flow: u32, weight: Weight, by_peer: bool) {
+        let entry = &mut self.flows[flow as usize];
+        if by_peer {
+            self.classes[entry.class as usize].weight = number(weight);
+        } else {
+            entry.weight = number(weight);
+        }
     }
 
     /// A flow has demand.

@@ -72,6 +72,7 @@ type Key = (NodeIndex, NodeIndex, u32);
 struct Flow {
     /// Transmissions in the order of sending; the first is in service.
     queue: VecDeque<Block>,
+    weight: Weight,
 }
 
 /// A transmission on its way.
@@ -241,6 +242,7 @@ impl FluidNetwork {
         if self.flows.len() <= number as usize {
             self.flows.resize_with(number as usize + 1, Flow::default);
         }
+        self.flows[number as usize].weight = weight;
         self.index.insert(block.key(), number);
         self.back.insert((block.to, block.from, block.flow));
         number
@@ -345,11 +347,16 @@ impl Network for FluidNetwork {
             Some(number) if !self.flows[number as usize].queue.is_empty() => number,
             Some(number) => {
                 self.change(now);
-                // An earlier change may have ended it.
-                if self.index.contains_key(&block.key()) {
+                // An earlier change may have ended it; whoever is granted another weight begins
+                // anew.
+                let is_known = self.index.contains_key(&block.key());
+                if is_known && self.flows[number as usize].weight == weight {
                     self.rates.go_on(number, block.work(), now);
                     number
                 } else {
+                    if is_known {
+                        self.remove(block.key(), number, now);
+                    }
                     self.begin(&block, weight, now)
                 }
             }

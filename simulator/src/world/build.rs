@@ -75,6 +75,8 @@ pub(super) fn node(setup: &Setup, row: u32, now: Time) -> Node {
         config.unchoke = refuse.expect("it is in the core's table");
         config.seed_rule = config.unchoke;
     }
+    // What the person who runs a node would write down of its link.
+    config.capacity = narrowest(peer);
     config.guard = policy.guard;
     Node::new(config, now)
 }

@@ -122,6 +122,7 @@ impl World<'_> {
             Hold::GroupCap => "held by the cap of a group",
             Hold::PeerCap => "held by the cap of the peer",
             Hold::TransferCap => "held by its own cap",
+            Hold::Budget => "with nothing left of what the choker granted",
             Hold::Window | Hold::Serving => "with blocks in a network that does not move",
             Hold::Turn => "waiting for its turn",
         }

@@ -12,7 +12,7 @@ use fairhaul_core::library as core_library;
 use fairhaul_core::message::Message;
 use fairhaul_core::node::{Action, Event as News, Input};
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::ByteCount;
+use fairhaul_core::units::{ByteCount, Weight};
 use fairhaul_core::uplink::Block;
 
 use crate::event_queue::EventQueue;
@@ -497,7 +497,9 @@ impl<'a> World<'a> {
             None => self.flights.push(flight),
         }
         self.hosts[host as usize].links[block.peer.index()].last = id;
-        let weight = self.setup.peers[to as usize].weight;
+        let node = self.hosts[host as usize].node.as_ref();
+        let granted = node.map_or(Weight::ONE, |node| node.uplink().granted(block.peer));
+        let weight = self.setup.peers[to as usize].weight.times(granted);
         let remaining = self.remaining(to, &block);
         let delay = self.delay(host, to);
         let (from, to) = (NodeIndex(host), NodeIndex(to));

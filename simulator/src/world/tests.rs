@@ -1,6 +1,7 @@
 mod adversaries;
 mod bent;
 mod checks;
+mod chokers;
 mod deliveries;
 mod fluid;
 mod hierarchy;
@@ -205,7 +206,7 @@ fn no_refusal_is_heard_before_the_choke_that_it_follows() {
             seed_rule: SeedRule::of("round-robin"),
             slots: Bounded::new(2),
             rechoke: TimeBetween::new(1_000_000_000),
-            ..policy("drr", "tit-for-tat").policy
+            ..policy("drr", "wary-tit-for-tat").policy
         }
         .into();
         for peer in &mut setup.peers[1..] {
@@ -232,7 +233,7 @@ fn a_swarm_of_equals_comes_close_to_the_bound() {
     ] {
         let mut setup = swarm(16, 64 << 20);
         setup.network = network;
-        setup.policies[0].unchoke = ChokerName::of("tit-for-tat");
+        setup.policies[0].unchoke = ChokerName::of("wary-tit-for-tat");
         setup.policies[0].seed_rule = SeedRule::of("round-robin");
         let record = go(&setup);
         let content = &record.contents[0];
@@ -248,7 +249,7 @@ fn a_swarm_of_equals_comes_close_to_the_bound() {
 #[test]
 fn the_same_setup_has_the_same_digest_and_another_seed_another() {
     let setup = Setup {
-        policies: vec![policy("drr", "tit-for-tat")],
+        policies: vec![policy("drr", "wary-tit-for-tat")],
         ..swarm(20, 8 << 20)
     };
     let digest = go(&setup).digest;

@@ -195,6 +195,8 @@ pub enum HoldReason {
     PeerCap,
     /// The cap of the transfer.
     TransferCap,
+    /// What it was granted until the next round is used up.
+    Budget,
     /// The network: enough is in flight.
     Window,
     /// It is choked until a round grants it a slot.
@@ -368,6 +370,7 @@ impl From<uplink::Hold> for HoldReason {
             uplink::Hold::GroupCap => Self::GroupCap,
             uplink::Hold::PeerCap => Self::PeerCap,
             uplink::Hold::TransferCap => Self::TransferCap,
+            uplink::Hold::Budget => Self::Budget,
             uplink::Hold::Window => Self::Window,
             uplink::Hold::Idle => Self::Idle,
         }
@@ -385,6 +388,7 @@ impl HoldReason {
             Self::GroupCap => "the limit of the group",
             Self::PeerCap => "the limit of the peer",
             Self::TransferCap => "the limit of the transfer",
+            Self::Budget => "its budget of this round",
             Self::Window => "the network",
             Self::Choked => "choked until the next round",
             Self::ChokedByPeer => "the peer chokes us",

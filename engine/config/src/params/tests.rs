@@ -118,7 +118,7 @@ fn every_policy_of_the_file_is_the_row_of_its_name() {
     let even = params("[node]\nname = \"a\"\n").policy;
     assert_eq!(
         (even.seed_rule.row().name, even.share),
-        ("give-to-get", Share::Peer)
+        ("forwarders-first", Share::Peer)
     );
     let transfer = params("node.name = \"a\"\npolicy.share = \"transfer\"\n").policy;
     assert_eq!(transfer.share, Share::Transfer);

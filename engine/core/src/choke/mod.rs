@@ -1,40 +1,100 @@
-//! Chokers: whom to serve until the next round.
+//! Chokers: whom to serve until the next decision, at what weight and with how many bytes.
 //!
-//! Each choker is one file and one row of [`ALL`]. A choker sees what is known of each peer
-//! that wants something, never the peer itself.
+//! Each choker is one file and one row of [`ALL`]. A choker sees what is known of each peer, never
+//! the peer itself, and answers with grants. The uplink applies them: a grant's weight is the
+//! weight of the peer's class, its budget holds the class back like a cap.
 
 use std::fmt::Debug;
+
+use serde::{Deserialize, Serialize};
 
 use crate::id::PeerId;
 use crate::registry::{Named, Registry};
 use crate::rng::Rng;
-use crate::units::ByteCount;
+use crate::sched;
+use crate::time::{Span, Time};
+use crate::units::{ByteCount, Rate, Weight};
 
-mod give_to_get;
+mod anti_leech;
+mod bitswap;
+mod bitswap_paper;
+mod bittyrant;
+mod bittyrant_released;
+mod bounded_deficit;
+mod connection_list;
+mod emule;
+mod fairtorrent;
+mod fastest;
+mod forwarders_first;
 mod none;
+mod propshare;
 mod refuse;
 mod round_robin;
+mod round_robin_quota;
+mod swift;
+mod table;
+#[cfg(test)]
+mod tests;
 mod tit_for_tat;
+mod tit_for_tat_no_optimistic;
+mod tit_for_tat_sqrt;
+mod wary_tit_for_tat;
 
-/// What a choker may know of an interested peer.
+pub use table::{ALL, BASE, SEED_RULES};
+
+/// Peers of which a choker keeps what it learnt; beyond that it forgets those that are not
+/// connected.
+const PEERS_MAX: usize = 4_096;
+
+/// What a choker may know of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Who.
     pub peer: PeerId,
     /// Whether it wants something of ours.
     pub interested: bool,
-    /// Bytes received from it in the last two rounds.
+    /// Whether it has something that we want.
+    pub wanted: bool,
+    /// Whether it has all of every content that we share with it.
+    pub is_seed: bool,
+    /// Bytes received from it in the last two rounds, verified or not.
     pub received: ByteCount,
     /// Bytes sent to it in the last two rounds.
     pub sent: ByteCount,
+    /// The rate at which they came: over the last two rounds, or since it connected.
+    pub rate_from: Rate,
+    /// The rate at which they went, likewise.
+    pub rate_to: Rate,
+    /// Bytes received from it since the last round.
+    pub received_last: ByteCount,
+    /// Bytes sent to it since the last round.
+    pub sent_last: ByteCount,
+    /// Bytes received from it in its lifetime that were verified.
+    pub total_received: ByteCount,
+    /// Bytes given to the uplink for it in its lifetime, those on their way included.
+    pub total_sent: ByteCount,
+    /// The rate at which it announces chunks since it connected.
+    pub announced: Rate,
+    /// Bytes that it has, of the contents that we share with it.
+    pub has: ByteCount,
+    /// Bytes of those contents.
+    pub of: ByteCount,
+    /// The length of the largest chunk of those contents.
+    pub chunk: ByteCount,
     /// Bytes sent to it since it was unchoked.
     pub sent_in_slot: ByteCount,
     /// Whether it is unchoked now.
     pub unchoked: bool,
+    /// When it was choked or unchoked last; when it connected, if it never was.
+    pub since: Time,
     /// Rounds since it was last unchoked, or since it connected.
     pub waited: u32,
     /// Whether it connected within the last three rounds.
     pub new: bool,
+    /// Whether it chokes us.
+    pub chokes_us: bool,
+    /// When it last choked us after it had unchoked us.
+    pub choked_us_at: Option<Time>,
     /// Whether it owes us what we asked for and has sent nothing for a minute.
     pub snubbed: bool,
     /// Whether we sent it something and it never sent us anything.
@@ -46,11 +106,127 @@ pub struct Candidate {
     pub passes_on: bool,
 }
 
-/// The rule that grants slots.
+impl Candidate {
+    /// A peer of which nothing is known but that it wants something of ours.
+    #[must_use]
+    pub const fn new(peer: PeerId) -> Self {
+        Self {
+            peer,
+            interested: true,
+            wanted: false,
+            is_seed: false,
+            received: ByteCount::ZERO,
+            sent: ByteCount::ZERO,
+            rate_from: Rate::new(0),
+            rate_to: Rate::new(0),
+            received_last: ByteCount::ZERO,
+            sent_last: ByteCount::ZERO,
+            total_received: ByteCount::ZERO,
+            total_sent: ByteCount::ZERO,
+            announced: Rate::new(0),
+            has: ByteCount::ZERO,
+            of: ByteCount::ZERO,
+            chunk: ByteCount::ZERO,
+            sent_in_slot: ByteCount::ZERO,
+            unchoked: false,
+            since: Time::ZERO,
+            waited: 0,
+            new: false,
+            chokes_us: true,
+            choked_us_at: None,
+            snubbed: false,
+            only_takes: false,
+            keeps: false,
+            passes_on: false,
+        }
+    }
+}
+
+/// What a choker is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Round<'a> {
+    /// The peers, by id: all that are connected where the row says [`ChokerRow::everybody`], or
+    /// slots do not count; else those that are interested.
+    pub peers: &'a [Candidate],
+    /// How many may be served at once, where slots count.
+    pub slots: usize,
+    /// The time between two rounds.
+    pub period: Span,
+    /// Whether a period is over; if not, something has changed that does not wait for that.
+    pub is_due: bool,
+    /// Whether we want nothing ourselves.
+    pub seeding: bool,
+    /// What the uplink carries: its cap, or what is known of its link, or the most that it has
+    /// sent in a round; none before the first.
+    pub capacity: Option<Rate>,
+    /// The time.
+    pub now: Time,
+}
+
+impl Round<'_> {
+    /// A grant for each of the peers that `which` says, by slot alone.
+    pub(crate) fn slots_for(&self, which: impl Fn(&Candidate) -> bool) -> Vec<Grant> {
+        let peers = self.peers.iter().filter(|peer| which(peer));
+        peers.map(|peer| Grant::slot(peer.peer)).collect()
+    }
+}
+
+/// What a peer is granted until the next decision about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Who.
+    pub peer: PeerId,
+    /// Its right to a proportion of the uplink, beside the weight that files give it.
+    pub weight: Weight,
+    /// Bytes that it is sent at most; none does not count them.
+    pub budget: Option<ByteCount>,
+}
+
+impl Grant {
+    /// Service like anybody else who is granted some.
+    #[must_use]
+    pub const fn slot(peer: PeerId) -> Self {
+        Self {
+            peer,
+            weight: Weight::ONE,
+            budget: None,
+        }
+    }
+
+    /// Service for `budget` bytes at most.
+    #[must_use]
+    pub const fn of(peer: PeerId, budget: ByteCount) -> Self {
+        Self {
+            budget: Some(budget),
+            ..Self::slot(peer)
+        }
+    }
+}
+
+/// What a choker may be told when it is made; what is none it chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChokerParams {
+    /// What BitTyrant offers a peer of which it knows nothing.
+    pub first_offer: Option<Rate>,
+    /// Regular slots per square root of the uplink in KB/s, in thousandths.
+    pub slots_per_root: Option<u32>,
+    /// Bytes by which a peer may be behind under bounded deficit.
+    pub deficit: Option<ByteCount>,
+}
+
+/// The rule that grants service.
 pub trait Choker: Debug + Send {
-    /// Whom to serve until the next round: of `peers` at most `slots`. They are all interested
-    /// where slots count.
-    fn unchoke(&mut self, peers: &[Candidate], slots: usize, rng: &mut Rng) -> Vec<PeerId>;
+    /// Whom to serve until the next round, each peer once and nobody who is not among
+    /// [`Round::peers`]; of those that are interested at most [`Round::slots`] where slots count.
+    /// Who is left out, or granted no byte, is choked.
+    fn round(&mut self, round: &Round<'_>, rng: &mut Rng) -> Vec<Grant>;
+
+    /// What one peer is granted now, between two rounds: it has connected, or bytes from it were
+    /// verified. Asked of rows with [`ChokerRow::reviews`]; none leaves what it has.
+    fn review(&mut self, _peer: &Candidate) -> Option<Grant> {
+        None
+    }
 
     /// Whether `peer` may have a slot that becomes free between two rounds.
     fn may_fill(&self, _peer: &Candidate) -> bool {
@@ -59,14 +235,20 @@ pub trait Choker: Debug + Send {
 }
 
 /// A choker that can be named.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct ChokerRow {
     /// Its name in files and on the command line.
     pub name: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
+    /// The rule, in a few sentences.
+    pub rule: &'static str,
     /// Where it is described.
     pub source: &'static str,
+    /// In what it departs from its source; empty if in nothing.
+    pub departs: &'static str,
+    /// What is assumed where the source does not say or could not be read; empty if nothing is.
+    pub assumed: &'static str,
     /// Whether it limits how many are served at once.
     pub slots: bool,
     /// Whether slots that are free between rounds are given at once to whoever asks.
@@ -76,70 +258,30 @@ pub struct ChokerRow {
     pub finishes: bool,
     /// Whether it goes by who passes on what: then everybody is told who has got which chunk.
     pub watches: bool,
+    /// Whether it looks at all connected peers, not only at those that are interested.
+    pub everybody: bool,
+    /// Whether it chooses anew when a peer that is unchoked changes its interest or leaves.
+    pub reacts: bool,
+    /// Whether it is asked about a peer between two rounds: see [`Choker::review`].
+    pub reviews: bool,
+    /// The discipline that it brings for the root of the uplink; none leaves that of the file.
+    pub uplink: Option<&'static sched::DisciplineRow>,
     /// Makes one.
-    pub make: fn() -> Box<dyn Choker>,
+    pub make: fn(&ChokerParams) -> Box<dyn Choker>,
 }
 
-/// Every choker. Those in [`SEED_RULES`] may also serve where nothing comes back.
-pub static ALL: &[ChokerRow] = &[
-    ChokerRow {
-        name: "none",
-        about: "serve all who ask; the discipline alone shares the uplink",
-        source: "no choking",
-        slots: false,
-        fills: true,
-        finishes: false,
-        watches: false,
-        make: || Box::new(none::Nobody),
-    },
-    ChokerRow {
-        name: "round-robin",
-        about: "slots go round among all who ask, longest wait first",
-        source: "round robin over peers",
-        slots: true,
-        fills: true,
-        finishes: true,
-        watches: false,
-        make: || Box::new(round_robin::RoundRobin),
-    },
-    ChokerRow {
-        name: "tit-for-tat",
-        about: "the best givers of the last rounds, and one at random",
-        source: "B. Cohen, Incentives Build Robustness in BitTorrent, 2003; BEP 3",
-        slots: true,
-        fills: true,
-        finishes: false,
-        watches: false,
-        make: || Box::new(tit_for_tat::TitForTat::default()),
-    },
-    ChokerRow {
-        name: "give-to-get",
-        about: "serve all who ask; those who pass nothing on only now and then, while others wait",
-        source: "J. J. D. Mol et al., Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems, 2008",
-        slots: false,
-        fills: true,
-        finishes: false,
-        watches: true,
-        make: || Box::new(give_to_get::GiveToGet::default()),
-    },
-    ChokerRow {
-        name: "refuse",
-        about: "serve nobody: the free rider",
-        source: "the adversary that takes and never gives",
-        slots: true,
-        fills: false,
-        finishes: false,
-        watches: false,
-        make: || Box::new(refuse::Refuse),
-    },
-];
+/// By how much waiting counts in eMule's queue of a peer that gave so many bytes and took so many,
+/// in millionths: 1 to 10.
+#[must_use]
+pub fn emule_ratio(received: u64, sent: u64) -> u64 {
+    u64::try_from(emule::ratio(received, sent)).expect("ten million at most")
+}
 
-/// Names of the seed rules, with the choker that each is.
-pub static SEED_RULES: &[(&str, &str)] = &[
-    ("even", "none"),
-    ("round-robin", "round-robin"),
-    ("give-to-get", "give-to-get"),
-];
+/// How likely Bitswap's white paper serves a peer that was sent and gave so many bytes, in 2^-32.
+#[must_use]
+pub fn bitswap_probability(sent: u64, received: u64) -> u64 {
+    u64::try_from(bitswap_paper::probability(sent, received)).expect("2^32 at most")
+}
 
 /// Every choker by name: those of this crate, and those that a program adds.
 pub static CHOKERS: Registry<ChokerRow> = Registry::new(ALL);
@@ -171,83 +313,4 @@ pub fn fill(choker: &dyn Choker, peers: &[Candidate], free: usize) -> Vec<PeerId
     }
     choked.sort_by_key(|peer| (std::cmp::Reverse(peer.waited), peer.peer));
     choked.iter().take(free).map(|peer| peer.peer).collect()
-}
-
-#[cfg(test)]
-pub(crate) fn candidate(peer: u32, received: u64) -> Candidate {
-    Candidate {
-        peer: PeerId(peer),
-        interested: true,
-        received: ByteCount::new(received),
-        sent: ByteCount::ZERO,
-        sent_in_slot: ByteCount::ZERO,
-        unchoked: false,
-        waited: 0,
-        new: false,
-        snubbed: false,
-        only_takes: false,
-        keeps: false,
-        passes_on: false,
-    }
-}
-
-#[cfg(test)]
-mod laws {
-    use super::*;
-
-    #[test]
-    fn every_choker_grants_each_peer_at_most_once_and_no_more_than_its_slots() {
-        for row in ALL {
-            let mut choker = (row.make)();
-            let mut rng = Rng::from_seed([2; 32]);
-            for round in 0..60_u32 {
-                let peers: Vec<_> = (0..round % 9)
-                    .map(|peer| candidate(peer, u64::from(peer * round % 5)))
-                    .collect();
-                let chosen = choker.unchoke(&peers, 4, &mut rng);
-                let mut distinct = chosen.clone();
-                distinct.sort();
-                distinct.dedup();
-                assert_eq!(distinct.len(), chosen.len(), "{}", row.name);
-                assert!(
-                    chosen.len() <= if row.slots { 4 } else { peers.len() },
-                    "{}",
-                    row.name
-                );
-                assert!(
-                    distinct.iter().all(|peer| peer.0 < round % 9),
-                    "{}",
-                    row.name
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn every_choker_but_the_free_rider_uses_its_slots() {
-        for row in ALL.iter().filter(|row| row.name != "refuse") {
-            let mut choker = (row.make)();
-            let peers: Vec<_> = (0..10).map(|peer| candidate(peer, 1)).collect();
-            let chosen = choker.unchoke(&peers, 4, &mut Rng::from_seed([2; 32]));
-            assert_eq!(chosen.len(), if row.slots { 4 } else { 10 }, "{}", row.name);
-        }
-    }
-
-    #[test]
-    fn every_seed_rule_is_a_choker() {
-        assert!(
-            SEED_RULES
-                .iter()
-                .all(|(rule, _)| find_seed_rule(rule).is_some())
-        );
-    }
-
-    #[test]
-    fn a_free_slot_goes_to_whoever_waited_longest() {
-        let mut peers: Vec<_> = (0..4).map(|peer| candidate(peer, 0)).collect();
-        peers[2].waited = 5;
-        peers[3].waited = 9;
-        peers[3].unchoked = true;
-        assert_eq!(fill(&none::Nobody, &peers, 2), [PeerId(2), PeerId(0)]);
-    }
 }

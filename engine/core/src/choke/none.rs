@@ -5,15 +5,26 @@
 //! Cost:      O(peers) a round.
 //! Drawbacks: an uplink split among very many moves each of them slowly.
 
-use super::{Candidate, Choker};
-use crate::id::PeerId;
+use super::table::BASE;
+use super::{Choker, ChokerRow, Grant, Round};
 use crate::rng::Rng;
+
+/// Its row.
+pub(super) const ROW: ChokerRow = ChokerRow {
+    name: "none",
+    about: "serve all who ask; the discipline alone shares the uplink",
+    rule: "Nobody is choked. The discipline of the uplink alone decides who gets what.",
+    source: "no choking",
+    fills: true,
+    make: |_| Box::new(Nobody),
+    ..BASE
+};
 
 #[derive(Debug)]
 pub(super) struct Nobody;
 
 impl Choker for Nobody {
-    fn unchoke(&mut self, peers: &[Candidate], _: usize, _: &mut Rng) -> Vec<PeerId> {
-        peers.iter().map(|peer| peer.peer).collect()
+    fn round(&mut self, round: &Round<'_>, _: &mut Rng) -> Vec<Grant> {
+        round.slots_for(|_| true)
     }
 }

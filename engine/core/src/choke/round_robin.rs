@@ -7,26 +7,42 @@
 
 use std::cmp::Reverse;
 
-use super::{Candidate, Choker};
-use crate::id::PeerId;
+use super::table::BASE;
+use super::{Candidate, Choker, ChokerRow, Grant, Round};
 use crate::rng::Rng;
+
+/// Its row.
+pub(super) const ROW: ChokerRow = ChokerRow {
+    name: "round-robin",
+    about: "slots go round among all who ask, longest wait first",
+    rule: "Each round the slots go to those that have waited longest; whoever holds a slot goes \
+           behind whoever does not. A slot that becomes free is given at once.",
+    source: "round robin over peers",
+    slots: true,
+    fills: true,
+    finishes: true,
+    make: |_| Box::new(RoundRobin),
+    ..BASE
+};
 
 #[derive(Debug)]
 pub(super) struct RoundRobin;
 
 impl Choker for RoundRobin {
-    fn unchoke(&mut self, peers: &[Candidate], slots: usize, _: &mut Rng) -> Vec<PeerId> {
-        let mut order: Vec<&Candidate> = peers.iter().collect();
+    fn round(&mut self, round: &Round<'_>, _: &mut Rng) -> Vec<Grant> {
+        let mut order: Vec<&Candidate> = round.peers.iter().collect();
         // Whoever holds a slot goes behind whoever does not.
         order.sort_by_key(|peer| (peer.unchoked, Reverse(peer.waited), peer.peer));
-        order.iter().take(slots).map(|peer| peer.peer).collect()
+        let chosen = order.iter().take(round.slots);
+        chosen.map(|peer| Grant::slot(peer.peer)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choke::candidate;
+    use crate::choke::tests::{candidate, chosen};
+    use crate::id::PeerId;
 
     #[test]
     fn six_peers_and_two_slots_are_all_served_in_three_rounds() {
@@ -34,7 +50,7 @@ mod tests {
         let mut rng = Rng::from_seed([0; 32]);
         let mut served = Vec::new();
         for _ in 0..3 {
-            let chosen = RoundRobin.unchoke(&peers, 2, &mut rng);
+            let chosen = chosen(&mut RoundRobin, &peers, 2, &mut rng);
             for peer in &mut peers {
                 peer.unchoked = chosen.contains(&peer.peer);
                 peer.waited = if peer.unchoked { 0 } else { peer.waited + 1 };

@@ -1,167 +1,159 @@
-//! Tit-for-tat with optimistic unchoke.
+//! Tit-for-tat with optimistic unchoke, as in the reference client of BitTorrent.
 //!
-//! Source:    B. Cohen, "Incentives Build Robustness in BitTorrent", 2003; BEP 3.
-//! Contract:  all slots but one go to the peers that gave most in the last two rounds; the
-//!            last is drawn at random every third round. A peer that owes us and has sent
-//!            nothing for a minute can only be drawn. Slots that nobody has earned are drawn
-//!            too, but beyond the first draw not for a peer that was served and gave nothing:
-//!            beside others such a peer has one round in three, and no more.
+//! Source:    the choker of the reference client by B. Cohen; B. Cohen, "Incentives Build
+//!            Robustness in BitTorrent", 2003.
+//! Contract:  of the peers that are interested, do not snub us and gave at least 1,000 B/s, the
+//!            best all but one of the slots by the rate from them. Then the list of connections is
+//!            walked in order: who is chosen is unchoked, and others while fewer than all slots
+//!            are taken or no interested one of them was found. A seed goes by the rate to them.
 //! Cost:      O(peers log peers) a round.
-//! Drawbacks: a peer that gives a little more than the last chosen gets as much as the first.
-//! Departs:   who is drawn and gives nothing in that round loses the slot, which the original
-//!            leaves it for three: with few peers that alone carried a rider as fast as a giver.
-//!            Only interested peers are candidates, so a slot is never held for a peer that
-//!            wants nothing; a free slot is filled at once instead of at the next round. New
-//!            peers are three times as likely to be drawn, as in the reference client.
+//! Drawbacks: a peer that gives a little more than the last chosen gets as much as the first, and
+//!            one that gives nothing is unchoked optimistically like any other.
 
 use std::cmp::Reverse;
 
-use super::{Candidate, Choker};
+use super::connection_list::ConnectionList;
+use super::table::BASE;
+use super::{Choker, ChokerRow, Grant, Round};
 use crate::id::PeerId;
 use crate::rng::Rng;
+use crate::units::Rate;
 
-/// Rounds for which an optimistic slot is kept: 30 s at the usual 10 s a round (BEP 3).
-const OPTIMISTIC_ROUNDS: u32 = 3;
+/// Who gives less has not earned a slot.
+const LEAST: Rate = Rate::new(1_000);
 
-/// How much likelier a new peer is drawn.
-const NEW_WEIGHT: usize = 3;
+/// Its row.
+pub(super) const ROW: ChokerRow = ChokerRow {
+    name: "tit-for-tat",
+    about: "the best givers, and one by the order of the connections",
+    rule: "Every 10 s, and when an unchoked peer changes its interest or leaves: the interested \
+           peers that do not snub us and gave at least 1,000 B/s are sorted by the rate from them \
+           over the last two rounds, and the best of all slots but one are chosen. The list of \
+           connections is walked in order; the chosen are unchoked, and others while fewer than \
+           all slots are taken or no interested one of them was found. A connection is inserted \
+           at the head with 3/(n+3), elsewhere with 1/(n+3); every 30 s the first choked and \
+           interested one after the head becomes the head. A seed goes by the rate to them, \
+           without a least rate.",
+    source: "the choker of the reference client by B. Cohen; Incentives Build Robustness in \
+             BitTorrent, 2003",
+    assumed: "new connections enter the list with the next choice",
+    slots: true,
+    everybody: true,
+    reacts: true,
+    make: |_| Box::new(TitForTat::new(1)),
+    ..BASE
+};
 
-#[derive(Debug, Default)]
+/// The reference choker with a number of optimistic slots.
+#[derive(Debug)]
 pub(super) struct TitForTat {
-    round: u32,
-    optimistic: Option<PeerId>,
+    list: ConnectionList,
+    optimistic: usize,
+}
+
+impl TitForTat {
+    pub(super) fn new(optimistic: usize) -> Self {
+        Self {
+            list: ConnectionList::default(),
+            optimistic,
+        }
+    }
+
+    /// Whom to serve with that many slots.
+    pub(super) fn unchoke(&mut self, round: &Round<'_>, slots: usize, rng: &mut Rng) -> Vec<Grant> {
+        self.list.update(round, rng);
+        let mut best = self.list.filter(round.peers, |peer| {
+            let rate = if round.seeding {
+                peer.rate_to
+            } else {
+                peer.rate_from
+            };
+            let earns = round.seeding || rate >= LEAST;
+            (peer.interested && !peer.snubbed && earns).then_some(rate)
+        });
+        // A stable sort: ties keep the order of the list.
+        best.sort_by_key(|(rate, _)| Reverse(*rate));
+        best.truncate(slots.saturating_sub(self.optimistic));
+        let chosen: Vec<PeerId> = best.into_iter().map(|(_, peer)| peer).collect();
+        self.list
+            .walk(round.peers, &chosen, (slots, self.optimistic))
+    }
 }
 
 impl Choker for TitForTat {
-    fn unchoke(&mut self, peers: &[Candidate], slots: usize, rng: &mut Rng) -> Vec<PeerId> {
-        let mut givers: Vec<&Candidate> = peers.iter().filter(|peer| !peer.snubbed).collect();
-        givers.sort_by_key(|peer| (Reverse(peer.received), !peer.unchoked, peer.peer));
-        // Who gave nothing has not earned a slot; the draw below is for them.
-        let earned = givers.iter().filter(|peer| peer.received.get() > 0);
-        let mut chosen: Vec<PeerId> = earned
-            .take(slots.saturating_sub(1))
-            .map(|peer| peer.peer)
-            .collect();
-        let is_turn = self.round.is_multiple_of(OPTIMISTIC_ROUNDS);
-        self.round = self.round.wrapping_add(1);
-        let gives = |id: PeerId| peers.iter().any(|peer| peer.peer == id && !peer.only_takes);
-        let kept = self.optimistic.take();
-        let kept = kept.filter(|kept| !is_turn && !chosen.contains(kept) && gives(*kept));
-        // Alone, even those who only take are served: there is nobody to be fair to.
-        let turn = is_turn || peers.iter().all(|peer| peer.only_takes);
-        if let Some(kept) = kept.filter(|_| chosen.len() < slots) {
-            self.optimistic = Some(kept);
-            chosen.push(kept);
-        }
-        while chosen.len() < slots {
-            let again = !turn || self.optimistic.is_some();
-            let Some(drawn) = draw(peers, &chosen, again, rng) else {
-                break;
-            };
-            self.optimistic = self.optimistic.or(Some(drawn));
-            chosen.push(drawn);
-        }
-        chosen
+    fn round(&mut self, round: &Round<'_>, rng: &mut Rng) -> Vec<Grant> {
+        self.unchoke(round, round.slots, rng)
     }
-
-    fn may_fill(&self, peer: &Candidate) -> bool {
-        !peer.only_takes
-    }
-}
-
-/// One of the peers that are not chosen yet, at random. `again` for a draw beside the
-/// optimistic one, which those who only take are not in.
-fn draw(peers: &[Candidate], chosen: &[PeerId], again: bool, rng: &mut Rng) -> Option<PeerId> {
-    let weight = |peer: &Candidate| if peer.new { NEW_WEIGHT } else { 1 };
-    let may = |peer: &Candidate| !(chosen.contains(&peer.peer) || again && peer.only_takes);
-    let rest = || peers.iter().filter(|peer| may(peer));
-    let total: usize = rest().map(weight).sum();
-    if total == 0 {
-        return None;
-    }
-    let mut at = rng.below(total);
-    for peer in rest() {
-        if at < weight(peer) {
-            return Some(peer.peer);
-        }
-        at -= weight(peer);
-    }
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choke::candidate;
+    use crate::choke::Candidate;
+    use crate::choke::tests::{candidate, ids, round};
+    use crate::time::Time;
 
+    fn giver(peer: u32, rate: u64) -> Candidate {
+        Candidate {
+            rate_from: Rate::new(rate),
+            ..candidate(peer, rate * 20)
+        }
+    }
+
+    fn listed(order: &[u32]) -> TitForTat {
+        TitForTat {
+            list: ConnectionList::of(order, Time::ZERO),
+            optimistic: 1,
+        }
+    }
+
+    /// Golden vector of the list rule: list 5 3 0 1 2 4 6, slots 3 + 1. 0, 1 and 2 gave most, 4 is
+    /// just below the least rate, 5 is not interested. 5 is unchoked and does not count, 3 is the
+    /// optimistic one, 4 and 6 are choked.
     #[test]
-    fn the_three_best_givers_keep_their_slots_and_the_fourth_is_drawn() {
-        let peers: Vec<_> = (0..20)
-            .map(|peer| candidate(peer, u64::from(peer) + 1))
+    fn the_walk_unchokes_the_best_and_the_first_interested_one_in_the_list() {
+        let mut peers: Vec<_> = [5_000, 4_000, 1_000, 0, 999, 0, 0]
+            .into_iter()
+            .zip(0..)
+            .map(|(rate, peer)| giver(peer, rate))
             .collect();
-        let mut choker = TitForTat::default();
-        let mut rng = Rng::from_seed([4; 32]);
-        let mut drawn = Vec::new();
-        for _ in 0..30 {
-            let chosen = choker.unchoke(&peers, 4, &mut rng);
-            assert_eq!(chosen[..3], [PeerId(19), PeerId(18), PeerId(17)]);
-            drawn.push(chosen[3]);
-        }
-        assert!(
-            drawn
-                .chunks(3)
-                .all(|three| three.iter().all(|peer| *peer == three[0]))
-        );
-        drawn.dedup();
-        assert!(
-            drawn.len() >= 5,
-            "ten draws among 17 gave only {}",
-            drawn.len()
-        );
-    }
-
-    #[test]
-    fn of_those_who_only_take_one_is_drawn() {
-        let mut peers: Vec<_> = (0..6).map(|peer| candidate(peer, 0)).collect();
-        peers[5].received = ByteCount::new(1);
-        for peer in &mut peers[..4] {
-            peer.only_takes = true;
-        }
-        let mut choker = TitForTat::default();
-        let chosen = choker.unchoke(&peers, 6, &mut Rng::from_seed([1; 32]));
-        assert_eq!(chosen[0], PeerId(5));
-        let takers = chosen.iter().filter(|peer| peer.0 < 4).count();
-        assert!(takers <= 1 && chosen.contains(&PeerId(4)), "{chosen:?}");
-    }
-
-    /// Beside a giver; alone they are served all the time.
-    #[test]
-    fn who_only_takes_has_one_round_in_three() {
-        let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
-        peers[0].received = ByteCount::new(1);
-        for peer in &mut peers[1..] {
-            peer.only_takes = true;
-        }
-        let mut choker = TitForTat::default();
+        peers[5].interested = false;
         let mut rng = Rng::from_seed([1; 32]);
-        for round in 0..30 {
-            let chosen = choker.unchoke(&peers, 3, &mut rng);
-            assert_eq!(chosen.len(), if round % 3 == 0 { 2 } else { 1 }, "{round}");
-        }
-        for _ in 0..30 {
-            assert_eq!(choker.unchoke(&peers[1..], 3, &mut rng).len(), 1);
-        }
+        let grants = listed(&[5, 3, 0, 1, 2, 4, 6]).round(&round(&peers, 4), &mut rng);
+        assert_eq!(ids(&grants), [0, 1, 2, 3, 5]);
+        // With 2 below the least rate there is room for one more of the list: 3, then 2.
+        peers[2].rate_from = Rate::new(999);
+        let grants = listed(&[5, 3, 0, 1, 2, 4, 6]).round(&round(&peers, 4), &mut rng);
+        assert_eq!(ids(&grants), [0, 1, 2, 3, 5]);
+        // The optimistic one behind the others is found though all slots are taken before it.
+        peers[2].rate_from = Rate::new(1_000);
+        let grants = listed(&[0, 1, 2, 5, 4, 3, 6]).round(&round(&peers, 4), &mut rng);
+        assert_eq!(ids(&grants), [0, 1, 2, 4, 5]);
     }
 
     #[test]
-    fn a_peer_that_snubs_us_is_served_only_by_the_draw() {
-        let mut peers: Vec<_> = (0..8).map(|peer| candidate(peer, 1_000)).collect();
-        peers[0].snubbed = true;
-        peers[0].received = ByteCount::new(1_000_000);
-        let mut choker = TitForTat::default();
-        let chosen = choker.unchoke(&peers, 4, &mut Rng::from_seed([1; 32]));
-        assert!(!chosen[..3].contains(&PeerId(0)));
+    fn ties_go_by_the_list_and_a_snubber_is_served_only_by_it() {
+        let mut peers: Vec<_> = (0..5).map(|peer| giver(peer, 2_000)).collect();
+        peers[4].rate_from = Rate::new(9_000);
+        peers[4].snubbed = true;
+        let mut rng = Rng::from_seed([1; 32]);
+        let grants = listed(&[3, 1, 0, 2, 4]).round(&round(&peers, 3), &mut rng);
+        assert_eq!(ids(&grants), [0, 1, 3]);
+        let grants = listed(&[4, 3, 1, 0, 2]).round(&round(&peers, 3), &mut rng);
+        assert_eq!(ids(&grants), [1, 3, 4]);
     }
 
-    use crate::units::ByteCount;
+    #[test]
+    fn a_seed_goes_by_the_rate_to_them() {
+        let mut peers: Vec<_> = (0..4).map(|peer| giver(peer, 2_000)).collect();
+        peers[3].rate_to = Rate::new(10);
+        peers[2].rate_to = Rate::new(9);
+        let seeding = Round {
+            seeding: true,
+            ..round(&peers, 3)
+        };
+        let mut rng = Rng::from_seed([1; 32]);
+        let grants = listed(&[0, 1, 2, 3]).round(&seeding, &mut rng);
+        assert_eq!(ids(&grants), [0, 2, 3]);
+    }
 }

@@ -282,6 +282,8 @@ fn node() -> Node {
         unchoke: choke::CHOKERS.find("none").unwrap(),
         seed_rule: choke::find_seed_rule("even").unwrap(),
         picker: pick::PICKERS.find("sequential").unwrap(),
+        choke: choke::ChokerParams::default(),
+        capacity: None,
         slots: 1,
         rechoke: Span::from_secs(10),
         pipeline: Some(2),

@@ -219,7 +219,7 @@ impl Node {
     /// The peer chokes us, or no longer. What it drops, it rejects by name.
     pub(super) fn choked(&mut self, peer: PeerId, chokes_us: bool, now: Time) {
         if let Some(state) = self.peer_mut(peer) {
-            state.chokes_us = chokes_us;
+            state.set_chokes_us(chokes_us, now);
         }
         self.ask(peer, now);
     }
@@ -241,16 +241,20 @@ impl Node {
         if !remote.has.insert(chunk) {
             return self.charge(peer, now);
         }
+        let len = transfer.manifest.len_of(chunk);
         transfer.count_holder(chunk, true);
         let passed_on = transfer.appears(peer, chunk);
-        if !transfer.lacks(chunk) {
+        let lacks = transfer.lacks(chunk);
+        remote.useful += u32::from(lacks);
+        let useful = remote.useful;
+        state.count_announced(len);
+        if !lacks {
             if let Some((giver, len)) = passed_on {
-                self.passes_on(giver, len);
+                self.passes_on(giver, len, now);
             }
             return Ok(());
         }
-        remote.useful += 1;
-        if remote.useful == 1 {
+        if useful == 1 {
             self.update_interest(peer);
         }
         let left = self.take_back(peer, (ours, place), chunk, now);

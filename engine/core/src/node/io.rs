@@ -29,6 +29,11 @@ pub struct Config {
     pub seed_rule: &'static choke::ChokerRow,
     /// The picker.
     pub picker: &'static pick::PickerRow,
+    /// What the chokers are told when they are made.
+    pub choke: choke::ChokerParams,
+    /// What the uplink carries, as far as the shell knows, for chokers that plan; without it they
+    /// go by the node's cap, or else by the most that it has sent in a round.
+    pub capacity: Option<Rate>,
     /// Unchoke slots, optimistic ones included.
     pub slots: usize,
     /// Time between two rounds of the choker.
@@ -43,6 +48,16 @@ pub struct Config {
     pub guard: Option<Guard>,
     /// The generator of all its draws.
     pub rng: Rng,
+}
+
+impl Config {
+    /// The settings of the uplink, with the discipline that the choker brings.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            outer: self.unchoke.uplink.unwrap_or(self.uplink.outer),
+            ..self.uplink
+        }
+    }
 }
 
 /// How long requests stand in the queues of others.

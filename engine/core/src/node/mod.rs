@@ -1,6 +1,6 @@
 //! A node: takes an input and the time, and answers with actions.
 //!
-//! This file only dispatches: `fetch` decides what to request, `serve` whom to unchoke, `uplink`
+//! This file only dispatches: `fetch` decides what to request, `rounds` whom to unchoke, `uplink`
 //! which block is next, `control_rate` which messages are passed on, `timeouts` which peers are
 //! closed. A node never waits, and knows no addresses, keys or bytes.
 
@@ -26,6 +26,7 @@ mod io;
 mod paced;
 mod receive_budget;
 mod responses;
+mod rounds;
 mod serve;
 mod silence;
 mod swarm;
@@ -36,6 +37,7 @@ mod transfers;
 
 use paced::Paced;
 use receive_budget::Memory;
+use rounds::Rounds;
 use timeouts::Watch;
 use transfers::Transfers;
 
@@ -70,8 +72,7 @@ pub struct Node {
     seed_rule: (&'static choke::ChokerRow, Box<dyn Choker>),
     choke_rng: Rng,
     slots: usize,
-    rechoke: Span,
-    round_at: Time,
+    rounds: Rounds,
     watch: Watch,
     memory: Memory,
 }
@@ -80,6 +81,7 @@ impl Node {
     /// A node without peers and transfers.
     #[must_use]
     pub fn new(config: Config, now: Time) -> Self {
+        let uplink = Uplink::new(config.settings());
         let rng = config.rng;
         let mut choke_rng = rng.fork("choke");
         let period = usize::try_from(config.rechoke.as_nanos())
@@ -91,7 +93,7 @@ impl Node {
             transfers: Transfers::default(),
             contents: BTreeMap::new(),
             peers: Vec::new(),
-            uplink: Uplink::new(config.uplink),
+            uplink,
             actions: VecDeque::new(),
             missing: 0,
             asked: 0,
@@ -102,13 +104,12 @@ impl Node {
             paced: Paced::new(config.download, now),
             pipeline: config.pipeline,
             asking: config.asking,
-            unchoke: (config.unchoke, (config.unchoke.make)()),
-            seed_rule: (config.seed_rule, (config.seed_rule.make)()),
+            unchoke: (config.unchoke, (config.unchoke.make)(&config.choke)),
+            seed_rule: (config.seed_rule, (config.seed_rule.make)(&config.choke)),
             choke_rng,
             slots: config.slots,
-            rechoke: config.rechoke,
+            rounds: Rounds::new(config.rechoke, config.capacity, now, now + phase),
             silence: Silence::default(),
-            round_at: now + phase,
             watch: Watch::new(config.guard),
             memory: Memory::default(),
         }
@@ -168,6 +169,7 @@ impl Node {
             Input::Skipped { peer } => self.skipped(peer, now),
             Input::Tick => self.tick(now),
         }
+        self.uplink.set_seeding(self.missing == 0);
         while let Some(block) = self.uplink.next(now) {
             self.started(block, now);
             self.actions.push_back(Action::Upload(block));
@@ -182,7 +184,7 @@ impl Node {
     /// When to feed [`Input::Tick`] next; `None` waits for another input.
     #[must_use]
     pub fn deadline(&self, now: Time) -> Option<Time> {
-        let round = self.needs_rounds().then_some(self.round_at);
+        let round = self.needs_rounds().then_some(self.rounds.at);
         let watch = self.watch.at();
         [round, watch, self.paced.at(), self.uplink.ready_at(now)]
             .into_iter()
@@ -241,8 +243,8 @@ impl Node {
             Message::Leave { transfer } => self.left(peer, transfer, now),
             Message::Have { transfer, chunk } => self.have(peer, transfer, chunk, now)?,
             Message::Lost { transfer, chunk } => self.has_lost(peer, transfer, chunk)?,
-            Message::Interested => self.set_interested(peer, true),
-            Message::NotInterested => self.set_interested(peer, false),
+            Message::Interested => self.set_interested(peer, true, now),
+            Message::NotInterested => self.set_interested(peer, false, now),
             Message::Choke => self.choked(peer, true, now),
             Message::Unchoke => self.choked(peer, false, now),
             Message::Request {
@@ -269,7 +271,7 @@ impl Node {
         if self.paced.at().is_some_and(|at| at <= now) {
             self.ask_in_turns(now);
         }
-        if now >= self.round_at {
+        if now >= self.rounds.at {
             self.round(now);
         }
         self.watch(now);

@@ -7,7 +7,7 @@ use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
 use crate::time::Time;
 use crate::transfer::{Begun, Progress};
-use crate::units::ByteCount;
+use crate::units::{ByteCount, Weight};
 
 impl Node {
     /// A part of a chunk came.
@@ -72,6 +72,10 @@ impl Node {
             self.forget(from, (id, chunk), Some(now));
             return self.ask(from, now);
         }
+        self.credit(id, chunk, from, now);
+        let Some(transfer) = self.transfers.get_mut(id) else {
+            return;
+        };
         // A chunk of a settled transfer may still be on its way to the disk: it is not needed.
         let wanted = transfer.lacks(chunk);
         let (others, kept) = transfer.stored(chunk, now);
@@ -92,6 +96,10 @@ impl Node {
             self.missing -= 1;
             self.actions.push_back(Action::Notify(Event::Complete(id)));
             if self.missing == 0 {
+                // Weights and budgets are of the rule that ends here.
+                for peer in self.peer_ids() {
+                    self.uplink.grant(peer, Weight::ONE, None);
+                }
                 self.round(now);
             }
         }

@@ -1,142 +1,29 @@
-//! Serving: when a round of the choker is held, and which requests reach the uplink.
+//! Serving: which requests reach the uplink.
 //!
-//! `choke` decides who is unchoked, `uplink` which block is next.
+//! What follows from a choke, a request and a block that has left; `rounds` asks the choker whom to
+//! serve, `uplink` decides whose turn it is.
 
 use super::fetch::Spot;
 use super::{Node, Place};
-use crate::choke::{self, Candidate, Choker};
 use crate::id::{PeerId, TransferId};
 use crate::message::Message;
 use crate::misbehaviour::Misbehaviour;
 use crate::peer::{Peer, Serving};
 use crate::time::Time;
 use crate::transfer::Transfer;
-use crate::units::ByteCount;
+use crate::units::{ByteCount, Weight};
 use crate::uplink::{Block, Request};
 
 impl Node {
-    /// Whether the next round can change anything: slots rotate, or a peer owes us something.
-    pub(super) fn needs_rounds(&self) -> bool {
-        let row = self.row();
-        self.awaits() || (self.interested > 0 && (row.slots || row.watches))
-    }
-
-    /// A round of the choker.
-    pub(super) fn round(&mut self, now: Time) {
-        self.drop_silent(now);
-        while self.round_at <= now {
-            // A node that slept does not catch up on missed rounds.
-            let missed = now.since(self.round_at).as_nanos() / self.rechoke.as_nanos().max(1);
-            let step = self.rechoke.as_nanos().max(1).saturating_mul(missed + 1);
-            self.round_at = self
-                .round_at
-                .saturating_add(crate::time::Span::from_nanos(step));
-        }
-        let candidates = self.candidates();
-        let slots = if self.row().slots {
-            self.slots
-        } else {
-            usize::MAX
-        };
-        let (_, choker) = if self.missing > 0 {
-            &mut self.unchoke
-        } else {
-            &mut self.seed_rule
-        };
-        let chosen = choker.unchoke(&candidates, slots, &mut self.choke_rng);
-        for peer in self.peers.iter_mut().flatten() {
-            peer.next_round();
-        }
-        for candidate in candidates {
-            let choke = !chosen.contains(&candidate.peer);
-            self.set_choked(candidate.peer, choke);
-        }
-        self.ask_everybody(now);
-    }
-
-    /// A peer wants something of ours, or no longer.
-    pub(super) fn set_interested(&mut self, peer: PeerId, interested: bool) {
-        let Some(state) = self.peer_mut(peer) else {
-            return;
-        };
-        if state.interested == interested {
-            return;
-        }
-        let was_granted = state.is_granted();
-        state.interested = interested;
-        let is_granted = state.is_granted();
-        self.granted -= usize::from(was_granted);
-        self.granted += usize::from(is_granted);
-        if interested {
-            self.interested += 1;
-        } else {
-            self.interested -= 1;
-            let row = self.row();
-            self.set_choked(peer, row.slots || (row.watches && self.keeps(peer)));
-        }
-        self.fill_slots();
-    }
-
-    /// If there are free slots, a new peer may request from its first message on.
-    pub(super) fn welcome(&mut self, peer: PeerId) {
-        if self.row().fills && !self.row().slots {
-            self.set_choked(peer, false);
-        }
-    }
-
-    /// Gives free slots at once: a small transfer does not wait for the next round.
-    pub(super) fn fill_slots(&mut self) {
-        let row = self.row();
-        if row.watches {
-            return self.serve_keepers();
-        }
-        if !row.fills || !row.slots {
-            return;
-        }
-        let free = self.slots.saturating_sub(self.granted);
-        if free == 0 || self.granted == self.interested {
-            return;
-        }
-        let candidates = self.candidates();
-        for peer in choke::fill(&*self.rule().1, &candidates, free) {
-            self.set_choked(peer, false);
-        }
-    }
-
-    const fn rule(&self) -> &(&'static choke::ChokerRow, Box<dyn Choker>) {
-        if self.missing > 0 {
-            &self.unchoke
-        } else {
-            &self.seed_rule
-        }
-    }
-
-    fn row(&self) -> &'static choke::ChokerRow {
-        self.rule().0
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        let slots = self.row().slots;
-        let peers = self.peers.iter().enumerate();
-        let interested = peers.filter_map(|(at, peer)| {
-            let peer = peer.as_ref().filter(|peer| peer.interested || !slots)?;
-            let id = PeerId(u32::try_from(at).expect("ids are u32"));
-            let candidate = peer.candidate(id);
-            let keeps = candidate.keeps && !self.uplink.has_floor(id);
-            Some(Candidate { keeps, ..candidate })
-        });
-        interested.collect()
-    }
-
     /// Chokes or unchokes a peer and tells it. A choke drops the requests that wait. If the choker
     /// rewards with slots, it also drops the rest of a chunk that was begun: the receiver requests
     /// it from another peer, and the next slot holder gets the uplink at once. A seed still sends
     /// the rest of a chunk that no other peer has, because nobody else could finish it.
-    fn set_choked(&mut self, peer: PeerId, choke: bool) {
+    pub(super) fn set_choked(&mut self, peer: PeerId, choke: bool, now: Time) {
         let Some(state) = self.peer_mut(peer).filter(|state| state.choked != choke) else {
             return;
         };
-        state.set_choked(choke);
+        state.set_choked(choke, now);
         let interested = state.interested;
         if choke {
             self.granted -= usize::from(interested);
@@ -152,6 +39,7 @@ impl Node {
             },
         );
         if choke {
+            self.uplink.grant(peer, Weight::ONE, None);
             let is_seed = self.missing == 0;
             let finishes = self.row().finishes;
             let transfers = &self.transfers;
@@ -277,6 +165,7 @@ impl Node {
             return;
         };
         state.pulse.gives(block.len, now);
+        state.conduct.is_issued(block.len);
         let same =
             |serving: &Serving| serving.transfer == block.transfer && serving.chunk == block.chunk;
         if block.last {
@@ -293,7 +182,7 @@ impl Node {
                 let before = state.conduct.keeps();
                 state.conduct.is_given(given);
                 if !before && self.keeps(block.peer) {
-                    self.found_out(block.peer);
+                    self.found_out(block.peer, now);
                 }
             }
         } else if let Some(serving) = state.serving.iter_mut().find(|serving| same(serving)) {
@@ -330,7 +219,7 @@ impl Node {
 
     /// Whether a peer keeps to itself what only it was given. A peer with a floor is served
     /// whatever it does.
-    fn keeps(&self, peer: PeerId) -> bool {
+    pub(super) fn keeps(&self, peer: PeerId) -> bool {
         let state = self.peer(peer);
         state.is_some_and(|state| state.conduct.keeps()) && !self.uplink.has_floor(peer)
     }
@@ -346,21 +235,21 @@ impl Node {
 
     /// `peer` keeps what it was given. Where that counts and others are served, its slot does not
     /// wait for the end of the round.
-    fn found_out(&mut self, peer: PeerId) {
+    fn found_out(&mut self, peer: PeerId, now: Time) {
         if !self.row().watches {
             return;
         }
         if self.others_wait() {
-            self.set_choked(peer, true);
+            self.set_choked(peer, true, now);
         } else {
             // It may have been the last one that passed on.
-            self.serve_keepers();
+            self.serve_keepers(now);
         }
     }
 
     /// A chunk that only `peer` got from us was announced by another peer. It is served again if it
     /// was not; once it forwards chunks again, free riders are choked.
-    pub(super) fn passes_on(&mut self, peer: PeerId, len: ByteCount) {
+    pub(super) fn passes_on(&mut self, peer: PeerId, len: ByteCount, now: Time) {
         let kept = self.keeps(peer);
         let Some(state) = self.peer_mut(peer) else {
             return;
@@ -372,24 +261,24 @@ impl Node {
             return;
         }
         if kept && !self.keeps(peer) {
-            self.set_choked(peer, false);
+            self.set_choked(peer, false, now);
         }
         if begins {
             for other in self.peer_ids() {
                 if self.keeps(other) {
-                    self.set_choked(other, true);
+                    self.set_choked(other, true, now);
                 }
             }
         }
     }
 
     /// Free riders are served if no other peer wants anything.
-    fn serve_keepers(&mut self) {
+    pub(super) fn serve_keepers(&mut self, now: Time) {
         if self.interested == self.granted || self.others_wait() {
             return;
         }
         for peer in self.peer_ids() {
-            self.set_choked(peer, false);
+            self.set_choked(peer, false, now);
         }
     }
 

@@ -20,8 +20,9 @@ impl Node {
         }
         let mut state = Peer::new(self.pipeline, self.asking, now);
         self.watch.meets(peer, &mut state, now);
+        self.uplink.meet(peer, state.conduct.balance());
         self.peers[peer.index()] = Some(state);
-        self.welcome(peer);
+        self.welcome(peer, now);
         let told = self.transfers.iter().filter(|(_, transfer)| {
             transfer
                 .audience
@@ -78,6 +79,7 @@ impl Node {
         self.asked -= gone.asked.len();
         self.interested -= usize::from(gone.interested);
         self.granted -= usize::from(gone.is_granted());
+        let was_unchoked = !gone.choked;
         for remote in gone.remotes.iter() {
             self.transfers.at_mut(remote.place).drop_holder(&remote.has);
         }
@@ -97,7 +99,10 @@ impl Node {
         for other in self.peer_ids() {
             self.take_up(other);
         }
-        self.fill_slots();
+        if self.row().reacts && was_unchoked {
+            self.decide(false, now);
+        }
+        self.fill_slots(now);
     }
 
     pub(super) fn add(&mut self, id: TransferId, transfer: Transfer, now: Time) {

@@ -59,6 +59,9 @@ pub(crate) struct Conduct {
     last_until: Option<Time>,
     received: u64,
     sent: u64,
+    /// Of what it sent, bytes that were verified; and bytes that the uplink issued for it.
+    verified: u64,
+    issued: u64,
     /// Bytes of chunks that only it got from us while no other peer had them, and how many of those
     /// others have announced since.
     given: u64,
@@ -90,6 +93,32 @@ impl Conduct {
     /// A block went to it.
     pub(crate) const fn is_sent(&mut self, len: ByteCount) {
         self.sent = self.sent.saturating_add(len.get());
+    }
+
+    /// Bytes of its were verified.
+    pub(crate) const fn is_verified(&mut self, len: ByteCount) {
+        self.verified = self.verified.saturating_add(len.get());
+    }
+
+    /// A block was issued for it.
+    pub(crate) const fn is_issued(&mut self, len: ByteCount) {
+        self.issued = self.issued.saturating_add(len.get());
+    }
+
+    /// Bytes that it sent and that were verified.
+    pub(crate) const fn verified(&self) -> ByteCount {
+        ByteCount::new(self.verified)
+    }
+
+    /// Bytes that were issued for it.
+    pub(crate) const fn issued(&self) -> ByteCount {
+        ByteCount::new(self.issued)
+    }
+
+    /// Bytes that it gave, less what it was sent.
+    pub(crate) fn balance(&self) -> i64 {
+        let difference = i128::from(self.verified) - i128::from(self.issued);
+        i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
     }
 
     /// A chunk that no other peer had went to it.

@@ -167,11 +167,12 @@ fn only_a_peer_that_owes_something_can_be_silent() {
 
 #[test]
 fn a_round_ages_what_was_given_and_two_forget_it() {
+    let known = |peer: &Peer| peer.candidate(PeerId(0), Time::ZERO, Time::ZERO);
     let mut peer = Peer::new(None, Asking::default(), Time::ZERO);
     peer.count_received(ByteCount::new(7), Time::ZERO);
     peer.next_round();
-    assert_eq!(peer.candidate(PeerId(0)).received, ByteCount::new(7));
+    assert_eq!(known(&peer).received, ByteCount::new(7));
     peer.next_round();
-    assert_eq!(peer.candidate(PeerId(0)).received, ByteCount::ZERO);
-    assert_eq!(peer.candidate(PeerId(0)).waited, 2);
+    assert_eq!(known(&peer).received, ByteCount::ZERO);
+    assert_eq!(known(&peer).waited, 2);
 }

@@ -336,7 +336,7 @@ impl Busy {
             flows: &self.flows,
         };
         match row.claim {
-            Claim::None => None,
+            Claim::None | Claim::Exchange => None,
             Claim::Turns => Some(1_000),
             Claim::Weighted(bound) | Claim::Banded(bound) => Some(bound(&setting, 0, 1)),
         }

@@ -3,14 +3,17 @@
 //! Each discipline is one file and one row of [`ALL`]. A discipline holds sizes, never data,
 //! and knows flows, never peers: what a flow is was decided before, by classification.
 
+mod bitswap;
 mod bounds;
 mod deficits;
 mod drr;
+mod fairtorrent;
 mod fifo;
 mod flow_queue;
 #[cfg(test)]
 mod gps;
 mod heap;
+mod karma;
 mod las;
 #[cfg(test)]
 mod laws;
@@ -58,6 +61,8 @@ pub struct Ticket {
     pub floor: Rate,
     /// Rate above which the flow is not served; zero if none.
     pub cap: Rate,
+    /// Requests of the flow that wait, the one of this block included.
+    pub waiting: u32,
 }
 
 impl Ticket {
@@ -73,6 +78,7 @@ impl Ticket {
             band: 0,
             floor: Rate::new(0),
             cap: Rate::new(0),
+            waiting: 1,
         }
     }
 }
@@ -111,6 +117,16 @@ pub trait Discipline: Debug + Send {
     /// Forgets `flow` for good: its number may come back as another flow's, which must not
     /// inherit what this one was served, or owes. Its blocks have left the link.
     fn retire(&mut self, flow: FlowId);
+
+    /// Verified bytes came from whoever `flow` goes to. For rules that order by what comes back.
+    fn received(&mut self, _flow: FlowId, _len: ByteCount) {}
+
+    /// A flow is new here, but not whoever it goes to: it gave so many verified bytes more than
+    /// it was sent before.
+    fn meets(&mut self, _flow: FlowId, _balance: i64) {}
+
+    /// Whether the node wants nothing itself: then nothing comes back.
+    fn seeds(&mut self, _seeding: bool) {}
 
     /// When [`Discipline::dequeue`] gives a block next; none if nothing is backlogged.
     fn ready_at(&self, now: Time) -> Option<Time>;
@@ -151,6 +167,9 @@ pub struct Setting<'a> {
 pub enum Claim {
     /// Nothing: another aim comes first.
     None,
+    /// Nothing either: the order hangs on what comes back, on what is on the link or on what was
+    /// lent, so that only single blocks show it and no fluid does.
+    Exchange,
     /// Over any interval in which two flows stay backlogged, the numbers of their blocks
     /// served differ by at most one.
     Turns,
@@ -198,6 +217,26 @@ pub struct DisciplineRow {
     /// Makes an empty one.
     pub make: fn(&Params) -> Box<dyn Discipline>,
 }
+
+/// FairTorrent, which is a choker too.
+pub(crate) const FAIRTORRENT: DisciplineRow = DisciplineRow {
+    name: "fairtorrent",
+    about: "the peer that was sent least beyond what came back from it first",
+    source: "Sherman, Nieh and Stein, FairTorrent, 2009 and 2012",
+    claim: Claim::Exchange,
+    delay: Delay::None,
+    make: |_| Box::new(Ranked::new(fairtorrent::Deficits::default())),
+};
+
+/// Bitswap as released, which is a choker too.
+pub(crate) const BITSWAP: DisciplineRow = DisciplineRow {
+    name: "bitswap",
+    about: "whoever was starved first, then the fewest blocks on the way, then the most wants",
+    source: "the peer task queue of boxo, April 2026",
+    claim: Claim::Exchange,
+    delay: Delay::None,
+    make: |_| Box::new(bitswap::Bitswap::default()),
+};
 
 /// The disciplines, in the order in which they are listed.
 pub static ALL: &[DisciplineRow] = &[
@@ -281,6 +320,16 @@ pub static ALL: &[DisciplineRow] = &[
         delay: Delay::Weighted(bounds::start_time_delay),
         make: |params| Box::new(mclock::Mclock::new(params)),
     },
+    DisciplineRow {
+        name: "karma",
+        about: "between groups: who lends its share earns credits, who borrows pays with them",
+        source: "Vuppalapati et al., Karma: Resource Allocation for Dynamic Demands, 2023",
+        claim: Claim::Exchange,
+        delay: Delay::None,
+        make: |params| Box::new(karma::Karma::new(params)),
+    },
+    FAIRTORRENT,
+    BITSWAP,
 ];
 
 /// Every discipline by name: those of this crate, and those that a program adds.

@@ -12,6 +12,7 @@ use crate::sched::flow_queue::FlowQueue;
 use crate::sched::queues::Queues;
 use crate::sched::{Discipline, Ticket};
 use crate::time::Time;
+use crate::units::ByteCount;
 
 /// What a discipline says about a block: the least key is first.
 pub(super) trait Rank: Debug + Send {
@@ -30,6 +31,18 @@ pub(super) trait Rank: Debug + Send {
 
     /// Nothing is queued, after a block has left the link or a flow was purged.
     fn idle(&mut self) {}
+
+    /// Verified bytes came from whoever the flow goes to.
+    fn received(&mut self, _flow: FlowId, _len: ByteCount) {}
+
+    /// A flow is new here, but not whoever it goes to.
+    fn meets(&mut self, _flow: FlowId, _balance: i64) {}
+
+    /// Whether the node wants nothing itself. The number of flows whose keys change by that: those
+    /// below it.
+    fn seeds(&mut self, _seeding: bool) -> usize {
+        0
+    }
 
     /// A flow is gone for good: its number may come back as another flow's.
     fn forget(&mut self, _flow: FlowId) {}
@@ -67,6 +80,14 @@ impl<R: Rank> Ranked<R> {
         Some(served)
     }
 
+    /// The key of a flow has changed while its first block stayed the same.
+    fn reorder(&mut self, flow: FlowId) {
+        if let Some((head, seq)) = self.queues.head(flow) {
+            let key = self.rank.key(head, false);
+            self.order.set(flow, (key, *seq));
+        }
+    }
+
     fn look_whether_idle(&mut self) {
         if self.queues.len() == 0 {
             self.rank.idle();
@@ -96,6 +117,23 @@ impl<R: Rank> Discipline for Ranked<R> {
     fn sent(&mut self, _flow: FlowId) {
         self.rank.sent();
         self.look_whether_idle();
+    }
+
+    fn received(&mut self, flow: FlowId, len: ByteCount) {
+        self.rank.received(flow, len);
+        self.reorder(flow);
+    }
+
+    fn meets(&mut self, flow: FlowId, balance: i64) {
+        self.rank.meets(flow, balance);
+        self.reorder(flow);
+    }
+
+    fn seeds(&mut self, seeding: bool) {
+        let flows = self.rank.seeds(seeding);
+        for flow in 0..u32::try_from(flows).expect("flows are numbered by u32") {
+            self.reorder(FlowId(flow));
+        }
     }
 
     fn purge(&mut self, flow: FlowId) {

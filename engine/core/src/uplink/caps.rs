@@ -19,7 +19,7 @@ use crate::units::{ByteCount, Weight};
 use super::class::Class;
 use super::entity::{Concerned, Member};
 use super::leaf::{Leaf, Served};
-use super::limits::{Limit, Meter, PATIENCE};
+use super::limits::{Meter, PATIENCE};
 use super::tree::ROOT;
 use super::{Share, Target, Uplink, reason};
 
@@ -145,7 +145,7 @@ impl Uplink {
     pub(super) fn forget_window(&mut self, slot: u32) {
         let entity = self.entities.at(slot);
         let meter = entity.meter.as_ref();
-        let is_told = meter.is_none_or(|meter| meter.limit != Limit::default());
+        let is_told = meter.is_none_or(|meter| meter.is_told());
         if entity.members.len() <= 1 && !is_told {
             self.let_go(slot);
             self.entities.at_mut(slot).meter = None;
@@ -176,7 +176,7 @@ impl Uplink {
             self.hold(slot, reason::CAP);
             self.set_wake(slot, ready);
         } else if meter.is_holding {
-            self.grant(slot, false);
+            self.let_some_go(slot, false);
         }
     }
 
@@ -218,7 +218,7 @@ impl Uplink {
         let slots = std::mem::take(&mut self.partial);
         for &slot in &slots {
             self.forget_wake(slot);
-            self.grant(slot, true);
+            self.let_some_go(slot, true);
         }
         !slots.is_empty()
     }
@@ -236,7 +236,7 @@ impl Uplink {
     /// Releases as many members of `slot` as its bucket holds blocks for, the least served first;
     /// all of them if it is full, for then it is not what limits them, or if `alone`: nothing else
     /// has anything to send.
-    fn grant(&mut self, slot: u32, alone: bool) {
+    fn let_some_go(&mut self, slot: u32, alone: bool) {
         let now = self.now;
         let members = self.look_at(slot, now);
         if members.least < u64::MAX {
@@ -416,6 +416,6 @@ impl Uplink {
             Share::Transfer => leaf.transfer,
         };
         let meter = self.entities.at(slot).meter.as_ref();
-        meter.map_or(Weight::ONE, |meter| meter.limit.weight)
+        meter.map_or(Weight::ONE, |meter| meter.weight())
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Facts {
     pub(super) cost: u64,
     pub(super) arrival: u64,
     pub(super) remaining: u64,
+    pub(super) waiting: u32,
 }
 
 /// What a class with children has.

@@ -6,7 +6,7 @@
 use crate::block_size;
 use crate::id::{GroupId, PeerId, TransferId};
 use crate::time::Time;
-use crate::units::{ByteCount, Rate};
+use crate::units::{ByteCount, Rate, Weight};
 
 use super::autorate::PathSample;
 use super::class::Standing;
@@ -24,7 +24,7 @@ impl Uplink {
         let now = self.now;
         let largest = self.settings.largest;
         if target == Target::Node {
-            self.told = limit;
+            self.told = (limit != Limit::default()).then(|| Box::new(limit));
             let limit = self.node_limit();
             let block = block_size::for_rate(limit.cap).min(largest);
             self.node.set(limit, block, ByteCount::ZERO, now);
@@ -39,17 +39,12 @@ impl Uplink {
             let turn = self.settings.quantum.unwrap_or(largest).max(largest);
             meter.set(limit, block, turn, now);
             self.expect_floor(slot);
-            if limit == Limit::default() {
+            let meter = self.entities.at(slot).meter.as_ref();
+            if meter.is_some_and(|meter| !meter.is_told()) {
                 self.entities.at_mut(slot).meter = None;
             }
             self.review(slot, now);
-            let mut classes = self.tree.classes_of(slot);
-            let members = self.entities.at(slot).members.iter();
-            classes.extend(members.map(|member| member.class));
-            for class in classes {
-                let standing = self.standing(self.tree.class(class).entity);
-                self.tree.set_standing(class, standing);
-            }
+            self.restand(slot);
             self.entities.forget(slot);
         }
         for id in self.leaves.values().copied().collect::<Vec<_>>() {
@@ -80,7 +75,7 @@ impl Uplink {
             return;
         }
         self.auto = on.then(Box::default);
-        self.set_limit(Target::Node, self.told, now);
+        self.set_limit(Target::Node, self.told(), now);
     }
 
     /// What the connections have measured since the last time; without
@@ -93,7 +88,7 @@ impl Uplink {
         let before = auto.cap();
         auto.sample(paths, busy, now);
         if auto.cap() != before {
-            self.set_limit(Target::Node, self.told, now);
+            self.set_limit(Target::Node, self.told(), now);
         }
     }
 
@@ -103,12 +98,18 @@ impl Uplink {
         self.auto.as_ref().and_then(|auto| auto.cap())
     }
 
+    /// What was told of the node.
+    fn told(&self) -> Limit {
+        self.told.as_deref().copied().unwrap_or_default()
+    }
+
     /// The limit of the node with the lower of the configured cap and the one that was found.
-    fn node_limit(&self) -> Limit {
-        let caps = [self.told.cap, self.found_cap()];
+    pub(super) fn node_limit(&self) -> Limit {
+        let told = self.told();
+        let caps = [told.cap, self.found_cap()];
         Limit {
             cap: caps.into_iter().flatten().min(),
-            ..self.told
+            ..told
         }
     }
 
@@ -165,6 +166,7 @@ impl Uplink {
         {
             self.detach(key);
         }
+        self.forget_balance(peer);
         if let Some(slot) = self.entities.find(Target::Peer(peer)) {
             let entity = self.entities.at_mut(slot);
             if let Some(blocks) = &mut entity.on_link {
@@ -245,6 +247,7 @@ impl Uplink {
                 let standing = self.standing(upper);
                 let id = self.tree.insert(top, upper, standing, Some(leaf));
                 self.enrol(upper, id, reason);
+                self.tree.meets(id, self.balance_of(upper));
                 id
             }
             Some(above) => {
@@ -366,14 +369,15 @@ impl Uplink {
         })
     }
 
-    fn standing(&self, slot: u32) -> Standing {
+    pub(super) fn standing(&self, slot: u32) -> Standing {
         let meter = self.entities.at(slot).meter.as_ref();
         let limit = meter.map_or_else(Limit::default, |meter| meter.limit);
+        let weight = meter.map_or(Weight::ONE, |meter| meter.weight());
         // Where a group is no class its members wait in its band, or in a later one of their own.
         let group = Some(self.side_group(slot)).filter(|group| *group != NONE);
         let group = group.and_then(|group| self.entities.at(group).meter.as_ref());
         Standing {
-            weight: limit.weight,
+            weight,
             band: group.map_or(limit.band, |group| group.limit.band.max(limit.band)),
             floor: limit.floor.unwrap_or(Rate::new(0)),
         }
@@ -383,7 +387,7 @@ impl Uplink {
     pub(super) fn block(&self, peer: u32, transfer: u32) -> u64 {
         let concerned = self.entities.concerned(peer, transfer).slots();
         let meters = concerned.filter_map(|slot| self.entities.at(slot).meter.as_ref());
-        let block = meters.map(|meter| meter.block).min();
+        let block = meters.map(|meter| meter.block()).min();
         let block: ByteCount = block.map_or(self.node.block, |block| block.min(self.node.block));
         let narrow = self
             .entities

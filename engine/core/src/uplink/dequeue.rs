@@ -136,6 +136,7 @@ impl Tree {
                         cost: ticket.len.get(),
                         arrival: ticket.arrival,
                         remaining: ticket.remaining.get(),
+                        waiting: ticket.waiting,
                     };
                 }
                 above.discipline.enqueue(ticket, now);
@@ -216,6 +217,7 @@ impl Tree {
             band: standing.band,
             floor,
             cap: Rate::new(0),
+            waiting: facts.waiting,
         }
     }
 }

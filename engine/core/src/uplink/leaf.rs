@@ -78,11 +78,13 @@ impl Leaf {
     /// Length and facts of the block after `skip` others, 0 or 1.
     pub(super) fn block(&self, skip: u8, least: u64) -> Option<(u64, Facts)> {
         let mut at = *self.queue.front()?;
+        let mut waiting = self.queue.len();
         if skip > 0 {
             if at.len - at.offset > self.block {
                 at.offset += self.block;
             } else {
                 at = *self.queue.get(1)?;
+                waiting -= 1;
             }
         }
         let rest = at.len - at.offset;
@@ -97,6 +99,7 @@ impl Leaf {
             cost: len + unpaid,
             arrival: at.arrival,
             remaining: self.remaining,
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
         };
         Some((len, facts))
     }

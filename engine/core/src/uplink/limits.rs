@@ -45,6 +45,10 @@ pub struct Limit {
 #[derive(Debug)]
 pub(super) struct Meter {
     pub(super) limit: Limit,
+    /// The weight that the choker granted, beside the one of the limit.
+    pub(super) granted: Weight,
+    /// Bytes that the choker still lets pass; none if it does not count them.
+    pub(super) budget: Option<u64>,
     /// No block larger than this passes.
     pub(super) block: ByteCount,
     pub(super) cap: Option<TokenBucket>,
@@ -71,6 +75,8 @@ impl Meter {
                 weight: Weight::ONE,
                 band: 0,
             },
+            granted: Weight::ONE,
+            budget: None,
             block: largest,
             cap: None,
             floor: None,
@@ -116,8 +122,32 @@ impl Meter {
         });
     }
 
-    /// When the cap lets a block pass.
+    /// Whether the choker granted anything but a slot.
+    pub(super) fn is_granted(&self) -> bool {
+        self.granted != Weight::ONE || self.budget.is_some()
+    }
+
+    /// Whether anything was told of its target, by a file or by the choker.
+    pub(super) fn is_told(&self) -> bool {
+        self.limit != Limit::default() || self.is_granted()
+    }
+
+    /// The right to a proportion: that of the limit times the granted one.
+    pub(super) fn weight(&self) -> Weight {
+        self.limit.weight.times(self.granted)
+    }
+
+    /// No block larger than this passes now: what is left of a budget is used up to the byte.
+    pub(super) fn block(&self) -> ByteCount {
+        let left = ByteCount::new(self.budget.unwrap_or(u64::MAX).max(1));
+        self.block.min(left)
+    }
+
+    /// When the cap lets a block pass; never if the budget is used up: only a new grant ends that.
     pub(super) fn ready_at(&self, now: Time) -> Time {
+        if self.budget == Some(0) {
+            return Time::MAX;
+        }
         self.cap
             .as_ref()
             .map_or(now, |bucket| bucket.ready_at(self.block, now))
@@ -128,13 +158,16 @@ impl Meter {
         let blocks = self.cap.as_ref().map_or(u64::MAX, |bucket| {
             bucket.available(now).get() / self.block.get().max(1)
         });
+        let left = self.budget.unwrap_or(u64::MAX);
+        let blocks = blocks.min(left.div_ceil(self.block.get().max(1)));
         blocks.min(if self.is_narrow(now) { 1 } else { u64::MAX })
     }
 
     /// Whether neither cap nor window limits a member now: a full bucket loses what it earns.
     pub(super) fn is_full(&self, now: Time) -> bool {
         let is_full = |bucket: &TokenBucket| bucket.available(now) >= bucket.burst();
-        !self.is_narrow(now) && self.cap.as_ref().is_none_or(is_full)
+        let is_free = self.budget.is_none() && !self.is_narrow(now);
+        is_free && self.cap.as_ref().is_none_or(is_full)
     }
 
     /// The window of its target was full, and several members wait for it.
@@ -172,6 +205,9 @@ impl Meter {
     pub(super) fn spend(&mut self, len: ByteCount, now: Time) {
         if let Some(bucket) = &mut self.cap {
             bucket.spend(len, now);
+        }
+        if let Some(left) = &mut self.budget {
+            *left = left.saturating_sub(len.get());
         }
     }
 }

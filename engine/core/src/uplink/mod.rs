@@ -23,6 +23,7 @@ mod delivery_rate;
 mod dequeue;
 mod entity;
 mod floors;
+mod grants;
 mod leaf;
 mod limits;
 mod on_link;
@@ -51,6 +52,7 @@ use autorate::Auto;
 use delivery_rate::Drain;
 use entity::Entities;
 use floors::Floors;
+use grants::Balances;
 use leaf::{Pending, Served};
 use limits::Meter;
 use tree::{ROOT, Tree};
@@ -158,13 +160,16 @@ pub struct Uplink {
     leaves: BTreeMap<(PeerId, TransferId), u32>,
     node: Meter,
     /// The configured limit of the node, whatever cap was found below it.
-    told: Limit,
+    told: Option<Box<Limit>>,
     auto: Option<Box<Auto>>,
     /// Caps that hold members back, by the time of the next release.
     wakes: BTreeSet<(Time, u32)>,
     /// Caps that hold some of their members back, though not all.
     partial: BTreeSet<u32>,
     floors: Floors,
+    /// Bytes that came from a peer and were verified, less those issued for it, where a discipline
+    /// goes by that.
+    balances: Option<Box<Balances>>,
     /// Blocks served out of turn since the last one in turn.
     out_of_turn: u8,
     arrivals: u64,
@@ -188,11 +193,12 @@ impl Uplink {
             entities: Entities::default(),
             leaves: BTreeMap::new(),
             node: Meter::new(settings.largest),
-            told: Limit::default(),
+            told: None,
             auto: None,
             wakes: BTreeSet::new(),
             partial: BTreeSet::new(),
             floors: Floors::default(),
+            balances: None,
             out_of_turn: 0,
             arrivals: 0,
             requests: 0,
@@ -388,6 +394,7 @@ impl Uplink {
                 self.pay_cap(slot, served, now);
             }
         }
+        self.count_exchange(peer, served.len);
         let widest = window(self.settings.window_peer);
         let adapt = self.settings.adapt;
         let entity = self.entities.at_mut(peer);

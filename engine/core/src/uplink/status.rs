@@ -21,6 +21,8 @@ pub enum Hold {
     PeerCap,
     /// The cap of the transfer.
     TransferCap,
+    /// The choker: what it granted the peer is used up until its next decision.
+    Budget,
     /// Enough is in flight to the peer: the network is the limit.
     Window,
     /// It has asked for nothing.
@@ -73,8 +75,9 @@ impl Uplink {
         // A peer's window that several classes wait for holds them as a cap would.
         let meter = self.entities.find(Target::Peer(peer));
         let meter = meter.and_then(|slot| self.entities.at(slot).meter.as_ref());
-        let of_peer = match meter.map(|meter| meter.limit.cap) {
-            Some(Some(_)) => Hold::PeerCap,
+        let of_peer = match meter.map(|meter| (meter.budget, meter.limit.cap)) {
+            Some((Some(0), _)) => Hold::Budget,
+            Some((_, Some(_))) => Hold::PeerCap,
             _ => Hold::Window,
         };
         let held = [

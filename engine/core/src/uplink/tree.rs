@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::id::FlowId;
 use crate::sched::{DisciplineRow, Params};
 use crate::time::Time;
+use crate::units::ByteCount;
 
 use super::class::{Body, Class, Facts, Inner, Standing};
 use super::leaf::Leaf;
@@ -35,6 +36,8 @@ pub(super) struct Tree {
         reason = "mostly there is none, and a simulated crowd has an uplink for each of its peers"
     )]
     pub(super) woken: Option<Box<BTreeSet<u32>>>,
+    /// Whether the node wants nothing itself.
+    pub(super) seeding: bool,
 }
 
 impl Tree {
@@ -51,6 +54,7 @@ impl Tree {
             params,
             least,
             woken: None,
+            seeding: false,
         };
         let root = Class::new(
             NONE,
@@ -93,7 +97,7 @@ impl Tree {
     ) -> u32 {
         let body = match leaf {
             Some(leaf) => Body::Leaf(leaf),
-            None => Body::Inner(Inner::new(self.inner, &self.params)),
+            None => Body::Inner(self.children()),
         };
         let id = self.allocate(Class::new(entity, standing, body));
         self.attach(id, parent);
@@ -121,7 +125,7 @@ impl Tree {
         (leaf.posted, leaf.held) = (0, leaf.held & keeps);
         (leaf.entity, leaf.standing) = (entity, standing);
         let (parent, flow) = (above.parent, above.flow);
-        let mut inner = Inner::new(self.inner, &self.params);
+        let mut inner = self.children();
         inner.guess = guess.map_or_else(Facts::default, |(_, facts)| facts);
         above.body = Body::Inner(inner);
         let above = self.allocate(above);
@@ -130,6 +134,43 @@ impl Tree {
         self.settle(id, now);
         self.settle(above, now);
         above
+    }
+
+    /// A place for children, with a discipline that knows whether the node is a seed.
+    fn children(&self) -> Box<Inner> {
+        let mut inner = Inner::new(self.inner, &self.params);
+        if self.seeding {
+            inner.discipline.seeds(true);
+        }
+        inner
+    }
+
+    /// Tells every discipline whether the node wants nothing itself.
+    pub(super) fn set_seeding(&mut self, seeding: bool) {
+        self.seeding = seeding;
+        for class in &mut self.classes {
+            if let Body::Inner(inner) = &mut class.body {
+                inner.discipline.seeds(seeding);
+            }
+        }
+    }
+
+    /// Bytes came from the entity that the class `id` stands for, if it is `entity`.
+    pub(super) fn received(&mut self, id: u32, entity: u32, len: ByteCount) {
+        let (parent, flow) = (self.class(id).parent, self.class(id).flow);
+        if self.class(id).entity == entity && id != ROOT {
+            let above = self.class_mut(parent).inner_mut();
+            above.discipline.received(FlowId(flow), len);
+        }
+    }
+
+    /// The class `id` is new, and whom it stands for gave so many bytes more than it was sent.
+    pub(super) fn meets(&mut self, id: u32, balance: i64) {
+        if balance != 0 {
+            let (parent, flow) = (self.class(id).parent, self.class(id).flow);
+            let above = self.class_mut(parent).inner_mut();
+            above.discipline.meets(FlowId(flow), balance);
+        }
     }
 
     /// Removes the leaf `id`, and the classes above it that have no other child. The classes

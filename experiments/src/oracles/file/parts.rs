@@ -97,6 +97,9 @@ pub(super) enum Kind {
     Growth,
     TradeFluid,
     TradeNodes,
+    ProportionalResponse,
+    Balance,
+    Matching,
     Index,
 }
 
@@ -236,6 +239,29 @@ pub(super) enum RoundPhase {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ChunkPart {
     pub(super) chunk: Exact<ByteCount>,
+}
+
+/// Peers that answer in proportion what they got.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct ResponsePart {
+    pub(super) rounds: Bounded<0, 1_000>,
+}
+
+/// Equal peers that always have data for each other.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct BalancePart {
+    pub(super) discipline: Discipline,
+    pub(super) peers: Bounded<2, 10_000>,
+    pub(super) neighbours: Bounded<1, 10_000>,
+    pub(super) rounds: Bounded<1, 10_000>,
+}
+
+/// Peers of one ranking that choose partners.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct MatchingPart {
+    pub(super) unchoke: ChokerName,
+    pub(super) peers: Bounded<2, 100>,
+    pub(super) slots: Bounded<1, 20>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -221,10 +221,31 @@ fn spoiled(work: &Work, run: u32, side: Side) -> Found {
             }
             trade.run(run)
         }
+        work => spoiled_model(work, run),
+    }
+}
+
+/// The same of what is measured without a run of nodes.
+fn spoiled_model(work: Work, run: u32) -> Found {
+    match work {
+        Work::Response(mut response) => {
+            response.rounds = u32::from(response.rounds == 0);
+            Ok(response.run())
+        }
+        // Whoever was sent least first, whatever came back.
+        Work::Balance(mut balance) => {
+            balance.discipline = "las".to_owned();
+            Ok(balance.run(run))
+        }
+        Work::Matching(mut matching) => {
+            matching.choker = "wary-tit-for-tat".to_owned();
+            matching.run(run)
+        }
         Work::Index(name, mut values) => {
             values[0] += 3.0;
             index::of(&name, &values)
         }
+        other => panic!("no fault is planted in {other:?}"),
     }
 }
 

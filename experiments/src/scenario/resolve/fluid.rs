@@ -14,6 +14,9 @@ use fairhaul_simulator::setup::{NetworkModel, PolicySetup, Setup, TransferSetup}
 
 use super::super::bundles::BASE;
 
+/// Why a rule that goes by what comes back, or by what is on the link, is refused.
+const BLOCK_BY_BLOCK: &str = "decides block by block whose turn it is, and a fluid has no blocks";
+
 /// Blocks that differ by less than this factor have equal turns.
 const EQUAL: f64 = 1.02;
 
@@ -31,6 +34,11 @@ pub(super) fn check(
         if bundle != BASE {
             at = at.key(bundle);
         }
+        let brought = row.unchoke.row().uplink;
+        if brought.is_some() {
+            let allowed = "network = \"block\", or another policy";
+            return Err(at.key("unchoke").bad(BLOCK_BY_BLOCK, allowed));
+        }
         let at = at.key("uplink");
         let (outer, inner) = (row.uplink.outer().name, row.uplink.inner().name);
         let refuse = |what: &str| Err(at.bad(what, "network = \"block\", or another discipline"));
@@ -38,6 +46,10 @@ pub(super) fn check(
             return refuse(
                 "orders classes by the block whose turn is next below, which a fluid does not have",
             );
+        }
+        let goes_by_blocks = |row: &sched::DisciplineRow| matches!(row.claim, Claim::Exchange);
+        if goes_by_blocks(row.uplink.outer()) || goes_by_blocks(row.uplink.inner()) {
+            return refuse(BLOCK_BY_BLOCK);
         }
         if [outer, inner].into_iter().any(has_order_of_its_own) {
             return refuse("has an order of its own, which a fluid does not know");

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::Rate;
+use fairhaul_core::uplink::Share;
 
 use super::due::Due;
 use super::laws::Fault;
@@ -145,6 +146,10 @@ impl Rates for Tree {
             Some(place) => *place = flow,
             None => self.flows.push(flow),
         }
+        let share =
+            self.setup.policies[self.setup.peers[coming.key.0.index()].policy as usize].share;
+        self.sharing
+            .set_weight(number, coming.weight, share != Share::Transfer);
         self.sharing.add(number);
         number
     }

@@ -70,9 +70,9 @@ fn world(seed: u64) -> Setup {
         .collect();
     world.faults = faults(&mut rng, 4);
     world.rng_seed = seed;
-    let rules = ["none", "tit-for-tat", "round-robin"];
+    let rules = ["none", "wary-tit-for-tat", "round-robin"];
     world.policies[0].unchoke = ChokerName::of(rules[rng.below(rules.len())]);
-    let rules = ["even", "give-to-get"];
+    let rules = ["even", "forwarders-first"];
     world.policies[0].seed_rule = SeedRule::of(rules[rng.below(rules.len())]);
     // From none to as much as a node has by default.
     let memory = [None, Some(256 << 10), Some(2 << 20), Some(64 << 20)][rng.below(4)];

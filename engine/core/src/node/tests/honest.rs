@@ -124,7 +124,7 @@ impl World {
         };
         let rate = [2_000, 20_000, 200_000, 5_000_000][rng.below(4)];
         let delay = [1, 50, 500, 5_000][rng.below(4)];
-        let rule = ["even", "round-robin", "give-to-get"][rng.below(3)];
+        let rule = ["even", "round-robin", "forwarders-first"][rng.below(3)];
         let mut world = Self {
             rng,
             now: Time::ZERO,

@@ -15,6 +15,7 @@ mod alone;
 mod answers;
 mod chaos;
 mod claims;
+mod exchange;
 mod guard;
 mod honest;
 mod liars;
@@ -57,6 +58,8 @@ fn config(seed: u8, seed_rule: &str) -> Config {
         unchoke: choke::CHOKERS.find("none").unwrap(),
         seed_rule: choke::find_seed_rule(seed_rule).unwrap(),
         picker: pick::PICKERS.find("sequential").unwrap(),
+        choke: choke::ChokerParams::default(),
+        capacity: None,
         slots: 1,
         rechoke: Span::from_secs(10),
         pipeline: Some(2),

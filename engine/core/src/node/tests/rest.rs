@@ -156,7 +156,7 @@ fn what_is_kept_of_a_chunk_that_came_another_way_is_wasted_and_forgotten() {
 fn a_choke_ends_the_chunk_that_was_begun_if_another_could_finish_it() {
     for others in [Bitfield::full(9), Bitfield::empty(9)] {
         let ends = others.is_full();
-        choke_in_the_middle("tit-for-tat", others.clone(), ends);
+        choke_in_the_middle("wary-tit-for-tat", others.clone(), ends);
         choke_in_the_middle("round-robin", others, false);
     }
 }

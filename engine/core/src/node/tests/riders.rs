@@ -8,7 +8,7 @@ const LARGE: ByteCount = ByteCount::kib(512);
 
 /// A seed that watches who passes on, and `A`, `B` and `C` who all want what it has.
 fn seed() -> Node {
-    let mut config = config(1, "give-to-get");
+    let mut config = config(1, "forwarders-first");
     config.uplink.largest = LARGE;
     config.uplink.window_node = ByteCount::MAX;
     let mut node = Node::new(config, Time::ZERO);

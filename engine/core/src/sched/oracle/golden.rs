@@ -33,6 +33,7 @@ pub fn golden_order(row: &DisciplineRow) -> Vec<u32> {
         let ticket = Ticket {
             arrival: arrival as u64,
             remaining: ByteCount::new(remaining * BLOCK.get()),
+            waiting: u32::try_from(remaining).expect("there are 21 blocks"),
             ..Ticket::new(FlowId(flow), weight, BLOCK)
         };
         discipline.enqueue(ticket, Time::ZERO);
@@ -45,6 +46,9 @@ pub fn golden_order(row: &DisciplineRow) -> Vec<u32> {
     }
     order
 }
+
+/// The flows in the order of the hash that breaks ties of bitswap.
+const BY_HASH: [u32; 11] = [2, 4, 6, 8, 5, 10, 1, 7, 0, 9, 3];
 
 /// Flow, weight in hundredths and blocks left of its transfer, for every block.
 fn blocks() -> impl Iterator<Item = (u32, u32, u64)> {
@@ -65,9 +69,11 @@ pub fn golden_expected(name: &str) -> Option<Vec<u32>> {
         "fifo" => zeros(11).chain(others).collect(),
         "drr" | "sparse-drr" => zeros(10).chain(others).chain(zeros(1)).collect(),
         "wf2q+" => others.flat_map(|flow| [0, flow]).chain(zeros(1)).collect(),
-        "round-robin" | "sfq" | "strict" | "mclock" | "las" => {
+        "round-robin" | "sfq" | "strict" | "mclock" | "las" | "fairtorrent" | "karma" => {
             zeros(1).chain(others).chain(zeros(10)).collect()
         }
+        // Whoever wants most first; those that want one in the order of their hashes.
+        "bitswap" => zeros(10).chain(BY_HASH).collect(),
         "srpt" => others.chain(zeros(11)).collect(),
         _ => return None,
     })

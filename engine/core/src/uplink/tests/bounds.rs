@@ -54,7 +54,7 @@ fn fair() -> impl Strategy<Value = (&'static DisciplineRow, Bound)> {
         .iter()
         .filter_map(|row| match row.claim {
             Claim::Weighted(bound) | Claim::Banded(bound) => Some((row, bound)),
-            Claim::None | Claim::Turns => None,
+            Claim::None | Claim::Exchange | Claim::Turns => None,
         })
         .collect();
     prop::sample::select(rows)

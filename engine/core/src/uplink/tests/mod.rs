@@ -3,6 +3,7 @@
 mod attacks;
 mod bounds;
 mod floors;
+mod grants;
 mod limits;
 mod random;
 mod shares;

@@ -1,7 +1,8 @@
-//! Give-to-Get: whoever passes on what it was given is served.
+//! Forwarders first: whoever forwards what it was given is served.
 //!
-//! Source:    J. J. D. Mol, J. A. Pouwelse, M. Meulpolder, D. H. J. Epema, H. J. Sips,
-//!            "Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems", 2008.
+//! Source:    this project, after J. J. D. Mol, J. A. Pouwelse, M. Meulpolder, D. H. J. Epema,
+//!            H. J. Sips, "Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems",
+//!            2008.
 //! Contract:  everybody is served but peers that keep what they alone were given, while others
 //!            want something that have been seen to pass on. The keepers have one slot in every
 //!            sixth round, by turns: who cannot be reached by others is not to blame, and nobody
@@ -15,23 +16,40 @@
 
 use std::cmp::Reverse;
 
-use super::{Candidate, Choker};
+use super::table::BASE;
+use super::{Candidate, Choker, ChokerRow, Grant, Round};
 use crate::id::PeerId;
 use crate::rng::Rng;
 
 /// Rounds from one slot for those who keep to the next.
 const KEEPERS_ROUNDS: u32 = 6;
 
+/// Its row.
+pub(super) const ROW: ChokerRow = ChokerRow {
+    name: "forwarders-first",
+    about: "serve all who ask; those who pass nothing on only now and then, while others wait",
+    rule: "Everybody is served but peers that keep what they alone were given, while others want \
+           something that were seen to forward what they got. Those that keep share one slot in \
+           every sixth round. Where nobody forwards anything all are served alike.",
+    source: "this project, after Mol et al., Give-to-Get, 2008",
+    departs: "unlike Give-to-Get it ranks nobody and has no slots; news of chunks that nobody else \
+              had are the evidence, not reports of the receivers",
+    fills: true,
+    watches: true,
+    make: |_| Box::new(ForwardersFirst::default()),
+    ..BASE
+};
+
 #[derive(Debug, Default)]
-pub(super) struct GiveToGet {
+pub(super) struct ForwardersFirst {
     round: u32,
 }
 
-impl Choker for GiveToGet {
-    fn unchoke(&mut self, peers: &[Candidate], _: usize, _: &mut Rng) -> Vec<PeerId> {
+impl Choker for ForwardersFirst {
+    fn round(&mut self, round: &Round<'_>, _: &mut Rng) -> Vec<Grant> {
         self.round = self.round.wrapping_add(1);
         let (keepers, others): (Vec<&Candidate>, Vec<&Candidate>) =
-            peers.iter().partition(|peer| peer.keeps);
+            round.peers.iter().partition(|peer| peer.keeps);
         let mut chosen: Vec<PeerId> = others.iter().map(|peer| peer.peer).collect();
         if others.iter().any(|peer| peer.interested && peer.passes_on) {
             let wanting = keepers.into_iter().filter(|peer| peer.interested);
@@ -41,14 +59,14 @@ impl Choker for GiveToGet {
         } else {
             chosen.extend(keepers.iter().map(|peer| peer.peer));
         }
-        chosen
+        chosen.into_iter().map(Grant::slot).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choke::candidate;
+    use crate::choke::tests::{candidate, chosen};
 
     #[test]
     fn those_who_keep_share_one_slot_in_six_rounds_by_turns() {
@@ -58,9 +76,9 @@ mod tests {
         peers[3].keeps = true;
         let mut rng = Rng::from_seed([0; 32]);
         let mut served = Vec::new();
-        let mut choker = GiveToGet::default();
+        let mut choker = ForwardersFirst::default();
         for round in 1..=24 {
-            let chosen = choker.unchoke(&peers, 1, &mut rng);
+            let chosen = chosen(&mut choker, &peers, 1, &mut rng);
             let others = [PeerId(0), PeerId(2), PeerId(4)];
             assert!(others.iter().all(|peer| chosen.contains(peer)));
             assert_eq!(chosen.len(), if round % 6 == 0 { 4 } else { 3 });
@@ -81,7 +99,10 @@ mod tests {
         peers[2].passes_on = true;
         peers[2].interested = false;
         let mut rng = Rng::from_seed([0; 32]);
-        assert_eq!(GiveToGet::default().unchoke(&peers, 1, &mut rng).len(), 3);
+        assert_eq!(
+            chosen(&mut ForwardersFirst::default(), &peers, 1, &mut rng).len(),
+            3
+        );
     }
 
     #[test]
@@ -89,8 +110,14 @@ mod tests {
         let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
         peers[0].keeps = true;
         let mut rng = Rng::from_seed([0; 32]);
-        assert_eq!(GiveToGet::default().unchoke(&peers, 1, &mut rng).len(), 3);
+        assert_eq!(
+            chosen(&mut ForwardersFirst::default(), &peers, 1, &mut rng).len(),
+            3
+        );
         peers[1].passes_on = true;
-        assert_eq!(GiveToGet::default().unchoke(&peers, 1, &mut rng).len(), 2);
+        assert_eq!(
+            chosen(&mut ForwardersFirst::default(), &peers, 1, &mut rng).len(),
+            2
+        );
     }
 }

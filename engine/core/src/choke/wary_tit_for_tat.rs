@@ -1,0 +1,186 @@
+//! Wary tit-for-tat: like tit-for-tat, but a peer that gave nothing is served hardly ever.
+//!
+//! Source:    this project, after B. Cohen, "Incentives Build Robustness in BitTorrent", 2003.
+//! Contract:  all slots but one go to the peers that gave most in the last two rounds; the
+//!            last is drawn at random every third round. A peer that owes us and has sent
+//!            nothing for a minute can only be drawn. Slots that nobody has earned are drawn
+//!            too, but beyond the first draw not for a peer that was served and gave nothing:
+//!            beside others such a peer has one round in three, and no more.
+//! Cost:      O(peers log peers) a round.
+//! Drawbacks: a peer that gives a little more than the last chosen gets as much as the first.
+//! Departs:   who is drawn and gives nothing in that round loses the slot, which the original
+//!            leaves it for three: with few peers that alone carried a rider as fast as a giver.
+//!            Only interested peers are candidates, so a slot is never held for a peer that
+//!            wants nothing; a free slot is filled at once instead of at the next round. New
+//!            peers are three times as likely to be drawn, as in the reference client.
+
+use std::cmp::Reverse;
+
+use super::table::BASE;
+use super::{Candidate, Choker, ChokerRow, Grant, Round};
+use crate::id::PeerId;
+use crate::rng::Rng;
+
+/// Rounds for which an optimistic slot is kept: 30 s at the usual 10 s a round (BEP 3).
+const OPTIMISTIC_ROUNDS: u32 = 3;
+
+/// How much likelier a new peer is drawn.
+const NEW_WEIGHT: usize = 3;
+
+/// Its row.
+pub(super) const ROW: ChokerRow = ChokerRow {
+    name: "wary-tit-for-tat",
+    about: "the best givers of the last rounds, and one at random that gives or loses the slot",
+    rule: "All slots but one go to the peers that gave most in the last two rounds; the last is \
+           drawn at random every third round, new peers three times as likely. Slots that nobody \
+           earned are drawn too, but beyond the first draw not for a peer that was served and gave \
+           nothing. A slot that becomes free is given at once.",
+    source: "this project, after Cohen, Incentives Build Robustness in BitTorrent, 2003",
+    departs: "unlike tit-for-tat, who is drawn and gives nothing in that round loses the slot: \
+              with few peers the optimistic slot alone carried a free rider as fast as a giver",
+    slots: true,
+    fills: true,
+    make: |_| Box::new(WaryTitForTat::default()),
+    ..BASE
+};
+
+#[derive(Debug, Default)]
+pub(super) struct WaryTitForTat {
+    round: u32,
+    optimistic: Option<PeerId>,
+}
+
+impl Choker for WaryTitForTat {
+    fn round(&mut self, round: &Round<'_>, rng: &mut Rng) -> Vec<Grant> {
+        let (peers, slots) = (round.peers, round.slots);
+        let mut givers: Vec<&Candidate> = peers.iter().filter(|peer| !peer.snubbed).collect();
+        givers.sort_by_key(|peer| (Reverse(peer.received), !peer.unchoked, peer.peer));
+        // Who gave nothing has not earned a slot; the draw below is for them.
+        let earned = givers.iter().filter(|peer| peer.received.get() > 0);
+        let mut chosen: Vec<PeerId> = earned
+            .take(slots.saturating_sub(1))
+            .map(|peer| peer.peer)
+            .collect();
+        let is_turn = self.round.is_multiple_of(OPTIMISTIC_ROUNDS);
+        self.round = self.round.wrapping_add(1);
+        let gives = |id: PeerId| peers.iter().any(|peer| peer.peer == id && !peer.only_takes);
+        let kept = self.optimistic.take();
+        let kept = kept.filter(|kept| !is_turn && !chosen.contains(kept) && gives(*kept));
+        // Alone, even those who only take are served: there is nobody to be fair to.
+        let turn = is_turn || peers.iter().all(|peer| peer.only_takes);
+        if let Some(kept) = kept.filter(|_| chosen.len() < slots) {
+            self.optimistic = Some(kept);
+            chosen.push(kept);
+        }
+        while chosen.len() < slots {
+            let again = !turn || self.optimistic.is_some();
+            let Some(drawn) = draw(peers, &chosen, again, rng) else {
+                break;
+            };
+            self.optimistic = self.optimistic.or(Some(drawn));
+            chosen.push(drawn);
+        }
+        chosen.into_iter().map(Grant::slot).collect()
+    }
+
+    fn may_fill(&self, peer: &Candidate) -> bool {
+        !peer.only_takes
+    }
+}
+
+/// One of the peers that are not chosen yet, at random. `again` for a draw beside the
+/// optimistic one, which those who only take are not in.
+fn draw(peers: &[Candidate], chosen: &[PeerId], again: bool, rng: &mut Rng) -> Option<PeerId> {
+    let weight = |peer: &Candidate| if peer.new { NEW_WEIGHT } else { 1 };
+    let may = |peer: &Candidate| !(chosen.contains(&peer.peer) || again && peer.only_takes);
+    let rest = || peers.iter().filter(|peer| may(peer));
+    let total: usize = rest().map(weight).sum();
+    if total == 0 {
+        return None;
+    }
+    let mut at = rng.below(total);
+    for peer in rest() {
+        if at < weight(peer) {
+            return Some(peer.peer);
+        }
+        at -= weight(peer);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choke::tests::{candidate, chosen};
+
+    #[test]
+    fn the_three_best_givers_keep_their_slots_and_the_fourth_is_drawn() {
+        let peers: Vec<_> = (0..20)
+            .map(|peer| candidate(peer, u64::from(peer) + 1))
+            .collect();
+        let mut choker = WaryTitForTat::default();
+        let mut rng = Rng::from_seed([4; 32]);
+        let mut drawn = Vec::new();
+        for _ in 0..30 {
+            let chosen = chosen(&mut choker, &peers, 4, &mut rng);
+            assert_eq!(chosen[..3], [PeerId(19), PeerId(18), PeerId(17)]);
+            drawn.push(chosen[3]);
+        }
+        assert!(
+            drawn
+                .chunks(3)
+                .all(|three| three.iter().all(|peer| *peer == three[0]))
+        );
+        drawn.dedup();
+        assert!(
+            drawn.len() >= 5,
+            "ten draws among 17 gave only {}",
+            drawn.len()
+        );
+    }
+
+    #[test]
+    fn of_those_who_only_take_one_is_drawn() {
+        let mut peers: Vec<_> = (0..6).map(|peer| candidate(peer, 0)).collect();
+        peers[5].received = ByteCount::new(1);
+        for peer in &mut peers[..4] {
+            peer.only_takes = true;
+        }
+        let mut choker = WaryTitForTat::default();
+        let chosen = chosen(&mut choker, &peers, 6, &mut Rng::from_seed([1; 32]));
+        assert_eq!(chosen[0], PeerId(5));
+        let takers = chosen.iter().filter(|peer| peer.0 < 4).count();
+        assert!(takers <= 1 && chosen.contains(&PeerId(4)), "{chosen:?}");
+    }
+
+    /// Beside a giver; alone they are served all the time.
+    #[test]
+    fn who_only_takes_has_one_round_in_three() {
+        let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
+        peers[0].received = ByteCount::new(1);
+        for peer in &mut peers[1..] {
+            peer.only_takes = true;
+        }
+        let mut choker = WaryTitForTat::default();
+        let mut rng = Rng::from_seed([1; 32]);
+        for round in 0..30 {
+            let chosen = chosen(&mut choker, &peers, 3, &mut rng);
+            assert_eq!(chosen.len(), if round % 3 == 0 { 2 } else { 1 }, "{round}");
+        }
+        for _ in 0..30 {
+            assert_eq!(chosen(&mut choker, &peers[1..], 3, &mut rng).len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_snubs_us_is_served_only_by_the_draw() {
+        let mut peers: Vec<_> = (0..8).map(|peer| candidate(peer, 1_000)).collect();
+        peers[0].snubbed = true;
+        peers[0].received = ByteCount::new(1_000_000);
+        let mut choker = WaryTitForTat::default();
+        let chosen = chosen(&mut choker, &peers, 4, &mut Rng::from_seed([1; 32]));
+        assert!(!chosen[..3].contains(&PeerId(0)));
+    }
+
+    use crate::units::ByteCount;
+}
