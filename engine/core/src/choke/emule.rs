@@ -35,9 +35,8 @@ pub(super) const ROW: ChokerRow = ChokerRow {
            bytes were sent in it.",
     source: "the source of aMule",
     departs: "files have no priorities here; every identity is verified",
-    assumed: "the session of one part; ties go to the lower id",
+    assumed: "the session of one part; slots are given with the rounds; ties go to the lower id",
     slots: true,
-    fills: true,
     make: |_| Box::new(Emule),
     ..BASE
 };
