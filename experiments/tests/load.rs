@@ -308,7 +308,7 @@ fn bundles_of_policies_inherit_and_peers_follow_theirs() {
     let peer = &setup.peers[0];
     let policy = &setup.policies[peer.policy as usize];
     assert_eq!((policy.uplink.outer().name, policy.slots.get()), ("sfq", 7));
-    assert_eq!(policy.unchoke.name(), "wary-tit-for-tat");
+    assert_eq!(policy.unchoke.name(), "tit-for-tat");
     assert_eq!(setup.policies[0].unchoke.name(), "none");
     assert_eq!(setup.groups[0].weight, Weight::BEST_EFFORT);
     assert_eq!(peer.burst.map(|burst| burst.get()), Some(250_000));

@@ -316,12 +316,12 @@ fn identities_at_once_have_a_share_each() {
     assert_eq!(record.peers[1].down_from_seeds, ByteCount::new(16 * CHUNK));
 }
 
-/// Under tit-for-tat a rider is soon choked. It comes back as somebody new after ten seconds.
+/// Under wary tit-for-tat a rider is soon choked. It comes back as somebody new after ten seconds.
 #[test]
 fn a_whitewasher_is_somebody_new_wherever_it_starves() {
     let known = |behaviour| {
         let mut setup = beside(behaviour, 6, 400);
-        setup.policies = vec![policy("drr", "tit-for-tat")];
+        setup.policies = vec![policy("drr", "wary-tit-for-tat")];
         let setup = until(setup, 60_000);
         let world = play(&setup);
         let known = (2..8).map(|victim: usize| {
@@ -412,7 +412,7 @@ fn colluders_say_that_they_have_what_a_partner_was_sent() {
 #[test]
 fn beside_every_bundle_honest_peers_end_and_runs_repeat() {
     for found in BUNDLES {
-        for unchoke in ["none", "tit-for-tat", "round-robin", "give-to-get"] {
+        for unchoke in ["none", "wary-tit-for-tat", "tit-for-tat", "forwarders-first"] {
             let mut behaviour = found.behaviour();
             behaviour.drains = behaviour.drains.map(|_| Rate::new(50_000));
             let partners = behaviour.colludes.is_some().then(|| "gang".to_owned());
@@ -443,7 +443,7 @@ fn beside_every_bundle_nodes_with_timeouts_end() {
         behaviour.drains = behaviour.drains.map(|_| Rate::new(50_000));
         behaviour.colludes = behaviour.colludes.map(|_| "peer".to_owned());
         let mut setup = beside(behaviour, 6, 24);
-        setup.policies = vec![policy("sparse-drr", "tit-for-tat")];
+        setup.policies = vec![policy("sparse-drr", "wary-tit-for-tat")];
         setup.policies[0].guard = Some(Guard::default());
         setup.latency = Latency {
             regions: vec!["here".into()],
