@@ -9,8 +9,8 @@ use crate::scenario::{Experiment, Scenario};
 use clap::Args;
 
 use super::place::{OutputArgs, end_at_signals};
-use super::shards::ShardArgs;
-use super::{CliFailure, command_line, print, print_json};
+use super::shards::{ShardArgs, sweep_words};
+use super::{CliFailure, print, print_json, quoted};
 
 /// Where the scenarios are.
 const FOLDER: &str = "experiments/scenarios/published";
@@ -90,12 +90,21 @@ fn repeat(args: &ReproduceArgs, (file, scenario, experiment): &Found) -> Result<
         replications: 0..count.unwrap_or_else(|| scenario.plan().replications),
         shard: args.parts.shard()?,
         jobs: args.jobs,
-        command: command_line(),
+        command: String::new(),
         figures: true,
         file: file.clone(),
         world: World::Simulated,
     };
-    // A part is merged into the same result that a sweep of the file would make.
+    // A sweep of the file makes the same result, wherever this program's folder of them is.
+    let command = sweep_words(&job, count)
+        .into_iter()
+        .map(|word| quoted(&word));
+    let command = ["fairlab".to_owned()].into_iter().chain(command);
+    let mut command = command.collect::<Vec<_>>().join(" ");
+    if let Some(shard) = job.shard {
+        command += &format!(" --shard {shard}");
+    }
+    let job = Job { command, ..job };
     if let Some(code) = args.parts.submit_sweep(scenario, &job, count)? {
         return Ok(code);
     }

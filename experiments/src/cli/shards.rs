@@ -52,16 +52,23 @@ impl ShardArgs {
         let Some(parts) = self.slurm else {
             return Ok(None);
         };
-        let mut command = vec!["sweep".to_owned(), job.file.display().to_string()];
-        command.extend(["--out".to_owned(), job.out.display().to_string()]);
-        if let Some(count) = replications {
-            command.extend(["--replications".to_owned(), count.to_string()]);
-        }
+        let command = sweep_words(job, replications);
         runner::check_parts(scenario, job, ("--slurm", parts))?;
         let program = std::env::current_exe()?;
         let script = script(&program, &scenario.plan().name, parts, (&command, &job.out));
         print(&script).map(Some)
     }
+}
+
+/// The words behind `fairlab` that make all runs of a job, with so many replications if it is not
+/// the scenario's number.
+pub(super) fn sweep_words(job: &Job, replications: Option<u32>) -> Vec<String> {
+    let mut words = vec!["sweep".to_owned(), job.file.display().to_string()];
+    words.extend(["--out".to_owned(), job.out.display().to_string()]);
+    if let Some(count) = replications {
+        words.extend(["--replications".to_owned(), count.to_string()]);
+    }
+    words
 }
 
 /// Puts the parts of a sweep together.

@@ -37,6 +37,8 @@ pub(super) struct Mask {
     /// Counts how often it joined: what was planned for an earlier life does not happen.
     life: u32,
     joined: Time,
+    /// It has left to come back.
+    away: bool,
     /// Blocks that its core has let go and that have not been sent.
     held: Vec<Block>,
     /// When a peer was last seen to choke or unchoke, by the peer's own time; and whether it was
@@ -76,6 +78,7 @@ impl Mask {
                     Box::new(Self {
                         life: 0,
                         joined: Time::ZERO,
+                        away: false,
                         held: Vec::new(),
                         rounds: BTreeMap::new(),
                         fed: BTreeMap::new(),
@@ -93,6 +96,7 @@ impl Mask {
     fn begin(&mut self, now: Time) {
         self.life += 1;
         self.joined = now;
+        self.away = false;
         self.held.clear();
         self.rounds.clear();
         self.fed.clear();
@@ -236,8 +240,13 @@ impl World<'_> {
 
     /// An adversary looks at what it can do, once a second while it wants something.
     pub(super) fn scheme(&mut self, host: u32, life: u32) {
-        let is_there = self.hosts[host as usize].node.is_some();
-        if !is_there || self.mask(host).life != life || !self.counters.is_leecher(host) {
+        if self.mask(host).life != life || !self.counters.is_leecher(host) {
+            return;
+        }
+        if self.hosts[host as usize].node.is_none() {
+            if self.mask(host).away {
+                self.join(host);
+            }
             return;
         }
         let behaviour = self.behaviour(host);
@@ -264,8 +273,15 @@ impl World<'_> {
         if identities == Identities::Renewed {
             self.become_new(host, met);
         }
-        let at = self.now.saturating_add(LOOK);
-        self.queue.push(at, Event::Join(host));
+        self.mask(host).away = true;
+        self.look_again(host);
+    }
+
+    /// A host is gone for other reasons than its own: an adversary does not come back by itself.
+    pub(super) fn stays_away(&mut self, host: u32) {
+        if self.is_adversary(host) {
+            self.mask(host).away = false;
+        }
     }
 
     /// Those hosts do not know an adversary again.

@@ -231,6 +231,7 @@ impl World<'_> {
     /// A peer is gone, and the caps that it was told while it ran.
     pub(super) fn go_away(&mut self, peer: u32) {
         self.leave(peer);
+        self.stays_away(peer);
         let upload_cap = self.setup.peers[peer as usize].upload_cap;
         self.ideal.peer_left(peer, upload_cap, self.now);
         let access = self.access[peer as usize];

@@ -372,6 +372,25 @@ fn who_rejoins_leaves_again_and_again_and_keeps_what_it_has() {
     assert_eq!(first, ByteCount::new(100 * CHUNK));
 }
 
+/// It leaves for good in the second in which it is away to come back.
+#[test]
+fn who_has_left_for_good_does_not_rejoin() {
+    let behaviour = Behaviour {
+        rejoins: Some(Span::from_secs(5)),
+        ..Behaviour::default()
+    };
+    let mut setup = beside(behaviour, 2, 100);
+    setup.peers[1].leave = Some(Time::ZERO + Span::from_millis(5_500));
+    let record = go(&setup);
+    assert_eq!(record.peers[1].present, Span::from_secs(5));
+    assert_eq!(record.peers[1].completed, None);
+    assert!(
+        record.peers[2..]
+            .iter()
+            .all(|peer| peer.completed.is_some())
+    );
+}
+
 /// 8 chunks at 100 kB/s take 21 s, whatever the seed could send.
 #[test]
 fn a_slow_reader_takes_no_more_than_it_drains() {
