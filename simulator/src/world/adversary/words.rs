@@ -1,4 +1,5 @@
-//! What an adversary says and hears: news of chunks that are there, that are not, or that others have.
+//! What an adversary says and hears: news of chunks that are there, that are not, or that others
+//! have.
 
 use fairhaul_core::bitfield::Bitfield;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};

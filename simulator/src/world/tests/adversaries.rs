@@ -431,7 +431,12 @@ fn colluders_say_that_they_have_what_a_partner_was_sent() {
 #[test]
 fn beside_every_bundle_honest_peers_end_and_runs_repeat() {
     for found in BUNDLES {
-        for unchoke in ["none", "wary-tit-for-tat", "tit-for-tat", "forwarders-first"] {
+        for unchoke in [
+            "none",
+            "wary-tit-for-tat",
+            "tit-for-tat",
+            "forwarders-first",
+        ] {
             let mut behaviour = found.behaviour();
             behaviour.drains = behaviour.drains.map(|_| Rate::new(50_000));
             let partners = behaviour.colludes.is_some().then(|| "gang".to_owned());

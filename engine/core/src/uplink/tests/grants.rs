@@ -1,4 +1,5 @@
-//! What the choker granted: weights beside those of files, budgets to the byte, and what comes back.
+//! What the choker granted: weights beside those of files, budgets to the byte, and what comes
+//! back.
 
 use super::*;
 use crate::sched::Claim;
