@@ -367,7 +367,7 @@ fn a_log_with_a_policy_that_no_file_may_have_is_refused_by_line() {
     let (_dir, path) = log(&[]);
     let text = fs::read_to_string(&path).unwrap();
     for (known, changed, why) in [
-        ("\"drr\"", "\"dr\"", "did you mean \"drr\""),
+        ("\"drr\"", "\"dr\"", "is an unknown policy, did you mean"),
         ("\"slots\":4", "\"slots\":0", "is out of range"),
         ("\"10 s\"", "\"10 sec\"", "has an unknown unit"),
     ] {
