@@ -67,7 +67,7 @@ struct Standing {
 
 /// What the ideal gave a transfer in a span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
+pub struct FluidGrant {
     /// Bytes; none if nothing limited it for a while, when it is entitled to what it gets.
     pub entitlement: Option<ByteCount>,
     /// For how long it was backlogged.
@@ -153,14 +153,14 @@ impl Ideal {
     }
 
     /// What a transfer was entitled to from its start until `now`.
-    pub fn grant(&mut self, row: u32, now: Time) -> Grant {
+    pub fn grant(&mut self, row: u32, now: Time) -> FluidGrant {
         self.advance(now);
         self.standing(row).since(Standing::default())
     }
 
     /// What each transfer that had demand in the window that ends now was entitled to in it,
     /// for windows of one length.
-    pub fn take_window(&mut self, length: usize, now: Time) -> Vec<(u32, Grant)> {
+    pub fn take_window(&mut self, length: usize, now: Time) -> Vec<(u32, FluidGrant)> {
         self.advance(now);
         let begun = std::mem::take(&mut self.windows[length]);
         let mut grants = Vec::with_capacity(begun.len());
@@ -239,9 +239,9 @@ impl Ideal {
 }
 
 impl Standing {
-    fn since(self, before: Self) -> Grant {
+    fn since(self, before: Self) -> FluidGrant {
         let limited = self.unlimited == before.unlimited;
-        Grant {
+        FluidGrant {
             entitlement: limited.then(|| whole(self.bytes - before.bytes)),
             backlogged: Span::from_nanos(self.nanos - before.nanos),
         }

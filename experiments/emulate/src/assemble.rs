@@ -12,7 +12,7 @@ use std::time::Duration;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 use fairhaul_simulator::baseline;
-use fairhaul_simulator::fluid_reference::{Grant, Ideal};
+use fairhaul_simulator::fluid_reference::{FluidGrant, Ideal};
 use fairhaul_simulator::record::{
     FlowName, PairRecord, PeerRecord, Record, TransferRecord, WindowRecord,
 };
@@ -376,7 +376,7 @@ fn tell(setup: &Setup, ideal: &mut Ideal, counted: &Counted, fact: Fact, at: Tim
 fn rows(
     window: Span,
     start: Time,
-    grants: Vec<(u32, Grant)>,
+    grants: Vec<(u32, FluidGrant)>,
     leechers: Vec<(u32, ByteCount, Span)>,
     mut bytes: BTreeMap<FlowName, ByteCount>,
 ) -> Vec<WindowRecord> {
