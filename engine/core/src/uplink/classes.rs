@@ -149,7 +149,7 @@ impl Uplink {
                 self.count(peer, transfer, pending.len - pending.offset);
             }
             self.level(id);
-            self.tree.settle(id, self.now);
+            self.has_more(id);
         }
         self.entities.forget(slot);
     }

@@ -234,9 +234,15 @@ impl Uplink {
         if was_idle {
             self.level(id);
         }
+        self.has_more(id);
+        Ok(())
+    }
+
+    /// The leaf `id` has more to send than before: the classes above it hear of it, and so do the
+    /// limits that hold it, for they wake only those that had something when they last looked.
+    fn has_more(&mut self, id: u32) {
         self.tree.settle(id, self.now);
         self.ask_for_grants(id);
-        Ok(())
     }
 
     /// Forgets the first request of `peer` for `chunk`, or what is left of it: blocks that

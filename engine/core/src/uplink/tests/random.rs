@@ -292,7 +292,11 @@ impl Model {
             ready.is_none_or(|at| at > self.now),
             "ready, but gives nothing"
         );
-        assert!(ready.is_some() || !waits_for_time, "nobody will wake it");
+        assert!(
+            ready.is_some() || !waits_for_time,
+            "nobody will wake it: {:?}",
+            self.uplink
+        );
     }
 
     fn check(&self) {
@@ -326,6 +330,38 @@ fn drain(model: &mut Model) {
         "{:?}",
         model.uplink
     );
+}
+
+/// The cap keeps its one block for a peer whose window is full, and the other peer's class is made
+/// anew by the group.
+#[test]
+fn who_joins_a_group_while_a_cap_holds_it_is_woken() {
+    let mut settings = settings("drr", Share::Peer);
+    settings.window_peer = ByteCount::new(1);
+    let burst = Some(ByteCount::new(2 * 16_384));
+    let limit = Limit {
+        burst,
+        ..cap(300_000)
+    };
+    let mut model = Model::new(settings, BTreeMap::from([(transfer(0), limit)]));
+    let request = |peer| Step::Request {
+        peer,
+        transfer: 0,
+        len: 2 * 16_384,
+    };
+    model.step(&request(0));
+    model.step(&request(1));
+    // Both have a block on the link; the bucket earns one more, for whichever window opens first.
+    model.step(&Step::Issue(2));
+    model.step(&Step::Wait(60_000_000));
+    model.step(&Step::Issue(1));
+    model.step(&request(2));
+    for group in [Some(0), None] {
+        let target = peer(2);
+        model.step(&Step::Join { target, group });
+        model.issue();
+    }
+    drain(&mut model);
 }
 
 proptest! {
