@@ -110,8 +110,8 @@ pub fn explain(name: &str) -> Option<String> {
     let mut text = String::new();
     for row in rows().into_iter().filter(|row| row.name == name) {
         let gap = if text.is_empty() { "" } else { "\n" };
-        let _ = writeln!(text, "{gap}{} ({}): {}", row.name, row.kind, row.about);
-        for line in wrapped(row.rule) {
+        let _ = writeln!(text, "{gap}{} ({})", row.name, row.kind);
+        for line in [wrapped(row.about), wrapped(row.rule)].concat() {
             let _ = writeln!(text, "  {line}");
         }
         for (note, what) in row.notes() {

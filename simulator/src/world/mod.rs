@@ -12,7 +12,7 @@ use fairhaul_core::library as core_library;
 use fairhaul_core::message::Message;
 use fairhaul_core::node::{Action, Event as News, Input};
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{ByteCount, Weight};
+use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::Block;
 
 use crate::event_queue::EventQueue;
@@ -20,7 +20,7 @@ use crate::fluid_reference::Ideal;
 use crate::host::Host;
 use crate::network::block::BlockNetwork;
 use crate::network::fluid::FluidNetwork;
-use crate::network::{Network, NodeIndex, Outcome, Transmission};
+use crate::network::{Network, Outcome};
 use crate::record::Record;
 use crate::setup::{NetworkModel, Setup};
 use crate::trace::{Trace, describe};
@@ -475,72 +475,6 @@ impl<'a> World<'a> {
         };
         self.library_hears(host, for_library);
         None
-    }
-
-    /// Gives a block to the network. False if its connection takes no more for now.
-    fn upload(&mut self, host: u32, block: Block) -> bool {
-        let connection = self.hosts[host as usize].links[block.peer.index()];
-        let (to, generation) = (connection.host, connection.generation);
-        let flight = Flight {
-            from: host,
-            to,
-            generation,
-            block,
-            sent: false,
-            live: true,
-            then: Vec::new(),
-        };
-        self.checks.handed(host, &block);
-        let id = self.free.pop().unwrap_or(self.flights.len() as u64);
-        match self.flights.get_mut(index(id)) {
-            Some(place) => *place = flight,
-            None => self.flights.push(flight),
-        }
-        self.hosts[host as usize].links[block.peer.index()].last = id;
-        let node = self.hosts[host as usize].node.as_ref();
-        let granted = node.map_or(Weight::ONE, |node| node.uplink().granted(block.peer));
-        let weight = self.setup.peers[to as usize].weight.times(granted);
-        let remaining = self.remaining(to, &block);
-        let delay = self.delay(host, to);
-        let (from, to) = (NodeIndex(host), NodeIndex(to));
-        self.network.send(
-            Transmission {
-                id,
-                from,
-                to,
-                flow: block.transfer.0,
-                bytes: block.len,
-                remaining,
-                weight,
-                delay,
-            },
-            self.now,
-        )
-    }
-
-    /// One-way delay between two hosts.
-    fn delay(&self, from: u32, to: u32) -> Span {
-        let region = |host: u32| self.regions[host as usize];
-        self.setup.latency.between(region(from), region(to))
-    }
-
-    /// Bytes that a peer has still to be sent of what a block belongs to, the block included.
-    fn remaining(&mut self, to: u32, block: &Block) -> ByteCount {
-        if let Some(row) = self.counters.row_of(block.transfer.0) {
-            let unsent = &mut self.unsent[row as usize];
-            let remaining = *unsent;
-            *unsent = unsent.saturating_sub(block.len.get());
-            return ByteCount::new(remaining).max(block.len);
-        }
-        if self.deliveries.own(block.transfer) {
-            return block.len;
-        }
-        let node = self.hosts[to as usize].node.as_ref();
-        let had = node.and_then(|node| node.had(block.transfer));
-        let manifest = self.manifest(block.transfer.0);
-        let held = had.map_or(0, |had| u64::from(had.count()) * manifest.chunk().get());
-        let lacking = manifest.bytes().get().saturating_sub(held);
-        ByteCount::new(lacking).max(block.len)
     }
 
     /// Whether everybody who can still want something has it.
