@@ -67,7 +67,7 @@ fn fed(record: &Record) -> u64 {
 fn a_free_rider_has_no_more_than_each_rule_lets_leak() {
     let leaked = |unchoke: &str| {
         let mut setup = small(BLOCK, unchoke, "even");
-        let mut rider = setup.policies[0].clone();
+        let mut rider = setup.policies[0];
         rider.unchoke = ChokerName::of("none");
         setup.policies.push(rider);
         setup.peers[12].behaviour = crate::behaviour::Behaviour {
