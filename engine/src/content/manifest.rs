@@ -70,7 +70,7 @@ pub fn content_id(encoding: &[u8]) -> ContentId {
 
 impl Tree {
     /// Its only encoding. It may be longer than [`MANIFEST_MAX`], and is then no manifest that
-    /// anybody takes; see [`Tree::encoded_len`].
+    /// anybody takes; see `Tree::encoded_len`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let len = usize::try_from(self.encoded_len()).unwrap_or(0);

@@ -88,13 +88,13 @@ pub enum BadManifest {
     /// Nothing in it.
     #[error("manifest has no entry; at least one file or empty directory is needed")]
     Empty,
-    /// More entries, so many, than [`ENTRIES_MAX`].
+    /// More entries, so many, than `ENTRIES_MAX`.
     #[error("manifest has {0} entries; allowed are {ENTRIES_MAX}")]
     Entries(u64),
     /// A name, or a pair of names, that may not be.
     #[error(transparent)]
     Path(#[from] BadPath),
-    /// The sum of all files reaches [`BYTES_BOUND`].
+    /// The sum of all files reaches `BYTES_BOUND`.
     #[error("manifest has files of 2^63 bytes or more in all; fewer are allowed")]
     Bytes,
     /// More chunks than a content may have.

@@ -65,7 +65,7 @@ fn draw_all(
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_script(dir: &Path) -> Result<PathBuf, OutputError> {
     read_manifest(dir)?;
     let results = Results::read(dir)?;

@@ -7,7 +7,7 @@
 //!
 //! Window:    a connection has at most [`BlockNetwork::window`] bytes between the start of
 //!            their service and their acknowledgement, one delay after delivery, and no more than
-//!            keep the narrowest link of its path busy for a round trip and [`QUEUE`]. What does
+//!            keep the narrowest link of its path busy for a round trip and `QUEUE`. What does
 //!            not fit waits beside the uplink, which serves others meanwhile, and returns to its
 //!            place in the order of sending.
 //! Dropped:   what is in service gives the link free at once; what a link had carried of it

@@ -169,7 +169,7 @@ pub trait Network: Debug + Send {
     fn set_region(&mut self, node: NodeIndex, region: RegionIndex);
 
     /// Lets what goes from one region to another cross these shared links in this order, at
-    /// most [`SHARED_MAX`]; none to begin with. What is in flight keeps its path.
+    /// most `SHARED_MAX`; none to begin with. What is in flight keeps its path.
     ///
     /// # Panics
     ///

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Reply {
     /// It goes on.
     Progress(CommandProgress),
-    /// It is done, with the answer that [`Request`](super::Request) names.
+    /// It is done, with the answer that [`Request`](super::ControlRequest) names.
     Done(serde_json::Value),
     /// It failed.
     Failed(Failure),

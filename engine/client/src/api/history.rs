@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// [`Request::History`](super::Request::History).
+/// [`Request::History`](super::ControlRequest::History).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HistorySince {
@@ -13,7 +13,7 @@ pub struct HistorySince {
     pub since_s: u64,
 }
 
-/// How [`Request::History`](super::Request::History) ends: one sample a second, the last one of
+/// How [`Request::History`](super::ControlRequest::History) ends: one sample a second, the last one of
 /// the second that has just ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {

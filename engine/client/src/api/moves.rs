@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How [`Request::Moves`](super::Request::Moves) ends: counts since the node started.
+/// How [`Request::Moves`](super::ControlRequest::Moves) ends: counts since the node started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moves {
     /// Bytes that came twice or for nothing.

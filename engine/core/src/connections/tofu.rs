@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::Key;
 
 /// Names that may be held, in all.
-pub(crate) const NAMES_MAX: usize = 10_000;
+pub const NAMES_MAX: usize = 10_000;
 
 /// Letters of its key in the name of one that has none.
 const KEY_LETTERS: usize = 8;

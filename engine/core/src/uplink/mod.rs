@@ -58,7 +58,7 @@ use limits::Meter;
 use tree::{ROOT, Tree};
 
 /// Requests that one identity may have waiting (limit L5). Beyond it a request is refused.
-pub(crate) const REQUESTS_MAX: u32 = 256;
+pub const REQUESTS_MAX: u32 = 256;
 /// What a request costs at least, however short it is (limit L5).
 pub const REQUEST_COST_MIN: ByteCount = ByteCount::kib(16);
 
