@@ -74,7 +74,7 @@ impl<'s, 'a> Restart<'s, 'a> {
     fn start(&mut self, seed: u64, number: u32) -> Result<Option<SpacePoint>, Stop> {
         let compliant = self.bench.space.compliant();
         if number == 0 {
-            self.bench.measure(&[compliant.clone()], FULL)?;
+            self.bench.measure(std::slice::from_ref(&compliant), FULL)?;
             return Ok(Some(compliant));
         }
         let mut rng = Streams::new(seed, number).stream("search", "starts");

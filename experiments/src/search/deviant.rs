@@ -131,7 +131,11 @@ fn own_class(variant: &mut Variant, asked: Option<&str>) -> Result<String, Searc
             names => names.join(", "),
         },
     };
-    let first = || able.iter().find(|name| **name == DEVIANT).or(able.first());
+    let first = || {
+        able.iter()
+            .find(|name| **name == DEVIANT)
+            .or_else(|| able.first())
+    };
     let Some(name) = asked.or_else(|| first().copied()) else {
         return Err(refuse("has nobody who could deviate".to_owned(), "nothing"));
     };

@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn one_pair_proves_nothing_and_equal_pairs_prove_themselves() {
-        assert_eq!(least(&[2.0]), f64::NEG_INFINITY);
-        assert_eq!(least(&[]), f64::NEG_INFINITY);
+        assert!(least(&[2.0]) < f64::MIN);
+        assert!(least(&[]) < f64::MIN);
         assert!((least(&[2.0, 2.0]) - 2.0).abs() < 1e-12);
         assert_eq!(differences(&[3.0, 2.0], &[1.0, 2.0]), [2.0, 0.0]);
     }
