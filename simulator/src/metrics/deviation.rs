@@ -267,8 +267,8 @@ mod tests {
     }
 
     // The others have 1,000 bytes in 10 and 20 s: 100 and 50 B/s. One deviant has them in 40 s,
-    // 25 B/s, the other never. Leaks are 600 + 400 - 100 - 250 and 200 + 100 - 60 - 250; of what the
-    // first got from leechers 60 are its fellow's. Two neighbours gave it something, so 2 x 2
+    // 25 B/s, the other never. Leaks are 600 + 400 - 100 - 250 and 200 + 100 - 60 - 250; of what
+    // the first got from leechers 60 are its fellow's. Two neighbours gave it something, so 2 x 2
     // chunks were promised, and none to the second: its 200 bytes came from nobody in the table.
     #[test]
     fn a_run_has_the_goodputs_of_both_sides_and_what_leaks() {
