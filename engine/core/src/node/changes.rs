@@ -1,6 +1,8 @@
 //! Changes: what a peer, a content or a chunk that comes or goes means for fetching and serving.
 //!
 //! A peer is closed if its bitfield does not fit the content.
+//!
+//! Longer than other files: each of these events concerns both sides.
 
 use super::Node;
 use super::announce::{join, strays};
