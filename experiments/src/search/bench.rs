@@ -1,5 +1,5 @@
-//! Measures behaviours: runs with the deviant's behaviour beside runs in which it complies, with the
-//! same random numbers, within a budget of runs.
+//! Measures behaviours: runs with the deviant's behaviour beside runs in which it complies, with
+//! the same random numbers, within a budget of runs.
 
 use std::collections::BTreeMap;
 
