@@ -2,9 +2,11 @@
 # Makes every committed simulated result again with the command in its manifest, and compares
 # every file byte for byte; of measured ones, the files with the digests in their manifests.
 #
-#   check-results.sh [--update] [FOLDER...]
+#   check-results.sh [--update | --sample] [FOLDER...]
 #
 #   --update   put what was made in the place of what is committed, and fill the documents
+#   --sample   of a result of more than 500 runs make some 60, drawn by the commit, and compare
+#              their rows of runs.csv; of all its other files the digests in the manifest
 #   FOLDER     only these, such as results/limits
 #
 # A new result is checked as soon as it is in results/ with a manifest. The lab takes all cores.
@@ -13,16 +15,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lab=${FAIRLAB:-target/release/fairlab}
-update=0 chosen=()
+update=0 sample=0 chosen=()
 while [ $# -gt 0 ]; do
   case $1 in
     --update) update=1; shift ;;
+    --sample) sample=1; shift ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     -*) echo "check-results.sh: no option $1; see --help" >&2; exit 2 ;;
     *) [ -f "$1/manifest.json" ] || { echo "check-results.sh: no $1/manifest.json" >&2; exit 2; }
       chosen+=("${1%/}"); shift ;;
   esac
 done
+[ $((update + sample)) -lt 2 ] || { echo "check-results.sh: --update makes all runs, without --sample" >&2; exit 2; }
 [ -x "$lab" ] || { echo "check-results.sh: no $lab: cargo build --release, or set FAIRLAB" >&2; exit 1; }
 if [ ${#chosen[@]} = 0 ]; then
   mapfile -t chosen < <(find results -name manifest.json -printf '%h\n' | sort)
@@ -30,12 +34,14 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# words FOLDER OUT: the command of a simulated result, a word a line, with its result in OUT;
-# nothing of a result that was measured, or made with real nodes.
+# words FOLDER OUT SAMPLE: the command of a simulated result, a word a line, with its result in OUT;
+# nothing of a result that was measured, or made with real nodes. If SAMPLE is 1, a large one gets
+# the part that is to be made.
 words() {
-  python3 - "$1/manifest.json" "$2" <<'PY'
+  python3 - "$@" "$(git rev-parse HEAD)" <<'PY'
 import json, shlex, sys
-manifest = json.load(open(sys.argv[1], encoding="utf-8"))
+folder, out, sample, commit = sys.argv[1:]
+manifest = json.load(open(f"{folder}/manifest.json", encoding="utf-8"))
 if manifest.get("world", "simulated") == "simulated":
     words = [word for word in shlex.split(manifest["command"]) if word != "--json"]
     if "&&" in words:
@@ -43,7 +49,31 @@ if manifest.get("world", "simulated") == "simulated":
     if "--out" in words:
         at = words.index("--out")
         del words[at:at + 2]
-    print("\n".join([*words, "--out", sys.argv[2]]))
+    runs = manifest.get("runs", 0)
+    if sample == "1" and runs > 500:
+        parts = runs // 60
+        words += ["--shard", f"{int(commit, 16) % parts + 1}/{parts}"]
+    print("\n".join([*words, "--out", out]))
+PY
+}
+
+# same_rows FOLDER MADE: whether the runs of a part have the rows that are committed.
+same_rows() {
+  python3 - "$1" "$2" <<'PY'
+import csv, pathlib, sys
+folder, made = sys.argv[1:]
+rows = lambda path: {row["run"]: row for row in csv.DictReader(open(path, newline="", encoding="utf-8"))}
+old, new = rows(f"{folder}/runs.csv"), {}
+for path in pathlib.Path(made).glob("shards/*/.runs/*/runs.csv"):
+    new |= rows(path)
+if not new:
+    sys.exit(f"{folder}: no run was made")
+for run, row in sorted(new.items()):
+    # A table of all runs has the columns of all of them.
+    differ = [name for name, value in row.items() if old.get(run, {}).get(name) != value]
+    if differ:
+        sys.exit(f"{folder}: run {run} differs in {', '.join(differ[:5])}")
+print(f"{folder}: {len(new)} of {len(old)} runs are equal")
 PY
 }
 
@@ -70,7 +100,7 @@ one() {
   local folder=$1 made command started=$SECONDS
   made=$work/$(tr / . <<<"$folder")
   [ $update = 0 ] || made=$(out_of "$folder")
-  words "$folder" "$made" >"$work/command" || return 1
+  words "$folder" "$made" $sample >"$work/command" || return 1
   mapfile -t command <"$work/command"
   if [ ${#command[@]} = 0 ]; then
     "$lab" manifest "$folder" --check && echo "$folder: is what its manifest is of"
@@ -78,7 +108,9 @@ one() {
   fi
   [ "${command[0]}" != fairlab ] || command=("$lab" "${command[@]:1}" --force --json)
   "${command[@]}" >/dev/null 2>"$work/talk" || { cat "$work/talk" >&2; return 1; }
-  if [ $update = 0 ]; then
+  if [[ " ${command[*]} " == *" --shard "* ]]; then
+    same_rows "$folder" "$made" && "$lab" manifest "$folder" --check
+  elif [ $update = 0 ]; then
     same "$folder" "$made" && echo "$folder: equal byte for byte ($((SECONDS - started)) s)"
   else
     take "$folder" "$made" && echo "$folder: made again ($((SECONDS - started)) s)"

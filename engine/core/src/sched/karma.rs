@@ -7,7 +7,7 @@
 //!            slices as credits. Slices beyond the guaranteed ones go to the flow with most credits
 //!            and cost one each; one that was lent by a flow which wanted less earns that flow
 //!            one, those with fewest credits first. A new flow has the mean credit.
-//! Cost:      O(N) per block for N flows, O(S N) per quantum of S slices.
+//! Cost:      O(log N) per block for N flows, O(S log N) per quantum of S slices.
 //! Drawbacks: a new identity has the mean credit, and an idle peer is one when it comes back: flows
 //!            are meant to be groups, whose accounts stay. Ignores weights.
 //! Departs:   demand is not announced: within a quantum a flow that has not had its guaranteed
@@ -15,9 +15,10 @@
 //!            no waiting flow has credits, the link serves the one that used least, for nothing.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::id::FlowId;
+use crate::indexed_heap::IndexedHeap;
 use crate::sched::queues::Queues;
 use crate::sched::{Discipline, Params, Ticket};
 use crate::time::Time;
@@ -53,36 +54,36 @@ pub(super) fn allocate(users: &mut [User], slices: u64, public: u64) {
     // What cannot be divided equally is public too, but earns nobody a credit.
     let mut pool = slices - guaranteed * count;
     let earns = CREDIT * i128::from(public) / i128::from(count);
-    let mut lends = Vec::with_capacity(users.len());
-    for user in &mut *users {
+    let (mut borrowers, mut donors) = (BinaryHeap::new(), BinaryHeap::new());
+    for (place, user) in users.iter_mut().enumerate() {
         user.credits += earns;
         user.given = user.demand.min(guaranteed);
-        lends.push(guaranteed - user.given);
+        if user.demand > guaranteed {
+            borrowers.push((user.credits, Reverse(place)));
+        } else if user.given < guaranteed {
+            donors.push(Reverse((user.credits, place, guaranteed - user.given)));
+        }
     }
-    loop {
-        let borrows = |user: &User| user.demand > user.given && user.credits >= CREDIT;
-        let places = users.iter().enumerate();
-        let borrower = places
-            .filter(|(_, user)| user.given >= guaranteed && borrows(user))
-            .min_by_key(|(place, user)| (Reverse(user.credits), *place));
-        let Some((borrower, _)) = borrower else {
+    while let Some((credits, Reverse(borrower))) = borrowers.pop() {
+        if credits < CREDIT {
             return;
-        };
-        let donors = users
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| lends[*place] > 0);
-        let donor = donors.min_by_key(|(place, user)| (user.credits, *place));
-        if let Some((donor, _)) = donor {
+        }
+        if let Some(Reverse((_, donor, lends))) = donors.pop() {
             users[donor].credits += CREDIT;
-            lends[donor] -= 1;
+            if lends > 1 {
+                donors.push(Reverse((users[donor].credits, donor, lends - 1)));
+            }
         } else if pool > 0 {
             pool -= 1;
         } else {
             return;
         }
-        users[borrower].credits -= CREDIT;
-        users[borrower].given += 1;
+        let user = &mut users[borrower];
+        user.credits -= CREDIT;
+        user.given += 1;
+        if user.demand > user.given {
+            borrowers.push((user.credits, Reverse(borrower)));
+        }
     }
 }
 
@@ -96,6 +97,10 @@ struct Account {
     seq: u64,
 }
 
+/// Who is served before whom, least first: a band, credits from most to least, bytes in this
+/// quantum, number of the first block.
+type Key = (u8, i128, u64, u64);
+
 /// Flows with their blocks.
 #[derive(Debug)]
 pub(super) struct Karma {
@@ -103,6 +108,10 @@ pub(super) struct Karma {
     queues: Queues<u64>,
     /// Of every flow that was seen and is not gone for good.
     accounts: BTreeMap<FlowId, Account>,
+    /// Flows with blocks.
+    waiting: IndexedHeap<Key>,
+    /// Of all accounts.
+    credits: i128,
     /// Bytes served in this quantum.
     served: u64,
     seq: u64,
@@ -114,6 +123,8 @@ impl Karma {
             slice: params.largest.get().max(1),
             queues: Queues::new(),
             accounts: BTreeMap::new(),
+            waiting: IndexedHeap::default(),
+            credits: 0,
             served: 0,
             seq: 0,
         }
@@ -127,25 +138,26 @@ impl Karma {
         (SHARE - SHARE / PUBLIC) * self.slice
     }
 
-    fn first(&self) -> Option<FlowId> {
+    fn key(&self, account: &Account) -> Key {
         let guaranteed = self.guaranteed();
-        let queued = self.accounts.iter();
-        let queued = queued.filter(|(flow, _)| !self.queues.is_empty(**flow));
-        let key = |account: &Account| {
-            let slices = |bytes: u64| i128::from(bytes / self.slice);
-            let borrowed = slices(account.used.saturating_sub(guaranteed));
-            let earns = CREDIT * i128::from(SHARE / PUBLIC);
-            let credits = account.credits + earns - borrowed * CREDIT;
-            if account.used < guaranteed {
-                (0, 0, account.used, account.seq)
-            } else if credits >= CREDIT {
-                (1, -credits, account.used, account.seq)
-            } else {
-                (2, 0, account.used, account.seq)
-            }
-        };
-        let first = queued.min_by_key(|(_, account)| key(account));
-        first.map(|(flow, _)| *flow)
+        let slices = |bytes: u64| i128::from(bytes / self.slice);
+        let borrowed = slices(account.used.saturating_sub(guaranteed));
+        let earns = CREDIT * i128::from(SHARE / PUBLIC);
+        let credits = account.credits + earns - borrowed * CREDIT;
+        if account.used < guaranteed {
+            (0, 0, account.used, account.seq)
+        } else if credits >= CREDIT {
+            (1, -credits, account.used, account.seq)
+        } else {
+            (2, 0, account.used, account.seq)
+        }
+    }
+
+    /// Puts a flow that has blocks where its account belongs.
+    fn place(&mut self, flow: FlowId) {
+        if let Some(account) = self.accounts.get(&flow) {
+            self.waiting.set(flow.0, self.key(account));
+        }
     }
 
     fn serve(&mut self, flow: FlowId) -> Option<Ticket> {
@@ -153,7 +165,12 @@ impl Karma {
         let next = self.queues.head(flow).map(|(_, seq)| *seq);
         let account = self.accounts.get_mut(&flow)?;
         account.used = account.used.saturating_add(served.len.get());
-        account.seq = next.unwrap_or(account.seq);
+        if let Some(seq) = next {
+            account.seq = seq;
+            self.place(flow);
+        } else {
+            self.waiting.remove(flow.0);
+        }
         self.served = self.served.saturating_add(served.len.get());
         if self.served >= self.slices().saturating_mul(self.slice) {
             self.settle();
@@ -174,21 +191,24 @@ impl Karma {
             })
             .collect();
         allocate(&mut users, slices, slices / PUBLIC);
-        for (account, user) in self.accounts.values_mut().zip(users) {
+        self.credits = users.iter().map(|user| user.credits).sum();
+        let mut waiting = Vec::new();
+        for ((flow, account), user) in self.accounts.iter_mut().zip(users) {
             account.credits = user.credits;
             account.used = 0;
+            if !self.queues.is_empty(*flow) {
+                waiting.push(*flow);
+            }
+        }
+        for flow in waiting {
+            self.place(flow);
         }
         self.served = 0;
     }
 
     /// The credit of a flow that is new: the mean.
     fn mean(&self) -> i128 {
-        let count = i128::try_from(self.accounts.len()).unwrap_or(1).max(1);
-        self.accounts
-            .values()
-            .map(|account| account.credits)
-            .sum::<i128>()
-            / count
+        self.credits / i128::try_from(self.accounts.len().max(1)).unwrap_or(i128::MAX)
     }
 }
 
@@ -199,19 +219,23 @@ impl Discipline for Karma {
         self.seq += 1;
         let credits = self.mean();
         let is_first = self.queues.push(ticket, seq);
-        let account = self.accounts.entry(flow).or_insert(Account {
-            credits,
-            used: 0,
-            seq,
+        let account = self.accounts.entry(flow).or_insert_with(|| {
+            self.credits += credits;
+            Account {
+                credits,
+                used: 0,
+                seq,
+            }
         });
         if is_first {
             account.seq = seq;
+            self.place(flow);
         }
     }
 
     fn dequeue(&mut self, _now: Time) -> Option<Ticket> {
-        let flow = self.first()?;
-        self.serve(flow)
+        let (_, flow) = self.waiting.first()?;
+        self.serve(FlowId(flow))
     }
 
     fn take(&mut self, flow: FlowId, _now: Time) -> Option<Ticket> {
@@ -220,11 +244,14 @@ impl Discipline for Karma {
 
     fn purge(&mut self, flow: FlowId) {
         self.queues.clear(flow);
+        self.waiting.remove(flow.0);
     }
 
     fn retire(&mut self, flow: FlowId) {
-        self.queues.clear(flow);
-        self.accounts.remove(&flow);
+        self.purge(flow);
+        if let Some(account) = self.accounts.remove(&flow) {
+            self.credits -= account.credits;
+        }
     }
 
     fn has_accounts(&self) -> bool {
@@ -263,6 +290,93 @@ mod tests {
             allocate(&mut users, 6, 3);
             assert_eq!(users.map(|user| user.given), given);
             assert_eq!(users.map(|user| user.credits / CREDIT), credits);
+        }
+    }
+
+    /// The published loop: each slice goes to the borrower with most credits, from the donor with
+    /// fewest, found by looking at all.
+    fn allocate_slowly(users: &mut [User], slices: u64, public: u64) {
+        let count = users.len() as u64;
+        let guaranteed = (slices - public) / count;
+        let mut pool = slices - guaranteed * count;
+        let mut lends = Vec::new();
+        for user in &mut *users {
+            user.credits += CREDIT * i128::from(public) / i128::from(count);
+            user.given = user.demand.min(guaranteed);
+            lends.push(guaranteed - user.given);
+        }
+        loop {
+            let places = 0..users.len();
+            let borrows = |place: &usize| users[*place].demand > users[*place].given;
+            let borrower = places.clone().filter(borrows);
+            let Some(borrower) = borrower.min_by_key(|&place| (-users[place].credits, place))
+            else {
+                return;
+            };
+            let donor = places.filter(|&place| lends[place] > 0);
+            let donor = donor.min_by_key(|&place| (users[place].credits, place));
+            if users[borrower].credits < CREDIT || (donor.is_none() && pool == 0) {
+                return;
+            }
+            if let Some(donor) = donor {
+                users[donor].credits += CREDIT;
+                lends[donor] -= 1;
+            } else {
+                pool -= 1;
+            }
+            users[borrower].credits -= CREDIT;
+            users[borrower].given += 1;
+        }
+    }
+
+    #[test]
+    fn heaps_give_what_looking_at_all_users_gives() {
+        let mut rng = crate::rng::Rng::from_seed([7; 32]);
+        for round in 0..500 {
+            let mut users = vec![User::default(); 1 + round % 9];
+            for user in &mut users {
+                user.demand = rng.below(30) as u64;
+                user.credits = CREDIT * rng.below(6) as i128;
+            }
+            let mut slowly = users.clone();
+            let slices = rng.below(80) as u64;
+            allocate(&mut users, slices, slices / 2);
+            allocate_slowly(&mut slowly, slices, slices / 2);
+            assert_eq!(users, slowly, "round {round}");
+        }
+    }
+
+    /// The flow that is served is the least of all that have blocks, and the mean is that of all
+    /// accounts, whatever comes, is taken, purged or retired.
+    #[test]
+    fn the_heap_has_who_waits_and_the_sum_what_all_have() {
+        let mut rng = crate::rng::Rng::from_seed([8; 32]);
+        let mut subject = Karma::new(&Params::new(ByteCount::new(10)));
+        for _ in 0..20_000 {
+            let flow = FlowId(rng.below(12) as u32);
+            match rng.below(20) {
+                0 => subject.purge(flow),
+                1 => subject.retire(flow),
+                2 => drop(subject.take(flow, Time::ZERO)),
+                3..=10 => {
+                    let len = ByteCount::new(1 + rng.below(10) as u64);
+                    subject.enqueue(Ticket::new(flow, Weight::ONE, len), Time::ZERO);
+                }
+                _ => {
+                    let waits = subject.accounts.iter();
+                    let waits = waits.filter(|(flow, _)| !subject.queues.is_empty(**flow));
+                    let least = waits.min_by_key(|(_, account)| subject.key(account));
+                    let least = least.map(|(flow, _)| *flow);
+                    let served = subject.dequeue(Time::ZERO);
+                    assert_eq!(served.map(|ticket| ticket.flow), least);
+                }
+            }
+            let sum: i128 = subject
+                .accounts
+                .values()
+                .map(|account| account.credits)
+                .sum();
+            assert_eq!(subject.credits, sum);
         }
     }
 
