@@ -46,22 +46,39 @@ const PIPELINE: (u32, u32) = (2, 64);
 /// A round trip is hardly longer: what took longer was waiting.
 const AWAY_MAX: Span = Span::from_millis(300);
 
-/// One connected peer.
+/// One connected peer. A node has many, and hears of one at a time: what each message needs comes
+/// first and lies together, so that few lines of a cache are fetched for it.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Peer {
+    pub(crate) ending: Ending,
     pub(crate) chokes_us: bool,
     pub(crate) choked: bool,
     pub(crate) interested: bool,
     pub(crate) we_are_interested: bool,
+    pub(crate) snubbed: bool,
+    pub(crate) liveness: Liveness,
+    /// What it has announced chunk by chunk.
+    announced: ByteCount,
     pub(crate) remotes: Remotes,
     pub(crate) asked: Vec<AskedChunk>,
     pub(crate) serving: Vec<Serving>,
-    pub(crate) snubbed: bool,
-    pub(crate) ending: Ending,
-    pub(crate) reputation: Reputation,
-    pub(crate) liveness: Liveness,
     /// Of which transfer it was asked for something last.
     pub(crate) last_asked: Option<TransferId>,
+    fixed_ahead: Option<u32>,
+    asking: Asking,
+    /// The shortest time from a request to the first block of its answer: how far it is away.
+    away: Option<Span>,
+    last_block: Time,
+    /// When we last looked for what it could take over from slower peers.
+    looked: Option<Time>,
+    pub(crate) reputation: Reputation,
+    received: [ByteCount; 2],
+    sent: [ByteCount; 2],
+    sent_in_slot: ByteCount,
+    /// Our transfers that are still to be announced to it, and how fast.
+    pub(crate) unannounced: BTreeSet<TransferId>,
+    announcements: EventLimit,
     /// When it was found silent.
     snubbed_at: Time,
     offers: Vec<Join>,
@@ -69,23 +86,8 @@ pub(crate) struct Peer {
     offered: usize,
     /// Chunks of ours that it asked for when too much was waiting for it.
     refused: BTreeSet<(TransferId, ChunkIndex)>,
-    /// Our transfers that are still to be announced to it, and how fast.
-    pub(crate) unannounced: BTreeSet<TransferId>,
-    announcements: EventLimit,
     /// Our transfers that it named when it had named as many as it may.
     pub(crate) waiting: BTreeSet<TransferId>,
-    fixed_ahead: Option<u32>,
-    asking: Asking,
-    /// The shortest time from a request to the first block of its answer: how far it is away.
-    away: Option<Span>,
-    /// When we last looked for what it could take over from slower peers.
-    looked: Option<Time>,
-    last_block: Time,
-    received: [ByteCount; 2],
-    sent: [ByteCount; 2],
-    sent_in_slot: ByteCount,
-    /// What it has announced chunk by chunk.
-    announced: ByteCount,
     connected: Time,
     /// When it was choked or unchoked last.
     since: Time,

@@ -118,8 +118,9 @@ enum Event {
     Deliver(u32),
     /// A disk changes, of the given row of the setup.
     DiskSpace(u32),
-    /// A process does something for its library, if it still runs.
-    Desk { host: u32, life: u32, job: Job },
+    /// A process does something for its library, if it still runs. Boxed, because the queue moves
+    /// events and a job is several times as large as any other.
+    Desk { host: u32, life: u32, job: Box<Job> },
 }
 
 /// A block on its way.
@@ -342,7 +343,7 @@ impl<'a> World<'a> {
             Event::Window(row) => self.window(row),
             Event::Deliver(row) => self.deliver(row),
             Event::DiskSpace(row) => self.disk_space(row),
-            Event::Desk { host, life, job } => self.job(host, life, job),
+            Event::Desk { host, life, job } => self.job(host, life, *job),
         }
         Ok(())
     }

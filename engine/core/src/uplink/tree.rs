@@ -252,7 +252,9 @@ impl Tree {
 
     /// Whom the classes that were woken stand for.
     pub(super) fn take_woken(&mut self) -> Vec<u32> {
-        let woken = self.woken.take().unwrap_or_default();
+        let Some(woken) = self.woken.take() else {
+            return Vec::new();
+        };
         let used = woken.iter().map(|id| self.class(*id));
         let used = used.filter(|class| !matches!(class.body, Body::Vacant));
         used.map(|class| class.entity).collect()
