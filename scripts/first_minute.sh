@@ -5,8 +5,9 @@
 #   first_minute.sh [OUT]      OUT defaults to results/first-minute
 #
 # Everything happens in a clone of the commit in which nothing is built. The three machines are
-# network namespaces with sshd; where these cannot be made, that part is left out with a line.
-# Of what is long the last lines are kept. Takes as long as building twice for release.
+# network namespaces with sshd, and get the program that was installed here; where these cannot be
+# made, that part is left out with a line. Of what is long the last lines are kept. Takes as long
+# as building once for release.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-} in
@@ -46,6 +47,7 @@ typed report.txt 3 "cargo install --quiet --locked --path experiments"
 typed report.txt 3 "cut -d, -f1-6 out/default/runs.csv | head -n 3"
 typed report.txt 3 "fairlab report out/default --script"
 typed report.txt 3 "ls out/default/figures | head -n 3"
+typed report.txt 6 "head -n 6 out/default/tables/summary.tex | cut -c 1-90"
 
 typed move.txt 3 "cargo install --quiet --locked --path engine"
 mkdir "$home/here" "$home/there"
@@ -66,7 +68,6 @@ cd "$home/fairhaul"
 if ! (
   # shellcheck source=/dev/null
   . deploy/test/lib.sh
-  typed machines.txt 1 "scripts/static.sh"
   # shellcheck source=/dev/null
   . deploy/test/machines.sh
   for i in 1 2 3; do machine_up "$i"; done
@@ -75,8 +76,8 @@ if ! (
   inventory mine/inventory.csv vm-1 "$net.1" vm-2 "$net.2" vm-3 "$net.3"
   ssh="--user root --key $work/key --ssh-option UserKnownHostsFile=$work/known --ssh-option StrictHostKeyChecking=accept-new"
   typed machines.txt 4 "cat mine/inventory.csv"
-  typed machines.txt 6 "deploy/ssh/deploy.sh mine/inventory.csv $ssh" \
-    "deploy/ssh/deploy.sh mine/inventory.csv --user root --key key"
+  typed machines.txt 6 "deploy/ssh/deploy.sh mine/inventory.csv --program \"\$(command -v fairhaul)\" $ssh" \
+    "deploy/ssh/deploy.sh mine/inventory.csv --program \"\$(command -v fairhaul)\" --user root --key key"
   on 1 'mkdir -p /var/lib/fairhaul/out && head -c 5000000 /dev/urandom >/var/lib/fairhaul/out/results.tar'
   export -f on to
   export work net
