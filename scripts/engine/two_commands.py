@@ -97,8 +97,8 @@ class Machines:
             subprocess.run(["ip", "netns", "del", f"{self.tag}{side}"], check=False)
 
     def start(self, side, words, folder):
-        """A command on one side, in a home of its own."""
-        home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "PATH": os.environ["PATH"]}
+        """A command on one side, in a folder of a home of its own."""
+        home = {"HOME": str(folder.parent), "PATH": os.environ["PATH"]}
         return subprocess.Popen(
             ["ip", "netns", "exec", f"{self.tag}{side}", *words], cwd=folder, env=home, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -108,9 +108,9 @@ class Machines:
 def transfer(machines, name, program, file, folder):
     """Seconds until the line was printed, and until the file was there; and the line's length."""
     send, line_is, receive, _ = TOOLS[name]
-    here, there = folder / "here", folder / "there"
-    here.mkdir()
-    there.mkdir()
+    here, there = folder / "ada/here", folder / "bob/there"
+    here.mkdir(parents=True)
+    there.mkdir(parents=True)
     begun = time.monotonic()
     words = [word.format(file=file) for word in send]
     sender = machines.start("a", [program, *words], here)
