@@ -163,6 +163,8 @@ def main():
         sys.exit("two_commands.py: needs root, for network namespaces")
     out = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "results/engine/two-commands")
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    # So that the namespaces go, however it ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     tools = programs()
     load = os.getloadavg()
     runs = []
