@@ -7,7 +7,8 @@ Usage: docs.py links            README.md, ARCHITECTURE.md, CHANGELOG.md, ... an
                                 of all other pages each program, subcommand and option has to be there
 
 Links: a relative link names a file that is there, and its anchor a heading of it; every page of
-docs/ is in docs/SUMMARY.md. Links to other hosts are not followed.
+docs/ is in docs/SUMMARY.md. Links to other hosts are not followed. README.md has at most 900 words,
+without commands and what they print.
 
 Commands: in the tutorial every block of TOML that is called a file is written, and every line of a
 block of commands is run; each has to end with 0. `cargo run --release` stands for the program that
@@ -37,6 +38,7 @@ HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
 OPTION = re.compile(r"--[a-z][a-z-]*")
 # Blocks of commands have no language, or one of these.
 SHELL = ("", "sh", "console")
+README_WORDS = 900
 # Where the scripts lie that pages show.
 OURS = ("scripts/", "deploy/", "fuzz/", ".ci/")
 
@@ -71,6 +73,10 @@ def links(root):
                 yield f"{where}: {target}: no such file"
             elif anchor and to.suffix == ".md" and anchor not in anchors(to.read_text()):
                 yield f"{where}: {target}: no such heading"
+    readme = root / "README.md"
+    text = re.sub(r"<!--.*?-->", "", readme.read_text() if readme.exists() else "", flags=re.DOTALL)
+    if (count := len(FENCE.sub("", text).split())) > README_WORDS:
+        yield f"README.md: {count} words, allowed are {README_WORDS}"
     summary = (root / "docs/SUMMARY.md").read_text()
     for page in sorted((root / "docs").rglob("*.md")):
         name = page.relative_to(root / "docs").as_posix()

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The page of a node in a headless browser: add, watch, change a weight and see the shares move,
-# pause, a wrong token, a node that stops, names with markup in them.
+# pause, a wrong token, a node that stops, names with markup in them. And the reports of committed
+# results, at the width of a window and of a phone.
 #
 #   [FAIRHAUL=PROGRAM] [PAGE_PICTURES=FOLDER] page.sh [TEST...]
 #
@@ -24,4 +25,4 @@ if ! command -v chromedriver >/dev/null 2>&1 || ! command -v chromium >/dev/null
   fi
 fi
 cd "$root/engine/tests/page"
-exec python3 -B -m unittest "${@:-test_page}"
+exec python3 -B -m unittest "${@:-discover}"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Makes what a release consists of: static binaries, an archive, a Debian package, the image of a
 # container, and a list of checksums. The same commit and compiler give the same bytes, wherever
-# the checkout lies.
+# the checkout lies. On x86-64 also an archive for aarch64, if a cross linker and Rust's target are
+# at hand; its programs are built and not run.
 #
 #   release.sh [--out DIR] [--programs DIR] [--no-image]
 #
 #   --out DIR       where it goes [default: target/release-VERSION]
 #   --programs DIR  package fairhaul, fairlab and fairlab-emulate from DIR instead of building
-#                   them
+#                   them, for this machine alone
 #   --no-image      leave the image out
 #
 # Needs a C compiler and dpkg-deb; podman for the image. What is not at hand is skipped with a line.
@@ -32,7 +33,6 @@ out=${out:-target/release-$version}
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 deb_arch=$(dpkg --print-architecture 2>/dev/null || uname -m)
-name=fairhaul-$version-$(uname -m)-linux
 rm -rf "$out"
 mkdir -p "$out"
 out=$(realpath "$out")
@@ -63,30 +63,56 @@ for program in fairhaul fairlab; do
   esac
 done
 
-# files ROOT BIN MAN BASH ZSH FISH DOC: both programs with pages and completions, under ROOT, and
-# fairlab-emulate, which fairlab starts.
+# files ROOT BIN MAN BASH ZSH FISH DOC: both programs of the folder $from with pages and completions,
+# which those that run here write, under ROOT, and fairlab-emulate, which fairlab starts.
+from=$work/bin
 files() {
   local root=$1 bin=$2 man=$3 bash=$4 zsh=$5 fish=$6 doc=$7 program
   mkdir -p "$root"/{"$bin","$man","$bash","$zsh","$fish","$doc"}
   for program in fairhaul fairlab; do
-    install -m 0755 "$work/bin/$program" "$root/$bin/$program"
+    install -m 0755 "$from/$program" "$root/$bin/$program"
     "$work/bin/$program" man | gzip -9n >"$root/$man/$program.1.gz"
     "$work/bin/$program" completions bash >"$root/$bash/$program"
     "$work/bin/$program" completions zsh >"$root/$zsh/_$program"
     "$work/bin/$program" completions fish >"$root/$fish/$program.fish"
   done
-  install -m 0755 "$work/bin/fairlab-emulate" "$root/$bin/fairlab-emulate"
+  install -m 0755 "$from/fairlab-emulate" "$root/$bin/fairlab-emulate"
   gzip -9n <CHANGELOG.md >"$root/$doc/changelog.gz"
   cp README.md NOTICE LICENSE-* "$root/$doc"
   find "$root" -type f ! -perm -100 -exec chmod 0644 {} +
   find "$root" -type d -exec chmod 0755 {} +
 }
 
-files "$work/$name" bin share/man bash zsh fish doc
-install -m 0644 deploy/fairhaul.service "$work/$name/doc/fairhaul.service"
-tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
-  -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
-say "$name.tar.gz"
+# archive ARCHITECTURE: of the programs in the folder $from.
+archive() {
+  local name=fairhaul-$version-$1-linux
+  files "$work/$name" bin share/man bash zsh fish doc
+  install -m 0644 deploy/fairhaul.service "$work/$name/doc/fairhaul.service"
+  tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
+    -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
+  say "$name.tar.gz"
+}
+archive "$(uname -m)"
+
+cross=aarch64-unknown-linux-gnu gcc=aarch64-linux-gnu-gcc
+if [ -n "$programs" ] || [ "$(uname -m)" != x86_64 ]; then
+  say "skipped: the archive for aarch64, which is built on x86-64 with all others"
+elif ! command -v "$gcc" >/dev/null 2>&1; then
+  say "skipped: no $gcc (Debian: gcc-aarch64-linux-gnu), so no archive for aarch64"
+elif ! [ -d "$(rustc --print target-libdir --target "$cross")" ]; then
+  say "skipped: no Rust target $cross (rustup target add), so no archive for aarch64"
+else
+  CC_aarch64_unknown_linux_gnu=$gcc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$gcc \
+    RUSTFLAGS="$RUSTFLAGS -C target-feature=+crt-static" cargo build --release --locked --quiet \
+    -p fairhaul -p fairhaul-lab -p fairhaul-emulate --bins --target "$cross"
+  from=$work/$cross
+  mkdir "$from"
+  for program in fairhaul fairlab fairlab-emulate; do
+    "${gcc%gcc}strip" -o "$from/$program" "${CARGO_TARGET_DIR:-target}/$cross/release/$program"
+  done
+  archive aarch64
+  from=$work/bin
+fi
 
 if command -v dpkg-deb >/dev/null 2>&1; then
   root=$work/deb
@@ -141,8 +167,8 @@ elif command -v podman >/dev/null 2>&1; then
   podman build --quiet --format docker --timestamp "$SOURCE_DATE_EPOCH" -t "fairhaul:$version" "$work/image" \
     >/dev/null 2>"$work/podman" || { cat "$work/podman" >&2; exit 1; }
   podman save --quiet --format docker-archive -o "$work/image.tar" "fairhaul:$version" 2>/dev/null
-  gzip -9n <"$work/image.tar" >"$out/$name-image.tar.gz"
-  say "$name-image.tar.gz: podman load, or docker load, gives fairhaul:$version"
+  gzip -9n <"$work/image.tar" >"$out/fairhaul-$version-$(uname -m)-linux-image.tar.gz"
+  say "fairhaul-$version-$(uname -m)-linux-image.tar.gz: podman load, or docker load, gives fairhaul:$version"
 else
   say "skipped: no podman, so no image"
 fi

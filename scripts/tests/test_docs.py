@@ -50,6 +50,13 @@ class Documents(unittest.TestCase):
         self.write("README.md", "```\n[a](none)\n```\n[b](https://example.org/none)\n")
         self.assertEqual([*docs.links(self.root)], [])
 
+    def test_a_readme_that_nobody_reads_to_its_end_is_named(self):
+        shown = "\n```\n" + "much " * 2000 + "\n```\n<!-- " + "more " * 2000 + "-->\n"
+        self.write("README.md", "word " * 900 + shown)
+        self.assertEqual([*docs.links(self.root)], [])
+        self.write("README.md", "word " * 901 + shown)
+        self.assertEqual([*docs.links(self.root)], ["README.md: 901 words, allowed are 900"])
+
     def test_a_page_outside_of_the_summary_is_named(self):
         self.write("docs/lost.md", "# lost\n")
         self.assertEqual([*docs.links(self.root)], ["docs/SUMMARY.md: docs/lost.md is not in it"])

@@ -63,12 +63,10 @@ impl Value {
         let Some(found) = &self.found else {
             return ("–".to_owned(), String::new());
         };
-        let sign = if self.signed && found.value > 0.0 {
-            "+"
-        } else {
-            ""
-        };
-        let value = format!("{sign}{}", significant(found.value));
+        let mut value = significant(found.value);
+        if self.signed && found.value > 0.0 && value != "0" {
+            value.insert(0, '+');
+        }
         let spread = match (found.half_width(), found.interval) {
             _ if found.is_identical() => format!("identical in {} runs", found.n),
             (Some(half), _) => format!("± {}", digits::half(half, found.value)),

@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use super::explain;
 use super::export::{FOLDER, FORMATS, Sheet, Value};
-use super::grouping::grouping;
+use super::grouping::{axis_words, grouping};
 use super::summary_metrics;
 use super::words;
 use crate::compare::Comparison;
@@ -67,7 +67,8 @@ pub(super) fn page(
         body += &add(classes, &mut known);
     }
     if let Some(comparison) = &compared.baseline {
-        let (axis, baseline) = (escape(&comparison.axis), escape(&comparison.baseline));
+        let axis = escape(&axis_words(&comparison.axis));
+        let baseline = escape(&comparison.baseline);
         put(
             &mut body,
             format_args!("<h2>Difference from {axis} = {baseline}</h2>\n"),
@@ -211,28 +212,42 @@ impl Terms {
     }
 }
 
+/// Columns of a table that a page has room for, those of names counted in; a table with more goes
+/// on below, in parts of about the same width.
+const COLUMNS_MAX: usize = 14;
+
+/// A table, in as many parts as it needs. On a narrow screen the style makes a card of each row,
+/// and there each cell says what it is of.
 fn table(sheet: &Sheet) -> String {
-    let mut out = "<div class=scroll><table>\n<thead><tr>".to_owned();
-    for key in &sheet.keys {
-        put(&mut out, format_args!("<th>{}</th>", escape(key)));
-    }
-    for column in &sheet.columns {
-        let (long, title) = (escape(&column.long), escape(&column.title));
-        put(
-            &mut out,
-            format_args!("<th class=number title=\"{long}\">{title}</th>"),
-        );
-    }
-    out += "</tr></thead>\n<tbody>\n";
-    for row in &sheet.rows {
-        out += "<tr>";
-        for key in &row.keys {
+    let room = COLUMNS_MAX.saturating_sub(sheet.keys.len()).max(1);
+    let parts = sheet.columns.len().div_ceil(room).max(1);
+    let wide = sheet.columns.len().div_ceil(parts).max(1);
+    let mut out = "<div class=scroll>".to_owned();
+    for (part, columns) in sheet.columns.chunks(wide).enumerate() {
+        out += "<table>\n<thead><tr>";
+        for key in &sheet.keys {
             put(&mut out, format_args!("<th>{}</th>", escape(key)));
         }
-        for value in &row.values {
-            out += &cell(value);
+        for column in columns {
+            let (long, title) = (escape(&column.long), escape(&column.title));
+            put(
+                &mut out,
+                format_args!("<th class=number title=\"{long}\">{title}</th>"),
+            );
         }
-        out += "</tr>\n";
+        out += "</tr></thead>\n<tbody>\n";
+        for row in &sheet.rows {
+            out += "<tr>";
+            for (key, name) in row.keys.iter().zip(&sheet.keys) {
+                let (key, name) = (escape(key), escape(name));
+                put(&mut out, format_args!("<th data-of=\"{name}\">{key}</th>"));
+            }
+            for (value, column) in row.values[part * wide..].iter().zip(columns) {
+                out += &cell(value, &column.title);
+            }
+            out += "</tr>\n";
+        }
+        out += "</tbody></table>\n";
     }
     let mut values = sheet.rows.iter().flat_map(|row| &row.values);
     let identical = if values.any(Value::is_identical) {
@@ -245,7 +260,7 @@ fn table(sheet: &Sheet) -> String {
     put(
         &mut out,
         format_args!(
-            "</tbody></table></div>\n<p class=note>{}{identical} <span class=files>As {}</span></p>\n",
+            "</div>\n<p class=note>{}{identical} <span class=files>As {}</span></p>\n",
             sheet.note,
             links.join(" ")
         ),
@@ -253,24 +268,21 @@ fn table(sheet: &Sheet) -> String {
     out
 }
 
-fn cell(value: &Value) -> String {
-    let (shown, spread) = value.shown();
+fn cell(value: &Value, title: &str) -> String {
+    let (mut shown, mut spread) = value.shown();
     // Said in words below the table: in each cell they would make the table wider than the page.
-    let spread = if value.is_identical() {
-        IDENTICAL.to_string()
-    } else {
-        spread
-    };
-    let mut out = match value.class {
-        "" => "<td>".to_owned(),
-        class => format!("<td class={class}>"),
-    };
-    out += &shown;
-    if !spread.is_empty() {
-        put(&mut out, format_args!("<span class=half> {spread}</span>"));
+    if value.is_identical() {
+        (shown, spread) = (format!("{shown} {IDENTICAL}"), String::new());
     }
-    if !value.word.is_empty() {
-        put(&mut out, format_args!("<br><small>{}</small>", value.word));
+    let (class, title) = (value.class, escape(title));
+    let mut out = format!("<td class=\"{class}\" data-of=\"{title}\">{shown}");
+    for (name, words) in [("half", spread.as_str()), ("word", value.word)] {
+        if !words.is_empty() {
+            put(
+                &mut out,
+                format_args!(" <small class={name}>{words}</small>"),
+            );
+        }
     }
     out + "</td>"
 }
@@ -350,10 +362,29 @@ mod tests {
         let mut sheet = super::super::export::tests::sheet();
         let note = "≡: the same number in every run.";
         let page = table(&sheet);
-        assert_eq!(page.matches("2.00<span class=half> ≡</span>").count(), 1);
+        assert_eq!(page.matches(">2.00 ≡</td>").count(), 1);
         assert_eq!(page.matches(note).count(), 1);
         sheet.rows.pop();
         assert!(!table(&sheet).contains('≡'));
+    }
+
+    // A column of names and twenty of numbers: two tables with ten each, and every row in both.
+    #[test]
+    fn a_table_that_is_too_wide_goes_on_below() {
+        let mut sheet = super::super::export::tests::sheet();
+        for column in 2..20 {
+            sheet.columns.push(sheet.columns[column % 2].clone());
+            for row in &mut sheet.rows {
+                row.values.push(row.values[column % 2].clone());
+            }
+        }
+        let page = table(&sheet);
+        for part in page.split("</table>").take(2) {
+            assert_eq!(part.matches("<th class=number").count(), 10);
+            assert_eq!(part.matches("<th data-of=\"policy\">").count(), 2);
+            assert_eq!(part.matches("<td ").count(), 20);
+        }
+        assert_eq!(page.matches("</table>").count(), 2);
     }
 
     #[test]

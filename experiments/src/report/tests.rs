@@ -84,6 +84,9 @@ fn the_page_shows_the_comparison_and_the_manifest() {
     assert!(page.contains("<code>fairlab run made-up.toml --seed 7</code>"));
     assert!(page.contains("name = &quot;&lt;made up&gt;&quot;"));
     assert_eq!(page.matches("<figure>").count(), 4);
+    // What is alone is no policy that another could be compared with.
+    let (before, after) = page.split_once("<h2>Difference").unwrap();
+    assert!(before.contains(">alone</th>") && !after.contains(">alone</th>"));
 }
 
 // The name of the scenario, what it asks, the answer; then every policy in one sentence.

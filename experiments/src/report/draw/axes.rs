@@ -37,34 +37,29 @@ pub(super) fn x_axis(scene: &mut Scene, axis: &Axis, frame: Frame, room: (f64, f
     let (from, to) = ((frame.left, frame.bottom), (frame.right, frame.bottom));
     rule(scene, from, to, INK, 0.9);
     let look = Look::tick(TextAnchor::Middle);
-    let names: Vec<(f64, f64, &str)> = axis
-        .ticks
-        .iter()
-        .map(|(value, name)| (frame.x(axis, *value), look.width(name) / 2.0, name.as_str()))
-        .collect();
-    for (x, _, _) in &names {
-        rule(
-            scene,
-            (*x, frame.bottom),
-            (*x, frame.bottom + 4.0),
-            INK,
-            0.9,
-        );
+    for (value, _) in &axis.ticks {
+        let x = frame.x(axis, *value);
+        let down = (x, frame.bottom + 4.0);
+        rule(scene, (x, frame.bottom), down, INK, 0.9);
     }
+    let place = |(value, name): &(f64, String)| {
+        let half = look.width(name) / 2.0;
+        // A name that would reach into the next panel stands a little beside its tick.
+        let x = frame.x(axis, *value).max(room.0 + half);
+        (x.min(room.1 - half), half, name.clone())
+    };
+    let names: Vec<(f64, f64, String)> = axis.ticks.iter().map(place).collect();
     // Every name, or every second, or third: as many as do not touch each other.
     let fits = |stride: &usize| {
         let shown: Vec<_> = names.iter().step_by(*stride).collect();
-        let apart = |two: &[&(f64, f64, &str)]| two[1].0 - two[1].1 - two[0].0 - two[0].1;
+        let apart = |two: &[&(f64, f64, String)]| two[1].0 - two[1].1 - two[0].0 - two[0].1;
         shown.windows(2).all(|two| apart(two) >= APART)
     };
     let stride = (1..names.len().max(2))
         .find(fits)
         .unwrap_or_else(|| names.len().max(1));
-    for (x, half, name) in names.iter().step_by(stride) {
-        // A name that would reach into the next panel is left out.
-        if x - half >= room.0 && x + half <= room.1 {
-            text(scene, (*x, frame.bottom + 15.0), name, &look);
-        }
+    for (x, _, name) in names.iter().step_by(stride) {
+        text(scene, (*x, frame.bottom + 15.0), name, &look);
     }
 }
 

@@ -25,16 +25,10 @@ pub(super) type Explained = (Sheet, Vec<String>);
 
 /// What tells cells apart, a column each; the name of the cell where nothing does.
 fn keys(results: &Results) -> Vec<String> {
-    let axes: Vec<String> = results
-        .varying()
-        .iter()
-        .map(|at| axis_words(&results.axes[*at].name))
-        .collect();
-    if axes.is_empty() {
-        vec!["cell".to_owned()]
-    } else {
-        axes
-    }
+    let varying = results.varying();
+    let axes = varying.iter().map(|at| axis_words(&results.axes[*at].name));
+    let cell = varying.is_empty().then(|| "cell".to_owned());
+    axes.chain(cell).collect()
 }
 
 fn key_values(results: &Results, cell: &CellRuns) -> Vec<String> {
@@ -54,10 +48,8 @@ fn columns(results: &Results, headlines: &[Headline]) -> Vec<Column> {
 }
 
 fn names(results: &Results, headlines: &[Headline]) -> Vec<String> {
-    let metrics = headlines.iter().map(|headline| headline.metric);
-    metrics
-        .map(|metric| results.metrics[metric].clone())
-        .collect()
+    let name = |headline: &Headline| results.metrics[headline.metric].clone();
+    headlines.iter().map(name).collect()
 }
 
 /// Every cell by its headline metrics.
@@ -151,7 +143,7 @@ pub(super) fn classes(results: &Results) -> Option<Explained> {
     Some((sheet, names(results, &headlines)))
 }
 
-/// Every cell against the baseline.
+/// Every cell against the baseline; but what is alone, which no policy is compared with.
 pub(super) fn differences(
     results: &Results,
     comparison: &Comparison,
@@ -159,6 +151,7 @@ pub(super) fn differences(
 ) -> Explained {
     let mut cells: Vec<usize> = comparison.rows.iter().map(|row| row.cell).collect();
     cells.dedup();
+    cells.retain(|cell| !results.cells[*cell].is_alone);
     let value = |cell: usize, headline: &Headline| {
         let mut rows = comparison.rows.iter();
         let row = rows.find(|row| row.cell == cell && row.metric == headline.metric);
