@@ -21,7 +21,8 @@ separated by spaces (quotes hold a value with spaces together):
 
     COLUMN=VALUE  COLUMN!=VALUE  COLUMN~REGEX     which rows; without an aggregate exactly one
     COLUMN | AGGREGATE(COLUMN) | count            min, max, mean, sum, worst (greatest size),
-                                                  list (each text once)
+                                                  list (each text once); count is 0 if each
+                                                  condition alone has a row
     *X  /X  +X  -X                                arithmetic, in this order; X is a number or,
                                                   in one row, a COLUMN
     FORMAT                                        .1f, ,.0f, .7s as in Python; 3 is three digits
@@ -126,10 +127,12 @@ def from_table(path, where, expression):
             raise Fault(f"{path}: no column {name}")
     found = [row for row in rows if matches(row, where)]
     said = " ".join(name + sign + value for name, sign, value in where) or "anything"
+    # No row has all of it, and each of it is there: none, and no slip of the pen.
+    there = all(any(matches(row, [one]) for row in rows) for one in where)
+    if expression == "count" and there:
+        return len(found)
     if not found:
         raise Fault(f"{path}: no row with {said}")
-    if expression == "count":
-        return len(found)
     if not aggregate:
         if len(found) > 1:
             raise Fault(f"{path}: {len(found)} rows with {said}, not one")

@@ -317,8 +317,7 @@ impl World<'_> {
     pub(super) fn later(&mut self, host: u32, after: Span, job: Job) {
         let life = self.deliveries.desk(host).life;
         let at = self.now.saturating_add(after);
-        let job = Box::new(job);
-        self.queue.push(at, Event::Desk { host, life, job });
+        self.queue.push(at, Event::Desk(host, life, Box::new(job)));
     }
 
     /// The delivery that a library knows under a number.

@@ -118,9 +118,9 @@ enum Event {
     Deliver(u32),
     /// A disk changes, of the given row of the setup.
     DiskSpace(u32),
-    /// A process does something for its library, if it still runs. Boxed, because the queue moves
-    /// events and a job is several times as large as any other.
-    Desk { host: u32, life: u32, job: Box<Job> },
+    /// The process of a host does something for its library, if it still is in that life. Boxed:
+    /// the queue moves events, and a job is several times as large as any other.
+    Desk(u32, u32, Box<Job>),
 }
 
 /// A block on its way.
@@ -343,7 +343,7 @@ impl<'a> World<'a> {
             Event::Window(row) => self.window(row),
             Event::Deliver(row) => self.deliver(row),
             Event::DiskSpace(row) => self.disk_space(row),
-            Event::Desk { host, life, job } => self.job(host, life, *job),
+            Event::Desk(host, life, job) => self.job(host, life, *job),
         }
         Ok(())
     }

@@ -260,10 +260,7 @@ impl Serve {
             let id = PeerId(u32::try_from(at).expect("ids are u32"));
             self.candidate(swarm, id, now)
         });
-        // A candidate is large to move, as a table that grows would.
-        let mut candidates = Vec::with_capacity(swarm.peers.len());
-        candidates.extend(concerned);
-        candidates
+        concerned.collect()
     }
 
     fn candidate(&self, swarm: &Swarm, id: PeerId, now: Time) -> Option<Candidate> {

@@ -181,25 +181,20 @@ impl Karma {
     /// A quantum is over.
     fn settle(&mut self) {
         let slices = self.slices();
-        let mut users: Vec<User> = self
-            .accounts
-            .values()
-            .map(|account| User {
-                credits: account.credits,
-                demand: account.used / self.slice,
-                given: 0,
-            })
-            .collect();
+        let user = |account: &Account| User {
+            credits: account.credits,
+            demand: account.used / self.slice,
+            given: 0,
+        };
+        let mut users: Vec<User> = self.accounts.values().map(user).collect();
         allocate(&mut users, slices, slices / PUBLIC);
         self.credits = users.iter().map(|user| user.credits).sum();
-        let mut waiting = Vec::new();
-        for ((flow, account), user) in self.accounts.iter_mut().zip(users) {
+        for (account, user) in self.accounts.values_mut().zip(users) {
             account.credits = user.credits;
             account.used = 0;
-            if !self.queues.is_empty(*flow) {
-                waiting.push(*flow);
-            }
         }
+        let waits = |flow: &FlowId| !self.queues.is_empty(*flow);
+        let waiting: Vec<FlowId> = self.accounts.keys().copied().filter(waits).collect();
         for flow in waiting {
             self.place(flow);
         }
