@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 case ${1:-} in
   -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
 esac
-[ -f "${1:-}" ] || { echo "first_minute.sh: needs the archive of a release; see --help" >&2; exit 2; }
+[ -f "${1:-}" ] || { echo "first_minute.sh: needs a release's archive; see --help" >&2; exit 2; }
 archive=$(realpath "$1")
 out=$(realpath -m "${2:-results/first-minute}")
 root=$PWD

@@ -193,7 +193,8 @@ def main():
     for content, size in SIZES.items():
         for name in tools:
             own = [row for row in runs if row[:2] == [name, content]]
-            ready, fetch, total = (statistics.median(float(row[at]) for row in own) for at in (6, 7, 8))
+            medians = (statistics.median(float(row[at]) for row in own) for at in (6, 7, 8))
+            ready, fetch, total = medians
             longest = max(row[5] for row in own)
             summary.append([name, content, size, rounds, TOOLS[name][3], longest, f"{ready:.3f}",
                             f"{fetch:.3f}", f"{total:.3f}", f"{size / fetch:.0f}"])

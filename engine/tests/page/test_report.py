@@ -1,4 +1,4 @@
-"""The reports of committed results in a headless browser: nothing runs off the page, no label is cut.
+"""Reports of committed results in a headless browser: nothing runs off the page, no label is cut.
 
 At 1280 px each table and figure is whole in its frame. At 400 px a row of a table is a card, and a
 figure, which would be too small to read, can be moved within its frame.
