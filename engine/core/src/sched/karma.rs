@@ -348,7 +348,7 @@ mod tests {
         let mut rng = crate::rng::Rng::from_seed([8; 32]);
         let mut subject = Karma::new(&Params::new(ByteCount::new(10)));
         for _ in 0..20_000 {
-            let flow = FlowId(rng.below(12) as u32);
+            let flow = FlowId(u32::try_from(rng.below(12)).unwrap());
             match rng.below(20) {
                 0 => subject.purge(flow),
                 1 => subject.retire(flow),
