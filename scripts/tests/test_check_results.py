@@ -20,9 +20,10 @@ if [ "$1" = manifest ]; then
 fi
 [ ! -e fails ] || { echo "fairlab: a fault" >&2; exit 3; }
 while [ $# -gt 0 ]; do
-  case $1 in --out) out=$2; shift ;; esac
+  case $1 in --out) out=$2; shift ;; --shard) part=${2/\//-of-}; shift ;; esac
   shift
 done
+[ -z "${part:-}" ] || out=$out/shards/$part/.runs/one
 mkdir -p "$out"
 cat values >"$out/runs.csv"
 printf '{"world": "simulated", "machine": "%s", "command": "fairlab sweep s.toml --out results/a --json", "files": {"runs.csv": "%s", "windows.csv": "w%s"}}' \
@@ -115,7 +116,24 @@ class CheckResults(unittest.TestCase):
         self.assertIn("--out results/a", manifest["command"])
         self.assertEqual(self.check()[0], 0)
 
+    def test_of_a_large_result_a_part_is_made_and_its_rows_are_compared(self):
+        manifest = json.loads((self.root / "results/a/manifest.json").read_text()) | {"runs": 600}
+        self.write("results/a/manifest.json", json.dumps(manifest))
+        self.write("results/a/runs.csv", "run,x,y\nr1,5,\nr2,6,7\n")
+        self.write("values", "run,x\nr1,5\n")
+        code, said = self.check("--sample", "results/a")
+        self.assertEqual(code, 0, said)
+        self.assertIn("results/a: 1 of 2 runs are equal", said)
+        self.assertRegex((self.root / "told").read_text(), r"--out \S+ --shard \d+/10 |--shard \d+/10 --out")
+        for wrong, what in [("r1,4", "run r1 differs in x"), ("r3,5", "run r3 differs in run, x")]:
+            self.write("values", f"run,x\n{wrong}\n")
+            code, said = self.check("--sample", "results/a")
+            self.assertEqual((code, what in said), (1, True), said)
+        # Without it all is made, and a table that has other rows differs.
+        self.assertEqual(self.check("results/a")[0], 1)
+
     def test_what_is_no_result_is_refused(self):
+        self.assertEqual(self.check("--sample", "--update")[0], 2)
         self.assertEqual(self.check("results/b")[0], 2)
         self.assertEqual(self.check("--all")[0], 2)
 
