@@ -22,7 +22,7 @@ const PID_DIGITS_MAX: u64 = 20;
 /// The right to work on a data directory; given back when dropped.
 #[derive(Debug)]
 pub struct DataLock {
-    _held: File,
+    held: File,
 }
 
 impl DataLock {
@@ -40,7 +40,8 @@ impl DataLock {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .custom_flags(nofollow())
+            // A planted link must not name another file. The standard library takes a bare number.
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path);
         let mut held = opened.map_err(|source| StoreError::Target {
             path: dir.to_owned(),
@@ -52,7 +53,15 @@ impl DataLock {
         // The pid is for people; the lock holds without it, on a full disk too.
         let _ = held.set_len(0);
         let _ = write!(held, "{}", std::process::id());
-        Ok(Self { _held: held })
+        Ok(Self { held })
+    }
+}
+
+/// Said, not left to the end of the file: a process that is about to become another program has
+/// the file too, and would hold the lock until then.
+impl Drop for DataLock {
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.held, FlockOperation::Unlock);
     }
 }
 
@@ -66,12 +75,6 @@ fn refusal(errno: Errno, path: PathBuf, file: &mut File) -> StoreError {
         path,
         source: errno.into(),
     }
-}
-
-/// The flag that keeps a planted link from naming another file; set as a bare number because
-/// the standard library takes it so.
-fn nofollow() -> i32 {
-    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
 }
 
 /// The process that wrote itself into the lock file.
@@ -102,6 +105,17 @@ mod tests {
         assert!(refused.ends_with(&told), "{refused}");
         drop(first);
         DataLock::take(dir.path()).unwrap();
+    }
+
+    /// As between the fork and the exec of a command that another thread runs.
+    #[test]
+    fn a_process_that_inherited_the_file_does_not_hold_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DataLock::take(dir.path()).unwrap();
+        let inherited = first.held.try_clone().unwrap();
+        drop(first);
+        DataLock::take(dir.path()).unwrap();
+        drop(inherited);
     }
 
     /// Register: P10.
