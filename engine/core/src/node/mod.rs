@@ -62,8 +62,9 @@ impl Node {
     /// A node without peers and transfers.
     #[must_use]
     pub fn new(config: Config, now: Time) -> Self {
-        let uplink = Uplink::new(config.settings());
+        let settings = config.settings();
         let rng = config.rng;
+        let uplink = Uplink::salted(settings, Some(rng.fork("uplink").next_u64()));
         let mut choke_rng = rng.fork("choke");
         let period = usize::try_from(config.rechoke.as_nanos())
             .unwrap_or(usize::MAX)
