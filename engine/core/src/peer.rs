@@ -11,7 +11,7 @@ use crate::event_limit::EventLimit;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::{CHUNKS_MAX, ContentId};
 use crate::message::Join;
-use crate::node::Asking;
+use crate::node::{Asking, Reports};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};
 
@@ -60,6 +60,7 @@ pub(crate) struct Peer {
     pub(crate) ending: Ending,
     pub(crate) reputation: Reputation,
     pub(crate) liveness: Liveness,
+    pub(crate) reports: Reports,
     /// Of which transfer it was asked for something last.
     pub(crate) last_asked: Option<TransferId>,
     /// When it was found silent.
@@ -142,6 +143,7 @@ impl Peer {
             ending: Ending::Open,
             reputation: Reputation::default(),
             liveness: Liveness::new(now),
+            reports: Reports::default(),
             last_asked: None,
             snubbed_at: now,
             offers: Vec::new(),
@@ -333,8 +335,7 @@ impl Peer {
         self.reputation.is_sent(len);
     }
 
-    /// Forgets a request; adapts how far to ask ahead if it was answered. None if there was no
-    /// such request.
+    /// Forgets a request; if it was answered, adapts how far to ask ahead. None if there was none.
     pub(crate) fn forget(
         &mut self,
         transfer: TransferId,
@@ -459,6 +460,7 @@ impl Peer {
         let sent = self.sent[0];
         self.received = [ByteCount::ZERO, self.received[0]];
         self.sent = [ByteCount::ZERO, self.sent[0]];
+        self.reports.next_round();
         self.waited = if self.choked {
             self.waited.saturating_add(1)
         } else {
@@ -487,6 +489,8 @@ impl Peer {
             total_received: self.reputation.verified(),
             total_sent: self.reputation.issued(),
             announced: rate(self.announced, now.since(self.connected)),
+            forwards_ours: rate(self.reports.heard().of_yours, window),
+            forwards_all: rate(self.reports.heard().in_all(), window),
             sent_in_slot: self.sent_in_slot,
             unchoked: !self.choked,
             since: self.since,

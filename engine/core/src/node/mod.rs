@@ -18,6 +18,7 @@ mod announce;
 mod changes;
 mod control_rate;
 mod fetch;
+mod forwarding;
 mod guard;
 mod io;
 mod paced;
@@ -43,6 +44,7 @@ use swarm::Swarm;
 use timeouts::Timeouts;
 
 pub use crate::transfer::Missing;
+pub(crate) use forwarding::Reports;
 pub use guard::{CLAIMS_PEER, Guard};
 pub use io::{Action, Asking, Config, Event, Input};
 pub(crate) use paced::Turns;
