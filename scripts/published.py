@@ -5,7 +5,8 @@ Usage: published.py [--check]
 
 The words are those of experiments/scenarios/published/*.toml; each row of a table is a row of the
 claims.csv of its result in results/published/NAME, as a template that scripts/numbers.py fills.
-A scenario without a result there is listed as one that waits for it.
+A scenario without a result there is listed as one that waits for it. What NAME.md beside a scenario
+says follows, with its markers if there is a result.
 
 With --check nothing is written: a page that has other words or rows is an error.
 
@@ -81,7 +82,18 @@ def section(path):
     else:
         claims = [f"- {claim['says']}" for claim in scenario["claim"]]
         found = "\n".join(["There is no committed result yet of what was claimed:", "", *claims])
-    return f"## {said['id']}: {about}\n\n{words}\n\n{found}\n"
+    return f"## {said['id']}: {about}\n\n{words}\n\n{found}\n{note(path)}"
+
+
+def note(path):
+    """What stands beside a scenario, in more words."""
+    beside = path.with_suffix(".md")
+    if not beside.exists():
+        return ""
+    text = beside.read_text(encoding="utf-8")
+    if not (RESULTS / path.stem / "runs.csv").exists():
+        text = FILLED.sub("(no committed result yet)", text)
+    return f"\n{text}"
 
 
 def page():

@@ -56,6 +56,17 @@ class Published(unittest.TestCase):
     def page(self):
         return (self.root / "docs/published.md").read_text(encoding="utf-8")
 
+    def test_a_note_beside_a_scenario_follows_with_its_markers_once_there_is_a_result(self):
+        marker = "<!-- from results/published/e99-pair\n{runs.csv max(x)}\n-->\n<!-- end -->\n"
+        self.write("experiments/scenarios/published/e99-pair.md", f"### More\n\n{marker}")
+        self.run_script("published.py")
+        self.assertIn("\n### More\n\n(no committed result yet)\n", self.page())
+        self.write("results/published/e99-pair/runs.csv", "x\n7\n")
+        self.run_script("published.py")
+        self.run_script("numbers.py", "docs/published.md")
+        self.assertIn("-->\n7\n<!-- end -->\n", self.page())
+        self.assertEqual(self.run_script("published.py", "--check").returncode, 0)
+
     def test_without_a_result_there_are_the_claims_alone(self):
         self.assertEqual(self.run_script("published.py").returncode, 0)
         self.assertIn("## E99: Two flows\n", self.page())

@@ -76,6 +76,7 @@ pub(crate) fn describe(message: &Message) -> [u64; 2] {
         Message::Verdict { verdict, .. } => [18, *verdict as u64],
         Message::WantAddresses => [19, 0],
         Message::Addresses(known) => [20, known.len() as u64],
+        Message::Forwarded(said) => [128 | (said.of_yours.get() << 8), said.of_others.get()],
     }
 }
 

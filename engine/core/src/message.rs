@@ -102,6 +102,9 @@ pub enum Message {
     WantAddresses,
     /// Whom I know, in strictly ascending order, at most [`crate::wire::ADDRESSES_MAX`].
     Addresses(Box<[Known]>),
+    /// What I have forwarded since I said so last, of contents that you take part in too. Who does
+    /// not know it skips it.
+    Forwarded(Forwarded),
 }
 
 /// The body of [`Message::Join`].
@@ -169,6 +172,16 @@ pub enum CloseCode {
     Misbehaviour(Misbehaviour),
 }
 
+/// The body of [`Message::Forwarded`]: bytes that its sender forwarded to anybody. They are what it
+/// says, and nobody can verify them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded {
+    /// Of chunks that it has from the receiver of the message.
+    pub of_yours: ByteCount,
+    /// Of others.
+    pub of_others: ByteCount,
+}
+
 /// A node, and where it was reached.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Known {
@@ -196,6 +209,29 @@ impl OfferVerdict {
     #[must_use]
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Accepted | Self::Busy)
+    }
+}
+
+impl Forwarded {
+    /// Nothing was forwarded.
+    pub const NOTHING: Self = Self {
+        of_yours: ByteCount::ZERO,
+        of_others: ByteCount::ZERO,
+    };
+
+    /// Both.
+    #[must_use]
+    pub const fn in_all(self) -> ByteCount {
+        self.of_yours.saturating_add(self.of_others)
+    }
+
+    /// The sum of two, as much of it as can be counted.
+    #[must_use]
+    pub const fn and(self, more: Self) -> Self {
+        Self {
+            of_yours: self.of_yours.saturating_add(more.of_yours),
+            of_others: self.of_others.saturating_add(more.of_others),
+        }
     }
 }
 

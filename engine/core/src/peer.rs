@@ -11,7 +11,7 @@ use crate::event_limit::EventLimit;
 use crate::id::{ChunkIndex, PeerId, TransferId};
 use crate::manifest::{CHUNKS_MAX, ContentId};
 use crate::message::Join;
-use crate::node::Asking;
+use crate::node::{Asking, Reports};
 use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};
 
@@ -88,6 +88,7 @@ pub(crate) struct Peer {
     refused: BTreeSet<(TransferId, ChunkIndex)>,
     /// Our transfers that it named when it had named as many as it may.
     pub(crate) waiting: BTreeSet<TransferId>,
+    pub(crate) reports: Reports,
     connected: Time,
     /// When it was choked or unchoked last.
     since: Time,
@@ -144,6 +145,7 @@ impl Peer {
             ending: Ending::Open,
             reputation: Reputation::default(),
             liveness: Liveness::new(now),
+            reports: Reports::default(),
             last_asked: None,
             snubbed_at: now,
             offers: Vec::new(),
@@ -335,8 +337,7 @@ impl Peer {
         self.reputation.is_sent(len);
     }
 
-    /// Forgets a request; adapts how far to ask ahead if it was answered. None if there was no
-    /// such request.
+    /// Forgets a request; if it was answered, adapts how far to ask ahead. None if there was none.
     pub(crate) fn forget(
         &mut self,
         transfer: TransferId,
@@ -461,6 +462,7 @@ impl Peer {
         let sent = self.sent[0];
         self.received = [ByteCount::ZERO, self.received[0]];
         self.sent = [ByteCount::ZERO, self.sent[0]];
+        self.reports.next_round();
         self.waited = if self.choked {
             self.waited.saturating_add(1)
         } else {
@@ -489,6 +491,8 @@ impl Peer {
             total_received: self.reputation.verified(),
             total_sent: self.reputation.issued(),
             announced: rate(self.announced, now.since(self.connected)),
+            forwards_ours: rate(self.reports.heard().of_yours, window),
+            forwards_all: rate(self.reports.heard().in_all(), window),
             sent_in_slot: self.sent_in_slot,
             unchoked: !self.choked,
             since: self.since,

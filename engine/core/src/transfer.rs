@@ -16,9 +16,11 @@ use crate::time::{Span, Time};
 use crate::units::ByteCount;
 
 mod begun;
+mod senders;
 
 pub(crate) use begun::Begun;
 use begun::{Asked, Kept};
+use senders::Senders;
 
 /// Peers that one chunk may be asked of at once, in the endgame.
 const ASKED_MAX: usize = 2;
@@ -56,6 +58,7 @@ pub(crate) struct Transfer {
     holders: Vec<u16>,
     /// Chunks that only one peer got from us and no other peer has announced yet.
     sole: BTreeMap<ChunkIndex, PeerId>,
+    pub(crate) senders: Senders,
     /// Chunks that are not stored and whose request was moved from one peer to another once.
     moved: BTreeSet<ChunkIndex>,
     /// Usual time from a request to its chunk.
@@ -118,6 +121,7 @@ impl Transfer {
             kept: Kept::default(),
             holders,
             sole: BTreeMap::new(),
+            senders: Senders::default(),
             moved: BTreeSet::new(),
             usual: None,
         }

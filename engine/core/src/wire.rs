@@ -23,7 +23,8 @@
 //! | 18 | Verdict | content: 32 bytes, verdict: `u8` |
 //! | 19 | `WantAddresses` | none |
 //! | 20 | Addresses | up to 50 of: key: 32 bytes, length: `u8`, host and port: UTF-8 |
-//! | 128 to 255 | optional: skipped by who does not know it | anything up to 64 KiB |
+//! | 128 | Forwarded, optional | of yours: `u64`, of others: `u64` |
+//! | 129 to 255 | optional: skipped by who does not know it | anything up to 64 KiB |
 //!
 //! Bit `i` of a bitfield is bit `i % 8` of byte `i / 8`; bits beyond the last are zero. What
 //! can be told from the length of a frame stands nowhere else in it: no two fields can
@@ -93,6 +94,7 @@ const WANT_ADDRESSES: u8 = 19;
 const ADDRESSES: u8 = 20;
 /// Types from here on may be skipped.
 const OPTIONAL: u8 = 128;
+const FORWARDED: u8 = OPTIONAL;
 
 /// Appends the frame of `message` to `out`. The bytes of a block are not part of it: its
 /// sender writes exactly `len` of them after it.
@@ -151,6 +153,10 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) {
         }
         Message::WantAddresses => out.push(WANT_ADDRESSES),
         Message::Addresses(known) => control_frames::encode_addresses(known, out),
+        Message::Forwarded(forwarded) => {
+            encode_number(FORWARDED, forwarded.of_yours.get(), out);
+            out.extend(forwarded.of_others.get().to_le_bytes());
+        }
     }
     let length = (out.len() - start - LENGTH) as u64 + payload;
     let length = u32::try_from(length).expect("every limit of this file is below 4 GiB");

@@ -110,7 +110,7 @@ pub(super) const ALONE: Style = style(8, Marker::Star, Stroke::Dotted);
 /// Styles of the built-in policies: disciplines, chokers and seed rules, pickers, shares. A name
 /// that several kinds have is one row. Inside a kind no two have the same colour and marker, and
 /// those that are compared most differ in both.
-const TABLE: [(&str, Style); 38] = [
+const TABLE: [(&str, Style); 39] = [
     ("fifo", style(0, Marker::Circle, Stroke::Solid)),
     ("round-robin", style(1, Marker::Square, Stroke::Dashed)),
     ("drr", style(2, Marker::Triangle, Stroke::Solid)),
@@ -163,6 +163,7 @@ const TABLE: [(&str, Style); 38] = [
     ("bitswap-paper", style(0, Marker::Bar, Stroke::Solid)),
     ("emule", style(1, Marker::Bar, Stroke::Dashed)),
     ("karma", style(2, Marker::Bar, Stroke::Dotted)),
+    ("give-to-get", style(3, Marker::Bar, Stroke::DashDot)),
     ("round-robin-quota", style(4, Marker::Bar, Stroke::Short)),
     ("fastest", style(5, Marker::Bar, Stroke::Solid)),
     ("anti-leech", style(6, Marker::Bar, Stroke::Dashed)),

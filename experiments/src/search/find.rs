@@ -8,12 +8,13 @@ use fairhaul_config::tree::{self, Data, Item, TomlTable};
 
 use super::bench::{SearchBench, Stop};
 use super::climb::FULL;
-use super::gain::{differences, estimate, gains, least, mean, ratio_of};
+use super::gain::{differences, gains, least, mean, ratio_of};
 use super::space::SpacePoint;
 use super::{SearchError, SearchFind, SearchJob};
 use crate::output::{OutputError, ResultDir};
 use crate::report::digits::significant;
 use crate::scenario::{COMPLIANT, Scenario};
+use crate::stats::estimate;
 
 /// Pairs of runs that measure a find.
 const PAIRS: u32 = 16;

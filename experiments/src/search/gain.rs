@@ -1,17 +1,17 @@
-//! The gain of deviation: how many times sooner a peer is done than if it complied.
+//! The gains of pairs of runs, and how sure they are.
 
 use fairhaul_core::time::Span;
+use fairhaul_simulator::metrics::deviation::{gain_of_deviation, goodput};
 
-use crate::stats::{Centre, Estimate};
+use crate::stats::estimate;
 
-/// The gain of a pair of runs with the same random numbers, T(comply) / T(deviate). A deviant that
-/// is never done gains 0; a pair whose compliant peer is never done says nothing.
+/// The gain of a pair of runs with the same random numbers. The length of the content does not
+/// matter: it is what the compliant peer gets in its time at one byte a second, so the goodputs are
+/// in the ratio of the times to the last digit.
 pub(super) fn ratio_of(comply: Option<Span>, deviate: Option<Span>) -> Option<f64> {
-    let comply = comply?;
-    let Some(deviate) = deviate.filter(|span| span.as_nanos() > 0) else {
-        return Some(0.0);
-    };
-    Some(comply.as_secs_f64() / deviate.as_secs_f64())
+    let bytes = comply?.as_secs_f64();
+    let goodput = |took: Option<Span>| goodput(bytes, took.map(Span::as_secs_f64));
+    gain_of_deviation(goodput(comply), goodput(deviate))
 }
 
 /// The gain of each pair that says something.
@@ -22,11 +22,6 @@ pub(super) fn gains(comply: &[Option<Span>], deviate: &[Option<Span>]) -> Vec<f6
         .collect()
 }
 
-/// The mean of gains, with its 95 % interval; `None` of nothing.
-pub(super) fn estimate(gains: &[f64]) -> Option<Estimate> {
-    Centre::Mean.of(gains)
-}
-
 /// The mean; nothing gains nothing.
 pub(super) fn mean(gains: &[f64]) -> f64 {
     estimate(gains).map_or(0.0, |found| found.value)
@@ -35,12 +30,8 @@ pub(super) fn mean(gains: &[f64]) -> f64 {
 /// The least that the centre of independent observations is, with 97.5 %: the lower end of the
 /// interval, the value itself where all are the same, and nothing of one.
 pub(super) fn least(observations: &[f64]) -> f64 {
-    let Some(found) = estimate(observations) else {
-        return f64::NEG_INFINITY;
-    };
-    let same = found.is_identical().then_some((found.value, found.value));
-    let interval = found.interval.or(same);
-    interval.map_or(f64::NEG_INFINITY, |(low, _)| low)
+    let range = estimate(observations).and_then(|found| found.range());
+    range.map_or(f64::NEG_INFINITY, |(low, _)| low)
 }
 
 /// One list of gains minus another, pair by pair.

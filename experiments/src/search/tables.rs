@@ -4,10 +4,9 @@ use csv::Writer;
 
 use super::SearchFind;
 use super::bench::SearchBench;
-use super::gain::estimate;
 use super::space::SearchSpace;
 use crate::output::{number, text};
-use crate::stats::Estimate;
+use crate::stats::{Estimate, estimate};
 
 /// What was tried, in order: settings, pairs of runs, gain with its interval, pairs in which the
 /// deviant was never done, and runs of the search when the last of these was made.

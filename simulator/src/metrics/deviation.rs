@@ -37,9 +37,11 @@ pub fn goodput(bytes: f64, completion_s: Option<f64>) -> f64 {
     completion_s.map_or(0.0, |seconds| bytes / seconds)
 }
 
-/// What deviating gains, `T(comply) / T(deviate)` of the time T to get the same content: above 1
-/// it pays, and one who never has all of it gains 0. From the goodputs, which are in the opposite
-/// ratio; `None` where nobody would finish who complies.
+/// What deviating gains, `T(comply) / T(deviate)` of the time T to get the same content: a number
+/// without a unit, above 1 where it pays. It is the ratio of the goodputs, in bytes per second,
+/// the other way round, so one who never has all of it gains 0; `None` where nobody would finish
+/// who complies. The arena takes the mean goodputs of several deviants, `fairlab search` those of
+/// one.
 #[must_use]
 pub fn gain_of_deviation(comply: f64, deviate: f64) -> Option<f64> {
     (comply > 0.0).then(|| deviate / comply)

@@ -56,7 +56,7 @@ impl ConnectionList {
     }
 
     /// The peers that `which` says with what it says of them, in the order of the list.
-    pub(super) fn filter<T>(
+    fn filter<T>(
         &self,
         peers: &[Candidate],
         which: impl Fn(&Candidate) -> Option<T>,
@@ -67,9 +67,27 @@ impl ConnectionList {
             .collect()
     }
 
+    /// Brings the list up to date and grants all `slots` but the `optimistic` ones to the peers of
+    /// which `score` says most, and the others by the walk.
+    pub(super) fn choose<T: Ord>(
+        &mut self,
+        round: &Round<'_>,
+        (slots, optimistic): (usize, usize),
+        rng: &mut Rng,
+        score: impl Fn(&Candidate) -> Option<T>,
+    ) -> Vec<Grant> {
+        self.update(round, rng);
+        let mut best = self.filter(round.peers, score);
+        // A stable sort: ties keep the order of the list.
+        best.sort_by(|(one, _), (other, _)| other.cmp(one));
+        best.truncate(slots.saturating_sub(optimistic));
+        let chosen: Vec<PeerId> = best.into_iter().map(|(_, peer)| peer).collect();
+        self.walk(round.peers, &chosen, (slots, optimistic))
+    }
+
     /// Walks the list in order. The `chosen` are unchoked, and others while fewer than `slots` are
     /// or fewer than `optimistic` of them were found; one that is not interested does not count.
-    pub(super) fn walk(
+    fn walk(
         &self,
         peers: &[Candidate],
         chosen: &[PeerId],

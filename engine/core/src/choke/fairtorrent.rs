@@ -20,7 +20,8 @@ pub(super) const ROW: ChokerRow = ChokerRow {
            verified, those of seeds left out. A seed divides its bytes evenly. The policy is the \
            discipline fairtorrent and sets it at the root of the uplink.",
     source: "Sherman, Nieh and Stein, FairTorrent, 2009 and 2012; Sherman's thesis",
-    departs: "ties go to the block that was enqueued first, where the paper draws a first order",
+    departs: "equal deficits of a node are in an order that it draws once, where the paper draws a \
+              first order",
     assumed: "bytes count when their chunk is verified; the deficit hangs on the identity and \
               outlives a connection",
     fills: true,

@@ -26,6 +26,7 @@ mod emule;
 mod fairtorrent;
 mod fastest;
 mod forwarders_first;
+mod give_to_get;
 mod leak;
 mod none;
 mod propshare;
@@ -77,6 +78,11 @@ pub struct Candidate {
     pub total_sent: ByteCount,
     /// The rate at which it announces chunks since it connected.
     pub announced: Rate,
+    /// The rate at which it says that it forwarded bytes of ours to others, over the last two
+    /// rounds or since it connected; nothing verifies it.
+    pub forwards_ours: Rate,
+    /// The rate at which it says that it forwarded any, likewise.
+    pub forwards_all: Rate,
     /// Bytes that it has, of the contents that we share with it.
     pub has: ByteCount,
     /// Bytes of those contents.
@@ -126,6 +132,8 @@ impl Candidate {
             total_received: ByteCount::ZERO,
             total_sent: ByteCount::ZERO,
             announced: Rate::new(0),
+            forwards_ours: Rate::new(0),
+            forwards_all: Rate::new(0),
             has: ByteCount::ZERO,
             of: ByteCount::ZERO,
             chunk: ByteCount::ZERO,
@@ -260,6 +268,8 @@ pub struct ChokerRow {
     pub finishes: bool,
     /// Whether it goes by who passes on what: then everybody is told who has got which chunk.
     pub watches: bool,
+    /// Whether it goes by what peers say that they forwarded: then this node says so as well.
+    pub reports: bool,
     /// Whether it looks at all connected peers, not only at those that are interested.
     pub everybody: bool,
     /// Whether it chooses anew when a peer that is unchoked changes its interest or leaves.

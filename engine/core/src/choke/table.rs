@@ -2,8 +2,8 @@
 
 use super::{
     ChokerRow, LeakBound, anti_leech, bitswap, bitswap_paper, bittyrant, bittyrant_released,
-    bounded_deficit, emule, fairtorrent, fastest, forwarders_first, none, propshare, refuse,
-    round_robin, round_robin_quota, swift, tit_for_tat, tit_for_tat_no_optimistic,
+    bounded_deficit, emule, fairtorrent, fastest, forwarders_first, give_to_get, none, propshare,
+    refuse, round_robin, round_robin_quota, swift, tit_for_tat, tit_for_tat_no_optimistic,
     tit_for_tat_sqrt, wary_tit_for_tat,
 };
 
@@ -19,6 +19,7 @@ pub const BASE: ChokerRow = ChokerRow {
     fills: false,
     finishes: false,
     watches: false,
+    reports: false,
     everybody: false,
     reacts: false,
     reviews: false,
@@ -44,6 +45,7 @@ pub static ALL: &[ChokerRow] = &[
     bitswap_paper::ROW,
     bitswap::ROW,
     emule::ROW,
+    give_to_get::ROW,
     forwarders_first::ROW,
     round_robin_quota::ROW,
     fastest::ROW,
@@ -59,5 +61,6 @@ pub static SEED_RULES: &[(&str, &str)] = &[
     ("fastest", "fastest"),
     ("anti-leech", "anti-leech"),
     ("tit-for-tat", "tit-for-tat"),
+    ("give-to-get", "give-to-get"),
     ("forwarders-first", "forwarders-first"),
 ];

@@ -91,6 +91,8 @@ impl History {
             peer.received_last = gives;
             peer.total_received = peer.total_received.saturating_add(gives);
             peer.rate_from = Rate::new(peer.received.get() / 20);
+            peer.forwards_ours = Rate::new(gives.get() / 40);
+            peer.forwards_all = peer.rate_from;
             peer.has = gives.min(peer.of);
             peer.interested = !flags[4];
             peer.wanted = flags[0];

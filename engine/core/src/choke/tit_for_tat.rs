@@ -10,12 +10,9 @@
 //! Drawbacks: a peer that gives a little more than the last chosen gets as much as the first, and
 //!            one that gives nothing is unchoked optimistically like any other.
 
-use std::cmp::Reverse;
-
 use super::connection_list::ConnectionList;
 use super::table::BASE;
-use super::{Choker, ChokerRow, Grant, Round};
-use crate::id::PeerId;
+use super::{Candidate, Choker, ChokerRow, Grant, Round};
 use crate::rng::Rng;
 use crate::units::Rate;
 
@@ -61,8 +58,7 @@ impl TitForTat {
 
     /// Whom to serve with that many slots.
     pub(super) fn unchoke(&mut self, round: &Round<'_>, slots: usize, rng: &mut Rng) -> Vec<Grant> {
-        self.list.update(round, rng);
-        let mut best = self.list.filter(round.peers, |peer| {
+        let score = |peer: &Candidate| {
             let rate = if round.seeding {
                 peer.rate_to
             } else {
@@ -70,13 +66,9 @@ impl TitForTat {
             };
             let earns = round.seeding || rate >= LEAST;
             (peer.interested && !peer.snubbed && earns).then_some(rate)
-        });
-        // A stable sort: ties keep the order of the list.
-        best.sort_by_key(|(rate, _)| Reverse(*rate));
-        best.truncate(slots.saturating_sub(self.optimistic));
-        let chosen: Vec<PeerId> = best.into_iter().map(|(_, peer)| peer).collect();
+        };
         self.list
-            .walk(round.peers, &chosen, (slots, self.optimistic))
+            .choose(round, (slots, self.optimistic), rng, score)
     }
 }
 
@@ -89,7 +81,6 @@ impl Choker for TitForTat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choke::Candidate;
     use crate::choke::tests::{candidate, ids, round};
     use crate::time::Time;
 

@@ -124,7 +124,8 @@ impl Swarm {
             | Message::Offer(_)
             | Message::Verdict { .. }
             | Message::WantAddresses
-            | Message::Addresses(_) => self.charge(peer, now),
+            | Message::Addresses(_)
+            | Message::Forwarded(_) => self.charge(peer, now),
         }
     }
 
@@ -133,6 +134,7 @@ impl Swarm {
         let event = match message {
             Message::Ping(number) => return self.send(peer, Message::Pong(number)),
             Message::Pong(KEEPALIVE) => return,
+            Message::Forwarded(said) => return self.hears_of_forwarding(peer, said),
             Message::Pong(number) => Event::Pong(peer, number),
             Message::Text(text) => Event::Text(peer, text),
             Message::Offer(offer) => Event::Offer(peer, offer),

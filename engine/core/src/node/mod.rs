@@ -18,6 +18,7 @@ mod announce;
 mod changes;
 mod control_rate;
 mod fetch;
+mod forwarding;
 mod guard;
 mod io;
 mod paced;
@@ -43,6 +44,7 @@ use swarm::Swarm;
 use timeouts::Timeouts;
 
 pub use crate::transfer::Missing;
+pub(crate) use forwarding::Reports;
 pub use guard::{CLAIMS_PEER, Guard};
 pub use io::{Action, Asking, Config, Event, Input};
 pub(crate) use paced::Turns;
@@ -62,8 +64,9 @@ impl Node {
     /// A node without peers and transfers.
     #[must_use]
     pub fn new(config: Config, now: Time) -> Self {
-        let uplink = Uplink::new(config.settings());
+        let settings = config.settings();
         let rng = config.rng;
+        let uplink = Uplink::salted(settings, Some(rng.fork("uplink").next_u64()));
         let mut choke_rng = rng.fork("choke");
         let period = usize::try_from(config.rechoke.as_nanos())
             .unwrap_or(usize::MAX)

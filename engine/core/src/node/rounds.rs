@@ -68,6 +68,7 @@ impl Serve {
         let candidates = self.candidates(swarm, now);
         let mut grants = self.ask_choker(swarm, &candidates, is_due, now);
         if is_due {
+            self.report(swarm);
             let sent = swarm.peers.iter_mut().flatten().map(Peer::next_round).sum();
             self.rounds.end(sent, now);
         }
@@ -155,6 +156,11 @@ impl Serve {
             Some(begun) => begun.parts.clone(),
             None => vec![(from, transfer.manifest.len_of(chunk))],
         };
+        if self.reports()
+            && let Some(transfer) = swarm.transfers.get_mut(id)
+        {
+            transfer.senders.remember(chunk, parts.clone());
+        }
         for (peer, len) in parts {
             let Some(state) = swarm.peer_mut(peer) else {
                 continue;

@@ -189,6 +189,7 @@ impl Serve {
     /// The uplink has given a block its turn.
     pub(super) fn started(&mut self, swarm: &mut Swarm, block: Block, now: Time) {
         self.postpone_second(swarm, block);
+        self.forwards(swarm, block);
         let Some(state) = swarm
             .peers
             .get_mut(block.peer.index())

@@ -77,7 +77,7 @@ impl Bitswap {
                 std::cmp::Reverse(starved),
                 account.active,
                 std::cmp::Reverse(wants),
-                hash(*flow),
+                hash(*flow, SALT),
             );
             Some((key, *flow))
         });
@@ -93,8 +93,8 @@ impl Bitswap {
 }
 
 /// A salted hash of a flow's number (the finaliser of splitmix64).
-fn hash(flow: FlowId) -> u64 {
-    let mut hash = u64::from(flow.0).wrapping_add(1).wrapping_mul(SALT);
+pub(super) fn hash(flow: FlowId, salt: u64) -> u64 {
+    let mut hash = u64::from(flow.0).wrapping_add(1).wrapping_mul(salt | 1);
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)

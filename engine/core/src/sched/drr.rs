@@ -46,6 +46,7 @@ mod tests {
         super::drr(&Params {
             largest: BLOCK,
             quantum: quantum.map(ByteCount::new),
+            salt: None,
         })
     }
 

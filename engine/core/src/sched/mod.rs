@@ -147,6 +147,9 @@ pub struct Params {
     /// Bytes per unit weight ([`Weight::ONE`]) and round, for those that count rounds; if it
     /// is none they choose.
     pub quantum: Option<ByteCount>,
+    /// A number that no other node has, for those that draw an order of flows; without one that is
+    /// the order in which their blocks were enqueued.
+    pub salt: Option<u64>,
 }
 
 impl Params {
@@ -156,6 +159,7 @@ impl Params {
         Self {
             largest,
             quantum: None,
+            salt: None,
         }
     }
 }
@@ -232,7 +236,7 @@ pub(crate) const FAIRTORRENT: DisciplineRow = DisciplineRow {
     source: "Sherman, Nieh and Stein, FairTorrent, 2009 and 2012",
     claim: Claim::Exchange,
     delay: Delay::None,
-    make: |_| Box::new(Ranked::new(fairtorrent::Deficits::default())),
+    make: |params| Box::new(Ranked::new(fairtorrent::Deficits::new(params.salt))),
 };
 
 /// Bitswap as released, which is a choker too.

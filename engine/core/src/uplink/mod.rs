@@ -182,9 +182,15 @@ impl Uplink {
     /// An idle uplink without limits.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        Self::salted(settings, None)
+    }
+
+    /// The same of a node with a number of its own, see [`Params::salt`].
+    pub(crate) fn salted(settings: Settings, salt: Option<u64>) -> Self {
         let params = Params {
             largest: settings.largest,
             quantum: settings.quantum,
+            salt,
         };
         let least = REQUEST_COST_MIN.min(settings.largest);
         Self {

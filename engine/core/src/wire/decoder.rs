@@ -5,14 +5,14 @@
 
 use super::control_frames::{self, CLOSE_TEXT_MAX, NAME_MAX, OFFER_HEAD};
 use super::{
-    ADDRESSES, BLOCK, BLOCK_HEAD, BLOCK_MAX, CANCEL, CHOKE, CLOSE, CONTROL_MAX, HAVE, INTERESTED,
-    JOIN, JOIN_HEAD, JOIN_MAX, LEAVE, LENGTH, LOST, NOT_INTERESTED, OFFER, OPTIONAL, PING, PONG,
-    REJECT, REQUEST, TEXT, TEXT_MAX, UNCHOKE, VERDICT, WANT_ADDRESSES,
+    ADDRESSES, BLOCK, BLOCK_HEAD, BLOCK_MAX, CANCEL, CHOKE, CLOSE, CONTROL_MAX, FORWARDED, HAVE,
+    INTERESTED, JOIN, JOIN_HEAD, JOIN_MAX, LEAVE, LENGTH, LOST, NOT_INTERESTED, OFFER, OPTIONAL,
+    PING, PONG, REJECT, REQUEST, TEXT, TEXT_MAX, UNCHOKE, VERDICT, WANT_ADDRESSES,
 };
 use crate::bitfield::Bitfield;
 use crate::id::TransferId;
 use crate::manifest::ContentId;
-use crate::message::{Join, Message};
+use crate::message::{Forwarded, Join, Message};
 use crate::misbehaviour::Misbehaviour;
 use crate::units::ByteCount;
 
@@ -227,7 +227,7 @@ fn shape(kind: u8, length: usize) -> Result<Shape, Misbehaviour> {
         JOIN => (JOIN_HEAD, JOIN_MAX - 1, body),
         LEAVE => exactly(4),
         HAVE | LOST | CANCEL | REJECT | PING | PONG => exactly(8),
-        REQUEST => exactly(16),
+        REQUEST | FORWARDED => exactly(16),
         INTERESTED | NOT_INTERESTED | CHOKE | UNCHOKE => exactly(0),
         BLOCK => (BLOCK_HEAD, BLOCK_HEAD + BLOCK_MAX, BLOCK_HEAD),
         TEXT => (0, TEXT_MAX, body),
@@ -247,6 +247,7 @@ fn shape(kind: u8, length: usize) -> Result<Shape, Misbehaviour> {
     }
     Ok(match kind {
         BLOCK => Shape::Block(body - kept),
+        FORWARDED => Shape::Whole(LENGTH + 1 + kept),
         OPTIONAL.. => Shape::Skip(kind, body),
         _ => Shape::Whole(LENGTH + 1 + kept),
     })
@@ -295,6 +296,10 @@ fn message(kind: u8, body: &[u8]) -> Result<Message, Misbehaviour> {
         VERDICT => control_frames::verdict(body)?,
         WANT_ADDRESSES => Message::WantAddresses,
         ADDRESSES => Message::Addresses(control_frames::addresses(body)?),
+        FORWARDED => Message::Forwarded(Forwarded {
+            of_yours: ByteCount::new(le_u64(body)),
+            of_others: ByteCount::new(le_u64(&body[8..])),
+        }),
         _ => return Err(Misbehaviour::UnknownFrame),
     })
 }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::bitfield::Bitfield;
 use crate::manifest::ContentId;
-use crate::message::{CloseCode, Join, Known, Offer, OfferVerdict};
+use crate::message::{CloseCode, Forwarded, Join, Known, Offer, OfferVerdict};
 use crate::misbehaviour::Misbehaviour;
 use crate::units::ByteCount;
 
@@ -166,6 +166,10 @@ fn errands() -> impl Strategy<Value = Message> {
         (contents(), prop::sample::select(OfferVerdict::ALL.to_vec()))
             .prop_map(|(content, verdict)| Message::Verdict { content, verdict }),
         Just(Message::WantAddresses),
+        (any::<u64>(), any::<u64>()).prop_map(|(yours, others)| Message::Forwarded(Forwarded {
+            of_yours: ByteCount::new(yours),
+            of_others: ByteCount::new(others),
+        })),
         prop::collection::btree_set(known, 0..50)
             .prop_map(|known| Message::Addresses(known.into_iter().collect())),
     ]
@@ -200,7 +204,7 @@ proptest! {
     /// Register: W11.
     #[test]
     fn what_is_decoded_is_encoded_to_the_same_bytes(
-        kind in 0_u8..22,
+        kind in prop_oneof![0_u8..22, Just(FORWARDED)],
         body in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), any::<u8>()], 0..60),
     ) {
         let bytes = frame(kind, &body);
@@ -284,6 +288,18 @@ fn the_bytes_of_a_frame_are_those_of_the_table() {
     encode(&Message::Unchoke, &mut out);
     encode(&Message::Text("é".into()), &mut out);
     assert_eq!(out, [1, 0, 0, 0, 8, 3, 0, 0, 0, 13, 0xc3, 0xa9]);
+
+    out.clear();
+    let forwarded = Forwarded {
+        of_yours: ByteCount::new(0x0102),
+        of_others: ByteCount::new(3),
+    };
+    encode(&Message::Forwarded(forwarded), &mut out);
+    let head = [17, 0, 0, 0, 128, 2, 1, 0, 0, 0, 0, 0, 0];
+    assert_eq!(
+        (&out[..13], &out[13..]),
+        (&head[..], &[3, 0, 0, 0, 0, 0, 0, 0][..])
+    );
 }
 
 /// Lengths that are no length. Nothing is kept for what is only announced.
@@ -350,8 +366,8 @@ fn w2_a_frame_at_its_limit_passes_and_one_byte_more_does_not() {
     assert_eq!(fault(&frame(TEXT, text.as_bytes())), too_large);
 
     let optional = vec![0; CONTROL_MAX];
-    assert_eq!(fault(&frame(OPTIONAL, &optional[1..])), None);
-    assert_eq!(fault(&frame(OPTIONAL, &optional)), too_large);
+    assert_eq!(fault(&frame(OPTIONAL + 1, &optional[1..])), None);
+    assert_eq!(fault(&frame(OPTIONAL + 1, &optional)), too_large);
 
     let data = vec![0; BLOCK_HEAD + BLOCK_MAX + 1];
     let got = decode([&frame(BLOCK, &data[1..])[..]]);
@@ -368,10 +384,12 @@ fn w2_a_frame_at_its_limit_passes_and_one_byte_more_does_not() {
     join[..LENGTH].copy_from_slice(&u32::try_from(JOIN_MAX + 1).unwrap().to_le_bytes());
     assert_eq!(fault(&join), too_large);
 
-    for kind in [LEAVE, HAVE, LOST, REQUEST, CANCEL, REJECT, PING, PONG] {
+    for kind in [
+        LEAVE, HAVE, LOST, REQUEST, CANCEL, REJECT, PING, PONG, FORWARDED,
+    ] {
         let bytes = match kind {
             LEAVE => 4,
-            REQUEST => 16,
+            REQUEST | FORWARDED => 16,
             _ => 8,
         };
         assert_eq!(fault(&frame(kind, &[0; 17][..bytes])), None);
@@ -401,7 +419,7 @@ fn w3_a_stream_that_ends_inside_a_block_is_known_to_be_cut() {
 #[test]
 fn w4_unknown_types_are_refused_and_optional_ones_skipped() {
     for kind in 0..=u8::MAX {
-        if (JOIN..=ADDRESSES).contains(&kind) {
+        if (JOIN..=ADDRESSES).contains(&kind) || kind == FORWARDED {
             continue;
         }
         let mut bytes = frame(kind, &[1, 2, 3]);

@@ -436,6 +436,7 @@ fn beside_every_bundle_honest_peers_end_and_runs_repeat() {
             "wary-tit-for-tat",
             "tit-for-tat",
             "forwarders-first",
+            "give-to-get",
         ] {
             let mut behaviour = found.behaviour();
             behaviour.drains = behaviour.drains.map(|_| Rate::new(50_000));

@@ -95,6 +95,31 @@ fn a_free_rider_has_no_more_than_each_rule_lets_leak() {
     );
 }
 
+/// The last of twelve peers forwards nothing and does not lie about it. Where everybody, the seed
+/// as well, goes by what peers forward, it has the optimistic slots alone.
+#[test]
+fn under_give_to_get_whoever_forwards_nothing_is_done_last() {
+    let took = |unchoke: &str, seed_rule: &str| {
+        let mut setup = small(BLOCK, unchoke, seed_rule);
+        setup.contents[0].bytes = ByteCount::mib(32);
+        setup.peers[12].behaviour.serves = crate::behaviour::Serves::Nothing;
+        for peer in &mut setup.peers[1..12] {
+            peer.linger = Some(Span::ZERO);
+        }
+        let record = go(&setup);
+        let peers = record.peers.iter();
+        let times: Vec<f64> = peers
+            .map(|peer| peer.completed.map_or(0.0, |at| secs(Some(at))))
+            .collect();
+        let last = times[1..12].iter().copied().fold(0.0, f64::max);
+        (last, times[12])
+    };
+    let (givers, rider) = took("give-to-get", "give-to-get");
+    let (open, _) = took("none", "even");
+    assert!(rider > givers, "rider {rider}, givers {givers}");
+    assert!(givers < open, "givers {givers}, without a rule {open}");
+}
+
 /// Two halves of a swarm, of which one has three times the uplink, and a slow seed. Who gives more
 /// is done sooner under rules that pay for what was given.
 #[test]

@@ -16,6 +16,7 @@ mod answers;
 mod chaos;
 mod claims;
 mod exchange;
+mod forwarding;
 mod guard;
 mod honest;
 mod liars;

@@ -1,7 +1,7 @@
 //! What shells say to each other through a node, and what it costs to say too much.
 
 use super::*;
-use crate::message::{CloseCode, Known, Offer, OfferVerdict};
+use crate::message::{CloseCode, Forwarded, Known, Offer, OfferVerdict};
 
 fn millis(millis: u64) -> Time {
     Time::ZERO + Span::from_millis(millis)
@@ -125,7 +125,8 @@ fn nothing_counts_after_the_last_message() {
 fn whatever_does_no_work_is_a_flood_if_there_is_too_much_of_it() {
     let (transfer, far) = (TransferId(7), TransferId(8));
     let content = ContentId([3; 32]);
-    let cases: [&[Message]; 16] = [
+    let cases: [&[Message]; 17] = [
+        &[Message::Forwarded(Forwarded::default())],
         &[Message::Text("x".into())],
         &[Message::Ping(1)],
         &[Message::Pong(1)],

@@ -99,6 +99,7 @@ impl Traffic {
         Params {
             largest: largest.expect("at least two flows"),
             quantum: self.quantum,
+            salt: None,
         }
     }
 

@@ -31,6 +31,7 @@ pub fn byte_fairness(row: &DisciplineRow, quantum: Option<ByteCount>) -> Fairnes
     let params = Params {
         largest: ByteCount::new(1_500),
         quantum,
+        salt: None,
     };
     let seeds = Rng::from_seed([2; 32]).fork("seeds");
     let worse = |one: Fairness, other: Fairness| Fairness {

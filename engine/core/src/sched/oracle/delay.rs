@@ -57,6 +57,7 @@ fn worst_of_run(row: &DisciplineRow, weight: u32, first: Time) -> Span {
     let mut discipline = (row.make)(&Params {
         largest: BLOCK,
         quantum: Some(BLOCK),
+        salt: None,
     });
     let mut seq = 0;
     let mut enqueue = |discipline: &mut Box<dyn Discipline>, flow: u32, now: Time| {

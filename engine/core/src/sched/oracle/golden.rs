@@ -26,6 +26,7 @@ pub fn golden_order(row: &DisciplineRow) -> Vec<u32> {
     let params = Params {
         largest: BLOCK,
         quantum: Some(ByteCount::new(20 * BLOCK.get())),
+        salt: None,
     };
     let mut discipline = (row.make)(&params);
     for (arrival, (flow, hundredths, remaining)) in blocks().enumerate() {
