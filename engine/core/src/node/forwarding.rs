@@ -97,5 +97,5 @@ impl Swarm {
 /// The part of `len` that `own` is of `all`.
 fn part(len: ByteCount, own: ByteCount, all: ByteCount) -> ByteCount {
     let part = u128::from(len.get()) * u128::from(own.get()) / u128::from(all.get().max(1));
-    ByteCount::new(u64::try_from(part).map_or(len.get(), |part| part.min(len.get())))
+    ByteCount::new(u64::try_from(part).unwrap_or(u64::MAX)).min(len)
 }

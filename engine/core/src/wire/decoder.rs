@@ -247,8 +247,7 @@ fn shape(kind: u8, length: usize) -> Result<Shape, Misbehaviour> {
     }
     Ok(match kind {
         BLOCK => Shape::Block(body - kept),
-        FORWARDED => Shape::Whole(LENGTH + 1 + kept),
-        OPTIONAL.. => Shape::Skip(kind, body),
+        OPTIONAL.. if kind != FORWARDED => Shape::Skip(kind, body),
         _ => Shape::Whole(LENGTH + 1 + kept),
     })
 }
