@@ -13,7 +13,6 @@ import itertools
 import json
 import math
 import pathlib
-import statistics
 import sys
 
 GOODPUT, LEAK = "deviant_goodput_bytes_per_s", "deviant_leak_of_others_bytes"
@@ -22,13 +21,18 @@ WORLDS = ("simulated", "emulated")
 T95 = (0, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
+def average(values):
+    """Their mean."""
+    return math.fsum(values) / len(values)
+
+
 def interval(values):
     """Mean and half of the 95 % interval; none of one value."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
+    mean, count = average(values), len(values)
+    if count < 2:
         return mean, math.nan
-    t = T95[min(len(values), len(T95)) - 1]
-    return mean, t * statistics.stdev(values) / math.sqrt(len(values))
+    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
+    return mean, T95[min(count, len(T95)) - 1] * math.sqrt(variance / count)
 
 
 def cells_of(path):
@@ -51,7 +55,7 @@ def cells_of(path):
 
 def order(values):
     """Cells by falling mean."""
-    return sorted(values, key=lambda cell: -statistics.fmean(values[cell]))
+    return sorted(values, key=lambda cell: -average(values[cell]))
 
 
 def number(pair):
@@ -92,21 +96,26 @@ def main(folder, command):
     folder = pathlib.Path(folder)
     both = [cells_of(folder / world / "runs.csv") for world in WORLDS]
     leaks, gains = [world[0] for world in both], [world[1] for world in both]
-    lines = ["| policy | adversary | leak of others, simulated | emulated | rank | gain, simulated | "
-             "emulated | rank |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    titles = ["policy", "adversary", "leak of others, simulated", "emulated", "rank",
+              "gain, simulated", "emulated", "rank"]
+    lines = ["| " + " | ".join(titles) + " |", "| " + " | ".join(["---"] * len(titles)) + " |"]
     for cell in order(leaks[0]):
-        ranks = [[str(order(world).index(cell) + 1) for world in kind] for kind in (leaks, gains)]
-        found = [[number(interval(world[cell])) for world in kind] for kind in (leaks, gains)]
-        lines.append("| " + " | ".join([*cell, *(f"{text} MB" for text in found[0]),
-                                        ", ".join(ranks[0]), *found[1], ", ".join(ranks[1])]) + " |")
+        row = list(cell)
+        for kind, unit in ((leaks, " MB"), (gains, "")):
+            row += [number(interval(world[cell])) + unit for world in kind]
+            row.append(", ".join(str(order(world).index(cell) + 1) for world in kind))
+        lines.append("| " + " | ".join(row) + " |")
     manifest = folder / "emulated" / "manifest.json"
     facts = json.loads(manifest.read_text(encoding="utf-8"))
     count = len(next(iter(leaks[0].values()))), len(next(iter(leaks[1].values())))
     text = "\n".join(lines)
     text += f"\n\n{verdict('leak', leaks)}\n\n{verdict('gain', gains)}\n\n"
-    text += f"Means and 95 % intervals of {count[0]} replications simulated and {count[1]} emulated. "
-    text += f"Made by `{command.strip()}`, commit {facts['commit'][:12]}, {facts['machine']['cpu']}, "
-    text += f"{facts['machine']['cores']} cores.\n"
+    text += f"Means and 95 % intervals of {count[0]} replications simulated and {count[1]} "
+    text += f"emulated. Made by `{command.strip()}`, commit {facts['commit'][:12]}, "
+    text += f"{facts['machine']['cpu']}, {facts['machine']['cores']} cores, of which at most "
+    text += f"{float(facts['emulated']['machine_cpu_pct']):.0f} % were used.\n"
+    if not facts["emulated"]["trustworthy"]:
+        text += "\n**The machine was too busy: the emulated half is a hint and no result.**\n"
     (folder / "ranking.md").write_text(text, encoding="utf-8")
     print(text, end="")
 
