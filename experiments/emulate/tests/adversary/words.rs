@@ -1,7 +1,7 @@
 //! What an adversary says and hears instead of the honest node behind it.
 //!
-//! What is announced is decided where the simulator decides it, in its `announcer`; which chunks and
-//! blocks are refused, in its `behaviour`. Here the ids of real transfers are turned into those
+//! What is announced is decided where the simulator decides it, in `announcer`; which chunks and
+//! blocks are refused, in `behaviour`. Here the ids of real transfers are turned into those
 //! that both know, and bytes are made garbage.
 //!
 //! A transfer is that of a content if it has as many chunks as a content of the scenario; others
