@@ -11,7 +11,8 @@
 #   --out DIR         where the tables go [default: results/worlds]
 #
 # DIR gets worlds.csv (every row), table.md (those that a reader wants) and, of each scenario and
-# world, runs.csv and manifest.json. All other tables of both worlds are left in out/worlds.
+# world, runs.csv and manifest.json, and ranking.md where nodes deviate. All other tables of both
+# worlds are left in out/worlds.
 # FAIRLAB names the program [default: target/release/fairlab]; fairlab-emulate and fairhaul lie beside it.
 # Needs root, because emulating makes network namespaces, and python3. Leave the machine alone
 # meanwhile: a quarter of an hour, or three minutes with --quick.
@@ -83,6 +84,9 @@ for name in "${done_names[@]}"; do
     mkdir -p "$out/$name/$world"
     cp "$work/$name/$world/runs.csv" "$work/$name/$world/manifest.json" "$out/$name/$world/"
   done
+  if grep -q '^\[deviation\]' "experiments/scenarios/worlds/$name.toml"; then
+    python3 scripts/ranking.py "$out/$name" "$command_line"
+  fi
 done
 if [ ${#tables[@]} -gt 0 ]; then
   awk 'FNR > 1 || NR == 1' "${tables[@]}" >"$out/worlds.csv.part"

@@ -5,6 +5,7 @@
 
 use fairhaul_core::time::Span;
 use fairhaul_core::units::Rate;
+use serde::{Deserialize, Serialize};
 
 /// What a node does that others do not. The default departs in nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum SwarmView {
 }
 
 /// What a node sends to whoever asks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Serves {
     /// What its policies say.
     #[default]
@@ -60,7 +61,7 @@ pub enum Serves {
 }
 
 /// What a node says that it has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Announces {
     /// What it has.
     #[default]
@@ -78,7 +79,7 @@ pub enum Announces {
 }
 
 /// What a node says that it has and does not send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Withholds {
     /// Nothing.
     #[default]
@@ -97,6 +98,20 @@ pub enum Identities {
     Many(u8),
     /// As one, and as a new one wherever it wants something and has got nothing for ten seconds.
     Renewed,
+}
+
+impl Withholds {
+    /// Whether a chunk of a content with so many chunks is refused to whoever asks for it.
+    #[must_use]
+    pub const fn keeps_chunk(self, chunk: u32, chunks: u32) -> bool {
+        matches!(self, Self::LastChunk) && chunk + 1 == chunks
+    }
+
+    /// Whether a block is refused as it is to be sent; `last` if it is the end of its chunk.
+    #[must_use]
+    pub const fn keeps_block(self, last: bool) -> bool {
+        matches!(self, Self::LastBlock) && last
+    }
 }
 
 impl Default for Identities {

@@ -4,6 +4,7 @@
 //! no floats in the order of events.
 
 pub mod alone;
+pub mod announcer;
 pub mod baseline;
 pub mod behaviour;
 pub mod bounds;

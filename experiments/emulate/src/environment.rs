@@ -34,8 +34,8 @@ pub trait Environment {
     /// If the machine is full, away or refuses.
     fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), EnvironmentError>;
 
-    /// Runs `fairhaul run -c HOME/node.toml` for `peer`, and returns when its control answers
-    /// or it has failed.
+    /// Runs `fairhaul run -c HOME/node.toml` for `peer`, or what plays an adversary if HOME has a
+    /// mask, and returns when its control answers or it has failed.
     ///
     /// # Errors
     ///

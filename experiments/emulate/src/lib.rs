@@ -15,6 +15,7 @@ mod error;
 mod item;
 pub mod loopback;
 pub mod machines;
+pub mod mask;
 pub mod netns;
 mod observations;
 pub mod parameters;

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use fairhaul_core::units::Rate;
 
 use super::environment::{Environment, EnvironmentError};
+use super::mask;
 use super::process::{Process, SOCKET};
 
 /// Addresses that it has: 127.77.0.1 to 127.77.249.250.
@@ -148,10 +149,9 @@ impl Environment for Loopback {
     }
 
     fn start(&mut self, peer: u32) -> Result<(), EnvironmentError> {
-        let mut command = Command::new(&self.program);
-        command
-            .args(["run", "-c"])
-            .arg(self.homes[peer as usize].join("node.toml"));
+        let home = &self.homes[peer as usize];
+        let mut command = Command::new(mask::program(&self.program, home)?);
+        command.args(["run", "-c"]).arg(home.join("node.toml"));
         // A ^C of the terminal is for the player: it ends the nodes in its own order.
         let spawn = |mut command: Command| command.process_group(0).spawn();
         self.processes[peer as usize].start(command, spawn)

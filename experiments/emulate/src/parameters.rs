@@ -17,23 +17,24 @@ use fairhaul_config::number::Bounded;
 use fairhaul_config::params::{
     BurstTime, ControlParams, GroupParams, LimitParams, NodeParams, ParameterFile, PeerParams,
 };
+use fairhaul_config::policy::ChokerName;
 use fairhaul_config::text::Name;
 use fairhaul_config::value::{Given, Value};
 use fairhaul_core::units::Rate;
-use fairhaul_simulator::behaviour::Serves;
+use fairhaul_simulator::behaviour::Behaviour;
 use fairhaul_simulator::setup::{FaultKind, NewRate, PeerSetup, Setup};
 
 use super::environment::Environment;
 use super::error::{EmulateError, Unsupported};
-use super::topology;
+use super::{mask, topology};
 
 /// What a node may send, in percent of its link: caps count every byte at the socket, TLS and
 /// frames included, and the link is sized for those bytes; the rest is for acknowledgements
 /// and for a clock that is a little wrong, so that the queue stays in the node.
 pub const LINK_SHARE_PCT: u64 = 98;
 
-/// Who takes and never gives sends at this rate, the least that a file can say.
-const NOTHING: Rate = Rate::new(1);
+/// The least rate that a file can say.
+const LEAST: Rate = Rate::new(1);
 /// Connections of a node that the engine allows if nothing is said, and at most.
 const CONNECTIONS: (usize, usize) = (256, 4_096);
 
@@ -59,12 +60,12 @@ impl std::fmt::Debug for Files {
     }
 }
 
-/// Refuses what real nodes cannot do.
+/// Refuses what real nodes cannot do, where there are masks for adversaries or not.
 ///
 /// # Errors
 ///
 /// The first key of the scenario that asks for it.
-pub fn check(setup: &Setup) -> Result<(), Unsupported> {
+pub fn check(setup: &Setup, has_masks: bool) -> Result<(), Unsupported> {
     if let Some(link) = setup.links.first() {
         return Err(Unsupported {
             key: format!("link.{}", link.name),
@@ -85,14 +86,16 @@ pub fn check(setup: &Setup) -> Result<(), Unsupported> {
             }
         }
     }
-    let departs =
-        |peer: &&PeerSetup| !peer.behaviour.is_compliant() && !peer.behaviour.only_rides();
-    if let Some(peer) = setup.peers.iter().find(departs) {
+    let plays = |row: &Behaviour| mask::can_play(row) && (has_masks || !mask::is_needed(row));
+    if let Some(peer) = setup.peers.iter().find(|peer| !plays(&peer.behaviour)) {
         return Err(Unsupported {
             key: format!("peer.{}.behaviour", peer.name),
-            what: "is one that no real node has",
+            what: "is one that no real node is made to have here",
             got: peer.behaviour.name.to_owned(),
-            allowed: "compliant, free-rider",
+            allowed: match has_masks {
+                true => "view, announces, withholds, and serves nothing or garbage",
+                false => "compliant, and a view of all; others with fairlab emulate",
+            },
         });
     }
     for (number, fault) in (1..).zip(&setup.faults) {
@@ -225,6 +228,8 @@ impl Files {
         let others = known
             .iter()
             .map(|other| self.peer(setup, peer, *other, place, scale));
+        let mut policy = setup.policies[row.policy as usize].policy;
+        policy.unchoke = (row.behaviour.unchoke).map_or(policy.unchoke, ChokerName::of);
         let params = || -> Result<ParameterFile, BadValue> {
             let home = place.home(peer);
             let file = |path: PathBuf| said(&path.display().to_string());
@@ -238,7 +243,7 @@ impl Files {
                 },
                 peers: others.collect::<Result<_, _>>()?,
                 groups: groups(setup, scale),
-                policy: setup.policies[row.policy as usize].policy,
+                policy,
                 limits: LimitParams {
                     upload: at_most(up).into(),
                     download: at_most(down),
@@ -337,9 +342,7 @@ fn said<T: Value>(text: &str) -> Result<T, BadValue> {
 }
 
 fn at_most(rate: Option<Rate>) -> RateLimit {
-    rate.map_or(RateLimit::Unlimited, |rate| {
-        RateLimit::At(rate.max(NOTHING))
-    })
+    rate.map_or(RateLimit::Unlimited, |rate| RateLimit::At(rate.max(LEAST)))
 }
 
 fn at_least(floor: Option<Rate>) -> FloorRate {
@@ -366,10 +369,7 @@ pub(super) fn caps(
         Rate::new(u64::try_from(below).unwrap_or(u64::MAX).max(1))
     };
     let lower = |one: Option<Rate>, other: Option<Rate>| one.into_iter().chain(other).min();
-    let up = match row.behaviour.serves {
-        Serves::Nothing => Some(NOTHING),
-        _ => lower(up.map(below), upload_cap),
-    };
+    let up = lower(up.map(below), upload_cap);
     let down = match links {
         Links::Shaped => row.download_cap,
         Links::Caps => lower(down, row.download_cap),

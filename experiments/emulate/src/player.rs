@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fairhaul_client::api::{Failure, Got};
-use fairhaul_core::time::Time;
+use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::Setup;
@@ -29,6 +29,7 @@ use super::assemble::{self, Facts};
 use super::environment::{Environment, EnvironmentError};
 use super::error::EmulateError;
 use super::item::Unit;
+use super::mask::{self, Mask};
 use super::observations::Observations;
 use super::parameters::{self, Files, Links};
 use super::{Interrupt, Speed, contents, control_client, scale};
@@ -82,7 +83,7 @@ pub fn play(
     options: &ReplayOptions,
     progress: &mut dyn FnMut(ReplayProgress),
 ) -> Result<Record, EmulateError> {
-    parameters::check(setup)?;
+    parameters::check(setup, true)?;
     let scaled = scale(setup, options.speed);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -243,6 +244,11 @@ impl<'a> Player<'a> {
             self.put(row, "node.toml", text.as_bytes())?;
             let key = self.files.key(row);
             self.put(row, "identity.key", &key)?;
+            let look_ns = self.options.speed.play(Span::SECOND.as_nanos());
+            if let Some(mask) = Mask::of(self.setup, row, look_ns) {
+                let text = serde_json::to_vec(&mask).expect("it has numbers and names alone");
+                self.put(row, mask::FILE, &text)?;
+            }
             self.look_at_interrupt()?;
         }
         contents::write(self.setup, self.place, &self.options.interrupt)?;

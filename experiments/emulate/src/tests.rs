@@ -13,6 +13,7 @@ use fairhaul_config::policy::{DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::uplink::Share;
+use fairhaul_simulator::behaviour::Bundle;
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
     ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
@@ -22,7 +23,7 @@ use fairhaul_simulator::setup::{
 use super::environment::{Environment, EnvironmentError};
 use super::loopback::Loopback;
 use super::parameters::Links;
-use super::{EmulateError, Interrupt, ReplayOptions, play};
+use super::{EmulateError, Interrupt, ReplayOptions, mask, play};
 
 /// The engine's program; none if only the lab was built.
 fn engine() -> Option<PathBuf> {
@@ -250,6 +251,39 @@ fn a_swarm_of_four_ends_with_everybody_served() {
     // Who plays a run does not measure what it takes alone.
     assert!(record.peers.iter().all(|peer| peer.alone.is_none()));
     assert!(!record.windows.is_empty());
+}
+
+/// A bitthief and an under-reporter beside two who comply: everybody has everything, because there
+/// is a seed, and nobody a byte of the one that gives nothing.
+#[test]
+fn adversaries_play_on_real_connections() {
+    let played = engine().map(|engine| engine.with_file_name(mask::PROGRAM));
+    let Some(program) = played else { return };
+    if !program.is_file() {
+        return eprintln!("skipped: no {}; cargo build --workspace", program.display());
+    }
+    let names = ["seed", "a", "b", "thief", "late"];
+    let mut setup = setup(names.map(|name| peer(name, 4_000_000)).to_vec());
+    for (row, bundle) in [(3, "bitthief"), (4, "under-reporter")] {
+        setup.peers[row].behaviour = Bundle::find(bundle).unwrap().behaviour();
+    }
+    setup.contents = vec![ContentSetup {
+        name: "content".into(),
+        bytes: ByteCount::new(2_000_000),
+        chunk: ByteCount::kib(64),
+        seeds: vec![0],
+        leechers: vec![1, 2, 3, 4],
+        start: Vec::new(),
+    }];
+    let Some(record) = run(&setup, "1") else {
+        return;
+    };
+    let record = record.unwrap();
+    assert_eq!(record.contents[0].completed, 4);
+    let thief = &record.peers[3];
+    assert_eq!(thief.up_as_leecher + thief.up_as_seed, ByteCount::ZERO);
+    let got: u64 = record.pairs.iter().map(|pair| pair.bytes.get()).sum();
+    assert_eq!(got, 8_000_000);
 }
 
 /// A second of a transfer of ten, four times as fast: it ends at the horizon in a quarter.

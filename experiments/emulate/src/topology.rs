@@ -1,11 +1,13 @@
 //! The neighbours of each peer, drawn before the run: real nodes read them from a file.
 //!
 //! Peers with a transfer between them are always neighbours; of a swarm each peer draws as many as
-//! the scenario has, none that has twice its own number already, as a simulated peer does. Unlike
+//! the scenario has, none that has twice its own number already, as a simulated peer does; one with
+//! a view of all of it knows them all. Unlike
 //! that one it draws among all who ever take part, and never again.
 
 use std::collections::BTreeSet;
 
+use fairhaul_simulator::behaviour::SwarmView;
 use fairhaul_simulator::random::Streams;
 use fairhaul_simulator::setup::Setup;
 
@@ -29,6 +31,7 @@ pub(super) fn acquaintances(setup: &Setup) -> Vec<BTreeSet<u32>> {
         members.sort_by_key(|row| (setup.peers[*row as usize].join, *row));
         for peer in members.clone() {
             let row = &setup.peers[peer as usize];
+            let is_all = row.behaviour.view == SwarmView::All;
             let mut rng = streams.stream(&row.name, "neighbours");
             let mut open: Vec<u32> = members
                 .iter()
@@ -38,10 +41,15 @@ pub(super) fn acquaintances(setup: &Setup) -> Vec<BTreeSet<u32>> {
                     let has = known[*other as usize].len();
                     *other != peer
                         && !known[peer as usize].contains(other)
-                        && u32::try_from(has).is_ok_and(|has| has < most)
+                        && (is_all || u32::try_from(has).is_ok_and(|has| has < most))
                 })
                 .collect();
-            while !open.is_empty() && known[peer as usize].len() < row.neighbours as usize {
+            let most = if is_all {
+                usize::MAX
+            } else {
+                row.neighbours as usize
+            };
+            while !open.is_empty() && known[peer as usize].len() < most {
                 let other = open.swap_remove(rng.below(open.len()));
                 meet(peer, other, &mut known);
             }

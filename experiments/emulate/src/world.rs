@@ -228,7 +228,7 @@ impl RealNodes for Emulated {
     }
 
     fn check(&self, setup: &Setup) -> Result<(), RealError> {
-        parameters::check(setup)
+        parameters::check(setup, matches!(self.backend, Backend::Here(_)))
             .map_err(|error| RealError::new(BAD_FILE, EmulateError::from(error)))?;
         match &self.backend {
             Backend::Here(here) => here

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use fairhaul_core::bitfield::Bitfield;
-use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
+use fairhaul_core::id::PeerId;
 use fairhaul_core::misbehaviour::Misbehaviour;
-use fairhaul_core::rng::Rng;
+use fairhaul_core::node::Node;
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::uplink::Block;
 
 use super::{Event, World, rows};
+use crate::announcer::Announcer;
 use crate::behaviour::{Announces, Behaviour, Identities, SwarmView};
 use crate::random::Streams;
 use crate::setup::Setup;
@@ -46,24 +46,11 @@ pub(super) struct Mask {
     rounds: BTreeMap<PeerId, (Time, bool)>,
     /// When each peer last gave something, or was met.
     fed: BTreeMap<PeerId, Time>,
-    /// What each peer was told and has, where one chunk is told at a time.
-    pub(super) told: BTreeMap<(PeerId, TransferId), ShownChunks>,
+    pub(super) announcer: Announcer,
     /// As whom each other host knows it now.
     known_as: BTreeMap<u32, u32>,
     /// Others of the class that vouches for it.
     partners: Vec<u32>,
-    rng: Rng,
-}
-
-/// What a peer knows, where it is told of one chunk at a time.
-#[derive(Debug)]
-pub(super) struct ShownChunks {
-    /// What it has or was told of.
-    theirs: Bitfield,
-    /// What it was told of.
-    pub(super) shown: Bitfield,
-    /// The chunk that it was told of last, until it has it.
-    open: Option<ChunkIndex>,
 }
 
 impl Mask {
@@ -82,10 +69,9 @@ impl Mask {
                         held: Vec::new(),
                         rounds: BTreeMap::new(),
                         fed: BTreeMap::new(),
-                        told: BTreeMap::new(),
+                        announcer: Announcer::new(behaviour.announces, streams, &peer.name),
                         known_as: BTreeMap::new(),
                         partners: partners(setup, row, behaviour),
-                        rng: streams.stream(&peer.name, "adversary"),
                     })
                 })
             })
@@ -100,7 +86,7 @@ impl Mask {
         self.held.clear();
         self.rounds.clear();
         self.fed.clear();
-        self.told.clear();
+        self.announcer.forget_all();
     }
 
     /// When the window before the next round of `peer` begins, and whether it is open now.
@@ -145,6 +131,14 @@ impl World<'_> {
     fn mask(&mut self, host: u32) -> &mut Mask {
         let mask = self.masks[host as usize].as_mut();
         mask.expect("asked for of adversaries only")
+    }
+
+    /// What says what an adversary has, and its core while it is there.
+    fn announcer(&mut self, host: u32) -> (&mut Announcer, Option<&Node>) {
+        let mask = self.masks[host as usize].as_mut();
+        let mask = mask.expect("asked for of adversaries only");
+        let node = self.hosts[host as usize].node.as_deref();
+        (&mut mask.announcer, node)
     }
 
     /// An adversary joins.
@@ -226,7 +220,7 @@ impl World<'_> {
             mask.held.retain(|block| block.peer != peer);
             mask.rounds.remove(&peer);
             mask.fed.remove(&peer);
-            mask.told.retain(|(told, _), _| *told != peer);
+            mask.announcer.forget(peer);
         }
     }
 
@@ -328,16 +322,6 @@ impl World<'_> {
             if other != joined && self.behaviour(other).view == SwarmView::All {
                 self.queue.push(self.now, Event::Meet(other));
             }
-        }
-    }
-}
-
-impl ShownChunks {
-    fn nothing(chunks: u32) -> Self {
-        Self {
-            theirs: Bitfield::empty(chunks),
-            shown: Bitfield::empty(chunks),
-            open: None,
         }
     }
 }

@@ -278,7 +278,8 @@ impl Serve {
             let manifest = &swarm.transfers.at(remote.place).manifest;
             has = has.saturating_add(manifest.bytes_of(&remote.has));
             of = of.saturating_add(manifest.bytes());
-            chunk = chunk.max(manifest.chunk());
+            // As long as one can be: what is shorter than a chunk has one of its own length.
+            chunk = chunk.max(manifest.chunk().min(manifest.bytes()));
         }
         Some(Candidate {
             free_rides,

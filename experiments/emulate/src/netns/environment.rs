@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use fairhaul_core::units::Rate;
 
 use super::super::environment::{Environment, EnvironmentError};
-use super::super::process;
+use super::super::{mask, process};
 use super::tools::failed;
 use super::veth::Direction;
 use super::{Namespaces, PORT};
@@ -62,7 +62,8 @@ impl Environment for Namespaces {
 
     fn start(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         let at = &mut self.peers[peer as usize];
-        let mut command = self.children.command(&at.namespace, &self.fairhaul);
+        let program = mask::program(&self.fairhaul, &at.home)?;
+        let mut command = self.children.command(&at.namespace, &program);
         command.arg("run").arg("-c").arg(at.home.join("node.toml"));
         let children = &self.children;
         at.process.start(command, |command| children.spawn(command))

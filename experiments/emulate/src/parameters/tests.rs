@@ -90,23 +90,45 @@ fn floors_that_do_not_fit_together_are_kept_in_proportion() {
     assert_eq!(peers[1].floor.0, Rate::new(588_000));
 }
 
+/// A node has no switch for misbehaving: its file is that of any other, but for a choker that anybody
+/// may choose.
 #[test]
-fn who_takes_and_never_gives_is_told_so() {
-    let mut setup = star();
-    setup.peers[0].behaviour = Bundle::find("free-rider").unwrap().behaviour();
-    let limits = params(&setup, 0, Links::Shaped).limits;
-    assert_eq!(limits.upload.rate(), Some(Rate::new(1)));
+fn the_file_of_an_adversary_is_that_of_an_honest_node() {
+    let honest = params(&star(), 0, Links::Shaped);
+    for (bundle, choker) in [("garbage", "none"), ("bittyrant", "bittyrant")] {
+        let mut setup = star();
+        setup.policies[0].unchoke = ChokerName::of("none");
+        setup.peers[0].behaviour = Bundle::find(bundle).unwrap().behaviour();
+        let params = params(&setup, 0, Links::Shaped);
+        assert_eq!(params.policy.unchoke.row().name, choker);
+        assert_eq!(params.limits.upload.rate(), honest.limits.upload.rate());
+    }
 }
 
-/// A node has no switch for misbehaving.
 #[test]
-fn adversaries_are_refused_by_their_name() {
-    for bundle in BUNDLES.iter().filter(|bundle| bundle.name != "free-rider") {
+fn adversaries_that_no_program_plays_are_refused_by_their_name() {
+    let refused = BUNDLES.iter().filter(|bundle| {
         let mut setup = star();
         setup.peers[1].behaviour = bundle.behaviour();
-        let refused = check(&setup).unwrap_err().to_string();
-        assert!(refused.contains(bundle.name), "{refused}");
-    }
+        let said = check(&setup, true).err().map(|refused| refused.to_string());
+        said.is_some_and(|said| {
+            let got = format!("got {}; allowed", bundle.name);
+            assert!(
+                said.starts_with("peer.a b.behaviour: ") && said.contains(&got),
+                "{said}"
+            );
+            true
+        })
+    });
+    let refused: Vec<&str> = refused.map(|bundle| bundle.name).collect();
+    let none = [
+        "whitewasher",
+        "sybil",
+        "oscillator",
+        "slow-reader",
+        "colluders",
+    ];
+    assert_eq!(refused, none);
 }
 
 #[test]
@@ -115,13 +137,13 @@ fn the_group_of_a_transfer_is_that_of_its_peer_or_is_refused() {
     setup.groups = vec![GroupSetup::default()];
     setup.groups[0].name = "gold".into();
     setup.transfers[0].group = Some(0);
-    check(&setup).unwrap();
+    check(&setup, true).unwrap();
     let peers = params(&setup, 0, Links::Shaped).peers;
     assert_eq!(peers[0].group.as_deref(), Some("g0"));
     assert_eq!(peers[1].group, None);
     setup.transfers.push(transfer("z", 1, 1));
     assert_eq!(
-        check(&setup).unwrap_err().to_string(),
+        check(&setup, true).unwrap_err().to_string(),
         "transfer.x.group: differs from the group of its peer, and a node has groups of peers \
          only; got gold; allowed the same group for all that one peer sends to another"
     );
@@ -137,9 +159,9 @@ fn what_there_is_not_between_real_nodes_is_refused_by_its_key() {
         from: Vec::new(),
         to: Vec::new(),
     }];
-    assert_eq!(check(&shared).unwrap_err().key, "link.sea");
+    assert_eq!(check(&shared, true).unwrap_err().key, "link.sea");
     let mut mute = star();
     mute.peers[1].up = Some(Rate::new(0));
-    assert_eq!(check(&mute).unwrap_err().key, "peer.a b.up");
-    check(&star()).unwrap();
+    assert_eq!(check(&mute, true).unwrap_err().key, "peer.a b.up");
+    check(&star(), true).unwrap();
 }

@@ -8,7 +8,7 @@ use fairhaul_core::units::ByteCount;
 use fairhaul_core::uplink::Block;
 
 use super::super::{Event, World};
-use crate::behaviour::{Announces, Serves, Withholds};
+use crate::behaviour::Serves;
 
 impl World<'_> {
     /// Whether an adversary holds blocks back.
@@ -34,7 +34,7 @@ impl World<'_> {
         } = block;
         let behaviour = self.behaviour(host);
         let (serves, withholds) = (behaviour.serves, behaviour.withholds);
-        if last && withholds == Withholds::LastBlock {
+        if withholds.keeps_block(last) {
             let chunk = chunk.get();
             self.say(host, peer, Message::Reject { transfer, chunk });
             inputs.push((host, Input::Sent { peer, len }));
@@ -85,10 +85,15 @@ impl World<'_> {
 
     /// A block of an adversary has been given to the network.
     pub(in crate::world) fn gave(&mut self, host: u32, block: &Block) {
-        if !block.last || self.behaviour(host).announces != Announces::Late {
+        if !block.last || !self.is_adversary(host) {
             return;
         }
-        self.has_got(host, block.peer, (block.transfer, block.chunk));
+        let (announcer, node) = self.announcer(host);
+        let had = node.and_then(|node| node.had(block.transfer));
+        let to = (block.peer, block.transfer);
+        if let Some(next) = announcer.has_got(to, block.chunk, had) {
+            self.say(host, block.peer, next);
+        }
     }
 
     /// Whether a chunk that a host has put together has wrong bytes in it.

@@ -220,7 +220,7 @@ fn what_an_adversary_announces_is_what_others_believe() {
 fn an_under_reporter_shows_one_chunk_at_a_time() {
     let setup = until(beside(bundle("under-reporter"), 2, 64), 6_000);
     let world = play(&setup);
-    let told = &world.masks[1].as_ref().unwrap().told;
+    let told = &world.masks[1].as_ref().unwrap().announcer.told;
     for victim in [2_u32, 3] {
         let peer = world.hosts[1].id_of(victim).unwrap();
         let shown = &told[&(peer, CONTENT)].shown;

@@ -25,6 +25,38 @@ fn traders() -> Node {
     node
 }
 
+/// The bound is two chunks. A manifest is shorter than its one chunk may be, and widens no bound.
+#[test]
+fn a_short_content_with_long_chunks_lets_a_peer_be_no_further_behind() {
+    let mut config = config(1, "even");
+    config.unchoke = choke::CHOKERS.find("bounded-deficit").unwrap();
+    config.uplink.window_node = ByteCount::MAX;
+    let mut node = Node::new(config, Time::ZERO);
+    let ours = Bitfield::from_words(vec![0b0111], 4).unwrap();
+    tell(&mut node, add(1, 9, ours, None), Time::ZERO);
+    let short = Input::Add {
+        transfer: TransferId(2),
+        content: ContentId([8; 32]),
+        manifest: Manifest::new(ByteCount::new(10), ByteCount::new(64 * CHUNK)).unwrap(),
+        have: Bitfield::full(1),
+        audience: None,
+    };
+    tell(&mut node, short, Time::ZERO);
+    meet(&mut node, A);
+    let theirs = Bitfield::from_words(vec![0b1000], 4).unwrap();
+    hear(&mut node, A, join(9, theirs), Time::ZERO);
+    let manifest = Message::Join(Box::new(Join {
+        content: ContentId([8; 32]),
+        transfer: TransferId(8),
+        have: Bitfield::full(1),
+        reply: false,
+    }));
+    hear(&mut node, A, manifest, Time::ZERO);
+    hear(&mut node, A, Message::Interested, Time::ZERO);
+    let ask = |chunk| uploads(&hear(&mut node, A, request(chunk), Time::ZERO));
+    assert_eq!([0, 1, 2].map(ask), [CHUNK, CHUNK, 0]);
+}
+
 /// Bytes that are issued.
 fn uploads(actions: &[Action]) -> u64 {
     let blocks = actions.iter().filter_map(|action| match action {

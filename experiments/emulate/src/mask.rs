@@ -1,0 +1,90 @@
+//! What a real node that departs from the protocol is played with: the engine's own node, behind a
+//! program that changes its words. The program is no part of what is shipped: it lies with the
+//! tests.
+
+use std::path::{Path, PathBuf};
+
+use fairhaul_simulator::behaviour::{Announces, Behaviour, Identities, Serves, Withholds};
+use fairhaul_simulator::setup::Setup;
+use serde::{Deserialize, Serialize};
+
+use super::environment::EnvironmentError;
+
+/// The program that plays adversaries, beside that of the engine. It takes the same words.
+pub const PROGRAM: &str = "fairhaul-adversary";
+/// What it is to change, beside the parameter file.
+pub const FILE: &str = "mask.json";
+
+/// What is changed between a node and its peers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mask {
+    /// Its name in the scenario: what it draws hangs on that.
+    pub name: String,
+    /// The seed of the scenario.
+    pub rng_seed: u64,
+    /// The replication.
+    pub replication: u32,
+    /// What it sends.
+    pub serves: Serves,
+    /// What it says that it has.
+    pub announces: Announces,
+    /// What it refuses.
+    pub withholds: Withholds,
+    /// Nanoseconds between two looks at what it can do.
+    pub look_ns: u64,
+    /// Bytes of each content, and of its chunks.
+    pub contents: Vec<(u64, u64)>,
+}
+
+impl Mask {
+    /// That of a peer, which looks at what it can do every `look_ns`; `None` if its node needs
+    /// none.
+    pub(super) fn of(setup: &Setup, peer: u32, look_ns: u64) -> Option<Self> {
+        let row = &setup.peers[peer as usize];
+        let contents = setup.contents.iter();
+        is_needed(&row.behaviour).then(|| Self {
+            name: row.name.clone(),
+            rng_seed: setup.rng_seed,
+            replication: setup.replication,
+            serves: row.behaviour.serves,
+            announces: row.behaviour.announces,
+            withholds: row.behaviour.withholds,
+            look_ns,
+            contents: contents
+                .map(|row| (row.bytes.get(), row.chunk.get()))
+                .collect(),
+        })
+    }
+}
+
+/// Whether others hear or get something else than an honest node would say or send.
+pub(super) fn is_needed(behaviour: &Behaviour) -> bool {
+    let said = (behaviour.serves, behaviour.announces, behaviour.withholds);
+    said != (Serves::Policy, Announces::Truth, Withholds::Nothing)
+}
+
+/// Whether a real node can be made to behave so, behind a mask or by its own parameters.
+pub(super) fn can_play(behaviour: &Behaviour) -> bool {
+    !matches!(behaviour.serves, Serves::Percent(_) | Serves::BeforeRechoke)
+        && behaviour.identities == Identities::Many(1)
+        && (behaviour.rejoins, behaviour.drains) == (None, None)
+        && behaviour.colludes.is_none()
+}
+
+/// The program of the node in the folder `home`, where that of the engine is `fairhaul`.
+pub(super) fn program(fairhaul: &Path, home: &Path) -> Result<PathBuf, EnvironmentError> {
+    if !home.join(FILE).exists() {
+        return Ok(fairhaul.to_owned());
+    }
+    let program = fairhaul.with_file_name(PROGRAM);
+    let missing = || {
+        let program = program.display();
+        EnvironmentError(format!(
+            "{program}: no such program; cargo build --workspace makes it"
+        ))
+    };
+    program
+        .is_file()
+        .then(|| program.clone())
+        .ok_or_else(missing)
+}

@@ -1,0 +1,156 @@
+//! `fairhaul-adversary`: a node that departs from the protocol, on real connections. `fairlab
+//! emulate` starts it in the place of `fairhaul` for a peer that has a behaviour.
+//!
+//! The node is the engine's own and honest: it runs in this process and knows nothing of it. All
+//! its connections end here, at a mask that has its key and carries what it and its peers say. What
+//! the mask changes is in the file `mask.json` beside the parameter file.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "this program is equipment of tests, and fails as they do"
+)]
+
+mod relay;
+mod words;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use fairhaul::control::api::Failure;
+use fairhaul::identity::Identity;
+use fairhaul::node::{self, RunOptions};
+use fairhaul::params::ParameterFile;
+use fairhaul_config::value::{Given, Value};
+use fairhaul_emulate::mask::{FILE, Mask};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{LocalSet, spawn_local};
+
+use relay::{Peer, Relay};
+use words::Words;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [run, option, file] = arguments.as_slice() else {
+        eprintln!("fairhaul-adversary: usage: fairhaul-adversary run -c FILE");
+        return ExitCode::from(2);
+    };
+    assert_eq!([run, option], ["run", "-c"], "the words of the engine");
+    match play(Path::new(file)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("fairhaul-adversary: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Runs the node of a parameter file behind its mask until it is stopped.
+fn play(file: &Path) -> Result<(), Failure> {
+    let mut params = ParameterFile::load(file).map_err(|bad| Failure::storage(bad.to_string()))?;
+    let mask = std::fs::read(file.with_file_name(FILE)).unwrap();
+    let mask: Mask = serde_json::from_slice(&mask).unwrap();
+    let identity = Identity::load(&params.key_file()).unwrap();
+    let outside: SocketAddr = params.node.listen.parse().unwrap();
+    let inside = within(outside);
+    let (listeners, peers) = replace_peers(&mut params, &identity);
+    params.node.listen = value(&inside.to_string());
+    let name = params.node.name.to_string();
+    let relay = Relay::new(
+        &identity,
+        (&name, outside, inside),
+        peers,
+        Words::new(&mask),
+    );
+    let (ready, started) = oneshot::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let serving = serve(relay, listeners, started);
+        LocalSet::new().block_on(&runtime.unwrap(), serving);
+    });
+    let options = RunOptions {
+        params,
+        file: PathBuf::from(file),
+        record: None,
+        tables: None,
+        trust_first_use: false,
+        by_line: None,
+    };
+    node::run(options, ready)
+}
+
+/// Where the node listens behind the mask: at an address of the loopback for each that a mask has.
+fn within(outside: SocketAddr) -> SocketAddr {
+    let IpAddr::V4(ip) = outside.ip() else {
+        panic!("{outside}: peers of an emulated run have IPv4 addresses");
+    };
+    let [_, second, third, fourth] = ip.octets();
+    let ip = Ipv4Addr::new(127, second.wrapping_add(100), third, fourth);
+    (ip, outside.port()).into()
+}
+
+/// Puts the mask in the place of every peer of the node: at an address of its own, with a key of
+/// its own. Where both ends call at once the order of keys says which connection stays, so the
+/// order is that of the real ones.
+fn replace_peers(
+    params: &mut ParameterFile,
+    identity: &Identity,
+) -> (Vec<std::net::TcpListener>, Vec<Peer>) {
+    let own = identity.public();
+    let place = |peer: &mut fairhaul::params::PeerParams| {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let address = peer.address.replace(value(&address)).unwrap();
+        let key = peer.key.to_string().parse().unwrap();
+        let is_before = |key: &fairhaul::identity::PublicKey| key.as_bytes() < own.as_bytes();
+        let stand_in = std::iter::repeat_with(|| Identity::generate().unwrap());
+        let mut stand_in = stand_in.filter(|one| is_before(&one.public()) == is_before(&key));
+        let stand_in = stand_in.next().unwrap();
+        peer.key = value(&stand_in.public().to_string());
+        (listener, Peer::new(key, address.to_string(), &stand_in))
+    };
+    params.peers.iter_mut().map(place).unzip()
+}
+
+fn value<T: Value>(text: &str) -> T {
+    T::read(Given::Text(text)).unwrap()
+}
+
+/// Carries connections in both directions, once the node behind the mask runs.
+async fn serve(
+    relay: Relay,
+    listeners: Vec<std::net::TcpListener>,
+    started: oneshot::Receiver<()>,
+) {
+    if started.await.is_err() {
+        // The node has not started, and says why.
+        return;
+    }
+    let relay = Arc::new(relay);
+    let outside = TcpListener::bind(relay.outside()).await;
+    let outside = outside.unwrap_or_else(|error| {
+        eprintln!("fairhaul-adversary: {}: {error}", relay.outside());
+        std::process::exit(1);
+    });
+    for (at, listener) in listeners.into_iter().enumerate() {
+        let relay = Arc::clone(&relay);
+        let listener = TcpListener::from_std(listener).unwrap();
+        spawn_local(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                spawn_local(Arc::clone(&relay).call(at, stream));
+            }
+        });
+    }
+    spawn_local(Arc::clone(&relay).look());
+    loop {
+        let (stream, _) = outside.accept().await.unwrap();
+        spawn_local(Arc::clone(&relay).welcome(stream));
+    }
+}

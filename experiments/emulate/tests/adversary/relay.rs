@@ -1,0 +1,258 @@
+//! The connections of an adversary: each peer's to the mask, and the mask's to the node behind it,
+//! in the peer's name. Whole frames go from one to the other, as the mask changes them.
+//!
+//! Decides nothing: what is said instead is in `words`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use fairhaul::identity::{Identity, PublicKey};
+use fairhaul::transport::{DEADLINE, Endpoint, GreetError, Reader, Secure, Writer};
+use fairhaul_core::id::PeerId;
+use fairhaul_core::message::Message;
+use fairhaul_core::misbehaviour::Misbehaviour;
+use fairhaul_core::wire::handshake::{Refusal, RefusalCode, VERSION, Welcome};
+use fairhaul_core::wire::{self, Decoder};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::words::{Frame, Words};
+
+/// Frames that wait to be written to one connection: as many as keep it busy, and so few that the
+/// queue is in the node, where its policy orders it.
+const QUEUE: usize = 4;
+
+/// A peer of the node.
+pub(crate) struct Peer {
+    key: PublicKey,
+    address: String,
+    /// The mask in its place.
+    stand_in: Endpoint,
+}
+
+impl Peer {
+    pub(crate) fn new(key: PublicKey, address: String, stand_in: &Identity) -> Self {
+        Self {
+            key,
+            address,
+            stand_in: Endpoint::new(stand_in).unwrap(),
+        }
+    }
+}
+
+/// The mask of one node.
+pub(crate) struct Relay {
+    own: Endpoint,
+    name: String,
+    outside: SocketAddr,
+    inside: SocketAddr,
+    peers: Vec<Peer>,
+    words: Mutex<Words>,
+    /// What is written to the peer of each connection.
+    lines: Mutex<BTreeMap<PeerId, mpsc::WeakSender<Vec<u8>>>>,
+    connections: AtomicU32,
+}
+
+impl Relay {
+    pub(crate) fn new(
+        identity: &Identity,
+        (name, outside, inside): (&str, SocketAddr, SocketAddr),
+        peers: Vec<Peer>,
+        words: Words,
+    ) -> Self {
+        Self {
+            own: Endpoint::new(identity).unwrap(),
+            name: name.to_owned(),
+            outside,
+            inside,
+            peers,
+            words: Mutex::new(words),
+            lines: Mutex::default(),
+            connections: AtomicU32::new(0),
+        }
+    }
+
+    /// Where its peers call it.
+    pub(crate) const fn outside(&self) -> SocketAddr {
+        self.outside
+    }
+
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap()
+    }
+
+    /// A peer calls. Whoever the node does not know is refused, as it would.
+    pub(crate) async fn welcome(self: Arc<Self>, stream: TcpStream) {
+        let welcomed = async {
+            stream.set_nodelay(true)?;
+            let known = |key: &PublicKey| self.peers.iter().find(|peer| peer.key == *key);
+            let (outer, hello) = self
+                .own
+                .welcome(stream, DEADLINE, |key, _| match known(key) {
+                    Some(_) => Ok(welcome(&self.name)),
+                    None => Err(Refusal::new(RefusalCode::NotWelcome)),
+                })
+                .await?;
+            let peer = known(&outer.peer).expect("the others are refused");
+            let stream = connect(&self.inside.to_string()).await?;
+            let hello = peer.stand_in.hello(&hello.name, hello.listen);
+            let own = self.own.public();
+            let called = peer.stand_in.call(stream, own, &hello, DEADLINE).await;
+            Ok::<_, GreetError>((outer, called?.0))
+        };
+        // Who cannot be reached is called again, as between any two nodes.
+        if let Ok((outer, inner)) = welcomed.await {
+            self.carry(outer, inner).await;
+        }
+    }
+
+    /// The node calls the peer in row `at`: it is welcome once that peer welcomes the mask.
+    pub(crate) async fn call(self: Arc<Self>, at: usize, stream: TcpStream) {
+        let called = async {
+            stream.set_nodelay(true)?;
+            let peer = &self.peers[at];
+            let hello = self.own.hello(&self.name, Some(self.outside.port()));
+            let outer = connect(&peer.address).await?;
+            let (outer, welcomed) = self.own.call(outer, peer.key, &hello, DEADLINE).await?;
+            let judge = |_: &_, _: &_| Ok(welcome(&welcomed.name));
+            let (inner, _) = peer.stand_in.welcome(stream, DEADLINE, judge).await?;
+            Ok::<_, GreetError>((outer, inner))
+        };
+        if let Ok((outer, inner)) = called.await {
+            self.carry(outer, inner).await;
+        }
+    }
+
+    /// Carries frames until one of the two ends.
+    async fn carry(&self, outer: Secure<TcpStream>, inner: Secure<TcpStream>) {
+        let peer = PeerId(self.connections.fetch_add(1, Ordering::Relaxed));
+        let (to_peer, for_peer) = mpsc::channel(QUEUE);
+        let (to_node, for_node) = mpsc::channel(QUEUE);
+        self.lines.lock().unwrap().insert(peer, to_peer.downgrade());
+        self.words().meet(peer);
+        // The senders go with the readers, so that what waits is written before the end.
+        let reading = async move {
+            let answers = to_peer.clone();
+            let node = read(inner.reader, async |frame| {
+                let said = self.words().says(peer, frame);
+                put(&to_peer, said).await
+            });
+            let others = read(outer.reader, async |frame| {
+                let (heard, said) = self.words().hears(peer, frame);
+                put(&answers, said).await && put(&to_node, heard).await
+            });
+            tokio::select! {
+                () = node => {}
+                () = others => {}
+            }
+        };
+        let writing = async {
+            tokio::join!(write(outer.writer, for_peer), write(inner.writer, for_node));
+        };
+        tokio::join!(reading, writing);
+        self.words().part(peer);
+        self.lines.lock().unwrap().remove(&peer);
+    }
+
+    /// Says again and again what an adversary says by itself.
+    pub(crate) async fn look(self: Arc<Self>) {
+        let every = self.words().every_ns();
+        let mut looks = interval(Duration::from_nanos(every.max(1_000_000)));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            looks.tick().await;
+            for (peer, frame) in self.words().again() {
+                let lines = self.lines.lock().unwrap();
+                let line = lines.get(&peer).and_then(mpsc::WeakSender::upgrade);
+                // A connection that is busy hears it next time.
+                let _ = line.map(|line| line.try_send(frame.encode()));
+            }
+        }
+    }
+}
+
+fn welcome(name: &str) -> Welcome {
+    Welcome {
+        version: VERSION,
+        name: name.into(),
+    }
+}
+
+async fn connect(address: &str) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// False once nobody writes them any more.
+async fn put(to: &mpsc::Sender<Vec<u8>>, frames: impl IntoIterator<Item = Frame>) -> bool {
+    for frame in frames {
+        if to.send(frame.encode()).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// Gives `take` whole frames until the connection ends or it wants no more.
+async fn read(mut reader: Reader<TcpStream>, mut take: impl AsyncFnMut(Frame) -> bool) {
+    let mut decoder = Decoder::new();
+    let mut begun = None;
+    loop {
+        let mut frames = Vec::new();
+        let mut sink = |bytes: &[u8]| feed(&mut decoder, &mut begun, bytes, &mut frames);
+        let more = reader.read(&mut sink).await;
+        for frame in frames {
+            if !take(frame).await {
+                return;
+            }
+        }
+        if !matches!(more, Ok(true)) {
+            return;
+        }
+    }
+}
+
+fn feed(
+    decoder: &mut Decoder,
+    begun: &mut Option<Frame>,
+    mut bytes: &[u8],
+    frames: &mut Vec<Frame>,
+) -> Result<(), Misbehaviour> {
+    while let Some(next) = decoder.next(&mut bytes)? {
+        let frame = match next {
+            wire::Frame::Message(message) => Frame::from(message),
+            wire::Frame::Payload(part) => {
+                let mut frame = begun.take().expect("its head comes first");
+                frame.payload.extend_from_slice(part);
+                frame
+            }
+            wire::Frame::Skipped { .. } => continue,
+        };
+        match frame.message {
+            Message::Block { len, .. } if (frame.payload.len() as u64) < len.get() => {
+                *begun = Some(frame);
+            }
+            _ => frames.push(frame),
+        }
+    }
+    Ok(())
+}
+
+async fn write(mut writer: Writer<TcpStream>, mut queue: mpsc::Receiver<Vec<u8>>) {
+    while let Some(bytes) = queue.recv().await {
+        let written = async {
+            writer.write(&bytes).await?;
+            writer.flush().await
+        };
+        if written.await.is_err() {
+            return;
+        }
+    }
+    // The other end may be gone already.
+    let _ = writer.close().await;
+}
