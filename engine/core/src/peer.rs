@@ -463,11 +463,8 @@ impl Peer {
         self.received = [ByteCount::ZERO, self.received[0]];
         self.sent = [ByteCount::ZERO, self.sent[0]];
         self.reports.next_round();
-        self.waited = if self.choked {
-            self.waited.saturating_add(1)
-        } else {
-            0
-        };
+        let waited = self.waited.saturating_add(1);
+        self.waited = if self.choked { waited } else { 0 };
         self.rounds = self.rounds.saturating_add(1);
         sent
     }
