@@ -5,7 +5,7 @@
 #   worlds.sh [--quick] [--scenario NAME]... [--replications N] [--speed X] [--out DIR]
 #
 #   --quick           one replication, and only drr and rarest-first where several are compared
-#   --scenario NAME   only this one; may be repeated
+#   --scenario NAME   only this one; may be repeated. One with a [deviation] is played by name alone
 #   --replications N  of each cell [default: what the scenario says simulated, one emulated]
 #   --speed X         play so many times as fast, 0.01 to 1000: 0.25 on a machine that has more to do
 #   --out DIR         where the tables go [default: results/worlds]
@@ -43,7 +43,9 @@ while [ $# -gt 0 ]; do
   esac
 done
 if [ ${#names[@]} = 0 ]; then
-  for file in experiments/scenarios/worlds/*.toml; do names+=("$(basename "$file" .toml)"); done
+  for file in experiments/scenarios/worlds/*.toml; do
+    grep -q '^\[deviation\]' "$file" || names+=("$(basename "$file" .toml)")
+  done
 fi
 for name in "${names[@]}"; do
   [ -f "experiments/scenarios/worlds/$name.toml" ] || usage "no scenario $name"

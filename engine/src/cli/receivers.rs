@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use fairhaul::content::line::machine_in;
 use fairhaul::control::api::{
-    CommandProgress, ControlRequest, EventKind, EventRecord, Failure, Nothing, Phase, Shared,
-    Status,
+    CommandProgress, ControlRequest, EventKind, EventRecord, Failure, Nothing, Phase, Status,
 };
 use fairhaul::oneshot::{OneShot, WHOLE};
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::ask;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::progress::Display;
 
 /// How often the display is drawn.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long receivers that have all of it are waited for to hang up.
+const PARTS: Duration = Duration::from_secs(3);
 
 /// Lines about callers that are refused.
 const REFUSED_MAX: usize = 10;
@@ -28,16 +30,27 @@ pub(super) struct Receivers {
     pub(super) display: Display,
     bytes: u64,
     most: usize,
-    /// By name, whether it has all of it.
-    come: BTreeMap<String, bool>,
+    /// By name.
+    come: BTreeMap<String, Stage>,
     refused: usize,
 }
 
+/// How far a receiver is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// It has come.
+    Came,
+    /// It said that it has all of it.
+    Whole,
+    /// It has hung up after that: it knows that this was heard.
+    Parted,
+}
+
 impl Receivers {
-    pub(super) fn new(shared: &Shared, most: usize) -> Self {
+    pub(super) fn new(bytes: u64, most: usize) -> Self {
         Self {
             display: Display::new(),
-            bytes: shared.bytes,
+            bytes,
             most,
             come: BTreeMap::new(),
             refused: 0,
@@ -72,18 +85,32 @@ impl Receivers {
                 () = &mut over => return self.time_is_up(),
                 () = signals.any() => return Err(self.cut_short()),
             }
-            if until.is_none() && self.whole() == self.most {
-                return Ok(());
+            if until.is_none() && self.reached(Stage::Whole) == self.most {
+                break;
             }
         }
+        // Whoever hangs up first leaves the others asking whether they were heard.
+        let parted = async {
+            while self.reached(Stage::Parted) < self.most
+                && let Some(event) = events.recv().await
+            {
+                self.hear(&event);
+            }
+        };
+        tokio::select! {
+            _ = timeout(PARTS, parted) => {}
+            () = signals.any() => {}
+        }
+        Ok(())
     }
 
-    fn whole(&self) -> usize {
-        self.come.values().filter(|whole| **whole).count()
+    /// How many are that far.
+    fn reached(&self, stage: Stage) -> usize {
+        self.come.values().filter(|at| **at >= stage).count()
     }
 
     fn counted(&self) -> String {
-        format!("{} of {}", self.whole(), self.most)
+        format!("{} of {}", self.reached(Stage::Whole), self.most)
     }
 
     /// The node ends because of an interrupt, as the command does.
@@ -93,7 +120,7 @@ impl Receivers {
     }
 
     fn time_is_up(&self) -> Result<(), Failure> {
-        if self.whole() == self.most {
+        if self.reached(Stage::Whole) == self.most {
             return Ok(());
         }
         let text = format!("the time is up; {} have all of it", self.counted());
@@ -104,21 +131,27 @@ impl Receivers {
         match &event.what {
             EventKind::Connected { peer, .. } => {
                 let before = self.come.len();
-                self.come.entry(peer.clone()).or_insert(false);
+                self.come.entry(peer.clone()).or_insert(Stage::Came);
                 if self.come.len() > before {
                     self.say(peer, "has come");
                 }
             }
-            EventKind::Text { peer, text }
-                if text == WHOLE && self.come.insert(peer.clone(), true) != Some(true) =>
-            {
-                let text = format!("has all of it ({})", self.counted());
-                self.say(peer, &text);
+            EventKind::Text { peer, text } if text == WHOLE => {
+                let stage = self.come.entry(peer.clone()).or_insert(Stage::Came);
+                if *stage < Stage::Whole {
+                    *stage = Stage::Whole;
+                    let text = format!("has all of it ({})", self.counted());
+                    self.say(peer, &text);
+                }
             }
-            EventKind::Lost { peer, reason } if self.come.get(peer) == Some(&false) => {
-                let reason = Printable(reason, usize::MAX);
-                self.say(peer, &format!("is gone, its place is kept: {reason}"));
-            }
+            EventKind::Lost { peer, reason } => match self.come.get_mut(peer) {
+                Some(Stage::Came) => {
+                    let reason = Printable(reason, usize::MAX);
+                    self.say(peer, &format!("is gone, its place is kept: {reason}"));
+                }
+                Some(stage) => *stage = Stage::Parted,
+                None => {}
+            },
             EventKind::Refused { from, reason } if self.refused < REFUSED_MAX => {
                 self.refused += 1;
                 let reason = Printable(reason, usize::MAX);
@@ -142,11 +175,11 @@ impl Receivers {
             return;
         };
         let coming = transfer.peers.iter();
-        let coming = coming.filter(|flow| self.come.get(&flow.peer) == Some(&false));
+        let coming = coming.filter(|flow| self.come.get(&flow.peer) == Some(&Stage::Came));
         let (names, has): (Vec<&str>, Vec<u64>) = coming
             .map(|flow| (machine_in(&flow.peer), flow.has_bytes))
             .unzip();
-        let done = has.iter().sum::<u64>() + self.bytes * self.whole() as u64;
+        let done = has.iter().sum::<u64>() + self.bytes * self.reached(Stage::Whole) as u64;
         let total = self.bytes * self.most as u64;
         let rate = transfer.rate_bytes_s;
         self.display.show(&CommandProgress {
@@ -186,5 +219,47 @@ impl Signals {
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fairhaul::control::api::Reached;
+
+    use super::*;
+
+    fn hear(receivers: &mut Receivers, what: EventKind) -> [usize; 3] {
+        receivers.hear(&EventRecord { unix_ms: 0, what });
+        [Stage::Came, Stage::Whole, Stage::Parted].map(|stage| receivers.reached(stage))
+    }
+
+    fn lost() -> EventKind {
+        EventKind::Lost {
+            peer: "vm".to_owned(),
+            reason: "Shutdown".to_owned(),
+        }
+    }
+
+    /// Who is lost before it has all of it comes back; who is lost after that needs nothing more.
+    #[test]
+    fn a_receiver_has_parted_once_it_has_hung_up_with_all_of_it() {
+        let mut receivers = Receivers::new(10, 1);
+        let connected = || EventKind::Connected {
+            peer: "vm".to_owned(),
+            how: Reached::Accepted,
+        };
+        let says = |text: &str| EventKind::Text {
+            peer: "vm".to_owned(),
+            text: text.to_owned(),
+        };
+        assert_eq!(hear(&mut receivers, connected()), [1, 0, 0]);
+        assert_eq!(hear(&mut receivers, lost()), [1, 0, 0]);
+        assert_eq!(hear(&mut receivers, connected()), [1, 0, 0]);
+        assert_eq!(hear(&mut receivers, says("hello")), [1, 0, 0]);
+        assert_eq!(hear(&mut receivers, says(WHOLE)), [1, 1, 0]);
+        assert_eq!(hear(&mut receivers, lost()), [1, 1, 1]);
+        // It says it again where it did not hear that it was heard.
+        assert_eq!(hear(&mut receivers, connected()), [1, 1, 1]);
+        assert_eq!(hear(&mut receivers, says(WHOLE)), [1, 1, 1]);
     }
 }

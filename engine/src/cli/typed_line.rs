@@ -86,7 +86,7 @@ pub(super) async fn send(asked: SendLine) -> Result<(), End> {
         addresses,
     };
     announce(&line, &shared, asked.json)?;
-    let mut receivers = Receivers::new(&shared, usize::from(options.receivers));
+    let mut receivers = Receivers::new(shared.bytes, usize::from(options.receivers));
     let ended = receivers.wait(&node, events, options.keep).await;
     receivers.display.end();
     // What went wrong while it ended changes nothing for those who have it.

@@ -203,7 +203,8 @@ impl Control {
 
     /// A second has passed: pings that are not answered end, and the timetable is looked at.
     pub(crate) fn second(&mut self, others: &mut Others<'_>) {
-        self.waiting.second(others.now);
+        let connected = |peer| others.connections.standing(peer) == Standing::Connected;
+        self.waiting.second(others.now, connected);
         self.timetable(others);
     }
 

@@ -260,10 +260,10 @@ async fn a_transfer_that_is_not_there_cannot_be_paused_resumed_or_cancelled() {
 
 // ---- pings
 
-/// Of two pings one is answered after 30 ms; the other ends ten seconds after it began, and no
-/// sooner.
+/// Of three pings one is answered after 30 ms; one ends ten seconds after it began, and no sooner,
+/// and one with the connection of its peer.
 #[test]
-fn a_ping_is_answered_once_or_ends_after_ten_seconds() {
+fn a_ping_is_answered_once_or_ends_after_ten_seconds_or_with_its_peer() {
     let at = |ms| Time::ZERO + Span::from_millis(ms);
     let mut waiting = Waiting::default();
     let mut ping = |peer| {
@@ -274,6 +274,7 @@ fn a_ping_is_answered_once_or_ends_after_ten_seconds() {
         (waiting.ping(call, PeerId(peer), at(0)), replies)
     };
     let ((first, mut answered), (second, mut unanswered)) = (ping(1), ping(2));
+    let (_, mut left) = ping(3);
     assert_eq!(
         waiting.ponged(PeerId(2), first, at(30)),
         None,
@@ -290,9 +291,13 @@ fn a_ping_is_answered_once_or_ends_after_ten_seconds() {
     );
     let pong: Pong = end_of(&mut answered).unwrap().unwrap();
     assert_eq!(pong.rtt_us, [30_000]);
-    waiting.second(at(9_999));
+    waiting.second(at(9_998), |_| true);
+    assert!(end_of::<Pong>(&mut left).is_none());
+    waiting.second(at(9_999), |peer| peer != PeerId(3));
+    let failure = end_of::<Pong>(&mut left).unwrap().unwrap_err();
+    assert_eq!(failure.message, "the connection ended before the answer");
     assert!(end_of::<Pong>(&mut unanswered).is_none());
-    waiting.second(at(10_000));
+    waiting.second(at(10_000), |_| true);
     let failure = end_of::<Pong>(&mut unanswered).unwrap().unwrap_err();
     assert_eq!(failure.code, Failure::UNREACHABLE);
     assert_eq!(

@@ -73,11 +73,16 @@ impl Waiting {
         Some(rtt)
     }
 
-    /// Ends the pings that are not answered.
-    pub(super) fn second(&mut self, now: Time) {
+    /// Ends the pings that are not answered, and those of which the peer is no longer connected.
+    pub(super) fn second(&mut self, now: Time, connected: impl Fn(PeerId) -> bool) {
         let mut pings = mem::take(&mut self.pings);
-        for ping in pings.extract_if(.., |ping| now.since(ping.since) >= PING) {
-            ping.call.fail(Failure::unreachable("no answer in 10 s"));
+        let over = |ping: &Ping| now.since(ping.since) >= PING || !connected(ping.peer);
+        for ping in pings.extract_if(.., |ping| over(ping)) {
+            let why = match connected(ping.peer) {
+                true => "no answer in 10 s",
+                false => "the connection ended before the answer",
+            };
+            ping.call.fail(Failure::unreachable(why));
         }
         self.pings = pings;
     }
