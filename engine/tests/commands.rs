@@ -52,7 +52,7 @@ impl Rote {
         let handles = Handles {
             calls,
             events: events.clone(),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(Metrics::default()),
         };
         let params = Endpoints {
             socket: folder.path().join("s"),

@@ -15,7 +15,7 @@ fn names(text: &str) -> BTreeSet<&str> {
 
 /// What a node answers when each of its counters has counted something.
 fn answer() -> String {
-    let metrics = Metrics::new();
+    let metrics = Metrics::default();
     metrics.peer("vm-2").sent.inc();
     metrics.refused("unknown key");
     metrics.ended(Ended::Complete);

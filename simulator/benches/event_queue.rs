@@ -44,7 +44,7 @@ fn hold(c: &mut Criterion) {
                 at = (at + 1) % GAPS;
                 gaps[at]
             };
-            let mut queue = EventQueue::new();
+            let mut queue = EventQueue::default();
             let mut heap = BinaryHeap::new();
             let mut seq = 0u64;
             for number in 0..pending {

@@ -41,7 +41,7 @@ struct Load {
 impl Load {
     fn new(flows: u32, shape: Shape) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut network = FluidNetwork::new();
+        let mut network = FluidNetwork::default();
         let nodes = match shape {
             Shape::Star => flows + 1,
             Shape::Pairs | Shape::Redrawn => (flows / 4).max(8),

@@ -21,8 +21,7 @@ use fairhaul_core::uplink::Share;
 use fairhaul_simulator::fluid_reference::oracle;
 use fairhaul_simulator::record::{FlowName, Record};
 use fairhaul_simulator::setup::{
-    GroupSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, SharedLinkSetup,
-    TransferSetup,
+    GroupSetup, Latency, NetworkModel, PeerSetup, Setup, SharedLinkSetup, TransferSetup,
 };
 use fairhaul_simulator::world;
 
@@ -286,7 +285,6 @@ fn small(rng: &mut Rng, end: u64) -> u32 {
 fn empty(uplink: &str, share: Share) -> Setup {
     Setup {
         rng_seed: 1,
-        replication: 0,
         network: NetworkModel::Fluid,
         policies: vec![
             Policy {
@@ -301,18 +299,9 @@ fn empty(uplink: &str, share: Share) -> Setup {
             }
             .into(),
         ],
-        latency: Latency::default(),
-        links: Vec::new(),
-        groups: Vec::new(),
-        peers: Vec::new(),
-        contents: Vec::new(),
-        transfers: Vec::new(),
-        faults: Vec::new(),
-        library: LibrarySetup::default(),
-        ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(1_000_000),
-        windows: Vec::new(),
         event_budget: 1_000_000_000,
+        ..Setup::default()
     }
 }
 
@@ -330,15 +319,8 @@ fn transfer(bytes: u64) -> TransferSetup {
     TransferSetup {
         name: "transfer".into(),
         class: "transfer".into(),
-        source: 0,
-        destination: 0,
         bytes: ByteCount::new(bytes),
         chunk: ByteCount::kib(256),
-        start: Time::ZERO,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
-        group: None,
-        band: 0,
+        ..TransferSetup::default()
     }
 }

@@ -20,9 +20,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::Share;
 use fairhaul_simulator::record::Record;
-use fairhaul_simulator::setup::{
-    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
-};
+use fairhaul_simulator::setup::{ContentSetup, Latency, NetworkModel, PeerSetup, Setup};
 use fairhaul_simulator::world;
 
 /// 10 Mbit/s, a leecher's uplink.
@@ -89,15 +87,12 @@ fn setup(arguments: &Arguments) -> Setup {
         .collect();
     Setup {
         rng_seed: 1,
-        replication: 0,
         network: arguments.network,
         policies: vec![policy(&arguments.choker, arguments.block).into()],
         latency: Latency {
             regions: vec!["one".into()],
             one_way: vec![DELAY],
         },
-        links: Vec::new(),
-        groups: Vec::new(),
         peers,
         contents: vec![ContentSetup {
             name: "content".into(),
@@ -107,13 +102,9 @@ fn setup(arguments: &Arguments) -> Setup {
             leechers: (1..=leechers).collect(),
             start: Vec::new(),
         }],
-        transfers: Vec::new(),
-        faults: Vec::new(),
-        library: LibrarySetup::default(),
-        ideal_share: None,
         horizon: Time::ZERO + Span::from_secs(1_000_000),
-        windows: Vec::new(),
         event_budget: 10_000_000_000,
+        ..Setup::default()
     }
 }
 

@@ -15,8 +15,8 @@ use fairhaul_core::time::{Span, Time};
 
 use crate::record::Record;
 use crate::setup::{
-    ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup,
-    PolicySetup, Setup, SharedLinkSetup, TransferSetup,
+    ContentSetup, FaultKind, FaultSetup, Latency, NetworkModel, PeerSetup, PolicySetup, Setup,
+    SharedLinkSetup, TransferSetup,
 };
 use crate::world;
 
@@ -152,15 +152,11 @@ fn reduced(setup: &Setup, kept: &[u32]) -> Setup {
         links,
         groups: setup.groups.clone(),
         peers,
-        contents: Vec::new(),
-        transfers: Vec::new(),
         faults: faults.collect(),
-        library: LibrarySetup::default(),
-        ideal_share: None,
         // What finished in time among others may be the last thing before the horizon.
         horizon: Time::MAX,
-        windows: Vec::new(),
         event_budget: setup.event_budget,
+        ..Setup::default()
     }
 }
 

@@ -43,10 +43,9 @@ struct Bucket<T> {
     events: VecDeque<(u64, T)>,
 }
 
-impl<T> EventQueue<T> {
+impl<T> Default for EventQueue<T> {
     /// A queue with nothing in it, at time zero.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         let empty = || Bucket {
             min: u64::MAX,
             events: VecDeque::new(),
@@ -59,7 +58,9 @@ impl<T> EventQueue<T> {
             buckets: (0..LEVELS * WAYS).map(|_| empty()).collect(),
         }
     }
+}
 
+impl<T> EventQueue<T> {
     /// The number of events that wait.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -194,12 +195,6 @@ impl<T> EventQueue<T> {
     }
 }
 
-impl<T> Default for EventQueue<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -215,7 +210,7 @@ mod tests {
     #[test]
     fn events_at_one_time_leave_in_the_order_they_came() {
         for distance in (0..11).map(|level| 64_u64.pow(level)).chain([0]) {
-            let mut queue = EventQueue::new();
+            let mut queue = EventQueue::default();
             let at = |number: u64| Time::from_nanos(distance + u64::from(number.is_multiple_of(3)));
             for number in 0..100 {
                 queue.push(at(number), number);
@@ -230,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_latest_time_of_all_can_be_pushed_and_popped() {
-        let mut queue = EventQueue::new();
+        let mut queue = EventQueue::default();
         queue.push(Time::MAX, 'z');
         queue.push(Time::ZERO, 'a');
         assert_eq!(queue.pop(), Some((Time::ZERO, 'a')));
@@ -243,7 +238,7 @@ mod tests {
 
     #[test]
     fn looking_does_not_forbid_an_earlier_event() {
-        let mut queue = EventQueue::new();
+        let mut queue = EventQueue::default();
         queue.push(Time::from_nanos(500), 'b');
         queue.push(Time::from_nanos(501), 'c');
         assert_eq!(queue.peek_time(), Some(Time::from_nanos(500)));
@@ -255,7 +250,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "an event at 4 ns is pushed after time reached 5 ns")]
     fn the_past_is_refused() {
-        let mut queue = EventQueue::new();
+        let mut queue = EventQueue::default();
         queue.push(Time::from_nanos(5), ());
         queue.pop();
         queue.push(Time::from_nanos(4), ());
@@ -263,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_not_kept_does_not_come() {
-        let mut queue = EventQueue::new();
+        let mut queue = EventQueue::default();
         for number in 0..1_000u64 {
             queue.push(Time::from_nanos(number * number), number);
         }
@@ -285,7 +280,7 @@ mod tests {
         fn it_agrees_with_an_ordered_map(
             steps in prop::collection::vec((any::<bool>(), any::<u64>(), 0u32..63), 1..200)
         ) {
-            let mut queue = EventQueue::new();
+            let mut queue = EventQueue::default();
             let mut map = BTreeMap::new();
             let mut now = 0u64;
             for (number, (push, gap, shift)) in steps.into_iter().enumerate() {

@@ -14,8 +14,9 @@ use fairhaul_core::uplink::Share;
 
 use crate::behaviour::Behaviour;
 
-/// One run: who, where, what, under which policies, until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One run: who, where, what, under which policies, until when. The default has nobody in it, and
+/// neither time nor events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setup {
     /// The seed that the user gave; runs of other cells and replications share it.
     pub rng_seed: u64,
@@ -52,7 +53,7 @@ pub struct Setup {
 }
 
 /// How bytes cross the links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetworkModel {
     /// An uplink serves one block at a time, in the discipline's order. A connection has at
     /// most `window` bytes in the network.
@@ -61,6 +62,7 @@ pub enum NetworkModel {
         window: ByteCount,
     },
     /// All transmissions in flight share links max-min fairly, as a fluid.
+    #[default]
     Fluid,
 }
 
@@ -201,7 +203,7 @@ pub struct PeerSetup {
 }
 
 /// A content that a swarm distributes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContentSetup {
     /// Its name.
     pub name: String,
@@ -219,7 +221,7 @@ pub struct ContentSetup {
 }
 
 /// A transfer from one peer to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransferSetup {
     /// Its name.
     pub name: String,

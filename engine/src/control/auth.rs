@@ -203,7 +203,7 @@ mod tests {
         let token = Token::open(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let bound = SocketAddr::from(([127, 0, 0, 1], 7441));
-        let guard = Guard::new(token, configured, bound, Arc::new(Metrics::new()));
+        let guard = Guard::new(token, configured, bound, Arc::new(Metrics::default()));
         (guard, text.trim_end().to_owned())
     }
 

@@ -7,7 +7,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 /// The name of a peer from the parameter file.
 type OfPeer = [(&'static str, String); 1];
@@ -62,75 +62,34 @@ pub enum Ended {
     Cancelled,
 }
 
-impl Metrics {
+impl Default for Metrics {
     /// Counters at zero.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         let mut registry = Registry::with_prefix("fairhaul");
-        let sent = Family::default();
-        let received = Family::default();
-        let blocks = Family::default();
-        let refusals = Family::default();
-        let transfers = Family::default();
-        let chunks_stored = Counter::default();
-        let chunks_rejected = Counter::default();
-        let handshakes = Counter::default();
-        let connections = Counter::default();
         let r = &mut registry;
-        r.register(
-            "sent_bytes",
-            "Bytes sent at the socket, by peer",
-            sent.clone(),
-        );
-        r.register(
-            "received_bytes",
-            "Bytes received at the socket, by peer",
-            received.clone(),
-        );
-        r.register("blocks_sent", "Blocks sent, by peer", blocks.clone());
-        r.register(
-            "chunks_stored",
-            "Chunks verified and stored",
-            chunks_stored.clone(),
-        );
-        r.register(
-            "chunks_rejected",
-            "Chunks that failed their hash",
-            chunks_rejected.clone(),
-        );
-        r.register("handshakes", "Handshakes begun", handshakes.clone());
-        r.register("connections", "Connections made", connections.clone());
-        r.register(
-            "refusals",
-            "Callers and requests refused, by reason",
-            refusals.clone(),
-        );
-        r.register(
-            "transfers_ended",
-            "Transfers that ended, by how",
-            transfers.clone(),
-        );
-        let connected = gauge(r, "connected_peers", "Connections now");
-        let transfers_active = gauge(r, "transfers_active", "Transfers now");
-        let held = "Bytes of memory that peers make this node hold";
-        let held_bytes = gauge(r, "held_bytes", held);
         Self {
+            sent: metric(r, "sent_bytes", "Bytes sent at the socket, by peer"),
+            received: metric(r, "received_bytes", "Bytes received at the socket, by peer"),
+            blocks: metric(r, "blocks_sent", "Blocks sent, by peer"),
+            chunks_stored: metric(r, "chunks_stored", "Chunks verified and stored"),
+            chunks_rejected: metric(r, "chunks_rejected", "Chunks that failed their hash"),
+            handshakes: metric(r, "handshakes", "Handshakes begun"),
+            connections: metric(r, "connections", "Connections made"),
+            refusals: metric(r, "refusals", "Callers and requests refused, by reason"),
+            transfers: metric(r, "transfers_ended", "Transfers that ended, by how"),
+            connected: metric(r, "connected_peers", "Connections now"),
+            transfers_active: metric(r, "transfers_active", "Transfers now"),
+            held_bytes: metric(
+                r,
+                "held_bytes",
+                "Bytes of memory that peers make this node hold",
+            ),
             registry,
-            sent,
-            received,
-            blocks,
-            refusals,
-            transfers,
-            chunks_stored,
-            chunks_rejected,
-            handshakes,
-            connections,
-            connected,
-            transfers_active,
-            held_bytes,
         }
     }
+}
 
+impl Metrics {
     /// The counters of the peer with this name in the parameter file.
     #[must_use]
     pub fn peer(&self, name: &str) -> PeerMetrics {
@@ -166,16 +125,11 @@ impl Metrics {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
-    let gauge = Gauge::default();
-    registry.register(name, help, gauge.clone());
-    gauge
+/// A metric at zero that `registry` shows, behind those that it has.
+fn metric<M: Metric + Default + Clone>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 #[cfg(test)]
@@ -184,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_in_the_text_with_its_label() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let peer = metrics.peer("vm-2");
         peer.sent.inc_by(7);
         metrics.peer("vm-2").sent.inc_by(3);

@@ -36,7 +36,7 @@ impl Room {
         let handles = Handles {
             calls,
             events,
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(Metrics::default()),
         };
         let params = Endpoints {
             socket: folder.path().join("control.sock"),

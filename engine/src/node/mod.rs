@@ -139,7 +139,7 @@ async fn live(
     let (sender, events) = mpsc::channel(EVENTS_MAX);
     let (people, called) = mpsc::channel(PEOPLE_MAX);
     let mut inbox = Inbox::new(events, called);
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::default());
     let (followers, _) = broadcast::channel(1_024);
     let (calls, mut called) = mpsc::channel(64);
     let handles = Handles {

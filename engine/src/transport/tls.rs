@@ -4,6 +4,7 @@
 //! ciphers. Host names, tickets, resumption, early data, compression and the logging of keys are
 //! off, and nothing falls back.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption, UnbufferedClientConnection};
@@ -183,15 +184,13 @@ pub(super) enum Tls {
 }
 
 /// What the two sides have in common.
-trait Side {
+trait Side: Deref<Target: Deref<Target = CommonState>> {
     type Data;
 
     fn process<'c, 'i>(
         &'c mut self,
         incoming: &'i mut [u8],
     ) -> UnbufferedStatus<'c, 'i, Self::Data>;
-
-    fn has_to_send(&self) -> bool;
 }
 
 impl Side for UnbufferedClientConnection {
@@ -203,10 +202,6 @@ impl Side for UnbufferedClientConnection {
     ) -> UnbufferedStatus<'c, 'i, Self::Data> {
         self.process_tls_records(incoming)
     }
-
-    fn has_to_send(&self) -> bool {
-        self.wants_write()
-    }
 }
 
 impl Side for UnbufferedServerConnection {
@@ -217,10 +212,6 @@ impl Side for UnbufferedServerConnection {
         incoming: &'i mut [u8],
     ) -> UnbufferedStatus<'c, 'i, Self::Data> {
         self.process_tls_records(incoming)
-    }
-
-    fn has_to_send(&self) -> bool {
-        self.wants_write()
     }
 }
 
@@ -350,7 +341,7 @@ fn has_record(bytes: &[u8]) -> bool {
 /// Appends the alert that a failed connection sends. `rest` is what it failed at.
 fn last_words<C: Side>(side: &mut C, rest: &mut [u8], out: &mut Outgoing) {
     // Only as long as something waits: without, `rest` would be read, and fail, again.
-    while side.has_to_send() {
+    while side.wants_write() {
         match side.process(rest).state {
             Ok(ConnectionState::EncodeTlsData(mut data)) => append(|room| data.encode(room), out),
             _ => return,

@@ -14,8 +14,10 @@ pub trait Environment {
     /// Where `peer` listens, on its own machine.
     fn listen(&self, peer: u32) -> SocketAddr;
 
-    /// Where `from` dials to reach `to`; `host:port`.
-    fn reach(&self, from: u32, to: u32) -> String;
+    /// Where `from` dials to reach `to`; `host:port`. Where it listens, if nothing else is said.
+    fn reach(&self, _from: u32, to: u32) -> String {
+        self.listen(to).to_string()
+    }
 
     /// The folder of `peer` on its machine, absolute: the parameter file `node.toml`, the key
     /// `identity.key`, `data`, `files` and `out` lie in it.
@@ -24,8 +26,11 @@ pub trait Environment {
     /// Path of the control socket as the parameter file of `peer` has to name it.
     fn socket(&self, peer: u32) -> PathBuf;
 
-    /// Path at which this process reaches the control socket of `peer`.
-    fn control(&self, peer: u32) -> PathBuf;
+    /// Path at which this process reaches the control socket of `peer`. The same, if nothing else
+    /// is said.
+    fn control(&self, peer: u32) -> PathBuf {
+        self.socket(peer)
+    }
 
     /// Writes a file below the folder of `peer`, with mode 0600. Folders are made.
     ///
@@ -63,17 +68,20 @@ pub trait Environment {
     /// How it ended.
     fn alive(&mut self, peer: u32) -> Result<(), EnvironmentError>;
 
-    /// Changes the links of `peer`; none is unlimited. False if this place cannot.
+    /// Changes the links of `peer`; none is unlimited. False if this place cannot, as if nothing
+    /// else is said.
     ///
     /// # Errors
     ///
     /// What the kernel's tools said.
     fn set_rates(
         &mut self,
-        peer: u32,
-        up: Option<Rate>,
-        down: Option<Rate>,
-    ) -> Result<bool, EnvironmentError>;
+        _peer: u32,
+        _up: Option<Rate>,
+        _down: Option<Rate>,
+    ) -> Result<bool, EnvironmentError> {
+        Ok(false)
+    }
 
     /// Ends all processes and removes everything.
     ///

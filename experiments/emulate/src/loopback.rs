@@ -13,8 +13,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use fairhaul_core::units::Rate;
-
 use super::environment::{Environment, EnvironmentError};
 use super::mask;
 use super::process::{Process, SOCKET};
@@ -105,20 +103,12 @@ impl Environment for Loopback {
         (host, kept.port()).into()
     }
 
-    fn reach(&self, _from: u32, to: u32) -> String {
-        self.listen(to).to_string()
-    }
-
     fn home(&self, peer: u32) -> &Path {
         &self.homes[peer as usize]
     }
 
     fn socket(&self, peer: u32) -> PathBuf {
         self.homes[peer as usize].join(SOCKET)
-    }
-
-    fn control(&self, peer: u32) -> PathBuf {
-        self.socket(peer)
     }
 
     fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), EnvironmentError> {
@@ -168,15 +158,6 @@ impl Environment for Loopback {
 
     fn alive(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         self.processes[peer as usize].alive()
-    }
-
-    fn set_rates(
-        &mut self,
-        _peer: u32,
-        _up: Option<Rate>,
-        _down: Option<Rate>,
-    ) -> Result<bool, EnvironmentError> {
-        Ok(false)
     }
 
     fn close(&mut self) -> Result<(), EnvironmentError> {

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use crate::deviation::{DEVIATIONS, Deviations};
-use crate::output::{Results, read_manifest};
-use crate::runner::{self, Job, World};
+use crate::runner::Job;
 use crate::scenario::{COMPLIANT, LoadError, Scenario, SweepPart, axis_of};
 use crate::terminal;
 use clap::Args;
 
-use super::place::{OutputArgs, end_at_signals};
+use super::place::OutputArgs;
 use super::shards::ShardArgs;
-use super::{CliFailure, command_line, print, print_json, simulate};
+use super::{CliFailure, simulate};
 
 /// The scenario of the arena.
 const ARENA: &str = "experiments/scenarios/arena.toml";
@@ -63,37 +62,20 @@ pub(super) fn arena(args: &ArenaArgs) -> Result<u8, CliFailure> {
         false => scenario.plan().replications,
     };
     let count = args.replications.unwrap_or(usual);
-    let out = args.place.out.clone();
     let job = Job {
-        existing: args.place.existing(),
-        out: out.unwrap_or_else(|| simulate::default_out(&scenario)),
-        cell: None,
         replications: 0..count,
         shard: args.parts.shard()?,
         jobs: args.jobs,
-        command: command_line(),
-        figures: true,
-        file,
-        world: World::Simulated,
+        ..simulate::every_cell(&scenario, file, &args.place)
     };
     if let Some(code) = args.parts.submit(&scenario, &job, &words(args, &job))? {
         return Ok(code);
     }
-    end_at_signals(&job)?;
-    let outcome = runner::run(&scenario, &job)?;
-    if job.shard.is_some() || !outcome.failed.is_empty() {
-        return simulate::tell(&outcome, &job, false);
-    }
-    if args.json {
-        return print_json(&job.out.join(DEVIATIONS));
-    }
-    eprintln!("tables, figures and manifest: {}", job.out.display());
-    let manifest = read_manifest(&job.out)?;
-    let results = Results::read_judged(&job.out, &manifest.scenario)?;
-    let Some(found) = Deviations::of(&results, &manifest.scenario) else {
-        return Ok(0);
-    };
-    print(&terminal::deviations(&results, &found))
+    let table = args.json.then_some(DEVIATIONS);
+    simulate::conclude(&scenario, &job, table, |results, scenario| {
+        let found = Deviations::of(results, scenario)?;
+        Some(terminal::deviations(results, &found))
+    })
 }
 
 /// The scenario, with the policies and adversaries that are asked for.

@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::output::{Results, read_manifest};
 use crate::published::{self, CLAIMS};
-use crate::runner::{self, Job, World};
+use crate::runner::Job;
 use crate::scenario::{Experiment, Scenario};
 use clap::Args;
 
-use super::place::{OutputArgs, end_at_signals};
+use super::place::OutputArgs;
 use super::shards::{ShardArgs, sweep_words};
-use super::{CliFailure, measure, print, print_json, quoted};
+use super::{CliFailure, measure, print, quoted, simulate};
 
 /// Where the scenarios are.
 const FOLDER: &str = "experiments/scenarios/published";
@@ -133,16 +132,11 @@ fn repeat(args: &ReproduceArgs, (file, scenario, experiment): &Found) -> Result<
     let quick = args.quick.then(|| (own / QUICK).max(QUICK_LEAST).min(own));
     let count = args.replications.or(quick);
     let job = Job {
-        existing: args.place.existing(),
         out,
-        cell: None,
         replications: 0..count.unwrap_or(own),
         shard: args.parts.shard()?,
         jobs: args.jobs,
-        command: String::new(),
-        figures: true,
-        file: file.clone(),
-        world: World::Simulated,
+        ..simulate::every_cell(scenario, file.clone(), &args.place)
     };
     // A sweep of the file makes the same result, wherever this program's folder of them is.
     let command = sweep_words(&job, count)
@@ -157,19 +151,10 @@ fn repeat(args: &ReproduceArgs, (file, scenario, experiment): &Found) -> Result<
     if let Some(code) = args.parts.submit_sweep(scenario, &job, count)? {
         return Ok(code);
     }
-    end_at_signals(&job)?;
-    let outcome = runner::run(scenario, &job)?;
-    if job.shard.is_some() || !outcome.failed.is_empty() {
-        return super::simulate::tell(&outcome, &job, false);
-    }
-    if args.json {
-        return print_json(&job.out.join(CLAIMS));
-    }
-    eprintln!("tables, figures and manifest: {}", job.out.display());
-    let manifest = read_manifest(&job.out)?;
-    let results = Results::read_judged(&job.out, &manifest.scenario)?;
-    let findings = published::judge(experiment, &results);
-    print(&format!("{}\n", published::page(experiment, &findings)))
+    simulate::conclude(scenario, &job, args.json.then_some(CLAIMS), |results, _| {
+        let findings = published::judge(experiment, results);
+        Some(format!("{}\n", published::page(experiment, &findings)))
+    })
 }
 
 /// Every experiment in the folder, in the order of its files.

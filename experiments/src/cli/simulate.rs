@@ -63,16 +63,10 @@ pub(super) fn run(args: RunArgs) -> Result<u8, CliFailure> {
     }
     let scenario = Scenario::load(&args.file)?;
     let job = Job {
-        existing: args.place.existing(),
-        out: args.place.out.unwrap_or_else(|| default_out(&scenario)),
         cell: args.cell,
         replications: args.replication..args.replication + 1,
-        shard: None,
-        jobs: None,
-        command: command_line(),
         figures: false,
-        file: args.file,
-        world: World::Simulated,
+        ..every_cell(&scenario, args.file, &args.place)
     };
     simulate(&scenario, &job, args.json)
 }
@@ -82,16 +76,10 @@ pub(super) fn sweep(args: SweepArgs) -> Result<u8, CliFailure> {
     let count = args.replications;
     let count = count.unwrap_or_else(|| scenario.plan().replications);
     let job = Job {
-        existing: args.place.existing(),
-        out: args.place.out.unwrap_or_else(|| default_out(&scenario)),
-        cell: None,
         replications: 0..count,
         shard: args.parts.shard()?,
         jobs: args.jobs,
-        command: command_line(),
-        figures: true,
-        file: args.file,
-        world: World::Simulated,
+        ..every_cell(&scenario, args.file, &args.place)
     };
     match args
         .parts
@@ -115,15 +103,8 @@ pub(super) fn first_look() -> Result<u8, CliFailure> {
     let scenario = Scenario::load(&file)?;
     let mut job = Job {
         existing: Existing::Resume,
-        out: default_out(&scenario),
-        cell: None,
-        replications: 0..scenario.plan().replications,
-        shard: None,
-        jobs: None,
         command: format!("fairlab sweep {DEFAULT}"),
-        figures: true,
-        file,
-        world: World::Simulated,
+        ..every_cell(&scenario, file, &OutputArgs::default())
     };
     let own = ResultDir::command_of(&job.out).is_some_and(|command| command == job.command);
     end_at_signals(&job)?;
@@ -143,8 +124,44 @@ fn simulate(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, CliFailure
     tell(&outcome, job, json)
 }
 
-pub(super) fn default_out(scenario: &Scenario) -> PathBuf {
-    Path::new("out").join(&scenario.plan().name)
+/// Runs a job to its end and shows what `text` makes of the result, or the file `table` of it as
+/// JSON; a part, or a job of which runs failed, is told of as it is of any.
+pub(super) fn conclude(
+    scenario: &Scenario,
+    job: &Job,
+    table: Option<&str>,
+    text: impl FnOnce(&Results, &str) -> Option<String>,
+) -> Result<u8, CliFailure> {
+    end_at_signals(job)?;
+    let outcome = runner::run(scenario, job)?;
+    if job.shard.is_some() || !outcome.failed.is_empty() {
+        return tell(&outcome, job, false);
+    }
+    if let Some(table) = table {
+        return print_json(&job.out.join(table));
+    }
+    eprintln!("tables, figures and manifest: {}", job.out.display());
+    let manifest = read_manifest(&job.out)?;
+    let results = Results::read_judged(&job.out, &manifest.scenario)?;
+    text(&results, &manifest.scenario).map_or(Ok(0), |text| print(&text))
+}
+
+/// Every cell of a scenario in virtual time, with its own number of replications, to where `place`
+/// says.
+pub(super) fn every_cell(scenario: &Scenario, file: PathBuf, place: &OutputArgs) -> Job {
+    let usual = || Path::new("out").join(&scenario.plan().name);
+    Job {
+        existing: place.existing(),
+        out: place.out.clone().unwrap_or_else(usual),
+        cell: None,
+        replications: 0..scenario.plan().replications,
+        shard: None,
+        jobs: None,
+        command: command_line(),
+        figures: true,
+        file,
+        world: World::Simulated,
+    }
 }
 
 /// One digest for all events of all runs; a sweep that was resumed has made only some of them.

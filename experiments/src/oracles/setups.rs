@@ -5,12 +5,10 @@ use fairhaul_config::amount::SizeLimit;
 use fairhaul_config::number::Bounded;
 use fairhaul_config::policy::{ChokerName, DisciplineName, PickerName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::{ByteCount, Rate, Weight};
+use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::Share;
 use fairhaul_simulator::record::Record;
-use fairhaul_simulator::setup::{
-    ContentSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup, TransferSetup,
-};
+use fairhaul_simulator::setup::{ContentSetup, NetworkModel, PeerSetup, Setup, TransferSetup};
 use fairhaul_simulator::world;
 
 /// Where a run ends that does not end by itself: far beyond what any oracle needs.
@@ -53,16 +51,11 @@ pub(super) fn transfer(
     TransferSetup {
         name,
         class: "transfer".to_owned(),
-        source: 0,
         destination,
         bytes,
         chunk: bytes,
         start,
-        weight: Weight::ONE,
-        cap: None,
-        floor: None,
-        group: None,
-        band: 0,
+        ..TransferSetup::default()
     }
 }
 
@@ -97,17 +90,9 @@ pub(super) fn setup(
             window: ByteCount::MAX,
         },
         policies: vec![policy.into()],
-        latency: Latency::default(),
-        links: Vec::new(),
-        groups: Vec::new(),
         peers,
-        contents: Vec::new(),
-        transfers: Vec::new(),
-        faults: Vec::new(),
-        library: LibrarySetup::default(),
-        ideal_share: None,
         horizon: Time::ZERO + HORIZON,
-        windows: Vec::new(),
         event_budget: EVENT_BUDGET,
+        ..Setup::default()
     }
 }

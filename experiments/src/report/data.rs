@@ -98,45 +98,43 @@ pub(super) fn slowdowns(
     class: Option<&str>,
 ) -> Result<Vec<Sample>, OutputError> {
     let rows = Rows::open(dir, "transfers.csv", results)?;
-    let (of_class, start) = (rows.column("class")?, rows.column("start_s")?);
-    let value = rows.column("slowdown")?;
-    let mut found = vec![Sample::default(); results.cells.len()];
-    rows.each(|cell, record| {
-        let wanted = class.is_none_or(|class| record.get(of_class) == Some(class));
-        if wanted && record.get(start) != Some("") {
-            found[cell].add(record.get(value));
-        }
-    })?;
-    Ok(sorted(found))
+    samples(
+        results,
+        rows,
+        ["class", "start_s", "slowdown"],
+        |of_class| class.is_none_or(|class| of_class == Some(class)),
+    )
 }
 
 /// Completion times of the peers that wanted something, of every cell.
 pub(super) fn completions(dir: &Path, results: &Results) -> Result<Vec<Sample>, OutputError> {
     let rows = Rows::open(dir, "peers.csv", results)?;
-    let (wanted, joined) = (rows.column("wanted")?, rows.column("joined_s")?);
-    let value = rows.column("completion_s")?;
+    let columns = ["wanted", "joined_s", "completion_s"];
+    samples(results, rows, columns, |wanted| wanted == Some("1"))
+}
+
+/// The last of three columns, of the rows of which the first is `wanted` and the second not empty.
+fn samples(
+    results: &Results,
+    rows: Rows,
+    columns: [&str; 3],
+    wanted: impl Fn(Option<&str>) -> bool,
+) -> Result<Vec<Sample>, OutputError> {
+    let [which, begun, value] = columns.map(|name| rows.column(name));
+    let (which, begun, value) = (which?, begun?, value?);
     let mut found = vec![Sample::default(); results.cells.len()];
     rows.each(|cell, record| {
-        if record.get(wanted) == Some("1") && record.get(joined) != Some("") {
-            found[cell].add(record.get(value));
+        if wanted(record.get(which)) && record.get(begun) != Some("") {
+            let sample = &mut found[cell];
+            sample.all += 1;
+            let value = record.get(value).and_then(|field| field.parse().ok());
+            sample.sorted.extend::<Option<f64>>(value);
         }
     })?;
-    Ok(sorted(found))
-}
-
-impl Sample {
-    fn add(&mut self, field: Option<&str>) {
-        self.all += 1;
-        self.sorted
-            .extend(field.and_then(|field| field.parse::<f64>().ok()));
-    }
-}
-
-fn sorted(mut samples: Vec<Sample>) -> Vec<Sample> {
-    for sample in &mut samples {
+    for sample in &mut found {
         sample.sorted.sort_by(f64::total_cmp);
     }
-    samples
+    Ok(found)
 }
 
 /// Length of the windows in which shares over time are drawn: of those with at most `most`

@@ -8,6 +8,7 @@ pub mod digits;
 mod draw;
 mod explain;
 mod export;
+mod font;
 mod grouping;
 mod page;
 mod pdf;

@@ -15,7 +15,9 @@ use flate2::write::ZlibEncoder;
 use kuva::render::color::Color;
 use kuva::render::render::{PathData, Primitive, Scene, TextAnchor};
 use pdf_writer::{Content, Filter, Finish as _, Pdf, Rect, Ref};
-use ttf_parser::{Face, OutlineBuilder};
+use ttf_parser::OutlineBuilder;
+
+use super::font::face;
 
 /// Of a circle as four curves: how far their handles reach, over the radius.
 const HANDLE: f32 = 0.552_284_8;
@@ -28,8 +30,6 @@ const HANDLE: f32 = 0.552_284_8;
 pub(super) fn render(scene: &Scene) -> Result<Vec<u8>, String> {
     let mut page = Page {
         content: Content::new(),
-        regular: face(dejavu::sans::regular())?,
-        bold: face(dejavu::sans::bold())?,
     };
     // Scenes grow downwards, pages upwards.
     page.content
@@ -55,14 +55,8 @@ pub(super) fn render(scene: &Scene) -> Result<Vec<u8>, String> {
     Ok(pdf.finish())
 }
 
-fn face(bytes: &'static [u8]) -> Result<Face<'static>, String> {
-    Face::parse(bytes, 0).map_err(|error| error.to_string())
-}
-
 struct Page {
     content: Content,
-    regular: Face<'static>,
-    bold: Face<'static>,
 }
 
 impl Page {
@@ -218,7 +212,7 @@ impl Page {
     }
 
     fn text(&mut self, text: &str, at: (f32, f32), size: f32, anchor: TextAnchor, bold: bool) {
-        let face = if bold { &self.bold } else { &self.regular };
+        let face = face(bold);
         let scale = size / f32::from(face.units_per_em());
         let glyphs = text
             .chars()

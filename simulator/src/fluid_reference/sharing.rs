@@ -11,7 +11,7 @@ use super::fill::{EventHeap, FlowState, LinkState};
 use crate::setup::NewRate;
 
 /// Something that bounds the sum of the rates of its flows: a link, or a target at a source.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Link {
     pub(super) capacity: Option<u64>,
     pub(super) floor: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Link {
 }
 
 /// What one peer asks of one source for one transfer: a leaf of the source's tree.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Flow {
     pub(super) ends: [u32; 2],
     pub(super) links: Box<[u32]>,
@@ -86,12 +86,7 @@ impl Link {
             capacity,
             floor: floor.min(capacity.unwrap_or(u64::MAX)),
             rank,
-            flows: Vec::new(),
-            potential: 0,
-            is_bound: false,
-            is_changed: false,
-            is_found: false,
-            state: LinkState::default(),
+            ..Self::default()
         }
     }
 
@@ -112,17 +107,8 @@ impl Flow {
             links,
             class,
             payer,
-            weight: 0.0,
             yields: 1.0,
-            cap: None,
-            floor: 0,
-            rank: Rank::default(),
-            is_active: false,
-            is_found: false,
-            is_known: false,
-            limit: None,
-            rate: 0.0,
-            state: FlowState::default(),
+            ..Self::default()
         }
     }
 }

@@ -80,7 +80,7 @@ impl BlockNetwork {
             connections: Connections::default(),
             slots: Slots::default(),
             live: 0,
-            events: EventQueue::new(),
+            events: EventQueue::default(),
             next_order: 0,
             carried: Vec::new(),
         }

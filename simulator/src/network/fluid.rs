@@ -6,7 +6,7 @@
 //! delay later. What the links share changes only when a flow comes or goes, its place in an
 //! order changes, or a capacity does, and then only where that is felt.
 //!
-//! Rates:     [`FluidNetwork::new`] shares by the weights of the flows, see `levels`;
+//! Rates:     [`FluidNetwork::default`] shares by the weights of the flows, see `levels`;
 //!            [`FluidNetwork::of`] by the trees of a setup's policies, see `tree`: groups, peers
 //!            and transfers with their weights, caps, floors and orders.
 //! Exactness: rates are rounded down to 2^-40 B/s, service is counted exactly at those rates.
@@ -78,13 +78,7 @@ struct Flow {
 /// A transmission on its way.
 #[derive(Clone, Copy, Debug)]
 struct Block {
-    id: u64,
-    from: NodeIndex,
-    to: NodeIndex,
-    flow: u32,
-    bytes: ByteCount,
-    remaining: ByteCount,
-    delay: Span,
+    sent: Transmission,
     /// Order of sending.
     order: u64,
 }
@@ -138,30 +132,24 @@ trait Rates: Debug + Send {
 
 impl Block {
     const fn key(&self) -> Key {
-        (self.from, self.to, self.flow)
+        (self.sent.from, self.sent.to, self.sent.flow)
     }
 
     fn work(&self) -> Work {
         Work {
-            service: service(self.bytes),
-            remaining: self.remaining,
+            service: service(self.sent.bytes),
+            remaining: self.sent.remaining,
             arrival: self.order,
         }
     }
 }
 
 impl FluidNetwork {
-    /// A network without nodes whose flows share by their weights.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::with(Box::new(Levels::new()))
-    }
-
     /// A network for the peers and shared links of `setup`, which must be added in its order.
     #[must_use]
     pub fn of(setup: &Setup) -> Self {
         if setup.is_flat() {
-            Self::new()
+            Self::default()
         } else {
             Self::with(Box::new(Tree::new(setup.clone())))
         }
@@ -176,7 +164,7 @@ impl FluidNetwork {
             index: BTreeMap::new(),
             back: BTreeSet::new(),
             drained: Vec::new(),
-            propagating: EventQueue::new(),
+            propagating: EventQueue::default(),
             changed: None,
             next_order: 0,
             carried: Vec::new(),
@@ -236,21 +224,23 @@ impl FluidNetwork {
     }
 
     /// A flow has something to send again.
-    fn begin(&mut self, block: &Block, weight: Weight, now: Time) -> u32 {
+    fn begin(&mut self, block: &Block, now: Time) -> u32 {
+        let weight = block.sent.weight;
         let coming = self.coming(block.key(), weight);
         let number = self.rates.begin(&coming, block.work(), now);
         if self.flows.len() <= number as usize {
             self.flows.resize_with(number as usize + 1, Flow::default);
         }
         self.flows[number as usize].weight = weight;
-        self.index.insert(block.key(), number);
-        self.back.insert((block.to, block.from, block.flow));
+        let (from, to, flow) = block.key();
+        self.index.insert((from, to, flow), number);
+        self.back.insert((to, from, flow));
         number
     }
 
     fn deliver(&mut self, block: &Block, out: &mut Vec<Outcome>) {
-        self.carried[block.to.index()].down += block.bytes;
-        out.push(Outcome::Delivered(block.id));
+        self.carried[block.sent.to.index()].down += block.sent.bytes;
+        out.push(Outcome::Delivered(block.sent.id));
     }
 
     /// The last byte of a flow's first transmission has left.
@@ -262,20 +252,21 @@ impl FluidNetwork {
             Some(next) => self.rates.go_on(flow, next.work(), now),
             None => self.drained.push(block.key()),
         }
-        self.carried[block.from.index()].up += block.bytes;
-        out.push(Outcome::Sent(block.id));
-        if block.delay == Span::ZERO {
+        self.carried[block.sent.from.index()].up += block.sent.bytes;
+        out.push(Outcome::Sent(block.sent.id));
+        if block.sent.delay == Span::ZERO {
             self.deliver(&block, out);
         } else {
-            let at = now.saturating_add(block.delay);
+            let at = now.saturating_add(block.sent.delay);
             self.propagating.push(at, block);
         }
     }
 }
 
 impl Default for FluidNetwork {
+    /// A network without nodes whose flows share by their weights.
     fn default() -> Self {
-        Self::new()
+        Self::with(Box::new(Levels::new()))
     }
 }
 
@@ -314,17 +305,14 @@ impl Network for FluidNetwork {
         self.topology.set_route(from, to, shared);
     }
 
-    fn send(&mut self, transmission: Transmission, now: Time) -> bool {
+    fn send(&mut self, sent: Transmission, now: Time) -> bool {
         let Transmission {
-            id,
             from,
             to,
-            flow,
             bytes,
-            remaining,
             weight,
-            delay,
-        } = transmission;
+            ..
+        } = sent;
         assert!(
             bytes <= BYTES_MAX,
             "a transmission of {bytes}, above {BYTES_MAX}"
@@ -332,16 +320,7 @@ impl Network for FluidNetwork {
         assert!(from != to, "{from} sends to itself");
         let order = self.next_order;
         self.next_order += 1;
-        let block = Block {
-            id,
-            from,
-            to,
-            flow,
-            bytes,
-            remaining,
-            delay,
-            order,
-        };
+        let block = Block { sent, order };
         let known = self.index.get(&block.key()).copied();
         let number = match known {
             Some(number) if !self.flows[number as usize].queue.is_empty() => number,
@@ -357,12 +336,12 @@ impl Network for FluidNetwork {
                     if is_known {
                         self.remove(block.key(), number, now);
                     }
-                    self.begin(&block, weight, now)
+                    self.begin(&block, now)
                 }
             }
             None => {
                 self.change(now);
-                self.begin(&block, weight, now)
+                self.begin(&block, now)
             }
         };
         self.flows[number as usize].queue.push_back(block);
@@ -377,7 +356,7 @@ impl Network for FluidNetwork {
         self.drop_keys(keys, now);
         self.rates.forget_node(node);
         self.propagating
-            .retain(|block| block.from != node && block.to != node);
+            .retain(|block| block.sent.from != node && block.sent.to != node);
     }
 
     fn drop_pair(&mut self, from: NodeIndex, to: NodeIndex, now: Time) {
@@ -385,7 +364,7 @@ impl Network for FluidNetwork {
         let keys = keys.map(|(key, _)| *key).collect();
         self.drop_keys(keys, now);
         self.propagating
-            .retain(|block| block.from != from || block.to != to);
+            .retain(|block| block.sent.from != from || block.sent.to != to);
     }
 
     fn drop_flow(&mut self, from: NodeIndex, to: NodeIndex, flow: u32, now: Time) {

@@ -195,7 +195,7 @@ impl<'a> World<'a> {
         let mut world = Self {
             setup,
             now: Time::ZERO,
-            queue: EventQueue::new(),
+            queue: EventQueue::default(),
             network,
             network_at: None,
             access: setup.peers.iter().map(Access::of).collect(),

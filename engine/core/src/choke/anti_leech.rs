@@ -45,10 +45,7 @@ fn score(peer: &Candidate) -> u128 {
 
 impl Choker for AntiLeech {
     fn round(&mut self, round: &Round<'_>, _: &mut Rng) -> Vec<Grant> {
-        let mut order: Vec<&Candidate> = round.peers.iter().collect();
-        order.sort_by_key(|peer| (Reverse(score(peer)), Reverse(peer.waited), peer.peer));
-        let chosen = order.iter().take(round.slots);
-        chosen.map(|peer| Grant::slot(peer.peer)).collect()
+        round.slots_by_key(|peer| (Reverse(score(peer)), Reverse(peer.waited), peer.peer))
     }
 }
 

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::table::BASE;
-use super::{Candidate, Choker, ChokerRow, Grant, PEERS_MAX, Round};
+use super::{Candidate, Choker, ChokerRow, Grant, Round};
 use crate::id::PeerId;
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -80,10 +80,7 @@ fn exponential(power: u128) -> u128 {
 
 impl Choker for BitswapPaper {
     fn round(&mut self, round: &Round<'_>, rng: &mut Rng) -> Vec<Grant> {
-        if self.refused.len() > PEERS_MAX {
-            let known = |id: &PeerId| round.peers.iter().any(|peer| peer.peer == *id);
-            self.refused.retain(|id, _| known(id));
-        }
+        round.forget_others(&mut self.refused);
         let mut serves = |peer: &Candidate| {
             let at = self.refused.get(&peer.peer);
             if at.is_some_and(|at| round.now.since(*at) < IGNORED) {

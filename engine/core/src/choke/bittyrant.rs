@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::table::BASE;
-use super::{Candidate, Choker, ChokerParams, ChokerRow, Grant, PEERS_MAX, Round};
+use super::{Candidate, Choker, ChokerParams, ChokerRow, Grant, Round};
 use crate::id::PeerId;
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -120,10 +120,7 @@ impl Bid {
 impl BitTyrant {
     /// Brings offers and returns up to date with what the last round gave.
     fn learn(&mut self, round: &Round<'_>) {
-        if self.offers.len() > PEERS_MAX {
-            let known = |id: &PeerId| round.peers.iter().any(|peer| peer.peer == *id);
-            self.offers.retain(|id, _| known(id));
-        }
+        round.forget_others(&mut self.offers);
         let seconds = u128::from(round.period.as_nanos().max(1));
         let over = |bytes: ByteCount| {
             let rate = u128::from(bytes.get()) * u128::from(Span::SECOND.as_nanos()) / seconds;

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::table::BASE;
-use super::{Candidate, Choker, ChokerRow, Grant, PEERS_MAX, Round};
+use super::{Candidate, Choker, ChokerRow, Grant, Round};
 use crate::id::PeerId;
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -131,10 +131,7 @@ const RECENT_SECS: u64 = 60;
 
 impl Choker for Released {
     fn round(&mut self, round: &Round<'_>, _: &mut Rng) -> Vec<Grant> {
-        if self.accounts.len() > PEERS_MAX {
-            let known = |id: &PeerId| round.peers.iter().any(|peer| peer.peer == *id);
-            self.accounts.retain(|id, _| known(id));
-        }
+        round.forget_others(&mut self.accounts);
         let mut bids = Vec::new();
         for peer in round.peers {
             let account = self.accounts.entry(peer.peer).or_insert_with(|| Account {

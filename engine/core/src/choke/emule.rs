@@ -12,7 +12,6 @@ use std::cmp::Reverse;
 
 use super::table::BASE;
 use super::{Candidate, Choker, ChokerRow, Grant, Round};
-use crate::id::PeerId;
 use crate::rng::Rng;
 
 /// A peer that gave less has no credit.
@@ -66,18 +65,11 @@ impl Choker for Emule {
             u128::from(waited) * ratio(peer.total_received.get(), peer.total_sent.get())
         };
         let keeps = |peer: &Candidate| peer.unchoked && peer.sent_in_slot.get() < SESSION;
-        let mut order: Vec<(bool, bool, Reverse<u128>, PeerId)> = round
-            .peers
-            .iter()
-            .map(|peer| {
-                // A peer whose session is used up waits from now on.
-                let score = if peer.unchoked { 0 } else { score(peer) };
-                (!keeps(peer), peer.unchoked, Reverse(score), peer.peer)
-            })
-            .collect();
-        order.sort_unstable();
-        let chosen = order.iter().take(round.slots);
-        chosen.map(|(.., peer)| Grant::slot(*peer)).collect()
+        round.slots_by_key(|peer| {
+            // A peer whose session is used up waits from now on.
+            let score = if peer.unchoked { 0 } else { score(peer) };
+            (!keeps(peer), peer.unchoked, Reverse(score), peer.peer)
+        })
     }
 }
 

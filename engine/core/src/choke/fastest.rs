@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 
 use super::table::BASE;
-use super::{Candidate, Choker, ChokerRow, Grant, Round};
+use super::{Choker, ChokerRow, Grant, Round};
 use crate::rng::Rng;
 
 /// Its row.
@@ -32,10 +32,7 @@ struct Fastest;
 
 impl Choker for Fastest {
     fn round(&mut self, round: &Round<'_>, _: &mut Rng) -> Vec<Grant> {
-        let mut order: Vec<&Candidate> = round.peers.iter().collect();
-        order.sort_by_key(|peer| (Reverse(peer.sent_last), Reverse(peer.waited), peer.peer));
-        let chosen = order.iter().take(round.slots);
-        chosen.map(|peer| Grant::slot(peer.peer)).collect()
+        round.slots_by_key(|peer| (Reverse(peer.sent_last), Reverse(peer.waited), peer.peer))
     }
 }
 

@@ -4,6 +4,7 @@
 //! the peer itself, and answers with grants. The uplink applies them: a grant's weight is the
 //! weight of the peer's class, its budget holds the class back like a cap.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,7 @@ pub use table::{ALL, BASE, SEED_RULES};
 const PEERS_MAX: usize = 4_096;
 
 /// What a choker may know of a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Candidate {
     /// Who.
     pub peer: PeerId,
@@ -117,37 +118,12 @@ pub struct Candidate {
 impl Candidate {
     /// A peer of which nothing is known but that it wants something of ours.
     #[must_use]
-    pub const fn new(peer: PeerId) -> Self {
+    pub fn new(peer: PeerId) -> Self {
         Self {
             peer,
             interested: true,
-            wanted: false,
-            is_seed: false,
-            received: ByteCount::ZERO,
-            sent: ByteCount::ZERO,
-            rate_from: Rate::new(0),
-            rate_to: Rate::new(0),
-            received_last: ByteCount::ZERO,
-            sent_last: ByteCount::ZERO,
-            total_received: ByteCount::ZERO,
-            total_sent: ByteCount::ZERO,
-            announced: Rate::new(0),
-            forwards_ours: Rate::new(0),
-            forwards_all: Rate::new(0),
-            has: ByteCount::ZERO,
-            of: ByteCount::ZERO,
-            chunk: ByteCount::ZERO,
-            sent_in_slot: ByteCount::ZERO,
-            unchoked: false,
-            since: Time::ZERO,
-            waited: 0,
-            new: false,
             chokes_us: true,
-            choked_us_at: None,
-            snubbed: false,
-            only_takes: false,
-            free_rides: false,
-            forwards: false,
+            ..Self::default()
         }
     }
 }
@@ -178,6 +154,22 @@ impl Round<'_> {
     pub(crate) fn slots_for(&self, which: impl Fn(&Candidate) -> bool) -> Vec<Grant> {
         let peers = self.peers.iter().filter(|peer| which(peer));
         peers.map(|peer| Grant::slot(peer.peer)).collect()
+    }
+
+    /// The slots for the peers with the least keys.
+    pub(crate) fn slots_by_key<K: Ord>(&self, key: impl Fn(&Candidate) -> K) -> Vec<Grant> {
+        let mut order: Vec<&Candidate> = self.peers.iter().collect();
+        order.sort_by_key(|peer| key(peer));
+        let chosen = order.iter().take(self.slots);
+        chosen.map(|peer| Grant::slot(peer.peer)).collect()
+    }
+
+    /// Takes out of `table`, once it has more than [`PEERS_MAX`], who is not among the peers.
+    pub(crate) fn forget_others<T>(&self, table: &mut BTreeMap<PeerId, T>) {
+        if table.len() > PEERS_MAX {
+            let known = |id: &PeerId| self.peers.iter().any(|peer| peer.peer == *id);
+            table.retain(|id, _| known(id));
+        }
     }
 }
 

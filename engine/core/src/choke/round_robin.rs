@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 
 use super::table::BASE;
-use super::{Candidate, Choker, ChokerRow, Grant, Round};
+use super::{Choker, ChokerRow, Grant, Round};
 use crate::rng::Rng;
 
 /// Its row.
@@ -30,11 +30,8 @@ pub(super) struct RoundRobin;
 
 impl Choker for RoundRobin {
     fn round(&mut self, round: &Round<'_>, _: &mut Rng) -> Vec<Grant> {
-        let mut order: Vec<&Candidate> = round.peers.iter().collect();
         // Whoever holds a slot goes behind whoever does not.
-        order.sort_by_key(|peer| (peer.unchoked, Reverse(peer.waited), peer.peer));
-        let chosen = order.iter().take(round.slots);
-        chosen.map(|peer| Grant::slot(peer.peer)).collect()
+        round.slots_by_key(|peer| (peer.unchoked, Reverse(peer.waited), peer.peer))
     }
 }
 

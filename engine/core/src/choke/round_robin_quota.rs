@@ -54,13 +54,10 @@ impl Choker for RoundRobinQuota {
                 Rate::new(0)
             }
         };
-        let mut order: Vec<&Candidate> = round.peers.iter().collect();
-        order.sort_by_key(|peer| {
+        round.slots_by_key(|peer| {
             let waited = Reverse(peer.waited);
             (is_done(peer), Reverse(rate(peer)), waited, peer.peer)
-        });
-        let chosen = order.iter().take(round.slots);
-        chosen.map(|peer| Grant::slot(peer.peer)).collect()
+        })
     }
 }
 

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::table::BASE;
-use super::{Candidate, Choker, ChokerRow, Giver, Grant, LeakBound, PEERS_MAX, Round};
+use super::{Candidate, Choker, ChokerRow, Giver, Grant, LeakBound, Round};
 use crate::id::PeerId;
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -116,10 +116,7 @@ impl Swift {
 
 impl Choker for Swift {
     fn round(&mut self, round: &Round<'_>, _: &mut Rng) -> Vec<Grant> {
-        if self.accounts.len() > PEERS_MAX {
-            let known = |id: &PeerId| round.peers.iter().any(|peer| peer.peer == *id);
-            self.accounts.retain(|id, _| known(id));
-        }
+        round.forget_others(&mut self.accounts);
         for peer in round.peers {
             self.settle(peer);
         }

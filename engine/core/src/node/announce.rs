@@ -135,7 +135,7 @@ impl Swarm {
         let Some(id) = waiting.filter(|id| self.has_place_for(peer, *id)) else {
             return;
         };
-        if let Some(state) = self.peers.get_mut(peer.index()).and_then(Option::as_mut) {
+        if let Some(state) = self.peer_mut(peer) {
             state.waiting.remove(&id);
         }
         if let Some(transfer) = self.transfers.get(id) {

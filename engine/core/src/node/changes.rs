@@ -38,12 +38,8 @@ impl Node {
     }
 
     pub(super) fn disconnected(&mut self, peer: PeerId, now: Time) {
-        let Some(gone) = self
-            .swarm
-            .peers
-            .get_mut(peer.index())
-            .and_then(Option::take)
-        else {
+        let gone = self.swarm.peers.get_mut(peer.index());
+        let Some(gone) = gone.and_then(Option::take) else {
             return;
         };
         self.serve.uplink.purge_peer(peer);
@@ -89,12 +85,7 @@ impl Node {
             if audience.is_some_and(|audience| audience != peer) {
                 continue;
             }
-            let Some(state) = self
-                .swarm
-                .peers
-                .get_mut(peer.index())
-                .and_then(Option::as_mut)
-            else {
+            let Some(state) = self.swarm.peer_mut(peer) else {
                 continue;
             };
             let offer = state.take_offer(content);

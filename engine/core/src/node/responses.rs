@@ -225,7 +225,7 @@ impl Fetch {
         (id, chunk): (TransferId, ChunkIndex),
         answered: Option<Time>,
     ) {
-        let state = swarm.peers.get_mut(peer.index()).and_then(Option::as_mut);
+        let state = swarm.peer_mut(peer);
         let Some(ask) = state.and_then(|state| state.forget(id, chunk, answered)) else {
             return;
         };

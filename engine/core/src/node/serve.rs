@@ -190,11 +190,7 @@ impl Serve {
     pub(super) fn started(&mut self, swarm: &mut Swarm, block: Block, now: Time) {
         self.postpone_second(swarm, block);
         self.forwards(swarm, block);
-        let Some(state) = swarm
-            .peers
-            .get_mut(block.peer.index())
-            .and_then(Option::as_mut)
-        else {
+        let Some(state) = swarm.peer_mut(block.peer) else {
             return;
         };
         state.liveness.gives(block.len, now);

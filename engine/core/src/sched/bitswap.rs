@@ -36,20 +36,11 @@ struct Account {
 }
 
 /// Flows with their blocks.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Bitswap {
     queues: Queues<()>,
     /// Of flows that have something queued or on the way.
     accounts: BTreeMap<FlowId, Account>,
-}
-
-impl Default for Bitswap {
-    fn default() -> Self {
-        Self {
-            queues: Queues::new(),
-            accounts: BTreeMap::new(),
-        }
-    }
 }
 
 impl Bitswap {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::id::FlowId;
 use crate::sched::Ticket;
-use crate::sched::queues::Queues;
+use crate::sched::queues::{Queues, row};
 use crate::units::ByteCount;
 
 /// Units of credit in a byte.
@@ -93,7 +93,7 @@ impl Book {
     /// cost of a walk over the flows; it does not make anybody's turns longer.
     pub(super) fn new(price: Price, largest: ByteCount) -> Self {
         Self {
-            queues: Queues::new(),
+            queues: Queues::default(),
             accounts: Vec::new(),
             price,
             largest: largest.get().max(1),
@@ -111,12 +111,8 @@ impl Book {
     #[inline]
     pub(super) fn enqueue(&mut self, ticket: Ticket) -> bool {
         self.queues.push(ticket, ());
-        let index = ticket.flow.index();
-        if index >= self.accounts.len() {
-            self.accounts.resize(index + 1, NEW);
-        }
         let weight = self.price.weight(&ticket);
-        let account = &mut self.accounts[index];
+        let account = row(&mut self.accounts, ticket.flow, NEW);
         if account.period != self.period {
             account.credit = 0;
             account.period = self.period;

@@ -18,6 +18,7 @@
 use crate::id::FlowId;
 use crate::sched::Ticket;
 use crate::sched::bitswap::hash;
+use crate::sched::queues::row;
 use crate::sched::ranked::Rank;
 use crate::units::ByteCount;
 
@@ -41,11 +42,7 @@ impl Deficits {
     }
 
     fn account(&mut self, flow: FlowId) -> &mut i64 {
-        let index = flow.index();
-        if index >= self.account.len() {
-            self.account.resize(index + 1, 0);
-        }
-        &mut self.account[index]
+        row(&mut self.account, flow, 0)
     }
 }
 

@@ -102,7 +102,7 @@ struct Account {
 type Key = (u8, i128, u64, u64);
 
 /// Flows with their blocks.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Karma {
     slice: u64,
     queues: Queues<u64>,
@@ -121,12 +121,7 @@ impl Karma {
     pub(super) fn new(params: &Params) -> Self {
         Self {
             slice: params.largest.get().max(1),
-            queues: Queues::new(),
-            accounts: BTreeMap::new(),
-            waiting: IndexedHeap::default(),
-            credits: 0,
-            served: 0,
-            seq: 0,
+            ..Self::default()
         }
     }
 

@@ -13,6 +13,7 @@
 
 use crate::id::FlowId;
 use crate::sched::Ticket;
+use crate::sched::queues::row;
 use crate::sched::ranked::Rank;
 
 /// Ranks by bytes served so far.
@@ -27,11 +28,8 @@ impl Rank for Attained {
     }
 
     fn charge(&mut self, served: &Ticket, _in_turn: bool) {
-        let index = served.flow.index();
-        if index >= self.0.len() {
-            self.0.resize(index + 1, 0);
-        }
-        self.0[index] = self.0[index].saturating_add(served.len.get());
+        let account = row(&mut self.0, served.flow, 0);
+        *account = account.saturating_add(served.len.get());
     }
 
     fn forget(&mut self, flow: FlowId) {

@@ -24,7 +24,7 @@
 
 use crate::id::FlowId;
 use crate::sched::flow_queue::FlowQueue;
-use crate::sched::queues::Queues;
+use crate::sched::queues::{Queues, row};
 use crate::sched::virtual_time::{Tag, cost, later};
 use crate::sched::{Discipline, Params, Ticket};
 use crate::time::{Span, Time};
@@ -41,7 +41,7 @@ const CATCH_UP: Span = Span::SECOND;
 type Instant = u128;
 
 /// Reservation, limit and weight.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Mclock {
     queues: Queues<()>,
     flows: Vec<Standing>,
@@ -87,17 +87,8 @@ impl Mclock {
     /// An empty queue for blocks of at most what `params` say.
     pub(super) fn new(params: &Params) -> Self {
         Self {
-            queues: Queues::new(),
-            flows: Vec::new(),
-            due: FlowQueue::default(),
-            sharing: FlowQueue::default(),
-            capped: FlowQueue::default(),
-            clock: 0,
-            latest: 0,
-            on_link: 0,
-            lost: 0,
             largest: params.largest,
-            seq: 0,
+            ..Self::default()
         }
     }
 
@@ -185,13 +176,9 @@ impl Discipline for Mclock {
         if !self.queues.push(ticket, ()) {
             return;
         }
-        let index = ticket.flow.index();
-        if index >= self.flows.len() {
-            self.flows.resize(index + 1, Standing::default());
-        }
         // A flow that was idle has saved nothing up.
         let now_of_floors = self.floor_clock(now);
-        let standing = &mut self.flows[index];
+        let standing = row(&mut self.flows, ticket.flow, Standing::default());
         standing.floor = standing.floor.max(now_of_floors);
         self.place(ticket, now);
     }

@@ -289,7 +289,7 @@ pub static ALL: &[DisciplineRow] = &[
         source: "Goyal, Vin and Cheng, Start-time Fair Queuing, 1996",
         claim: Claim::Weighted(bounds::start_time),
         delay: Delay::Weighted(bounds::start_time_delay),
-        make: |_| Box::new(sfq::Sfq::new()),
+        make: |_| Box::new(sfq::Sfq::default()),
     },
     DisciplineRow {
         name: "wf2q+",
@@ -297,7 +297,7 @@ pub static ALL: &[DisciplineRow] = &[
         source: "Bennett and Zhang, Hierarchical Packet Fair Queueing Algorithms, 1996",
         claim: Claim::Weighted(bounds::worst_case_fair),
         delay: Delay::Weighted(bounds::worst_case_fair_delay),
-        make: |_| Box::new(wf2q_plus::Wf2qPlus::new()),
+        make: |_| Box::new(wf2q_plus::Wf2qPlus::default()),
     },
     DisciplineRow {
         name: "strict",

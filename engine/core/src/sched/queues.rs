@@ -22,6 +22,16 @@ const EMPTY: Ends = Ends {
     tail: NONE,
 };
 
+/// The row of `flow` in a table by flow, which grows up to it with rows like `new`.
+#[inline]
+pub(super) fn row<T: Clone>(table: &mut Vec<T>, flow: FlowId, new: T) -> &mut T {
+    let index = flow.index();
+    if index >= table.len() {
+        table.resize(index + 1, new);
+    }
+    &mut table[index]
+}
+
 /// A first-in first-out queue for each flow; `X` is what a discipline notes beside a ticket.
 #[derive(Debug)]
 pub(super) struct Queues<X> {
@@ -33,8 +43,8 @@ pub(super) struct Queues<X> {
     len: usize,
 }
 
-impl<X: Copy> Queues<X> {
-    pub(super) const fn new() -> Self {
+impl<X> Default for Queues<X> {
+    fn default() -> Self {
         Self {
             items: Vec::new(),
             next: Vec::new(),
@@ -43,7 +53,9 @@ impl<X: Copy> Queues<X> {
             len: 0,
         }
     }
+}
 
+impl<X: Copy> Queues<X> {
     /// Tickets of all flows together.
     pub(super) const fn len(&self) -> usize {
         self.len
@@ -60,11 +72,7 @@ impl<X: Copy> Queues<X> {
     #[inline]
     pub(super) fn push(&mut self, ticket: Ticket, note: X) -> bool {
         let slot = self.slot(ticket, note);
-        let index = ticket.flow.index();
-        if index >= self.ends.len() {
-            self.ends.resize(index + 1, EMPTY);
-        }
-        let ends = &mut self.ends[index];
+        let ends = row(&mut self.ends, ticket.flow, EMPTY);
         let joins = ends.head == NONE;
         if joins {
             ends.head = slot;
@@ -138,7 +146,7 @@ mod tests {
 
     #[test]
     fn each_flow_gets_its_tickets_back_in_order() {
-        let mut queues = Queues::new();
+        let mut queues = Queues::default();
         assert!(queues.push(ticket(3, 1), ()));
         assert!(queues.push(ticket(0, 2), ()));
         assert!(!queues.push(ticket(3, 3), ()));
@@ -151,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_freed_slot_is_used_again_before_the_table_grows() {
-        let mut queues = Queues::new();
+        let mut queues = Queues::default();
         for round in 0..100 {
             queues.push(ticket(0, round), ());
             queues.push(ticket(1, round), ());

@@ -62,7 +62,7 @@ impl<R: Rank> Ranked<R> {
     pub(super) fn new(rank: R) -> Self {
         Self {
             rank,
-            queues: Queues::new(),
+            queues: Queues::default(),
             order: FlowQueue::default(),
             seq: 0,
         }

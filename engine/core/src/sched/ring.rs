@@ -4,6 +4,7 @@
 //! and first: turning the ring moves that name and nothing else.
 
 use crate::id::FlowId;
+use crate::sched::queues::row;
 
 /// No flow.
 const NONE: FlowId = FlowId(u32::MAX);
@@ -41,14 +42,11 @@ impl Ring {
 
     /// Puts a flow that is not in the ring at its end.
     pub(super) fn append(&mut self, flow: FlowId) {
-        if flow.index() >= self.next.len() {
-            self.next.resize(flow.index() + 1, NONE);
-        }
         let first = self.first().unwrap_or(flow);
         if let Some(last) = self.last {
             self.next[last.index()] = flow;
         }
-        self.next[flow.index()] = first;
+        *row(&mut self.next, flow, NONE) = first;
         self.last = Some(flow);
         self.len += 1;
     }

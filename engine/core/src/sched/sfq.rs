@@ -17,13 +17,13 @@
 
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;
-use crate::sched::queues::Queues;
+use crate::sched::queues::{Queues, row};
 use crate::sched::virtual_time::{Tag, cost, later};
 use crate::sched::{Discipline, Ticket};
 use crate::time::Time;
 
 /// Start-time fair queueing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Sfq {
     queues: Queues<()>,
     order: FlowHeap,
@@ -41,19 +41,6 @@ pub(super) struct Sfq {
 }
 
 impl Sfq {
-    /// An empty queue at virtual time zero.
-    pub(super) fn new() -> Self {
-        Self {
-            queues: Queues::new(),
-            order: FlowHeap::default(),
-            tags: Vec::new(),
-            clock: 0,
-            latest: 0,
-            on_link: 0,
-            seq: 0,
-        }
-    }
-
     fn serve(&mut self, flow: FlowId) -> Option<Ticket> {
         let served = self.queues.pop(flow)?;
         let finish = later(self.tags[flow.index()], cost(served.len, served.weight));
@@ -83,23 +70,14 @@ impl Sfq {
     }
 }
 
-impl Default for Sfq {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Discipline for Sfq {
     fn enqueue(&mut self, ticket: Ticket, _now: Time) {
         if !self.queues.push(ticket, ()) {
             return;
         }
-        let index = ticket.flow.index();
-        if index >= self.tags.len() {
-            self.tags.resize(index + 1, 0);
-        }
-        let start = self.tags[index].max(self.clock);
-        self.tags[index] = start;
+        let tag = row(&mut self.tags, ticket.flow, 0);
+        let start = self.clock.max(*tag);
+        *tag = start;
         self.arrange(ticket.flow, start);
     }
 
@@ -149,7 +127,7 @@ mod tests {
     // Flow 0 had the link to itself. When flow 1 comes, neither is owed anything.
     #[test]
     fn a_newcomer_is_not_paid_for_the_time_it_was_away() {
-        let mut sfq = Sfq::new();
+        let mut sfq = Sfq::default();
         for _ in 0..100 {
             sfq.enqueue(ticket(0, 1), Time::ZERO);
         }
@@ -167,7 +145,7 @@ mod tests {
     // Out of turn, flow 0 has run far ahead; when all have been served that is forgiven.
     #[test]
     fn a_debt_ends_with_the_busy_period() {
-        let mut sfq = Sfq::new();
+        let mut sfq = Sfq::default();
         for _ in 0..50 {
             sfq.enqueue(ticket(0, 1), Time::ZERO);
         }

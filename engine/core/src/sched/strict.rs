@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 
 use crate::id::FlowId;
 use crate::sched::Ticket;
+use crate::sched::queues::row;
 use crate::sched::ranked::Rank;
 use crate::sched::virtual_time::{Tag, cost, later};
 
@@ -74,12 +75,8 @@ impl Rank for Bands {
     type Key = (u8, Tag);
 
     fn key(&mut self, head: &Ticket, joins: bool) -> Self::Key {
-        let index = head.flow.index();
-        if index >= self.flows.len() {
-            self.flows.resize(index + 1, Standing::default());
-        }
         let clock = self.bands[usize::from(head.band)].clock;
-        let standing = &mut self.flows[index];
+        let standing = row(&mut self.flows, head.flow, Standing::default());
         if standing.band != head.band {
             *standing = Standing {
                 tag: clock,

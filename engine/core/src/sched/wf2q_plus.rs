@@ -18,14 +18,14 @@
 
 use crate::id::FlowId;
 use crate::sched::heap::FlowHeap;
-use crate::sched::queues::Queues;
+use crate::sched::queues::{Queues, row};
 use crate::sched::virtual_time::{Tag, advance, cost, later};
 use crate::sched::{Discipline, Ticket};
 use crate::time::Time;
 use crate::units::ByteCount;
 
 /// Worst-case fair weighted fair queueing with a low-cost virtual time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Wf2qPlus {
     queues: Queues<u32>,
     /// Backlogged flows whose head may not be served yet, by its start tag.
@@ -64,24 +64,6 @@ struct Standing {
 }
 
 impl Wf2qPlus {
-    /// An empty queue at virtual time zero.
-    pub(super) fn new() -> Self {
-        Self {
-            queues: Queues::new(),
-            waiting: FlowHeap::default(),
-            eligible: FlowHeap::default(),
-            flows: Vec::new(),
-            clock: 0,
-            served: ByteCount::ZERO,
-            latest: 0,
-            on_link: 0,
-            chosen: None,
-            weights: 0,
-            period: 0,
-            seq: 0,
-        }
-    }
-
     /// Puts a flow with a new head and start tag where it belongs.
     fn place(&mut self, head: Ticket, seq: u32, start: Tag) {
         let flow = head.flow;
@@ -168,12 +150,6 @@ impl Wf2qPlus {
     }
 }
 
-impl Default for Wf2qPlus {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Discipline for Wf2qPlus {
     fn enqueue(&mut self, ticket: Ticket, _now: Time) {
         let seq = self.seq;
@@ -181,11 +157,7 @@ impl Discipline for Wf2qPlus {
         if !self.queues.push(ticket, seq) {
             return;
         }
-        let index = ticket.flow.index();
-        if index >= self.flows.len() {
-            self.flows.resize(index + 1, Standing::default());
-        }
-        let tag = self.flows[index].tag;
+        let tag = row(&mut self.flows, ticket.flow, Standing::default()).tag;
         let start = match self.chosen {
             Some(flow) if flow == ticket.flow => tag,
             _ => tag.max(self.clock),
@@ -221,7 +193,6 @@ impl Discipline for Wf2qPlus {
     }
 
     fn purge(&mut self, flow: FlowId) {
-        self.queues.clear(flow);
         let Some(standing) = self.flows.get_mut(flow.index()) else {
             return;
         };
@@ -229,9 +200,7 @@ impl Discipline for Wf2qPlus {
             self.weights -= u64::from(standing.weight);
             standing.weight = 0;
         }
-        self.waiting.remove(flow);
-        self.eligible.remove(flow);
-        self.rest();
+        self.hold(flow);
     }
 
     fn retire(&mut self, flow: FlowId) {
@@ -256,7 +225,7 @@ mod tests {
     // never ahead of half of the link by more than one block.
     #[test]
     fn a_heavy_flow_is_never_ahead_of_its_share_by_more_than_a_block() {
-        let mut wf2q = Wf2qPlus::new();
+        let mut wf2q = Wf2qPlus::default();
         let block = ByteCount::new(1_000);
         for flow in (0..11).chain(0..11) {
             let weight = Weight::whole(if flow == 0 { 10 } else { 1 });

@@ -34,21 +34,12 @@ pub(super) struct Floors {
 }
 
 /// Where the floor of one target stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Standing {
     /// The tag at which its next block starts.
     tag: Tag,
     /// Its place, if it has one.
     place: Option<Place>,
-}
-
-impl Standing {
-    pub(super) const fn new() -> Self {
-        Self {
-            tag: 0,
-            place: None,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug)]

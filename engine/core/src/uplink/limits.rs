@@ -42,7 +42,7 @@ pub struct Limit {
 }
 
 /// The buckets of one target.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Meter {
     pub(super) limit: Limit,
     /// The weight that the choker granted, beside the one of the limit.
@@ -66,25 +66,10 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) const fn new(largest: ByteCount) -> Self {
+    pub(super) fn new(largest: ByteCount) -> Self {
         Self {
-            limit: Limit {
-                cap: None,
-                burst: None,
-                floor: None,
-                weight: Weight::ONE,
-                band: 0,
-            },
-            granted: Weight::ONE,
-            budget: None,
             block: largest,
-            cap: None,
-            floor: None,
-            saved: ByteCount::ZERO,
-            narrow_until: Time::ZERO,
-            is_holding: false,
-            wake: None,
-            standing: Standing::new(),
+            ..Self::default()
         }
     }
 

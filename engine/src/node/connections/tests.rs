@@ -69,7 +69,7 @@ impl Rig {
             &own,
             &keeper,
             (Arc::default(), Arc::default()),
-            (Notifier::new(Arc::new(Metrics::new()), told), sender),
+            (Notifier::new(Arc::new(Metrics::default()), told), sender),
             at(0),
         )?;
         Ok(Self {

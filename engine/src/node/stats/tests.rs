@@ -22,7 +22,7 @@ fn at(ms: u64) -> Time {
 
 fn stats() -> (Stats, broadcast::Receiver<EventRecord>) {
     let (events, followers) = broadcast::channel(16);
-    let notifier = Notifier::new(std::sync::Arc::new(Metrics::new()), events);
+    let notifier = Notifier::new(std::sync::Arc::new(Metrics::default()), events);
     (Stats::new(notifier, None, PathBuf::from("/")), followers)
 }
 

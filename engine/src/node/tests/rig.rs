@@ -138,7 +138,7 @@ impl Place {
         };
         let (sender, events) = mpsc::channel(1_024);
         let (told, followers) = broadcast::channel(1_024);
-        let wires = (Arc::new(Metrics::new()), told);
+        let wires = (Arc::new(Metrics::default()), told);
         let shares = (Shares::of(4_096, 64), MemoryShares::default());
         let mut host = startup::host(options, place, wires, &sender, shares)?;
         tokio::spawn(accept(listener, host.room(), sender.clone()));

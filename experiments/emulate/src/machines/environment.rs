@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::Setup;
 
 use super::agent::NoAnswer;
@@ -234,15 +233,6 @@ impl Environment for Machines {
     fn alive(&mut self, peer: u32) -> Result<(), EnvironmentError> {
         let node = self.node(peer);
         node.host.alive(&node.home)
-    }
-
-    fn set_rates(
-        &mut self,
-        _peer: u32,
-        _up: Option<Rate>,
-        _down: Option<Rate>,
-    ) -> Result<bool, EnvironmentError> {
-        Ok(false)
     }
 
     fn close(&mut self) -> Result<(), EnvironmentError> {

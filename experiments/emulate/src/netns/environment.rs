@@ -19,20 +19,12 @@ impl Environment for Namespaces {
         SocketAddr::from((self.peer(peer).address, PORT))
     }
 
-    fn reach(&self, _from: u32, to: u32) -> String {
-        self.listen(to).to_string()
-    }
-
     fn home(&self, peer: u32) -> &Path {
         &self.peer(peer).home
     }
 
     fn socket(&self, peer: u32) -> PathBuf {
         self.peer(peer).home.join(process::SOCKET)
-    }
-
-    fn control(&self, peer: u32) -> PathBuf {
-        self.socket(peer)
     }
 
     fn put(&mut self, peer: u32, name: &str, bytes: &mut dyn Read) -> Result<(), EnvironmentError> {

@@ -3,7 +3,6 @@
 //! No boxes, and grid lines only where a value is read off. Every text is measured in the font
 //! that draws it, so that it is broken or shortened where it has no room and never cut.
 
-mod advances;
 mod axes;
 mod dots;
 mod lines;

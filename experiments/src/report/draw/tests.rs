@@ -256,7 +256,7 @@ fn ink(content: &str, scale: f32) -> (usize, usize) {
 }
 
 // Forty of a character push a bar to the right by forty of its widths: for each character the
-// table has what the renderer has.
+// face has what the renderer has.
 #[test]
 fn the_widths_are_those_of_the_font_that_draws() {
     let look = Look::plain(TextAnchor::Start);
@@ -271,7 +271,7 @@ fn the_widths_are_those_of_the_font_that_draws() {
         let want = look.width(&many) * 2.0;
         assert!(
             (moved - want).abs() < 6.0,
-            "{c:?}: drawn {moved}, table {want}"
+            "{c:?}: drawn {moved}, face {want}"
         );
     }
 }

@@ -3,8 +3,8 @@
 use kuva::render::color::Color;
 use kuva::render::render::{Primitive, Scene, TextAnchor};
 
-use super::advances::{BOLD, EM, REGULAR};
 use super::{INK, SOFT};
+use crate::report::font::face;
 
 /// Size of names and labels, in units of the figure.
 pub(super) const TEXT: u32 = 11;
@@ -52,17 +52,15 @@ impl Look {
 
     /// Width of `text`, in units of the figure.
     pub(super) fn width(&self, text: &str) -> f64 {
-        let face = if self.bold { BOLD } else { REGULAR };
+        let face = face(self.bold);
+        let em = face.units_per_em();
         let advance = |c: char| {
-            let at = u32::from(c);
-            let found = face.iter().find_map(|(first, widths)| {
-                let place = usize::try_from(at.checked_sub(*first)?).ok()?;
-                widths.get(place).copied()
-            });
-            // A character without a width here takes room enough for that of any font.
-            f64::from(found.unwrap_or(2048))
+            let known = is_common(c).then(|| face.glyph_index(c)).flatten();
+            // Of another character whatever font has it may draw it: at most one em wide.
+            let found = known.and_then(|glyph| face.glyph_hor_advance(glyph));
+            f64::from(found.unwrap_or(em))
         };
-        text.chars().map(advance).sum::<f64>() / EM * f64::from(self.size)
+        text.chars().map(advance).sum::<f64>() / f64::from(em) * f64::from(self.size)
     }
 
     /// `text`, or as much of its beginning as is no wider than `room`, with an ellipsis.
@@ -101,6 +99,13 @@ impl Look {
         }
         lines
     }
+}
+
+/// Whether a character is Latin, Greek, Cyrillic or punctuation, which any drawing program takes
+/// from the font that is named.
+fn is_common(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{17f}' | '\u{2010}'..='\u{2027}')
+        || matches!(c, 'Α'..='ω' | 'А'..='я')
 }
 
 /// Writes `content` with its baseline at `(x, y)`.

@@ -26,7 +26,7 @@ pub(super) fn check(network: &FluidNetwork, at: Time) -> Result<(), Violation> {
         },
         Fault::NoBottleneck { flow } => {
             let head = network.flows[flow as usize].queue.front();
-            let id = head.map_or(u64::MAX, |block| block.id);
+            let id = head.map_or(u64::MAX, |block| block.sent.id);
             Violation::NoBottleneck { id, at }
         }
     })
@@ -40,16 +40,16 @@ pub(super) fn waiting(network: &FluidNetwork) -> Vec<Waiting> {
         let held = held.and_then(|link| network.names.get(&link).copied());
         let queue = network.flows[*flow as usize].queue.iter();
         for (place, block) in queue.enumerate() {
-            let link = held.unwrap_or(crate::network::Link::Up(block.from));
+            let link = held.unwrap_or(crate::network::Link::Up(block.sent.from));
             all.push((*block, (place == 0).then_some(link)));
         }
     }
     all.extend(network.propagating.iter().map(|block| (*block, None)));
     all.sort_unstable_by_key(|(block, _)| block.order);
     let tell = |(block, link): (super::Block, _)| Waiting {
-        id: block.id,
-        from: block.from,
-        to: block.to,
+        id: block.sent.id,
+        from: block.sent.from,
+        to: block.sent.to,
         link,
     };
     all.into_iter().map(tell).collect()

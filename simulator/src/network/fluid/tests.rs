@@ -52,7 +52,7 @@ fn run(network: &mut FluidNetwork) -> Vec<(u64, Outcome)> {
 #[test]
 fn shares_follow_the_weights_and_the_time() {
     let mib = 1 << 20;
-    let mut network = FluidNetwork::new();
+    let mut network = FluidNetwork::default();
     network.add_node(rate(mib), None);
     network.add_node(None, None);
     network.add_node(None, None);
@@ -80,7 +80,7 @@ fn shares_follow_the_weights_and_the_time() {
 /// Nobody limits the first flow; the second meets a downlink, the third a shared link.
 #[test]
 fn a_flow_is_as_fast_as_its_tightest_link() {
-    let mut network = FluidNetwork::new();
+    let mut network = FluidNetwork::default();
     network.add_node(None, None);
     network.add_node(None, rate(MB));
     network.add_node(None, None);
@@ -121,7 +121,7 @@ fn a_flow_is_as_fast_as_its_tightest_link() {
 
 #[test]
 fn a_dropped_node_leaves_its_share_to_the_others() {
-    let mut network = FluidNetwork::new();
+    let mut network = FluidNetwork::default();
     network.add_node(rate(MB), None);
     for _ in 0..3 {
         network.add_node(None, None);
@@ -150,7 +150,7 @@ fn a_dropped_node_leaves_its_share_to_the_others() {
 
 #[test]
 fn a_link_that_stands_still_waits_for_its_capacity() {
-    let mut network = FluidNetwork::new();
+    let mut network = FluidNetwork::default();
     network.add_node(rate(0), None);
     network.add_node(None, None);
     network.send(transmission(1, 0, 1, 128, 0), Time::ZERO);
@@ -166,7 +166,7 @@ fn a_link_that_stands_still_waits_for_its_capacity() {
 /// A terabit a second moves 2^56 bytes in 576,460.752303424 seconds, rounded up.
 #[test]
 fn the_extremes_are_exact_and_nothing_wraps() {
-    let mut network = FluidNetwork::new();
+    let mut network = FluidNetwork::default();
     let slow = network.add_node(rate(1), None);
     network.add_node(rate(125_000_000_000), None);
     network.add_node(None, None);
@@ -186,7 +186,7 @@ fn the_extremes_are_exact_and_nothing_wraps() {
             HORIZON.as_nanos()
         ]
     );
-    let mut network = FluidNetwork::new();
+    let mut network = FluidNetwork::default();
     network.add_node(rate(1), None);
     network.add_node(None, None);
     network.send(
@@ -202,7 +202,7 @@ fn the_extremes_are_exact_and_nothing_wraps() {
 /// where it goes back to zero.
 #[test]
 fn a_clock_that_is_never_idle_does_not_overflow() {
-    let mut network = FluidNetwork::new();
+    let mut network = FluidNetwork::default();
     network.add_node(rate(125_000_000_000), None);
     network.add_node(None, None);
     let least = |id| Transmission {
@@ -333,7 +333,7 @@ impl Both {
             .into_iter()
             .map(|bytes| bytes.map(Rate::new))
             .collect();
-        let mut fast = FluidNetwork::new();
+        let mut fast = FluidNetwork::default();
         for node in capacities[..12].chunks(2) {
             fast.add_node(node[0], node[1]);
         }
@@ -443,7 +443,7 @@ proptest! {
 /// them, one way or the other.
 #[test]
 fn the_laws_notice_a_sharing_that_is_too_much_or_too_little() {
-    let mut network = FluidNetwork::new();
+    let mut network = FluidNetwork::default();
     let node = network.add_node(rate(MB), None);
     network.add_node(None, None);
     network.send(transmission(7, 0, 1, MB, 0), Time::ZERO);
@@ -473,7 +473,7 @@ fn the_laws_notice_a_sharing_that_is_too_much_or_too_little() {
 #[test]
 fn the_same_calls_give_the_same_outcomes() {
     let run_once = || {
-        let mut network = FluidNetwork::new();
+        let mut network = FluidNetwork::default();
         for node in 1..=20 {
             network.add_node(rate(node * 100_003), rate((21 - node) * 100_019));
         }

@@ -47,7 +47,7 @@ pub fn scaled(rate: Rate) -> u128 {
 }
 
 /// Links, flows, and the level of each link.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Sharing {
     links: Vec<Link>,
     /// Apart from the links because filling one reads those of its neighbours and no more.
@@ -65,7 +65,7 @@ pub(super) struct Sharing {
 /// What links are compared by.
 type Key = (u128, u32);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Link {
     capacity: Option<u128>,
     /// Sum of the weights of its flows, in hundredths.
@@ -95,15 +95,7 @@ struct Flow {
 
 impl Sharing {
     pub(super) fn new() -> Self {
-        let mut sharing = Self {
-            links: Vec::new(),
-            levels: Vec::new(),
-            flows: Vec::new(),
-            free: Vec::new(),
-            marked: VecDeque::new(),
-            touched: Vec::new(),
-            rest: Vec::new(),
-        };
+        let mut sharing = Self::default();
         assert_eq!(sharing.add_link(None), NONE);
         sharing
     }
@@ -111,11 +103,7 @@ impl Sharing {
     pub(super) fn add_link(&mut self, capacity: Option<Rate>) -> u32 {
         self.links.push(Link {
             capacity: capacity.map(scaled),
-            weight: 0,
-            even: None,
-            flows: Vec::new(),
-            marked: false,
-            touched: false,
+            ..Link::default()
         });
         self.levels.push(UNLIMITED);
         u32::try_from(self.links.len() - 1).expect("memory ends before 2^32 links")
