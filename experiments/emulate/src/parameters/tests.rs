@@ -90,8 +90,8 @@ fn floors_that_do_not_fit_together_are_kept_in_proportion() {
     assert_eq!(peers[1].floor.0, Rate::new(588_000));
 }
 
-/// A node has no switch for misbehaving: its file is that of any other, but for a choker that anybody
-/// may choose.
+/// A node has no switch for misbehaving: its file is that of any other, but for a choker that
+/// anybody may choose.
 #[test]
 fn the_file_of_an_adversary_is_that_of_an_honest_node() {
     let honest = params(&star(), 0, Links::Shaped);
