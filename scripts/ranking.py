@@ -61,7 +61,11 @@ def order(values):
 def number(pair):
     """A mean with half of its interval."""
     mean, half = pair
-    return f"{mean:.2f}" if math.isnan(half) else f"{mean:.2f} ± {half:.2f}"
+    if math.isnan(half):
+        return f"{mean:.2f}"
+    # No interval is printed as 0 that is not: two digits of a small one, and of none a word.
+    shown = f"{half:.2f}" if half >= 0.005 else f"{half:.1g}"
+    return f"{mean:.2f} ± {shown}" if half > 0 else f"{mean:.2f} (identical)"
 
 
 def apart(values, one, other):
