@@ -96,9 +96,27 @@ def note(path):
     return f"\n{text}"
 
 
+def tally(paths):
+    """How many rows of each table hold, as a template."""
+    lines = ["| | | holds | fails | undecided |", "| --- | --- | --- | --- | --- |"]
+    for path in paths:
+        scenario = tomllib.loads(path.read_text(encoding="utf-8"))
+        source = f"{path.stem}/claims.csv"
+        with open(RESULTS / source, newline="", encoding="utf-8") as file:
+            found = {one["verdict"] for one in csv.DictReader(file)}
+        cells = [scenario["published"]["id"], scenario["scenario"]["about"]]
+        for verdict in ("holds", "fails", "undecided"):
+            cells.append(f"{{{source} verdict={verdict} count}}" if verdict in found else "0")
+        lines.append("| " + " | ".join(cells) + " |")
+    template = "\n".join(lines)
+    return f"Of each experiment, how many rows of its table hold:\n\n<!-- from {RESULTS}\n{template}\n-->\n<!-- end -->\n"
+
+
 def page():
     """The page with empty markers."""
-    return "\n".join([HEAD, *(section(path) for path in sorted(SCENARIOS.glob("*.toml")))])
+    paths = sorted(SCENARIOS.glob("*.toml"))
+    judged = [path for path in paths if (RESULTS / path.stem / "claims.csv").exists()]
+    return "\n".join([HEAD, tally(judged), *(section(path) for path in paths)])
 
 
 def emptied(text):

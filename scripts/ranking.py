@@ -81,17 +81,17 @@ def verdict(what, worlds):
     """Whether both worlds have the same ranking of `what`, and which pairs they disagree about."""
     ranks = [order(world) for world in worlds]
     if ranks[0] == ranks[1]:
-        said = f"The ranking by {what} is the same in both worlds."
+        said = f"The order of means by {what} is the same in both worlds."
     else:
-        said = f"The ranking by {what} is **not the same** in both worlds."
+        said = f"The order of means by {what} is **not the same** in both worlds."
     pairs = list(itertools.combinations(ranks[0], 2))
     sides = [tuple(apart(world, *pair) for world in worlds) for pair in pairs]
     same = sum(one == other != 0 for one, other in sides)
     against = sum(one == -other != 0 for one, other in sides)
     return (
-        f"{said} Of {len(pairs)} pairs of cells {same} are apart in both worlds and in the same "
-        f"direction, {against} in opposite ones, and of {len(pairs) - same - against} one world "
-        f"or both cannot tell."
+        f"{said} Of {len(pairs)} pairs of cells {same} are surely apart in both worlds and in the same "
+        f"direction, {against} in opposite ones; of {len(pairs) - same - against} one world or both "
+        f"cannot tell which is above."
     )
 
 

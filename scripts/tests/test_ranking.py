@@ -47,16 +47,16 @@ class Ranking(unittest.TestCase):
         """a leaks more in both."""
         cells = {("p", "a"): [3, 3.1, 3.2], ("q", "b"): [1, 1.1, 0.9]}
         page = self.page(cells, {cell: [v + 1 for v in values] for cell, values in cells.items()})
-        self.assertIn("The ranking by leak is the same in both worlds. Of 1 pairs of cells 1 are "
-                      "apart in both worlds and in the same direction, 0 in opposite", page)
+        self.assertIn("The order of means by leak is the same in both worlds. Of 1 pairs of cells 1 are "
+                      "surely apart in both worlds and in the same direction, 0 in opposite", page)
         self.assertIn("| p | a | 3.10 ± 0.25 MB | 4.10 ± 0.25 MB | 1, 1 | 0.50 (identical) |", page)
 
     def test_another_order_is_said_to_be_another(self):
         """a leaks more in one and less in the other."""
         page = self.page({("p", "a"): [3, 3.1, 3.2], ("q", "b"): [1, 1.1, 0.9]},
                          {("p", "a"): [1, 1.1, 0.9], ("q", "b"): [3, 3.1, 3.2]}, False)
-        self.assertIn("The ranking by leak is **not the same** in both worlds. Of 1 pairs of cells "
-                      "0 are apart in both worlds and in the same direction, 1 in opposite", page)
+        self.assertIn("The order of means by leak is **not the same** in both worlds. Of 1 pairs of cells "
+                      "0 are surely apart in both worlds and in the same direction, 1 in opposite", page)
         self.assertIn("too busy", page)
 
     def test_what_chance_can_do_is_no_difference(self):
