@@ -172,8 +172,8 @@ pub enum CloseCode {
     Misbehaviour(Misbehaviour),
 }
 
-/// The body of [`Message::Forwarded`]: bytes that its sender forwarded to anybody. They are what it
-/// says, and nobody can verify them.
+/// The body of [`Message::Forwarded`]: bytes that its sender forwarded to anybody. Both numbers are
+/// its own claim, which nobody can verify.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forwarded {
     /// Of chunks that it has from the receiver of the message.

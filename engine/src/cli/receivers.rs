@@ -89,7 +89,7 @@ impl Receivers {
                 break;
             }
         }
-        // Whoever hangs up first leaves the others asking whether they were heard.
+        // A receiver hangs up once it knows that it was heard; until then the sender stays.
         let parted = async {
             while self.reached(Stage::Parted) < self.most
                 && let Some(event) = events.recv().await

@@ -3,10 +3,9 @@
 //! Source:    the choker of Tribler; J. J. D. Mol, J. A. Pouwelse, M. Meulpolder, D. H. J. Epema,
 //!            H. J. Sips, "Give-to-Get: Free-Riding Resilient Video-on-Demand in P2P Systems",
 //!            2008.
-//! Contract:  of the peers that are interested, the best all but one of the slots by the rate at
-//!            which they say that they forwarded bytes that came from us, then by the rate of all
-//!            that they say that they forwarded. The last slot is optimistic, by the list of
-//!            connections of tit-for-tat. A seed goes by the same.
+//! Contract:  all slots but one go to interested peers, in the order of two rates that they report:
+//!            bytes forwarded that came from us, and among equals all bytes forwarded. The last
+//!            slot is optimistic, by the list of connections of tit-for-tat. A seed does the same.
 //! Cost:      O(peers log peers) a round; a message of 21 bytes for each peer and round.
 //! Drawbacks: nothing is promised beside a peer that lies. A report is taken at its word, so one
 //!            that forwards nothing and says the greatest number is served first by everybody that
@@ -102,7 +101,7 @@ mod tests {
         assert_eq!(ids(&grants), [0, 2, 3, 5]);
     }
 
-    /// A new swarm: nobody has forwarded anything, and the list decides alone.
+    /// In a new swarm nobody has forwarded anything, so the list alone decides.
     #[test]
     fn ties_go_by_the_list() {
         let peers: Vec<_> = (0..5).map(|peer| candidate(peer, 0)).collect();

@@ -153,10 +153,10 @@ mod tests {
         assert_eq!(served[16..], [1, 1], "{served:?}");
     }
 
-    /// Forty equal peers of whom each has something for all others. All have met in the same order,
-    /// and a block a round goes to whom each owes least; what came back is known at once. By order
-    /// of arrival the last gives 39 blocks before it gets one. In orders that they draw nobody is
-    /// ever more than six blocks ahead; oracles of the lab (O12) have other numbers of peers.
+    /// Forty equal peers, of whom each has something for all others, have met in the same order.
+    /// Each sends one block a round and learns at once what came back. Where ties go by order of
+    /// arrival, the last peer gives 39 blocks before it gets one. Where each peer draws its own
+    /// order, nobody is ever more than six ahead. The oracles O12 have other numbers of peers.
     #[test]
     fn equal_peers_that_met_in_one_order_are_never_six_blocks_ahead_of_what_they_got() {
         let peers = 40;

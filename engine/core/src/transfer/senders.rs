@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::id::{ChunkIndex, PeerId};
 use crate::units::ByteCount;
 
-/// Chunks of a content whose senders are remembered; beyond that those at its front are forgotten.
+/// Chunks of a content whose senders are remembered; of more, the lowest numbers are forgotten.
 const SENDERS_MAX: usize = 65_536;
 
 /// Senders with how many bytes each sent, by chunk.

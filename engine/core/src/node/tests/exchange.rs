@@ -53,7 +53,7 @@ fn a_short_content_with_long_chunks_lets_a_peer_be_no_further_behind() {
     }));
     hear(&mut node, A, manifest, Time::ZERO);
     hear(&mut node, A, Message::Interested, Time::ZERO);
-    // Before a round it is not known how long chunks are, and nobody is granted anything.
+    // The first round grants: before it the length of chunks is not known.
     tell(&mut node, Input::Tick, at(10));
     let ask = |chunk| uploads(&hear(&mut node, A, request(chunk), at(10)));
     assert_eq!([0, 1, 2].map(ask), [CHUNK, CHUNK, 0]);

@@ -70,7 +70,7 @@ fn each_round_says_what_was_forwarded_and_how_much_of_it_came_from_whom() {
     assert_eq!(reports(tell(&mut node, Input::Tick, at(30))), []);
 }
 
-/// Under other rules nobody is told anything.
+/// A node with another rule sends no reports.
 #[test]
 fn whoever_goes_by_something_else_says_nothing() {
     let mut node = forwarder("none");
