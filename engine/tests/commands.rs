@@ -124,6 +124,8 @@ fn answer(call: Call) -> Option<Call> {
             name: "f".to_owned(),
             bytes: 5,
             files: 1,
+            left_out_entries: 0,
+            left_out: Vec::new(),
         }),
         ControlRequest::Get(get) if get.ticket == "slow" => {
             call.progress(CommandProgress {

@@ -177,10 +177,14 @@ fn a_tree_goes_as_it_is() {
     fs::create_dir_all(here.path("tree/a/b")).unwrap();
     fs::write(here.path("tree/a/b/deep"), noise(70_000)).unwrap();
     fs::write(here.path("tree/empty"), b"").unwrap();
-    let sending = here.send(&["tree"]);
+    std::os::unix::fs::symlink("b/deep", here.path("tree/a/link")).unwrap();
+    let mut sending = here.send(&["tree"]);
+    sending.says("/tree/a/link: a symbolic link");
     let (code, _, talk) = there.said(&["get", &sending.line, "-"]);
     assert_eq!(code, 2, "standard output takes no folder: {talk}");
-    let (code, _, talk) = there.said(&["get", &sending.line, "in"]);
+    // As one pastes it, with the command in quotation marks.
+    let pasted = format!("fairhaul get {}", sending.line);
+    let (code, _, talk) = there.said(&["get", &pasted, "in"]);
     assert_eq!(code, 0, "{talk}");
     let got = there.path("in/tree");
     assert_eq!(fs::read(got.join("a/b/deep")).unwrap(), noise(70_000));
@@ -295,8 +299,11 @@ fn a_wrong_line_is_refused_with_the_reason() {
     );
     let mut mistyped = sending.line.clone();
     mistyped.pop();
-    let (code, _, talk) = there.said(&["get", &mistyped, "in"]);
-    assert_eq!((code, talk.lines().count()), (2, 1), "{talk}");
+    for wrong in [&mistyped, &sending.line[5..], "hello"] {
+        let (code, _, talk) = there.said(&["get", wrong, "in"]);
+        assert_eq!((code, talk.lines().count()), (2, 1), "{talk}");
+        assert!(!talk.contains("is `fairhaul run` running"), "{talk}");
+    }
     assert!(is_empty(&there.path("in")));
     // None of these has taken the place of the one that the line is for.
     assert_eq!(there.said(&["get", &sending.line, "in"]).0, 0);

@@ -257,7 +257,16 @@ pub struct Shared {
     pub bytes: u64,
     /// Number of files.
     pub files: u64,
+    /// Links, special files and names that cannot be sent, with what is below them: how many.
+    #[serde(default)]
+    pub left_out_entries: u64,
+    /// The first [`LEFT_OUT_MAX`] of those, each with its path and why.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }
+
+/// How many entries that are left out a [`Shared`] names.
+pub const LEFT_OUT_MAX: usize = 10;
 
 /// How [`ControlRequest::Get`] ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

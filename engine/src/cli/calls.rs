@@ -2,14 +2,17 @@
 //!
 //! An interrupt ends the wait, not what the node has begun: that is what `cancel` is for.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use fairhaul::content::line::Line;
+use fairhaul::content::ticket::ContentTicket;
 use fairhaul::control::api::{
     BanStatus, ControlRequest, Failure, Floor, Get, Got, Lift, Lifted, LimitRequest, Nothing,
     PeerStatus, Ping, Pong, Reloaded, Send, Sent, ShareRequest, Shared, Text, Transfer,
     TransferDirection, WeightRequest,
 };
+use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::{ask, follow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -148,6 +151,7 @@ async fn transfer(command: Command) -> Result<(), End> {
                 chunk_bytes: None,
             });
             shown(&asking, &request, |shared: &Shared| {
+                typed_line::left_out(shared);
                 format!("{}\n", shared.ticket)
             })
             .await
@@ -165,6 +169,7 @@ async fn transfer(command: Command) -> Result<(), End> {
                 return Err(Failure::usage(text).into());
             }
             let dir = absolute(&dir)?;
+            no_ticket(&ticket, &socket(&asking.node)?)?;
             let request = ControlRequest::Get(Get {
                 ticket,
                 dir,
@@ -181,14 +186,40 @@ async fn transfer(command: Command) -> Result<(), End> {
             ..
         } => {
             let path = absolute(&path)?;
+            let second = peers.iter().find(|peer| Path::new(peer).exists()).cloned();
             let request = ControlRequest::Send(Send {
                 path,
                 peers,
                 ignore,
             });
-            shown(&asking, &request, |sent: &Sent| render::names(&sent.peers)).await
+            let sent = shown(&asking, &request, |sent: &Sent| render::names(&sent.peers)).await;
+            sent.map_err(|end| no_peer(end, second))
         }
         other => unreachable!("{other:?} moves no content"),
+    }
+}
+
+/// Refuses what is no ticket where no node runs that could say so: a line was meant. It may be
+/// secret, so it is not said again.
+fn no_ticket(given: &str, socket: &Path) -> Result<(), Failure> {
+    match given.parse::<ContentTicket>() {
+        Err(why) if UnixStream::connect(socket).is_err() => Err(Failure::usage(format!(
+            "neither the line of a `send` (fhs1-…) nor a ticket of `share` (fh1-…): {why}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Says of what was taken for a peer that it is a path.
+fn no_peer(end: End, second: Option<String>) -> End {
+    match (end, second) {
+        (End::Failed(mut failure), Some(second)) => {
+            let second = Printable(&second, NAME_MAX);
+            let hint = format!("; {second} is a file here: send takes one path, and then peers");
+            failure.message += &hint;
+            End::Failed(failure)
+        }
+        (end, _) => end,
     }
 }
 

@@ -129,13 +129,14 @@ impl Receivers {
 
     fn hear(&mut self, event: &EventRecord) {
         match &event.what {
-            EventKind::Connected { peer, .. } => {
-                let before = self.come.len();
-                self.come.entry(peer.clone()).or_insert(Stage::Came);
-                if self.come.len() > before {
+            EventKind::Connected { peer, .. } => match self.come.get(peer) {
+                None => {
+                    self.come.insert(peer.clone(), Stage::Came);
                     self.say(peer, "has come");
                 }
-            }
+                Some(Stage::Came) => {}
+                Some(_) => self.say(peer, "has come again, and counts once"),
+            },
             EventKind::Text { peer, text } if text == WHOLE => {
                 let stage = self.come.entry(peer.clone()).or_insert(Stage::Came);
                 if *stage < Stage::Whole {

@@ -134,6 +134,7 @@ fn announce(line: &Line, shared: &Shared, json: bool) -> Result<(), End> {
         1 => "the other machine".to_owned(),
         many => format!("each of {many} other machines"),
     };
+    left_out(shared);
     eprintln!(
         "fairhaul: {}, {}{files}; type this on {who}; Ctrl-C revokes it:",
         Printable(&shared.name, NAME_MAX),
@@ -146,6 +147,7 @@ fn announce(line: &Line, shared: &Shared, json: bool) -> Result<(), End> {
                 "name": shared.name,
                 "bytes": shared.bytes,
                 "files": shared.files,
+                "left_out": shared.left_out,
                 "receivers": line.receivers,
                 "addresses": line.addresses,
             });
@@ -156,17 +158,27 @@ fn announce(line: &Line, shared: &Shared, json: bool) -> Result<(), End> {
     print(text.as_bytes())
 }
 
-/// The line that is given: as it is, or as standard input has it, where nobody else on this machine
-/// can read it.
-pub(super) fn given(text: String) -> Result<String, Failure> {
-    if text != STREAM {
-        return Ok(text);
+/// The line or ticket that is given: as it is, with the command before it as the sender prints it,
+/// or as standard input has it, where nobody else on this machine can read it.
+pub(super) fn given(mut text: String) -> Result<String, Failure> {
+    if text == STREAM {
+        text.clear();
+        let read = io::stdin().lock().take(LINE_MAX).read_line(&mut text);
+        read.map_err(|error| Failure::storage(format!("standard input: {error}")))?;
     }
-    let mut line = String::new();
-    let read = io::stdin().lock().take(LINE_MAX).read_line(&mut line);
-    read.map_err(|error| Failure::storage(format!("standard input: {error}")))?;
-    let words = line.trim().trim_start_matches("fairhaul get ");
+    let words = text.trim().trim_start_matches("fairhaul get ").trim();
     Ok(words.to_owned())
+}
+
+/// Says what of a tree is not shared.
+pub(super) fn left_out(shared: &Shared) {
+    for what in &shared.left_out {
+        eprintln!("fairhaul: {}", Printable(what, usize::MAX));
+    }
+    let more = shared.left_out_entries - shared.left_out.len() as u64;
+    if more > 0 {
+        eprintln!("fairhaul: left out {more} more");
+    }
 }
 
 /// Fetches what a line is for.

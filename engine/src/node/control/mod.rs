@@ -15,6 +15,7 @@ use fairhaul_core::units::{ByteCount, Rate};
 use fairhaul_core::uplink::{Limit, Target};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use self::event::Answer;
 use self::limits::Limits;
@@ -266,6 +267,12 @@ impl Control {
                 return None;
             }
         };
+        let left_out = scanned.skipped.iter().map(ToString::to_string);
+        let left_out_entries = scanned.skipped.len() as u64;
+        let left_out: Vec<String> = left_out.take(api::LEFT_OUT_MAX).collect();
+        for what in &left_out {
+            warn!(path = %scanned.base.display(), "{what}");
+        }
         let tree = Arc::new(scanned.tree);
         let stamps = settled(scanned.stamps, unix_ms());
         let shared = Shared {
@@ -275,6 +282,8 @@ impl Control {
             name: tree.name().unwrap_or("tree").to_owned(),
             bytes: tree.bytes(),
             files: tree.files() as u64,
+            left_out_entries,
+            left_out,
         };
         let (number, found) = others.contents.found(tree, &scanned.base, stamps);
         others.inputs.library(found);
