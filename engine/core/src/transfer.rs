@@ -493,20 +493,6 @@ impl Transfer {
         let ask = asked.find(|ask| ask.peer == peer)?;
         Some(&ask.begun)
     }
-
-    /// Every chunk is in exactly one place.
-    #[cfg(test)]
-    pub(crate) fn check(&self) {
-        for position in 0..self.manifest.chunks() {
-            let chunk = self.manifest.index(position);
-            let chunk = chunk.expect("below the number of chunks");
-            let places = u32::from(self.had.has(chunk))
-                + u32::from(self.wanted.has(chunk))
-                + u32::from(self.unwanted.has(chunk))
-                + u32::from(self.in_flight.contains_key(&chunk));
-            assert_eq!(places, 1, "chunk {position} is in {places} places");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -274,12 +274,6 @@ impl Begun {
         });
         counted.resize(held);
     }
-
-    /// Bytes that are held.
-    #[cfg(test)]
-    const fn held(&self) -> usize {
-        self.held
-    }
 }
 
 /// The length of a chunk, if there is such a one.

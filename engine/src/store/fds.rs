@@ -86,12 +86,6 @@ impl OpenFiles {
         }
     }
 
-    /// How many there are.
-    #[cfg(test)]
-    pub(crate) fn count(&self) -> usize {
-        self.lock().open.len()
-    }
-
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,6 +233,13 @@ pub(crate) fn patiently<T, E>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl OpenFiles {
+        /// How many there are.
+        pub(crate) fn count(&self) -> usize {
+            self.lock().open.len()
+        }
+    }
 
     fn folder() -> Arc<OwnedFd> {
         Arc::new(tempfile::tempfile().unwrap().into())

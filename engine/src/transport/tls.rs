@@ -254,19 +254,6 @@ impl Tls {
         }
     }
 
-    /// Has the next records sealed with other keys, as happens after 2^24 of them.
-    #[cfg(test)]
-    fn refresh_keys(&mut self) {
-        let refreshed = match self {
-            Self::Dialler(side) => match side.process(&mut []).state {
-                Ok(ConnectionState::WriteTraffic(traffic)) => traffic.refresh_traffic_keys(),
-                _ => panic!("the stream is not open"),
-            },
-            Self::Acceptor(_) => panic!("only a dialler does in tests"),
-        };
-        refreshed.expect("the handshake is done");
-    }
-
     /// What both sides agreed on.
     pub(super) fn common(&self) -> &CommonState {
         match self {

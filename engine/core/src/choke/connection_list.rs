@@ -109,19 +109,6 @@ impl ConnectionList {
         }
         grants
     }
-
-    #[cfg(test)]
-    pub(super) fn of(order: &[u32], rotated: Time) -> Self {
-        Self {
-            order: order.iter().copied().map(PeerId).collect(),
-            rotated: Some(rotated),
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn order(&self) -> Vec<u32> {
-        self.order.iter().map(|peer| peer.0).collect()
-    }
 }
 
 /// The candidate of that id; they are in order of their ids.
@@ -134,6 +121,19 @@ pub(super) fn find(peers: &[Candidate], id: PeerId) -> Option<&Candidate> {
 mod tests {
     use super::*;
     use crate::choke::tests::{candidate, round};
+
+    impl ConnectionList {
+        pub(crate) fn of(order: &[u32], rotated: Time) -> Self {
+            Self {
+                order: order.iter().copied().map(PeerId).collect(),
+                rotated: Some(rotated),
+            }
+        }
+
+        pub(crate) fn order(&self) -> Vec<u32> {
+            self.order.iter().map(|peer| peer.0).collect()
+        }
+    }
 
     /// Five connections, and a sixth that comes: at the head with 3/8, elsewhere with 1/8 each.
     #[test]

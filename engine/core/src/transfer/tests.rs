@@ -1,6 +1,21 @@
 use super::*;
 use crate::pick;
 
+impl Transfer {
+    /// Every chunk is in exactly one place.
+    pub(crate) fn check(&self) {
+        for position in 0..self.manifest.chunks() {
+            let chunk = self.manifest.index(position);
+            let chunk = chunk.expect("below the number of chunks");
+            let places = u32::from(self.had.has(chunk))
+                + u32::from(self.wanted.has(chunk))
+                + u32::from(self.unwanted.has(chunk))
+                + u32::from(self.in_flight.contains_key(&chunk));
+            assert_eq!(places, 1, "chunk {position} is in {places} places");
+        }
+    }
+}
+
 fn transfer(chunks: u64) -> Transfer {
     let manifest = Manifest::new(ByteCount::new(chunks * 4), ByteCount::new(4)).unwrap();
     Transfer::new(

@@ -61,12 +61,6 @@ impl ManifestStore {
         self.geometry
     }
 
-    /// Whether all of it came.
-    #[cfg(test)]
-    fn is_whole(&self) -> bool {
-        self.chunks().len() == self.geometry.chunks() as usize
-    }
-
     /// A copy of what is there; what is missing in between is left out.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let chunks = self.chunks();
@@ -170,6 +164,13 @@ impl ChunkStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl ManifestStore {
+        /// Whether all of it came.
+        fn is_whole(&self) -> bool {
+            self.chunks().len() == self.geometry.chunks() as usize
+        }
+    }
 
     /// Of 64 MiB the last chunk comes, and no other.
     ///

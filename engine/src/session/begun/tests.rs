@@ -66,17 +66,17 @@ fn what_came_is_held_until_the_core_says_what_becomes_of_it() {
     }
     says(&mut intake, &Message::Reject { transfer, chunk });
     says(&mut intake, &Message::Leave { transfer });
-    assert_eq!(shared.begun().held(), 4_000);
+    assert_eq!(shared.begun().held, 4_000);
     assert!(!shared.discard((content(1), 3, PeerId(1))), "another chunk");
     assert!(
         !shared.discard((content(1), 0, PeerId(2))),
         "another sender"
     );
-    assert_eq!(shared.begun().held(), 4_000);
+    assert_eq!(shared.begun().held, 4_000);
     assert!(shared.discard((content(1), 0, PeerId(1))));
-    assert_eq!(shared.begun().held(), 3_000);
+    assert_eq!(shared.begun().held, 3_000);
     shared.forget(TransferId(2));
-    assert_eq!(shared.begun().held(), 0, "its name is forgotten");
+    assert_eq!(shared.begun().held, 0, "its name is forgotten");
     assert!(
         pool.discard((content(2), 0, PeerId(1))),
         "and its bytes are not"
@@ -94,7 +94,7 @@ fn a_whole_chunk_is_given_once_and_a_spare_one_is_discarded() {
     for chunk in [0, 1] {
         begins(&mut intake, 1, chunk, CHUNK);
     }
-    assert_eq!(shared.begun().held(), 0, "no part is left");
+    assert_eq!(shared.begun().held, 0, "no part is left");
     assert_eq!(shared.budget.books().held(), 2 * CHUNK);
     let arrival = shared.whole(content, 0).expect("it is whole");
     assert_eq!(arrival.bytes.len() as u64, CHUNK);
@@ -134,7 +134,7 @@ fn a_session_goes_on_where_another_stopped() {
     let (mut liar, shared) = session(6, &pool);
     liar.feed(&quarter(0, 66, CHUNK / 4)).unwrap();
     shared.end();
-    assert_eq!(shared.begun().held(), 0);
+    assert_eq!(shared.begun().held, 0);
 
     let (mut second, shared) = session(5, &pool);
     let partial = pool
@@ -149,7 +149,7 @@ fn a_session_goes_on_where_another_stopped() {
         &arrival.hash,
         chunk_hasher().update(&whole).finalize().as_bytes()
     );
-    assert_eq!(shared.begun().held(), 0);
+    assert_eq!(shared.begun().held, 0);
     assert!(pool.kept((content, chunk, PeerId(6))).is_some());
     assert!(pool.kept((content, chunk, PeerId(5))).is_none());
 }
@@ -204,10 +204,10 @@ fn more_beginnings_than_there_is_room_for_are_no_offence() {
         shared.learn(TransferId(theirs), named(content, geometry));
         for step in 0..31 {
             intake.feed(&piece(theirs, step * LONG / 32)).unwrap();
-            assert!(shared.begun().held() <= PARTIAL_MAX);
+            assert!(shared.begun().held <= PARTIAL_MAX);
         }
     }
-    assert!(shared.begun().held() > PARTIAL_MAX - usize::try_from(LONG).unwrap());
+    assert!(shared.begun().held > PARTIAL_MAX - usize::try_from(LONG).unwrap());
     // The first of them had to go, and is made whole all the same; so is the last.
     for theirs in [11, 19] {
         intake.feed(&piece(theirs, LONG / 32 * 31)).unwrap();
