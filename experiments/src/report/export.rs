@@ -121,33 +121,34 @@ pub(super) fn write(sheet: &Sheet, dir: &Path) -> Result<Vec<PathBuf>, OutputErr
     Ok(files)
 }
 
+/// The cells of the head and of each row as `escape` makes them, and of values that are marked
+/// what `mark` makes of that.
+fn cells(
+    sheet: &Sheet,
+    escape: fn(&str) -> String,
+    mark: fn(String) -> String,
+) -> (Vec<String>, Vec<Vec<String>>) {
+    let titles = sheet.columns.iter().map(|column| &column.title);
+    let head = sheet.keys.iter().chain(titles).map(|title| escape(title));
+    let rows = sheet.rows.iter().map(|row| {
+        let keys = row.keys.iter().map(|key| escape(key));
+        let values = row.values.iter().map(|value| {
+            let text = escape(&value.line());
+            if value.is_marked() { mark(text) } else { text }
+        });
+        keys.chain(values).collect()
+    });
+    (head.collect(), rows.collect())
+}
+
 fn markdown(sheet: &Sheet) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let keys = sheet.keys.iter().map(|key| escape_markdown(key));
-    let titles = sheet
-        .columns
-        .iter()
-        .map(|column| escape_markdown(&column.title));
-    let mut out = line(keys.chain(titles).collect());
-    let rules = sheet.keys.iter().map(|_| ":--".to_owned());
-    out += &line(
-        rules
-            .chain(sheet.columns.iter().map(|_| "--:".to_owned()))
-            .collect(),
-    );
-    for row in &sheet.rows {
-        let keys = row.keys.iter().map(|key| escape_markdown(key));
-        let values = row.values.iter().map(|value| {
-            let text = escape_markdown(&value.line());
-            if value.is_marked() {
-                format!("**{text}**")
-            } else {
-                text
-            }
-        });
-        out += &line(keys.chain(values).collect());
-    }
-    out
+    let (head, rows) = cells(sheet, escape_markdown, |text| format!("**{text}**"));
+    let left = sheet.keys.iter().map(|_| ":--".to_owned());
+    let right = sheet.columns.iter().map(|_| "--:".to_owned());
+    let rules = left.chain(right).collect();
+    let rows: String = rows.into_iter().map(line).collect();
+    line(head) + &line(rules) + &rows
 }
 
 /// `text` as it may stand in a cell of a Markdown table.
@@ -175,25 +176,10 @@ fn latex(sheet: &Sheet) -> String {
         "l".repeat(sheet.keys.len()),
         "r".repeat(sheet.columns.len())
     );
-    let keys = sheet.keys.iter().map(|key| escape_latex(key));
-    let titles = sheet
-        .columns
-        .iter()
-        .map(|column| escape_latex(&column.title));
-    out += &line(keys.chain(titles).collect());
+    let (head, rows) = cells(sheet, escape_latex, |text| format!("\\textbf{{{text}}}"));
+    out += &line(head);
     out += "\\midrule\n";
-    for row in &sheet.rows {
-        let keys = row.keys.iter().map(|key| escape_latex(key));
-        let values = row.values.iter().map(|value| {
-            let text = escape_latex(&value.line());
-            if value.is_marked() {
-                format!("\\textbf{{{text}}}")
-            } else {
-                text
-            }
-        });
-        out += &line(keys.chain(values).collect());
-    }
+    out.extend(rows.into_iter().map(line));
     out + "\\bottomrule\n\\end{tabular}\n"
 }
 
