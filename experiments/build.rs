@@ -14,6 +14,9 @@ fn main() {
         println!("cargo::rerun-if-changed={log}");
     }
     println!("cargo::rerun-if-changed=build.rs");
+    // The program carries what is in them, new files too.
+    println!("cargo::rerun-if-changed=scenarios");
+    println!("cargo::rerun-if-changed=data");
 }
 
 /// First line of what git says, empty if it says nothing.

@@ -12,10 +12,12 @@ use crate::output::{self, OutputError};
 use crate::runner::{self, Job, JobError, ShardError};
 use crate::scenario::{self, Scenario};
 use crate::{oracles, policies, report};
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use fairhaul_config::fault::did_you_mean;
 
 mod arena;
+mod carried;
 mod compared;
 mod measure;
 mod place;
@@ -142,7 +144,18 @@ impl From<io::Error> for CliFailure {
 /// own calls this afterwards, and has all of `fairlab` with them: see `examples/my_discipline.rs`.
 #[must_use]
 pub fn main() -> ExitCode {
-    end("fairlab", run(Cli::parse()))
+    let cli = Cli::try_parse().unwrap_or_else(|mut wrong| {
+        let word = wrong.get(ContextKind::InvalidSubcommand);
+        if let Some(ContextValue::String(file)) = word
+            && Path::new(file).extension().is_some_and(|is| is == "toml")
+        {
+            let tip = format!("a scenario is run by `fairlab run {}`", quoted(file));
+            let tip = ContextValue::StyledStrs(vec![tip.into()]);
+            wrong.insert(ContextKind::Suggested, tip);
+        }
+        wrong.exit()
+    });
+    end("fairlab", run(cli))
 }
 
 /// The exit code of a command of `program`; a failure is said on standard error.
@@ -175,6 +188,14 @@ pub fn play(scenario: &Scenario, job: &Job, json: bool) -> Result<u8, CliFailure
 }
 
 fn run(cli: Cli) -> Result<u8, CliFailure> {
+    let own = match &cli.command {
+        None | Some(Command::Reproduce(_)) => true,
+        Some(Command::Arena(args)) => args.file.is_none(),
+        _ => false,
+    };
+    if own || std::env::args_os().any(|word| Path::new(&word).starts_with(carried::FOLDER)) {
+        carried::lay_out()?;
+    }
     match cli.command {
         None => simulate::first_look(),
         Some(Command::Policies { name: None, json }) => print(&policies::list(json)),

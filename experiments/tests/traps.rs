@@ -218,6 +218,30 @@ fn without_a_command_the_default_comparison_is_made_once_and_again_when_it_chang
 }
 
 #[test]
+fn where_no_clone_is_the_program_lays_out_the_scenarios_that_it_carries_once() {
+    let lab = Lab::new(SCENARIO);
+    let scenario = "experiments/scenarios/worlds/swarm.toml";
+    lab.ok("check s.toml");
+    assert!(!lab.path("experiments").exists());
+    lab.ok(&format!("check {scenario}"));
+    // The data file beside it is there too, and its own copy is a person's.
+    lab.ok("check experiments/scenarios/default.toml");
+    fs::write(lab.path(scenario), SCENARIO).unwrap();
+    assert!(lab.ok(&format!("check {scenario}")).contains("\"pair\""));
+    let published = lab.ok("reproduce");
+    assert_eq!(published.matches("oracles").count(), 3, "{published}");
+}
+
+#[test]
+fn who_names_a_scenario_and_no_command_is_told_which_one() {
+    let lab = Lab::new(SCENARIO);
+    let output = lab.command("s.toml").output().unwrap();
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(talk.contains("`fairlab run s.toml`"), "{talk}");
+}
+
+#[test]
 fn a_result_has_the_tables_that_its_scenario_wants_and_no_others_are_written() {
     let wanted = |files: &str| {
         let lab = Lab::new(&format!("{SCENARIO}\n[output]\n{files}"));

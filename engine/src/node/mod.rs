@@ -5,6 +5,7 @@
 
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
 use crate::control::api::Failure;
@@ -22,7 +23,7 @@ use crate::control::metrics::Metrics;
 use crate::control::serve::{Control, Endpoints, Handles, Places};
 use crate::driver::{self, Inbox};
 use crate::identity::{self, Identity};
-use crate::store::DataLock;
+use crate::store::{DataLock, StoreError};
 
 use connections::accept::accept;
 use connections::line;
@@ -55,6 +56,10 @@ const PEOPLE_MAX: usize = 64;
 
 /// Threads that may wait for disks, however few descriptors there are.
 const BLOCKING_MIN: usize = 32;
+/// How long the lock of the data may be held by a process that ends, and how often it is tried.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_LOOK: Duration = Duration::from_millis(100);
+
 /// Runs a node until it is stopped. `ready` is signalled when peers and commands can reach it.
 ///
 /// # Errors
@@ -124,6 +129,18 @@ fn memory(sessions: usize) -> MemoryShares {
     shares
 }
 
+/// The lock of the data. A process that was killed may hold it until the system has ended all of
+/// it, so it is asked for again for [`LOCK_WAIT`].
+async fn taken(data: &Path) -> Result<DataLock, Failure> {
+    let end = Instant::now() + LOCK_WAIT;
+    loop {
+        match DataLock::take(data) {
+            Err(StoreError::Locked { .. }) if Instant::now() < end => sleep(LOCK_LOOK).await,
+            taken => return taken.map_err(|error| Failure::storage(error.to_string())),
+        }
+    }
+}
+
 async fn live(
     (mut options, ready): (RunOptions, oneshot::Sender<()>),
     (shares, memory): (Shares, MemoryShares),
@@ -134,7 +151,7 @@ async fn live(
         Failure::storage(format!("{}: {what}: {error}", data.display()))
     };
     own_folder(&data).map_err(|error| storage("data", &error))?;
-    let lock = DataLock::take(&data).map_err(|error| Failure::storage(error.to_string()))?;
+    let lock = taken(&data).await?;
     let (place, listener) = own_place(&mut options).await?;
     let (sender, events) = mpsc::channel(EVENTS_MAX);
     let (people, called) = mpsc::channel(PEOPLE_MAX);
@@ -219,7 +236,7 @@ async fn own_place(options: &mut RunOptions) -> Result<(Place, TcpListener), Fai
 
 /// Makes the folder of the data, and in it that of the node's own state, for this user alone. The
 /// first stays as it is if it is there: inboxes are in it, and others may read those.
-fn own_folder(data: &std::path::Path) -> std::io::Result<()> {
+fn own_folder(data: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(data)?;
     let contents = data.join(STATE);
@@ -233,7 +250,7 @@ fn own_folder(data: &std::path::Path) -> std::io::Result<()> {
 }
 
 /// The node's key, made if there is none.
-fn own_identity(path: &std::path::Path) -> Result<Identity, Failure> {
+fn own_identity(path: &Path) -> Result<Identity, Failure> {
     let refused =
         |error: &dyn std::fmt::Display| Failure::new(Failure::IDENTITY, error.to_string());
     if path.symlink_metadata().is_ok() {

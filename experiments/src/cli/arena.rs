@@ -25,7 +25,7 @@ const QUICK_PART: u64 = 4;
 #[derive(Debug, Args)]
 pub(super) struct ArenaArgs {
     /// Another scenario that measures a deviation [default: experiments/scenarios/arena.toml].
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
     #[command(flatten)]
     place: OutputArgs,
     /// Only these policies [default: all].
@@ -52,10 +52,6 @@ pub(super) struct ArenaArgs {
 
 pub(super) fn arena(args: &ArenaArgs) -> Result<u8, CliFailure> {
     let file = args.file.clone().unwrap_or_else(|| PathBuf::from(ARENA));
-    if args.file.is_none() && !file.exists() {
-        let talk = format!("no {ARENA} here: run it at the root of the repository, or name a file");
-        return Err(CliFailure(2, talk));
-    }
     let scenario = load(args, &file)?;
     let usual = match args.quick {
         true => QUICK_REPLICATIONS,

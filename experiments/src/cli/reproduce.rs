@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::output::OutputError;
 use crate::published::{self, CLAIMS};
 use crate::runner::Job;
 use crate::scenario::{Experiment, Scenario};
@@ -159,12 +160,7 @@ fn repeat(args: &ReproduceArgs, (file, scenario, experiment): &Found) -> Result<
 
 /// Every experiment in the folder, in the order of its files.
 fn experiments(folder: &Path) -> Result<Vec<Found>, CliFailure> {
-    let shown = folder.display();
-    let missing = |_| {
-        let talk = format!("no {shown} here: run it at the root of the repository");
-        CliFailure(2, talk)
-    };
-    let entries = std::fs::read_dir(folder).map_err(missing)?;
+    let entries = std::fs::read_dir(folder).map_err(OutputError::io(folder))?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry?.path();

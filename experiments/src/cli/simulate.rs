@@ -94,12 +94,6 @@ pub(super) fn sweep(args: SweepArgs) -> Result<u8, CliFailure> {
 /// of it has made is made again.
 pub(super) fn first_look() -> Result<u8, CliFailure> {
     let file = PathBuf::from(DEFAULT);
-    if !file.exists() {
-        return Err(CliFailure(
-            2,
-            format!("no {DEFAULT} here: run it at the root of the repository, or `fairlab --help`"),
-        ));
-    }
     let scenario = Scenario::load(&file)?;
     let mut job = Job {
         existing: Existing::Resume,

@@ -1,7 +1,7 @@
 //! Tables of the report as files for other documents: Markdown, LaTeX with booktabs, and CSV.
 //!
 //! The page and the files are written from the same [`Sheet`]. In Markdown and LaTeX numbers are
-//! rounded as on the page; in CSV they have all their digits.
+//! rounded as on the page, with the note on how to read them; in CSV they have all their digits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,9 +85,12 @@ impl Value {
         self.class == "best"
     }
 
-    /// Value, spread and word in one line.
+    /// Value, spread and word in one line; a spread in words is in brackets.
     fn line(&self) -> String {
-        let (value, spread) = self.shown();
+        let (value, mut spread) = self.shown();
+        if !spread.is_empty() && !spread.starts_with('±') {
+            spread = format!("({spread})");
+        }
         let word = if self.word.is_empty() {
             String::new()
         } else {
@@ -148,7 +151,8 @@ fn markdown(sheet: &Sheet) -> String {
     let right = sheet.columns.iter().map(|_| "--:".to_owned());
     let rules = left.chain(right).collect();
     let rows: String = rows.into_iter().map(line).collect();
-    line(head) + &line(rules) + &rows
+    let note = escape_markdown(&sheet.note);
+    format!("{}{}{rows}\n{note}\n", line(head), line(rules))
 }
 
 /// `text` as it may stand in a cell of a Markdown table.
@@ -172,7 +176,8 @@ fn escape_markdown(text: &str) -> String {
 fn latex(sheet: &Sheet) -> String {
     let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
     let mut out = format!(
-        "% \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{}{}}}\n\\toprule\n",
+        "% \\usepackage{{booktabs}}\n% {}\n\\begin{{tabular}}{{{}{}}}\n\\toprule\n",
+        sheet.note.replace('\n', " "),
         "l".repeat(sheet.keys.len()),
         "r".repeat(sheet.columns.len())
     );
@@ -279,7 +284,7 @@ pub(super) mod tests {
                     values: vec![value(&[0.5]), value(&[2.0, 2.0])],
                 },
             ],
-            note: String::new(),
+            note: "How _ is read.".to_owned(),
         }
     }
 
@@ -287,10 +292,11 @@ pub(super) mod tests {
     fn markdown_has_a_cell_for_each_value_whatever_a_name_holds() {
         let text = markdown(&sheet());
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[4..], ["", "How \\_ is read."]);
+        let lines = &lines[..4];
         assert_eq!(lines[0], "| policy | wait (s) | share % |");
         assert_eq!(lines[1], "| :-- | --: | --: |");
-        for line in &lines {
+        for line in lines {
             assert_eq!(line.replace("\\|", "").matches('|').count(), 4, "{line}");
         }
         assert!(
@@ -299,7 +305,7 @@ pub(super) mod tests {
             lines[2]
         );
         assert!(lines[2].contains("**2.00 ± 2.48**"), "{}", lines[2]);
-        assert_eq!(lines[3], "| \\[drr\\] | 0.500 | 2.00 identical in 2 runs |");
+        assert_eq!(lines[3], "| \\[drr\\] | 0.500 | 2.00 (identical in 2 runs) |");
     }
 
     #[test]
@@ -309,7 +315,7 @@ pub(super) mod tests {
             \\$x\\textasciicircum{}2\\$ \\textasciitilde{} \\textbackslash{} 50 \\% & \
             \\textbf{2.00 $\\pm$ 2.48} & -- \\\\\n";
         assert!(text.contains(want), "{text}");
-        assert!(text.contains("\\begin{tabular}{lrr}\n\\toprule\n"));
+        assert!(text.contains("\n% How _ is read.\n\\begin{tabular}{lrr}\n\\toprule\n"));
         assert!(text.contains("{[}drr{]} & 0.500 &"));
         assert!(text.ends_with("\\bottomrule\n\\end{tabular}\n"));
     }

@@ -261,7 +261,7 @@ fn table(sheet: &Sheet) -> String {
         &mut out,
         format_args!(
             "</div>\n<p class=note>{}{identical} <span class=files>As {}</span></p>\n",
-            sheet.note,
+            escape(&sheet.note),
             links.join(" ")
         ),
     );

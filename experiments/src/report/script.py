@@ -9,12 +9,15 @@ import os
 import sys
 import textwrap
 
-import matplotlib
+try:
+    import matplotlib
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-import numpy
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import numpy
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+except ImportError as missing:
+    sys.exit(f"{sys.argv[0]}: {missing}; python3-matplotlib of Debian or `pip install matplotlib`")
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GROUPS_MAX = 8

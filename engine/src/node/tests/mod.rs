@@ -169,13 +169,30 @@ async fn a_second_passes_every_second_and_none_is_made_up_for() {
     ticking.await.unwrap();
 }
 
+/// As of a process that was killed a moment ago.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_given_back_within_two_seconds_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = DataLock::take(folder.path()).unwrap();
+    let killed = tokio::spawn(async {
+        sleep(LOCK_WAIT / 2).await;
+        drop(held);
+    });
+    let lock = taken(folder.path()).await.unwrap();
+    killed.await.unwrap();
+    let begun = Instant::now();
+    assert!(taken(folder.path()).await.is_err());
+    assert_eq!(begun.elapsed(), LOCK_WAIT);
+    drop(lock);
+}
+
 #[test]
 fn the_folders_of_a_node_are_its_users_alone() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     own_folder(&data).unwrap();
     own_folder(&data).unwrap();
-    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&data), mode(&data.join(STATE))), (0o700, 0o700));
     let key = folder.path().join("key");
     let made = own_identity(&key).unwrap();

@@ -170,9 +170,12 @@ pub(super) fn differences(
         keys: key_values(results, &results.cells[cell]),
         values: headlines.iter().map(|line| value(cell, line)).collect(),
     });
-    let mut note = "Replications share their random numbers, so each run is compared with its \
-        twin: difference ± half of its 95 % confidence interval."
-        .to_owned();
+    let mut note = format!(
+        "Each cell minus that of {} = {}. Replications share their random numbers, so each run is \
+         compared with its twin: difference ± half of its 95 % confidence interval.",
+        axis_words(&comparison.axis),
+        comparison.baseline
+    );
     let count = comparison.headline;
     if count > 0 {
         note += &format!(
