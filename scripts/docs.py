@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Checks the documents: links lead somewhere, and commands that are shown work.
+"""Checks the documents: links lead somewhere, columns are described, and commands that are shown work.
 
 Usage: docs.py links            README.md, ARCHITECTURE.md, CHANGELOG.md, ... and docs/**/*.md
+       docs.py tables           docs/reference/tables.md and the tables of the lab in results/
        docs.py commands         README.md, docs/tutorial.md, docs/nodes.md and
                                 docs/guide-two-commands.md are followed to the letter in a new folder;
                                 of all other pages each program, subcommand and option has to be there
@@ -9,6 +10,11 @@ Usage: docs.py links            README.md, ARCHITECTURE.md, CHANGELOG.md, ... an
 Links: a relative link names a file that is there, and its anchor a heading of it; every page of
 docs/ is in docs/SUMMARY.md. Links to other hosts are not followed. README.md has at most 900 words,
 without commands and what they print.
+
+Tables: every column of a committed table of a result of the lab is on the page, in the section of
+its table, and every column of the page is in a committed table. Axes are no columns of the page,
+and a class at the end of a column's name is not part of it. A result is of the lab if its manifest
+says so and is not of a measurement.
 
 Commands: in the tutorial every block of TOML that is called a file is written, and every line of a
 block of commands is run; each has to end with 0. `cargo run --release` stands for the program that
@@ -22,7 +28,9 @@ its text, a program in its --help. What is not built is said and left out.
 Exit codes: 0 all is as it should be, 1 something is wrong, a line each, 2 usage.
 """
 
+import csv
 import functools
+import json
 import os
 import pathlib
 import re
@@ -39,6 +47,15 @@ OPTION = re.compile(r"--[a-z][a-z-]*")
 # Blocks of commands have no language, or one of these.
 SHELL = ("", "sh", "console")
 README_WORDS = 900
+# The page of the tables of a result, and the head of each of its lists of columns.
+TABLES = "docs/reference/tables.md"
+COLUMNS = "| column | unit | meaning |"
+# Tables on that page of which none is committed, and why.
+UNSEEN = {
+    "pairs.csv": "the largest table, which no committed scenario asks for",
+    "tried.csv": "a search is made again by its page's command, so its result is not committed",
+    "finds.csv": "as tried.csv",
+}
 # Where the scripts lie that pages show.
 OURS = ("scripts/", "deploy/", "fuzz/", ".ci/")
 
@@ -82,6 +99,61 @@ def links(root):
         name = page.relative_to(root / "docs").as_posix()
         if name != "SUMMARY.md" and f"({name})" not in summary:
             yield f"docs/SUMMARY.md: docs/{name} is not in it"
+
+
+def base(column):
+    """What the page calls a column: N is the length of its window in seconds, and its class goes."""
+    return re.sub(r"_\d[\d.]*s(?=\.|$)", "_Ns", column).split(".")[0]
+
+
+def described(text):
+    """Columns that the page of tables describes, by the heading of their section."""
+    found, section, is_row = {}, "", False
+    for line in text.splitlines():
+        if line.startswith("## "):
+            section = line[3:].strip("`")
+        is_row = line == COLUMNS or (is_row and line.startswith("|"))
+        if is_row:
+            names = re.findall(r"`([^`]+)`", line.split("|")[1])
+            found.setdefault(section, set()).update(map(base, names))
+    return found
+
+
+def header(path):
+    """Names of the columns of a table."""
+    with path.open(newline="") as table:
+        return next(csv.reader(table), [])
+
+
+def committed(root):
+    """Tables of the lab in results/, each with its columns as the page calls them, without axes."""
+    for path in sorted((root / "results").rglob("*.csv")):
+        manifest, runs = path.with_name("manifest.json"), path.with_name("runs.csv")
+        made = json.loads(manifest.read_text()) if manifest.exists() else {}
+        of_lab = made.get("format", "").startswith("fairlab result") and made.get("world") != "measured"
+        # Two worlds are compared in a folder of their own.
+        if of_lab or path.name == "worlds.csv":
+            keys = header(runs) if of_lab and runs.exists() else ["cell", "trace_digest"]
+            axes = keys[keys.index("cell") + 1 : keys.index("trace_digest")]
+            yield path, {base(column) for column in header(path) if column not in axes}
+
+
+def tables(root):
+    """Faults of the page of tables, a line each."""
+    page = described((root / TABLES).read_text())
+    keys = set().union(*(columns for name, columns in page.items() if not name.endswith(".csv")))
+    seen = {}
+    for path, columns in committed(root):
+        where, known = path.relative_to(root), seen.setdefault(path.name, set())
+        for column in sorted(columns - known - page.get(path.name, set()) - keys):
+            yield f"{TABLES}: {path.name} has no column {column}, which {where} has"
+        known |= columns
+    for name, columns in page.items():
+        there = seen.get(name, set()) if name.endswith(".csv") else set().union(*seen.values())
+        if name in UNSEEN and there:
+            yield f"{TABLES}: {name} is in results/, and scripts/docs.py says that it is not"
+        for column in sorted(columns - there) if name not in UNSEEN else ():
+            yield f"{TABLES}: {name} has a column {column}, which no table in results/ has"
 
 
 def blocks(text, prompt):
@@ -363,11 +435,12 @@ FOLLOWED = {
 
 
 def main(words):
-    if words not in (["links"], ["commands"]):
+    lab = pathlib.Path(os.environ.get("FAIRLAB") or ROOT / "target/debug/fairlab").absolute()
+    checks = {"links": links, "tables": tables, "commands": functools.partial(commands, lab=lab)}
+    if len(words) != 1 or words[0] not in checks:
         print(__doc__.strip(), file=sys.stderr)
         return 2
-    lab = pathlib.Path(os.environ.get("FAIRLAB") or ROOT / "target/debug/fairlab").absolute()
-    faults = [*(links(ROOT) if words == ["links"] else commands(ROOT, lab))]
+    faults = [*checks[words[0]](ROOT)]
     for fault in faults:
         print(fault)
     return 1 if faults else 0

@@ -33,7 +33,7 @@ class Documents(unittest.TestCase):
 
     def write(self, name, text):
         path = self.root / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
     def test_links_of_this_tree_lead_somewhere(self):
@@ -56,6 +56,31 @@ class Documents(unittest.TestCase):
         self.assertEqual([*docs.links(self.root)], [])
         self.write("README.md", "word " * 901 + shown)
         self.assertEqual([*docs.links(self.root)], ["README.md: 901 words, allowed are 900"])
+
+    def test_the_page_of_tables_describes_those_of_this_tree(self):
+        self.assertEqual([*docs.tables(SCRIPTS.parent)], [])
+
+    def test_a_column_that_only_the_page_or_only_a_result_has_is_named(self):
+        head = f"{docs.COLUMNS}\n| --- | --- | --- |\n"
+        self.write(docs.TABLES, (
+            f"## Keys\n\n{head}| `run` | – | a |\n| `cell` | – | b |\n\n"
+            f"## `runs.csv`\n\n{head}| `trace_digest` | – | c |\n| `wait_s` * | s | d |\n"
+            "| `least_Ns.CLASS`, `gone_s` | s | e |\n\n| word | meaning |\n| --- | --- |\n| `no` | f |\n\n"
+            f"## `pairs.csv`\n\n{head}| `bytes` | bytes | g |\n"
+        ))
+        self.write("results/a/manifest.json", '{"format": "fairlab result 1", "world": "simulated"}')
+        self.write("results/a/runs.csv", "run,cell,policy.uplink,trace_digest,wait_s,wait_s.bulk,least_0.1s.x,new_s.x\n")
+        self.write("results/b/manifest.json", '{"format": "fairlab result 1", "world": "measured"}')
+        self.write("results/b/speed.csv", "case,ns\n")
+        self.assertEqual([*docs.tables(self.root)], [
+            f"{docs.TABLES}: runs.csv has no column new_s, which results/a/runs.csv has",
+            f"{docs.TABLES}: runs.csv has a column gone_s, which no table in results/ has",
+        ])
+        self.write("results/a/pairs.csv", "run,cell,policy.uplink,bytes\n")
+        self.assertIn(
+            f"{docs.TABLES}: pairs.csv is in results/, and scripts/docs.py says that it is not",
+            [*docs.tables(self.root)],
+        )
 
     def test_a_page_outside_of_the_summary_is_named(self):
         self.write("docs/lost.md", "# lost\n")
