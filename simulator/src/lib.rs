@@ -14,6 +14,7 @@ pub mod fluid_reference;
 mod host;
 pub mod metrics;
 pub mod network;
+pub mod peer_rounds;
 pub mod random;
 pub mod record;
 pub mod setup;

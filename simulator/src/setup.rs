@@ -12,7 +12,7 @@ use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::uplink::Share;
 
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, Serves};
 
 /// One run: who, where, what, under which policies, until when. The default has nobody in it, and
 /// neither time nor events.
@@ -200,6 +200,40 @@ pub struct PeerSetup {
     pub behaviour: Behaviour,
     /// Whether what it gains by its behaviour is measured, and what that costs the others.
     pub deviant: bool,
+}
+
+impl Setup {
+    /// The other members of the class that vouches for a peer.
+    pub fn partners(&self, peer: u32) -> impl Iterator<Item = u32> {
+        let class = self.peers[peer as usize].behaviour.colludes.as_ref();
+        let others = (0..).zip(&self.peers).filter(move |(row, _)| *row != peer);
+        let members = others.filter(move |(_, other)| Some(&other.class) == class);
+        members.map(|(row, _)| row)
+    }
+}
+
+impl PeerSetup {
+    /// The capacity of its downlink: one that reads slowly has a slow one.
+    #[must_use]
+    pub fn drained_down(&self) -> Option<Rate> {
+        [self.down, self.behaviour.drains]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The rate that it keeps on its uplink: one that serves with a part of that caps itself.
+    #[must_use]
+    pub fn served_cap(&self) -> Option<Rate> {
+        let part = match (self.behaviour.serves, self.up) {
+            (Serves::Percent(part), Some(up)) => {
+                let part = u128::from(up.get()) * u128::from(part) / 100;
+                Some(Rate::new(u64::try_from(part).unwrap_or(u64::MAX).max(1)))
+            }
+            _ => None,
+        };
+        [self.upload_cap, part].into_iter().flatten().min()
+    }
 }
 
 /// A content that a swarm distributes.

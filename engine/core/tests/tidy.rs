@@ -14,12 +14,14 @@ const LINES: usize = 520;
 const NODE_LINES: usize = 300;
 
 /// Tests that may read a clock or sleep, and why nothing hangs on how fast the machine is.
-const CLOCKS: [&str; 3] = [
+const CLOCKS: [&str; 4] = [
     // Gives up waiting for what never comes; bounds from above, which time only widens.
     "engine/tests/hostile/rig.rs",
     "experiments/emulate/tests/stage/main.rs",
     // The time of a paused runtime, which stands still while anything is done.
     "engine/tests/transport_handshake.rs",
+    // No test: a program that tests start, which comes, goes and waits as a scenario says.
+    "experiments/emulate/tests/adversary/relay.rs",
 ];
 
 /// Names that modules had, by crate, and the field's words for them (docs/decisions/0038).

@@ -43,7 +43,7 @@ pub struct PeerRow<'a> {
     /// The region that its latencies are of; empty if it has none.
     #[serde(serialize_with = "text")]
     pub region: &'a str,
-    /// `compliant` or `free-rider`; empty if unknown.
+    /// `compliant`, a bundle of the lab's adversaries, or `custom`; empty if unknown.
     pub behaviour: &'a str,
     /// The limit of what it sends.
     #[serde(serialize_with = "rate")]
@@ -94,7 +94,7 @@ pub struct PeerRow<'a> {
     pub down_from_seeds_bytes: u64,
     /// Bytes that it received for nothing.
     pub wasted_bytes: u64,
-    /// The furthest that its uplink's service was behind or ahead of the fluid system.
+    /// The most by which a leecher had sent more than it had received.
     pub service_error_worst_bytes: Option<u64>,
 }
 

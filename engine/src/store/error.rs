@@ -56,7 +56,9 @@ pub enum StoreError {
     #[error("{0}")]
     Own(String),
     /// Something that is not part of this transfer has the name that an entry needs.
-    #[error("{path} exists already; it stays as it is unless overwriting is asked for (--overwrite)")]
+    #[error(
+        "{path} exists already; it stays as it is unless overwriting is asked for (--overwrite)"
+    )]
     Exists {
         /// The path in the way, relative to the target directory.
         path: String,

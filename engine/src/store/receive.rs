@@ -92,7 +92,12 @@ impl Store {
         let kept = Beneath::hold(above, files).map_err(|source| target(above, source))?;
         let state = StateFile::new(Arc::new(kept), name, tree.id(), tree.geometry());
         let disk = Arc::new(disk);
+        let (temp, within) = (temp_name(&tree), Arc::clone(&disk));
         let started = Self::receive_on(tree, disk, into, state, options, (files, progress));
+        if started.is_err() {
+            // It goes if nothing has come into it.
+            let _ = within.remove_dir(&temp);
+        }
         started.map_err(|error| match error {
             StoreError::Space {
                 needed, available, ..

@@ -4,11 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
+use fairhaul_core::time::Span;
 use fairhaul_simulator::behaviour::{Announces, Behaviour, Identities, Serves, Withholds};
 use fairhaul_simulator::setup::Setup;
 use serde::{Deserialize, Serialize};
 
-use super::environment::EnvironmentError;
+use super::environment::{Environment, EnvironmentError};
 
 /// The program that plays adversaries, beside that of the engine. It takes the same words.
 pub const PROGRAM: &str = "fairhaul-adversary";
@@ -30,18 +31,31 @@ pub struct Mask {
     pub announces: Announces,
     /// What it refuses.
     pub withholds: Withholds,
-    /// Nanoseconds between two looks at what it can do.
+    /// Nanoseconds after which it leaves each time, for a look; `None` stays.
+    pub rejoins_ns: Option<u64>,
+    /// Folders of those that vouch for it, and for which it vouches.
+    pub partners: Vec<PathBuf>,
+    /// Nanoseconds between two looks at what it can do: a second of the scenario.
     pub look_ns: u64,
+    /// Nanoseconds between two rounds of a peer that follows the same policy.
+    pub rechoke_ns: u64,
     /// Bytes of each content, and of its chunks.
     pub contents: Vec<(u64, u64)>,
 }
 
 impl Mask {
-    /// That of a peer, which looks at what it can do every `look_ns`; `None` if its node needs
-    /// none.
-    pub(super) fn of(setup: &Setup, peer: u32, look_ns: u64) -> Option<Self> {
+    /// That of a peer at `place`, which looks at what it can do every `look_ns`; `None` if its node
+    /// needs none.
+    pub(super) fn of(
+        setup: &Setup,
+        peer: u32,
+        place: &dyn Environment,
+        look_ns: u64,
+    ) -> Option<Self> {
         let row = &setup.peers[peer as usize];
         let contents = setup.contents.iter();
+        let policy = &setup.policies[row.policy as usize];
+        let partners = setup.partners(peer);
         is_needed(&row.behaviour).then(|| Self {
             name: row.name.clone(),
             rng_seed: setup.rng_seed,
@@ -49,7 +63,10 @@ impl Mask {
             serves: row.behaviour.serves,
             announces: row.behaviour.announces,
             withholds: row.behaviour.withholds,
+            rejoins_ns: row.behaviour.rejoins.map(Span::as_nanos),
+            partners: partners.map(|row| place.home(row).to_owned()).collect(),
             look_ns,
+            rechoke_ns: policy.rechoke.get().as_nanos(),
             contents: contents
                 .map(|row| (row.bytes.get(), row.chunk.get()))
                 .collect(),
@@ -59,16 +76,20 @@ impl Mask {
 
 /// Whether others hear or get something else than an honest node would say or send.
 pub(super) fn is_needed(behaviour: &Behaviour) -> bool {
-    let said = (behaviour.serves, behaviour.announces, behaviour.withholds);
+    let serves = match behaviour.serves {
+        Serves::Percent(_) => Serves::Policy,
+        serves => serves,
+    };
+    let said = (serves, behaviour.announces, behaviour.withholds);
     said != (Serves::Policy, Announces::Truth, Withholds::Nothing)
+        || behaviour.rejoins.is_some()
+        || behaviour.colludes.is_some()
 }
 
-/// Whether a real node can be made to behave so, behind a mask or by its own parameters.
+/// Whether a real node can be made to behave so, behind a mask or by its own parameters. Others
+/// know it by a key that each of them lists, so it has one identity.
 pub(super) fn can_play(behaviour: &Behaviour) -> bool {
-    !matches!(behaviour.serves, Serves::Percent(_) | Serves::BeforeRechoke)
-        && behaviour.identities == Identities::Many(1)
-        && (behaviour.rejoins, behaviour.drains) == (None, None)
-        && behaviour.colludes.is_none()
+    behaviour.identities == Identities::Many(1)
 }
 
 /// The program of the node in the folder `home`, where that of the engine is `fairhaul`.

@@ -93,8 +93,10 @@ pub fn check(setup: &Setup, has_masks: bool) -> Result<(), Unsupported> {
             what: "is one that no real node is made to have here",
             got: peer.behaviour.name.to_owned(),
             allowed: match has_masks {
-                true => "view, announces, withholds, and serves nothing or garbage",
-                false => "compliant, and a view of all; others with fairlab emulate",
+                true => "any with one identity",
+                false => {
+                    "compliant, a view of all, drains, and serves a part; others with fairlab emulate"
+                }
             },
         });
     }

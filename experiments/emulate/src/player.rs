@@ -245,7 +245,7 @@ impl<'a> Player<'a> {
             let key = self.files.key(row);
             self.put(row, "identity.key", &key)?;
             let look_ns = self.options.speed.play(Span::SECOND.as_nanos());
-            if let Some(mask) = Mask::of(self.setup, row, look_ns) {
+            if let Some(mask) = Mask::of(self.setup, row, &*self.place, look_ns) {
                 let text = serde_json::to_vec(&mask).expect("it has numbers and names alone");
                 self.put(row, mask::FILE, &text)?;
             }

@@ -33,6 +33,8 @@ pub fn scale(setup: &Setup, speed: Speed) -> Setup {
         rate(&mut group.floor);
     }
     for peer in &mut scaled.peers {
+        // What an adversary does by its own links and caps alone.
+        (peer.down, peer.upload_cap) = (peer.drained_down(), peer.served_cap());
         for row in [
             &mut peer.up,
             &mut peer.down,
@@ -46,6 +48,7 @@ pub fn scale(setup: &Setup, speed: Speed) -> Setup {
         time(&mut peer.join);
         peer.leave.iter_mut().for_each(time);
         peer.linger.iter_mut().for_each(span);
+        peer.behaviour.rejoins.iter_mut().for_each(span);
     }
     for transfer in &mut scaled.transfers {
         rate(&mut transfer.cap);

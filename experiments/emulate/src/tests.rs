@@ -13,7 +13,7 @@ use fairhaul_config::policy::{DisciplineName, Policy, SeedRule};
 use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::{ByteCount, Rate, Weight};
 use fairhaul_core::uplink::Share;
-use fairhaul_simulator::behaviour::Bundle;
+use fairhaul_simulator::behaviour::{Behaviour, Bundle};
 use fairhaul_simulator::record::Record;
 use fairhaul_simulator::setup::{
     ContentSetup, FaultKind, FaultSetup, Latency, LibrarySetup, NetworkModel, PeerSetup, Setup,
@@ -151,8 +151,10 @@ fn two_transfers_of_different_weight_end_with_every_byte_counted() {
         assert_eq!(row.received, ByteCount::new(3_000_000));
         assert!(row.start.unwrap() <= row.first_byte.unwrap());
         assert!(row.first_byte.unwrap() < row.end.unwrap());
-        assert!(row.entitlement > ByteCount::new(2_000_000), "{row:?}");
     }
+    // One of the two waited all the time, so both together are entitled to all of it.
+    let entitled = record.transfers.iter().map(|row| row.entitlement.get());
+    assert!(entitled.sum::<u64>() > 4_000_000, "{:?}", record.transfers);
     assert!(!record.windows.is_empty());
     let sent: u64 = record.pairs.iter().map(|pair| pair.bytes.get()).sum();
     assert_eq!(sent, 6_000_000);
@@ -257,15 +259,62 @@ fn a_swarm_of_four_ends_with_everybody_served() {
 /// is a seed, and nobody a byte of the one that gives nothing.
 #[test]
 fn adversaries_play_on_real_connections() {
-    let played = engine().map(|engine| engine.with_file_name(mask::PROGRAM));
-    let Some(program) = played else { return };
-    if !program.is_file() {
-        return eprintln!("skipped: no {}; cargo build --workspace", program.display());
+    let named = |name| Bundle::find(name).unwrap().behaviour();
+    let others = [named("bitthief"), named("under-reporter")];
+    let Some(record) = beside_two(others) else {
+        return;
+    };
+    let thief = &record.peers[3];
+    assert_eq!(thief.up_as_leecher + thief.up_as_seed, ByteCount::ZERO);
+}
+
+/// Two that vouch for each other, of which one comes and goes, give nothing, and get everything all
+/// the same.
+#[test]
+fn colluders_that_rejoin_play_on_real_connections() {
+    let colluder = |rejoins| Behaviour {
+        colludes: Some("deviant".to_owned()),
+        rejoins,
+        ..Bundle::find("colluders").unwrap().behaviour()
+    };
+    let others = [colluder(None), colluder(Some(Span::from_secs(2)))];
+    let Some(record) = beside_two(others) else {
+        return;
+    };
+    for peer in &record.peers[3..] {
+        assert_eq!(peer.up_as_leecher + peer.up_as_seed, ByteCount::ZERO);
     }
-    let names = ["seed", "a", "b", "thief", "late"];
+}
+
+/// One serves before rounds alone; the other takes 1 MB/s with a quarter of a second saved up, so
+/// that its 2 MB take a second and a half at least.
+#[test]
+fn those_that_let_others_wait_play_on_real_connections() {
+    let slow = Behaviour {
+        drains: Some(Rate::new(1_000_000)),
+        ..Behaviour::default()
+    };
+    let oscillator = Bundle::find("oscillator").unwrap().behaviour();
+    let Some(record) = beside_two([oscillator, slow]) else {
+        return;
+    };
+    let end = record.peers[4].completed.unwrap();
+    assert!(secs(end) >= 1.5, "{end:?}");
+}
+
+/// What two adversaries do beside a seed and two who comply, until everybody has a content of
+/// 2 MB; `None` where they cannot be played.
+fn beside_two(adversaries: [Behaviour; 2]) -> Option<Record> {
+    let program = engine()?.with_file_name(mask::PROGRAM);
+    if !program.is_file() {
+        eprintln!("skipped: no {}; cargo build --workspace", program.display());
+        return None;
+    }
+    let names = ["seed", "a", "b", "first", "second"];
     let mut setup = setup(names.map(|name| peer(name, 4_000_000)).to_vec());
-    for (row, bundle) in [(3, "bitthief"), (4, "under-reporter")] {
-        setup.peers[row].behaviour = Bundle::find(bundle).unwrap().behaviour();
+    for (peer, behaviour) in setup.peers[3..].iter_mut().zip(adversaries) {
+        peer.behaviour = behaviour;
+        peer.class = "deviant".to_owned();
     }
     setup.contents = vec![ContentSetup {
         name: "content".into(),
@@ -275,15 +324,11 @@ fn adversaries_play_on_real_connections() {
         leechers: vec![1, 2, 3, 4],
         start: Vec::new(),
     }];
-    let Some(record) = run(&setup, "1") else {
-        return;
-    };
-    let record = record.unwrap();
+    let record = run(&setup, "1")?.unwrap();
     assert_eq!(record.contents[0].completed, 4);
-    let thief = &record.peers[3];
-    assert_eq!(thief.up_as_leecher + thief.up_as_seed, ByteCount::ZERO);
     let got: u64 = record.pairs.iter().map(|pair| pair.bytes.get()).sum();
     assert_eq!(got, 8_000_000);
+    Some(record)
 }
 
 /// A second of a transfer of ten, four times as fast: it ends at the horizon in a quarter.

@@ -1,4 +1,5 @@
-//! Scenarios and data files that the program carries, for where there is no clone of the repository.
+//! Scenarios and data files that the program carries, for where there is no clone of the
+//! repository.
 
 use std::path::Path;
 

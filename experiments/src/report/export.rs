@@ -91,7 +91,8 @@ impl Value {
         if !spread.is_empty() && !spread.starts_with('±') {
             spread = format!("({spread})");
         }
-        let word = if self.word.is_empty() {
+        // Of runs that are identical both would say so.
+        let word = if self.word.is_empty() || self.word.starts_with("identical") {
             String::new()
         } else {
             format!("({})", self.word)
@@ -305,7 +306,10 @@ pub(super) mod tests {
             lines[2]
         );
         assert!(lines[2].contains("**2.00 ± 2.48**"), "{}", lines[2]);
-        assert_eq!(lines[3], "| \\[drr\\] | 0.500 | 2.00 (identical in 2 runs) |");
+        assert_eq!(
+            lines[3],
+            "| \\[drr\\] | 0.500 | 2.00 (identical in 2 runs) |"
+        );
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use fairhaul_core::units::Rate;
 
 use super::{World, build};
-use crate::behaviour::Serves;
 use crate::setup::{FaultKind, NetworkModel, PeerSetup};
 
 /// The links of one peer, and its caps.
@@ -21,21 +20,12 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// As a peer has them when it joins. One that reads slowly has a slow downlink, and one that
-    /// serves with a part of its uplink caps itself.
+    /// As a peer has them when it joins.
     pub(super) fn of(peer: &PeerSetup) -> Self {
-        let least = |rates: [Option<Rate>; 2]| rates.into_iter().flatten().min();
-        let part = match (peer.behaviour.serves, peer.up) {
-            (Serves::Percent(part), Some(up)) => {
-                let part = u128::from(up.get()) * u128::from(part) / 100;
-                Some(Rate::new(u64::try_from(part).unwrap_or(u64::MAX).max(1)))
-            }
-            _ => None,
-        };
         Self {
             up: peer.up,
-            down: least([peer.down, peer.behaviour.drains]),
-            upload_cap: least([peer.upload_cap, part]),
+            down: peer.drained_down(),
+            upload_cap: peer.served_cap(),
             download_cap: peer.download_cap,
         }
     }

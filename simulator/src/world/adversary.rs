@@ -15,6 +15,7 @@ use fairhaul_core::uplink::Block;
 use super::{Event, World, rows};
 use crate::announcer::Announcer;
 use crate::behaviour::{Announces, Behaviour, Identities, SwarmView};
+use crate::peer_rounds::PeerRounds;
 use crate::random::Streams;
 use crate::setup::Setup;
 
@@ -41,9 +42,7 @@ pub(super) struct Mask {
     away: bool,
     /// Blocks that its core has let go and that have not been sent.
     held: Vec<Block>,
-    /// When a peer was last seen to choke or unchoke, by the peer's own time; and whether it was
-    /// a choke, which only a round does.
-    rounds: BTreeMap<PeerId, (Time, bool)>,
+    rounds: PeerRounds,
     /// When each peer last gave something, or was met.
     fed: BTreeMap<PeerId, Time>,
     pub(super) announcer: Announcer,
@@ -67,11 +66,11 @@ impl Mask {
                         joined: Time::ZERO,
                         away: false,
                         held: Vec::new(),
-                        rounds: BTreeMap::new(),
+                        rounds: PeerRounds::new(BEFORE),
                         fed: BTreeMap::new(),
                         announcer: Announcer::new(behaviour.announces, streams, &peer.name),
                         known_as: BTreeMap::new(),
-                        partners: partners(setup, row, behaviour),
+                        partners: setup.partners(row).collect(),
                     })
                 })
             })
@@ -84,37 +83,10 @@ impl Mask {
         self.joined = now;
         self.away = false;
         self.held.clear();
-        self.rounds.clear();
+        self.rounds = PeerRounds::new(BEFORE);
         self.fed.clear();
         self.announcer.forget_all();
     }
-
-    /// When the window before the next round of `peer` begins, and whether it is open now.
-    fn window(&self, peer: PeerId, (period, delay): (Span, Span), now: Time) -> (Time, bool) {
-        let Some((seen, _)) = self.rounds.get(&peer) else {
-            // Nothing is known of its rounds yet: the whole period is too early.
-            return (now.saturating_add(period), false);
-        };
-        // What is sent now counts there one delay later.
-        let there = now.saturating_add(delay);
-        let period = period.as_nanos().max(1);
-        let left = period - there.since(*seen).as_nanos() % period;
-        if left <= BEFORE.as_nanos() {
-            return (now, true);
-        }
-        (
-            now.saturating_add(Span::from_nanos(left - BEFORE.as_nanos())),
-            false,
-        )
-    }
-}
-
-fn partners(setup: &Setup, own: u32, behaviour: &Behaviour) -> Vec<u32> {
-    let Some(class) = &behaviour.colludes else {
-        return Vec::new();
-    };
-    let members = rows(&setup.peers).filter(|(row, peer)| *row != own && peer.class == *class);
-    members.map(|(row, _)| row).collect()
 }
 
 impl World<'_> {
@@ -218,7 +190,7 @@ impl World<'_> {
         if self.is_adversary(host) {
             let mask = self.mask(host);
             mask.held.retain(|block| block.peer != peer);
-            mask.rounds.remove(&peer);
+            mask.rounds.forget(peer);
             mask.fed.remove(&peer);
             mask.announcer.forget(peer);
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use fairhaul_core::library::Content;
 use fairhaul_core::time::{Span, Time};
-use fairhaul_core::units::Weight;
+use fairhaul_core::units::{Rate, Weight};
 use fairhaul_core::uplink::Limit;
 
 use super::counts::Traffic;
@@ -73,7 +73,7 @@ impl Records {
                 flow_kind: FlowKind::Peer,
                 flow: &peer.name,
                 class: class_of(peer.params.as_ref()),
-                bytes: rate,
+                bytes: Rate::new(rate).bytes_in(window).get(),
                 entitlement_bytes: None,
                 backlogged_s: if waits { window } else { Span::ZERO },
             };

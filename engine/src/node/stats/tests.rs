@@ -245,6 +245,8 @@ fn a_window_has_a_row_for_each_flow_that_moved_or_waits() {
     for (line, name) in windows.iter().zip(names) {
         assert!(line.contains(&name), "{line}");
     }
+    // 9 B/s over two seconds.
+    assert!(windows[2].contains(",18,"), "{}", windows[2]);
     assert_eq!(read("peers.csv").len(), 2);
 }
 

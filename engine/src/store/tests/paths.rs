@@ -183,6 +183,8 @@ fn an_existing_file_is_never_replaced_without_the_flag_nor_before_its_replacemen
     // Before a chunk is fetched.
     let refused = origin.receive(&scene.into);
     assert!(matches!(refused, Err(StoreError::Exists { path }) if path == "t/a"));
+    let there = fs::read_dir(&scene.into).unwrap().count();
+    assert_eq!(there, 1, "of what was refused nothing is left");
     let store = origin.receive_with(&scene.into, OVERWRITE).unwrap();
     for chunk in origin.chunks() {
         assert_eq!(fs::read(&mine).unwrap(), b"mine");

@@ -18,6 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fairhaul::control::api::Failure;
 use fairhaul::identity::Identity;
@@ -59,18 +60,17 @@ fn play(file: &Path) -> Result<(), Failure> {
     let (listeners, peers) = replace_peers(&mut params, &identity);
     params.node.listen = value(&inside.to_string());
     let name = params.node.name.to_string();
-    let relay = Relay::new(
-        &identity,
-        (&name, outside, inside),
-        peers,
-        Words::new(&mask),
-    );
+    let home = file.parent().unwrap().to_owned();
     let (ready, started) = oneshot::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let serving = serve(relay, listeners, started);
+        let serving = async {
+            let said = (Words::new(&mask), &*home, &*mask.partners);
+            let relay = Relay::new(&identity, (&name, outside, inside), peers, said);
+            serve(relay, (listeners, mask.rejoins_ns), started).await;
+        };
         LocalSet::new().block_on(&runtime.unwrap(), serving);
     });
     let options = RunOptions {
@@ -125,7 +125,7 @@ fn value<T: Value>(text: &str) -> T {
 /// Carries connections in both directions, once the node behind the mask runs.
 async fn serve(
     relay: Relay,
-    listeners: Vec<std::net::TcpListener>,
+    (listeners, rejoins_ns): (Vec<std::net::TcpListener>, Option<u64>),
     started: oneshot::Receiver<()>,
 ) {
     if started.await.is_err() {
@@ -149,6 +149,10 @@ async fn serve(
         });
     }
     spawn_local(Arc::clone(&relay).look());
+    spawn_local(Arc::clone(&relay).hear_partners());
+    if let Some(stay) = rejoins_ns {
+        spawn_local(Arc::clone(&relay).rejoin(Duration::from_nanos(stay)));
+    }
     loop {
         let (stream, _) = outside.accept().await.unwrap();
         spawn_local(Arc::clone(&relay).welcome(stream));

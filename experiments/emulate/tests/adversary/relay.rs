@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -12,19 +13,26 @@ use std::time::Duration;
 use fairhaul::identity::{Identity, PublicKey};
 use fairhaul::transport::{DEADLINE, Endpoint, GreetError, Reader, Secure, Writer};
 use fairhaul_core::id::PeerId;
+use fairhaul_core::manifest::ContentId;
 use fairhaul_core::message::Message;
 use fairhaul_core::misbehaviour::Misbehaviour;
+use fairhaul_core::time::Time;
 use fairhaul_core::wire::handshake::{Refusal, RefusalCode, VERSION, Welcome};
 use fairhaul_core::wire::{self, Decoder};
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::net::{TcpStream, UnixDatagram};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::words::{Frame, Words};
+use crate::words::{Frame, Piece, Words};
 
 /// Frames that wait to be written to one connection: as many as keep it busy, and so few that the
 /// queue is in the node, where its policy orders it.
 const QUEUE: usize = 4;
+
+/// Where a mask hears of others that vouch for it, in the folder of its node.
+const VOUCHING: &str = "vouching";
+/// Bytes of what is said there: a key, a content and a chunk.
+const VOUCHER: usize = 32 + 32 + 4;
 
 /// A peer of the node.
 pub(crate) struct Peer {
@@ -52,18 +60,30 @@ pub(crate) struct Relay {
     inside: SocketAddr,
     peers: Vec<Peer>,
     words: Mutex<Words>,
-    /// What is written to the peer of each connection.
-    lines: Mutex<BTreeMap<PeerId, mpsc::WeakSender<Vec<u8>>>>,
+    /// Whom each connection leads to, and what is written to it.
+    lines: Mutex<BTreeMap<PeerId, Line>>,
     connections: AtomicU32,
+    begun: Instant,
+    /// Whether the node has left, to come back.
+    away: watch::Sender<bool>,
+    /// Where the partners of this one hear of what it has got.
+    partners: Vec<PathBuf>,
+    vouching: UnixDatagram,
 }
+
+/// The way to the peer of a connection.
+type Line = (PublicKey, mpsc::WeakSender<Vec<u8>>);
 
 impl Relay {
     pub(crate) fn new(
         identity: &Identity,
         (name, outside, inside): (&str, SocketAddr, SocketAddr),
         peers: Vec<Peer>,
-        words: Words,
+        (words, home, partners): (Words, &Path, &[PathBuf]),
     ) -> Self {
+        // Of an earlier life, which a restart has ended.
+        let _ = std::fs::remove_file(home.join(VOUCHING));
+        let partners = partners.iter().map(|home| home.join(VOUCHING));
         Self {
             own: Endpoint::new(identity).unwrap(),
             name: name.to_owned(),
@@ -73,6 +93,10 @@ impl Relay {
             words: Mutex::new(words),
             lines: Mutex::default(),
             connections: AtomicU32::new(0),
+            begun: Instant::now(),
+            away: watch::Sender::new(false),
+            partners: partners.collect(),
+            vouching: UnixDatagram::bind(home.join(VOUCHING)).unwrap(),
         }
     }
 
@@ -82,7 +106,10 @@ impl Relay {
     }
 
     fn words(&self) -> MutexGuard<'_, Words> {
-        self.words.lock().unwrap()
+        let mut words = self.words.lock().unwrap();
+        let nanos = self.begun.elapsed().as_nanos();
+        words.now = Time::from_nanos(u64::try_from(nanos).unwrap());
+        words
     }
 
     /// A peer calls. Whoever the node does not know is refused, as it would.
@@ -129,15 +156,23 @@ impl Relay {
 
     /// Carries frames until one of the two ends.
     async fn carry(&self, outer: Secure<TcpStream>, inner: Secure<TcpStream>) {
+        let mut away = self.away.subscribe();
+        if *away.borrow() {
+            return;
+        }
         let peer = PeerId(self.connections.fetch_add(1, Ordering::Relaxed));
+        let key = outer.peer;
         let (to_peer, for_peer) = mpsc::channel(QUEUE);
         let (to_node, for_node) = mpsc::channel(QUEUE);
-        self.lines.lock().unwrap().insert(peer, to_peer.downgrade());
+        let line = (key, to_peer.downgrade());
+        self.lines.lock().unwrap().insert(peer, line);
         self.words().meet(peer);
         // The senders go with the readers, so that what waits is written before the end.
         let reading = async move {
-            let answers = to_peer.clone();
+            let (answers, late) = (to_peer.clone(), to_peer.clone());
             let node = read(inner.reader, async |frame| {
+                let news = self.words().piece(peer, &frame.message);
+                self.vouch(news).await;
                 let said = self.words().says(peer, frame);
                 put(&to_peer, said).await
             });
@@ -145,9 +180,22 @@ impl Relay {
                 let (heard, said) = self.words().hears(peer, frame);
                 put(&answers, said).await && put(&to_node, heard).await
             });
+            // A window is as long as a look.
+            let mut looks = ticks(self.words().every_ns() / 20);
+            let released = async {
+                loop {
+                    looks.tick().await;
+                    let said = self.words().released(peer);
+                    if !put(&late, said).await {
+                        return;
+                    }
+                }
+            };
             tokio::select! {
                 () = node => {}
                 () = others => {}
+                () = released => {}
+                _ = away.wait_for(|away| *away) => {}
             }
         };
         let writing = async {
@@ -160,19 +208,86 @@ impl Relay {
 
     /// Says again and again what an adversary says by itself.
     pub(crate) async fn look(self: Arc<Self>) {
-        let every = self.words().every_ns();
-        let mut looks = interval(Duration::from_nanos(every.max(1_000_000)));
-        looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut looks = ticks(self.words().every_ns());
         loop {
             looks.tick().await;
             for (peer, frame) in self.words().again() {
-                let lines = self.lines.lock().unwrap();
-                let line = lines.get(&peer).and_then(mpsc::WeakSender::upgrade);
-                // A connection that is busy hears it next time.
-                let _ = line.map(|line| line.try_send(frame.encode()));
+                self.put_aside(peer, &frame);
             }
         }
     }
+
+    /// Leaves whenever it has been there for `stay`, and comes back a look later.
+    pub(crate) async fn rejoin(self: Arc<Self>, stay: Duration) {
+        let look = Duration::from_nanos(self.words().every_ns());
+        loop {
+            sleep(stay).await;
+            let wants = self.words().wants();
+            if wants {
+                self.away.send_replace(true);
+                sleep(look).await;
+                self.away.send_replace(false);
+            }
+        }
+    }
+
+    /// Tells the partners who has sent a piece that the node has now.
+    async fn vouch(&self, news: Option<Piece>) {
+        let Some((content, chunk)) = news else {
+            return;
+        };
+        let senders = self.words().came((content, chunk));
+        for sender in senders {
+            let Some((key, _)) = self.lines.lock().unwrap().get(&sender).cloned() else {
+                continue;
+            };
+            let chunk = chunk.to_le_bytes();
+            let voucher = [key.as_bytes().as_slice(), &content.0, &chunk].concat();
+            for partner in &self.partners {
+                // One that is not there says nothing.
+                let _ = self.vouching.send_to(&voucher, partner).await;
+            }
+        }
+    }
+
+    /// Says of what partners have got that this one has it too.
+    pub(crate) async fn hear_partners(self: Arc<Self>) {
+        let mut voucher = [0; VOUCHER];
+        while self.vouching.recv(&mut voucher).await.is_ok() {
+            let (key, rest) = voucher.split_at(32);
+            let (content, chunk) = rest.split_at(32);
+            let content = ContentId(content.try_into().unwrap());
+            let piece = (content, u32::from_le_bytes(chunk.try_into().unwrap()));
+            let to = |line: &&PeerId| self.is_to(**line, key);
+            let lines: Vec<PeerId> = self.lines.lock().unwrap().keys().copied().collect();
+            for peer in lines.iter().filter(to) {
+                if let Some(frame) = self.words().vouches(*peer, piece) {
+                    self.put_aside(*peer, &frame);
+                }
+            }
+        }
+    }
+
+    fn is_to(&self, peer: PeerId, key: &[u8]) -> bool {
+        let lines = self.lines.lock().unwrap();
+        lines
+            .get(&peer)
+            .is_some_and(|line| line.0.as_bytes() == key)
+    }
+
+    /// Says something that a connection which is busy does not hear.
+    fn put_aside(&self, peer: PeerId, frame: &Frame) {
+        let lines = self.lines.lock().unwrap();
+        let line = lines.get(&peer).and_then(|line| line.1.upgrade());
+        let _ = line.map(|line| line.try_send(frame.encode()));
+    }
+}
+
+/// Every so many nanoseconds; what is missed is not made up for.
+fn ticks(every_ns: u64) -> tokio::time::Interval {
+    let mut ticks = interval(Duration::from_nanos(every_ns.max(1_000_000)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
 }
 
 fn welcome(name: &str) -> Welcome {

@@ -1,23 +1,26 @@
 //! What an adversary says and hears instead of the honest node behind it.
 //!
 //! What is announced is decided where the simulator decides it, in `announcer`; which chunks and
-//! blocks are refused, in `behaviour`. Here the ids of real transfers are turned into those
-//! that both know, and bytes are made garbage.
+//! blocks are refused, in `behaviour`; when a peer's next round comes, in `peer_rounds`. Here the
+//! ids of real transfers are turned into those that both know, bytes are made garbage, and blocks
+//! wait for their time.
 //!
 //! A transfer is that of a content if it has as many chunks as a content of the scenario; others
 //! are manifests, and those are true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fairhaul_core::bitfield::Bitfield;
-use fairhaul_core::id::{PeerId, TransferId};
+use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
 use fairhaul_core::manifest::{ContentId, Manifest};
 use fairhaul_core::message::{Join, Message};
+use fairhaul_core::time::{Span, Time};
 use fairhaul_core::units::ByteCount;
 use fairhaul_core::wire;
 use fairhaul_emulate::mask::Mask;
 use fairhaul_simulator::announcer::Announcer;
 use fairhaul_simulator::behaviour::Serves;
+use fairhaul_simulator::peer_rounds::PeerRounds;
 use fairhaul_simulator::random::Streams;
 
 /// A message; that of a block with its bytes.
@@ -43,9 +46,17 @@ impl Frame {
     }
 }
 
+/// A chunk of a content.
+pub(crate) type Piece = (ContentId, u32);
+
 /// What a mask knows of a node and its peers.
 pub(crate) struct Words {
     mask: Mask,
+    /// Since it began.
+    pub(crate) now: Time,
+    rounds: PeerRounds,
+    /// Who has sent something of each chunk that the node does not have yet.
+    senders: BTreeMap<Piece, BTreeSet<PeerId>>,
     geometries: Vec<Manifest>,
     announcer: Announcer,
     /// Contents that were met; the place of one is the id by which the announcer knows it.
@@ -62,6 +73,8 @@ struct Talk {
     theirs: BTreeMap<TransferId, TransferId>,
     /// What the node has said that it has.
     had: BTreeMap<TransferId, Bitfield>,
+    /// Blocks that the node has sent and that wait for the peer's round.
+    held: Vec<Frame>,
 }
 
 impl Talk {
@@ -84,6 +97,9 @@ impl Words {
         };
         Self {
             mask: mask.clone(),
+            now: Time::ZERO,
+            rounds: PeerRounds::new(Span::from_nanos(mask.look_ns)),
+            senders: BTreeMap::new(),
             geometries: contents.map(manifest).collect(),
             announcer: Announcer::new(mask.announces, streams, &mask.name),
             contents: Vec::new(),
@@ -104,6 +120,7 @@ impl Words {
     /// A connection is over.
     pub(crate) fn part(&mut self, peer: PeerId) {
         self.announcer.forget(peer);
+        self.rounds.forget(peer);
         self.talks.remove(&peer);
     }
 
@@ -127,8 +144,65 @@ impl Words {
             // Nobody asks who is choked.
             Message::Unchoke if self.mask.serves == Serves::Nothing => Vec::new(),
             Message::Block { .. } => self.sends(peer, frame),
+            Message::Reject { transfer, chunk } => {
+                let is_its = |held: &mut Frame| match held.message {
+                    Message::Block {
+                        transfer: of,
+                        chunk: at,
+                        ..
+                    } => (of, at) == (transfer, chunk),
+                    _ => false,
+                };
+                let talk = self.talks.get_mut(&peer).unwrap();
+                talk.held.retain_mut(|held| !is_its(held));
+                vec![frame]
+            }
             _ => vec![frame],
         }
+    }
+
+    /// Blocks that may leave now: the window before the peer's round is open.
+    pub(crate) fn released(&mut self, peer: PeerId) -> Vec<Frame> {
+        let is_open = self.is_open(peer);
+        let talk = self.talks.get_mut(&peer).filter(|_| is_open);
+        let held = talk.map_or(Vec::new(), |talk| std::mem::take(&mut talk.held));
+        let sent = held.into_iter().map(|frame| self.leaves(peer, frame));
+        sent.collect::<Vec<_>>().concat()
+    }
+
+    fn is_open(&self, peer: PeerId) -> bool {
+        let period = Span::from_nanos(self.mask.rechoke_ns);
+        self.rounds.window(peer, (period, Span::ZERO), self.now).1
+    }
+
+    /// A chunk that the node has now, for the first time: who sent it, for those who vouch.
+    pub(crate) fn came(&mut self, piece: Piece) -> BTreeSet<PeerId> {
+        self.senders.remove(&piece).unwrap_or_default()
+    }
+
+    /// Whether others vouch for this one, and it for them.
+    pub(crate) fn has_partners(&self) -> bool {
+        !self.mask.partners.is_empty()
+    }
+
+    /// One that this one vouches for has a piece from `peer`: what is said to that peer.
+    pub(crate) fn vouches(&self, peer: PeerId, (id, chunk): Piece) -> Option<Frame> {
+        let talk = self.talks.get(&peer)?;
+        let at = self.contents.iter().position(|(known, _)| *known == id)?;
+        let content = TransferId(u32::try_from(at).unwrap());
+        let index = self.contents[at].1.index(chunk)?;
+        let has = talk.had.get(&content)?.has(index);
+        let transfer = content;
+        (!has).then(|| talk.of_node(Message::Have { transfer, chunk }))?
+    }
+
+    /// The piece that a word of the node to a peer is news of.
+    pub(crate) fn piece(&self, peer: PeerId, message: &Message) -> Option<Piece> {
+        let Message::Have { transfer, chunk } = message else {
+            return None;
+        };
+        let content = self.talks.get(&peer)?.ours.get(transfer)?;
+        Some((self.contents[content.index()].0, *chunk))
     }
 
     fn joins(&mut self, peer: PeerId, mut join: Join) -> Frame {
@@ -141,37 +215,67 @@ impl Words {
         Message::Join(Box::new(join)).into()
     }
 
-    fn sends(&mut self, peer: PeerId, mut frame: Frame) -> Vec<Frame> {
-        let Message::Block {
-            transfer,
-            chunk,
-            offset,
-            len,
-        } = frame.message
-        else {
-            unreachable!("blocks alone are sent");
-        };
-        let talk = &self.talks[&peer];
-        let Some(content) = talk.ours.get(&transfer).copied() else {
+    fn sends(&mut self, peer: PeerId, frame: Frame) -> Vec<Frame> {
+        let Some((_, _, last)) = self.place(peer, &frame.message) else {
             return vec![frame];
         };
-        let manifest = self.contents[content.index()].1;
-        let index = manifest.index(chunk).expect("an honest node sends chunks");
-        let last = offset + len == manifest.len_of(index);
-        if self.mask.withholds.keeps_block(last) {
+        if let Message::Block {
+            transfer, chunk, ..
+        } = frame.message
+            && self.mask.withholds.keeps_block(last)
+        {
             return vec![Message::Reject { transfer, chunk }.into()];
         }
+        if self.mask.serves == Serves::BeforeRechoke && !self.is_open(peer) {
+            self.talks.get_mut(&peer).unwrap().held.push(frame);
+            return Vec::new();
+        }
+        self.leaves(peer, frame)
+    }
+
+    /// A block of a content leaves.
+    fn leaves(&mut self, peer: PeerId, mut frame: Frame) -> Vec<Frame> {
         if self.mask.serves == Serves::Garbage {
             frame.payload.iter_mut().for_each(|byte| *byte = !*byte);
         }
+        let (content, index, last) = self.place(peer, &frame.message).unwrap();
+        let talk = &self.talks[&peer];
         let had = talk.had.get(&content).filter(|_| last);
         let next = had.and_then(|had| self.announcer.has_got((peer, content), index, Some(had)));
         let next = next.and_then(|next| talk.of_node(next));
         std::iter::once(frame).chain(next).collect()
     }
 
+    /// The content and the chunk that a block of the node is of, and whether it is the last of the
+    /// chunk; `None` of a manifest.
+    fn place(&self, peer: PeerId, message: &Message) -> Option<(TransferId, ChunkIndex, bool)> {
+        let Message::Block {
+            transfer,
+            chunk,
+            offset,
+            len,
+        } = message
+        else {
+            unreachable!("blocks alone are sent");
+        };
+        let content = *self.talks[&peer].ours.get(transfer)?;
+        let manifest = self.contents[content.index()].1;
+        let index = manifest.index(*chunk).expect("an honest node sends chunks");
+        Some((content, index, *offset + *len == manifest.len_of(index)))
+    }
+
     /// A peer says something: what the node hears of it, and what is answered without it.
     pub(crate) fn hears(&mut self, peer: PeerId, frame: Frame) -> (Option<Frame>, Vec<Frame>) {
+        self.rounds.hear(peer, &frame.message, self.now);
+        if let Message::Block {
+            transfer, chunk, ..
+        } = frame.message
+            && self.has_partners()
+            && let Some(content) = self.talks[&peer].theirs.get(&transfer)
+        {
+            let piece = (self.contents[content.index()].0, chunk);
+            self.senders.entry(piece).or_default().insert(peer);
+        }
         let content = match &frame.message {
             Message::Join(join) => self.content(join),
             Message::Have { transfer, .. } | Message::Request { transfer, .. } => {
@@ -210,6 +314,12 @@ impl Words {
         });
         let said = said.into_iter().filter_map(|news| talk.of_node(news));
         (Some(frame), said.collect())
+    }
+
+    /// Whether the node wants something still, as far as it has said what it has.
+    pub(crate) fn wants(&self) -> bool {
+        let mut had = self.talks.values().flat_map(|talk| talk.had.values());
+        had.any(|had| !had.is_full())
     }
 
     /// A second has passed: what is said by itself while the node wants something.

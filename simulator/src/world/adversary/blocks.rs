@@ -59,7 +59,7 @@ impl World<'_> {
         let policy = self.setup.peers[to as usize].policy;
         let period = self.setup.policies[policy as usize].rechoke.get();
         let (delay, now) = (self.delay(host, to), self.now);
-        self.mask(host).window(peer, (period, delay), now)
+        self.mask(host).rounds.window(peer, (period, delay), now)
     }
 
     /// The window before a round of a peer may be open: what was held back for it leaves.

@@ -68,16 +68,9 @@ impl World<'_> {
         let there = there.saturating_sub(self.delay(from, host).as_nanos());
         let (now, withholds) = (self.now, self.behaviour(host).withholds);
         match message {
-            Message::Choke => {
-                let seen = (Time::from_nanos(there), true);
-                self.mask(host).rounds.insert(peer, seen);
-            }
-            Message::Unchoke => {
-                let rounds = &mut self.mask(host).rounds;
-                // A slot may be given between two rounds; a choke tells more.
-                if rounds.get(&peer).is_none_or(|(_, is_choke)| !is_choke) {
-                    rounds.insert(peer, (Time::from_nanos(there), false));
-                }
+            Message::Choke | Message::Unchoke => {
+                let there = Time::from_nanos(there);
+                self.mask(host).rounds.hear(peer, message, there);
             }
             Message::Block { .. } => {
                 self.mask(host).fed.insert(peer, now);

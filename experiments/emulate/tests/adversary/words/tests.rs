@@ -49,7 +49,10 @@ fn met(behaviour: &Behaviour) -> (Words, Frame) {
         serves: behaviour.serves,
         announces: behaviour.announces,
         withholds: behaviour.withholds,
-        look_ns: 1,
+        rejoins_ns: None,
+        partners: vec!["partner".into(); usize::from(behaviour.colludes.is_some())],
+        look_ns: 1_000,
+        rechoke_ns: 10_000,
         contents: vec![(4 * CHUNK, CHUNK)],
     });
     words.meet(PEER);
@@ -119,6 +122,63 @@ fn garbage_is_sent_but_for_the_last_block_of_a_chunk() {
         chunk: 1,
     };
     assert_eq!(words.says(PEER, block(1, BLOCK)), [refused.into()]);
+}
+
+/// Rounds are 10 us apart here, and the window before one is open for 1 us.
+#[test]
+fn an_oscillator_sends_in_the_window_before_a_round_that_it_has_seen() {
+    let (mut words, _) = met(&bundle("oscillator"));
+    let at = |words: &mut Words, nanos| words.now = Time::from_nanos(nanos);
+    assert_eq!(words.says(PEER, block(0, 0)), []);
+    at(&mut words, 9_500);
+    // It has seen no round yet.
+    assert_eq!(words.released(PEER), []);
+    at(&mut words, 10_000);
+    words.hears(PEER, Message::Choke.into());
+    at(&mut words, 15_000);
+    assert_eq!(words.says(PEER, block(1, 0)), []);
+    assert_eq!(words.released(PEER), []);
+    // What the node takes back does not leave later.
+    let refused = Frame::from(Message::Reject {
+        transfer: OURS,
+        chunk: 0,
+    });
+    assert_eq!(words.says(PEER, refused.clone()), [refused]);
+    at(&mut words, 19_500);
+    assert_eq!(words.released(PEER), [block(1, 0)]);
+    assert_eq!(words.says(PEER, block(1, BLOCK)), [block(1, BLOCK)]);
+    at(&mut words, 20_500);
+    assert_eq!(words.says(PEER, block(1, 0)), []);
+}
+
+#[test]
+fn a_colluder_tells_who_sent_a_chunk_and_says_of_what_others_got_that_it_has_it() {
+    let (mut words, _) = met(&bundle("colluders"));
+    let Frame {
+        message, payload, ..
+    } = block(2, 0);
+    let Message::Block {
+        chunk, offset, len, ..
+    } = message
+    else {
+        unreachable!();
+    };
+    let message = Message::Block {
+        transfer: THEIRS,
+        chunk,
+        offset,
+        len,
+    };
+    words.hears(PEER, Frame { message, payload });
+    let news = words.piece(PEER, &have(OURS, 2).message).unwrap();
+    assert_eq!(news, (ContentId([1; 32]), 2));
+    assert_eq!(words.came(news), BTreeSet::from([PEER]));
+    assert_eq!(words.came(news), BTreeSet::new());
+    // It has chunk 1 itself, and chunk 3 not.
+    let piece = |chunk| (ContentId([1; 32]), chunk);
+    assert_eq!(words.vouches(PEER, piece(1)), None);
+    assert_eq!(words.vouches(PEER, piece(3)), Some(have(OURS, 3)));
+    assert_eq!(words.vouches(PeerId(1), piece(3)), None);
 }
 
 #[test]
