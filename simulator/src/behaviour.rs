@@ -7,6 +7,10 @@ use fairhaul_core::time::Span;
 use fairhaul_core::units::Rate;
 use serde::{Deserialize, Serialize};
 
+/// A peer that sends nothing for this long has used up what it gives: the usual time between two
+/// rounds of a choker.
+pub const STARVED: Span = Span::from_secs(10);
+
 /// What a node does that others do not. The default departs in nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
@@ -92,7 +96,7 @@ pub enum Withholds {
 }
 
 /// As whom others know a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Identities {
     /// As so many at once, over the same links. At least one.
     Many(u8),

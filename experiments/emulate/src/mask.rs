@@ -16,6 +16,9 @@ pub const PROGRAM: &str = "fairhaul-adversary";
 /// What it is to change, beside the parameter file.
 pub const FILE: &str = "mask.json";
 
+/// As how many one after the other a node may come back to each peer.
+const RENEWALS: u8 = 8;
+
 /// What is changed between a node and its peers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Mask {
@@ -31,6 +34,8 @@ pub struct Mask {
     pub announces: Announces,
     /// What it refuses.
     pub withholds: Withholds,
+    /// As whom others know it, by the keys in [`key_file`].
+    pub identities: Identities,
     /// Nanoseconds after which it leaves each time, for a look; `None` stays.
     pub rejoins_ns: Option<u64>,
     /// Folders of those that vouch for it, and for which it vouches.
@@ -63,6 +68,7 @@ impl Mask {
             serves: row.behaviour.serves,
             announces: row.behaviour.announces,
             withholds: row.behaviour.withholds,
+            identities: row.behaviour.identities,
             rejoins_ns: row.behaviour.rejoins.map(Span::as_nanos),
             partners: partners.map(|row| place.home(row).to_owned()).collect(),
             look_ns,
@@ -82,14 +88,36 @@ pub(super) fn is_needed(behaviour: &Behaviour) -> bool {
     };
     let said = (serves, behaviour.announces, behaviour.withholds);
     said != (Serves::Policy, Announces::Truth, Withholds::Nothing)
+        || behaviour.identities != Identities::Many(1)
         || behaviour.rejoins.is_some()
         || behaviour.colludes.is_some()
 }
 
-/// Whether a real node can be made to behave so, behind a mask or by its own parameters. Others
-/// know it by a key that each of them lists, so it has one identity.
-pub(super) fn can_play(behaviour: &Behaviour) -> bool {
-    behaviour.identities == Identities::Many(1)
+/// Keys of a node. One that comes back as somebody new has as many as others list of it, and is the
+/// last of them from then on.
+pub(super) fn keys(behaviour: &Behaviour) -> u8 {
+    match behaviour.identities {
+        Identities::Many(count) => count.max(1),
+        Identities::Renewed => RENEWALS,
+    }
+}
+
+/// The file of the key with this number, from 0, in the folder of a node.
+#[must_use]
+pub fn key_file(number: u8) -> String {
+    match number {
+        0 => "identity.key".to_owned(),
+        _ => format!("identity.{number}.key"),
+    }
+}
+
+/// What others call a node under the key with this number.
+#[must_use]
+pub fn alias(name: &str, number: u8) -> String {
+    match number {
+        0 => name.to_owned(),
+        _ => format!("{name}:{number}"),
+    }
 }
 
 /// The program of the node in the folder `home`, where that of the engine is `fairhaul`.

@@ -15,10 +15,11 @@ use super::item::Unit;
 pub(super) struct Observations {
     /// By the identity of the content.
     pub(super) units: BTreeMap<String, Unit>,
-    /// Rows of the setup's peers, by the names of nodes.
+    /// Rows of the setup's peers, by the names of nodes. Under its second identity a node is
+    /// called as [`alias`](super::mask::alias) says.
     names: BTreeMap<String, u32>,
-    /// Bytes come and stored, by receiver, unit and sender.
-    last: BTreeMap<(u32, Unit, u32), (u64, u64)>,
+    /// Bytes come and stored, by receiver, unit and what the receiver calls the sender.
+    last: BTreeMap<(u32, Unit, String), (u64, u64)>,
     /// Bytes come in vain, by receiver: in its life, and in its lives before.
     wasted: BTreeMap<u32, (u64, u64)>,
     /// When each receiver was looked at last.
@@ -58,11 +59,14 @@ impl Observations {
         let since = self.looked.insert(receiver, at).unwrap_or_default();
         for row in &moves.moved {
             let unit = self.units.get(&row.content);
-            let (Some(unit), Some(sender)) = (unit, self.names.get(&row.peer)) else {
+            let first = || self.names.get(row.peer.rsplit_once(':')?.0);
+            let sender = self.names.get(&row.peer).or_else(first);
+            let (Some(unit), Some(sender)) = (unit, sender) else {
                 continue;
             };
             let (unit, sender) = (*unit, *sender);
-            let last = self.last.entry((receiver, unit, sender)).or_default();
+            let from = (receiver, unit, row.peer.clone());
+            let last = self.last.entry(from).or_default();
             // Two answers may overtake each other.
             let bytes = row.down_bytes.saturating_sub(last.0);
             let stored = row.stored_bytes.saturating_sub(last.1);

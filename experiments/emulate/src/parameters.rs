@@ -21,7 +21,6 @@ use fairhaul_config::policy::ChokerName;
 use fairhaul_config::text::Name;
 use fairhaul_config::value::{Given, Value};
 use fairhaul_core::units::Rate;
-use fairhaul_simulator::behaviour::Behaviour;
 use fairhaul_simulator::setup::{FaultKind, NewRate, PeerSetup, Setup};
 
 use super::environment::Environment;
@@ -49,7 +48,8 @@ pub enum Links {
 
 /// What the files of all peers are made from.
 pub struct Files {
-    identities: Vec<Identity>,
+    /// The keys of each peer.
+    identities: Vec<Vec<Identity>>,
     known: Vec<BTreeSet<u32>>,
     names: Vec<String>,
 }
@@ -86,18 +86,13 @@ pub fn check(setup: &Setup, has_masks: bool) -> Result<(), Unsupported> {
             }
         }
     }
-    let plays = |row: &Behaviour| mask::can_play(row) && (has_masks || !mask::is_needed(row));
-    if let Some(peer) = setup.peers.iter().find(|peer| !plays(&peer.behaviour)) {
+    let mut masked = setup.peers.iter().filter(|_| !has_masks);
+    if let Some(peer) = masked.find(|peer| mask::is_needed(&peer.behaviour)) {
         return Err(Unsupported {
             key: format!("peer.{}.behaviour", peer.name),
             what: "is one that no real node is made to have here",
             got: peer.behaviour.name.to_owned(),
-            allowed: match has_masks {
-                true => "any with one identity",
-                false => {
-                    "compliant, a view of all, drains, and serves a part; others with fairlab emulate"
-                }
-            },
+            allowed: "compliant, a view of all, drains, and serves a part; others with fairlab emulate",
         });
     }
     for (number, fault) in (1..).zip(&setup.faults) {
@@ -180,8 +175,11 @@ impl Files {
                 }));
             }
         }
-        let identities: Result<Vec<Identity>, _> =
-            setup.peers.iter().map(|_| Identity::generate()).collect();
+        let identities = setup.peers.iter().map(|peer| {
+            let keys = 0..mask::keys(&peer.behaviour);
+            keys.map(|_| Identity::generate()).collect()
+        });
+        let identities: Result<_, _> = identities.collect();
         let no_random = |_| EmulateError::Here("the system gives no random numbers".to_owned());
         Ok(Self {
             identities: identities.map_err(no_random)?,
@@ -205,10 +203,10 @@ impl Files {
         &self.known[peer as usize]
     }
 
-    /// The text of the file of its key.
-    #[must_use]
-    pub fn key(&self, peer: u32) -> Vec<u8> {
-        self.identities[peer as usize].to_pem().as_bytes().to_vec()
+    /// The names of the files of its keys, and their texts.
+    pub fn keys(&self, peer: u32) -> impl Iterator<Item = (String, Vec<u8>)> {
+        let keys = (0..).zip(&self.identities[peer as usize]);
+        keys.map(|(number, key)| (mask::key_file(number), key.to_pem().as_bytes().to_vec()))
     }
 
     /// The parameter file of `peer` at `place`.
@@ -227,14 +225,18 @@ impl Files {
         let (up, down) = caps(row, row.up, row.down, row.upload_cap, links);
         let scale = self.promised(setup, peer, up);
         let known = &self.known[peer as usize];
-        let others = known
-            .iter()
-            .map(|other| self.peer(setup, peer, *other, place, scale));
+        let others = known.iter().flat_map(|other| {
+            let keys = (0..).zip(&self.identities[*other as usize]);
+            keys.map(|key| self.peer(setup, peer, (*other, key), place, scale))
+        });
         let mut policy = setup.policies[row.policy as usize].policy;
         policy.unchoke = (row.behaviour.unchoke).map_or(policy.unchoke, ChokerName::of);
         let params = || -> Result<ParameterFile, BadValue> {
             let home = place.home(peer);
             let file = |path: PathBuf| said(&path.display().to_string());
+            let others: Vec<PeerParams> = others.collect::<Result<_, _>>()?;
+            // A mask is each of the others once under each of its keys.
+            let known = others.len() * self.identities[peer as usize].len();
             Ok(ParameterFile {
                 node: NodeParams {
                     listen: said(&place.listen(peer).to_string())?,
@@ -243,14 +245,14 @@ impl Files {
                     exchange: false,
                     ..NodeParams::named(said(self.name(peer))?)
                 },
-                peers: others.collect::<Result<_, _>>()?,
+                peers: others,
                 groups: groups(setup, scale),
                 policy,
                 limits: LimitParams {
                     upload: at_most(up).into(),
                     download: at_most(down),
                     burst: burst(row),
-                    connections: connections(known.len()),
+                    connections: connections(known),
                     ..LimitParams::default()
                 },
                 control: ControlParams {
@@ -292,20 +294,22 @@ impl Files {
         }
     }
 
-    /// What `peer` is told of `other`.
+    /// What `peer` is told of `other` under one of its keys. Whoever has several calls by itself.
     fn peer(
         &self,
         setup: &Setup,
         peer: u32,
-        other: u32,
+        (other, (number, key)): (u32, (u8, &Identity)),
         place: &dyn Environment,
         scale: Scale,
     ) -> Result<PeerParams, BadValue> {
         let row = &setup.peers[other as usize];
-        let name = said(self.name(other))?;
-        let key = said(&self.identities[other as usize].public().to_string())?;
+        let name = said(&mask::alias(self.name(other), number))?;
+        let key = said(&key.public().to_string())?;
+        let is_alone = self.identities[other as usize].len() == 1;
+        let address = is_alone.then(|| said(&place.reach(peer, other)));
         let mut params = PeerParams {
-            address: Some(said(&place.reach(peer, other))?),
+            address: address.transpose()?,
             weight: row.weight.into(),
             ..PeerParams::of(name, key)
         };
@@ -424,7 +428,8 @@ fn burst(row: &PeerSetup) -> Option<BurstTime> {
 /// The scenario's own name if a node may have it; they are unique.
 fn node_name(row: u32, name: &str) -> String {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
-    let fits = (1..=64).contains(&name.len()) && !name.starts_with('-');
+    // The rest is for the number of a key.
+    let fits = (1..=60).contains(&name.len()) && !name.starts_with('-');
     if fits && name.bytes().all(allowed) {
         name.to_owned()
     } else {

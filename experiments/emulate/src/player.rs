@@ -242,8 +242,10 @@ impl<'a> Player<'a> {
                 .files
                 .parameters(self.setup, row, &*self.place, self.options.links)?;
             self.put(row, "node.toml", text.as_bytes())?;
-            let key = self.files.key(row);
-            self.put(row, "identity.key", &key)?;
+            let keys: Vec<_> = self.files.keys(row).collect();
+            for (name, key) in keys {
+                self.put(row, &name, &key)?;
+            }
             let look_ns = self.options.speed.play(Span::SECOND.as_nanos());
             if let Some(mask) = Mask::of(self.setup, row, &*self.place, look_ns) {
                 let text = serde_json::to_vec(&mask).expect("it has numbers and names alone");

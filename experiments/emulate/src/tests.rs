@@ -286,6 +286,18 @@ fn colluders_that_rejoin_play_on_real_connections() {
     }
 }
 
+/// Two free riders that others know under several keys: one after the other, and four at once.
+#[test]
+fn those_with_several_identities_play_on_real_connections() {
+    let named = |name| Bundle::find(name).unwrap().behaviour();
+    let Some(record) = beside_two([named("whitewasher"), named("sybil")]) else {
+        return;
+    };
+    for peer in &record.peers[3..] {
+        assert_eq!(peer.up_as_leecher + peer.up_as_seed, ByteCount::ZERO);
+    }
+}
+
 /// One serves before rounds alone; the other takes 1 MB/s with a quarter of a second saved up, so
 /// that its 2 MB take a second and a half at least.
 #[test]

@@ -14,7 +14,7 @@ use fairhaul_core::uplink::Block;
 
 use super::{Event, World, rows};
 use crate::announcer::Announcer;
-use crate::behaviour::{Announces, Behaviour, Identities, SwarmView};
+use crate::behaviour::{Announces, Behaviour, Identities, STARVED, SwarmView};
 use crate::peer_rounds::PeerRounds;
 use crate::random::Streams;
 use crate::setup::Setup;
@@ -27,10 +27,6 @@ const BEFORE: Span = Span::SECOND;
 
 /// How often an adversary looks at what it can do.
 const LOOK: Span = Span::SECOND;
-
-/// A peer that sends nothing for this long has used up what it gives: the usual time between two
-/// rounds of a choker.
-const STARVED: Span = Span::from_secs(10);
 
 /// What an adversary remembers while it is there.
 #[derive(Debug)]

@@ -4,15 +4,17 @@
 //! Contract:  of two flows the first difference decides: one that was not served for more than
 //!            ten seconds comes first, longest first; then the one with fewer blocks on the way;
 //!            then the one with more wants, of which sixteen count; then a salted hash.
-//! Cost:      O(N) per block for N backlogged flows.
+//! Cost:      O(log N) per block for N backlogged flows.
 //! Drawbacks: a peer with many wants goes before one with few until that one is starved. Ignores
 //!            weights and whatever comes back.
 //! Departs:   a task is a block of the uplink. Of two that are starved the source names no order:
 //!            here the one that waits longer is first.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::id::FlowId;
+use crate::indexed_heap::IndexedHeap;
 use crate::sched::queues::Queues;
 use crate::sched::{Discipline, Ticket};
 use crate::time::{Span, Time};
@@ -35,12 +37,19 @@ struct Account {
     active: u32,
 }
 
+/// What flows are compared by while nobody is starved: blocks on the way, wants, and a hash.
+type Rank = (u32, Reverse<u32>, u64);
+
 /// Flows with their blocks.
 #[derive(Debug, Default)]
 pub(super) struct Bitswap {
     queues: Queues<()>,
     /// Of flows that have something queued or on the way.
     accounts: BTreeMap<FlowId, Account>,
+    /// Flows that have something queued.
+    ranked: IndexedHeap<Rank>,
+    /// The same, who waits longest first.
+    waiting: IndexedHeap<(Time, Rank)>,
 }
 
 impl Bitswap {
@@ -49,30 +58,32 @@ impl Bitswap {
         let account = self.accounts.entry(flow).or_default();
         account.active += 1;
         account.since = now;
+        self.place(flow);
         Some(served)
     }
 
-    /// The flow that comes before all others.
+    /// The flow that comes before all others: of those that are starved who waits longest.
     fn first(&self, now: Time) -> Option<FlowId> {
-        let queued = self.accounts.iter();
-        let queued = queued.filter_map(|(flow, account)| {
-            let (head, ()) = self.queues.head(*flow)?;
-            let starved = now.since(account.since);
-            let starved = if starved > STARVED {
-                starved
-            } else {
-                Span::ZERO
-            };
-            let wants = head.waiting.min(WANTS_MAX);
-            let key = (
-                std::cmp::Reverse(starved),
-                account.active,
-                std::cmp::Reverse(wants),
-                hash(*flow, SALT),
-            );
-            Some((key, *flow))
-        });
-        queued.min().map(|(_, flow)| flow)
+        let ((since, _), longest) = self.waiting.first()?;
+        let first = match now.since(since) > STARVED {
+            true => longest,
+            false => self.ranked.first()?.1,
+        };
+        Some(FlowId(first))
+    }
+
+    /// Puts a flow where it belongs among those that have something queued.
+    fn place(&mut self, flow: FlowId) {
+        let account = self.accounts.get(&flow).copied().unwrap_or_default();
+        let Some((head, ())) = self.queues.head(flow) else {
+            self.ranked.remove(flow.0);
+            self.waiting.remove(flow.0);
+            return;
+        };
+        let wants = Reverse(head.waiting.min(WANTS_MAX));
+        let rank = (account.active, wants, hash(flow, SALT));
+        self.ranked.set(flow.0, rank);
+        self.waiting.set(flow.0, (account.since, rank));
     }
 
     fn forget_idle(&mut self, flow: FlowId) {
@@ -80,6 +91,7 @@ impl Bitswap {
         if self.queues.is_empty(flow) && self.accounts.get(&flow).is_none_or(is_idle) {
             self.accounts.remove(&flow);
         }
+        self.place(flow);
     }
 }
 
@@ -100,6 +112,7 @@ impl Discipline for Bitswap {
                 since: now,
                 active: 0,
             });
+            self.place(flow);
         }
     }
 
@@ -126,11 +139,12 @@ impl Discipline for Bitswap {
 
     fn hold(&mut self, flow: FlowId) {
         self.queues.clear(flow);
+        self.place(flow);
     }
 
     fn retire(&mut self, flow: FlowId) {
-        self.queues.clear(flow);
         self.accounts.remove(&flow);
+        self.hold(flow);
     }
 
     fn ready_at(&self, now: Time) -> Option<Time> {
@@ -140,8 +154,47 @@ impl Discipline for Bitswap {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::units::{ByteCount, Weight};
+
+    /// The first flow as the rule says it, from a look at all of them.
+    fn first_of_all(subject: &Bitswap, now: Time) -> Option<FlowId> {
+        let queued = subject.accounts.iter().filter_map(|(flow, account)| {
+            let (head, ()) = subject.queues.head(*flow)?;
+            let waited = now.since(account.since);
+            let starved = Some(waited).filter(|waited| *waited > STARVED);
+            let wants = Reverse(head.waiting.min(WANTS_MAX));
+            let rank = (account.active, wants, hash(*flow, SALT));
+            Some((Reverse(starved), rank, *flow))
+        });
+        queued.min().map(|(.., flow)| flow)
+    }
+
+    proptest! {
+        /// Blocks come, leave, are taken out of turn, and flows are purged, held back and retired.
+        #[test]
+        fn whoever_is_first_is_first_of_all(
+            steps in prop::collection::vec((0_u32..8, 0_u32..8, 1_u32..20, 0_u64..5), 1..200)
+        ) {
+            let mut subject = Bitswap::default();
+            let mut now = Time::ZERO;
+            for (what, flow, wants, passes) in steps {
+                now = now + Span::from_secs(passes);
+                match what {
+                    0 | 1 => ask(&mut subject, flow, wants, now),
+                    2 => subject.sent(FlowId(flow)),
+                    3 => subject.purge(FlowId(flow)),
+                    4 => subject.hold(FlowId(flow)),
+                    5 => subject.retire(FlowId(flow)),
+                    6 => drop(subject.take(FlowId(flow), now)),
+                    _ => drop(subject.dequeue(now)),
+                }
+                prop_assert_eq!(subject.first(now), first_of_all(&subject, now));
+            }
+        }
+    }
 
     fn ask(subject: &mut Bitswap, flow: u32, wants: u32, now: Time) {
         for waiting in (1..=wants).rev() {

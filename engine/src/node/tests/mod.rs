@@ -138,7 +138,7 @@ async fn a_node_that_is_told_to_stop_ends_its_sessions_with_a_word() {
         EventKind::Lost { reason, .. } => Some(reason.as_str()),
         _ => None,
     });
-    assert_eq!(why, Some("the peer closed: Shutdown"));
+    assert_eq!(why, Some("the peer closed: the node stops"));
 }
 
 /// The log of inputs ends with the node, and the tables say what was moved.

@@ -124,11 +124,25 @@ fn adversaries_that_no_program_plays_are_refused_by_their_name() {
         let names = refused.map(|bundle| bundle.name);
         names.collect::<Vec<_>>()
     };
-    assert_eq!(refused(true), ["whitewasher", "sybil"]);
+    assert_eq!(refused(true), [""; 0]);
     let played = ["slow-reader", "bittyrant"];
     let bare = refused(false);
     assert!(played.iter().all(|name| !bare.contains(name)), "{bare:?}");
     assert_eq!(bare.len() + played.len(), BUNDLES.len());
+}
+
+/// Others list a sybil under each of its keys, and wait for it to call.
+#[test]
+fn a_node_with_several_identities_is_listed_under_each() {
+    let mut setup = star();
+    setup.peers[1].behaviour = Bundle::find("sybil").unwrap().behaviour();
+    let listed = params(&setup, 0, Links::Shaped).peers;
+    let names: Vec<&str> = listed.iter().map(|peer| &*peer.name).collect();
+    assert_eq!(names, ["peer:1", "peer:1:1", "peer:1:2", "peer:1:3", "c"]);
+    let keys: BTreeSet<String> = listed.iter().map(|peer| peer.key.to_string()).collect();
+    assert_eq!(keys.len(), 5);
+    let called = listed.iter().filter(|peer| peer.address.is_some());
+    assert_eq!(called.count(), 1);
 }
 
 #[test]

@@ -25,7 +25,8 @@ use fairhaul::identity::Identity;
 use fairhaul::node::{self, RunOptions};
 use fairhaul::params::ParameterFile;
 use fairhaul_config::value::{Given, Value};
-use fairhaul_emulate::mask::{FILE, Mask};
+use fairhaul_emulate::mask::{FILE, Mask, alias, key_file};
+use fairhaul_simulator::behaviour::Identities;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
@@ -54,13 +55,19 @@ fn play(file: &Path) -> Result<(), Failure> {
     let mut params = ParameterFile::load(file).map_err(|bad| Failure::storage(bad.to_string()))?;
     let mask = std::fs::read(file.with_file_name(FILE)).unwrap();
     let mask: Mask = serde_json::from_slice(&mask).unwrap();
-    let identity = Identity::load(&params.key_file()).unwrap();
+    let home = file.parent().unwrap().to_owned();
+    let keys = (0..).map(|number| home.join(key_file(number)));
+    let keys = keys.take_while(|key| key.exists());
+    let identities: Vec<Identity> = keys.map(|key| Identity::load(&key).unwrap()).collect();
     let outside: SocketAddr = params.node.listen.parse().unwrap();
     let inside = within(outside);
-    let (listeners, peers) = replace_peers(&mut params, &identity);
+    let at_once = match mask.identities {
+        Identities::Many(_) => identities.len(),
+        Identities::Renewed => 1,
+    };
+    let (listeners, peers) = replace_peers(&mut params, &identities[..at_once]);
     params.node.listen = value(&inside.to_string());
     let name = params.node.name.to_string();
-    let home = file.parent().unwrap().to_owned();
     let (ready, started) = oneshot::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -68,7 +75,7 @@ fn play(file: &Path) -> Result<(), Failure> {
             .build();
         let serving = async {
             let said = (Words::new(&mask), &*home, &*mask.partners);
-            let relay = Relay::new(&identity, (&name, outside, inside), peers, said);
+            let relay = Relay::new(&identities, (&name, outside, inside), peers, said);
             serve(relay, (listeners, mask.rejoins_ns), started).await;
         };
         LocalSet::new().block_on(&runtime.unwrap(), serving);
@@ -94,28 +101,43 @@ fn within(outside: SocketAddr) -> SocketAddr {
     (ip, outside.port()).into()
 }
 
-/// Puts the mask in the place of every peer of the node: at an address of its own, with a key of
-/// its own. Where both ends call at once the order of keys says which connection stays, so the
-/// order is that of the real ones.
+/// Puts the mask in the place of every peer of the node, once for each key under which that knows
+/// the node at once: at an address of its own, with a key of its own. Where both ends call at once
+/// the order of keys says which connection stays, so the order is that of the real ones.
 fn replace_peers(
     params: &mut ParameterFile,
-    identity: &Identity,
+    identities: &[Identity],
 ) -> (Vec<std::net::TcpListener>, Vec<Peer>) {
-    let own = identity.public();
-    let place = |peer: &mut fairhaul::params::PeerParams| {
+    let own = identities[0].public();
+    let mut stand_ins = Vec::new();
+    let (mut listeners, mut peers) = (Vec::new(), Vec::new());
+    for (number, peer) in
+        (0..identities.len()).flat_map(|k| params.peers.iter().map(move |p| (k, p)))
+    {
+        // Who knows the node under several keys waits to be called by it, as the node does here.
+        let Some(called) = &peer.address else {
+            continue;
+        };
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let address = peer.address.replace(value(&address)).unwrap();
         let key = peer.key.to_string().parse().unwrap();
         let is_before = |key: &fairhaul::identity::PublicKey| key.as_bytes() < own.as_bytes();
         let stand_in = std::iter::repeat_with(|| Identity::generate().unwrap());
         let mut stand_in = stand_in.filter(|one| is_before(&one.public()) == is_before(&key));
         let stand_in = stand_in.next().unwrap();
-        peer.key = value(&stand_in.public().to_string());
-        (listener, Peer::new(key, address.to_string(), &stand_in))
-    };
-    params.peers.iter_mut().map(place).unzip()
+        peers.push(Peer::new(key, called.to_string(), &stand_in, number));
+        listeners.push(listener);
+        let alias = alias(&peer.name.to_string(), u8::try_from(number).unwrap());
+        stand_ins.push(fairhaul::params::PeerParams {
+            name: value(&alias),
+            address: Some(value(&address)),
+            key: value(&stand_in.public().to_string()),
+            ..peer.clone()
+        });
+    }
+    params.peers = stand_ins;
+    (listeners, peers)
 }
 
 fn value<T: Value>(text: &str) -> T {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -34,27 +34,31 @@ const VOUCHING: &str = "vouching";
 /// Bytes of what is said there: a key, a content and a chunk.
 const VOUCHER: usize = 32 + 32 + 4;
 
-/// A peer of the node.
+/// A peer of the node; one that knows the node under several keys at once is as many.
 pub(crate) struct Peer {
     key: PublicKey,
     address: String,
     /// The mask in its place.
     stand_in: Endpoint,
+    /// Under which of the node's keys it is called.
+    own: AtomicUsize,
 }
 
 impl Peer {
-    pub(crate) fn new(key: PublicKey, address: String, stand_in: &Identity) -> Self {
+    pub(crate) fn new(key: PublicKey, address: String, stand_in: &Identity, own: usize) -> Self {
         Self {
             key,
             address,
             stand_in: Endpoint::new(stand_in).unwrap(),
+            own: own.into(),
         }
     }
 }
 
 /// The mask of one node.
 pub(crate) struct Relay {
-    own: Endpoint,
+    /// One for each key of the node.
+    own: Vec<Endpoint>,
     name: String,
     outside: SocketAddr,
     inside: SocketAddr,
@@ -76,7 +80,7 @@ type Line = (PublicKey, mpsc::WeakSender<Vec<u8>>);
 
 impl Relay {
     pub(crate) fn new(
-        identity: &Identity,
+        identities: &[Identity],
         (name, outside, inside): (&str, SocketAddr, SocketAddr),
         peers: Vec<Peer>,
         (words, home, partners): (Words, &Path, &[PathBuf]),
@@ -85,7 +89,10 @@ impl Relay {
         let _ = std::fs::remove_file(home.join(VOUCHING));
         let partners = partners.iter().map(|home| home.join(VOUCHING));
         Self {
-            own: Endpoint::new(identity).unwrap(),
+            own: identities
+                .iter()
+                .map(|key| Endpoint::new(key).unwrap())
+                .collect(),
             name: name.to_owned(),
             outside,
             inside,
@@ -117,8 +124,7 @@ impl Relay {
         let welcomed = async {
             stream.set_nodelay(true)?;
             let known = |key: &PublicKey| self.peers.iter().find(|peer| peer.key == *key);
-            let (outer, hello) = self
-                .own
+            let (outer, hello) = self.own[0]
                 .welcome(stream, DEADLINE, |key, _| match known(key) {
                     Some(_) => Ok(welcome(&self.name)),
                     None => Err(Refusal::new(RefusalCode::NotWelcome)),
@@ -127,13 +133,13 @@ impl Relay {
             let peer = known(&outer.peer).expect("the others are refused");
             let stream = connect(&self.inside.to_string()).await?;
             let hello = peer.stand_in.hello(&hello.name, hello.listen);
-            let own = self.own.public();
+            let own = self.own[0].public();
             let called = peer.stand_in.call(stream, own, &hello, DEADLINE).await;
             Ok::<_, GreetError>((outer, called?.0))
         };
         // Who cannot be reached is called again, as between any two nodes.
         if let Ok((outer, inner)) = welcomed.await {
-            self.carry(outer, inner).await;
+            self.carry(None, outer, inner).await;
         }
     }
 
@@ -142,20 +148,38 @@ impl Relay {
         let called = async {
             stream.set_nodelay(true)?;
             let peer = &self.peers[at];
-            let hello = self.own.hello(&self.name, Some(self.outside.port()));
+            let own = &self.own[peer.own.load(Ordering::Relaxed)];
+            let hello = own.hello(&self.name, Some(self.outside.port()));
             let outer = connect(&peer.address).await?;
-            let (outer, welcomed) = self.own.call(outer, peer.key, &hello, DEADLINE).await?;
+            let (outer, welcomed) = own.call(outer, peer.key, &hello, DEADLINE).await?;
             let judge = |_: &_, _: &_| Ok(welcome(&welcomed.name));
             let (inner, _) = peer.stand_in.welcome(stream, DEADLINE, judge).await?;
             Ok::<_, GreetError>((outer, inner))
         };
-        if let Ok((outer, inner)) = called.await {
-            self.carry(outer, inner).await;
+        match called.await {
+            Ok((outer, inner)) => self.carry(Some(at), outer, inner).await,
+            // Under this key it is banned.
+            Err(GreetError::Refused(_)) => drop(self.renew(at)),
+            // Who cannot be reached is called again.
+            Err(_) => {}
         }
     }
 
-    /// Carries frames until one of the two ends.
-    async fn carry(&self, outer: Secure<TcpStream>, inner: Secure<TcpStream>) {
+    /// The node is somebody new to the peer in row `at`, if it still has a key that the peer has
+    /// not seen; says whether.
+    fn renew(&self, at: usize) -> bool {
+        let last = self.own.len() - 1;
+        let next = |own| (own < last).then_some(own + 1);
+        let own = &self.peers[at].own;
+        let renews = self.words().renews();
+        renews
+            && own
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+                .is_ok()
+    }
+
+    /// Carries frames until one of the two ends. The peer is in row `at` if the node has called.
+    async fn carry(&self, at: Option<usize>, outer: Secure<TcpStream>, inner: Secure<TcpStream>) {
         let mut away = self.away.subscribe();
         if *away.borrow() {
             return;
@@ -186,7 +210,8 @@ impl Relay {
                 loop {
                     looks.tick().await;
                     let said = self.words().released(peer);
-                    if !put(&late, said).await {
+                    let starved = self.words().is_starved(peer);
+                    if starved && at.is_some_and(|at| self.renew(at)) || !put(&late, said).await {
                         return;
                     }
                 }

@@ -19,7 +19,7 @@ use fairhaul_core::units::ByteCount;
 use fairhaul_core::wire;
 use fairhaul_emulate::mask::Mask;
 use fairhaul_simulator::announcer::Announcer;
-use fairhaul_simulator::behaviour::Serves;
+use fairhaul_simulator::behaviour::{Identities, STARVED, Serves};
 use fairhaul_simulator::peer_rounds::PeerRounds;
 use fairhaul_simulator::random::Streams;
 
@@ -73,6 +73,8 @@ struct Talk {
     theirs: BTreeMap<TransferId, TransferId>,
     /// What the node has said that it has.
     had: BTreeMap<TransferId, Bitfield>,
+    /// When the peer last sent something, or was met.
+    fed: Time,
     /// Blocks that the node has sent and that wait for the peer's round.
     held: Vec<Frame>,
 }
@@ -114,7 +116,11 @@ impl Words {
 
     /// A connection begins.
     pub(crate) fn meet(&mut self, peer: PeerId) {
-        self.talks.insert(peer, Talk::default());
+        let talk = Talk {
+            fed: self.now,
+            ..Talk::default()
+        };
+        self.talks.insert(peer, talk);
     }
 
     /// A connection is over.
@@ -267,6 +273,9 @@ impl Words {
     /// A peer says something: what the node hears of it, and what is answered without it.
     pub(crate) fn hears(&mut self, peer: PeerId, frame: Frame) -> (Option<Frame>, Vec<Frame>) {
         self.rounds.hear(peer, &frame.message, self.now);
+        if let Message::Block { .. } = frame.message {
+            self.talks.get_mut(&peer).unwrap().fed = self.now;
+        }
         if let Message::Block {
             transfer, chunk, ..
         } = frame.message
@@ -314,6 +323,19 @@ impl Words {
         });
         let said = said.into_iter().filter_map(|news| talk.of_node(news));
         (Some(frame), said.collect())
+    }
+
+    /// Whether the node comes back as somebody new where it gets nothing.
+    pub(crate) fn renews(&self) -> bool {
+        self.mask.identities == Identities::Renewed
+    }
+
+    /// Whether a peer has sent nothing for so long that the node does better as somebody new.
+    pub(crate) fn is_starved(&self, peer: PeerId) -> bool {
+        let looks = STARVED.as_nanos() / Span::SECOND.as_nanos();
+        let starved = Span::from_nanos(self.mask.look_ns.saturating_mul(looks));
+        let fed = self.talks.get(&peer).map(|talk| talk.fed);
+        fed.is_some_and(|fed| self.now.since(fed) >= starved) && self.renews() && self.wants()
     }
 
     /// Whether the node wants something still, as far as it has said what it has.

@@ -49,6 +49,7 @@ fn met(behaviour: &Behaviour) -> (Words, Frame) {
         serves: behaviour.serves,
         announces: behaviour.announces,
         withholds: behaviour.withholds,
+        identities: behaviour.identities,
         rejoins_ns: None,
         partners: vec!["partner".into(); usize::from(behaviour.colludes.is_some())],
         look_ns: 1_000,
@@ -149,6 +150,25 @@ fn an_oscillator_sends_in_the_window_before_a_round_that_it_has_seen() {
     assert_eq!(words.says(PEER, block(1, BLOCK)), [block(1, BLOCK)]);
     at(&mut words, 20_500);
     assert_eq!(words.says(PEER, block(1, 0)), []);
+}
+
+/// A look is a microsecond here, so it is starved after ten.
+#[test]
+fn a_whitewasher_is_starved_ten_looks_after_the_last_block_while_it_wants_something() {
+    let (mut words, _) = met(&bundle("whitewasher"));
+    words.now = Time::from_nanos(9_999);
+    assert!(!words.is_starved(PEER));
+    words.hears(PEER, block(2, 0));
+    words.now = Time::from_nanos(19_998);
+    assert!(!words.is_starved(PEER));
+    words.now = Time::from_nanos(19_999);
+    assert!(words.is_starved(PEER));
+    words.says(PEER, have(OURS, 2));
+    words.says(PEER, have(OURS, 3));
+    assert!(!words.is_starved(PEER));
+    let (mut rider, _) = met(&bundle("free-rider"));
+    rider.now = Time::from_nanos(90_000);
+    assert!(!rider.is_starved(PEER));
 }
 
 #[test]
