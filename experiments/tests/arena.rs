@@ -257,7 +257,7 @@ fn what_the_arena_does_not_have_is_refused() {
     let plain = "plain.toml: has no [deviation], so nobody deviates";
     assert_eq!(unknown("arena plain.toml"), (plain.to_owned(), 3));
     fs::remove_file(lab.path("experiments/scenarios/arena.toml")).unwrap();
-    let missing = "no experiments/scenarios/arena.toml here: run it at the root of the \
-                   repository, or name a file";
-    assert_eq!(unknown("arena"), (missing.to_owned(), 2));
+    let missing = "experiments/scenarios/arena.toml:1:file: cannot be opened; got entity not \
+                   found; allowed a regular file that can be read";
+    assert_eq!(unknown("arena"), (missing.to_owned(), 3));
 }

@@ -172,6 +172,7 @@ pub(crate) enum Command {
     ///
     /// A peer is banned for a day that sends wrong bytes or breaks the protocol in a way that no
     /// fault of a network, disk or clock explains.
+    #[command(args_conflicts_with_subcommands = true)]
     Bans {
         #[command(subcommand)]
         verb: Option<BansVerb>,

@@ -204,7 +204,7 @@ async fn transfer(command: Command) -> Result<(), End> {
 fn no_ticket(given: &str, socket: &Path) -> Result<(), Failure> {
     match given.parse::<ContentTicket>() {
         Err(why) if UnixStream::connect(socket).is_err() => Err(Failure::usage(format!(
-            "neither the line of a `send` (fhs1-…) nor a ticket of `share` (fh1-…): {why}"
+            "neither the line of a `send` (fhs1-...) nor a ticket of `share` (fh1-...): {why}"
         ))),
         _ => Ok(()),
     }

@@ -350,7 +350,9 @@ async fn tell_sender(socket: &Path) {
 fn pour(path: &Path) -> Result<(), End> {
     let bad = |error: io::Error| Failure::storage(format!("{}: {error}", path.display()));
     let mut file = File::open(path).map_err(bad)?;
-    io::copy(&mut file, &mut io::stdout().lock()).map_err(End::Output)?;
+    // A reader that has seen enough has not the whole file, so it is no success.
+    let cut = |error| Failure::error(format!("standard output took not all of it: {error}"));
+    io::copy(&mut file, &mut io::stdout().lock()).map_err(cut)?;
     Ok(())
 }
 

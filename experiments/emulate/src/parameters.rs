@@ -294,7 +294,8 @@ impl Files {
         }
     }
 
-    /// What `peer` is told of `other` under one of its keys. Whoever has several calls by itself.
+    /// What `peer` is told of `other` under one of its keys. Whoever has several calls by itself;
+    /// two of those know each other's first.
     fn peer(
         &self,
         setup: &Setup,
@@ -306,8 +307,9 @@ impl Files {
         let row = &setup.peers[other as usize];
         let name = said(&mask::alias(self.name(other), number))?;
         let key = said(&key.public().to_string())?;
-        let is_alone = self.identities[other as usize].len() == 1;
-        let address = is_alone.then(|| said(&place.reach(peer, other)));
+        let several = |row: u32| self.identities[row as usize].len() > 1;
+        let is_called = !several(other) || several(peer) && number == 0;
+        let address = is_called.then(|| said(&place.reach(peer, other)));
         let mut params = PeerParams {
             address: address.transpose()?,
             weight: row.weight.into(),

@@ -112,13 +112,12 @@ def summary():
     return found
 
 
-def dots(axis, entries, title, scale, group):
-    """A row a policy, with its interval."""
+def dots(axis, entries, names, title, scale, group):
+    """A row for each policy in names, with its interval."""
     found = {}
     for row, mean, low, high in entries:
         if is_in(row, group):
             found.setdefault(label(row), (mean, low, high))
-    names = [name for name in STYLES if any(label(entry[0]) == name for entry in entries)]
     for place, name in enumerate(names):
         mean, low, high = found.get(name, (None, None, None))
         if mean is None:
@@ -148,6 +147,9 @@ def headline(table):
         cut = [metrics[at:at + 3] for at in range(0, len(metrics), 3)]
         panels = [[(metric, groups[0]) for metric in row] for row in cut]
     columns = max(len(row) for row in panels)
+    # Panels beside each other have one axis of policies.
+    known = {label(entry[0]) for metric, *_ in metrics for entry in table[metric]}
+    names = [name for name in STYLES if name in known]
     figure, axes = plt.subplots(len(panels), columns, squeeze=False, sharey="row",
                                 sharex="row" if len(groups) > 1 else "none",
                                 figsize=(max(7, 1.9 * columns),
@@ -156,7 +158,7 @@ def headline(table):
         for axis in axes[at][len(row):]:
             axis.remove()
         for axis, ((metric, title, scale), group) in zip(axes[at], row):
-            dots(axis, table[metric], title, scale, group)
+            dots(axis, table[metric], names, title, scale, group)
             axis.set_title(plain(group[0]), loc="left", fontsize=7)
         axes[at][0].set_ylabel(POLICY)
     save(figure, "headline")

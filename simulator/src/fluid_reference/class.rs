@@ -7,7 +7,8 @@
 use fairhaul_core::units::Weight;
 
 /// Attained service is counted in 2^-40 bytes × 10^-9; flows that are this close to each other
-/// are level. A turn is found to the nanosecond, in which 256 GB/s serve 256 bytes.
+/// are level. One that reaches another is found to the nanosecond, in which 256 GB/s serve 256
+/// bytes.
 pub(crate) const LEVEL: u128 = (256 * 1_000_000_000) << 40;
 
 /// How a class divides what it gets, as the discipline of that name does.
@@ -109,16 +110,17 @@ impl Order {
         }
     }
 
-    /// The turns of children in the order of their keys; those that are level share one.
+    /// The turns of children in the order of their keys; those that are level share one, and so do
+    /// those that are level with one of these.
     pub(super) fn turns(self, sorted: &[(Key, Child)]) -> Vec<(u32, Child)> {
         let near = if self == Self::Attained { LEVEL } else { 0 };
-        let (mut turn, mut first) = (0, sorted.first().map_or((0, 0), |(key, _)| *key));
+        let (mut turn, mut last) = (0, sorted.first().map_or((0, 0), |(key, _)| *key));
         let mut turns = Vec::with_capacity(sorted.len());
         for &(key, child) in sorted {
-            if key.1 != first.1 || key.0 - first.0 > near {
+            if key.1 != last.1 || key.0 - last.0 > near {
                 turn += 1;
-                first = key;
             }
+            last = key;
             turns.push((turn, child));
         }
         turns

@@ -14,7 +14,7 @@ use fairhaul_core::uplink::Share;
 use super::due::Due;
 use super::laws::Fault;
 use super::{Coming, Key, Rates, Work};
-use crate::fluid_reference::class::{LEVEL, Order};
+use crate::fluid_reference::class::Order;
 use crate::fluid_reference::sharing::Sharing;
 use crate::fluid_reference::table::{Demand, Disciplines, Table};
 use crate::network::maxmin::FRACTION_BITS;
@@ -116,7 +116,7 @@ impl Tree {
                 .into_iter()
                 .filter_map(|(gap, faster)| {
                     let faster = units(faster);
-                    (faster > 0).then(|| after(now, (gap - LEVEL / 2).div_ceil(faster)))?
+                    (faster > 0).then(|| after(now, gap.div_ceil(faster)))?
                 })
                 .min();
             self.turns.set(class, next);

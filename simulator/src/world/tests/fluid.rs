@@ -263,6 +263,72 @@ fn las_serves_the_newcomer_until_it_is_level() {
     }
 }
 
+/// Ends under least attained service by the rule itself: those served least share `rate`, in bytes
+/// per second, until one of them ends, they reach the next, or one comes.
+fn least_attained(rate: f64, jobs: &[(f64, f64)]) -> Vec<f64> {
+    let (mut now, mut had) = (0.0, vec![0.0; jobs.len()]);
+    let mut ends = vec![f64::INFINITY; jobs.len()];
+    loop {
+        let waits = |at: &usize| ends[*at].is_infinite() && jobs[*at].0 <= now;
+        let active: Vec<usize> = (0..jobs.len()).filter(waits).collect();
+        let arrivals = jobs.iter().map(|job| job.0).filter(|start| *start > now);
+        let arrival = arrivals.fold(f64::INFINITY, f64::min);
+        let least = active
+            .iter()
+            .map(|at| had[*at])
+            .fold(f64::INFINITY, f64::min);
+        let (first, later): (Vec<usize>, Vec<usize>) =
+            active.iter().partition(|at| had[**at] - least < 1e-3);
+        if first.is_empty() {
+            if arrival.is_infinite() {
+                return ends;
+            }
+            now = arrival;
+            continue;
+        }
+        let each = rate / first.len() as f64;
+        let next = later.iter().map(|at| had[*at] - least);
+        let ended = first.iter().map(|at| jobs[*at].1 - had[*at]);
+        let bytes = next.chain(ended).fold(f64::INFINITY, f64::min);
+        let span = (bytes / each).min(arrival - now);
+        now += span;
+        for at in first {
+            had[at] += span * each;
+            if jobs[at].1 - had[at] < 1e-3 {
+                ends[at] = now;
+            }
+        }
+    }
+}
+
+/// Four levels that are reached one after the other, and as many as a source has at random. Jobs
+/// are milliseconds and megabytes.
+#[test]
+fn las_agrees_with_its_rule_however_many_levels_are_reached() {
+    let agrees = |jobs: &[(u32, u32)]| {
+        let bytes: Vec<u64> = jobs.iter().map(|job| u64::from(job.1) * MB).collect();
+        let mut setup = star("las", Share::Peer, &bytes);
+        for (transfer, job) in setup.transfers.iter_mut().zip(jobs) {
+            transfer.start = Time::ZERO + Span::from_millis(job.0.into());
+        }
+        let mega = |bytes: u32| f64::from(bytes) * MB as f64;
+        let exact = jobs.iter().map(|job| (f64::from(job.0) / 1e3, mega(job.1)));
+        let expected = least_attained(mega(10), &exact.collect::<Vec<_>>());
+        for (got, expected) in ends(&setup).iter().zip(&expected) {
+            let near = (got - expected).abs() < 1e-3;
+            assert!(near, "{jobs:?}: {got}, not {expected}");
+        }
+    };
+    agrees(&[(0, 8), (500, 8), (1_000, 3), (2_000, 5)]);
+    let mut rng = Rng::from_seed([11; 32]);
+    let mut draw = |end| u32::try_from(below(&mut rng, end)).unwrap();
+    for _ in 0..40 {
+        let count = 2 + draw(13);
+        let jobs: Vec<_> = (0..count).map(|_| (draw(5_000), 1 + draw(20))).collect();
+        agrees(&jobs);
+    }
+}
+
 /// Each request in its turn: one after the other if they come in order and are one chunk.
 #[test]
 fn fifo_serves_requests_in_the_order_in_which_they_came() {
