@@ -193,7 +193,7 @@ fn run(cli: Cli) -> Result<u8, CliFailure> {
         Some(Command::Arena(args)) => args.file.is_none(),
         _ => false,
     };
-    if own || std::env::args_os().any(|word| Path::new(&word).starts_with(carried::FOLDER)) {
+    if own || std::env::args_os().any(|word| carried::has(Path::new(&word))) {
         carried::lay_out()?;
     }
     match cli.command {

@@ -223,6 +223,10 @@ fn where_no_clone_is_the_program_lays_out_the_scenarios_that_it_carries_once() {
     let scenario = "experiments/scenarios/worlds/swarm.toml";
     lab.ok("check s.toml");
     assert!(!lab.path("experiments").exists());
+    // A result of one's own may be called so.
+    lab.ok("run s.toml --out experiments/mine");
+    assert!(!lab.path("experiments/scenarios").exists());
+    fs::remove_dir_all(lab.path("experiments")).unwrap();
     lab.ok(&format!("check {scenario}"));
     // The data file beside it is there too, and its own copy is a person's.
     lab.ok("check experiments/scenarios/default.toml");

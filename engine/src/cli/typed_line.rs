@@ -158,8 +158,8 @@ fn announce(line: &Line, shared: &Shared, json: bool) -> Result<(), End> {
     print(text.as_bytes())
 }
 
-/// The line or ticket that is given: as it is, with the command before it as the sender prints it,
-/// or as standard input has it, where nobody else on this machine can read it.
+/// The line or ticket that is given, without the `fairhaul get` that may stand before it. For `-`
+/// it is read from standard input: other users of this machine see the arguments of a command.
 pub(super) fn given(mut text: String) -> Result<String, Failure> {
     if text == STREAM {
         text.clear();

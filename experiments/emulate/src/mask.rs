@@ -16,7 +16,7 @@ pub const PROGRAM: &str = "fairhaul-adversary";
 /// What it is to change, beside the parameter file.
 pub const FILE: &str = "mask.json";
 
-/// As how many one after the other a node may come back to each peer.
+/// Keys of a node that renews its identity.
 const RENEWALS: u8 = 8;
 
 /// What is changed between a node and its peers.
@@ -93,8 +93,8 @@ pub(super) fn is_needed(behaviour: &Behaviour) -> bool {
         || behaviour.colludes.is_some()
 }
 
-/// Keys of a node. One that comes back as somebody new has as many as others list of it, and is the
-/// last of them from then on.
+/// How many keys a node has. One that renews its identity uses them one after the other with each
+/// peer, and keeps the last.
 pub(super) fn keys(behaviour: &Behaviour) -> u8 {
     match behaviour.identities {
         Identities::Many(count) => count.max(1),

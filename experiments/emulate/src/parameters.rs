@@ -294,8 +294,8 @@ impl Files {
         }
     }
 
-    /// What `peer` is told of `other` under one of its keys. Whoever has several calls by itself;
-    /// two of those know each other's first.
+    /// The entry of `other` in the file of `peer`, under one key of `other`. A node with several
+    /// keys calls its peers and is not called; two such nodes call each other at their first keys.
     fn peer(
         &self,
         setup: &Setup,

@@ -37,7 +37,7 @@ struct Account {
     active: u32,
 }
 
-/// What flows are compared by while nobody is starved: blocks on the way, wants, and a hash.
+/// The order of flows of which none is starved: by blocks on the way, then wants, then a hash.
 type Rank = (u32, Reverse<u32>, u64);
 
 /// Flows with their blocks.

@@ -1,4 +1,7 @@
 //! Commands of people: each becomes inputs of core and library, or an answer from the node's state.
+//!
+//! Longer than other files: a method for each command, and all of them share who waits for an
+//! answer.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -131,7 +131,10 @@ impl Host {
                 if code == CloseCode::Revoked {
                     warn!(peer = %name, "the peer no longer accepts this node");
                 }
-                let why = format!("the peer closed: {}", shown(&text));
+                let why = match text.is_empty() {
+                    true => format!("the peer closed: {code:?}"),
+                    false => format!("the peer closed: {}", shown(&text)),
+                };
                 self.connections.leaves(peer, why);
             }
             Event::Offer(peer, offer) => {
