@@ -170,11 +170,12 @@ impl Transfer {
         }
     }
 
-    /// Bytes of the content that a peer with `theirs` still lacks, as far as we know.
-    pub(crate) fn lacking(&self, theirs: &Bitfield) -> ByteCount {
+    /// Bytes of the content that a peer with `theirs` still lacks, as far as we know. It need not
+    /// say that it has what we `sent`; whether it does is not known, so the two are not added.
+    pub(crate) fn lacking(&self, theirs: &Bitfield, sent: ByteCount) -> ByteCount {
         let held = u128::from(theirs.count()) * u128::from(self.manifest.chunk().get());
-        let held = u64::try_from(held).unwrap_or(u64::MAX);
-        self.manifest.bytes().saturating_sub(ByteCount::new(held))
+        let held = ByteCount::new(u64::try_from(held).unwrap_or(u64::MAX));
+        self.manifest.bytes().saturating_sub(held.max(sent))
     }
 
     /// Counts a peer with `theirs` among the holders.

@@ -126,14 +126,14 @@ impl Serve {
         if again {
             return swarm.charge(peer, now);
         }
-        let theirs = &state.remotes.get_mut(ours).expect("spot found it").has;
+        let remote = state.remotes.get_mut(ours).expect("spot found it");
         let request = Request {
             peer,
             transfer: ours,
             chunk,
             offset,
             len,
-            remaining: transfer.lacking(theirs),
+            remaining: transfer.lacking(&remote.has, remote.sent).max(len),
         };
         let refused = state.choked
             || too_much
@@ -195,6 +195,9 @@ impl Serve {
         };
         state.liveness.gives(block.len, now);
         state.reputation.is_issued(block.len);
+        if let Some(remote) = state.remotes.get_mut(block.transfer) {
+            remote.sent += block.len;
+        }
         let same =
             |serving: &Serving| serving.transfer == block.transfer && serving.chunk == block.chunk;
         if block.last {

@@ -30,6 +30,8 @@ pub(crate) struct Remote {
     pub(super) whole: u32,
     /// Since when the chunk that comes has been the next.
     pub(crate) since: Time,
+    /// Bytes that it got from us. It need not tell us that it has them.
+    pub(crate) sent: ByteCount,
     /// The length of all chunks but the last.
     chunk: ByteCount,
     /// How many of them there may be.
@@ -61,6 +63,7 @@ impl Remote {
             asked: 0,
             whole: 0,
             since: Time::ZERO,
+            sent: ByteCount::ZERO,
             chunk,
             ahead: 0,
             narrowed: Time::ZERO,

@@ -263,6 +263,23 @@ fn las_serves_the_newcomer_until_it_is_level() {
     }
 }
 
+/// 6 MB in chunks of a quarter of a MiB have 2 MB left when 3 MB come: a chunk that was sent is not
+/// left any more, though nobody says that it came.
+#[test]
+fn srpt_counts_what_is_left_and_not_what_there_was() {
+    for model in MODELS {
+        let mut setup = star("srpt", Share::Peer, &[15 * MB, 75 * MB / 10]);
+        setup.network = model;
+        for (transfer, millis) in setup.transfers.iter_mut().zip([0, 1_000]) {
+            transfer.chunk = ByteCount::kib(256);
+            transfer.start = Time::ZERO + Span::from_millis(millis);
+        }
+        for (got, expected) in ends(&setup).iter().zip([1.5, 2.25]) {
+            assert!((got - expected).abs() < 0.1, "{model:?}: {got}");
+        }
+    }
+}
+
 /// Ends under least attained service by the rule itself: those served least share `rate`, in bytes
 /// per second, until one of them ends, they reach the next, or one comes.
 fn least_attained(rate: f64, jobs: &[(f64, f64)]) -> Vec<f64> {
