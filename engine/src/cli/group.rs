@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use fairhaul::control::api::Failure;
 use fairhaul::identity::{Identity, PublicKey, no_core_dumps};
 use fairhaul::params::ParameterFile;
-use fairhaul_config::text::is_name;
+use fairhaul_config::text::{Address, is_name};
+use fairhaul_config::value::{Given, Value as _};
 
 use super::files::{storage, write};
 use super::{End, print};
@@ -50,7 +51,9 @@ pub(crate) fn member(text: &str) -> Result<Member, String> {
             "{name:?} is no name of a node; allowed is {allowed}"
         ));
     }
-    let (name, address) = (name.to_owned(), address.to_owned());
+    let read = Address::read(Given::Text(address));
+    let address = read.map_err(|bad| format!("{address:?} {}; allowed is {allowed}", bad.what))?;
+    let (name, address) = (name.to_owned(), address.to_string());
     Ok(Member { name, address })
 }
 
@@ -63,8 +66,13 @@ pub(super) fn init(
 ) -> Result<(), End> {
     no_core_dumps().map_err(|error| Failure::error(format!("core dumps: {error}")))?;
     for (at, member) in members.iter().enumerate() {
-        if members[..at].iter().any(|other| other.name == member.name) {
-            let text = format!("--peers: {} is named twice", member.name);
+        let Member { name, address } = member;
+        let mut before = members[..at].iter();
+        if let Some(other) = before.find(|one| one.name == *name || one.address == *address) {
+            let text = format!(
+                "--peers: {name}={address} is {}={} again",
+                other.name, other.address
+            );
             return Err(Failure::usage(text).into());
         }
     }
