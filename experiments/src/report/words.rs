@@ -9,6 +9,8 @@ mod load;
 mod ranking;
 mod swarm;
 
+use ranking::Ranking;
+
 use super::digits::significant;
 use super::grouping::{self, grouping};
 use super::summary_metrics::{self, Headline, ScenarioKind};
@@ -208,17 +210,16 @@ impl<'a> Group<'a> {
             };
             Some(format!("{} and {}", shown(&median)?, shown(&tail)?))
         };
-        let all = self.values(&median);
-        let find = |name: &str| self.cells.iter().find(|(_, own)| own == name);
-        let (best, worst) = (find(all.last()?.1)?, find(all.first()?.1)?);
+        let ranking = Ranking::of(self, &median)?;
         let alone = self.alone.and_then(both);
-        let alone = alone.map_or_else(String::new, |both| format!(", alone {both}"));
+        let alone = alone.map_or_else(String::new, |both| format!("; alone {both}"));
         Some(format!(
-            "Waits: {small} took {} (p50 and p99) under {}, {} under {}{alone}.",
-            both(best.0)?,
-            best.1,
-            both(worst.0)?,
-            worst.1
+            "Waits: {small} took {} (p50 and p99) under {}{}; {} under {}{alone}.",
+            both(ranking.best())?,
+            ranking.best_name(),
+            ranking.tied_text(),
+            both(ranking.worst())?,
+            ranking.worst_name()
         ))
     }
 }
