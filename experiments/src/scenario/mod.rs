@@ -232,10 +232,16 @@ impl Scenario {
             .map(|cell| {
                 let (first, mut second) = (cell.resolve(0)?, cell.resolve(1)?);
                 second.replication = first.replication;
-                Ok(match (first == second, first.contents.is_empty()) {
+                // Of one chunk there is no choice.
+                let mut transfers = first.transfers.iter();
+                let may_choose = transfers.any(|transfer| transfer.bytes > transfer.chunk);
+                let mut policies = first.policies.iter();
+                let chooses = policies.any(|policy| policy.picker.row().name != "sequential");
+                let draws = !first.contents.is_empty() || may_choose && chooses;
+                Ok(match (first == second, draws) {
                     (false, _) => Replications::Differ,
-                    (true, false) => Replications::DifferInNodes,
-                    (true, true) => Replications::Identical,
+                    (true, true) => Replications::DifferInNodes,
+                    (true, false) => Replications::Identical,
                 })
             })
             .collect()
