@@ -96,8 +96,8 @@ impl<'a> Members<'a> {
         match child {
             Child::Flow(flow) => {
                 let least = self.targets.get(&flow).copied().unwrap_or(0.0);
+                let most = self.sharing.own_limit(flow);
                 let flow = &self.sharing.flows[flow as usize];
-                let most = flow.limit.map_or(f64::INFINITY, |limit| limit as f64);
                 Share {
                     part: flow.weight,
                     least: least / flow.yields,
@@ -111,13 +111,38 @@ impl<'a> Members<'a> {
                     least: 0.0,
                     most: 0.0,
                 };
-                children.fold(none, |sum, child| Share {
+                let sum = children.fold(none, |sum, child| Share {
                     least: sum.least + child.least,
                     most: sum.most + child.most,
                     ..sum
-                })
+                });
+                Share {
+                    most: sum.most.min(self.limit_of_all(class)),
+                    ..sum
+                }
             }
         }
+    }
+
+    /// The narrowest limit that all members of a class have in common, but the uplink.
+    fn limit_of_all(&self, class: u32) -> f64 {
+        let mut flows = Vec::new();
+        let mut classes = vec![class];
+        while let Some(class) = classes.pop() {
+            for child in &self.below[&class] {
+                match child {
+                    Child::Flow(flow) => flows.push(&self.sharing.flows[*flow as usize]),
+                    Child::Class(class) => classes.push(*class),
+                }
+            }
+        }
+        let Some((first, others)) = flows.split_first() else {
+            return f64::INFINITY;
+        };
+        let crossed = first.links.iter().filter(|link| **link != first.uplink());
+        let common = crossed.filter(|link| others.iter().all(|flow| flow.links.contains(link)));
+        let limits = common.filter_map(|link| self.sharing.link(*link).capacity);
+        limits.min().map_or(f64::INFINITY, |limit| limit as f64)
     }
 }
 
@@ -150,6 +175,16 @@ fn water_level(shares: &[Share], sum: f64) -> f64 {
 }
 
 impl Sharing {
+    /// What a flow could have if its uplink were no limit: what does not fit there is scaled, and
+    /// not cut off.
+    fn own_limit(&self, flow: u32) -> f64 {
+        let flow = &self.flows[flow as usize];
+        let crossed = flow.links.iter().filter(|link| **link != flow.uplink());
+        let limits = crossed.filter_map(|link| self.link(*link).capacity);
+        let least = limits.chain(flow.cap).min();
+        least.map_or(f64::INFINITY, |limit| limit as f64)
+    }
+
     /// Adds those that are below a floor to those that are kept at one, narrow targets before
     /// wide ones. False if there are none.
     pub(super) fn find_short(&self, part: &Part, kept: &mut Kept) -> bool {
@@ -204,10 +239,11 @@ impl Sharing {
         }
         let mut targets: BTreeMap<u32, f64> = BTreeMap::new();
         for &flow in &kept.flows {
+            let most = self.own_limit(flow);
             let entry = &mut self.flows[flow as usize];
             let floor = entry.floor as f64 * entry.yields;
             entry.state.ceiling = entry.state.ceiling.min(floor);
-            targets.insert(flow, entry.state.ceiling);
+            targets.insert(flow, floor.min(most));
         }
         for &link in &kept.links {
             let tree = Members::of(self, link, &targets);

@@ -113,6 +113,13 @@ impl Flow {
     }
 }
 
+impl Flow {
+    /// The place of its source's uplink in the table of links.
+    pub(super) const fn uplink(&self) -> u32 {
+        Sharing::up(self.ends[0])
+    }
+}
+
 impl Sharing {
     /// The place of a peer's uplink in the table of links.
     pub(crate) const fn up(peer: u32) -> u32 {

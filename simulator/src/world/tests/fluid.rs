@@ -263,6 +263,42 @@ fn las_serves_the_newcomer_until_it_is_level() {
     }
 }
 
+/// A floor of a group of which a peer may have a quarter: within that its transfers share by weight.
+#[test]
+fn a_floor_above_what_a_limit_allows_is_shared_within_the_limit() {
+    for narrow in [
+        (|peer| peer.cap = Some(Rate::new(MB / 2))) as fn(&mut PeerSetup),
+        |peer| peer.down = Some(Rate::new(MB / 2)),
+    ] {
+        let mut setup = star("drr", Share::Peer, &[20 * MB]);
+        setup.transfers.push(transfer("t", 1, 12 * MB));
+        setup.transfers[0].weight = Weight::whole(2);
+        setup.groups.push(GroupSetup {
+            floor: Some(Rate::new(2 * MB)),
+            ..GroupSetup::default()
+        });
+        setup.peers[1].group = Some(0);
+        narrow(&mut setup.peers[1]);
+        assert_ends(&setup, &[60.0, 64.0], "a floor of 2 MB/s below 0.5");
+    }
+}
+
+/// Floors of 12 and 8 MB/s on a link that has 10: 6 and 4, whether they are of peers or transfers.
+#[test]
+fn floors_that_do_not_fit_are_scaled_in_proportion_also_above_the_link() {
+    for of_peers in [true, false] {
+        let mut setup = star("drr", Share::Peer, &[60 * MB, 40 * MB]);
+        for (row, floor) in [12, 8].into_iter().enumerate() {
+            let floor = Some(Rate::new(floor * MB));
+            match of_peers {
+                true => setup.peers[row + 1].floor = floor,
+                false => setup.transfers[row].floor = floor,
+            }
+        }
+        assert_ends(&setup, &[10.0, 10.0], "floors");
+    }
+}
+
 /// 6 MB in chunks of a quarter of a MiB have 2 MB left when 3 MB come: a chunk that was sent is not
 /// left any more, though nobody says that it came.
 #[test]
