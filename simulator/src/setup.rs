@@ -135,7 +135,7 @@ pub struct SharedLinkSetup {
 impl SharedLinkSetup {
     /// Whether what goes from region `from` to region `to` crosses it.
     #[must_use]
-    pub(crate) fn is_crossed(&self, from: u32, to: u32) -> bool {
+    pub fn is_crossed(&self, from: u32, to: u32) -> bool {
         let holds = |side: &[u32], region| side.is_empty() || side.contains(&region);
         let leads = |from, to| holds(&self.from, from) && holds(&self.to, to);
         leads(from, to) || self.both && leads(to, from)

@@ -23,7 +23,7 @@ const FOLDER_MAX: (usize, usize) = (1_024, 255);
 
 /// What a name may be, for messages.
 pub const NAME_ALLOWED: &str =
-    "1 to 64 of A-Z, a-z, 0-9, \"_\", \".\", \":\" and \"-\", not starting with \"-\"";
+    "1 to 64 of A-Z, a-z, 0-9, \"_\", \".\", \":\" and \"-\", not starting with \"-\" or \".\"";
 
 /// A string that is of some form.
 macro_rules! text {
@@ -73,12 +73,13 @@ macro_rules! text {
 }
 
 text! {
-    /// What a peer, a group or a node is called; no spreadsheet takes it for a formula.
+    /// What a peer, a group or a node is called: no spreadsheet takes it for a formula, and no
+    /// system for a folder above.
     Name,
     "a name",
     is_name,
     NAME_ALLOWED,
-    json!({ "type": "string", "pattern": "^[A-Za-z0-9_.:][A-Za-z0-9_.:-]{0,63}$" })
+    json!({ "type": "string", "pattern": "^[A-Za-z0-9_:][A-Za-z0-9_.:-]{0,63}$" })
 }
 
 text! {
@@ -138,7 +139,7 @@ value!([] PeerKey);
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.:-".contains(&b);
-    (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('-')
+    (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with(['-', '.'])
 }
 
 /// The bytes of a public key in hexadecimal digits or base64; `None` if `text` is no key.

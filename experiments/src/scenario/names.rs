@@ -1,4 +1,5 @@
-//! The names of the tables of a scenario: each has one of its own among those of its kind.
+//! What a scenario may say once: each table has a name of its own among those of its kind, and a
+//! list of outputs names each once.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +33,20 @@ pub(crate) fn check(document: &Document, file: &File) -> Result<(), BadFile> {
         document,
         "workload",
         file.workloads.iter().map(|row| &row.ends.name),
-    )
+    )?;
+    once(document, "windows", &file.output.windows)?;
+    once(document, "files", &file.output.files)
+}
+
+/// Refuses the first member of a list of `[output]` that is there before.
+fn once<T: PartialEq>(document: &Document, key: &str, members: &[T]) -> Result<(), BadFile> {
+    let list = document.place().key("output").key(key);
+    for (at, member) in members.iter().enumerate() {
+        if members[..at].contains(member) {
+            return Err(list.row(at).bad("is given twice", "each once"));
+        }
+    }
+    Ok(())
 }
 
 fn unique<'n>(

@@ -13,7 +13,7 @@ use fairhaul_core::id::GroupId;
 use fairhaul_core::quantity::Quantity;
 use fairhaul_core::units::Rate;
 use fairhaul_core::uplink::{Over, Promises, Unkept};
-use fairhaul_simulator::setup::{PeerSetup, TransferSetup};
+use fairhaul_simulator::setup::{PeerSetup, SharedLinkSetup, TransferSetup};
 
 use super::Build;
 use super::selector::Who;
@@ -35,16 +35,16 @@ struct Promised<'a> {
 pub(super) fn check(
     build: &Build<'_>,
     who: &Who,
-    peers: &[PeerSetup],
+    (peers, links): (&[PeerSetup], &[SharedLinkSetup]),
     (transfers, listed): (&[TransferSetup], usize),
 ) -> Result<(), BadFile> {
-    let (listed, drawn) = transfers.split_at(listed);
+    let (first, drawn) = transfers.split_at(listed);
     let mut workloads = BTreeSet::new();
     let first_of_each = drawn.iter().filter(|transfer| {
         let workload = transfer.name.rsplit_once('.').map(|(name, _)| name);
         workloads.insert((workload, transfer.source))
     });
-    let at_once: Vec<&TransferSetup> = listed.iter().chain(first_of_each).collect();
+    let at_once: Vec<&TransferSetup> = first.iter().chain(first_of_each).collect();
     let mut by_source: BTreeMap<u32, Vec<&TransferSetup>> = BTreeMap::new();
     for transfer in &at_once {
         by_source.entry(transfer.source).or_default().push(transfer);
@@ -52,7 +52,12 @@ pub(super) fn check(
     for (source, transfers) in &by_source {
         at_source(build, who, (peers, &peers[*source as usize]), transfers)?;
     }
-    at_destinations(build, peers, &at_once)
+    at_destinations(build, peers, &at_once)?;
+    in_groups(build, peers, transfers)?;
+    for link in links {
+        at_link(build, who, (peers, link), &by_source)?;
+    }
+    Ok(())
 }
 
 fn at_source(
@@ -62,10 +67,7 @@ fn at_source(
     transfers: &[&TransferSetup],
 ) -> Result<(), BadFile> {
     let mut promises = Promises::new(least(source.up, source.upload_cap));
-    let is_apart = |transfer: &TransferSetup| {
-        let own = peers[transfer.destination as usize].group;
-        transfer.group.is_some_and(|group| Some(group) != own)
-    };
+    let is_apart = |transfer: &TransferSetup| is_apart(peers, transfer);
     let mut groups = BTreeSet::new();
     let mut to: BTreeMap<u32, Promised<'_>> = BTreeMap::new();
     for &transfer in transfers {
@@ -133,6 +135,110 @@ fn at_destinations(
         }
     }
     Ok(())
+}
+
+/// Refuses the first floor of a group that is above what all of its members may receive together.
+fn in_groups(
+    build: &Build<'_>,
+    peers: &[PeerSetup],
+    transfers: &[TransferSetup],
+) -> Result<(), BadFile> {
+    let within = |peer: &PeerSetup| least(least(peer.down, peer.download_cap), peer.cap);
+    for (number, group) in (0_u32..).zip(&build.groups) {
+        let Some(floor) = group.floor else {
+            continue;
+        };
+        let is_in = |own: Option<u32>| own == Some(number);
+        let members = peers.iter().filter(|peer| is_in(peer.group)).map(within);
+        let apart = transfers.iter().filter_map(|transfer| {
+            let peer = &peers[transfer.destination as usize];
+            let is_apart = is_in(transfer.group) && !is_in(peer.group);
+            is_apart.then(|| least(transfer.cap, within(peer)))
+        });
+        let mut all = members.chain(apart).peekable();
+        if all.peek().is_none() {
+            continue;
+        }
+        let most = all.try_fold(0_u64, |sum, rate| Some(sum.saturating_add(rate?.get())));
+        if let Some(most) = most.map(Rate::new).filter(|most| *most < floor) {
+            let what = "is above what all in the group may receive together".to_owned();
+            return Err(bad(&of_group(build, &group.name), what, floor, most));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the first floor that brings the sum of those that cross a shared link above what it
+/// carries. What a group is promised crosses it if all that its source sends to it does.
+fn at_link<'a>(
+    build: &Build<'a>,
+    who: &Who,
+    (peers, link): (&[PeerSetup], &SharedLinkSetup),
+    by_source: &BTreeMap<u32, Vec<&TransferSetup>>,
+) -> Result<(), BadFile> {
+    let mut sum = 0_u64;
+    let mut add = |more: u64, at: &dyn Fn() -> Place<'a>| {
+        sum = sum.saturating_add(more);
+        if sum <= link.capacity.get() {
+            return Ok(());
+        }
+        let what = format!("brings the sum of floors above what link {:?} carries", link.name);
+        Err(bad(&at(), what, Rate::new(sum), link.capacity))
+    };
+    for (source, transfers) in by_source {
+        let region = peers[*source as usize].region;
+        let crosses = |peer: u32| link.is_crossed(region, peers[peer as usize].region);
+        let mut to: BTreeMap<u32, Promised<'_>> = BTreeMap::new();
+        // What its members are promised, and whether all that goes to it crosses the link.
+        let mut groups: BTreeMap<u32, (u64, bool)> = BTreeMap::new();
+        for &transfer in transfers {
+            let own = peers[transfer.destination as usize].group;
+            let is_across = crosses(transfer.destination);
+            for group in [own, transfer.group].into_iter().flatten() {
+                groups.entry(group).or_insert((0, true)).1 &= is_across;
+            }
+            if !is_across {
+                continue;
+            }
+            let floor = transfer.floor.unwrap_or(NOTHING).get();
+            if is_apart(peers, transfer) {
+                add(floor, &|| of_transfer(build, transfer))?;
+                promise(&mut groups, transfer.group, floor);
+                continue;
+            }
+            let promised = to.entry(transfer.destination).or_default();
+            promised.transfers = promised.transfers.saturating_add(floor);
+            promised.last = transfer.floor.map(|_| transfer).or(promised.last);
+        }
+        for (peer, promised) in to {
+            let setup = &peers[peer as usize];
+            let own = setup.floor.unwrap_or(NOTHING).get();
+            let floor = own.max(promised.transfers);
+            promise(&mut groups, setup.group, floor);
+            add(floor, &|| match promised.last.filter(|_| floor > own) {
+                Some(transfer) => of_transfer(build, transfer),
+                None => of_peer(build, who, peer),
+            })?;
+        }
+        for (group, (members, _)) in groups.into_iter().filter(|(_, (_, all))| *all) {
+            let row = &build.groups[group as usize];
+            let floor = row.floor.unwrap_or(NOTHING).get();
+            add(floor.saturating_sub(members), &|| of_group(build, &row.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn promise(groups: &mut BTreeMap<u32, (u64, bool)>, group: Option<u32>, floor: u64) {
+    if let Some((members, _)) = group.and_then(|group| groups.get_mut(&group)) {
+        *members = members.saturating_add(floor);
+    }
+}
+
+/// Whether a transfer counts in another group than its destination.
+fn is_apart(peers: &[PeerSetup], transfer: &TransferSetup) -> bool {
+    let own = peers[transfer.destination as usize].group;
+    transfer.group.is_some_and(|group| Some(group) != own)
 }
 
 fn refused(at: &Place<'_>, source: &str, unkept: Unkept) -> BadFile {

@@ -2,6 +2,7 @@
 
 use fairhaul_config::BadFile;
 use fairhaul_config::document::Place;
+use fairhaul_core::quantity::Quantity;
 use fairhaul_core::units::Rate;
 use fairhaul_simulator::setup::PeerSetup;
 
@@ -11,9 +12,9 @@ use super::selector::Who;
 /// More than any link.
 const UNLIMITED: Rate = Rate::new(u64::MAX);
 
-/// Refuses a floor that a link at one of its ends can never carry: a peer's above its downlink, a
-/// transfer's above the uplink of its source or the downlink of its destination, and a peer's or
-/// a group's above every uplink that there is.
+/// Refuses a floor that a link at one of its ends can never carry: a peer's above its downlink or
+/// its own cap on what it receives, a transfer's above the uplink of its source or what its
+/// destination may receive, and a peer's or a group's above every uplink that there is.
 pub(super) fn check(build: &Build<'_>, who: &Who, peers: &[PeerSetup]) -> Result<(), BadFile> {
     let widest = peers.iter().map(|peer| peer.up.unwrap_or(UNLIMITED)).max();
     let everywhere = || "is above every uplink".to_owned();
@@ -47,6 +48,9 @@ type Floor<'a> = (Place<'a>, Option<Rate>);
 fn fits_downlink(floor: &Floor<'_>, peer: &PeerSetup) -> Result<(), BadFile> {
     fits(floor, peer.down, || {
         format!("is above the downlink of {}", peer.name)
+    })?;
+    fits(floor, peer.download_cap, || {
+        format!("is above the download cap of {}", peer.name)
     })
 }
 
@@ -57,8 +61,13 @@ fn fits(
 ) -> Result<(), BadFile> {
     match (floor, link) {
         (Some(floor), Some(link)) if *floor > link => {
-            Err(at.bad(what(), format!("at most {} B/s", link.get())))
+            Err(at.bad(what(), at_most(link)))
         }
         _ => Ok(()),
     }
+}
+
+/// The rates that are allowed, as a person writes them.
+pub(super) fn at_most(most: Rate) -> String {
+    format!("at most {}", Quantity::Rate.text(most.get()))
 }

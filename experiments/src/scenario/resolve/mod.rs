@@ -133,10 +133,11 @@ pub(super) fn resolve(
     behaviours::check_transfers(&build, &peers, &transfers)?;
     let faults = faults::faults(&build, &who, &transfers)?;
     check_weights(&build.weights)?;
+    let links = links(&build)?;
     // Links may be drawn. A sweep is not ended in its middle because one of them is narrow.
     if replication == 0 {
         guarantees::check(&build, &who, &peers)?;
-        floors::check(&build, &who, &peers, (&transfers, listed))?;
+        floors::check(&build, &who, (&peers, &links), (&transfers, listed))?;
     }
     let setup = Setup {
         rng_seed,
@@ -147,7 +148,7 @@ pub(super) fn resolve(
                 window: head.connection_window.0,
             },
         },
-        links: links(&build)?,
+        links,
         latency: build.latency,
         policies: bundles.iter().map(|(_, policy)| *policy).collect(),
         groups: build.groups,
@@ -211,8 +212,8 @@ fn check_floor(
 ) -> Result<(), BadFile> {
     match (cap, floor) {
         (Some(cap), Some(floor)) if floor > cap => {
-            let allowed = format!("at most {} B/s", cap.get());
-            Err(at.key("floor").bad(format!("is above {key}"), allowed))
+            let what = format!("is above {key}");
+            Err(at.key("floor").bad(what, guarantees::at_most(cap)))
         }
         _ => Ok(()),
     }
