@@ -12,12 +12,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::units::{ByteCount, Rate};
 
 use super::leaf::Served;
 use super::tree::ROOT;
 use super::{OUT_OF_TURN_MAX, Uplink};
+
+/// How far a target may be ahead of its floor by what it was served in turn: as much as a
+/// discipline serves at a stretch, and little of the second in which it is promised its floor.
+const AHEAD: Span = Span::from_millis(50);
 
 /// A point in the virtual time of the floors: picoseconds of service at the guaranteed rate.
 type Tag = u128;
@@ -121,7 +125,9 @@ impl Uplink {
             return;
         };
         let cost = ByteCount::new(served.facts.cost);
-        floor.spend_down_to(cost, floor.burst(), now);
+        let two = ByteCount::new(2 * meter.block.get());
+        let ahead = floor.rate().bytes_in(AHEAD).max(two);
+        floor.spend_down_to(cost, ahead, now);
         // A target that could not be served while others were starts level with them.
         let start = meter.standing.tag.max(self.floors.clock);
         meter.standing.tag = start + time_for(floor.rate(), cost);
