@@ -249,7 +249,7 @@ fn check(file: &Path) -> Result<u8, CliFailure> {
         return print(&format!("{}: {}\n", suite.name(), suite.about()));
     }
     let scenario = Scenario::load(file)?;
-    if let Some(note) = scenario::note_on_replications(&scenario)? {
+    for note in scenario::notes::of(&scenario)? {
         eprintln!("note: {note}");
     }
     print(&scenario.resolved_toml())

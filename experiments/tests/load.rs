@@ -13,7 +13,7 @@ use fairhaul_core::time::Span;
 use fairhaul_core::units::{Rate, Weight};
 use fairhaul_core::uplink::Share;
 use fairhaul_lab::oracles;
-use fairhaul_lab::scenario::{BadFile, Scenario, note_on_replications};
+use fairhaul_lab::scenario::{BadFile, Scenario, notes};
 use fairhaul_simulator::setup::FaultKind;
 use tempfile::TempDir;
 
@@ -446,7 +446,7 @@ fn entitlements_are_fair_to_whom_the_scenario_says() {
 // they meet; a distribution draws.
 #[test]
 fn a_scenario_whose_replications_cannot_differ_is_known() {
-    let note = |text: &str| note_on_replications(&load(text)).unwrap();
+    let note = |text: &str| notes::of(&load(text)).unwrap().pop();
     assert_eq!(note(SMALL), None);
     let written = SMALL.replace("{ uniform = [\"1 Mbit/s\", \"2 Mbit/s\"] }", "\"1 Mbit/s\"");
     // Which chunk is next is drawn but for the picker that has an order of its own.
@@ -497,6 +497,65 @@ fn the_replications_of_shipped_scenarios_differ() {
     for name in ["default", "disciplines", "load", "swarm", "churn"] {
         let scenario = Scenario::load(&folder.join(format!("{name}.toml")));
         let scenario = scenario.map_err(|bad| bad.to_string()).unwrap();
-        assert_eq!(note_on_replications(&scenario).unwrap(), None, "{name}");
+        let found = notes::of(&scenario).unwrap();
+        let mut on_replications = found.iter().filter(|note| note.starts_with("replications"));
+        assert_eq!(on_replications.next(), None, "{name}");
+    }
+}
+
+// What one network model does otherwise is said for who would meet it, and for nobody else.
+#[test]
+fn what_the_network_models_do_differently_is_said() {
+    let base = r#"
+[scenario]
+name = "x"
+[group.g]
+[[peer]]
+name = "server"
+up = "20 Mbit/s"
+[[class]]
+name = "client"
+count = 2
+[[transfer]]
+name = "t"
+source = "server"
+destination = "client"
+bytes = "1 MB"
+count = 2
+"#;
+    let link = "[[link]]\nname = \"sea\"\ncapacity = \"18 Mbit/s\"\n";
+    let weight = base.replace("bytes = ", "weight = 3\nbytes = ");
+    let floor = base.replace("bytes = ", "floor = \"1 Mbit/s\"\nbytes = ");
+    let by_group = format!("{floor}[policy]\nshare = \"group\"\n");
+    let capped = base.replace("[group.g]", "[group.g]\nupload = \"3 Mbit/s\"");
+    let capped = capped.replace("bytes = ", "group = \"g\"\nbytes = ");
+    let cases = [
+        (base.to_owned(), None),
+        (format!("{base}{link}"), None),
+        (weight.clone(), None),
+        (format!("{weight}{link}"), Some("a link that several share")),
+        (floor, None),
+        (by_group, Some("the floor of transfer t.1:")),
+        (
+            capped.clone(),
+            Some("the upload of the group of transfer t.1:"),
+        ),
+        (capped.replace("count = 2\n", ""), None),
+        (
+            base.replace("bytes = ", "chunk = \"4 KiB\"\nbytes = "),
+            Some("transfer t.1 has chunks of 4 KiB:"),
+        ),
+    ];
+    for (text, expected) in cases {
+        let found = notes::of(&load(&text)).unwrap();
+        let found: Vec<&String> = found
+            .iter()
+            .filter(|note| !note.starts_with("rep"))
+            .collect();
+        let is_said = |want: &str| found.len() == 1 && found[0].starts_with(want);
+        assert!(
+            expected.map_or(found.is_empty(), is_said),
+            "{expected:?}: {found:?}"
+        );
     }
 }

@@ -27,6 +27,7 @@ mod deviants;
 mod every;
 mod file;
 mod names;
+pub mod notes;
 mod part;
 mod plan;
 mod published;
@@ -406,34 +407,4 @@ fn word(choice: impl Serialize) -> String {
     let word = serde_json::to_value(choice).ok();
     let word = word.as_ref().and_then(|word| word.as_str());
     word.expect("a choice is a word").to_owned()
-}
-
-/// What a person should know of the replications of `scenario`; none if all of them differ.
-///
-/// # Errors
-///
-/// A fault that only some combination of values has.
-pub fn note_on_replications(scenario: &Scenario) -> Result<Option<String>, BadFile> {
-    let found = scenario.replications()?;
-    let count = |kind| found.iter().filter(|own| **own == kind).count();
-    let of_all = |cells: usize| match cells == found.len() {
-        true => "of every cell".to_owned(),
-        false => format!("of {cells} of {} cells", found.len()),
-    };
-    let same = count(Replications::Identical);
-    let in_nodes = count(Replications::DifferInNodes);
-    Ok(if same > 0 {
-        let cells = of_all(same);
-        Some(format!(
-            "replications {cells} cannot differ: nothing is drawn there, so they are one run"
-        ))
-    } else if in_nodes > 0 {
-        let cells = of_all(in_nodes);
-        Some(format!(
-            "replications {cells} differ at most in what nodes draw (neighbours, chunks, whom to \
-             unchoke): nothing in the file is drawn there"
-        ))
-    } else {
-        None
-    })
 }
