@@ -139,7 +139,9 @@ value!([] PeerKey);
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.:-".contains(&b);
-    (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with(['-', '.'])
+    (1..=NAME_MAX).contains(&text.len())
+        && text.bytes().all(allowed)
+        && !text.starts_with(['-', '.'])
 }
 
 /// The bytes of a public key in hexadecimal digits or base64; `None` if `text` is no key.

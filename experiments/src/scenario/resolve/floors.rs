@@ -21,12 +21,15 @@ use super::selector::Who;
 /// The floor of who has none.
 const NOTHING: Rate = Rate::new(0);
 
-/// What one source promises one destination.
-#[derive(Clone, Copy, Debug, Default)]
-struct Promised<'a> {
-    /// The floors of transfers to it that are in no other group.
-    transfers: u64,
-    /// The last of them.
+/// What one source promises: to a peer, or to a transfer that counts in another group than its
+/// destination.
+#[derive(Clone, Copy, Debug)]
+struct Promise<'a> {
+    to: u32,
+    floor: Rate,
+    cap: Option<Rate>,
+    group: Option<u32>,
+    /// The last of the transfers whose floors it is, if it is not the peer's own.
     last: Option<&'a TransferSetup>,
 }
 
@@ -49,66 +52,128 @@ pub(super) fn check(
     for transfer in &at_once {
         by_source.entry(transfer.source).or_default().push(transfer);
     }
-    for (source, transfers) in &by_source {
-        at_source(build, who, (peers, &peers[*source as usize]), transfers)?;
+    let promised = by_source.into_iter();
+    let promised = promised.map(|(source, all)| (&peers[source as usize], promises(peers, &all)));
+    let promised: Vec<_> = promised.collect();
+    for (source, all) in &promised {
+        at_source(build, who, source, all)?;
     }
     at_destinations(build, peers, &at_once)?;
     in_groups(build, peers, transfers)?;
     for link in links {
-        at_link(build, who, (peers, link), &by_source)?;
+        at_link(build, who, (peers, link), &promised)?;
     }
     Ok(())
+}
+
+/// What a source of `transfers` promises: to each peer, then to those transfers that stand apart.
+fn promises<'a>(peers: &[PeerSetup], transfers: &[&'a TransferSetup]) -> Vec<Promise<'a>> {
+    let mut to: BTreeMap<u32, Promise<'a>> = BTreeMap::new();
+    let mut apart = Vec::new();
+    for &transfer in transfers {
+        let peer = &peers[transfer.destination as usize];
+        let promise = to.entry(transfer.destination).or_insert(Promise {
+            to: transfer.destination,
+            floor: NOTHING,
+            cap: peer.cap,
+            group: peer.group,
+            last: None,
+        });
+        if transfer
+            .group
+            .is_some_and(|group| Some(group) != peer.group)
+        {
+            apart.push(Promise {
+                floor: transfer.floor.unwrap_or(NOTHING),
+                cap: transfer.cap,
+                group: transfer.group,
+                last: Some(transfer),
+                ..*promise
+            });
+        } else if let Some(floor) = transfer.floor {
+            promise.floor = Rate::new(promise.floor.get().saturating_add(floor.get()));
+            promise.last = Some(transfer);
+        }
+    }
+    for promise in to.values_mut() {
+        let own = peers[promise.to as usize].floor.unwrap_or(NOTHING);
+        if promise.floor <= own {
+            (promise.floor, promise.last) = (own, None);
+        }
+    }
+    to.into_values().chain(apart).collect()
 }
 
 fn at_source(
     build: &Build<'_>,
     who: &Who,
-    (peers, source): (&[PeerSetup], &PeerSetup),
-    transfers: &[&TransferSetup],
+    source: &PeerSetup,
+    promised: &[Promise<'_>],
 ) -> Result<(), BadFile> {
     let mut promises = Promises::new(least(source.up, source.upload_cap));
-    let is_apart = |transfer: &TransferSetup| is_apart(peers, transfer);
-    let mut groups = BTreeSet::new();
-    let mut to: BTreeMap<u32, Promised<'_>> = BTreeMap::new();
-    for &transfer in transfers {
-        groups.extend(
-            [peers[transfer.destination as usize].group, transfer.group]
-                .into_iter()
-                .flatten(),
-        );
-        let promised = to.entry(transfer.destination).or_default();
-        if let Some(floor) = transfer.floor.filter(|_| !is_apart(transfer)) {
-            promised.transfers = promised.transfers.saturating_add(floor.get());
-            promised.last = Some(transfer);
-        }
-    }
+    let groups: BTreeSet<u32> = promised.iter().filter_map(|one| one.group).collect();
     for group in groups {
         let row = &build.groups[group as usize];
         let kept = promises.group(GroupId(group), row.floor.unwrap_or(NOTHING), row.cap);
         kept.map_err(|unkept| refused(&of_group(build, &row.name), &source.name, unkept))?;
     }
-    for (peer, promised) in to {
-        let setup = &peers[peer as usize];
-        let own = setup.floor.unwrap_or(NOTHING);
-        let floor = own.max(Rate::new(promised.transfers));
-        let kept = promises.member(floor, setup.cap, setup.group.map(GroupId));
-        kept.map_err(|unkept| {
-            let at = match promised.last.filter(|_| floor > own) {
-                Some(transfer) => of_transfer(build, transfer),
-                None => of_peer(build, who, peer),
-            };
-            refused(&at, &source.name, unkept)
-        })?;
-    }
-    for transfer in transfers.iter().filter(|transfer| is_apart(transfer)) {
-        let (floor, group) = (
-            transfer.floor.unwrap_or(NOTHING),
-            transfer.group.map(GroupId),
-        );
-        let kept = promises.member(floor, transfer.cap, group);
-        kept.map_err(|unkept| refused(&of_transfer(build, transfer), &source.name, unkept))?;
+    for one in promised {
+        let kept = promises.member(one.floor, one.cap, one.group.map(GroupId));
+        kept.map_err(|unkept| refused(&one.place(build, who), &source.name, unkept))?;
     }
     Ok(())
+}
+
+/// Refuses the first floor that brings the sum of those that cross a shared link above what it
+/// carries. What a group is promised crosses it if all that its source sends to it does.
+fn at_link(
+    build: &Build<'_>,
+    who: &Who,
+    (peers, link): (&[PeerSetup], &SharedLinkSetup),
+    promised: &[(&PeerSetup, Vec<Promise<'_>>)],
+) -> Result<(), BadFile> {
+    let mut sum = 0_u64;
+    let mut fits = |more: u64| {
+        sum = sum.saturating_add(more);
+        let is_over = sum > link.capacity.get();
+        if is_over { Err(Rate::new(sum)) } else { Ok(()) }
+    };
+    let over = |at: &Place<'_>, sum: Rate| {
+        let name = &link.name;
+        let what = format!("brings the sum of floors above what link {name:?} carries");
+        bad(at, what, sum, link.capacity)
+    };
+    for (source, all) in promised {
+        // What the members of a group are promised, and whether all of them are across.
+        let mut groups: BTreeMap<u32, (u64, bool)> = BTreeMap::new();
+        for one in all {
+            let is_across = link.is_crossed(source.region, peers[one.to as usize].region);
+            if let Some(group) = one.group {
+                let (members, all) = groups.entry(group).or_insert((0, true));
+                *members = members.saturating_add(one.floor.get());
+                *all &= is_across;
+            }
+            if is_across {
+                fits(one.floor.get()).map_err(|sum| over(&one.place(build, who), sum))?;
+            }
+        }
+        for (group, (members, _)) in groups.into_iter().filter(|(_, (_, all))| *all) {
+            let row = &build.groups[group as usize];
+            let rest = row.floor.unwrap_or(NOTHING).get().saturating_sub(members);
+            fits(rest).map_err(|sum| over(&of_group(build, &row.name), sum))?;
+        }
+    }
+    Ok(())
+}
+
+impl Promise<'_> {
+    /// The key that promises it.
+    fn place<'a>(&self, build: &Build<'a>, who: &Who) -> Place<'a> {
+        match self.last {
+            Some(transfer) => of_transfer(build, transfer),
+            None => of_peer(build, who, self.to),
+        }
+    }
 }
 
 /// Refuses the first transfer whose floor brings the sum of those to one peer above what that may
@@ -166,79 +231,6 @@ fn in_groups(
         }
     }
     Ok(())
-}
-
-/// Refuses the first floor that brings the sum of those that cross a shared link above what it
-/// carries. What a group is promised crosses it if all that its source sends to it does.
-fn at_link<'a>(
-    build: &Build<'a>,
-    who: &Who,
-    (peers, link): (&[PeerSetup], &SharedLinkSetup),
-    by_source: &BTreeMap<u32, Vec<&TransferSetup>>,
-) -> Result<(), BadFile> {
-    let mut sum = 0_u64;
-    let mut add = |more: u64, at: &dyn Fn() -> Place<'a>| {
-        sum = sum.saturating_add(more);
-        if sum <= link.capacity.get() {
-            return Ok(());
-        }
-        let what = format!("brings the sum of floors above what link {:?} carries", link.name);
-        Err(bad(&at(), what, Rate::new(sum), link.capacity))
-    };
-    for (source, transfers) in by_source {
-        let region = peers[*source as usize].region;
-        let crosses = |peer: u32| link.is_crossed(region, peers[peer as usize].region);
-        let mut to: BTreeMap<u32, Promised<'_>> = BTreeMap::new();
-        // What its members are promised, and whether all that goes to it crosses the link.
-        let mut groups: BTreeMap<u32, (u64, bool)> = BTreeMap::new();
-        for &transfer in transfers {
-            let own = peers[transfer.destination as usize].group;
-            let is_across = crosses(transfer.destination);
-            for group in [own, transfer.group].into_iter().flatten() {
-                groups.entry(group).or_insert((0, true)).1 &= is_across;
-            }
-            if !is_across {
-                continue;
-            }
-            let floor = transfer.floor.unwrap_or(NOTHING).get();
-            if is_apart(peers, transfer) {
-                add(floor, &|| of_transfer(build, transfer))?;
-                promise(&mut groups, transfer.group, floor);
-                continue;
-            }
-            let promised = to.entry(transfer.destination).or_default();
-            promised.transfers = promised.transfers.saturating_add(floor);
-            promised.last = transfer.floor.map(|_| transfer).or(promised.last);
-        }
-        for (peer, promised) in to {
-            let setup = &peers[peer as usize];
-            let own = setup.floor.unwrap_or(NOTHING).get();
-            let floor = own.max(promised.transfers);
-            promise(&mut groups, setup.group, floor);
-            add(floor, &|| match promised.last.filter(|_| floor > own) {
-                Some(transfer) => of_transfer(build, transfer),
-                None => of_peer(build, who, peer),
-            })?;
-        }
-        for (group, (members, _)) in groups.into_iter().filter(|(_, (_, all))| *all) {
-            let row = &build.groups[group as usize];
-            let floor = row.floor.unwrap_or(NOTHING).get();
-            add(floor.saturating_sub(members), &|| of_group(build, &row.name))?;
-        }
-    }
-    Ok(())
-}
-
-fn promise(groups: &mut BTreeMap<u32, (u64, bool)>, group: Option<u32>, floor: u64) {
-    if let Some((members, _)) = group.and_then(|group| groups.get_mut(&group)) {
-        *members = members.saturating_add(floor);
-    }
-}
-
-/// Whether a transfer counts in another group than its destination.
-fn is_apart(peers: &[PeerSetup], transfer: &TransferSetup) -> bool {
-    let own = peers[transfer.destination as usize].group;
-    transfer.group.is_some_and(|group| Some(group) != own)
 }
 
 fn refused(at: &Place<'_>, source: &str, unkept: Unkept) -> BadFile {

@@ -60,9 +60,7 @@ fn fits(
     what: impl Fn() -> String,
 ) -> Result<(), BadFile> {
     match (floor, link) {
-        (Some(floor), Some(link)) if *floor > link => {
-            Err(at.bad(what(), at_most(link)))
-        }
+        (Some(floor), Some(link)) if *floor > link => Err(at.bad(what(), at_most(link))),
         _ => Ok(()),
     }
 }
