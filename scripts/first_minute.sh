@@ -54,7 +54,7 @@ mkdir "$home/here" "$home/there"
 cd "$home/here"
 head -c 50000000 /dev/urandom >holiday.mp4
 mkfifo "$home/line"
-fairhaul send --address 127.0.0.1 holiday.mp4 >"$home/line" 2>"$home/talk" &
+fairhaul send holiday.mp4 >"$home/line" 2>"$home/talk" &
 sending=$!
 read -r line <"$home/line"
 { echo '$ fairhaul send holiday.mp4'; head -n 1 "$home/talk"; echo 'fairhaul get fhs1-…'; echo; } >>"$out/move.txt"

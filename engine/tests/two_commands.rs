@@ -305,6 +305,9 @@ fn a_wrong_line_is_refused_with_the_reason() {
         assert!(!talk.contains("is `fairhaul run` running"), "{talk}");
     }
     assert!(is_empty(&there.path("in")));
+    // A folder that was made for it goes with it.
+    assert_eq!(there.said(&["get", &line.to_string(), "new"]).0, 5);
+    assert!(!there.path("new").exists());
     // None of these has taken the place of the one that the line is for.
     assert_eq!(there.said(&["get", &sending.line, "in"]).0, 0);
     assert_eq!(sending.ends(), Some(0));
@@ -329,6 +332,44 @@ fn a_line_whose_sender_has_ended_is_told_from_one_that_is_wrong() {
         talk.contains("it has ended, or cannot be reached from here"),
         "{talk}"
     );
+}
+
+/// Who fetches while the sender ends, or finds that the file is another one by now, hears at once
+/// why, and does not wait for it.
+#[test]
+fn a_receiver_is_told_why_the_line_is_over() {
+    let (here, there) = (Machine::new(), Machine::new());
+    fs::write(here.path("file"), noise(40_000_000)).unwrap();
+    let fetching = |limit| {
+        let sending = here.send(&["file"]);
+        here.limit(limit);
+        let arguments = ["get", &sending.line, "in"];
+        let mut command = there.command(&arguments);
+        let get = command.stderr(Stdio::piped()).spawn().unwrap();
+        (sending, get)
+    };
+    let told = |get: Child| {
+        let output = get.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let (sending, get) = fetching("1 MB/s");
+    some_has_come(&there);
+    sending.interrupt();
+    let talk = told(get);
+    assert!(
+        talk.contains("the sender has ended: the line is revoked"),
+        "{talk}"
+    );
+    drop(sending);
+    let (mut sending, get) = fetching("1 MB/s");
+    some_has_come(&there);
+    fs::write(here.path("file"), noise(30_000_000)).unwrap();
+    sending.says("file was changed; the line is revoked; 0 of 1 have all of it");
+    assert_eq!(sending.ends(), Some(6));
+    let talk = told(get);
+    assert!(talk.contains("the sender has ended: chunk "), "{talk}");
+    assert!(talk.contains("file was changed"), "{talk}");
 }
 
 /// Waits until what the node of a machine says of itself once a second has been `so` that many

@@ -29,17 +29,18 @@ impl Display {
             return;
         }
         let template = match progress.total_bytes {
-            Some(total) => {
-                self.bar.set_length(total);
-                "{bar:24} {msg}"
-            }
+            Some(_) => "{bar:24} {msg}",
             None => "{msg}",
         };
         let style = ProgressStyle::with_template(template);
         self.bar
             .set_style(style.expect("our templates are templates"));
-        self.bar.set_position(progress.done_bytes);
+        // Each of these may draw it.
         self.bar.set_message(words(progress));
+        if let Some(total) = progress.total_bytes {
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(progress.done_bytes);
     }
 
     /// Says something beside it.

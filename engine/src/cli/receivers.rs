@@ -1,11 +1,12 @@
 //! Who has come for what `send` serves, how far each is, and when it is enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fairhaul::content::line::machine_in;
 use fairhaul::control::api::{
-    CommandProgress, ControlRequest, EventKind, EventRecord, Failure, Nothing, Phase, Status,
+    CommandProgress, ControlRequest, EventKind, EventRecord, Failure, Nothing, Phase, Ping, Pong,
+    Status, Text,
 };
 use fairhaul::oneshot::{OneShot, WHOLE};
 use fairhaul::printable::{NAME_MAX, Printable};
@@ -32,7 +33,8 @@ pub(super) struct Receivers {
     most: usize,
     /// By name.
     come: BTreeMap<String, Stage>,
-    refused: usize,
+    /// Lines about callers that were refused, without their ports: each is said once.
+    refused: BTreeSet<String>,
 }
 
 /// How far a receiver is.
@@ -53,7 +55,7 @@ impl Receivers {
             bytes,
             most,
             come: BTreeMap::new(),
-            refused: 0,
+            refused: BTreeSet::new(),
         }
     }
 
@@ -81,7 +83,7 @@ impl Receivers {
                     Some(event) => self.hear(&event),
                     None => return Err(self.cut_short()),
                 },
-                _ = ticks.tick() => self.look(node).await,
+                _ = ticks.tick() => self.look(node).await?,
                 () = &mut over => return self.time_is_up(),
                 () = signals.any() => return Err(self.cut_short()),
             }
@@ -153,11 +155,13 @@ impl Receivers {
                 Some(stage) => *stage = Stage::Parted,
                 None => {}
             },
-            EventKind::Refused { from, reason } if self.refused < REFUSED_MAX => {
-                self.refused += 1;
+            EventKind::Refused { from, reason } if self.refused.len() < REFUSED_MAX => {
+                let (host, _) = from.rsplit_once(':').unwrap_or((from, ""));
                 let reason = Printable(reason, usize::MAX);
-                self.display
-                    .note(&format!("fairhaul: refused {from}: {reason}"));
+                let line = format!("fairhaul: refused {host}: {reason}");
+                if self.refused.insert(line.clone()) {
+                    self.display.note(&line);
+                }
             }
             _ => {}
         }
@@ -168,13 +172,39 @@ impl Receivers {
         self.display.note(&format!("fairhaul: {who} {what}"));
     }
 
+    /// Tells those who still wait why the line is over, so that they do not wait for it.
+    pub(super) async fn tell(&self, node: &OneShot, why: &Failure) {
+        let waiting = self.come.iter().filter(|(_, at)| **at == Stage::Came);
+        for (peer, _) in waiting {
+            let (peer, text) = (peer.clone(), why.message.clone());
+            let ping = ControlRequest::Ping(Ping { peer: peer.clone() });
+            let say = ControlRequest::Message(Text { peer, text });
+            let said = async {
+                if ask::<Nothing>(node.socket(), &say, |_| {}).await.is_ok() {
+                    // Its answer comes after it has heard that.
+                    let _ = ask::<Pong>(node.socket(), &ping, |_| {}).await;
+                }
+            };
+            let _ = timeout(LOOK, said).await;
+        }
+    }
+
     /// Draws how far they are.
-    async fn look(&mut self, node: &OneShot) {
+    ///
+    /// # Errors
+    ///
+    /// If what is sent is no longer what the line is for.
+    async fn look(&mut self, node: &OneShot) -> Result<(), Failure> {
         let status: Result<Status, Failure> =
             ask(node.socket(), &ControlRequest::Status(Nothing {}), |_| {}).await;
         let Some(transfer) = status.ok().and_then(|mut status| status.transfers.pop()) else {
-            return;
+            return Ok(());
         };
+        if let Some(trouble) = &transfer.trouble {
+            let counted = self.counted();
+            let text = format!("{trouble}; the line is revoked; {counted} have all of it");
+            return Err(Failure::new(Failure::INTEGRITY, text));
+        }
         let coming = transfer.peers.iter();
         let coming = coming.filter(|flow| self.come.get(&flow.peer) == Some(&Stage::Came));
         let (names, has): (Vec<&str>, Vec<u64>) = coming
@@ -195,6 +225,7 @@ impl Receivers {
             eta_s: total.saturating_sub(done).checked_div(rate),
             waiting_for: (!names.is_empty()).then(|| names.join(", ")),
         });
+        Ok(())
     }
 }
 

@@ -12,10 +12,11 @@ use std::time::Duration;
 use fairhaul::content::line::{self, BadLine, Line, Secret};
 use fairhaul::content::ticket::ContentTicket;
 use fairhaul::control::api::{
-    CommandProgress, ControlRequest, EventRecord, Failure, Get, Got, Nothing, Ping, Pong,
-    ShareRequest, Shared, Text,
+    CommandProgress, ControlRequest, EventKind, EventRecord, Failure, Get, Got, Nothing, Ping,
+    Pong, ShareRequest, Shared, Text,
 };
 use fairhaul::identity::{PublicKey, no_core_dumps};
+use fairhaul::node::STOPS;
 use fairhaul::oneshot::{OneShot, OneshotPlan, SENDER, WHOLE, listen, machine, private_folder};
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::{ask, follow};
@@ -89,6 +90,9 @@ pub(super) async fn send(asked: SendLine) -> Result<(), End> {
     let mut receivers = Receivers::new(shared.bytes, usize::from(options.receivers));
     let ended = receivers.wait(&node, events, options.keep).await;
     receivers.display.end();
+    if let Err(why) = &ended {
+        receivers.tell(&node, why).await;
+    }
     // What went wrong while it ended changes nothing for those who have it.
     let _ = node.stop().await;
     Ok(ended?)
@@ -191,9 +195,11 @@ pub(super) async fn get(asked: GetLine) -> Result<(), End> {
         let text = "the line is for a folder; standard output takes a file alone";
         return Err(Failure::usage(text).into());
     }
+    let was_there = asked.dir.exists();
     let fetch = Fetch::new(&line, &asked, to_output)?;
     let node = OneShot::start(fetch.plan(&line, asked.port.unwrap_or(0))?).await?;
-    let got = fetch.run(&node, &line, &asked).await;
+    let mut sender = Sender::of(&node);
+    let got = fetch.run(&node, &mut sender, &line, &asked).await;
     // Who reads it waits for no goodbyes.
     let poured = match &got {
         Ok(got) if to_output => pour(&got.path),
@@ -203,7 +209,11 @@ pub(super) async fn get(asked: GetLine) -> Result<(), End> {
         tell_sender(node.socket()).await;
     }
     let stopped = node.stop().await;
-    let got = got.map_err(|failure| fetch.explained(failure, &line))?;
+    if got.is_err() && !was_there {
+        // Only if nothing is in it.
+        let _ = std::fs::remove_dir(&fetch.dir);
+    }
+    let got = got.map_err(|failure| fetch.explained(failure, &sender, &line))?;
     poured?;
     stopped?;
     fetch.forget();
@@ -282,7 +292,13 @@ impl Fetch {
     }
 
     /// Fetches, and waits for a sender that was there and is away for a moment.
-    async fn run(&self, node: &OneShot, line: &Line, asked: &GetLine) -> Result<Got, Failure> {
+    async fn run(
+        &self,
+        node: &OneShot,
+        sender: &mut Sender,
+        line: &Line,
+        asked: &GetLine,
+    ) -> Result<Got, Failure> {
         let ticket = line
             .ticket()
             .map_err(|bad| Failure::usage(bad.to_string()))?;
@@ -299,7 +315,13 @@ impl Fetch {
                     (done, moved) = (progress.done_bytes, Some(Instant::now()));
                 }
             };
-            let got = asked_with_display(node.socket(), &request, &mut told).await;
+            let got = tokio::select! {
+                got = asked_with_display(node.socket(), &request, &mut told) => got,
+                // Several receivers have the rest of it from each other.
+                () = sender.ends(), if line.receivers == 1 => {
+                    return Err(Failure::new(Failure::UNREACHABLE, "the sender has ended"));
+                }
+            };
             let back = moved.is_some_and(|moved| moved.elapsed() < BACK);
             match got {
                 Err(failure) if failure.code == Failure::UNREACHABLE && back => sleep(LOOK).await,
@@ -309,14 +331,15 @@ impl Fetch {
     }
 
     /// What a failure means for who typed the line.
-    fn explained(&self, failure: Failure, line: &Line) -> Failure {
-        let text = match failure.code {
-            Failure::UNREACHABLE => format!(
+    fn explained(&self, failure: Failure, sender: &Sender, line: &Line) -> Failure {
+        let text = match (failure.code, &sender.ended) {
+            (Failure::UNREACHABLE, Some(why)) => format!("the sender has ended: {why}"),
+            (Failure::UNREACHABLE, None) => format!(
                 "the sender does not answer at {}: it has ended, or cannot be reached from here; \
                  the same command goes on with what has come",
                 line.addresses.join(", ")
             ),
-            Failure::INTERRUPTED => {
+            (Failure::INTERRUPTED, _) => {
                 "interrupted; the same command goes on with what has come".to_owned()
             }
             _ => failure.message,
@@ -328,6 +351,41 @@ impl Fetch {
     fn forget(&self) {
         // Whatever stays is small, and in nobody's way.
         let _ = std::fs::remove_dir_all(&self.kept);
+    }
+}
+
+/// What the sender of a line last said, and whether it has ended: its line is over then.
+struct Sender {
+    events: mpsc::UnboundedReceiver<EventRecord>,
+    said: String,
+    ended: Option<String>,
+}
+
+impl Sender {
+    fn of(node: &OneShot) -> Self {
+        Self {
+            events: events(node.socket()),
+            said: "the line is revoked".to_owned(),
+            ended: None,
+        }
+    }
+
+    /// Waits until it has ended, and then for what it sent before that to be verified.
+    async fn ends(&mut self) {
+        while self.ended.is_none() {
+            match self.events.recv().await.map(|event| event.what) {
+                Some(EventKind::Text { peer, text }) if peer == SENDER => self.said = text,
+                Some(EventKind::Lost { peer, reason })
+                    if peer == SENDER && reason.ends_with(STOPS) =>
+                {
+                    self.ended = Some(self.said.clone());
+                }
+                Some(_) => {}
+                // Our own node has ended.
+                None => std::future::pending().await,
+            }
+        }
+        sleep(LOOK).await;
     }
 }
 

@@ -58,7 +58,7 @@ pub enum GreetError {
     #[error("the peer refuses: {} ({})", .0.code, .0.text)]
     Refused(Refusal),
     /// We refuse the peer with this key, and have told it so.
-    #[error("refused {peer}: {}", .refusal.code)]
+    #[error("{}; its key is {peer}", .refusal.text)]
     Refuses {
         /// The key that it has proved.
         peer: PublicKey,

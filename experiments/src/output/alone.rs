@@ -11,8 +11,9 @@ const ALONE: &str = "alone";
 
 impl Results {
     /// The same results with a cell `alone` in front of each group of cells that differ in their
-    /// policy only; unchanged if no run has times alone. Where two parameters are of the policy,
-    /// such as choker and seed rule, one cell is enough for all values of both.
+    /// policy only, and those beside each other; no cell more if no run has times alone. Where two
+    /// parameters are of the policy, such as choker and seed rule, one cell is enough for all values
+    /// of both.
     #[must_use]
     pub fn with_alone(mut self) -> Self {
         let policy = summary_metrics::policy_axis(&self);
@@ -29,6 +30,21 @@ impl Results {
         for (first, row) in rows.into_iter().rev() {
             self.cells.insert(first, row);
         }
+        let is_policy = |at: usize| self.axes[at].name.starts_with("policy");
+        if !policy.is_some_and(is_policy) {
+            return self;
+        }
+        let mut others = self.varying();
+        others.retain(|at| !is_policy(*at));
+        let mut known: Vec<Vec<String>> = Vec::new();
+        self.cells.sort_by_cached_key(|cell| {
+            let key: Vec<String> = others.iter().map(|at| cell.params[*at].clone()).collect();
+            let found = known.iter().position(|one| *one == key);
+            found.unwrap_or_else(|| {
+                known.push(key);
+                known.len() - 1
+            })
+        });
         self
     }
 
@@ -138,13 +154,13 @@ mod tests {
         let want = [
             "alone 0.5",
             "fifo 0.5",
+            "drr 0.5",
             "alone 0.9",
             "fifo 0.9",
-            "drr 0.5",
             "drr 0.9",
         ];
         assert_eq!(labels, want.map(str::to_owned));
-        let values = &found.cells[2].runs[0].values;
+        let values = &found.cells[3].runs[0].values;
         assert_eq!(values[..], [None, Some(2.0), None, Some(1.0), None]);
         assert_eq!(found.axes, results.axes);
     }

@@ -102,7 +102,8 @@ fn headlines(results: &Results, all: &Grouping) -> Option<Figure> {
         all,
         &headlines,
         "headline",
-        "Means over replications with 95 % confidence intervals",
+        "Means over replications with 95 % confidence intervals, of a least or worst value medians; \
+         an arrow where an interval goes on beyond the axis",
     )
 }
 

@@ -104,11 +104,13 @@ def save(figure, name):
 
 
 def summary():
-    """Mean and interval by metric and cell, in the order of the table."""
+    """Mean and interval by metric and cell, in the order of the table; of extremes the median."""
     found = {}
     for row in rows("summary.csv"):
-        mean, low, high = (number(row[key]) for key in ("mean", "ci_lo", "ci_hi"))
-        found.setdefault(row["metric"], []).append((row, mean, low, high))
+        is_extreme = row["metric"] in MEDIANS
+        keys = ("median", "median_ci_lo", "median_ci_hi") if is_extreme else ("mean", "ci_lo", "ci_hi")
+        centre, low, high = (number(row[key]) for key in keys)
+        found.setdefault(row["metric"], []).append((row, centre, low, high))
     return found
 
 

@@ -7,6 +7,7 @@ use super::grouping::{Group, Grouping, grouping};
 use super::styles::{ALONE, COLOURS, Marker, Style};
 use super::summary_metrics::{self, ScenarioKind};
 use crate::output::Results;
+use crate::stats::Centre;
 
 /// The part that does not depend on the result.
 const BODY: &str = include_str!("script.py");
@@ -37,15 +38,21 @@ pub(super) fn script(results: &Results) -> String {
             json!([name, headline.long_title(name), headline.scale])
         })
         .collect();
+    let medians: Vec<&String> = results
+        .metrics
+        .iter()
+        .filter(|name| Centre::of_metric(name) == Centre::Median)
+        .collect();
     // Strings, numbers, lists and maps of them are the same in JSON and in Python.
     format!(
         "# Figures of one fairlab result with matplotlib.\n\
-         POLICY = {}\nAXES = {}\nGROUPS = {}\nSTYLES = {{{}}}\nMETRICS = {}\n{}{BODY}",
+         POLICY = {}\nAXES = {}\nGROUPS = {}\nSTYLES = {{{}}}\nMETRICS = {}\nMEDIANS = {}\n{}{BODY}",
         json!(all.policy),
         json!(axes),
         json!(groups),
         styles.join(","),
         json!(metrics),
+        json!(medians),
         distribution(results)
     )
 }

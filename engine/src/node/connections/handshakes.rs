@@ -47,7 +47,7 @@ impl Access {
             warn!(%remote, why, "turned away");
         }
         self.notifier
-            .refused(remote.to_string(), "no room", why.to_owned());
+            .refused(shown(remote), "no room", why.to_owned());
     }
 
     fn greet(&mut self, id: HandshakeId, stream: TcpStream, remote: SocketAddr) {
@@ -195,7 +195,7 @@ impl Access {
             self.claimed(peer, name, refusal);
         }
         self.notifier
-            .refused(remote.to_string(), word, error.to_string());
+            .refused(shown(remote), word, error.to_string());
     }
 
     /// A caller used the name of another key.
@@ -211,4 +211,9 @@ impl Access {
             });
         }
     }
+}
+
+/// The address of a caller, as a person writes it.
+fn shown(remote: SocketAddr) -> String {
+    SocketAddr::new(remote.ip().to_canonical(), remote.port()).to_string()
 }

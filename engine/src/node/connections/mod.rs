@@ -24,6 +24,7 @@ use self::last_word::{last_word, turn_away};
 use self::links::{Link, Links};
 use self::paths::Paths;
 use self::peers::Peers;
+use super::STOPS;
 use super::contents::state_writer::Keeper;
 use super::event::NodeEvent;
 use super::inputs::PendingInputs;
@@ -163,7 +164,7 @@ impl Connections {
     pub(crate) fn stop(&mut self, inputs: &mut PendingInputs, now: Time) {
         let all: Vec<PeerId> = self.links.iter().map(|(peer, _)| peer).collect();
         for peer in all {
-            self.part(peer, CloseCode::Shutdown, "the node stops", inputs, now);
+            self.part(peer, CloseCode::Shutdown, STOPS, inputs, now);
         }
         self.access.stop();
     }

@@ -77,16 +77,17 @@ fn dot(scene: &mut Scene, panel: &DotPanel, row: &Dot, frame: Frame, y: f64) {
     if let Some((low, high)) = row.interval {
         let ends = (frame.x(&panel.x, low), frame.x(&panel.x, high));
         rule(scene, (ends.0, y), (ends.1, y), colour(row.style), 1.8);
-        // An end inside the panel has a cap; one without goes on beyond the axis.
-        for (end, value) in [(ends.0, low), (ends.1, high)] {
-            if panel.x.holds(value) {
-                rule(
-                    scene,
-                    (end, y - 2.5),
-                    (end, y + 2.5),
-                    colour(row.style),
-                    1.2,
-                );
+        // An end inside the panel has a cap; one that is beyond the axis an arrow to there.
+        let ends = [(ends.0, low, 1.0), (ends.1, high, -1.0)];
+        for (end, value, inwards) in ends {
+            let back = if panel.x.holds(value) {
+                0.0
+            } else {
+                4.5 * inwards
+            };
+            for half in [-2.5, 2.5] {
+                let tip = (end + back, y + half);
+                rule(scene, (end, y), tip, colour(row.style), 1.2);
             }
         }
     }
