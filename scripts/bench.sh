@@ -39,12 +39,11 @@ PY
 
 # Peers, MiB, model: the content of the largest crowd is small, so that it ends in minutes.
 flash_crowd() {
-  cargo build --release --locked --quiet -p fairhaul-simulator --example flash_crowd
   {
     echo "peers,content_mib,network,events,steps,wall_s,steps_per_s,peak_rss_kib,makespan_over_bound"
     for case in "1000 64 block" "1000 64 fluid" "10000 8 block" "10000 8 fluid" "100000 1 block"; do
       read -r peers mib network <<<"$case"
-      target/release/examples/flash_crowd "$peers" "$mib" "$network" |
+      cargo bench --locked --quiet -p fairhaul-simulator --bench flash_crowd -- "$peers" "$mib" "$network" |
         awk -v peers="$peers" -v mib="$mib" -v network="$network" '
           $1 == "events" { events = $2 } $1 == "steps" { steps = $2 } $1 == "wall" { wall = $2 }
           $1 == "steps/s" { rate = $2 } $1 == "peak" { rss = $3 } $1 == "Kumar-Ross" { ratio = $5 }

@@ -2,7 +2,7 @@
 //!
 //! A flash crowd of 50 peers and one seed, 8 MiB in chunks of 64 KiB, tit-for-tat and rarest
 //! first, in both network models. The throughput is in steps, so criterion prints steps per
-//! second. `examples/flash_crowd.rs` is the same at any size.
+//! second. `flash_crowd.rs` is the same at any size.
 
 use std::hint::black_box;
 

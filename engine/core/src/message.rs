@@ -155,6 +155,9 @@ pub enum OfferVerdict {
     Storage,
 }
 
+/// What a node says as it closes with [`CloseCode::Shutdown`].
+pub const STOPS: &str = "the node stops";
+
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CloseCode {

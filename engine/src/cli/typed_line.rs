@@ -16,10 +16,10 @@ use fairhaul::control::api::{
     Pong, ShareRequest, Shared, Text,
 };
 use fairhaul::identity::{PublicKey, no_core_dumps};
-use fairhaul::node::STOPS;
 use fairhaul::oneshot::{OneShot, OneshotPlan, SENDER, WHOLE, listen, machine, private_folder};
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::{ask, follow};
+use fairhaul_core::message::STOPS;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use fairhaul::control::api::{ControlRequest, Failure, InForce, Nothing, PeerStatus, Status};
+use fairhaul::control::api::{
+    ControlRequest, Failure, History, HistorySince, InForce, Nothing, PeerStatus, Status,
+};
 use fairhaul_client::ask;
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{
@@ -84,7 +86,9 @@ async fn status(socket: &Path) -> Result<Status, Failure> {
 async fn snapshot(socket: &Path) -> Result<String, Failure> {
     let status = status(socket).await?;
     let peers: Vec<PeerStatus> = ask(socket, &ControlRequest::Peers(Nothing {}), |_| {}).await?;
-    Ok(render::watched(&status, &peers))
+    let since = HistorySince { since_s: 0 };
+    let history: History = ask(socket, &ControlRequest::History(since), |_| {}).await?;
+    Ok(render::watched(&status, &peers, &history.node))
 }
 
 /// Sends a typed command. What came of it, in words.

@@ -54,9 +54,6 @@ const EVENTS_MAX: usize = 1_024;
 /// Commands and ticks have a queue of their own.
 const PEOPLE_MAX: usize = 64;
 
-/// What a node says to its peers when it is stopped.
-pub const STOPS: &str = "the node stops";
-
 /// Threads that may wait for disks, however few descriptors there are.
 const BLOCKING_MIN: usize = 32;
 /// How long the lock of the data may be held by a process that ends, and how often it is tried.

@@ -174,19 +174,35 @@ fn escape_markdown(text: &str) -> String {
     out
 }
 
+/// Columns of numbers that a page has room for beside those of words; more go into tables below.
+const LATEX_COLUMNS: usize = 5;
+
 fn latex(sheet: &Sheet) -> String {
-    let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
+    let line = |cells: &[String]| format!("{} \\\\\n", cells.join(" & "));
     let mut out = format!(
-        "% \\usepackage{{booktabs}}\n% {}\n\\begin{{tabular}}{{{}{}}}\n\\toprule\n",
-        sheet.note.replace('\n', " "),
-        "l".repeat(sheet.keys.len()),
-        "r".repeat(sheet.columns.len())
+        "% \\usepackage{{booktabs}}\n% {}\n",
+        sheet.note.replace('\n', " ")
     );
+    let keys = sheet.keys.len();
     let (head, rows) = cells(sheet, escape_latex, |text| format!("\\textbf{{{text}}}"));
-    out += &line(head);
-    out += "\\midrule\n";
-    out.extend(rows.into_iter().map(line));
-    out + "\\bottomrule\n\\end{tabular}\n"
+    let columns: Vec<usize> = (keys..keys + sheet.columns.len()).collect();
+    for (at, part) in columns.chunks(LATEX_COLUMNS).enumerate() {
+        let of_part = |cells: &[String]| {
+            let values = part.iter().map(|column| cells[*column].clone());
+            let all: Vec<String> = cells[..keys].iter().cloned().chain(values).collect();
+            line(&all)
+        };
+        if at > 0 {
+            out += "\\par\\bigskip\n";
+        }
+        let (words, numbers) = ("l".repeat(keys), "r".repeat(part.len()));
+        out += &format!("\\begin{{tabular}}{{{words}{numbers}}}\n\\toprule\n");
+        out += &of_part(&head);
+        out += "\\midrule\n";
+        out.extend(rows.iter().map(|row| of_part(row)));
+        out += "\\bottomrule\n\\end{tabular}\n";
+    }
+    out
 }
 
 /// `text` as LaTeX sets it, whatever the font.
@@ -322,6 +338,27 @@ pub(super) mod tests {
         assert!(text.contains("\n% How _ is read.\n\\begin{tabular}{lrr}\n\\toprule\n"));
         assert!(text.contains("{[}drr{]} & 0.500 &"));
         assert!(text.ends_with("\\bottomrule\n\\end{tabular}\n"));
+    }
+
+    // Seven columns are five and two, each with the names of the rows.
+    #[test]
+    fn a_wide_table_is_cut_into_those_that_a_page_has_room_for() {
+        let mut wide = sheet();
+        let count = wide.columns.len();
+        wide.columns = wide.columns.into_iter().cycle().take(7).collect();
+        for row in &mut wide.rows {
+            assert_eq!(row.values.len(), count);
+            row.values = row.values.clone().into_iter().cycle().take(7).collect();
+        }
+        let text = latex(&wide);
+        let parts: Vec<&str> = text.split("\\par\\bigskip\n").collect();
+        let ands = |part: &str| part.lines().last().map(|_| part.matches(" & ").count());
+        assert_eq!(parts.len(), 2, "{text}");
+        assert!(
+            parts[0].contains("{lrrrrr}") && parts[1].contains("{lrr}"),
+            "{text}"
+        );
+        assert_eq!((ands(parts[0]), ands(parts[1])), (Some(15), Some(6)));
     }
 
     #[test]

@@ -99,11 +99,11 @@ fn on_models(setup: &Setup) -> Vec<String> {
         let least = largest.map_or(REQUEST_COST_MIN, |block| block.min(REQUEST_COST_MIN));
         row.chunk.min(row.bytes) < least && row.bytes > row.chunk
     };
-    if let Some(row) = setup.transfers.iter().filter(|_| is_block).find(is_short) {
+    if let Some(row) = setup.transfers.iter().find(is_short) {
         let text = |size: u64| Quantity::Size.text(size);
         notes.push(format!(
-            "transfer {} has chunks of {}: a discipline counts each request as {} at least in the \
-             block network; a fluid and the entitlements count bytes",
+            "transfer {} has chunks of {}: a discipline counts each request as {} at least, and so \
+             do the entitlements; a fluid counts bytes",
             row.name,
             text(row.chunk.get()),
             text(REQUEST_COST_MIN.get())

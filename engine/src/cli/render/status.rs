@@ -1,7 +1,8 @@
 //! What goes on in a node, as tables for people.
 
 use fairhaul::control::api::{
-    FlowStatus, HoldReason, PeerStatus, Status, TransferDirection, TransferState, TransferStatus,
+    FlowStatus, HoldReason, PeerStatus, RateSeries, Status, TransferDirection, TransferState,
+    TransferStatus,
 };
 use fairhaul_core::quantity::Quantity;
 
@@ -12,8 +13,8 @@ pub(in crate::cli) fn status(status: &Status) -> String {
     head(status) + &transfers(status)
 }
 
-/// The same, with the peers and what holds each: what is watched.
-pub(in crate::cli) fn watched(status: &Status, peers: &[PeerStatus]) -> String {
+/// The same, with the last hour, the peers and what holds each: what is watched.
+pub(in crate::cli) fn watched(status: &Status, peers: &[PeerStatus], hour: &RateSeries) -> String {
     let heads = [
         "PEER", "STATE", "SENDS", "RECEIVES", "WEIGHT", "LIMIT", "FLOOR", "HELD BY",
     ];
@@ -43,7 +44,45 @@ pub(in crate::cli) fn watched(status: &Status, peers: &[PeerStatus]) -> String {
         true => "no peers\n".to_owned(),
         false => table.text(),
     };
-    format!("{}\n{peers}{}", head(status), transfers(status))
+    let node = &status.node;
+    format!(
+        "{}fairhaul {}, listens at {}, key {}\n{}{}\n{peers}{}",
+        head(status),
+        name(&node.version),
+        name(&node.listen),
+        name(&node.key),
+        last_hour("sent", &hour.up_bytes_s),
+        last_hour("received", &hour.down_bytes_s),
+        transfers(status)
+    )
+}
+
+/// Heights of a minute in the picture of an hour.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// The bytes of each second of the last hour as a picture of its minutes, the latest at the right.
+fn last_hour(what: &str, seconds: &[u64]) -> String {
+    let minutes: Vec<u64> = seconds
+        .rchunks(60)
+        .take(60)
+        .map(|minute| minute.iter().sum::<u64>() / 60)
+        .collect();
+    let Some(most) = minutes.iter().copied().max().filter(|most| *most > 0) else {
+        return String::new();
+    };
+    let height = |mean: &u64| {
+        let eighths = mean.saturating_mul(8).div_ceil(most);
+        let eighths = usize::try_from(eighths).unwrap_or(HEIGHTS.len());
+        match eighths.min(HEIGHTS.len()) {
+            0 => ' ',
+            eighths => HEIGHTS[eighths - 1],
+        }
+    };
+    let picture: String = minutes.iter().rev().map(height).collect();
+    format!(
+        "{what:8} {picture:>60} last hour, a minute at most {}\n",
+        rate(most)
+    )
 }
 
 /// What holds a peer in each transfer in which it has something to do.
@@ -150,4 +189,24 @@ fn rows(transfer: &TransferStatus) -> Vec<Vec<String>> {
         rows.push(row);
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Two minutes and a half: half a minute of 120 B/s, a minute of nothing, and one of 30 B/s.
+    #[test]
+    fn an_hour_is_drawn_by_the_minute() {
+        let mut seconds = vec![120; 30];
+        seconds.extend([0; 60]);
+        seconds.extend([30; 60]);
+        let expected = format!(
+            "sent     {}█ ▄ last hour, a minute at most 60 B/s\n",
+            " ".repeat(57)
+        );
+        assert_eq!(last_hour("sent", &seconds), expected);
+        assert_eq!(last_hour("sent", &[0; 300]), "");
+        assert_eq!(last_hour("sent", &[]), "");
+    }
 }

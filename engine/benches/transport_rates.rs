@@ -1,7 +1,7 @@
 //! How fast streams are, over loopback TCP: ours, tokio-rustls with each cipher, and the ciphers
 //! alone.
 //!
-//! `cargo run --release -p fairhaul --example transport_rates [GiB] [rounds]`
+//! `cargo bench -p fairhaul --bench transport_rates -- [GiB] [rounds]`
 //!
 //! One thread sends units of 256 KiB, another one receives and copies them to where they belong.
 //! CPU seconds are those of both.
@@ -36,7 +36,7 @@ const GIB: usize = 1 << 30;
 const GIB_MB: f64 = GIB as f64 / 1e6;
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).filter(|word| word != "--bench");
     let gib: usize = arguments.next().map_or(Ok(2), |text| text.parse())?;
     let rounds: usize = arguments.next().map_or(Ok(5), |text| text.parse())?;
     let mut out = std::io::stdout();

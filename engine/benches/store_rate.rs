@@ -1,5 +1,7 @@
 //! How fast the store takes a content in and gives its files their names.
 //!
+//! `cargo bench -p fairhaul --bench store_rate -- DIRECTORY`
+//!
 //! Decides nothing: writes 1 GiB as one file and 10,000 files of 4 to 64 KiB into the directory
 //! given, which should be in memory, and says what each step took. Chunks are made once and
 //! handed over from memory, so hashing them is not part of what is measured.
@@ -14,7 +16,8 @@ use fairhaul::store::{OpenFiles, Receive, Store};
 use fairhaul_core::units::ByteCount;
 
 fn main() -> anyhow::Result<()> {
-    let into = std::env::args_os().nth(1).map(PathBuf::from);
+    let mut words = std::env::args_os().skip(1);
+    let into = words.find(|word| word != "--bench").map(PathBuf::from);
     let into = into.ok_or_else(|| anyhow::anyhow!("usage: store_rate DIRECTORY"))?;
     let one = vec![entry("one".to_owned(), 1 << 30)];
     measure("1 GiB in one file", one, &into)?;
