@@ -341,11 +341,13 @@ fn a_receiver_is_told_why_the_line_is_over() {
     let (here, there) = (Machine::new(), Machine::new());
     fs::write(here.path("file"), noise(40_000_000)).unwrap();
     let fetching = |limit| {
-        let sending = here.send(&["file"]);
+        let mut sending = here.send(&["file"]);
         here.limit(limit);
         let arguments = ["get", &sending.line, "in"];
         let mut command = there.command(&arguments);
         let get = command.stderr(Stdio::piped()).spawn().unwrap();
+        sending.says("has come");
+        some_has_come(&there);
         (sending, get)
     };
     let told = |get: Child| {
@@ -354,7 +356,6 @@ fn a_receiver_is_told_why_the_line_is_over() {
         String::from_utf8(output.stderr).unwrap()
     };
     let (sending, get) = fetching("1 MB/s");
-    some_has_come(&there);
     sending.interrupt();
     let talk = told(get);
     assert!(
@@ -363,7 +364,6 @@ fn a_receiver_is_told_why_the_line_is_over() {
     );
     drop(sending);
     let (mut sending, get) = fetching("1 MB/s");
-    some_has_come(&there);
     fs::write(here.path("file"), noise(30_000_000)).unwrap();
     sending.says("file was changed; the line is revoked; 0 of 1 have all of it");
     assert_eq!(sending.ends(), Some(6));
