@@ -540,7 +540,7 @@ count = 2
             capped.clone(),
             Some("the upload of the group of transfer t.1:"),
         ),
-        (capped.replace("count = 2\n", ""), None),
+        (capped.replace("MB\"\ncount = 2\n", "MB\"\n"), None),
         (
             base.replace("bytes = ", "chunk = \"4 KiB\"\nbytes = "),
             Some("transfer t.1 has chunks of 4 KiB:"),

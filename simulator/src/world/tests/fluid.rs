@@ -263,7 +263,8 @@ fn las_serves_the_newcomer_until_it_is_level() {
     }
 }
 
-/// A floor of a group of which a peer may have a quarter: within that its transfers share by weight.
+/// A floor of a group of which a peer may have a quarter: within that its transfers share by
+/// weight.
 #[test]
 fn a_floor_above_what_a_limit_allows_is_shared_within_the_limit() {
     for narrow in [
