@@ -12,8 +12,8 @@ const ALONE: &str = "alone";
 impl Results {
     /// The same results with a cell `alone` in front of each group of cells that differ in their
     /// policy only, and those beside each other; no cell more if no run has times alone. Where two
-    /// parameters are of the policy, such as choker and seed rule, one cell is enough for all values
-    /// of both.
+    /// parameters are of the policy, such as choker and seed rule, one cell is enough for all
+    /// values of both.
     #[must_use]
     pub fn with_alone(mut self) -> Self {
         let policy = summary_metrics::policy_axis(&self);
