@@ -1,15 +1,19 @@
+#!/usr/bin/env python3
 """How long the second of two commands takes to its first byte, beside curl over HTTPS.
 
-Usage: first_byte.py PROGRAM [RUNS [BYTES]]
+Usage: first_byte.py [OUT [RUNS]]      OUT: results/engine/first-byte; RUNS: 40, at most 249
 
-A file of BYTES bytes (65536) is sent on loopback by `PROGRAM send`, and served over HTTPS (TLS 1.3)
-by Python's own server. `PROGRAM get LINE -` and `curl` fetch it by turns, RUNS times each (40),
-after one of each that is not counted. Each `get` is another receiver, with a home in which it makes
-its identity: one and the same may come once a second, after five at once. Timed from before the process is made to the first byte of
-its standard output. `get` prints nothing that it has not verified to its end, so for it this is the
-last byte as well. Prints both medians, the quartiles, and the ratio of the medians, in milliseconds.
+FAIRHAUL names the program [target/release/fairhaul]. A file of 64 KiB is sent on loopback by
+`fairhaul send`, and served over HTTPS (TLS 1.3) by Python's own server. `fairhaul get LINE -` and
+`curl` fetch it by turns, RUNS times each, after one of each that is not counted. Each `get` is
+another receiver, with a home in which it makes its identity: one and the same may come once a
+second, after five at once. Timed from before the process is made to the first byte of its standard
+output. `get` prints nothing that it has not verified to its end, so for it this is the last byte as
+well. Written are runs.csv, a row a fetch; summary.csv with medians and quartiles, and how many
+times curl's median each is; and manifest.toml.
 """
 
+import csv
 import http.server
 import os
 import pathlib
@@ -20,6 +24,9 @@ import sys
 import tempfile
 import threading
 import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SIZE = 64 << 10
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -45,8 +52,8 @@ def serve(folder):
     return server.server_address[1]
 
 
-def first_byte(command, environment, size):
-    """Milliseconds to the first byte of what `command` prints, and to its last."""
+def first_byte(command, environment):
+    """Milliseconds to the first byte of what `command` prints."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -54,26 +61,20 @@ def first_byte(command, environment, size):
     got = len(process.stdout.read(1))
     first = time.perf_counter()
     got += len(process.stdout.read())
-    if process.wait() != 0 or got != size:
-        sys.exit(f"{command[0]}: {got} of {size} bytes, code {process.returncode}")
+    if process.wait() != 0 or got != SIZE:
+        sys.exit(f"{command[0]}: {got} of {SIZE} bytes, code {process.returncode}")
     return 1000 * (first - begun)
 
 
-def told(name, times):
-    """One row, and the median."""
-    low, middle, high = statistics.quantiles(times, n=4)
-    print(f"{name:<14} {middle:7.1f} ms  ({low:.1f} to {high:.1f}), {len(times)} runs")
-    return middle
-
-
 def main():
-    program = os.path.abspath(sys.argv[1])
+    program = os.path.abspath(os.environ.get("FAIRHAUL", ROOT / "target/release/fairhaul"))
+    out = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "results/engine/first-byte")
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 40
-    size = int(sys.argv[3]) if len(sys.argv) > 3 else 65536
+    load = pathlib.Path("/proc/loadavg").read_text(encoding="utf-8").split()[:3]
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         file = folder / "file"
-        file.write_bytes(os.urandom(size))
+        file.write_bytes(os.urandom(SIZE))
         environment = dict(os.environ, XDG_DATA_HOME=str(folder / "home"), HOME=name)
         send = [program, "send", str(file), "--address", "127.0.0.1", "--keep", "1 h"]
         send += ["--for", str(runs + 1)]
@@ -83,18 +84,49 @@ def main():
         line = sender.stdout.readline().split()[-1]
         url = f"https://127.0.0.1:{serve(folder)}/file"
         get, curl = [program, "get", line, "-"], ["curl", "--silent", "--insecure", url]
-        times = {"get": [], "curl": []}
+        rows = []
         for run in range(runs + 1):
-            for name, command in (("get", get), ("curl", curl)):
+            for name, command in (("fairhaul", get), ("curl", curl)):
                 home = str(folder / f"home-{run}")
-                took = first_byte(command, dict(environment, XDG_DATA_HOME=home), size)
-                if run > 0:
-                    times[name].append(took)
+                took = first_byte(command, dict(environment, XDG_DATA_HOME=home))
+                rows.append((run, name, took))
         sender.terminate()
         sender.wait()
-    ours = told("fairhaul get", times["get"])
-    theirs = told("curl", times["curl"])
-    print(f"ratio          {ours / theirs:7.2f}")
+    write(out, [row for row in rows if row[0] > 0], " ".join(load))
+
+
+def write(out, rows, load):
+    """The tables, and how they were made."""
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / "runs.csv", "w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table)
+        writer.writerow(["run", "program", "first_byte_ms"])
+        writer.writerows((run, name, f"{took:.3f}") for run, name, took in rows)
+    of = {name: [took for _, other, took in rows if other == name] for _, name, _ in rows[:2]}
+    median = {name: statistics.median(times) for name, times in of.items()}
+    with open(out / "summary.csv", "w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table)
+        writer.writerow(["program", "runs", "median_ms", "q1_ms", "q3_ms", "median_over_curl"])
+        for name, times in of.items():
+            low, _, high = statistics.quantiles(times, n=4)
+            times_curl = median[name] / median["curl"]
+            numbers = (median[name], low, high, times_curl)
+            writer.writerow([name, len(times), *(f"{number:.3f}" for number in numbers)])
+    print((out / "summary.csv").read_text(encoding="utf-8"), end="")
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    curl = subprocess.run(["curl", "--version"], check=True, capture_output=True, text=True).stdout
+    lines = {
+        "command": "scripts/engine/first_byte.py",
+        "commit": commit,
+        "kernel": f"{os.uname().sysname} {os.uname().release}",
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "load": load,
+        "curl": " ".join(curl.split()[:2]),
+    }
+    text = "".join(f'{key} = "{value}"\n' for key, value in lines.items())
+    (out / "manifest.toml").write_text(text + f"cores = {os.cpu_count()}\n", encoding="utf-8")
 
 
 main()

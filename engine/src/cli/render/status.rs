@@ -65,7 +65,7 @@ fn last_hour(what: &str, seconds: &[u64]) -> String {
     let minutes: Vec<u64> = seconds
         .rchunks(60)
         .take(60)
-        .map(|minute| minute.iter().sum::<u64>() / 60)
+        .map(|minute| minute.iter().sum::<u64>() / minute.len() as u64)
         .collect();
     let Some(most) = minutes.iter().copied().max().filter(|most| *most > 0) else {
         return String::new();
@@ -80,7 +80,7 @@ fn last_hour(what: &str, seconds: &[u64]) -> String {
     };
     let picture: String = minutes.iter().rev().map(height).collect();
     format!(
-        "{what:8} {picture:>60} last hour, a minute at most {}\n",
+        "{what:8} {picture:>60} last hour, at most {} in a minute\n",
         rate(most)
     )
 }
@@ -195,16 +195,14 @@ fn rows(transfer: &TransferStatus) -> Vec<Vec<String>> {
 mod tests {
     use super::*;
 
-    // Two minutes and a half: half a minute of 120 B/s, a minute of nothing, and one of 30 B/s.
+    // Two minutes and a half: half a minute of 120 B/s, a minute of nothing, and one of 60 B/s.
     #[test]
     fn an_hour_is_drawn_by_the_minute() {
         let mut seconds = vec![120; 30];
         seconds.extend([0; 60]);
-        seconds.extend([30; 60]);
-        let expected = format!(
-            "sent     {}█ ▄ last hour, a minute at most 60 B/s\n",
-            " ".repeat(57)
-        );
+        seconds.extend([60; 60]);
+        let before = " ".repeat(57);
+        let expected = format!("sent     {before}█ ▄ last hour, at most 120 B/s in a minute\n");
         assert_eq!(last_hour("sent", &seconds), expected);
         assert_eq!(last_hour("sent", &[0; 300]), "");
         assert_eq!(last_hour("sent", &[]), "");
