@@ -78,16 +78,13 @@ fn dot(scene: &mut Scene, panel: &DotPanel, row: &Dot, frame: Frame, y: f64) {
         let ends = (frame.x(&panel.x, low), frame.x(&panel.x, high));
         rule(scene, (ends.0, y), (ends.1, y), colour(row.style), 1.8);
         // An end inside the panel has a cap; one that is beyond the axis an arrow to there.
-        let ends = [(ends.0, low, 1.0), (ends.1, high, -1.0)];
-        for (end, value, inwards) in ends {
-            let back = if panel.x.holds(value) {
-                0.0
+        for (end, value, back) in [(ends.0, low, 4.5), (ends.1, high, -4.5)] {
+            let mut line = |from, to| rule(scene, from, to, colour(row.style), 1.2);
+            if panel.x.holds(value) {
+                line((end, y - 2.5), (end, y + 2.5));
             } else {
-                4.5 * inwards
-            };
-            for half in [-2.5, 2.5] {
-                let tip = (end + back, y + half);
-                rule(scene, (end, y), tip, colour(row.style), 1.2);
+                line((end, y), (end + back, y - 2.5));
+                line((end, y), (end + back, y + 2.5));
             }
         }
     }
