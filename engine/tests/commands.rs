@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex};
 
 use fairhaul::control::api::{
     BanStatus, Call, CommandProgress, ControlRequest, DiskStatus, EventKind, EventRecord, Failure,
-    FlowStatus, Got, HoldReason, InForce, Lifted, LimitStatus, LimitTarget, NodeStatus, Nothing,
-    PeerStatus, Phase, Pong, Reached, Reloaded, Sent, Shared, Status, TransferDirection,
-    TransferState, TransferStatus,
+    FlowStatus, Got, History, HoldReason, InForce, Lifted, LimitStatus, LimitTarget, NodeStatus,
+    Nothing, PeerStatus, Phase, Pong, RateSeries, Reached, Reloaded, Sent, Shared, Status,
+    TransferDirection, TransferState, TransferStatus,
 };
 use fairhaul::control::metrics::Metrics;
 use fairhaul::control::serve::{Control, Endpoints, Handles, Places};
@@ -162,6 +162,13 @@ fn answer(call: Call) -> Option<Call> {
             keys: vec![lift.whose.clone()],
         }),
         ControlRequest::Status(_) => call.done(&status()),
+        ControlRequest::History(_) => call.done(&History {
+            node: RateSeries {
+                up_bytes_s: vec![1_000; 90],
+                down_bytes_s: vec![0; 90],
+            },
+            ..History::default()
+        }),
         ControlRequest::Reload(_) => call.done(&Reloaded {
             changed: vec!["limits.upload".to_owned()],
             at_next_start: vec!["node.listen".to_owned()],
@@ -574,24 +581,30 @@ fn a_watched_status_comes_again_until_it_is_interrupted() {
 #[test]
 fn a_watched_status_without_a_terminal_is_one_snapshot_after_another() {
     let node = Rote::new();
+    let about = status().node;
     let mut command = node.command(&["status", "--watch"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for _ in 0..2 {
-        let snapshot: Vec<String> = lines.by_ref().take(11).map(Result::unwrap).collect();
+        let snapshot: Vec<String> = lines.by_ref().take(13).map(Result::unwrap).collect();
         let expected = [
             "vm-1: up 2 h, 1 connected, fair to each peer by drr/drr",
             "sends 12.5 MB/s (at most 100 Mbit/s), receives 0 B/s, by the timetable",
             "sent 1 B, received 2 B since it started; 1.5 GB of 2.0 GB free on its disk",
+            &format!(
+                "fairhaul {}, listens at {}, key {}",
+                about.version, about.listen, about.key
+            ),
+            &format!("sent {:>64} last hour, at most 1.0 kB/s in a minute", "██"),
             "",
             "PEER  STATE     SENDS  RECEIVES  WEIGHT  LIMIT  FLOOR  HELD BY",
             "vm-2  away   1.0 kB/s     0 B/s    2.50                the limit of the peer",
             "",
         ];
-        assert_eq!(snapshot[..7], expected);
-        assert!(snapshot[8].contains(ESCAPED), "{snapshot:?}");
-        assert!(snapshot[9].ends_with("vm-2  the limit of the peer"));
-        assert_eq!(snapshot[10], "");
+        assert_eq!(snapshot[..9], expected);
+        assert!(snapshot[10].contains(ESCAPED), "{snapshot:?}");
+        assert!(snapshot[11].ends_with("vm-2  the limit of the peer"));
+        assert_eq!(snapshot[12], "");
     }
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
