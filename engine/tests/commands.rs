@@ -162,13 +162,7 @@ fn answer(call: Call) -> Option<Call> {
             keys: vec![lift.whose.clone()],
         }),
         ControlRequest::Status(_) => call.done(&status()),
-        ControlRequest::History(_) => call.done(&History {
-            node: RateSeries {
-                up_bytes_s: vec![1_000; 90],
-                down_bytes_s: vec![0; 90],
-            },
-            ..History::default()
-        }),
+        ControlRequest::History(_) => call.done(&history()),
         ControlRequest::Reload(_) => call.done(&Reloaded {
             changed: vec!["limits.upload".to_owned()],
             at_next_start: vec!["node.listen".to_owned()],
@@ -192,6 +186,18 @@ fn answer(call: Call) -> Option<Call> {
         _ => call.done(&Nothing {}),
     }
     None
+}
+
+/// A minute and a half of 1 kB/s.
+fn history() -> History {
+    let node = RateSeries {
+        up_bytes_s: vec![1_000; 90],
+        down_bytes_s: vec![0; 90],
+    };
+    History {
+        node,
+        ..History::default()
+    }
 }
 
 fn in_force(target: &LimitTarget) -> InForce {
