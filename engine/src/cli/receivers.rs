@@ -13,6 +13,7 @@ use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::ask;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::progress::Display;
@@ -172,21 +173,24 @@ impl Receivers {
         self.display.note(&format!("fairhaul: {who} {what}"));
     }
 
-    /// Tells those who still wait why the line is over, so that they do not wait for it.
+    /// Tells those who still wait why the line is over, so that they do not wait for it. Nobody is
+    /// waited for longer than a moment.
     pub(super) async fn tell(&self, node: &OneShot, why: &Failure) {
         let waiting = self.come.iter().filter(|(_, at)| **at == Stage::Came);
+        let mut told = JoinSet::new();
         for (peer, _) in waiting {
             let (peer, text) = (peer.clone(), why.message.clone());
             let ping = ControlRequest::Ping(Ping { peer: peer.clone() });
             let say = ControlRequest::Message(Text { peer, text });
-            let said = async {
-                if ask::<Nothing>(node.socket(), &say, |_| {}).await.is_ok() {
+            let socket = node.socket().to_owned();
+            told.spawn(async move {
+                if ask::<Nothing>(&socket, &say, |_| {}).await.is_ok() {
                     // Its answer comes after it has heard that.
-                    let _ = ask::<Pong>(node.socket(), &ping, |_| {}).await;
+                    let _ = ask::<Pong>(&socket, &ping, |_| {}).await;
                 }
-            };
-            let _ = timeout(LOOK, said).await;
+            });
         }
+        let _ = timeout(LOOK, told.join_all()).await;
     }
 
     /// Draws how far they are.
