@@ -102,8 +102,8 @@ fn on_models(setup: &Setup) -> Vec<String> {
     if let Some(row) = setup.transfers.iter().find(is_short) {
         let text = |size: u64| Quantity::Size.text(size);
         notes.push(format!(
-            "transfer {} has chunks of {}: a discipline counts each request as {} at least, and so \
-             do the entitlements; a fluid counts bytes",
+            "transfer {} has chunks of {}: in the block network a discipline counts each request as \
+             {} at least, and so do the entitlements there; a fluid counts bytes",
             row.name,
             text(row.chunk.get()),
             text(REQUEST_COST_MIN.get())
