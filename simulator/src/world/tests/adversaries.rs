@@ -349,10 +349,11 @@ fn a_banned_identity_is_gone_and_a_new_one_is_not() {
         let setup = until(beside(behaviour(identities), 1, 200), 50_000);
         let world = play(&setup);
         let own = world.bans.iter();
-        own.filter(|(victim, ..)| *victim == 2).count()
+        let count = own.filter(|(victim, ..)| *victim == 2).count();
+        (count, world.hosts[1].is_connected(2))
     };
-    assert_eq!(bans(Identities::Many(1)), 1);
-    assert!(bans(Identities::Renewed) > 1);
+    assert_eq!(bans(Identities::Many(1)), (1, false));
+    assert!(bans(Identities::Renewed).0 > 1);
 }
 
 #[test]
