@@ -503,7 +503,8 @@ fn the_replications_of_shipped_scenarios_differ() {
     }
 }
 
-// What one network model does otherwise is said for who would meet it, and for nobody else.
+// A scenario gets a note for each difference between the network models that it would meet, and no
+// other.
 #[test]
 fn what_the_network_models_do_differently_is_said() {
     let base = r#"

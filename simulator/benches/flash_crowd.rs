@@ -4,8 +4,7 @@
 //! [NEIGHBOURS] [BLOCK_KIB] [RATIO]` prints what the simulation cost (events, steps, time, memory)
 //! and how close the swarm came to the bounds that no policy can beat. Leechers have 10 Mbit/s up
 //! and 50 Mbit/s down; the seed's uplink is `RATIO` times theirs. Every peer is a real core, and
-//! the checkers are on, as in every run. Decides nothing; refuses to be an experiment: those are
-//! scenario files.
+//! the checkers are on, as in every run. It is no experiment: those are scenario files.
 
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 

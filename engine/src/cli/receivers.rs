@@ -173,8 +173,8 @@ impl Receivers {
         self.display.note(&format!("fairhaul: {who} {what}"));
     }
 
-    /// Tells those who still wait why the line is over, so that they do not wait for it. Nobody is
-    /// waited for longer than a moment.
+    /// Tells the receivers that do not have all of it why the line is over. Takes a second at most,
+    /// whatever they answer.
     pub(super) async fn tell(&self, node: &OneShot, why: &Failure) {
         let waiting = self.come.iter().filter(|(_, at)| **at == Stage::Came);
         let mut told = JoinSet::new();

@@ -1,42 +1,34 @@
 //! `send PATH` and `get LINE` on machines where nothing is prepared.
 //!
 //! Each runs a node of its own in this process for as long as it takes. Standard output is data:
-//! the command to type on the other side, the path of what was fetched, or its bytes.
+//! the command to type on the other side, the path of what was fetched, or its bytes. This file
+//! sends; `get` fetches.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, Read as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use fairhaul::content::line::{self, BadLine, Line, Secret};
+use fairhaul::content::line::{self, Line, Secret};
 use fairhaul::content::ticket::ContentTicket;
 use fairhaul::control::api::{
-    CommandProgress, ControlRequest, EventKind, EventRecord, Failure, Get, Got, Nothing, Ping,
-    Pong, ShareRequest, Shared, Text,
+    CommandProgress, ControlRequest, EventRecord, Failure, ShareRequest, Shared,
 };
-use fairhaul::identity::{PublicKey, no_core_dumps};
-use fairhaul::oneshot::{OneShot, OneshotPlan, SENDER, WHOLE, listen, machine, private_folder};
+use fairhaul::identity::no_core_dumps;
+use fairhaul::oneshot::{OneShot, OneshotPlan, SENDER, listen, machine, private_folder};
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::{ask, follow};
-use fairhaul_core::message::STOPS;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
 
-use super::args::{GetLine, SendLine};
+use super::args::SendLine;
 use super::progress::Display;
 use super::receivers::{Receivers, Signals};
 use super::{End, absolute, print, render};
 
-/// Pause before a sender that is away is asked for again.
-const LOOK: Duration = Duration::from_secs(1);
+pub(super) use get::get;
 
-/// How long a receiver waits for a sender that it had reached before.
-const BACK: Duration = Duration::from_secs(30);
-
-/// How often a receiver tries to say that it has all of it.
-const TELLS: u32 = 5;
+mod get;
 
 /// Longest line that is read, in bytes: longer than any.
 const LINE_MAX: u64 = 8_192;
@@ -183,235 +175,6 @@ pub(super) fn left_out(shared: &Shared) {
     if more > 0 {
         eprintln!("fairhaul: left out {more} more");
     }
-}
-
-/// Fetches what a line is for.
-pub(super) async fn get(asked: GetLine) -> Result<(), End> {
-    secrets()?;
-    let line: Result<Line, BadLine> = asked.line.parse();
-    let line = line.map_err(|bad| Failure::usage(bad.to_string()))?;
-    let to_output = asked.dir == Path::new(STREAM);
-    if to_output && line.is_tree {
-        let text = "the line is for a folder; standard output takes a file alone";
-        return Err(Failure::usage(text).into());
-    }
-    let was_there = asked.dir.exists();
-    let fetch = Fetch::new(&line, &asked, to_output)?;
-    let node = OneShot::start(fetch.plan(&line, asked.port.unwrap_or(0))?).await?;
-    let mut sender = Sender::of(&node);
-    let got = fetch.run(&node, &mut sender, &line, &asked).await;
-    // Who reads it waits for no goodbyes.
-    let poured = match &got {
-        Ok(got) if to_output => pour(&got.path),
-        _ => Ok(()),
-    };
-    if got.is_ok() && poured.is_ok() {
-        tell_sender(node.socket()).await;
-    }
-    let stopped = node.stop().await;
-    if got.is_err() && !was_there {
-        // Only if nothing is in it.
-        let _ = std::fs::remove_dir(&fetch.dir);
-    }
-    let got = got.map_err(|failure| fetch.explained(failure, &sender, &line))?;
-    poured?;
-    stopped?;
-    fetch.forget();
-    match (to_output, asked.json) {
-        (true, _) => Ok(()),
-        (false, true) => {
-            let text = serde_json::to_string_pretty(&got).expect("an answer is JSON again");
-            print(format!("{}\n", fairhaul::printable::json(&text)).as_bytes())
-        }
-        (false, false) => print(render::path(&got.path).as_bytes()),
-    }
-}
-
-/// A fetch by a line: the same again when the same command is given again.
-struct Fetch {
-    /// The file of the user's own identity.
-    key: PathBuf,
-    /// Where its state is kept until it is over.
-    kept: PathBuf,
-    /// Where the content goes.
-    dir: PathBuf,
-    name: String,
-    /// Which receiver of the line this is.
-    number: u64,
-}
-
-impl Fetch {
-    fn new(line: &Line, asked: &GetLine, to_output: bool) -> Result<Self, Failure> {
-        let folder = machine::user_folder()?;
-        let own = machine::identity(&folder)?;
-        let name = machine::name();
-        // Machines of one user may have one home.
-        let mut who = own.public().as_bytes().to_vec();
-        who.extend(name.as_bytes());
-        let number = line.secret.number(&who);
-        let dir = match to_output {
-            true => PathBuf::from(STREAM),
-            false => absolute(&asked.dir)?,
-        };
-        let mut what = dir.as_os_str().as_encoded_bytes().to_vec();
-        what.extend(number.to_le_bytes());
-        let kept = folder
-            .join("get")
-            .join(format!("{:016x}", line.secret.number(&what)));
-        let dir = if to_output { kept.join("out") } else { dir };
-        if to_output {
-            let made = std::fs::create_dir_all(&dir);
-            made.map_err(|error| Failure::storage(format!("{}: {error}", dir.display())))?;
-        }
-        Ok(Self {
-            key: machine::identity_file(&folder),
-            kept,
-            dir,
-            name: line::receiver_name(&name, number),
-            number,
-        })
-    }
-
-    fn plan(&self, line: &Line, port: u16) -> Result<OneshotPlan, Failure> {
-        let many = line.receivers > 1;
-        let alone = !many || line.addresses.iter().all(|one| is_loopback(one));
-        let key = PublicKey::from_bytes(line.sender);
-        let key =
-            key.map_err(|error| Failure::usage(format!("line: key of the sender: {error}")))?;
-        Ok(OneshotPlan {
-            name: self.name.clone(),
-            data: self.kept.join("node"),
-            identity: line.secret.receiver(self.number),
-            key: self.key.clone(),
-            listener: listen(port, alone)?,
-            secret: line.secret.clone(),
-            most: usize::from(line.receivers) - 1,
-            exchange: many,
-            sender: Some((key, line.addresses.clone())),
-        })
-    }
-
-    /// Fetches, and waits for a sender that was there and is away for a moment.
-    async fn run(
-        &self,
-        node: &OneShot,
-        sender: &mut Sender,
-        line: &Line,
-        asked: &GetLine,
-    ) -> Result<Got, Failure> {
-        let ticket = line
-            .ticket()
-            .map_err(|bad| Failure::usage(bad.to_string()))?;
-        let request = ControlRequest::Get(Get {
-            ticket: ticket.to_string(),
-            dir: self.dir.clone(),
-            overwrite: asked.overwrite,
-            force: asked.force,
-        });
-        let (mut done, mut moved) = (0, None);
-        loop {
-            let mut told = |progress: &CommandProgress| {
-                if progress.done_bytes > done {
-                    (done, moved) = (progress.done_bytes, Some(Instant::now()));
-                }
-            };
-            let got = tokio::select! {
-                got = asked_with_display(node.socket(), &request, &mut told) => got,
-                // Several receivers have the rest of it from each other.
-                () = sender.ends(), if line.receivers == 1 => {
-                    return Err(Failure::new(Failure::UNREACHABLE, "the sender has ended"));
-                }
-            };
-            let back = moved.is_some_and(|moved| moved.elapsed() < BACK);
-            match got {
-                Err(failure) if failure.code == Failure::UNREACHABLE && back => sleep(LOOK).await,
-                got => return got,
-            }
-        }
-    }
-
-    /// What a failure means for who typed the line.
-    fn explained(&self, failure: Failure, sender: &Sender, line: &Line) -> Failure {
-        let text = match (failure.code, &sender.ended) {
-            (Failure::UNREACHABLE, Some(why)) => format!("the sender has ended: {why}"),
-            (Failure::UNREACHABLE, None) => format!(
-                "the sender does not answer at {}: it has ended, or cannot be reached from here; \
-                 the same command goes on with what has come",
-                line.addresses.join(", ")
-            ),
-            (Failure::INTERRUPTED, _) => {
-                "interrupted; the same command goes on with what has come".to_owned()
-            }
-            _ => failure.message,
-        };
-        Failure::new(failure.code, text)
-    }
-
-    /// It is over: nothing is left of it but what was fetched.
-    fn forget(&self) {
-        // Whatever stays is small, and in nobody's way.
-        let _ = std::fs::remove_dir_all(&self.kept);
-    }
-}
-
-/// What the sender of a line last said, and whether it has ended: its line is over then.
-struct Sender {
-    events: mpsc::UnboundedReceiver<EventRecord>,
-    said: String,
-    ended: Option<String>,
-}
-
-impl Sender {
-    fn of(node: &OneShot) -> Self {
-        Self {
-            events: events(node.socket()),
-            said: "the line is revoked".to_owned(),
-            ended: None,
-        }
-    }
-
-    /// Waits until it has ended, and then for what it sent before that to be verified.
-    async fn ends(&mut self) {
-        while self.ended.is_none() {
-            match self.events.recv().await.map(|event| event.what) {
-                Some(EventKind::Text { peer, text }) if peer == SENDER => self.said = text,
-                Some(EventKind::Lost { peer, reason })
-                    if peer == SENDER && reason.ends_with(STOPS) =>
-                {
-                    self.ended = Some(self.said.clone());
-                }
-                Some(_) => {}
-                // Our own node has ended.
-                None => std::future::pending().await,
-            }
-        }
-        sleep(LOOK).await;
-    }
-}
-
-/// Says that all of it is here. The sender has heard it once it answers what is asked after it. It
-/// may be away for a moment; if it is gone, nobody minds.
-async fn tell_sender(socket: &Path) {
-    let (peer, text) = (SENDER.to_owned(), WHOLE.to_owned());
-    let ping = ControlRequest::Ping(Ping { peer: peer.clone() });
-    let say = ControlRequest::Message(Text { peer, text });
-    for _ in 0..TELLS {
-        let said: Result<Nothing, Failure> = ask(socket, &say, |_| {}).await;
-        if said.is_ok() && ask::<Pong>(socket, &ping, |_| {}).await.is_ok() {
-            return;
-        }
-        sleep(LOOK).await;
-    }
-}
-
-/// Writes a file to standard output.
-fn pour(path: &Path) -> Result<(), End> {
-    let bad = |error: io::Error| Failure::storage(format!("{}: {error}", path.display()));
-    let mut file = File::open(path).map_err(bad)?;
-    // A reader that has seen enough has not the whole file, so it is no success.
-    let cut = |error| Failure::error(format!("standard output took not all of it: {error}"));
-    io::copy(&mut file, &mut io::stdout().lock()).map_err(cut)?;
-    Ok(())
 }
 
 /// Standard input as a file: what is sent is hashed before it is offered.

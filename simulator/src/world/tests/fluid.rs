@@ -300,8 +300,8 @@ fn floors_that_do_not_fit_are_scaled_in_proportion_also_above_the_link() {
     }
 }
 
-/// 6 MB in chunks of a quarter of a MiB have 2 MB left when 3 MB come: a chunk that was sent is not
-/// left any more, though nobody says that it came.
+/// A transfer of 15 MB has 5 MB left after a second, when one of 7.5 MB is asked for. What was sent
+/// no longer counts as left, although a receiver does not announce chunks to their sender.
 #[test]
 fn srpt_counts_what_is_left_and_not_what_there_was() {
     for model in MODELS {

@@ -177,26 +177,30 @@ fn a_floor_that_cuts_across_many_is_shared_too() {
     }
 }
 
-// Alone it is served ten times its floor for ten seconds. When others come, all of whom are served
-// before it, it has paid for a twentieth of a second at most: every second keeps its floor.
+// Alone it is served ten times its floor, or eighty times, for ten seconds. When others come, all
+// of whom are served before it, it has paid for a twentieth of a second or two blocks: every second
+// keeps its floor but for that, and for a block that the end of the second cuts off.
 #[test]
 fn who_was_served_more_than_its_floor_has_it_in_every_second_after() {
+    let block = 16 * KIB;
     for discipline in FAIR.into_iter().chain(["strict", "srpt", "fifo", "las"]) {
-        let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
-        rig.limit(peer(1), floor(MB));
-        rig.limit(peer(2), weigh(999));
-        rig.hungry(1, 0, 64 * KIB);
-        rig.run(Span::from_secs(10));
-        rig.hungry(2, 0, 64 * KIB);
-        for second in 10..14 {
-            rig.run(Span::from_secs(1));
-            let got = rig.by_peer(secs(second));
-            let least = 9 * MB / 10;
-            assert!(
-                got[&1] >= least,
-                "{discipline}, second {second}: {}",
-                got[&1]
-            );
+        for rate in [MB, 8 * block] {
+            let mut rig = Rig::of(discipline, Share::Peer, 10 * MB);
+            rig.limit(peer(1), floor(rate));
+            rig.limit(peer(2), weigh(999));
+            rig.hungry(1, 0, 64 * KIB);
+            rig.run(Span::from_secs(10));
+            rig.hungry(2, 0, 64 * KIB);
+            let least = rate - (rate / 20).max(2 * block) - block;
+            for second in 10..14 {
+                rig.run(Span::from_secs(1));
+                let got = rig.by_peer(secs(second));
+                let got = got.get(&1).copied().unwrap_or(0);
+                assert!(
+                    got >= least,
+                    "{discipline}, second {second}: {got} of {rate}"
+                );
+            }
         }
     }
 }
