@@ -101,7 +101,19 @@ impl Value {
         let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
         parts.join(" ")
     }
+
+    /// As [`Value::line`], with a sign where every run gave this number.
+    fn short_line(&self) -> String {
+        if self.is_identical() {
+            format!("{} {IDENTICAL}", self.shown().0)
+        } else {
+            self.line()
+        }
+    }
 }
+
+/// Marks a number that every run gave, where a column has no room for the words.
+const IDENTICAL: char = '≡';
 
 /// Writes `sheet` into the folder of tables of the result in `dir`. Gives the files.
 ///
@@ -125,10 +137,11 @@ pub(super) fn write(sheet: &Sheet, dir: &Path) -> Result<Vec<PathBuf>, OutputErr
     Ok(files)
 }
 
-/// The cells of the head and of each row as `escape` makes them, and of values that are marked
-/// what `mark` makes of that.
+/// The cells of the head and of each row as `escape` makes them, of values what `line` says of
+/// them, and of values that are marked what `mark` makes of that.
 fn cells(
     sheet: &Sheet,
+    line: fn(&Value) -> String,
     escape: fn(&str) -> String,
     mark: fn(String) -> String,
 ) -> (Vec<String>, Vec<Vec<String>>) {
@@ -137,7 +150,7 @@ fn cells(
     let rows = sheet.rows.iter().map(|row| {
         let keys = row.keys.iter().map(|key| escape(key));
         let values = row.values.iter().map(|value| {
-            let text = escape(&value.line());
+            let text = escape(&line(value));
             if value.is_marked() { mark(text) } else { text }
         });
         keys.chain(values).collect()
@@ -147,7 +160,9 @@ fn cells(
 
 fn markdown(sheet: &Sheet) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let (head, rows) = cells(sheet, escape_markdown, |text| format!("**{text}**"));
+    let (head, rows) = cells(sheet, Value::line, escape_markdown, |text| {
+        format!("**{text}**")
+    });
     let left = sheet.keys.iter().map(|_| ":--".to_owned());
     let right = sheet.columns.iter().map(|_| "--:".to_owned());
     let rules = left.chain(right).collect();
@@ -184,7 +199,9 @@ fn latex(sheet: &Sheet) -> String {
         sheet.note.replace('\n', " ")
     );
     let keys = sheet.keys.len();
-    let (head, rows) = cells(sheet, escape_latex, |text| format!("\\textbf{{{text}}}"));
+    let (head, rows) = cells(sheet, Value::short_line, escape_latex, |text| {
+        format!("\\textbf{{{text}}}")
+    });
     let columns: Vec<usize> = (keys..keys + sheet.columns.len()).collect();
     for (at, part) in columns.chunks(LATEX_COLUMNS).enumerate() {
         let of_part = |cells: &[String]| {
@@ -201,6 +218,10 @@ fn latex(sheet: &Sheet) -> String {
         out += "\\midrule\n";
         out.extend(rows.iter().map(|row| of_part(row)));
         out += "\\bottomrule\n\\end{tabular}\n";
+    }
+    let mut values = sheet.rows.iter().flat_map(|row| &row.values);
+    if values.any(Value::is_identical) {
+        out += "\\par\\smallskip\n$\\equiv$: every run gave this number.\n";
     }
     out
 }
@@ -226,6 +247,7 @@ fn escape_latex(text: &str) -> String {
             ']' => out += "{]}",
             '–' => out += "--",
             '±' => out += "$\\pm$",
+            IDENTICAL => out += "$\\equiv$",
             '\n' | '\r' => out.push(' '),
             c => out.push(c),
         }
@@ -336,8 +358,8 @@ pub(super) mod tests {
             \\textbf{2.00 $\\pm$ 2.48} & -- \\\\\n";
         assert!(text.contains(want), "{text}");
         assert!(text.contains("\n% How _ is read.\n\\begin{tabular}{lrr}\n\\toprule\n"));
-        assert!(text.contains("{[}drr{]} & 0.500 &"));
-        assert!(text.ends_with("\\bottomrule\n\\end{tabular}\n"));
+        assert!(text.contains("{[}drr{]} & 0.500 & 2.00 $\\equiv$ \\\\\n"));
+        assert!(text.ends_with("\n$\\equiv$: every run gave this number.\n"));
     }
 
     // Seven columns are five and two, each with the names of the rows.

@@ -343,7 +343,8 @@ const HOW_TO_READ: &str = "<h2>How to read it</h2>\n<ul>\n\
     distribution.</li>\n\
     <li>One replication is one observation. Intervals of means are Student's, 95 %; where all \
     replications are the same there is none.</li>\n\
-    <li>A policy has the same colour, marker and line in every figure of every result.</li>\n\
+    <li>A built-in policy has the same colour, marker and line in every figure of every result; of two \
+    that vary together the first gives the colour, and the second the marker.</li>\n\
     </ul>\n";
 
 const STYLE: &str = include_str!("page/style.css");

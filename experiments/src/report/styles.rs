@@ -1,8 +1,9 @@
-//! The colour, marker and line style of each policy, the same in every figure of every result.
+//! The colour, marker and line style of each policy.
 //!
-//! Built-in policies have theirs in one table. Names that are not in it take the next that is
-//! free, in the order of the names. Where two things vary that are a policy together, the first
-//! gives the colour, and the second the marker and the line style.
+//! Built-in policies have theirs in one table, the same in every figure of every result. Names that
+//! are not in it take the next that is free, in the order of the names. Where two things vary that
+//! are a policy together, the first gives the colour and the second the marker, and no built-in
+//! policy looks so.
 
 /// Colours that people with any colour vision can tell apart: those of M. Okabe and K. Ito,
 /// "Color Universal Design", 2008, without the yellow that vanishes on white, then three of other
@@ -180,7 +181,12 @@ fn free() -> impl Iterator<Item = Style> + Clone {
             })
         })
     });
-    all.filter(|style| TABLE.iter().all(|(_, taken)| taken != style))
+    all.filter(is_free)
+}
+
+/// Whether no built-in policy looks so.
+fn is_free(style: &Style) -> bool {
+    TABLE.iter().all(|(_, taken)| taken != style)
 }
 
 /// The style of each name, which are different from each other as long as there are styles.
@@ -200,8 +206,9 @@ pub(super) fn of_names(names: &[&str]) -> Vec<Style> {
     found.collect()
 }
 
-/// The style of each policy of one or several parts: the colour of its first part, and the marker
-/// and stroke of its second. Where that does not tell all policies apart, styles that are free.
+/// The style of each policy of one or several parts: the colour of its first part, and of its second
+/// the marker and the stroke, or the next stroke with which no built-in policy looks so. Where that
+/// does not tell all policies apart, styles that are free.
 pub(super) fn of_policies(policies: &[Vec<String>]) -> Vec<Style> {
     let part = |at: usize| -> Vec<Style> {
         let names = policies.iter().filter_map(|parts| parts.get(at));
@@ -212,7 +219,15 @@ pub(super) fn of_policies(policies: &[Vec<String>]) -> Vec<Style> {
     let mut found = first.clone();
     if second.len() == first.len() {
         for (style, second) in found.iter_mut().zip(&second) {
-            (style.marker, style.stroke) = (second.marker, second.stroke);
+            let (colour, marker) = (style.colour, second.marker);
+            let strokes = std::iter::once(second.stroke).chain(STROKES);
+            let mut looks = strokes.map(|stroke| Style {
+                colour,
+                marker,
+                stroke,
+            });
+            let free = looks.find(is_free);
+            *style = free.expect("no five built-in policies differ in their strokes alone");
         }
     }
     let mut distinct = found.clone();
@@ -310,6 +325,17 @@ mod tests {
         assert_distinct(found.clone());
         assert_eq!(found[0].colour, found[1].colour);
         assert_eq!(found[0].marker, found[3].marker);
+    }
+
+    // `none` with `even` would look like fifo by their parts.
+    #[test]
+    fn no_pair_looks_like_a_built_in_policy() {
+        for first in TABLE.map(|(name, _)| name.to_owned()) {
+            let pairs = TABLE.map(|(name, _)| vec![first.clone(), name.to_owned()]);
+            for (style, pair) in of_policies(&pairs).iter().zip(&pairs) {
+                assert!(is_free(style), "{pair:?}");
+            }
+        }
     }
 
     #[test]

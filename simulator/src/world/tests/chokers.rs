@@ -126,10 +126,11 @@ fn mean(peers: &[crate::record::PeerRecord]) -> f64 {
 }
 
 /// Two halves of a swarm, of which one has three times the uplink, and a slow seed. Who gives more
-/// is done sooner under rules that pay for what was given.
+/// is done sooner under rules that pay for what was given. Where everybody is a BitTyrant nobody
+/// offers more than it must, so that is no such rule.
 #[test]
 fn whoever_gives_more_is_done_sooner_under_rules_that_pay() {
-    for unchoke in ["propshare", "fairtorrent", "tit-for-tat", "bittyrant"] {
+    for unchoke in ["propshare", "fairtorrent", "tit-for-tat"] {
         let mut setup = small(BLOCK, unchoke, "even");
         setup.contents[0].bytes = ByteCount::mib(64);
         for peer in &mut setup.peers[1..=6] {
