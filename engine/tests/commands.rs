@@ -646,13 +646,13 @@ fn a_terminal_is_given_back_as_it_was_after_q_and_after_an_interrupt() {
                 seen.push_str(&String::from_utf8_lossy(&some[..count]));
             }
         };
-        until(&mut person, "q ends");
+        until(&mut person, "[q]uit");
         let during = format!("{:?}", tcgetattr(&kept).unwrap());
         assert_ne!(during, before, "keys come as they are pressed");
         person.write_all(b"p3").unwrap();
         until(&mut person, "pause 3_");
         person.write_all(b"\n").unwrap();
-        until(&mut person, "done   (p pause");
+        until(&mut person, "done   ([g]et");
         let code = match end {
             "q" => {
                 person.write_all(b"q").unwrap();

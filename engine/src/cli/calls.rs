@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use fairhaul::content::line::Line;
 use fairhaul::content::ticket::ContentTicket;
 use fairhaul::control::api::{
-    BanStatus, ControlRequest, Failure, Floor, Get, Got, Lift, Lifted, LimitRequest, Nothing,
-    PeerStatus, Ping, Pong, Reloaded, Send, Sent, ShareRequest, Shared, Text, Transfer,
+    BanStatus, ControlRequest, Failure, Floor, Get, Got, InForce, Lift, Lifted, LimitRequest,
+    Nothing, PeerStatus, Ping, Pong, Reloaded, Send, Sent, ShareRequest, Shared, Text, Transfer,
     TransferDirection, WeightRequest,
 };
 use fairhaul::printable::{NAME_MAX, Printable};
@@ -138,45 +138,66 @@ async fn moves(mut command: Command) -> Result<(), End> {
 
 /// The commands with which a node moves contents.
 async fn transfer(command: Command) -> Result<(), End> {
-    match command {
+    let Some((asking, request)) = moving(&command)? else {
+        unreachable!("{command:?} moves no content");
+    };
+    match &command {
+        Command::Get { ticket, .. } => {
+            no_ticket(ticket, &socket(&asking.node)?)?;
+            shown(asking, &request, |got: &Got| render::path(&got.path)).await
+        }
+        Command::Send { peers, .. } => {
+            let second = peers.iter().find(|peer| Path::new(peer).exists()).cloned();
+            let sent = shown(asking, &request, |sent: &Sent| render::names(&sent.peers)).await;
+            sent.map_err(|end| no_peer(end, second))
+        }
+        _ => {
+            shown(asking, &request, |shared: &Shared| {
+                typed_line::left_out(shared);
+                render::ticket(shared)
+            })
+            .await
+        }
+    }
+}
+
+/// The request of a command with which a node moves contents, and its node; none of others.
+pub(super) fn moving(command: &Command) -> Result<Option<(&Asking, ControlRequest)>, Failure> {
+    let found = match command {
         Command::Share {
             path,
             ignore,
             asking,
         } => {
-            let path = absolute(&path)?;
-            let request = ControlRequest::Share(ShareRequest {
-                path,
-                ignore,
+            let request = ShareRequest {
+                path: absolute(path)?,
+                ignore: ignore.clone(),
                 chunk_bytes: None,
-            });
-            shown(&asking, &request, |shared: &Shared| {
-                typed_line::left_out(shared);
-                format!("{}\n", shared.ticket)
-            })
-            .await
+            };
+            (asking, ControlRequest::Share(request))
+        }
+        Command::Get { ticket, .. } if Line::is_one(ticket) => {
+            return Err(Failure::usage("a line needs no node: type it in a shell"));
+        }
+        Command::Get { port: Some(_), .. } => {
+            let text = "--port is for a line; a node listens where its parameter file says";
+            return Err(Failure::usage(text));
         }
         Command::Get {
             ticket,
             dir,
             overwrite,
             force,
-            port,
             asking,
+            ..
         } => {
-            if port.is_some() {
-                let text = "--port is for a line; a node listens where its parameter file says";
-                return Err(Failure::usage(text).into());
-            }
-            let dir = absolute(&dir)?;
-            no_ticket(&ticket, &socket(&asking.node)?)?;
-            let request = ControlRequest::Get(Get {
-                ticket,
-                dir,
-                overwrite,
-                force,
-            });
-            shown(&asking, &request, |got: &Got| render::path(&got.path)).await
+            let request = Get {
+                ticket: ticket.clone(),
+                dir: absolute(dir)?,
+                overwrite: *overwrite,
+                force: *force,
+            };
+            (asking, ControlRequest::Get(request))
         }
         Command::Send {
             path,
@@ -185,17 +206,41 @@ async fn transfer(command: Command) -> Result<(), End> {
             asking,
             ..
         } => {
-            let path = absolute(&path)?;
-            let second = peers.iter().find(|peer| Path::new(peer).exists()).cloned();
-            let request = ControlRequest::Send(Send {
-                path,
-                peers,
-                ignore,
-            });
-            let sent = shown(&asking, &request, |sent: &Sent| render::names(&sent.peers)).await;
-            sent.map_err(|end| no_peer(end, second))
+            let request = Send {
+                path: absolute(path)?,
+                peers: peers.clone(),
+                ignore: ignore.clone(),
+            };
+            (asking, ControlRequest::Send(request))
         }
-        other => unreachable!("{other:?} moves no content"),
+        _ => return Ok(None),
+    };
+    Ok(Some(found))
+}
+
+/// What the node behind `socket` says to a request of [`moving`] or [`steering`], in words.
+pub(super) async fn said(socket: &Path, request: &ControlRequest) -> Result<String, Failure> {
+    match request {
+        ControlRequest::Limit(_) | ControlRequest::Weight(_) | ControlRequest::Floor(_) => {
+            let now: InForce = ask(socket, request, |_| {}).await?;
+            Ok(render::in_force(&now))
+        }
+        ControlRequest::Share(_) => {
+            let shared: Shared = ask(socket, request, |_| {}).await?;
+            Ok(render::ticket(&shared))
+        }
+        ControlRequest::Get(_) => {
+            let got: Got = ask(socket, request, |_| {}).await?;
+            Ok(render::path(&got.path))
+        }
+        ControlRequest::Send(_) => {
+            let sent: Sent = ask(socket, request, |_| {}).await?;
+            Ok(format!("sent to {}", render::names(&sent.peers)))
+        }
+        _ => {
+            let Nothing {} = ask(socket, request, |_| {}).await?;
+            Ok("done".to_owned())
+        }
     }
 }
 

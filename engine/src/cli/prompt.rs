@@ -10,7 +10,10 @@ use super::args::Cli;
 use super::calls;
 
 /// Keys that begin a command, and the command.
-const VERBS: [(u8, &str); 6] = [
+const VERBS: [(u8, &str); 9] = [
+    (b'g', "get"),
+    (b's', "send"),
+    (b'a', "share"),
     (b'p', "pause"),
     (b'r', "resume"),
     (b'c', "cancel"),
@@ -18,9 +21,11 @@ const VERBS: [(u8, &str); 6] = [
     (b'w', "weight"),
     (b'f', "floor"),
 ];
-const KEYS: &str = "p pause, r resume, c cancel, l limit, w weight, f floor, q ends";
-/// Longest command, in bytes.
-const LINE_MAX: usize = 256;
+const KEYS: &str = "[g]et [s]end sh[a]re [p]ause [r]esume [c]ancel [l]imit [w]eight [f]loor [q]uit";
+/// Longest command, in bytes: a ticket and a path.
+const LINE_MAX: usize = 4_096;
+/// What follows a command that is typed.
+const HINT: &str = "_   Enter sends, Esc drops";
 
 const ESCAPE: u8 = 0x1b;
 const BACKSPACE: [u8; 2] = [0x7f, 0x08];
@@ -82,13 +87,16 @@ impl Prompt {
         said.trim_end().clone_into(&mut self.said);
     }
 
-    /// What the bottom row shows, without what cannot be printed.
-    pub(super) fn row(&self) -> String {
+    /// What the bottom row of so many columns shows, without what cannot be printed: of a long
+    /// command the end.
+    pub(super) fn row(&self, columns: usize) -> String {
         let row = match &self.line {
-            Some(line) => format!(
-                "{}_   Enter sends, Esc drops",
-                String::from_utf8_lossy(line)
-            ),
+            Some(line) => {
+                let line = String::from_utf8_lossy(line);
+                let room = columns.saturating_sub(HINT.len());
+                let cut = line.chars().count().saturating_sub(room);
+                format!("{}{HINT}", line.chars().skip(cut).collect::<String>())
+            }
             None if self.said.is_empty() => KEYS.to_owned(),
             None => format!("{}   ({KEYS})", self.said),
         };
@@ -96,19 +104,34 @@ impl Prompt {
     }
 }
 
-/// The request of a typed command, or why it is none. What follows the first two words is one
-/// word, so that a rate needs no quotes.
+/// The request of a typed command, or why it is none. A rate and a folder need no quotes: they are
+/// what is left of the line.
 fn request(typed: &str) -> Result<ControlRequest, String> {
-    let words = typed.trim().splitn(3, ' ').map(str::trim);
+    let typed = typed.trim();
+    let verb = typed.split(' ').next().unwrap_or_default();
+    let parts = match verb {
+        "send" => usize::MAX,
+        "share" => 2,
+        _ => 3,
+    };
+    let words = typed.splitn(parts, ' ').map(str::trim);
     let words = words.filter(|word| !word.is_empty());
     let cli = Cli::try_parse_from(std::iter::once("fairhaul").chain(words)).map_err(|error| {
         let text = error.render().to_string();
         let line = text.lines().next().unwrap_or_default();
         line.trim_start_matches("error: ").to_owned()
     })?;
-    let (_, request) = calls::steering(&cli.command)
-        .ok_or_else(|| "only what p, r, c, l, w and f begin can be typed here".to_owned())?;
-    Ok(request)
+    if let Some((_, request)) = calls::steering(&cli.command) {
+        return Ok(request);
+    }
+    let moving = calls::moving(&cli.command).map_err(|failure| failure.to_string())?;
+    match moving {
+        Some((_, request)) if !matches!(&request, ControlRequest::Send(send) if send.peers.is_empty()) => {
+            Ok(request)
+        }
+        Some(_) => Err("send takes a path, and then peers".to_owned()),
+        None => Err("only what a key in brackets begins can be typed here".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -131,7 +154,11 @@ mod tests {
         let mut prompt = Prompt::default();
         let pause = ControlRequest::Pause(Transfer { id: 3 });
         assert_eq!(press(&mut prompt, "p3"), Pressed::Shown);
-        assert!(prompt.row().starts_with("pause 3_"), "{}", prompt.row());
+        assert!(
+            prompt.row(200).starts_with("pause 3_"),
+            "{}",
+            prompt.row(200)
+        );
         assert_eq!(press(&mut prompt, "\n"), Pressed::Ask(pause));
         let limit = ControlRequest::Limit(LimitRequest {
             target: LimitTarget::Named("vm-2".to_owned()),
@@ -140,14 +167,45 @@ mod tests {
         });
         assert_eq!(press(&mut prompt, "lvm-2 20 Mbit/s\r"), Pressed::Ask(limit));
         prompt.answered("vm-2: upload 20 Mbit/s\n");
-        assert!(prompt.row().starts_with("vm-2: upload 20 Mbit/s   ("));
+        assert!(prompt.row(200).starts_with("vm-2: upload 20 Mbit/s   ("));
+    }
+
+    // A folder and a path may have spaces; of several peers each is a word.
+    #[test]
+    fn contents_are_fetched_sent_and_shared_by_keys() {
+        let mut prompt = Prompt::default();
+        let Pressed::Ask(ControlRequest::Get(get)) = press(&mut prompt, "gfh1-x /tmp/a b\n") else {
+            panic!("{}", prompt.row(200));
+        };
+        assert_eq!((get.ticket.as_str(), get.dir), ("fh1-x", "/tmp/a b".into()));
+        let Pressed::Ask(ControlRequest::Send(send)) = press(&mut prompt, "s/tmp/f vm-2 vm-3\n")
+        else {
+            panic!("{}", prompt.row(200));
+        };
+        assert_eq!(
+            (send.path, send.peers.join("+")),
+            ("/tmp/f".into(), "vm-2+vm-3".to_owned())
+        );
+        let Pressed::Ask(ControlRequest::Share(share)) = press(&mut prompt, "a/tmp/a b\n") else {
+            panic!("{}", prompt.row(200));
+        };
+        assert_eq!(share.path, std::path::Path::new("/tmp/a b"));
+    }
+
+    #[test]
+    fn of_a_long_command_the_end_is_shown() {
+        let mut prompt = Prompt::default();
+        press(&mut prompt, &format!("gfh1-{} /tmp/end", "x".repeat(300)));
+        let row = prompt.row(80);
+        assert!(row.ends_with(&format!("x /tmp/end{HINT}")), "{row}");
+        assert_eq!(row.chars().count(), 80);
     }
 
     #[test]
     fn nothing_is_sent_without_enter() {
         let mut prompt = Prompt::default();
         assert_eq!(press(&mut prompt, "c7\u{1b}"), Pressed::Shown);
-        assert_eq!(prompt.row(), KEYS);
+        assert_eq!(prompt.row(200), KEYS);
         assert_eq!(press(&mut prompt, "x\n"), Pressed::Shown);
         assert_eq!(press(&mut prompt, "pq"), Pressed::Shown);
         assert_eq!(press(&mut prompt, "\u{1b}q"), Pressed::Quit);
@@ -160,11 +218,13 @@ mod tests {
             ("pmany\n", "invalid value 'many'"),
             ("lnode 20\n", "invalid value '20'"),
             ("w\n", "the following required arguments were not provided"),
-            ("p\u{15}stop\n", "only what p, r, c, l, w and f begin"),
+            ("p\u{15}stop\n", "only what a key in brackets begins"),
             ("p\u{15}p3\n", "unrecognized subcommand"),
+            ("s/tmp/f\n", "send takes a path, and then peers"),
+            ("gfhs1-x\n", "a line needs no node"),
         ] {
             assert_eq!(press(&mut prompt, keys), Pressed::Shown, "{keys:?}");
-            let row = prompt.row();
+            let row = prompt.row(200);
             assert!(row.starts_with(said), "{keys:?}: {row}");
         }
     }
@@ -173,11 +233,15 @@ mod tests {
     fn a_letter_is_taken_back_whole_and_no_control_reaches_the_screen() {
         let mut prompt = Prompt::default();
         press(&mut prompt, "wjürg\u{7f}\u{7f}\u{7f}");
-        assert!(prompt.row().starts_with("weight j_"), "{}", prompt.row());
+        assert!(
+            prompt.row(200).starts_with("weight j_"),
+            "{}",
+            prompt.row(200)
+        );
         press(&mut prompt, &"x".repeat(2 * LINE_MAX));
-        assert!(prompt.row().len() < LINE_MAX + 40);
+        assert!(prompt.row(usize::MAX).len() < LINE_MAX + 40);
         press(&mut prompt, "\u{1b}");
         prompt.answered("a\u{1b}[2J");
-        assert!(!prompt.row().contains('\u{1b}'));
+        assert!(!prompt.row(200).contains('\u{1b}'));
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fairhaul::control::api::{
     BanStatus, EventKind, EventRecord, InForce, LimitTarget, PeerStatus, Pong, Reached, Reloaded,
-    TransferDirection,
+    Shared, TransferDirection,
 };
 use fairhaul::printable::{self, NAME_MAX, Printable};
 use fairhaul_core::quantity::Quantity;
@@ -188,6 +188,11 @@ pub(super) fn event(event: &EventRecord) -> String {
         EventKind::Missed { events } => format!("{events} events missed"),
     };
     format!("{:.3} {what}\n", moment(event.unix_ms))
+}
+
+/// The ticket of a content that is shared.
+pub(super) fn ticket(shared: &Shared) -> String {
+    format!("{}\n", shared.ticket)
 }
 
 /// A path on one line.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use fairhaul::control::api::{
-    ControlRequest, Failure, History, HistorySince, InForce, Nothing, PeerStatus, Status,
+    ControlRequest, Failure, History, HistorySince, Nothing, PeerStatus, Status,
 };
 use fairhaul_client::ask;
 use rustix::process::{Signal, getpid, kill_process};
@@ -18,16 +18,17 @@ use rustix::termios::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::args::Asking;
 use super::prompt::{Pressed, Prompt};
-use super::{End, print, render, socket};
+use super::{End, calls, print, render, socket};
 
 /// How often it is shown.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Rows of a terminal that does not say how many it has.
-const ROWS: usize = 24;
+/// Rows and columns of a terminal that does not say how many it has.
+const SIZE: (usize, usize) = (24, 80);
 
 /// The other screen, without a cursor, and with the ends of long lines cut off.
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?7l";
@@ -91,23 +92,6 @@ async fn snapshot(socket: &Path) -> Result<String, Failure> {
     Ok(render::watched(&status, &peers, &history.node))
 }
 
-/// Sends a typed command. What came of it, in words.
-async fn steer(socket: &Path, request: &ControlRequest) -> String {
-    let is_limit = matches!(
-        request,
-        ControlRequest::Limit(_) | ControlRequest::Weight(_) | ControlRequest::Floor(_)
-    );
-    let asked = match is_limit {
-        true => ask(socket, request, |_| {})
-            .await
-            .map(|now: InForce| render::in_force(&now)),
-        false => ask(socket, request, |_| {})
-            .await
-            .map(|Nothing {}| "done".to_owned()),
-    };
-    asked.unwrap_or_else(|failure| failure.to_string())
-}
-
 /// What puts a text in the place of what is on the screen, as far as it fits on `rows`, with
 /// `bottom` in the last row.
 fn drawn(text: &str, bottom: &str, rows: usize) -> String {
@@ -126,9 +110,12 @@ fn drawn(text: &str, bottom: &str, rows: usize) -> String {
     out + &rest + bottom + "\u{1b}[K\u{1b}[J"
 }
 
-fn rows() -> usize {
-    let size = tcgetwinsize(io::stdout()).map(|size| usize::from(size.ws_row));
-    size.ok().filter(|rows| *rows > 0).unwrap_or(ROWS)
+/// Rows and columns of the terminal.
+fn size() -> (usize, usize) {
+    let size = tcgetwinsize(io::stdout()).ok();
+    let size = size.map(|size| (size.ws_row.into(), size.ws_col.into()));
+    let known = size.filter(|(rows, columns)| *rows > 0 && *columns > 0);
+    known.unwrap_or(SIZE)
 }
 
 /// A terminal with a screen of ours. It is given back as it was when this is dropped.
@@ -180,6 +167,8 @@ impl Screen {
         let mut keys = self.before.is_some().then(keys);
         let mut stops = heard(Signal::TSTP).ok();
         let (mut prompt, mut text) = (Prompt::default(), String::new());
+        // A content takes its time: what was typed is answered while more is shown and typed.
+        let mut asked: JoinSet<Result<String, Failure>> = JoinSet::new();
         loop {
             let key = async {
                 match &mut keys {
@@ -198,12 +187,17 @@ impl Screen {
                 key = key => match key.map(|key| prompt.press(key)) {
                     Some(Pressed::Quit) => return Ok(()),
                     Some(Pressed::Ask(request)) => {
-                        prompt.answered(&steer(socket, &request).await);
-                        text = snapshot(socket).await?;
+                        prompt.answered("sent to the node");
+                        let socket = socket.to_owned();
+                        asked.spawn(async move { calls::said(&socket, &request).await });
                     }
                     Some(Pressed::Shown) => {}
                     None => keys = None,
                 },
+                Some(Ok(said)) = asked.join_next() => {
+                    prompt.answered(&said.unwrap_or_else(|failure| failure.to_string()));
+                    text = snapshot(socket).await?;
+                }
                 _ = stopped => {
                     self.leave();
                     let _ = kill_process(getpid(), Signal::STOP);
@@ -211,7 +205,8 @@ impl Screen {
                     let _ = self.enter();
                 }
             }
-            print(drawn(&text, &prompt.row(), rows()).as_bytes())?;
+            let (rows, columns) = size();
+            print(drawn(&text, &prompt.row(columns), rows).as_bytes())?;
         }
     }
 }
