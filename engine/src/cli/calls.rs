@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use fairhaul::content::line::Line;
 use fairhaul::content::ticket::ContentTicket;
 use fairhaul::control::api::{
-    BanStatus, ControlRequest, Failure, Floor, Get, Got, InForce, Lift, Lifted, LimitRequest,
-    Nothing, PeerStatus, Ping, Pong, Reloaded, Send, Sent, ShareRequest, Shared, Text, Transfer,
-    TransferDirection, WeightRequest,
+    BanStatus, ControlRequest, Failure, Got, Lift, Lifted, Nothing, PeerStatus, Ping, Pong,
+    Reloaded, Sent, Shared, Text,
 };
 use fairhaul::printable::{NAME_MAX, Printable};
 use fairhaul_client::{ask, follow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::args::{Asking, BansVerb, Command, GetLine, Id, Node, SendLine};
+use super::args::{Asking, BansVerb, Command, GetLine, Node, SendLine};
 use super::progress::Display;
-use super::{End, absolute, print, render, socket, typed_line, watch};
+use super::requests::{moving, steering};
+use super::{End, print, render, socket, typed_line, watch};
 
 pub(super) fn run(command: Command) -> Result<(), End> {
     let made = tokio::runtime::Builder::new_current_thread()
@@ -161,89 +161,6 @@ async fn transfer(command: Command) -> Result<(), End> {
     }
 }
 
-/// The request of a command with which a node moves contents, and its node; none of others.
-pub(super) fn moving(command: &Command) -> Result<Option<(&Asking, ControlRequest)>, Failure> {
-    let found = match command {
-        Command::Share {
-            path,
-            ignore,
-            asking,
-        } => {
-            let request = ShareRequest {
-                path: absolute(path)?,
-                ignore: ignore.clone(),
-                chunk_bytes: None,
-            };
-            (asking, ControlRequest::Share(request))
-        }
-        Command::Get { ticket, .. } if Line::is_one(ticket) => {
-            return Err(Failure::usage("a line needs no node: type it in a shell"));
-        }
-        Command::Get { port: Some(_), .. } => {
-            let text = "--port is for a line; a node listens where its parameter file says";
-            return Err(Failure::usage(text));
-        }
-        Command::Get {
-            ticket,
-            dir,
-            overwrite,
-            force,
-            asking,
-            ..
-        } => {
-            let request = Get {
-                ticket: ticket.clone(),
-                dir: absolute(dir)?,
-                overwrite: *overwrite,
-                force: *force,
-            };
-            (asking, ControlRequest::Get(request))
-        }
-        Command::Send {
-            path,
-            peers,
-            ignore,
-            asking,
-            ..
-        } => {
-            let request = Send {
-                path: absolute(path)?,
-                peers: peers.clone(),
-                ignore: ignore.clone(),
-            };
-            (asking, ControlRequest::Send(request))
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(found))
-}
-
-/// What the node behind `socket` says to a request of [`moving`] or [`steering`], in words.
-pub(super) async fn said(socket: &Path, request: &ControlRequest) -> Result<String, Failure> {
-    match request {
-        ControlRequest::Limit(_) | ControlRequest::Weight(_) | ControlRequest::Floor(_) => {
-            let now: InForce = ask(socket, request, |_| {}).await?;
-            Ok(render::in_force(&now))
-        }
-        ControlRequest::Share(_) => {
-            let shared: Shared = ask(socket, request, |_| {}).await?;
-            Ok(render::ticket(&shared))
-        }
-        ControlRequest::Get(_) => {
-            let got: Got = ask(socket, request, |_| {}).await?;
-            Ok(render::path(&got.path))
-        }
-        ControlRequest::Send(_) => {
-            let sent: Sent = ask(socket, request, |_| {}).await?;
-            Ok(format!("sent to {}", render::names(&sent.peers)))
-        }
-        _ => {
-            let Nothing {} = ask(socket, request, |_| {}).await?;
-            Ok("done".to_owned())
-        }
-    }
-}
-
 /// Refuses what is no ticket where no node runs that could say so: a line was meant. It may be
 /// secret, so it is not said again.
 fn no_ticket(given: &str, socket: &Path) -> Result<(), Failure> {
@@ -290,57 +207,6 @@ async fn set(command: Command) -> Result<(), End> {
         unreachable!("{command:?} changes no limit");
     };
     shown(&asking, &request, render::in_force).await
-}
-
-/// The request of a command that changes what runs, and its node: limits, and the course of a
-/// transfer.
-pub(super) fn steering(command: &Command) -> Option<(&Node, ControlRequest)> {
-    let transfer = |id: &Id| Transfer { id: id.id };
-    Some(match command {
-        Command::Pause(id) => (&id.node, ControlRequest::Pause(transfer(id))),
-        Command::Resume(id) => (&id.node, ControlRequest::Resume(transfer(id))),
-        Command::Cancel(id) => (&id.node, ControlRequest::Cancel(transfer(id))),
-        Command::Limit {
-            target,
-            rate,
-            download,
-            asking,
-        } => {
-            let direction = match download {
-                true => TransferDirection::Down,
-                false => TransferDirection::Up,
-            };
-            let request = LimitRequest {
-                target: target.clone(),
-                direction,
-                rate_bytes_s: rate.0,
-            };
-            (&asking.node, ControlRequest::Limit(request))
-        }
-        Command::Weight {
-            target,
-            weight,
-            asking,
-        } => {
-            let request = WeightRequest {
-                target: target.clone(),
-                weight_hundredths: *weight,
-            };
-            (&asking.node, ControlRequest::Weight(request))
-        }
-        Command::Floor {
-            target,
-            rate,
-            asking,
-        } => {
-            let request = Floor {
-                target: target.clone(),
-                rate_bytes_s: *rate,
-            };
-            (&asking.node, ControlRequest::Floor(request))
-        }
-        _ => return None,
-    })
 }
 
 /// The commands that are done without anything to print.

@@ -26,6 +26,7 @@ mod progress;
 mod prompt;
 mod receivers;
 mod render;
+mod requests;
 mod typed_line;
 mod watch;
 

@@ -7,7 +7,7 @@ use clap::Parser as _;
 use fairhaul::control::api::ControlRequest;
 
 use super::args::Cli;
-use super::calls;
+use super::requests;
 
 /// Keys that begin a command, and the command.
 const VERBS: [(u8, &str); 9] = [
@@ -121,10 +121,10 @@ fn request(typed: &str) -> Result<ControlRequest, String> {
         let line = text.lines().next().unwrap_or_default();
         line.trim_start_matches("error: ").to_owned()
     })?;
-    if let Some((_, request)) = calls::steering(&cli.command) {
+    if let Some((_, request)) = requests::steering(&cli.command) {
         return Ok(request);
     }
-    let moving = calls::moving(&cli.command).map_err(|failure| failure.to_string())?;
+    let moving = requests::moving(&cli.command).map_err(|failure| failure.to_string())?;
     match moving {
         Some((_, request)) if !matches!(&request, ControlRequest::Send(send) if send.peers.is_empty()) => {
             Ok(request)

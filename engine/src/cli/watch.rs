@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use super::args::Asking;
 use super::prompt::{Pressed, Prompt};
-use super::{End, calls, print, render, socket};
+use super::{End, print, render, requests, socket};
 
 /// How often it is shown.
 const EVERY: Duration = Duration::from_secs(1);
@@ -189,7 +189,7 @@ impl Screen {
                     Some(Pressed::Ask(request)) => {
                         prompt.answered("sent to the node");
                         let socket = socket.to_owned();
-                        asked.spawn(async move { calls::said(&socket, &request).await });
+                        asked.spawn(async move { requests::said(&socket, &request).await });
                     }
                     Some(Pressed::Shown) => {}
                     None => keys = None,
