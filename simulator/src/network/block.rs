@@ -265,8 +265,6 @@ impl Network for BlockNetwork {
         let path = self.topology.path(from, to);
         let index = self.connections.find_or_add(from, to);
         let epoch = self.connections.epoch(index);
-        let connection = self.connections.get_mut(index);
-        connection.add_live();
         self.live += 1;
         let order = self.next_order;
         self.next_order += 1;
@@ -284,9 +282,9 @@ impl Network for BlockNetwork {
             at: Place::Window,
             first: now,
         };
-        let window = self.window_of(&entry);
-        let connection = self.connections.get_mut(index);
-        let admitted = connection.first_waiting().is_none() && connection.admit(bytes, window, now);
+        let waits = self.connections.get(index).first_waiting().is_some();
+        let admitted = !waits && self.fits(&entry, now);
+        self.connections.get_mut(index).add_live();
         let slot = self.slots.insert(entry);
         if admitted {
             self.admit(slot, now);

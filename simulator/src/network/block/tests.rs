@@ -119,6 +119,27 @@ fn a_full_window_does_not_hold_the_uplink() {
     );
 }
 
+proptest! {
+    /// Whatever their lengths, the window lets one connection keep its narrowest link busy from the
+    /// first byte to the last.
+    #[test]
+    fn a_connection_keeps_its_narrowest_link_busy(
+        sizes in prop::collection::vec(prop_oneof![1u64..1_000, 1u64..300_000], 1..80),
+        delay in 0u64..100_000_000,
+        narrowest in 10_000u64..10_000_000,
+    ) {
+        let mut network = BlockNetwork::new(ByteCount::MAX);
+        network.add_node(rate(100 * narrowest), None);
+        network.add_node(None, rate(narrowest));
+        for (id, size) in (0_u64..).zip(&sizes) {
+            network.send(transmission(id, 0, 1, *size, delay), Time::ZERO);
+        }
+        let (last, _) = *run(&mut network).last().unwrap();
+        let total = Rate::new(narrowest).time_for(ByteCount::new(sizes.iter().sum()));
+        prop_assert!(last <= delay + total.as_nanos() + 2 * sizes.len() as u64, "{last} {total:?}");
+    }
+}
+
 #[test]
 fn a_block_above_the_window_passes_alone() {
     let mut network = BlockNetwork::new(ByteCount::new(1));

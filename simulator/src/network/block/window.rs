@@ -24,9 +24,18 @@ impl BlockNetwork {
         }
     }
 
-    /// The window of the connection of `entry`, as its path is now: two transmissions at least, so
-    /// that one is under way while the other is acknowledged.
-    pub(super) fn window_of(&self, entry: &Slot) -> ByteCount {
+    /// Whether `entry` fits the window of its connection, as its path is now; if so, counts it. The
+    /// window holds two of the largest transmission under way at least, so that one crosses the
+    /// narrowest link while the other is acknowledged.
+    pub(super) fn fits(&mut self, entry: &Slot, now: Time) -> bool {
+        let connection = self.connections.get_mut(entry.connection);
+        let largest = connection.largest_with(entry.bytes, now);
+        let window = self.window_of(entry, largest);
+        let connection = self.connections.get_mut(entry.connection);
+        connection.admit(entry.bytes, window)
+    }
+
+    fn window_of(&self, entry: &Slot, largest: ByteCount) -> ByteCount {
         let links = entry.path.links().iter();
         let rates = links.filter_map(|link| self.link_queues[*link as usize].rate());
         let Some(narrowest) = rates.min() else {
@@ -34,7 +43,7 @@ impl BlockNetwork {
         };
         let round_trip = entry.delay.as_nanos().saturating_mul(2);
         let span = Span::from_nanos(round_trip.saturating_add(QUEUE.as_nanos()));
-        let two = entry.bytes.saturating_add(entry.bytes);
+        let two = largest.saturating_add(largest);
         self.window
             .min(narrowest.bytes_in(span).saturating_add(two))
     }
@@ -42,13 +51,11 @@ impl BlockNetwork {
     /// Admits what the window of a connection has room for.
     pub(super) fn open(&mut self, index: ConnectionIndex, now: Time) {
         while let Some(slot) = self.connections.get(index).first_waiting() {
-            let entry = self.slots.get(slot);
-            let (bytes, window) = (entry.bytes, self.window_of(entry));
-            let connection = self.connections.get_mut(index);
-            if !connection.admit(bytes, window, now) {
+            let entry = *self.slots.get(slot);
+            if !self.fits(&entry, now) {
                 break;
             }
-            connection.stop_waiting();
+            self.connections.get_mut(index).stop_waiting();
             self.admit(slot, now);
         }
         self.watch(index);
@@ -57,9 +64,8 @@ impl BlockNetwork {
     /// What is queued or propagates is recognised by its epoch when its turn comes; what is in
     /// service now can only be at one of the links that the connection may cross.
     pub(super) fn drop_connection(&mut self, index: ConnectionIndex, now: Time) {
-        let connection = self.connections.get_mut(index);
-        let (from, to) = (connection.from, connection.to);
-        self.live -= connection.take_live();
+        let (from, to) = self.connections.ends(index);
+        self.live -= self.connections.get_mut(index).take_live();
         for slot in self.connections.reset(index) {
             self.slots.release(slot);
         }
