@@ -124,13 +124,13 @@ fn request(typed: &str) -> Result<ControlRequest, String> {
     if let Some((_, request)) = requests::steering(&cli.command) {
         return Ok(request);
     }
-    let moving = requests::moving(&cli.command).map_err(|failure| failure.to_string())?;
-    match moving {
-        Some((_, request)) if !matches!(&request, ControlRequest::Send(send) if send.peers.is_empty()) => {
-            Ok(request)
+    match requests::moving(&cli.command) {
+        Ok(Some((_, ControlRequest::Send(send)))) if send.peers.is_empty() => {
+            Err("send takes a path, and then peers".to_owned())
         }
-        Some(_) => Err("send takes a path, and then peers".to_owned()),
-        None => Err("only what a key in brackets begins can be typed here".to_owned()),
+        Ok(Some((_, request))) => Ok(request),
+        Ok(None) => Err("only what a key in brackets begins can be typed here".to_owned()),
+        Err(failure) => Err(failure.to_string()),
     }
 }
 

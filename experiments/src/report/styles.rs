@@ -206,9 +206,9 @@ pub(super) fn of_names(names: &[&str]) -> Vec<Style> {
     found.collect()
 }
 
-/// The style of each policy of one or several parts: the colour of its first part, and of its second
-/// the marker and the stroke, or the next stroke with which no built-in policy looks so. Where that
-/// does not tell all policies apart, styles that are free.
+/// The style of each policy of one or several parts: the colour of its first part, and of its
+/// second the marker and the stroke, or the next stroke with which no built-in policy looks so.
+/// Where that does not tell all policies apart, styles that are free.
 pub(super) fn of_policies(policies: &[Vec<String>]) -> Vec<Style> {
     let part = |at: usize| -> Vec<Style> {
         let names = policies.iter().filter_map(|parts| parts.get(at));
