@@ -82,9 +82,7 @@ async fn call(command: Command) -> Result<(), End> {
         other @ (Command::Share { .. } | Command::Get { .. } | Command::Send { .. }) => {
             moves(other).await
         }
-        limits @ (Command::Limit { .. } | Command::Weight { .. } | Command::Floor { .. }) => {
-            set(limits).await
-        }
+        Command::Stop { node } => plain(&node, ControlRequest::Stop(Nothing {})).await,
         other => change(other).await,
     }
 }
@@ -195,28 +193,16 @@ fn refuse_node(node: &Node, why: &str) -> Result<(), Failure> {
     }
 }
 
-/// The commands that change limits, which print what is in force then.
-async fn set(command: Command) -> Result<(), End> {
-    let Some((_, request)) = steering(&command) else {
-        unreachable!("{command:?} changes no limit");
-    };
-    let (Command::Limit { asking, .. }
-    | Command::Weight { asking, .. }
-    | Command::Floor { asking, .. }) = command
-    else {
-        unreachable!("{command:?} changes no limit");
-    };
-    shown(&asking, &request, render::in_force).await
-}
-
-/// The commands that are done without anything to print.
+/// The commands that change what runs; those that change limits print what is in force then.
 async fn change(command: Command) -> Result<(), End> {
-    if let Command::Stop { node } = &command {
-        return plain(node, ControlRequest::Stop(Nothing {})).await;
-    }
-    match steering(&command) {
-        Some((node, request)) => plain(node, request).await,
-        None => unreachable!("{command:?} asks no node, or prints what it says"),
+    let Some((node, request)) = steering(&command) else {
+        unreachable!("{command:?} asks no node, or prints what it says");
+    };
+    match &command {
+        Command::Limit { asking, .. }
+        | Command::Weight { asking, .. }
+        | Command::Floor { asking, .. } => shown(asking, &request, render::in_force).await,
+        _ => plain(node, request).await,
     }
 }
 
