@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use fairhaul::content::ticket::ContentTicket;
 use fairhaul::control::api::{ControlRequest, Failure, Moves, Nothing, Transfer, TransferState};
 use fairhaul_core::message::{CloseCode, Message, OfferVerdict};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
@@ -110,8 +110,10 @@ async fn a_node_that_is_told_twice_is_gone_at_once_and_goes_on_later() {
     let target = taker.target();
     fetch_some(&taker, &ticket, &target).await;
     let pipe = taker.part_of(&ticket);
-    let mut mkfifo = Command::new("mkfifo");
-    assert!(mkfifo.arg(&pipe).status().unwrap().success());
+    // The file that it may be writing at this moment has that name too, until it is whole.
+    let own = Mode::RUSR | Mode::WUSR;
+    let is_made = async || mkfifoat(CWD, &pipe, own).ok();
+    taker.until("nothing is being written down", is_made).await;
     let id = taker.status().await.transfers[0].id;
     taker
         .ask::<Nothing>(ControlRequest::Pause(Transfer { id }))
