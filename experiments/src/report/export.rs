@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::digits::{self, significant};
 use crate::output::{OutputError, write_whole};
 use crate::stats::Estimate;
+use crate::terminal::IDENTICAL;
 
 /// Folder of the files, in that of the result.
 pub(super) const FOLDER: &str = "tables";
@@ -111,9 +112,6 @@ impl Value {
         }
     }
 }
-
-/// Marks a number that every run gave, where a column has no room for the words.
-const IDENTICAL: char = '≡';
 
 /// Writes `sheet` into the folder of tables of the result in `dir`. Gives the files.
 ///

@@ -193,7 +193,7 @@ impl Fetch {
 
     /// It is over: nothing is left of it but what was fetched.
     fn forget(&self) {
-        // Whatever stays is small, and in nobody's way.
+        // What cannot be removed stays; it is a few small files.
         let _ = std::fs::remove_dir_all(&self.kept);
     }
 }
@@ -205,7 +205,7 @@ struct Sender {
     said: String,
     /// Why its line is over, once it has ended.
     ended: Option<String>,
-    /// Whether nobody else has what it sends.
+    /// Whether the line is for one receiver: then only the sender has the content.
     is_only: bool,
 }
 
@@ -240,8 +240,8 @@ impl Sender {
     }
 }
 
-/// Says that all of it is here. The sender has heard it once it answers what is asked after it. It
-/// may be away for a moment; if it is gone, nobody minds.
+/// Tells the sender that all of it is here, and pings it: an answer shows that it has heard. It is
+/// told again while it does not answer, a few times; what was fetched is whole in any case.
 async fn tell_sender(socket: &Path) {
     let (peer, text) = (SENDER.to_owned(), WHOLE.to_owned());
     let ping = ControlRequest::Ping(Ping { peer: peer.clone() });

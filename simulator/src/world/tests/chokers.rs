@@ -126,8 +126,8 @@ fn mean(peers: &[crate::record::PeerRecord]) -> f64 {
 }
 
 /// Two halves of a swarm, of which one has three times the uplink, and a slow seed. Who gives more
-/// is done sooner under rules that pay for what was given. Where everybody is a BitTyrant nobody
-/// offers more than it must, so that is no such rule.
+/// is done sooner under rules that pay for what was given. BitTyrant is not among them: it offers
+/// a peer the least that keeps it unchoked, so a larger uplink stays unused among its like.
 #[test]
 fn whoever_gives_more_is_done_sooner_under_rules_that_pay() {
     for unchoke in ["propshare", "fairtorrent", "tit-for-tat"] {
