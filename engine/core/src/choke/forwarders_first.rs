@@ -9,7 +9,7 @@
 //!            gets nothing. Where nobody passes on, all are served alike.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: two that lie together can announce each other's chunks. A peer whose uplink is
-//!            very slow passes on late, and is served less until it has.
+//!            slow passes on late, and is served less until it has, whatever its weight.
 //! Departs:   the paper ranks by how much was forwarded and asks the receivers; here what others
 //!            announce is counted, of chunks that nobody else had and others wanted, and there is
 //!            no order of slots: all that forward anything are served alike. It is for seeds.
@@ -20,9 +20,13 @@ use super::table::BASE;
 use super::{Candidate, Choker, ChokerRow, Grant, Round};
 use crate::id::PeerId;
 use crate::rng::Rng;
+use crate::units::{ByteCount, Weight};
 
 /// Rounds from one slot for those who keep to the next.
 const KEEPERS_ROUNDS: u32 = 6;
+
+/// What a peer may hold that it alone was given, before it is served less.
+const HELD_MAX: ByteCount = ByteCount::mib(1);
 
 /// Its row.
 pub(super) const ROW: ChokerRow = ChokerRow {
@@ -30,7 +34,8 @@ pub(super) const ROW: ChokerRow = ChokerRow {
     about: "serve all who ask; those who pass nothing on only now and then, while others wait",
     rule: "Everybody is served but peers that keep what they alone were given, while others want \
            something that were seen to forward what they got. Those that keep share one slot in \
-           every sixth round. Where nobody forwards anything all are served alike.",
+           every sixth round. Where nobody forwards anything all are served alike. Who holds more \
+           than 1 MiB that it alone was given has a hundredth of its weight until others have it.",
     source: "this project, after Mol et al., Give-to-Get, 2008",
     departs: "unlike Give-to-Get it ranks nobody and has no slots; news of chunks that nobody else \
               had are the evidence, not reports of the receivers",
@@ -50,16 +55,27 @@ impl Choker for ForwardersFirst {
         self.round = self.round.wrapping_add(1);
         let (keepers, others): (Vec<&Candidate>, Vec<&Candidate>) =
             round.peers.iter().partition(|peer| peer.free_rides);
-        let mut chosen: Vec<PeerId> = others.iter().map(|peer| peer.peer).collect();
+        let mut chosen: Vec<&Candidate> = others.clone();
         if others.iter().any(|peer| peer.interested && peer.forwards) {
             let wanting = keepers.into_iter().filter(|peer| peer.interested);
             let turn = wanting.min_by_key(|peer| (peer.unchoked, Reverse(peer.waited), peer.peer));
             let is_time = self.round.is_multiple_of(KEEPERS_ROUNDS);
-            chosen.extend(turn.filter(|_| is_time).map(|peer| peer.peer));
+            chosen.extend(turn.filter(|_| is_time));
         } else {
-            chosen.extend(keepers.iter().map(|peer| peer.peer));
+            chosen.extend(keepers);
         }
-        chosen.into_iter().map(Grant::slot).collect()
+        let grant = |peer: &Candidate| Grant {
+            weight: self.weigh(peer.unforwarded),
+            ..Grant::slot(peer.peer)
+        };
+        chosen.into_iter().map(grant).collect()
+    }
+
+    fn weigh(&self, unforwarded: ByteCount) -> Weight {
+        match unforwarded > HELD_MAX {
+            true => Weight::BEST_EFFORT,
+            false => Weight::ONE,
+        }
     }
 }
 
@@ -89,6 +105,17 @@ mod tests {
             }
         }
         assert_eq!(served, [1, 3, 1, 3].map(PeerId));
+    }
+
+    #[test]
+    fn who_holds_what_nobody_else_has_weighs_a_hundredth_until_it_is_forwarded() {
+        let mut peers: Vec<_> = (0..3).map(|peer| candidate(peer, 0)).collect();
+        peers[1].unforwarded = HELD_MAX;
+        peers[2].unforwarded = HELD_MAX + ByteCount::new(1);
+        let round = crate::choke::tests::round(&peers, 1);
+        let grants = ForwardersFirst::default().round(&round, &mut Rng::from_seed([0; 32]));
+        let weights: Vec<Weight> = grants.iter().map(|grant| grant.weight).collect();
+        assert_eq!(weights, [Weight::ONE, Weight::ONE, Weight::BEST_EFFORT]);
     }
 
     #[test]

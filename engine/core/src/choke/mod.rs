@@ -108,6 +108,8 @@ pub struct Candidate {
     pub snubbed: bool,
     /// Whether we sent it something and it never sent us anything.
     pub only_takes: bool,
+    /// Bytes that we alone gave to it and that have appeared at nobody else yet.
+    pub unforwarded: ByteCount,
     /// Whether hardly anything of what we alone had and gave it has appeared at others, and no
     /// floor is promised to it.
     pub free_rides: bool,
@@ -228,6 +230,12 @@ pub trait Choker: Debug + Send {
     /// verified. Asked of rows with [`ChokerRow::reviews`]; none leaves what it has.
     fn review(&mut self, _peer: &Candidate) -> Option<Grant> {
         None
+    }
+
+    /// The weight of a peer that is served and has not forwarded so many bytes yet that we alone
+    /// gave to it. Asked of rows with [`ChokerRow::watches`], between two rounds.
+    fn weigh(&self, _unforwarded: ByteCount) -> Weight {
+        Weight::ONE
     }
 
     /// Whether `peer` may have a slot that becomes free between two rounds.

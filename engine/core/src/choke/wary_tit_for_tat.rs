@@ -1,11 +1,12 @@
 //! Wary tit-for-tat: like tit-for-tat, but a peer that gave nothing is served hardly ever.
 //!
 //! Source:    this project, after B. Cohen, "Incentives Build Robustness in BitTorrent", 2003.
-//! Contract:  all slots but one go to the peers that gave most in the last two rounds; the
-//!            last is drawn at random every third round. A peer that owes us and has sent
-//!            nothing for a minute can only be drawn. Slots that nobody has earned are drawn
-//!            too, but beyond the first draw not for a peer that was served and gave nothing:
-//!            beside others such a peer has one round in three, and no more.
+//! Contract:  all slots but one go to the peers that gave most in the last two rounds, if that is
+//!            an eighth of what the best of them gave; the last is drawn at random every third
+//!            round. A peer that owes us and has sent nothing for a minute can only be drawn.
+//!            Slots that nobody has earned are drawn too, but beyond the first draw not for a
+//!            peer that was served and gave less than an eighth of that: beside others such a
+//!            peer has one round in three, and no more.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: a peer that gives a little more than the last chosen gets as much as the first.
 //! Departs:   who is drawn and gives nothing in that round loses the slot, which the original
@@ -20,6 +21,7 @@ use super::table::BASE;
 use super::{Candidate, Choker, ChokerRow, Grant, Round};
 use crate::id::PeerId;
 use crate::rng::Rng;
+use crate::units::ByteCount;
 
 /// Rounds for which an optimistic slot is kept: 30 s at the usual 10 s a round (BEP 3).
 const OPTIMISTIC_ROUNDS: u32 = 3;
@@ -27,14 +29,20 @@ const OPTIMISTIC_ROUNDS: u32 = 3;
 /// How much likelier a new peer is drawn.
 const NEW_WEIGHT: usize = 3;
 
+/// Who gives less than this part counts as one who only takes: of what the best gives now, and of
+/// what it was sent itself. A token now and then does not pass for giving, and a peer whose uplink
+/// is an eighth of the others' does.
+const TOKEN_PART: u64 = 8;
+
 /// Its row.
 pub(super) const ROW: ChokerRow = ChokerRow {
     name: "wary-tit-for-tat",
     about: "the best givers of the last rounds, and one at random that gives or loses the slot",
-    rule: "All slots but one go to the peers that gave most in the last two rounds; the last is \
-           drawn at random every third round, new peers three times as likely. Slots that nobody \
-           earned are drawn too, but beyond the first draw not for a peer that was served and gave \
-           nothing. A slot that becomes free is given at once.",
+    rule: "All slots but one go to the peers that gave most in the last two rounds, an eighth of \
+           what the best gave at least; the last is drawn at random every third round, new peers \
+           three times as likely. Slots that nobody earned are drawn too, but beyond the first \
+           draw not for a peer that was served and gave less than an eighth of that. A slot that \
+           becomes free is given at once.",
     source: "this project, after Cohen, Incentives Build Robustness in BitTorrent, 2003",
     departs: "unlike tit-for-tat, who is drawn and gives nothing in that round loses the slot: \
               with few peers the optimistic slot alone carried a free rider as fast as a giver",
@@ -55,26 +63,30 @@ impl Choker for WaryTitForTat {
         let (peers, slots) = (round.peers, round.slots);
         let mut givers: Vec<&Candidate> = peers.iter().filter(|peer| !peer.snubbed).collect();
         givers.sort_by_key(|peer| (Reverse(peer.received), !peer.unchoked, peer.peer));
-        // Who gave nothing has not earned a slot; the draw below is for them.
-        let earned = givers.iter().filter(|peer| peer.received.get() > 0);
+        // Who gave a token has not earned a slot; the draw below is for them.
+        let best = givers.first().map_or(0, |peer| peer.received.get());
+        let earns = |peer: &Candidate| is_more_than_a_token(peer.received, best);
+        let earned = givers.iter().filter(|peer| earns(peer));
         let mut chosen: Vec<PeerId> = earned
             .take(slots.saturating_sub(1))
             .map(|peer| peer.peer)
             .collect();
         let is_turn = self.round.is_multiple_of(OPTIMISTIC_ROUNDS);
         self.round = self.round.wrapping_add(1);
-        let gives = |id: PeerId| peers.iter().any(|peer| peer.peer == id && !peer.only_takes);
+        let takes = |peer: &Candidate| !earns(peer) && takes(peer);
+        let gives = |id: PeerId| peers.iter().any(|peer| peer.peer == id && !takes(peer));
         let kept = self.optimistic.take();
         let kept = kept.filter(|kept| !is_turn && !chosen.contains(kept) && gives(*kept));
         // Alone, even those who only take are served: there is nobody to be fair to.
-        let turn = is_turn || peers.iter().all(|peer| peer.only_takes);
+        let turn = is_turn || peers.iter().all(takes);
         if let Some(kept) = kept.filter(|_| chosen.len() < slots) {
             self.optimistic = Some(kept);
             chosen.push(kept);
         }
         while chosen.len() < slots {
             let again = !turn || self.optimistic.is_some();
-            let Some(drawn) = draw(peers, &chosen, again, rng) else {
+            let may = |peer: &Candidate| !(chosen.contains(&peer.peer) || again && takes(peer));
+            let Some(drawn) = draw(peers, may, rng) else {
                 break;
             };
             self.optimistic = self.optimistic.or(Some(drawn));
@@ -84,15 +96,23 @@ impl Choker for WaryTitForTat {
     }
 
     fn may_fill(&self, peer: &Candidate) -> bool {
-        !peer.only_takes
+        !takes(peer)
     }
 }
 
-/// One of the peers that are not chosen yet, at random. `again` for a draw beside the
-/// optimistic one, which those who only take are not in.
-fn draw(peers: &[Candidate], chosen: &[PeerId], again: bool, rng: &mut Rng) -> Option<PeerId> {
+/// Whether it gave next to nothing of what it was sent.
+fn takes(peer: &Candidate) -> bool {
+    let sent = peer.total_sent.get();
+    peer.only_takes || sent > 0 && !is_more_than_a_token(peer.total_received, sent)
+}
+
+fn is_more_than_a_token(given: ByteCount, beside: u64) -> bool {
+    given > ByteCount::ZERO && given.get().saturating_mul(TOKEN_PART) >= beside
+}
+
+/// One of the peers that may be drawn, at random.
+fn draw(peers: &[Candidate], may: impl Fn(&Candidate) -> bool, rng: &mut Rng) -> Option<PeerId> {
     let weight = |peer: &Candidate| if peer.new { NEW_WEIGHT } else { 1 };
-    let may = |peer: &Candidate| !(chosen.contains(&peer.peer) || again && peer.only_takes);
     let rest = || peers.iter().filter(|peer| may(peer));
     let total: usize = rest().map(weight).sum();
     if total == 0 {
@@ -181,6 +201,4 @@ mod tests {
         let chosen = chosen(&mut choker, &peers, 4, &mut Rng::from_seed([1; 32]));
         assert!(!chosen[..3].contains(&PeerId(0)));
     }
-
-    use crate::units::ByteCount;
 }

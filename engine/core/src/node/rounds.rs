@@ -240,7 +240,10 @@ impl Serve {
         }
     }
 
-    const fn rule(&self, swarm: &Swarm) -> &(&'static choke::ChokerRow, Box<dyn Choker>) {
+    pub(super) const fn rule(
+        &self,
+        swarm: &Swarm,
+    ) -> &(&'static choke::ChokerRow, Box<dyn Choker>) {
         if swarm.missing > 0 {
             &self.unchoke
         } else {

@@ -216,6 +216,7 @@ impl Serve {
                 if !before && self.free_rides(swarm, block.peer) {
                     self.found_free_rider(swarm, block.peer, now);
                 }
+                self.weigh(swarm, block.peer);
             }
         } else if let Some(serving) = state.serving.iter_mut().find(|serving| same(serving)) {
             serving.started = true;
@@ -297,6 +298,7 @@ impl Serve {
         if !self.row(swarm).watches {
             return;
         }
+        self.weigh(swarm, peer);
         if free_rode && !self.free_rides(swarm, peer) {
             self.set_choked(swarm, peer, false, now);
         }
@@ -306,6 +308,16 @@ impl Serve {
                     self.set_choked(swarm, other, true, now);
                 }
             }
+        }
+    }
+
+    /// What `peer` holds of what we alone gave it has changed: so may its weight.
+    pub(super) fn weigh(&mut self, swarm: &Swarm, peer: PeerId) {
+        let state = swarm.peer(peer).filter(|state| !state.choked);
+        if let Some(state) = state.filter(|_| self.row(swarm).watches) {
+            let (_, choker) = self.rule(swarm);
+            let weight = choker.weigh(state.reputation.unforwarded());
+            self.uplink.grant(peer, weight, None);
         }
     }
 

@@ -131,6 +131,11 @@ impl Reputation {
         self.forwarded = self.forwarded.saturating_add(len.get());
     }
 
+    /// Bytes that we alone gave to it and that have appeared at nobody else yet.
+    pub(crate) const fn unforwarded(&self) -> ByteCount {
+        ByteCount::new(self.given.saturating_sub(self.forwarded))
+    }
+
     /// Whether we sent it something and it never sent us anything.
     pub(crate) const fn only_takes(&self) -> bool {
         self.sent > 0 && self.received == 0
