@@ -16,6 +16,7 @@ use fairhaul::identity::Identity;
 use fairhaul::transport::Endpoint;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, sign};
+use rustls::crypto::ring;
 use rustls::pki_types::{
     CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
 };
@@ -42,6 +43,10 @@ fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     let suites = [
         ("aes-128-gcm", cipher_suite::TLS13_AES_128_GCM_SHA256),
+        (
+            "aes-128-gcm of ring",
+            ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
+        ),
         ("aes-256-gcm", cipher_suite::TLS13_AES_256_GCM_SHA384),
         ("chacha20", cipher_suite::TLS13_CHACHA20_POLY1305_SHA256),
     ];

@@ -8,8 +8,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption, UnbufferedClientConnection};
-use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self as provider, cipher_suite, kx_group, sign};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::{
     AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage, UnbufferedServerConnection,
@@ -41,8 +41,12 @@ pub(super) struct Configs {
 
 impl Configs {
     pub(super) fn new(identity: &Identity) -> Result<Self, Error> {
+        Self::on(&Processor::found(), identity)
+    }
+
+    fn on(processor: &Processor, identity: &Identity) -> Result<Self, Error> {
         let own = identity.public();
-        let provider = Arc::new(provider());
+        let provider = Arc::new(provider(processor));
         let secret = identity.to_pkcs8();
         let secret = sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(secret.as_slice()))?;
         let spki = CertificateDer::from(verify::spki(own));
@@ -97,34 +101,66 @@ impl Configs {
     }
 }
 
-/// The algorithms of aws-lc that are used, best first.
-fn provider() -> CryptoProvider {
+/// The algorithms that are used, best first.
+fn provider(processor: &Processor) -> CryptoProvider {
     CryptoProvider {
-        cipher_suites: suites(has_aes()),
+        cipher_suites: suites(processor),
         kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519],
         ..provider::default_provider()
     }
 }
 
-/// AES with 128 bits is the fastest where the processor has it, `ChaCha20` where it has not.
-fn suites(has_aes: bool) -> Vec<SupportedCipherSuite> {
-    let aes = cipher_suite::TLS13_AES_128_GCM_SHA256;
+/// What a processor has for AES.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Processor {
+    /// Instructions for a block.
+    aes: bool,
+    /// Instructions for two blocks in 256 bits (VAES and VPCLMULQDQ with AVX2).
+    two_blocks: bool,
+    /// The same for four blocks in 512 bits (AVX-512).
+    four_blocks: bool,
+}
+
+impl Processor {
+    #[cfg(target_arch = "x86_64")]
+    fn found() -> Self {
+        use std::arch::is_x86_feature_detected as has;
+        let wide = has!("vaes") && has!("vpclmulqdq");
+        Self {
+            aes: has!("aes"),
+            two_blocks: wide && has!("avx2"),
+            four_blocks: wide && has!("avx512f") && has!("avx512bw") && has!("avx512vl"),
+        }
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    fn found() -> Self {
+        Self {
+            aes: std::arch::is_aarch64_feature_detected!("aes"),
+            ..Self::default()
+        }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn found() -> Self {
+        Self::default()
+    }
+}
+
+/// AES with 128 bits is the fastest where the processor has it, `ChaCha20` where it has not. Of
+/// the two implementations aws-lc is faster but where there are instructions for two blocks and not
+/// for four: it has no code for those, ring has.
+fn suites(processor: &Processor) -> Vec<SupportedCipherSuite> {
+    let aes = match processor.two_blocks && !processor.four_blocks {
+        true => ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
+        false => cipher_suite::TLS13_AES_128_GCM_SHA256,
+    };
     let chacha = cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
-    if has_aes {
+    if processor.aes {
         vec![aes, chacha]
     } else {
         vec![chacha, aes]
     }
-}
-
-fn has_aes() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let has = std::arch::is_x86_feature_detected!("aes");
-    #[cfg(target_arch = "aarch64")]
-    let has = std::arch::is_aarch64_feature_detected!("aes");
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let has = false;
-    has
 }
 
 /// Where a connection stands when there is nothing more to do for it at once.

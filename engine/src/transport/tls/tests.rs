@@ -71,15 +71,73 @@ fn both_sides_agree_on_the_newest_version_the_fastest_cipher_and_a_hybrid_exchan
         let common = side.common();
         assert_eq!(common.protocol_version(), Some(ProtocolVersion::TLSv1_3));
         let suite = common.negotiated_cipher_suite().unwrap();
-        assert_eq!(suite, suites(has_aes())[0]);
+        assert_eq!(suite, suites(&Processor::found())[0]);
         let group = common.negotiated_key_exchange_group().unwrap();
         assert_eq!(group.name(), rustls::NamedGroup::X25519MLKEM768);
     }
-    assert_eq!(suites(true)[0], cipher_suite::TLS13_AES_128_GCM_SHA256);
+}
+
+const TWO_BLOCKS: Processor = Processor {
+    aes: true,
+    two_blocks: true,
+    four_blocks: false,
+};
+
+// Each side chooses for itself: whichever implementation seals, another one opens.
+#[test]
+fn nodes_on_different_processors_understand_each_other() {
+    let identity = || Identity::generate().unwrap();
+    let found = [
+        Processor::default(),
+        TWO_BLOCKS,
+        Processor {
+            aes: true,
+            ..Processor::default()
+        },
+    ];
+    for (near, far) in found
+        .iter()
+        .flat_map(|near| found.iter().map(move |far| (near, far)))
+    {
+        let near = Configs::on(near, &identity()).unwrap();
+        let far = Configs::on(far, &identity()).unwrap();
+        let (mut dialler, mut acceptor) = pair_from(&near, &far);
+        let (mut out, mut answers) = (Outgoing::default(), Outgoing::default());
+        dialler.seal(&[1; 40_000], &mut out).unwrap();
+        assert_eq!(
+            give(&mut out, &mut acceptor, &mut answers).unwrap(),
+            [1; 40_000]
+        );
+        acceptor.seal(&[2; 40_000], &mut answers).unwrap();
+        assert_eq!(
+            give(&mut answers, &mut dialler, &mut out).unwrap(),
+            [2; 40_000]
+        );
+    }
+}
+
+#[test]
+fn the_cipher_is_the_one_that_the_processor_is_fastest_with() {
+    let best = |processor: Processor| suites(&processor)[0];
+    let aes = Processor {
+        aes: true,
+        ..Processor::default()
+    };
+    let four_blocks = Processor {
+        four_blocks: true,
+        ..TWO_BLOCKS
+    };
+    let aws_lc = cipher_suite::TLS13_AES_128_GCM_SHA256;
     assert_eq!(
-        suites(false)[0],
+        best(Processor::default()),
         cipher_suite::TLS13_CHACHA20_POLY1305_SHA256
     );
+    assert_eq!([best(aes), best(four_blocks)], [aws_lc; 2]);
+    assert_eq!(
+        best(TWO_BLOCKS),
+        ring::cipher_suite::TLS13_AES_128_GCM_SHA256
+    );
+    assert_ne!(best(TWO_BLOCKS), aws_lc);
 }
 
 /// Register: H5, H6. What is switched off, and that nothing older is built in.
@@ -97,7 +155,7 @@ fn what_could_be_attacked_is_switched_off() {
     assert!(!accept.send_half_rtt_data && !accept.enable_secret_extraction);
     assert!(!dial.key_log.will_log("CLIENT_TRAFFIC_SECRET_0"));
     assert!(!accept.key_log.will_log("SERVER_TRAFFIC_SECRET_0"));
-    let mut suites = provider().cipher_suites.into_iter();
+    let mut suites = provider(&Processor::found()).cipher_suites.into_iter();
     assert!(suites.all(|suite| suite.tls13().is_some()));
 }
 
