@@ -1,4 +1,5 @@
-//! Writes files of this user alone that are durable, contents and name, when a call returns.
+//! Writes files of this user alone that are durable, contents and name, when a call returns; and
+//! some that need not be.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
@@ -20,18 +21,33 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Replaces the file at `path` at once: after a crash it is the old one or the new one.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = path.with_extension("part");
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(OWN);
-    fill(&options.open(&part)?, bytes)?;
+    fill(&open_part(&part)?, bytes)?;
     fs::rename(&part, path)?;
     sync_folder(path)
 }
 
-fn fill(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+/// As [`replace`], but a loss of power may leave the old file, the new one, an empty one or none.
+pub(crate) fn replace_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = path.with_extension("part");
+    write(&open_part(&part)?, bytes)?;
+    fs::rename(&part, path)
+}
+
+fn open_part(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(OWN);
+    options.open(path)
+}
+
+fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
+    write(file, bytes)?;
+    file.sync_all()
+}
+
+fn write(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     // A mask takes rights away, also those of the owner.
     file.set_permissions(Permissions::from_mode(OWN))?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    file.write_all(bytes)
 }
 
 /// Makes the name of `path` durable.

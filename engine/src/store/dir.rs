@@ -283,6 +283,12 @@ fn is_settled(changed_s: i64) -> bool {
     changed_s < now.saturating_sub(SETTLED_S)
 }
 
+/// The user of this process, who does not change: a file is looked at for each of its chunks.
+fn own_uid() -> u32 {
+    static OWN: OnceLock<u32> = OnceLock::new();
+    *OWN.get_or_init(|| rustix::process::geteuid().as_raw())
+}
+
 fn status_of(stat: &fs::Stat) -> Status {
     let what = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => What::File,
@@ -304,7 +310,7 @@ fn status_of(stat: &fs::Stat) -> Status {
             .unwrap_or(0)
             .saturating_mul(512),
         unlinked: stat.st_nlink == 0,
-        private: stat.st_uid == rustix::process::geteuid().as_raw() && !others_write,
+        private: stat.st_uid == own_uid() && !others_write,
         settled: is_settled(stat.st_ctime),
     }
 }

@@ -53,6 +53,12 @@ impl Store {
         self.look_again()?;
         self.refuse_unfinished()?;
         self.make_empty(receiving)?;
+        if receiving.state.is_none() {
+            // Nothing claims that files are in these; those that are named keep their own names.
+            for passed in ["", &receiving.temp] {
+                self.book().pending.directories.remove(passed);
+            }
+        }
         self.sync_data()?;
         self.save(receiving, true)?;
         self.fds.close_all();
@@ -67,9 +73,10 @@ impl Store {
             sync_dirs(self.disk.as_ref(), touched.iter()).map_err(failed)?;
         }
         self.remove_temp(receiving);
-        let name = receiving.state.name();
-        let removed = receiving.state.remove();
-        removed.map_err(|source| StoreError::of("remove the state", name, source))?;
+        if let Some(state) = &receiving.state {
+            let removed = state.remove();
+            removed.map_err(|source| StoreError::of("remove the state", state.name(), source))?;
+        }
         self.book().finished = true;
         Ok(paths)
     }

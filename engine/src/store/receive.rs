@@ -124,11 +124,13 @@ impl Store {
         };
         let temp = temp_name(&tree);
         let resumed = hold_temp(disk.as_ref(), &temp, into)?;
-        let saved = state.load();
+        let state = (tree.geometry().chunks() > 1).then_some(state);
+        let saved = state.as_ref().and_then(StateFile::load);
         let mut book = Book::empty(&tree);
         book.pending.directory("");
         // The state is written before anything is fetched: it shows whether it can be.
-        book.unsaved = true;
+        let has_state = state.is_some();
+        book.unsaved = has_state;
         let claimed = saved.map(|saved| {
             book.generation = saved.generation;
             book.finishing = saved.finishing;
@@ -165,7 +167,9 @@ impl Store {
             .iter()
             .any(|known| known.place != Place::Absent);
         store.book().pending.many |= resumed || left;
-        store.sync()?;
+        if has_state {
+            store.sync()?;
+        }
         let have = store.have();
         Ok((store, have))
     }

@@ -271,8 +271,11 @@ impl Store {
         sync_dirs(self.disk.as_ref(), pending.directories.iter())
     }
 
-    /// Writes the state file if it says less than it could.
+    /// Writes the state file, if there is one, and if it says less than it could.
     pub(super) fn save(&self, receiving: &Receiving, finishing: bool) -> Result<(), StoreError> {
+        let Some(state) = &receiving.state else {
+            return Ok(());
+        };
         let saved = {
             let book = self.book();
             if !book.unsaved && book.finishing == finishing | book.finishing {
@@ -284,8 +287,8 @@ impl Store {
                 chunks: book.durable.clone(),
             }
         };
-        let name = receiving.state.name();
-        let written = receiving.state.save(&saved);
+        let name = state.name();
+        let written = state.save(&saved);
         written.map_err(|source| StoreError::of("write the state", name, source))?;
         let mut book = self.book();
         book.unsaved = book.durable != saved.chunks;

@@ -208,6 +208,16 @@ impl Content {
         description.map_or(0, |known| known.geometry.bytes().get())
     }
 
+    /// Whether whoever fetched it has it again from the ticket for a chunk, as far as is known: that
+    /// costs less than to make sure that it is remembered after a loss of power.
+    #[must_use]
+    pub fn is_soon_fetched_again(&self) -> bool {
+        let filled = &self.places.filled;
+        let alone = self.places.whole.is_empty() && filled.pusher.is_none() && self.is_fetch();
+        let known = self.manifest.description;
+        alone && known.is_none_or(|known| known.geometry.chunks() <= 1)
+    }
+
     /// Verified bytes that are here.
     #[must_use]
     pub const fn here(&self) -> u64 {

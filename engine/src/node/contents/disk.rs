@@ -10,7 +10,6 @@ use fairhaul_core::library::{FinishFault, LibraryInput, ManifestFault, Prepared,
 use fairhaul_core::node::Input;
 use fairhaul_core::time::Time;
 use fairhaul_core::units::ByteCount;
-use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use super::Contents;
@@ -170,7 +169,12 @@ impl Contents {
         inputs: &mut PendingInputs,
     ) -> Option<Input> {
         let chunk_store = self.chunk_store(transfer);
-        let (Some(chunk_store), Some(arrival)) = (chunk_store, arrival) else {
+        let writes = self
+            .rows
+            .get(&(transfer.0 / 2))
+            .map(|row| Arc::clone(&row.writes));
+        let (Some(chunk_store), Some(writes), Some(arrival)) = (chunk_store, writes, arrival)
+        else {
             // Without its bytes, or a store for them, it is fetched again; no peer is blamed.
             warn!(
                 transfer = transfer.0,
@@ -190,7 +194,7 @@ impl Contents {
         let senders = parts.iter().map(|(peer, _)| *peer).collect();
         inputs.library(LibraryInput::Writing { transfer, senders });
         let (pool, events) = (Arc::clone(&self.pool), self.events.clone());
-        spawn_blocking(move || {
+        writes.push(move || {
             let write = || chunk_store.write(chunk, &arrival.bytes);
             let result = patiently(write, StoreError::is_out);
             pool.put(arrival.bytes);

@@ -49,6 +49,7 @@ pub(crate) mod row;
 pub(crate) mod state_writer;
 #[cfg(test)]
 mod tests;
+mod write_queue;
 
 /// Charged with memory that belongs to no peer.
 const NOBODY: PeerId = PeerId(u32::MAX);

@@ -64,8 +64,9 @@ impl Contents {
         // One that is only being fetched may be another.
         let is_right = content.is_open() || *content.stage() == Stage::Checking;
         let manifest = is_right.then(|| Arc::clone(&row.manifest));
-        self.keeper
-            .keep(self.path(&row.id, ""), json, manifest, then);
+        let is_durable = then.is_some() || !content.is_soon_fetched_again();
+        let base = self.path(&row.id, "");
+        self.keeper.keep(base, (json, is_durable), manifest, then);
     }
 
     /// What was kept by an earlier run.

@@ -8,6 +8,7 @@ use fairhaul_core::library::FolderId;
 use fairhaul_core::manifest::ContentId;
 
 use super::chunk_store::ManifestStore;
+use super::write_queue::WriteQueue;
 use crate::content::scan::Stamp;
 use crate::content::{Tree, manifest_id};
 use crate::session::Held;
@@ -28,6 +29,8 @@ pub(crate) struct Row {
     pub(super) stores: BTreeMap<FolderId, Arc<Store>>,
     /// Those that it is read from, in this order; the first is written if one is being filled.
     pub(super) open: Arc<[Arc<Store>]>,
+    /// Its chunks on their way to the disk.
+    pub(super) writes: Arc<WriteQueue>,
     /// How its files looked when they were scanned, by folder.
     pub(super) stamps: BTreeMap<FolderId, Vec<Stamp>>,
     /// Its final names, once it has them.
@@ -49,6 +52,7 @@ impl Row {
             tree: None,
             stores: BTreeMap::new(),
             open: Arc::default(),
+            writes: Arc::default(),
             stamps: BTreeMap::new(),
             names: Vec::new(),
             held: None,

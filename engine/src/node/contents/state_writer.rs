@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 use tracing::warn;
 
 use super::chunk_store::ManifestStore;
-use crate::durable::replace;
+use crate::durable::{replace, replace_unsynced};
 use crate::store::{is_out, patiently};
 
 /// What is to happen once a file is durable; with `false` once it is known that it is not.
@@ -30,6 +30,7 @@ enum Errand {
     Keep {
         base: PathBuf,
         json: Vec<u8>,
+        is_durable: bool,
         manifest: Option<Arc<ManifestStore>>,
         then: Option<Then>,
     },
@@ -65,16 +66,18 @@ impl Keeper {
 
     /// Keeps `json` at `base` with the ending `json`, and `manifest` with the ending
     /// `manifest` if it is given and was not kept before, and does what is to happen `then`.
+    /// Unless it is to be durable, a loss of power may take it.
     pub(super) fn keep(
         &self,
         base: PathBuf,
-        json: Vec<u8>,
+        (json, is_durable): (Vec<u8>, bool),
         manifest: Option<Arc<ManifestStore>>,
         then: Option<Then>,
     ) {
         self.send(Errand::Keep {
             base,
             json,
+            is_durable,
             manifest,
             then,
         });
@@ -139,10 +142,16 @@ fn work(queue: &Receiver<Errand>, forgetting: &AtomicUsize) {
             Errand::Keep {
                 base,
                 json,
+                is_durable,
                 manifest,
                 then,
             } => {
-                let mut work = || keep(&base, &json, manifest.as_deref(), &mut described);
+                let write = if is_durable {
+                    replace
+                } else {
+                    replace_unsynced
+                };
+                let mut work = || keep(&base, (&json, write), manifest.as_deref(), &mut described);
                 let result = patiently(&mut work, is_out);
                 if let Err(error) = &result {
                     let path = base.display();
@@ -166,17 +175,20 @@ fn work(queue: &Receiver<Errand>, forgetting: &AtomicUsize) {
     }
 }
 
+/// Writes a file in the place of another one.
+type Write = fn(&Path, &[u8]) -> io::Result<()>;
+
 fn keep(
     base: &Path,
-    json: &[u8],
+    (json, write): (&[u8], Write),
     manifest: Option<&ManifestStore>,
     described: &mut BTreeSet<PathBuf>,
 ) -> io::Result<()> {
     if let Some(manifest) = manifest.filter(|_| !described.contains(base)) {
-        replace(&base.with_extension("manifest"), &manifest.bytes())?;
+        write(&base.with_extension("manifest"), &manifest.bytes())?;
         described.insert(base.to_owned());
     }
-    replace(&base.with_extension("json"), json)
+    write(&base.with_extension("json"), json)
 }
 
 #[cfg(test)]
@@ -193,8 +205,13 @@ mod tests {
         let keeper = Keeper::start().unwrap();
         let manifest = Arc::new(ManifestStore::full(b"manifest"));
         for number in 0..20_u8 {
-            keeper.keep(base("a"), vec![number], Some(Arc::clone(&manifest)), None);
-            keeper.keep(base("b"), vec![number], None, None);
+            keeper.keep(
+                base("a"),
+                (vec![number], true),
+                Some(Arc::clone(&manifest)),
+                None,
+            );
+            keeper.keep(base("b"), (vec![number], false), None, None);
         }
         keeper.forget(base("b"), &["json"]);
         let (told, hears) = channel();
@@ -256,8 +273,8 @@ mod tests {
             let told = told.clone();
             Some(Box::new(move |durable| told.send(durable).unwrap()))
         };
-        keeper.keep(folder.path().join("gone/a"), vec![1], None, then());
-        keeper.keep(folder.path().join("b"), vec![2], None, then());
+        keeper.keep(folder.path().join("gone/a"), (vec![1], true), None, then());
+        keeper.keep(folder.path().join("b"), (vec![2], true), None, then());
         keeper.write(folder.path().join("gone/c"), vec![3], then());
         drop((keeper, told));
         assert_eq!(hears.iter().collect::<Vec<_>>(), [false, true, false]);
