@@ -90,7 +90,7 @@ mod tests {
             });
         }
         drop(tell);
-        let all = tokio::task::spawn_blocking(move || told.iter().collect::<Vec<_>>());
+        let all = spawn_blocking(move || told.iter().collect::<Vec<_>>());
         let all = all.await.unwrap();
         assert_eq!(all.len(), 40);
         assert!(
@@ -102,8 +102,6 @@ mod tests {
         // Who ended is begun again.
         let (tell, told) = mpsc::channel();
         queue.push(move || tell.send(()).unwrap());
-        tokio::task::spawn_blocking(move || told.recv().unwrap())
-            .await
-            .unwrap();
+        spawn_blocking(move || told.recv().unwrap()).await.unwrap();
     }
 }

@@ -127,17 +127,16 @@ fn the_cipher_is_the_one_that_the_processor_is_fastest_with() {
         four_blocks: true,
         ..TWO_BLOCKS
     };
+    // Two suites of one number are equal, whoever implements them.
+    let is = |found: SupportedCipherSuite, one: SupportedCipherSuite| {
+        std::ptr::eq(found.tls13().unwrap(), one.tls13().unwrap())
+    };
     let aws_lc = cipher_suite::TLS13_AES_128_GCM_SHA256;
-    assert_eq!(
-        best(Processor::default()),
-        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256
-    );
-    assert_eq!([best(aes), best(four_blocks)], [aws_lc; 2]);
-    assert_eq!(
-        best(TWO_BLOCKS),
-        ring::cipher_suite::TLS13_AES_128_GCM_SHA256
-    );
-    assert_ne!(best(TWO_BLOCKS), aws_lc);
+    let chacha = cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
+    assert!(is(best(Processor::default()), chacha));
+    assert!(is(best(aes), aws_lc) && is(best(four_blocks), aws_lc));
+    let of_ring = ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    assert!(is(best(TWO_BLOCKS), of_ring) && !is(of_ring, aws_lc));
 }
 
 /// Register: H5, H6. What is switched off, and that nothing older is built in.
