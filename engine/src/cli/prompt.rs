@@ -87,8 +87,8 @@ impl Prompt {
         said.trim_end().clone_into(&mut self.said);
     }
 
-    /// What the bottom row of so many columns shows, without what cannot be printed: of a long
-    /// command the end.
+    /// What the bottom of a screen of so many columns shows, without what cannot be printed: of a
+    /// long command the end.
     pub(super) fn row(&self, columns: usize) -> String {
         let row = match &self.line {
             Some(line) => {
@@ -98,6 +98,7 @@ impl Prompt {
                 format!("{}{HINT}", line.chars().skip(cut).collect::<String>())
             }
             None if self.said.is_empty() => KEYS.to_owned(),
+            None if self.said.len() > columns => self.said.clone(),
             None => format!("{}   ({KEYS})", self.said),
         };
         row.replace(char::is_control, " ")

@@ -92,12 +92,18 @@ async fn snapshot(socket: &Path) -> Result<String, Failure> {
     Ok(render::watched(&status, &peers, &history.node))
 }
 
-/// What puts a text in the place of what is on the screen, as far as it fits on `rows`, with
-/// `bottom` in the last row.
-fn drawn(text: &str, bottom: &str, rows: usize) -> String {
+/// What puts a text in the place of what is on the screen, as far as it fits on so many rows and
+/// columns, with `bottom` in the last rows.
+fn drawn(text: &str, bottom: &str, (rows, columns): (usize, usize)) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    // The last row is for what cannot be shown, and for what is typed.
-    let shown = lines.len().min(rows.saturating_sub(1));
+    // A ticket is longer than a row, and of no use without its end.
+    let bottom: Vec<char> = bottom.chars().collect();
+    let bottom: Vec<String> = bottom
+        .chunks(columns)
+        .map(|row| row.iter().collect())
+        .collect();
+    // The last rows are for what cannot be shown, and for what is typed.
+    let shown = lines.len().min(rows.saturating_sub(bottom.len().max(1)));
     let mut out = "\u{1b}[H".to_owned();
     for line in &lines[..shown] {
         out.push_str(line);
@@ -107,7 +113,7 @@ fn drawn(text: &str, bottom: &str, rows: usize) -> String {
         0 => String::new(),
         rest => format!("{rest} more lines; "),
     };
-    out + &rest + bottom + "\u{1b}[K\u{1b}[J"
+    out + &rest + &bottom.join("\u{1b}[K\n") + "\u{1b}[K\u{1b}[J"
 }
 
 /// Rows and columns of the terminal.
@@ -205,8 +211,8 @@ impl Screen {
                     let _ = self.enter();
                 }
             }
-            let (rows, columns) = size();
-            print(drawn(&text, &prompt.row(columns), rows).as_bytes())?;
+            let size = size();
+            print(drawn(&text, &prompt.row(size.1), size).as_bytes())?;
         }
     }
 }
@@ -237,7 +243,7 @@ mod tests {
     fn a_screen_shows_as_many_lines_as_fit_and_says_how_many_do_not() {
         let text = "a\nb\nc\n";
         let (home, end) = ("\u{1b}[H", "q ends\u{1b}[K\u{1b}[J");
-        let drawn = |text, rows| drawn(text, "q ends", rows);
+        let drawn = |text, rows| drawn(text, "q ends", (rows, 80));
         let all = format!("{home}a\u{1b}[K\nb\u{1b}[K\nc\u{1b}[K\n{end}");
         assert_eq!(drawn(text, 4), all);
         let some = format!("{home}a\u{1b}[K\nb\u{1b}[K\n1 more lines; {end}");
@@ -245,5 +251,12 @@ mod tests {
         for rows in [0, 1] {
             assert_eq!(drawn(text, rows), format!("{home}3 more lines; {end}"));
         }
+    }
+
+    #[test]
+    fn a_long_answer_takes_as_many_rows_as_it_needs() {
+        let drawn = drawn("a\nb\n", "fh1-abcdefgh", (4, 5));
+        let rows = ["\u{1b}[Ha", "1 more lines; fh1-a", "bcdef", "gh"];
+        assert_eq!(drawn, rows.join("\u{1b}[K\n") + "\u{1b}[K\u{1b}[J");
     }
 }
