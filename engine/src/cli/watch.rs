@@ -96,24 +96,22 @@ async fn snapshot(socket: &Path) -> Result<String, Failure> {
 /// columns, with `bottom` in the last rows.
 fn drawn(text: &str, bottom: &str, (rows, columns): (usize, usize)) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    // A ticket is longer than a row, and of no use without its end.
-    let bottom: Vec<char> = bottom.chars().collect();
-    let bottom: Vec<String> = bottom
-        .chunks(columns)
-        .map(|row| row.iter().collect())
-        .collect();
-    // The last rows are for what cannot be shown, and for what is typed.
-    let shown = lines.len().min(rows.saturating_sub(bottom.len().max(1)));
-    let mut out = "\u{1b}[H".to_owned();
-    for line in &lines[..shown] {
-        out.push_str(line);
-        out.push_str("\u{1b}[K\n");
-    }
-    let rest = match lines.len() - shown {
-        0 => String::new(),
-        rest => format!("{rest} more lines; "),
+    // Where the last rows begin: they are for what cannot be shown, and for what is typed. A ticket
+    // is longer than a row, and of no use without its end.
+    let from = |bottom: &str| {
+        let needed = bottom.chars().count().div_ceil(columns).max(1);
+        lines.len().min(rows.saturating_sub(needed))
     };
-    out + &rest + &bottom.join("\u{1b}[K\n") + "\u{1b}[K\u{1b}[J"
+    let with = |shown: usize| match lines.len() - shown {
+        0 => bottom.to_owned(),
+        rest => format!("{rest} more lines; {bottom}"),
+    };
+    let shown = from(&with(from(bottom)));
+    let bottom: Vec<char> = with(shown).chars().collect();
+    let bottom = bottom.chunks(columns).map(|row| row.iter().collect());
+    let above = lines[..shown].iter().map(|line| (*line).to_owned());
+    let all: Vec<String> = above.chain(bottom).collect();
+    format!("\u{1b}[H{}\u{1b}[K\u{1b}[J", all.join("\u{1b}[K\n"))
 }
 
 /// Rows and columns of the terminal.
@@ -255,8 +253,8 @@ mod tests {
 
     #[test]
     fn a_long_answer_takes_as_many_rows_as_it_needs() {
-        let drawn = drawn("a\nb\n", "fh1-abcdefgh", (4, 5));
-        let rows = ["\u{1b}[Ha", "1 more lines; fh1-a", "bcdef", "gh"];
+        let drawn = drawn("a\nb\nc\n", "fh1-abcdefgh", (4, 9));
+        let rows = ["\u{1b}[Ha", "2 more li", "nes; fh1-", "abcdefgh"];
         assert_eq!(drawn, rows.join("\u{1b}[K\n") + "\u{1b}[K\u{1b}[J");
     }
 }
