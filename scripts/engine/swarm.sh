@@ -7,9 +7,10 @@
 #
 # A case is SETTING[:KEY=VALUE...], such as equal:unchoke=none:limit=95. Settings: equal (seed 20,
 # eight leechers 20 Mbit/s), mix (seed 20; leechers 5, 20 and 50), mix50 (the same, seed 50),
-# riders (seed 20, six leechers 20, the last two give nothing). Keys: engine (fairhaul, aria2),
-# unchoke, seed-rule, picker, uplink, limit (what the node may send, % of its link; none). 95 is
-# the default: headers below the socket take 4.5 %.
+# riders (seed 20, six leechers 20, of which the last two give little). Keys: engine (fairhaul,
+# aria2), unchoke, seed-rule, picker, uplink, limit (what the node may send, % of its link; none),
+# rider (what one of the last two may send, in bytes a second). 95 is the default limit: headers
+# below the socket take 4.5 %. A rider sends 1 B/s unless said.
 # Needs root, tc, ip, python3, and aria2c for the cases of aria2. No case: all that are committed.
 set -euo pipefail
 
@@ -136,7 +137,7 @@ run_fairhaul() {
   local i limit ticket up=0
   for i in $(seq 0 $((nodes - 1))); do
     limit=$(limit_of "${rates[$i]}" "${key[limit]}")
-    [ "$i" -ge $((nodes - riders)) ] && limit="1 B/s"
+    [ "$i" -ge $((nodes - riders)) ] && limit="${key[rider]} B/s"
     node_file "$i" "$limit"
     in_link "$i" "$WORK/run/$i.log" "$FAIRHAUL" run -c "$WORK/run/$i/node.toml"
   done
@@ -187,7 +188,7 @@ run_aria2() {
     mkdir "$WORK/run/$i"
     limit=$(limit_of "${rates[$i]}" "${key[limit]}")
     limit=$(awk -v l="$limit" 'BEGIN { printf "%.0f", l * 125 }')
-    [ "$i" -ge $((nodes - riders)) ] && limit=1
+    [ "$i" -ge $((nodes - riders)) ] && limit=${key[rider]}
     from=(--dir "$WORK/run/$i" --on-bt-download-complete "$WORK/run/hook")
     if [ "$i" = 0 ]; then
       from=(--dir "$WORK" --check-integrity=true)
@@ -216,7 +217,7 @@ run_aria2() {
 one_run() {
   local part i sampler='' start=0 makespan=0 seed_up name=$1 setting=${1%%:*}
   declare -A key=([engine]=fairhaul [unchoke]=wary-tit-for-tat [seed-rule]=forwarders-first [picker]=rarest-first
-    [uplink]=drr [limit]=95)
+    [uplink]=drr [limit]=95 [rider]=1)
   local -a parts rates
   IFS=: read -ra parts <<< "$1"
   for part in "${parts[@]:1}"; do

@@ -500,7 +500,6 @@ impl Peer {
             snubbed: self.snubbed,
             only_takes: self.reputation.only_takes(),
             free_rides: self.reputation.free_rides(),
-            unforwarded: self.reputation.unforwarded(),
             forwards: self.reputation.forwards(),
             ..Candidate::new(peer)
         }

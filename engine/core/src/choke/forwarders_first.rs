@@ -34,8 +34,9 @@ pub(super) const ROW: ChokerRow = ChokerRow {
     about: "serve all who ask; those who pass nothing on only now and then, while others wait",
     rule: "Everybody is served but peers that keep what they alone were given, while others want \
            something that were seen to forward what they got. Those that keep share one slot in \
-           every sixth round. Where nobody forwards anything all are served alike. Who holds more \
-           than 1 MiB that it alone was given has a hundredth of its weight until others have it.",
+           every sixth round. Where nobody forwards anything all are served alike. While others \
+           that forward wait, who holds more than 1 MiB that it alone was given has a hundredth \
+           of its weight.",
     source: "this project, after Mol et al., Give-to-Get, 2008",
     departs: "unlike Give-to-Get it ranks nobody and has no slots; news of chunks that nobody else \
               had are the evidence, not reports of the receivers",

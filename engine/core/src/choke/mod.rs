@@ -108,7 +108,8 @@ pub struct Candidate {
     pub snubbed: bool,
     /// Whether we sent it something and it never sent us anything.
     pub only_takes: bool,
-    /// Bytes that we alone gave to it and that have appeared at nobody else yet.
+    /// Bytes that we alone gave to it and that have appeared at nobody else yet; none while no
+    /// other peer that forwards chunks wants something, and none of a peer with a floor.
     pub unforwarded: ByteCount,
     /// Whether hardly anything of what we alone had and gave it has appeared at others, and no
     /// floor is promised to it.

@@ -4,7 +4,7 @@
 //! `choke` decides whom to serve. The uplink holds weights and budgets; a peer that is granted
 //! nothing is choked.
 
-use super::serve::Serve;
+use super::serve::{Serve, forwarders_that_wait};
 use super::swarm::Swarm;
 use crate::choke::{self, Candidate, Choker, Grant, Round};
 use crate::id::{ChunkIndex, PeerId, TransferId};
@@ -126,7 +126,8 @@ impl Serve {
         if !self.row(swarm).reviews {
             return;
         }
-        let Some(candidate) = self.candidate(swarm, peer, now) else {
+        let waiting = forwarders_that_wait(swarm);
+        let Some(candidate) = self.candidate(swarm, peer, waiting, now) else {
             return;
         };
         let (_, choker) = if swarm.missing > 0 {
@@ -263,16 +264,18 @@ impl Serve {
 
     fn candidates(&self, swarm: &Swarm, now: Time) -> Vec<Candidate> {
         let all = !self.row(swarm).slots || self.row(swarm).everybody;
+        let waiting = forwarders_that_wait(swarm);
         let peers = swarm.peers.iter().enumerate();
         let concerned = peers.filter_map(|(at, peer)| {
             peer.as_ref().filter(|peer| peer.interested || all)?;
             let id = PeerId(u32::try_from(at).expect("ids are u32"));
-            self.candidate(swarm, id, now)
+            self.candidate(swarm, id, waiting, now)
         });
         concerned.collect()
     }
 
-    fn candidate(&self, swarm: &Swarm, id: PeerId, now: Time) -> Option<Candidate> {
+    /// What the choker may know of a peer, where so many that forward chunks want something.
+    fn candidate(&self, swarm: &Swarm, id: PeerId, waiting: usize, now: Time) -> Option<Candidate> {
         let peer = swarm.peer(id)?;
         let candidate = peer.candidate(id, self.rounds.held[1], now);
         let free_rides = candidate.free_rides && !self.uplink.has_floor(id);
@@ -286,6 +289,7 @@ impl Serve {
         }
         Some(Candidate {
             free_rides,
+            unforwarded: self.unforwarded(peer, id, waiting),
             has,
             of,
             chunk,

@@ -312,12 +312,22 @@ impl Serve {
     }
 
     /// What `peer` holds of what we alone gave it has changed: so may its weight.
-    pub(super) fn weigh(&mut self, swarm: &Swarm, peer: PeerId) {
+    fn weigh(&mut self, swarm: &Swarm, peer: PeerId) {
         let state = swarm.peer(peer).filter(|state| !state.choked);
         if let Some(state) = state.filter(|_| self.row(swarm).watches) {
-            let (_, choker) = self.rule(swarm);
-            let weight = choker.weigh(state.reputation.unforwarded());
+            let held = self.unforwarded(state, peer, forwarders_that_wait(swarm));
+            let weight = self.rule(swarm).1.weigh(held);
             self.uplink.grant(peer, weight, None);
+        }
+    }
+
+    /// Bytes that we alone gave to a peer and that nobody else has yet, if so many peers that
+    /// forward chunks want something and one of them is another. None of a peer with a floor.
+    pub(super) fn unforwarded(&self, state: &Peer, peer: PeerId, waiting: usize) -> ByteCount {
+        let others = waiting > usize::from(forwards_and_waits(state));
+        match others && !self.uplink.has_floor(peer) {
+            true => state.reputation.unforwarded(),
+            false => ByteCount::ZERO,
         }
     }
 
@@ -333,8 +343,7 @@ impl Serve {
 
     /// Whether a peer that forwards chunks wants something.
     fn others_wait(&self, swarm: &Swarm) -> bool {
-        let mut peers = swarm.peers.iter().flatten();
-        peers.any(|peer| peer.interested && peer.reputation.forwards())
+        swarm.peers.iter().flatten().any(forwards_and_waits)
     }
 
     /// The last byte of a block has left.
@@ -345,4 +354,15 @@ impl Serve {
             state.liveness.takes(len, now);
         }
     }
+}
+
+/// Whether a peer that forwards chunks wants something.
+const fn forwards_and_waits(peer: &Peer) -> bool {
+    peer.interested && peer.reputation.forwards()
+}
+
+/// How many such peers there are.
+pub(super) fn forwarders_that_wait(swarm: &Swarm) -> usize {
+    let peers = swarm.peers.iter().flatten();
+    peers.filter(|peer| forwards_and_waits(peer)).count()
 }

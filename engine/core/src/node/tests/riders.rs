@@ -8,9 +8,14 @@ const LARGE: ByteCount = ByteCount::kib(512);
 
 /// A seed that watches who passes on, and `A`, `B` and `C` who all want what it has.
 fn seed() -> Node {
+    seed_that_sends(ByteCount::MAX)
+}
+
+/// The same with so much under way at once.
+fn seed_that_sends(window: ByteCount) -> Node {
     let mut config = config(1, "forwarders-first");
     config.uplink.largest = LARGE;
-    config.uplink.window_node = ByteCount::MAX;
+    config.uplink.window_node = window;
     let mut node = Node::new(config, Time::ZERO);
     let bytes = ByteCount::new(u64::from(CHUNKS) * LARGE.get());
     let content = Input::Add {
@@ -159,5 +164,75 @@ fn whoever_is_promised_a_floor_is_served_though_it_keeps() {
         assert_eq!(serve(&mut node, B, 7), (true, vec![]));
         assert_eq!(tell(&mut node, Input::Tick, at(10)), []);
         assert!(serve(&mut node, B, 9).0);
+    }
+}
+
+/// A asks for chunks that nobody else has, and B for chunks that A has. Says how many of the next
+/// eight went to A.
+fn turns_of_one_ahead(node: &mut Node) -> usize {
+    let mut queue = std::collections::VecDeque::new();
+    let mut put = |said: Vec<Action>| {
+        queue.extend(said.into_iter().filter_map(|action| match action {
+            Action::Upload(block) => Some(block.peer),
+            _ => None,
+        }));
+        queue.pop_front()
+    };
+    let mut next = None;
+    for chunk in 0..8 {
+        next = next.or(put(hear(node, A, request(20 + chunk), at(2))));
+        next = next.or(put(hear(node, B, request(chunk), at(2))));
+    }
+    let mut turns = 0;
+    for _ in 0..8 {
+        let peer = next.expect("one of them is served");
+        turns += usize::from(peer == A);
+        next = put(tell(node, Input::Sent { peer, len: LARGE }, at(2)));
+    }
+    turns
+}
+
+/// A was given eight chunks that nobody else has. If nobody is known to forward anything, that is
+/// how a receiver looks that came before the others, and it has its half of what is sent. While C,
+/// who forwards, wants something, A has a hundredth, but not if a floor is promised to it; and once
+/// C has everything, A has its half again.
+#[test]
+fn who_is_ahead_is_served_alike_unless_others_that_forward_wait() {
+    for (forwards, floor, leaves, half) in [
+        (false, false, false, true),
+        (true, false, false, false),
+        (true, true, false, true),
+        (true, false, true, true),
+    ] {
+        let mut node = seed_that_sends(LARGE);
+        if floor {
+            let limit = Limit {
+                floor: Some(crate::units::Rate::new(1)),
+                ..Limit::default()
+            };
+            let target = Target::Peer(A);
+            tell(&mut node, Input::Limit { target, limit }, at(0));
+        }
+        for chunk in 0..8 {
+            assert!(serve(&mut node, A, chunk).0);
+            shows(&mut node, A, chunk);
+        }
+        // Of what C was given all has appeared at B, and of what A was given a quarter.
+        assert!(serve(&mut node, C, 10).0);
+        shows(&mut node, C, 10);
+        if forwards {
+            shows(&mut node, B, 10);
+            shows(&mut node, B, 0);
+            shows(&mut node, B, 1);
+        }
+        if leaves {
+            hear(&mut node, C, Message::NotInterested, at(1));
+        }
+        let turns = turns_of_one_ahead(&mut node);
+        assert_eq!(
+            (3..=5).contains(&turns),
+            half,
+            "{forwards} {floor} {leaves}: {turns}"
+        );
     }
 }
