@@ -272,7 +272,7 @@ manifest "$out/manifest.toml" "$command_line" \
   "content_bytes = $bytes" \
   'link = "tc tbf at the egress of each namespace, burst 32 kB, latency 100 ms; one bridge"' \
   'bound = "Kumar and Ross 2006: max(F / seed, N F / sum of uplinks), F without headers"' \
-  'riders = "the last two nodes of that setting send 1 B/s at most"'
+  'riders = "the last two nodes of that setting send 1 B/s at most, or what rider= says"'
 
 awk -F, '{ split($1, name, "#"); c = name[1]; if (!(c in n)) order[++count] = c
   n[c]++; m[c, n[c]] = $11; s[c] += $13; t[c] += $10 }
