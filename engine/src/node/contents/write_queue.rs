@@ -5,6 +5,7 @@
 //! A content has threads of its own, because a disk that stands still concerns no other one.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::spawn_blocking;
@@ -37,10 +38,10 @@ impl WriteQueue {
         }
     }
 
-    /// Does one job after another until none waits.
+    /// Does one job after another until none waits. One that panics takes no writer with it.
     fn empty(&self) {
         while let Some(job) = self.next() {
-            job();
+            let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }
 
@@ -99,7 +100,10 @@ mod tests {
         );
         let late = |(at, (number, _)): (usize, &(usize, usize))| at.abs_diff(*number) > 1;
         assert!(!all.iter().enumerate().any(late), "in turn: {all:?}");
-        // Who ended is begun again.
+        // Who ended is begun again, and those whose job panicked go on.
+        for _ in 0..2 * WRITERS_MAX {
+            queue.push(|| panic!("planted"));
+        }
         let (tell, told) = mpsc::channel();
         queue.push(move || tell.send(()).unwrap());
         spawn_blocking(move || told.recv().unwrap()).await.unwrap();
