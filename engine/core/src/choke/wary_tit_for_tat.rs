@@ -192,6 +192,27 @@ mod tests {
         }
     }
 
+    /// The best gave 8,000 bytes. An eighth of that is a gift, and a byte less is a token, whose giver
+    /// is drawn as if it had given nothing.
+    #[test]
+    fn who_gives_a_token_is_served_as_if_it_gave_nothing() {
+        for (gift, rounds) in [(1_000, 30), (999, 10)] {
+            let mut peers: Vec<_> = [8_000, gift]
+                .into_iter()
+                .zip(0..)
+                .map(|(bytes, peer)| candidate(peer, bytes))
+                .collect();
+            peers[1].total_sent = ByteCount::new(80_000);
+            peers[1].total_received = ByteCount::new(gift);
+            let mut choker = WaryTitForTat::default();
+            let mut rng = Rng::from_seed([1; 32]);
+            let served =
+                (0..30).filter(|_| chosen(&mut choker, &peers, 3, &mut rng).contains(&PeerId(1)));
+            assert_eq!(served.count(), rounds, "{gift}");
+            assert!(!choker.may_fill(&peers[1]));
+        }
+    }
+
     #[test]
     fn a_peer_that_snubs_us_is_served_only_by_the_draw() {
         let mut peers: Vec<_> = (0..8).map(|peer| candidate(peer, 1_000)).collect();
