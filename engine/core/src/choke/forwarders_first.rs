@@ -6,10 +6,13 @@
 //! Contract:  everybody is served but peers that keep what they alone were given, while others
 //!            want something that have been seen to pass on. The keepers have one slot in every
 //!            sixth round, by turns: who cannot be reached by others is not to blame, and nobody
-//!            gets nothing. Where nobody passes on, all are served alike.
+//!            gets nothing. Where nobody passes on, all are served alike. While others that pass on
+//!            want something, who holds more than 1 MiB that it alone was given has a hundredth of
+//!            its weight.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: two that lie together can announce each other's chunks. A peer whose uplink is
-//!            slow passes on late, and is served less until it has, whatever its weight.
+//!            slow passes on late, and is served less than others that forward until it has,
+//!            whatever its weight.
 //! Departs:   the paper ranks by how much was forwarded and asks the receivers; here what others
 //!            announce is counted, of chunks that nobody else had and others wanted, and there is
 //!            no order of slots: all that forward anything are served alike. It is for seeds.
@@ -18,7 +21,6 @@ use std::cmp::Reverse;
 
 use super::table::BASE;
 use super::{Candidate, Choker, ChokerRow, Grant, Round};
-use crate::id::PeerId;
 use crate::rng::Rng;
 use crate::units::{ByteCount, Weight};
 
@@ -84,6 +86,7 @@ impl Choker for ForwardersFirst {
 mod tests {
     use super::*;
     use crate::choke::tests::{candidate, chosen};
+    use crate::id::PeerId;
 
     #[test]
     fn those_who_keep_share_one_slot_in_six_rounds_by_turns() {
