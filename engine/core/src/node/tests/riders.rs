@@ -1,5 +1,7 @@
 //! Who passes on what it is given, and who keeps it.
 
+use std::collections::VecDeque;
+
 use super::*;
 use crate::uplink::{Limit, Target};
 
@@ -170,24 +172,23 @@ fn whoever_is_promised_a_floor_is_served_though_it_keeps() {
 /// A asks for chunks that nobody else has, and B for chunks that A has. Says how many of the next
 /// eight went to A.
 fn turns_of_one_ahead(node: &mut Node) -> usize {
-    let mut queue = std::collections::VecDeque::new();
-    let mut put = |said: Vec<Action>| {
-        queue.extend(said.into_iter().filter_map(|action| match action {
+    let to = |said: Vec<Action>| {
+        let peer = |action| match action {
             Action::Upload(block) => Some(block.peer),
             _ => None,
-        }));
-        queue.pop_front()
+        };
+        said.into_iter().filter_map(peer)
     };
-    let mut next = None;
+    let mut queue = VecDeque::new();
     for chunk in 0..8 {
-        next = next.or(put(hear(node, A, request(20 + chunk), at(2))));
-        next = next.or(put(hear(node, B, request(chunk), at(2))));
+        queue.extend(to(hear(node, A, request(20 + chunk), at(2))));
+        queue.extend(to(hear(node, B, request(chunk), at(2))));
     }
     let mut turns = 0;
     for _ in 0..8 {
-        let peer = next.expect("one of them is served");
+        let peer = queue.pop_front().expect("one of them is served");
         turns += usize::from(peer == A);
-        next = put(tell(node, Input::Sent { peer, len: LARGE }, at(2)));
+        queue.extend(to(tell(node, Input::Sent { peer, len: LARGE }, at(2))));
     }
     turns
 }
