@@ -8,8 +8,8 @@
 //! directory, in the shape of the tree, until the last chunk is there. Then it is synced, the
 //! state file records that names are being given, files get their names, and the state file goes.
 //! So a crash at any point leaves either the temporary directory and what was synced of it, or
-//! whole files. What a state file claims is hashed again before it counts. A content of one chunk has
-//! none: it is there or it is fetched again.
+//! whole files. What a state file claims is hashed again before it counts. A content of one chunk
+//! has none: it is there or it is fetched again.
 //!
 //! Everything here blocks and may be called from many threads at once. Calls for different
 //! chunks run beside each other; locks are held for bookkeeping and renames only.
