@@ -389,9 +389,7 @@ async fn what_the_node_keeps_is_for_its_user_alone() {
     // A lie, for a file of bans.
     wire.raw(&[0, 0, 0, 0]).await.unwrap();
     rig.refuses(Misbehaviour::EmptyFrame.name(), 1).await;
-    let bans = rig.data().join("bans.json");
-    let kept = async || bans.exists().then_some(());
-    rig.until("the ban is kept", kept).await;
+    let bans = rig.bans().await;
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&rig.data()), 0o700);
     assert_eq!(mode(&bans), 0o600);

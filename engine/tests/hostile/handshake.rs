@@ -50,6 +50,7 @@ async fn a_greeting_with_the_key_of_another_bans_the_one_that_was_proved() {
     assert!(evil.refused(&rig).await.contains("ban"));
     assert!(victim.enter(&rig).await.is_alive().await);
     // Also by the next run.
+    rig.bans().await;
     rig.kill();
     rig.start_again().await;
     assert!(evil.refused(&rig).await.contains("ban"));

@@ -283,6 +283,14 @@ impl Rig {
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
+    /// The file of bans, once there is one: the disk is not waited for before somebody is refused.
+    pub(crate) async fn bans(&self) -> PathBuf {
+        let bans = self.data().join("bans.json");
+        let kept = async || bans.exists().then_some(());
+        self.until("the ban is kept", kept).await;
+        bans
+    }
+
     /// Ends it without a word.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
