@@ -6,9 +6,9 @@
 //! Contract:  everybody is served but peers that keep what they alone were given, while others
 //!            want something that have been seen to pass on. The keepers have one slot in every
 //!            sixth round, by turns: who cannot be reached by others is not to blame, and nobody
-//!            gets nothing. Where nobody passes on, all are served alike. While others that pass on
-//!            want something, who holds more than 1 MiB that it alone was given has a hundredth of
-//!            its weight.
+//!            gets nothing. Where nobody passes on, all are served alike. A peer that holds more
+//!            than 1 MiB that it alone was given has a hundredth of its weight, but only while
+//!            another peer that passes on wants something.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: two that lie together can announce each other's chunks. A peer whose uplink is
 //!            slow passes on late, and is served less than others that forward until it has,
@@ -68,17 +68,21 @@ impl Choker for ForwardersFirst {
             chosen.extend(keepers);
         }
         let grant = |peer: &Candidate| Grant {
-            weight: self.weigh(peer.unforwarded),
+            weight: weight(peer.unforwarded),
             ..Grant::slot(peer.peer)
         };
         chosen.into_iter().map(grant).collect()
     }
 
-    fn weigh(&self, unforwarded: ByteCount) -> Weight {
-        match unforwarded > HELD_MAX {
-            true => Weight::BEST_EFFORT,
-            false => Weight::ONE,
-        }
+    fn weigh(&self, unforwarded: ByteCount) -> Option<Weight> {
+        Some(weight(unforwarded))
+    }
+}
+
+fn weight(unforwarded: ByteCount) -> Weight {
+    match unforwarded > HELD_MAX {
+        true => Weight::BEST_EFFORT,
+        false => Weight::ONE,
     }
 }
 

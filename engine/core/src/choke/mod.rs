@@ -108,8 +108,8 @@ pub struct Candidate {
     pub snubbed: bool,
     /// Whether we sent it something and it never sent us anything.
     pub only_takes: bool,
-    /// Bytes that we alone gave to it and that have appeared at nobody else yet; none while no
-    /// other peer that forwards chunks wants something, and none of a peer with a floor.
+    /// Bytes that we alone gave to it and that no other peer has yet. Zero if a floor is promised
+    /// to it, and while no other peer that forwards chunks wants something.
     pub unforwarded: ByteCount,
     /// Whether hardly anything of what we alone had and gave it has appeared at others, and no
     /// floor is promised to it.
@@ -233,10 +233,10 @@ pub trait Choker: Debug + Send {
         None
     }
 
-    /// The weight of a peer that is served and has not forwarded so many bytes yet that we alone
-    /// gave to it. Asked of rows with [`ChokerRow::watches`], between two rounds.
-    fn weigh(&self, _unforwarded: ByteCount) -> Weight {
-        Weight::ONE
+    /// A new weight for a peer that is served, by its [`Candidate::unforwarded`]. Without one the
+    /// weight of the last round stays. Rows with [`ChokerRow::watches`] are asked, between rounds.
+    fn weigh(&self, _unforwarded: ByteCount) -> Option<Weight> {
+        None
     }
 
     /// Whether `peer` may have a slot that becomes free between two rounds.

@@ -2,10 +2,10 @@
 //!
 //! Source:    this project, after B. Cohen, "Incentives Build Robustness in BitTorrent", 2003.
 //! Contract:  all slots but one go to the peers that gave most in the last two rounds, if that is
-//!            an eighth of what the best of them gave; the last is drawn at random every third
+//!            an eighth of what the best of them gave. The last is drawn at random every third
 //!            round. A peer that owes us and has sent nothing for a minute can only be drawn.
-//!            Slots that nobody has earned are drawn too, but beyond the first draw not for a
-//!            peer that was served and gave less than an eighth of that: beside others such a
+//!            Slots that nobody has earned are drawn too. Only the first draw of a turn may be
+//!            a peer that gave less than an eighth of what it was sent: beside others such a
 //!            peer has one round in three, and no more.
 //! Cost:      O(peers log peers) a round.
 //! Drawbacks: a peer that gives a little more than the last chosen gets as much as the first.
@@ -29,9 +29,9 @@ const OPTIMISTIC_ROUNDS: u32 = 3;
 /// How much likelier a new peer is drawn.
 const NEW_WEIGHT: usize = 3;
 
-/// Who gives less than this part counts as one who only takes: of what the best gives now, and of
-/// what it was sent itself. A token now and then does not pass for giving, and a peer whose uplink
-/// is an eighth of the others' does.
+/// A peer that gives less than this part of what the best gives now, and of what it was sent
+/// itself, counts as one that only takes. A token now and then does not pass for giving. An uplink
+/// of an eighth of the others' does.
 const TOKEN_PART: u64 = 8;
 
 /// Its row.

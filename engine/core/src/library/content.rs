@@ -208,8 +208,8 @@ impl Content {
         description.map_or(0, |known| known.geometry.bytes().get())
     }
 
-    /// Whether whoever fetched it has it again from the ticket for a chunk, as far as is known:
-    /// that costs less than to make sure that it is remembered after a loss of power.
+    /// Whether it was fetched here and, as far as is known, has one chunk. To fetch that again
+    /// costs less than to make sure that the content is remembered after a loss of power.
     #[must_use]
     pub fn is_soon_fetched_again(&self) -> bool {
         let filled = &self.places.filled;

@@ -316,13 +316,16 @@ impl Serve {
         let state = swarm.peer(peer).filter(|state| !state.choked);
         if let Some(state) = state.filter(|_| self.row(swarm).watches) {
             let held = self.unforwarded(state, peer, forwarders_that_wait(swarm));
-            let weight = self.rule(swarm).1.weigh(held);
-            self.uplink.grant(peer, weight, None);
+            if let Some(weight) = self.rule(swarm).1.weigh(held) {
+                self.uplink.grant(peer, weight, None);
+            }
         }
     }
 
-    /// Bytes that we alone gave to a peer and that nobody else has yet, if so many peers that
-    /// forward chunks want something and one of them is another. None of a peer with a floor.
+    /// What a choker hears as [`Candidate::unforwarded`], where `waiting` peers that forward
+    /// chunks want something.
+    ///
+    /// [`Candidate::unforwarded`]: crate::choke::Candidate::unforwarded
     pub(super) fn unforwarded(&self, state: &Peer, peer: PeerId, waiting: usize) -> ByteCount {
         let others = waiting > usize::from(forwards_and_waits(state));
         match others && !self.uplink.has_floor(peer) {
