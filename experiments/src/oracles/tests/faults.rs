@@ -20,6 +20,9 @@ const JOBS: u32 = 200;
 /// How long peers arrive at a seed with a fault, in chunks that a sound one could send.
 const CHUNK_TIMES: u32 = 150;
 
+/// Rounds of a trade with a fault.
+const ROUNDS: u32 = 120;
+
 /// What is wrong with a discipline.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -135,8 +138,8 @@ fn biased(mut jobs: Vec<Job>) -> Vec<Job> {
     jobs
 }
 
-/// The same with few jobs or arrivals: a queue or a swarm that is given more work than it can do
-/// remembers all of it, and each step takes the longer.
+/// The same with few jobs, arrivals or rounds: a queue or a swarm that is given more work than it
+/// can do remembers all of it, and each step takes the longer.
 fn short(work: &Work) -> Work {
     let mut work = work.clone();
     match &mut work {
@@ -145,6 +148,7 @@ fn short(work: &Work) -> Work {
             server.margin = server.jobs / 10;
         }
         Work::Growth(arrivals) => arrivals.length = arrivals.length.min(CHUNK_TIMES),
+        Work::Trade(trade) => trade.rounds = trade.rounds.min(ROUNDS),
         _ => {}
     }
     work
@@ -209,7 +213,7 @@ fn spoiled(work: &Work, run: u32, side: Side) -> Found {
         Work::FlashCrowd(crowd) => {
             let setup = crowd.setup(run);
             let all = 0..setup.peers.len();
-            let hundredths = if side == Side::First { 400 } else { 20 };
+            let hundredths = if side == Side::First { 400 } else { 40 };
             crowd.measure(&at_speed(setup, hundredths, all))
         }
         // A seed that is only slower makes numbers of peers that differ too much between runs.
