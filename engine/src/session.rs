@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fairhaul_core::connections::memory::HeldKind;
 use fairhaul_core::id::{ChunkIndex, PeerId, TransferId};
@@ -22,6 +23,9 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::content::ChunkHash;
 use crate::store::ChunkReadError;
 use crate::transport::{ReadError as StreamError, Reader};
+
+/// How long what is said last in a session may take to be heard.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Messages that the driver gets in one batch: it has other things to do in between.
 const BATCH: usize = 256;
@@ -153,6 +157,9 @@ pub(crate) async fn read<S, E>(
         let received = std::mem::take(&mut intake.received);
         for told in batches(std::mem::take(&mut intake.heard), received, &shared) {
             if news.send(FromSession(session, told).into()).await.is_err() {
+                // The node has ended. What is unread would cut off what it says last.
+                let mut nowhere = |_: &[u8]| Ok::<_, Infallible>(());
+                while let Ok(true) = reader.read(&mut nowhere).await {}
                 return;
             }
         }

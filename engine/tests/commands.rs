@@ -167,6 +167,7 @@ fn answer(call: Call) -> Option<Call> {
             changed: vec!["limits.upload".to_owned()],
             at_next_start: vec!["node.listen".to_owned()],
         }),
+        ControlRequest::InForce(asked) => call.done(&in_force(&asked.target)),
         ControlRequest::Limit(limit) => {
             let rate = |direction| limit.rate_bytes_s.filter(|_| limit.direction == direction);
             call.done(&InForce {
@@ -389,6 +390,21 @@ fn each_command_that_changes_something_asks_what_was_typed() {
             "floor group:lab 5MB/s",
             json!({ "command": "floor", "target": "group:lab", "rate_bytes_s": 5_000_000 }),
             "group:lab: weight 1, upload unlimited, floor 5 MB/s\n",
+        ),
+        (
+            "limit vm-2",
+            json!({ "command": "in-force", "target": "vm-2" }),
+            "vm-2: weight 1, upload unlimited, floor none\n",
+        ),
+        (
+            "weight group:lab",
+            json!({ "command": "in-force", "target": "group:lab" }),
+            "group:lab: weight 1, upload unlimited, floor none\n",
+        ),
+        (
+            "floor transfer:3",
+            json!({ "command": "in-force", "target": "transfer:3" }),
+            "transfer:3: weight 1, upload unlimited, floor none\n",
         ),
         ("pause 3", json!({ "command": "pause", "id": 3 }), ""),
         ("resume 3", json!({ "command": "resume", "id": 3 }), ""),

@@ -55,6 +55,8 @@ pub enum ControlRequest {
     History(HistorySince),
     /// Bytes that moved, for who measures. Ends with [`Moves`].
     Moves(Nothing),
+    /// What holds for a target. Ends with [`InForce`].
+    InForce(InForceRequest),
     /// Change a cap. Ends with [`InForce`].
     Limit(LimitRequest),
     /// Change a weight. Ends with [`InForce`].
@@ -157,6 +159,14 @@ pub struct Lifted {
     pub keys: Vec<String>,
 }
 
+/// [`ControlRequest::InForce`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InForceRequest {
+    /// Whose cap, weight and floor.
+    pub target: LimitTarget,
+}
+
 /// [`ControlRequest::Limit`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -225,8 +235,9 @@ pub enum LimitTarget {
     Named(String),
 }
 
-/// How [`ControlRequest::Limit`], [`ControlRequest::Weight`], [`ControlRequest::Floor`] and
-/// [`ControlRequest::Band`] end: the limits in force for their target now.
+/// How [`ControlRequest::InForce`], [`ControlRequest::Limit`], [`ControlRequest::Weight`],
+/// [`ControlRequest::Floor`] and [`ControlRequest::Band`] end: the limits in force for their
+/// target now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {
     /// Whom it is about.

@@ -194,36 +194,36 @@ pub(crate) enum Command {
         #[command(flatten)]
         asking: Asking,
     },
-    /// Change a cap of the running node.
+    /// Change a cap of the running node, or show what is in force.
     Limit {
         /// node, peer:NAME, group:NAME, transfer:ID, or the name of a peer or group.
         target: LimitTarget,
-        /// A rate such as "20 Mbit/s", or "unlimited".
+        /// A rate such as "20 Mbit/s", or "unlimited"; without it nothing changes.
         #[arg(value_parser = cap)]
-        rate: Cap,
+        rate: Option<Cap>,
         /// What the node receives instead of what it sends.
-        #[arg(long)]
+        #[arg(long, requires = "rate")]
         download: bool,
         #[command(flatten)]
         asking: Asking,
     },
-    /// Change a weight of the running node.
+    /// Change a weight of the running node, or show what is in force.
     Weight {
         /// peer:NAME, group:NAME, transfer:ID, or the name of a peer or group.
         target: LimitTarget,
-        /// 0 (best effort) or 0.01 to 10000.
+        /// 0.01 to 10000, or 0 (best effort: 0.01); without it nothing changes.
         #[arg(value_parser = hundredths)]
-        weight: u32,
+        weight: Option<u32>,
         #[command(flatten)]
         asking: Asking,
     },
-    /// Change a floor of the running node.
+    /// Change a floor of the running node, or show what is in force.
     Floor {
         /// peer:NAME, group:NAME, transfer:ID, or the name of a peer or group.
         target: LimitTarget,
-        /// A rate such as "5 MB/s", or "0 B/s".
+        /// A rate such as "5 MB/s", or "0 B/s"; without it nothing changes.
         #[arg(value_parser = floor)]
-        rate: u64,
+        rate: Option<u64>,
         #[command(flatten)]
         asking: Asking,
     },

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use fairhaul::content::line::Line;
 use fairhaul::control::api::{
-    ControlRequest, Failure, Floor, Get, Got, InForce, LimitRequest, Nothing, Send, Sent,
-    ShareRequest, Shared, Transfer, TransferDirection, WeightRequest,
+    ControlRequest, Failure, Floor, Get, Got, InForce, InForceRequest, LimitRequest, LimitTarget,
+    Nothing, Send, Sent, ShareRequest, Shared, Transfer, TransferDirection, WeightRequest,
 };
 use fairhaul_client::ask;
 
-use super::args::{Asking, Command, Id, Node};
+use super::args::{Asking, Cap, Command, Id, Node};
 use super::{absolute, render};
 
 /// The request of a command that changes what runs, and its node: limits, and the course of a
@@ -31,37 +31,56 @@ pub(super) fn steering(command: &Command) -> Option<(&Node, ControlRequest)> {
                 true => TransferDirection::Down,
                 false => TransferDirection::Up,
             };
-            let request = LimitRequest {
-                target: target.clone(),
-                direction,
-                rate_bytes_s: rate.0,
+            let change = |cap: Cap, target| {
+                ControlRequest::Limit(LimitRequest {
+                    target,
+                    direction,
+                    rate_bytes_s: cap.0,
+                })
             };
-            (&asking.node, ControlRequest::Limit(request))
+            (&asking.node, changed_or_shown(target, *rate, change))
         }
         Command::Weight {
             target,
             weight,
             asking,
         } => {
-            let request = WeightRequest {
-                target: target.clone(),
-                weight_hundredths: *weight,
+            let change = |weight_hundredths, target| {
+                ControlRequest::Weight(WeightRequest {
+                    target,
+                    weight_hundredths,
+                })
             };
-            (&asking.node, ControlRequest::Weight(request))
+            (&asking.node, changed_or_shown(target, *weight, change))
         }
         Command::Floor {
             target,
             rate,
             asking,
         } => {
-            let request = Floor {
-                target: target.clone(),
-                rate_bytes_s: *rate,
+            let change = |rate_bytes_s, target| {
+                ControlRequest::Floor(Floor {
+                    target,
+                    rate_bytes_s,
+                })
             };
-            (&asking.node, ControlRequest::Floor(request))
+            (&asking.node, changed_or_shown(target, *rate, change))
         }
         _ => return None,
     })
+}
+
+/// The request that sets what was given for `target`, or that asks what is in force.
+fn changed_or_shown<T>(
+    target: &LimitTarget,
+    given: Option<T>,
+    change: impl FnOnce(T, LimitTarget) -> ControlRequest,
+) -> ControlRequest {
+    let target = target.clone();
+    match given {
+        Some(given) => change(given, target),
+        None => ControlRequest::InForce(InForceRequest { target }),
+    }
 }
 
 /// The request of a command with which a node moves contents, and its node; none of others.

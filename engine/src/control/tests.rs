@@ -397,8 +397,8 @@ async fn a_get_shows_what_there_is_and_changes_nothing() {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{shown}: {answer}");
     }
     for changes in [
-        "share", "get", "send", "message", "ping", "lift", "limit", "weight", "floor", "band",
-        "pause", "resume", "cancel", "reload", "stop", "explode",
+        "share", "get", "send", "message", "ping", "lift", "in-force", "limit", "weight", "floor",
+        "band", "pause", "resume", "cancel", "reload", "stop", "explode",
     ] {
         let answer = get(&format!("/v1/{changes}")).await;
         assert!(answer.starts_with("HTTP/1.1 405 "), "{changes}: {answer}");
@@ -415,7 +415,8 @@ async fn no_command_is_done_for_who_has_no_token_in_a_header() {
     let room = Room::new(true).await;
     for command in [
         "share", "get", "send", "message", "ping", "peers", "bans", "lift", "status", "history",
-        "moves", "limit", "weight", "floor", "band", "pause", "resume", "cancel", "reload", "stop",
+        "moves", "in-force", "limit", "weight", "floor", "band", "pause", "resume", "cancel",
+        "reload", "stop",
     ] {
         for (path, token) in [
             ("", ""),

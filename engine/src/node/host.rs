@@ -27,7 +27,7 @@ use super::recorded::Recorded;
 use super::stats::Stats;
 use crate::clock::Clock;
 use crate::control::api::{Call, ControlRequest, Failure};
-use crate::session::{FromSession, Heard, SessionEvent, SessionId};
+use crate::session::{FromSession, Heard, LAST_WORDS, SessionEvent, SessionId};
 
 mod carry;
 
@@ -346,8 +346,10 @@ impl Host {
                 }
             }
         });
-        // Two seconds of the five that a stop may take (O4).
-        let _ = timeout(Duration::from_secs(2), synced).await;
+        // Two seconds of the five that a stop may take (O4). What was said last is on its way
+        // meanwhile: the process would end before it.
+        let told = timeout(LAST_WORDS, self.connections.all_ended());
+        let _ = tokio::join!(timeout(Duration::from_secs(2), synced), told);
         // Waits for pending writes, while signals are still handled.
         let _ = spawn_blocking(move || drop(self)).await;
         Ok(())

@@ -14,9 +14,9 @@ use fairhaul_core::units::ByteCount;
 use fairhaul_core::wire;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{End, FromSession, HEAD, Outgoing, SessionEvent, SessionId, Shared};
+use super::{End, FromSession, HEAD, LAST_WORDS, Outgoing, SessionEvent, SessionId, Shared};
 use crate::transport::Writer;
 
 /// What is small is put together up to this many bytes before it is sent: a peer may ask for a
@@ -48,6 +48,9 @@ pub(crate) async fn write<S, E>(
         reported: 0,
     };
     if let Err(error) = outlet.run(&mut outgoing).await {
+        // A peer that has hung up may have said why: the reader hears that first, and of the end.
+        drop(outgoing);
+        sleep(LAST_WORDS).await;
         let end = SessionEvent::Ended(End::Broken(error));
         let _ = outlet.news.send(FromSession(session, end).into()).await;
     }

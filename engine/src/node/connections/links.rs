@@ -1,6 +1,8 @@
 //! The open sessions by peer: their outgoing messages, and the bytes that they hold.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -39,6 +41,9 @@ pub(crate) struct Link {
     pub(crate) outgoing: mpsc::UnboundedSender<Outgoing>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) reader: AbortHandle,
+    /// Whether the peer's end is waited for, as what is unread when a socket closes makes the
+    /// system drop what it has not sent yet (RFC 2525, 2.17).
+    pub(super) lingers: bool,
     /// Bitfields that are kept of it, in the books of memory.
     pub(crate) claimed: Held,
 }
@@ -65,7 +70,9 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         // The writer ends when its queue does, after what was still to be said.
-        self.reader.abort();
+        if !self.lingers {
+            self.reader.abort();
+        }
     }
 }
 
@@ -78,16 +85,32 @@ pub(crate) struct Links {
     pool: Arc<Pool>,
     /// What peers make this node hold.
     budget: Arc<Budget>,
+    /// Each task of a session has one until it ends.
+    alive: mpsc::Sender<Infallible>,
+    ended: mpsc::Receiver<Infallible>,
 }
 
 impl Links {
     /// None yet.
-    pub(super) const fn new(pool: Arc<Pool>, budget: Arc<Budget>) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, budget: Arc<Budget>) -> Self {
+        let (alive, ended) = mpsc::channel(1);
         Self {
             links: BTreeMap::new(),
             serials: 0,
             pool,
             budget,
+            alive,
+            ended,
+        }
+    }
+
+    /// Resolves when all sessions of now have said their last word and are over.
+    pub(super) fn all_ended(&mut self) -> impl Future<Output = ()> + use<> {
+        let (alive, ended) = mpsc::channel(1);
+        drop(mem::replace(&mut self.alive, alive));
+        let mut ended = mem::replace(&mut self.ended, ended);
+        async move {
+            ended.recv().await;
         }
     }
 
@@ -133,6 +156,15 @@ impl Links {
         let Secure { reader, writer, .. } = arrived.secure;
         let reading = session::read(reader, Arc::clone(&shared), session, events.clone());
         let writing = session::write(writer, Arc::clone(&shared), session, queue, events.clone());
+        let (alive, until_written) = (self.alive.clone(), self.alive.clone());
+        let reading = async move {
+            reading.await;
+            drop(alive);
+        };
+        let writing = async move {
+            writing.await;
+            drop(until_written);
+        };
         let broken =
             move |error| FromSession(session, SessionEvent::Ended(End::Broken(error))).into();
         let reader = session::watched(reading, events.clone(), broken);
@@ -147,9 +179,15 @@ impl Links {
             outgoing,
             shared,
             reader,
+            lingers: false,
             claimed: self.budget.hold(id, HeldKind::Claimed, 0),
         };
         self.links.insert(id, link);
+    }
+
+    /// From now on each session that is closed waits for the other end.
+    pub(super) fn linger(&mut self) {
+        self.links.values_mut().for_each(|link| link.lingers = true);
     }
 
     /// Removes a session that is over. Its partial chunks stay for the peer that finishes them.

@@ -161,11 +161,17 @@ impl Connections {
 
     /// Closes every session with a reason, and refuses every new caller.
     pub(crate) fn stop(&mut self, inputs: &mut PendingInputs, now: Time) {
+        self.links.linger();
         let all: Vec<PeerId> = self.links.iter().map(|(peer, _)| peer).collect();
         for peer in all {
             self.part(peer, CloseCode::Shutdown, STOPS, inputs, now);
         }
         self.access.stop();
+    }
+
+    /// Resolves when every peer has heard why its session was closed, and has closed it too.
+    pub(crate) fn all_ended(&mut self) -> impl Future<Output = ()> + use<> {
+        self.links.all_ended()
     }
 
     // ---- how sessions begin

@@ -1,7 +1,6 @@
 //! Contents of earlier runs and contents that were just scanned: how they enter the library, and
 //! which of their state is kept for the next run.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -153,9 +152,6 @@ impl Contents {
             .filter(|_| !is_known)
             .and_then(|bytes| Some((bytes, Tree::decode(bytes).ok()?)));
         if !is_known {
-            // As other tools do, the last folder of the path is made; what is above it must be
-            // there, and what is wrong with it is said when it is held.
-            let _ = fs::create_dir(&get.dir);
             let name = data_encoding::HEXLOWER.encode(&id.0[..6]);
             let chunk_store = match &tree {
                 Some((bytes, _)) => ManifestStore::full(bytes),

@@ -53,7 +53,7 @@ impl Control {
         Failure::usage(text)
     }
 
-    /// Answers a change of limits with what holds now, or with why it does not.
+    /// Answers with what holds for `target` now, or with why it was not changed.
     pub(super) fn answer_in_force(
         &self,
         call: Call,

@@ -135,6 +135,9 @@ impl Control {
                 Err(failure) => Err(failure),
             },
             ControlRequest::Message(text) => say(&text.peer, text.text, others),
+            ControlRequest::InForce(asked) => {
+                return self.answer_in_force(call, &asked.target, Ok(()), others);
+            }
             ControlRequest::Limit(limit) => {
                 let set = self.set_cap(&limit, others);
                 return self.answer_in_force(call, &limit.target, set, others);
@@ -324,7 +327,7 @@ impl Control {
         others.contents.keep(number, Some(Box::new(then)));
     }
 
-    fn get(&self, call: Call, get: api::Get, others: &Others<'_>) {
+    fn get(&self, call: Call, get: api::Get, others: &mut Others<'_>) {
         if Line::is_one(&get.ticket) {
             let what = "that is the line of a `fairhaul send`, not a ticket";
             let how = "`fairhaul get LINE` in a terminal fetches by it, without this node";
@@ -334,18 +337,31 @@ impl Control {
             Ok(ticket) => ticket,
             Err(error) => return call.fail(Failure::usage(format!("ticket: {error}"))),
         };
-        let known = others.contents.library().find(&ticket.content()).is_some();
+        let is_known = others.contents.library().find(&ticket.content()).is_some();
+        let connections = &mut *others.connections;
+        let is_alone = connections.links().iter().next().is_none();
+        if !is_known && !connections.access_mut().introduce(&ticket, others.now) && is_alone {
+            let keys = ticket.peers().iter();
+            let keys: Vec<String> = keys
+                .map(|(key, _)| data_encoding::HEXLOWER.encode(key))
+                .collect();
+            let why = "no peer of the ticket is in the parameter file";
+            let failure = Failure::new(Failure::IDENTITY, format!("{why}: {}", keys.join(", ")));
+            return call.fail(failure);
+        }
         let (own, events) = (self.own.clone(), self.events.clone());
         // The disk that it names may stand still.
         spawn_blocking(move || {
-            if known {
-                // As for a content that is new, the last folder of the path is made.
-                let _ = std::fs::create_dir(&get.dir);
-            }
+            // As other tools do, the last folder of the path is made; what is above it must be
+            // there, and what is wrong with it is said when it is held.
+            let is_made = std::fs::create_dir(&get.dir).is_ok();
             let usable = match get.dir.exists() {
                 true => own.refuse_folder(&get.dir),
                 false => Ok(()),
             };
+            if is_made && usable.is_err() {
+                let _ = std::fs::remove_dir(&get.dir);
+            }
             let _ = events.blocking_send(Answer::Named(call, get, usable).into());
         });
     }
@@ -365,18 +381,6 @@ impl Control {
         if let Err(why) = usable {
             return call.fail(Failure::storage(why));
         }
-        let is_known = others.contents.library().find(&ticket.content()).is_some();
-        let connections = &mut *others.connections;
-        let is_alone = connections.links().iter().next().is_none();
-        if !is_known && !connections.access_mut().introduce(&ticket, others.now) && is_alone {
-            let keys = ticket.peers().iter();
-            let keys: Vec<String> = keys
-                .map(|(key, _)| data_encoding::HEXLOWER.encode(key))
-                .collect();
-            let why = "no peer of the ticket is in the parameter file";
-            let failure = Failure::new(Failure::IDENTITY, format!("{why}: {}", keys.join(", ")));
-            return call.fail(failure);
-        }
         let waiter = self.waiting.add(call);
         let asked = others.contents.asked_for(&ticket, get, waiter);
         others.inputs.library(asked);
@@ -390,7 +394,11 @@ fn set_paused(number: u32, paused: bool, others: &mut Others<'_>) -> Result<(), 
 /// A command about a content that must be known.
 fn about(number: u32, input: LibraryInput, others: &mut Others<'_>) -> Result<(), Failure> {
     let known = others.contents.library().get(number);
-    known.ok_or_else(|| Failure::error(format!("transfer {number} is unknown")))?;
+    known.ok_or_else(|| {
+        Failure::error(format!(
+            "transfer {number} is unknown; `fairhaul status` lists transfers"
+        ))
+    })?;
     others.inputs.library(input);
     Ok(())
 }

@@ -51,6 +51,10 @@ fn weight(target: api::LimitTarget, weight_hundredths: u32) -> ControlRequest {
     })
 }
 
+fn in_force(target: api::LimitTarget) -> ControlRequest {
+    ControlRequest::InForce(api::InForceRequest { target })
+}
+
 fn text(peer: &str, text: &str) -> ControlRequest {
     ControlRequest::Message(api::Text {
         peer: peer.to_owned(),
@@ -113,6 +117,10 @@ async fn what_a_person_sets_is_in_force_and_the_rest_stays() {
     );
     let open = set(&mut rig, limit(named("ann"), TransferDirection::Up, None));
     assert_eq!((open.limit_bytes_s, open.floor_bytes_s), (None, 1_000_000));
+    // Who only asks changes nothing.
+    for _ in 0..2 {
+        assert_eq!(set(&mut rig, in_force(named("ann"))), open);
+    }
     let group = set(&mut rig, floor(named("lab"), 3_000_000));
     assert_eq!(
         (group.limit_bytes_s, group.weight_hundredths),
@@ -213,6 +221,7 @@ async fn a_name_that_nobody_has_is_refused_with_the_one_that_is_near() {
         (target("peer:bobb"), "did you mean \"bob\""),
         (target("group:labb"), "did you mean \"lab\""),
         (target("lap"), "did you mean \"lab\""),
+        (in_force(named("lap")), "did you mean \"lab\""),
         (target("transfer:9"), "`fairhaul status` lists transfers"),
         (text("an", "hello"), "`fairhaul peers` lists them"),
         (
@@ -254,7 +263,8 @@ async fn a_transfer_that_is_not_there_cannot_be_paused_resumed_or_cancelled() {
         ControlRequest::Cancel(nine),
     ] {
         let failed = refused(&mut rig, request);
-        assert_eq!(failed, (Failure::ERROR, "transfer 9 is unknown".to_owned()));
+        let text = "transfer 9 is unknown; `fairhaul status` lists transfers";
+        assert_eq!(failed, (Failure::ERROR, text.to_owned()));
     }
 }
 
@@ -473,7 +483,9 @@ async fn what_cannot_be_fetched_is_refused_with_the_reason() {
         failure.message.contains("is in the parameter file"),
         "{failure}"
     );
-    let request = get(&rig, &ticket, "data");
+    assert!(!rig.file("in").exists());
+    let shared: Shared = rig.ask_and_wait(share(&rig)).await.unwrap();
+    let request = get(&rig, &shared.ticket, "data");
     let failure = rig.ask_and_wait::<api::Got>(request).await.unwrap_err();
     assert_eq!(failure.code, Failure::STORAGE, "{failure}");
 }

@@ -1,8 +1,11 @@
 //! Whole nodes without a process: two that move a content, and what ends with a node.
 
+use std::cell::Cell;
 use std::fs;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use self::rig::{CONTENT, Place, Rig};
 use super::*;
@@ -139,6 +142,33 @@ async fn a_node_that_is_told_to_stop_ends_its_sessions_with_a_word() {
         _ => None,
     });
     assert_eq!(why, Some("the peer closed: the node stops"));
+}
+
+/// A process that ends takes with it what it has not sent. The time is that of the test: a slow
+/// machine takes no part of it.
+#[tokio::test]
+async fn a_node_ends_when_its_last_word_was_heard() {
+    let [mut a, mut b] = two();
+    rig::until_connected(&mut a, &mut b).await;
+    tokio::time::pause();
+    let heard = Cell::new(false);
+    let stopping = async {
+        a.stop().await;
+        assert!(heard.get());
+    };
+    let hearing = async {
+        sleep(Duration::from_millis(100)).await;
+        while b.connected() > 0 {
+            let event = b.events.recv().await.expect("the rig can send");
+            b.host.handle(event);
+        }
+        heard.set(true);
+    };
+    tokio::join!(stopping, hearing);
+    let Some(EventKind::Lost { reason, .. }) = b.followed().pop().map(|last| last.what) else {
+        panic!("b has lost a");
+    };
+    assert_eq!(reason, "the peer closed: the node stops");
 }
 
 /// The log of inputs ends with the node, and the tables say what was moved.

@@ -1,4 +1,4 @@
-//! How often a session asks the system to send something.
+//! How often a session asks the system to send something, and when it says that it cannot.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use fairhaul_core::id::PeerId;
 use fairhaul_core::manifest::Manifest;
 use tokio::io::{DuplexStream, ReadBuf, duplex};
+use tokio::time::Instant;
 
 use super::*;
 use crate::identity::Identity;
@@ -191,4 +192,33 @@ async fn what_is_at_hand_waits_for_no_disk() {
     };
     assert_eq!(len.get(), 100);
     writing.abort();
+}
+
+/// A peer closes with a word and hangs up; a write fails before the word was read. Who hears of the
+/// failure first would never hear why.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_fails_leaves_the_reader_time_for_the_peers_last_word() {
+    let (here, there) = duplex(1024);
+    let identities = [(); 2].map(|()| Identity::generate().unwrap());
+    let [caller, called] = [0, 1].map(|at| Endpoint::new(&identities[at]).unwrap());
+    let streams = tokio::join!(caller.dial(here, called.public()), called.accept(there));
+    let Secure { writer, .. } = streams.0.unwrap();
+    drop(streams.1);
+    let shared = Arc::new(Shared::new(PEER, Arc::default(), Arc::default()));
+    let (outgoing, queue) = mpsc::unbounded_channel();
+    outgoing.send(block(0, 100)).unwrap();
+    let session = SessionId {
+        peer: PEER,
+        serial: 1,
+    };
+    let (news, mut heard) = mpsc::channel(16);
+    let begun = Instant::now();
+    let writing = tokio::spawn(write(writer, shared, session, queue, news));
+    let Some(FromSession(_, SessionEvent::Ended(End::Broken(_)))) = heard.recv().await else {
+        panic!("the peer has hung up");
+    };
+    assert!(begun.elapsed() >= LAST_WORDS);
+    // What is queued meanwhile is held by nobody.
+    assert!(outgoing.is_closed());
+    writing.await.unwrap();
 }
