@@ -5,7 +5,7 @@
 # The folder of an inventory holds all there is about its machines, and is the operator's to keep:
 #   inventory.csv             name,zone,internal_ip,external_ip,key: one row a machine
 #   NAME/identity.key         its private key, mode 0600; NAME/node.toml its parameter file
-#   settings.toml             the operator's own sections, added to every parameter file, if there
+#   settings.toml             the operator's own keys, merged into every parameter file, if there
 #   NAME/settings.toml        the same for that machine alone, if there
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

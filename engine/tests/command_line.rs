@@ -248,12 +248,12 @@ fn init_makes_the_identities_and_files_of_a_group_in_one_step() {
     fs::create_dir_all(folder.path().join("lab/b")).unwrap();
     fs::write(
         folder.path().join("lab/settings.toml"),
-        "[limits]\nupload = \"5 MB/s\"\n",
+        "[limits]\nupload = \"5 MB/s\"\n[[peer]]\nname = \"b\"\nweight = 3\n",
     )
     .unwrap();
     fs::write(
         folder.path().join("lab/b/settings.toml"),
-        "[policy]\nuplink = \"drr\"\n",
+        "[policy]\nuplink = \"drr\"\n[control]\nhttp = \"127.0.0.1:7450\"\n",
     )
     .unwrap();
     let (code, list, talk) = said(folder.path(), &arguments);
@@ -276,6 +276,11 @@ fn init_makes_the_identities_and_files_of_a_group_in_one_step() {
             .map(|(name, key)| (name.to_string(), key.to_string()))
             .collect();
         assert_eq!(others, expected);
+        for peer in &params.peers {
+            let weight = if &*peer.name == "b" { 300 } else { 100 };
+            assert_eq!(peer.weight.hundredths(), weight, "{name}: {}", peer.name);
+        }
+        assert_eq!(params.control.http.is_some(), *name == "b");
         let listens = match *name {
             "a" => "127.0.0.1:7441",
             "b" => "0.0.0.0:7440",

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
+use std::mem;
 use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use fairhaul::control::api::Failure;
 use fairhaul::identity::{Identity, PublicKey, no_core_dumps};
 use fairhaul::params::ParameterFile;
 use fairhaul_config::text::{Address, is_name};
+use fairhaul_config::tree::{self, Data, Entry, Item, TomlTable};
 use fairhaul_config::value::{Given, Value as _};
 
 use super::files::{storage, write};
@@ -24,6 +26,11 @@ use super::{End, print};
 const KEY: &str = "identity.key";
 /// The operator's own sections: of all nodes in the folder of the group, of one in its own.
 const SETTINGS: &str = "settings.toml";
+/// The beginning of every parameter file.
+const HEAD: &str = "\
+# Made by `fairhaul init --peers`, and again when that is repeated with --force: what is
+# yours belongs into settings.toml, here or in the folder above.
+";
 
 /// A node of a group.
 #[derive(Clone, Debug)]
@@ -84,13 +91,15 @@ pub(super) fn init(
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     for (me, member) in members.iter().enumerate() {
         let path = folder.join(&member.name).join("node.toml");
-        let mut text = parameters(members, &keys, me, &places(prefix));
+        let text = parameters(members, &keys, me, &places(prefix));
+        let mut root = tree::parse(&path.display().to_string(), &text).map_err(End::File)?;
         for settings in [
             folder.join(SETTINGS),
             folder.join(&member.name).join(SETTINGS),
         ] {
-            text.push_str(&own_settings(&settings)?);
+            merge(&mut root, own_settings(&settings)?, &member.name);
         }
+        let text = format!("{HEAD}{}", tree::write(&root, ""));
         let checked = ParameterFile::parse(&path.display().to_string(), &text);
         checked.map_err(End::File)?;
         if !force && path.symlink_metadata().is_ok() {
@@ -143,9 +152,7 @@ fn parameters(members: &[Member], keys: &[PublicKey], me: usize, places: &Places
     let own = &members[me];
     let quoted = |text: &str| toml_string(text);
     let mut text = format!(
-        "# Made by `fairhaul init --peers`, and again when that is repeated with --force: what is\n\
-         # yours belongs into {SETTINGS}, here or in the folder above.\n\
-         [node]\nname = {}\nlisten = {}\ndata = {}\nkey = {}\nexchange = false\n\n\
+        "[node]\nname = {}\nlisten = {}\ndata = {}\nkey = {}\nexchange = false\n\n\
          [control]\nsocket = {}\n",
         quoted(&own.name),
         quoted(&listens(&own.address)),
@@ -183,10 +190,44 @@ fn toml_string(text: &str) -> String {
 }
 
 /// The operator's own sections, if there are any.
-fn own_settings(path: &Path) -> Result<String, Failure> {
+fn own_settings(path: &Path) -> Result<TomlTable, End> {
     match fs::read_to_string(path) {
-        Ok(text) => Ok(format!("\n{text}")),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(storage(path, &error)),
+        Ok(text) => tree::parse(&path.display().to_string(), &text).map_err(End::File),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(TomlTable::default()),
+        Err(error) => Err(storage(path, &error).into()),
     }
+}
+
+/// Puts what the operator says of the node `me` into its tables, key by key; rows of a list that
+/// have one name are one. What all nodes are told of a peer leaves that peer itself out.
+fn merge(into: &mut TomlTable, own: TomlTable, me: &str) {
+    for Entry { key, mut item, .. } in own.entries {
+        match (into.get_mut(&key), &mut item.data) {
+            (Some(Data::Table(known)), Data::Table(said)) => merge(known, mem::take(said), me),
+            (Some(Data::List(known)), Data::List(said)) if name_of(said.first()).is_some() => {
+                said.retain(|row| name_of(Some(row)) != Some(me));
+                for mut row in said.drain(..) {
+                    let same = |one: &&mut Item| name_of(Some(one)) == name_of(Some(&row));
+                    match (known.iter_mut().find(same), &mut row.data) {
+                        (
+                            Some(Item {
+                                data: Data::Table(one),
+                                ..
+                            }),
+                            Data::Table(more),
+                        ) => {
+                            merge(one, mem::take(more), me);
+                        }
+                        _ => known.push(row),
+                    }
+                }
+            }
+            _ => into.set(&key, item),
+        }
+    }
+}
+
+/// The name that a row of a list has.
+fn name_of(row: Option<&Item>) -> Option<&str> {
+    row?.data.table()?.get("name")?.item.data.text()
 }
