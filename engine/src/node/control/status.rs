@@ -299,6 +299,7 @@ impl View<'_> {
                     let missing = self.core.missing(content.data());
                     match missing.alone {
                         0 => "a peer that has it".to_owned(),
+                        1 => "1 chunk that no connected peer has".to_owned(),
                         alone => format!("{alone} chunks that no connected peer has"),
                     }
                 }
