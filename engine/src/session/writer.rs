@@ -123,7 +123,7 @@ where
                             len,
                             why,
                         };
-                        self.tell(news).await?;
+                        self.tell(news).await;
                     }
                 }
             }
@@ -167,7 +167,8 @@ where
         self.batch.clear();
         put(&mut self.writer, &buffer, self.session, &self.news).await?;
         self.shared.pool.put(buffer);
-        self.report(transfer, len, ByteCount::ZERO).await
+        self.report(transfer, len, ByteCount::ZERO).await;
+        Ok(())
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -177,7 +178,7 @@ where
             let mut rest: ByteCount = self.blocks.iter().map(|(_, len)| *len).sum();
             for (transfer, len) in std::mem::take(&mut self.blocks) {
                 rest = rest.saturating_sub(len);
-                self.report(transfer, len, rest).await?;
+                self.report(transfer, len, rest).await;
             }
         }
         self.writer.flush().await
@@ -185,12 +186,7 @@ where
 
     /// The last byte of a block has left. `others` follow it, which left with it: what belongs to
     /// no block is said with the first of them.
-    async fn report(
-        &mut self,
-        transfer: TransferId,
-        len: ByteCount,
-        others: ByteCount,
-    ) -> io::Result<()> {
+    async fn report(&mut self, transfer: TransferId, len: ByteCount, others: ByteCount) {
         let written = self.writer.written() - others.get();
         let beside = (written - self.reported).saturating_sub(len.get());
         self.reported = written;
@@ -199,11 +195,11 @@ where
             len,
             beside,
         })
-        .await
+        .await;
     }
 
-    async fn tell(&self, news: SessionEvent) -> io::Result<()> {
-        tell(news, self.session, &self.news).await
+    async fn tell(&self, news: SessionEvent) {
+        tell(news, self.session, &self.news).await;
     }
 }
 
@@ -223,17 +219,17 @@ where
     if let Ok(written) = timeout(STALL, &mut writing).await {
         return written;
     }
-    tell(SessionEvent::Stalled, session, news).await?;
+    tell(SessionEvent::Stalled, session, news).await;
     writing.await
 }
 
+/// Tells the node. One that has stopped hears nothing; what it gave to say before that is said.
 async fn tell<E: From<FromSession>>(
     what: SessionEvent,
     session: SessionId,
     news: &mpsc::Sender<E>,
-) -> io::Result<()> {
-    let told = news.send(FromSession(session, what).into()).await;
-    told.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the node has stopped"))
+) {
+    let _ = news.send(FromSession(session, what).into()).await;
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! How often a session asks the system to send something, and when it says that it cannot.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use fairhaul_core::id::PeerId;
 use fairhaul_core::manifest::Manifest;
+use fairhaul_core::message::CloseCode;
 use tokio::io::{DuplexStream, ReadBuf, duplex};
 use tokio::time::Instant;
 
@@ -221,4 +223,37 @@ async fn a_write_that_fails_leaves_the_reader_time_for_the_peers_last_word() {
     // What is queued meanwhile is held by nobody.
     assert!(outgoing.is_closed());
     writing.await.unwrap();
+}
+
+/// A node that stops drops what its sessions report. Blocks wait before its last word.
+#[tokio::test]
+async fn what_is_queued_is_said_though_the_node_has_stopped() {
+    let (here, there) = duplex(16 * 1024 * 1024);
+    let identities = [(); 2].map(|()| Identity::generate().unwrap());
+    let [caller, called] = [0, 1].map(|at| Endpoint::new(&identities[at]).unwrap());
+    let streams = tokio::join!(caller.dial(here, called.public()), called.accept(there));
+    let (Secure { writer, .. }, mut there) = (streams.0.unwrap(), streams.1.unwrap());
+    let shared = Arc::new(Shared::new(PEER, Arc::default(), Arc::default()));
+    let (outgoing, queue) = mpsc::unbounded_channel();
+    for item in [block(0, 100), block(1, 200_000), block(2, 100)] {
+        outgoing.send(item).unwrap();
+    }
+    let (code, text) = (CloseCode::Shutdown, "the last word".into());
+    let close = Message::Close { code, text };
+    outgoing.send(Outgoing::Close(close)).unwrap();
+    let session = SessionId {
+        peer: PEER,
+        serial: 1,
+    };
+    let (news, heard) = mpsc::channel::<FromSession>(16);
+    drop(heard);
+    write(writer, shared, session, queue, news).await;
+    let mut came = Vec::new();
+    let mut sink = |bytes: &[u8]| {
+        came.extend_from_slice(bytes);
+        Ok::<_, Infallible>(())
+    };
+    while there.reader.read(&mut sink).await.unwrap() {}
+    assert!(came.len() > 200_200);
+    assert!(came.ends_with(b"the last word"));
 }
