@@ -137,15 +137,7 @@ fn answer(call: Call) -> Option<Call> {
         }
         ControlRequest::Get(get) => match get.ticket.strip_prefix("code") {
             Some(code) => call.fail(Failure::new(code.parse().unwrap(), HOSTILE)),
-            None => call.done(&Got {
-                first_byte_seconds: None,
-                path: "/d/f".into(),
-                content: "00".repeat(32),
-                bytes: 5,
-                files: 1,
-                resumed_bytes: 2,
-                seconds: 0.5,
-            }),
+            None => call.done(&got()),
         },
         ControlRequest::Send(send) => call.done(&Sent {
             content: "00".repeat(32),
@@ -198,6 +190,18 @@ fn history() -> History {
     History {
         node,
         ..History::default()
+    }
+}
+
+fn got() -> Got {
+    Got {
+        first_byte_seconds: None,
+        path: "/d/f".into(),
+        content: "00".repeat(32),
+        bytes: 5,
+        files: 1,
+        resumed_bytes: 2,
+        seconds: 0.5,
     }
 }
 
