@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use self::rig::{CONTENT, Place, Rig};
 use super::*;
@@ -157,7 +158,8 @@ async fn a_node_ends_when_its_last_word_was_heard() {
         assert!(heard.get());
     };
     let hearing = async {
-        sleep(Duration::from_millis(100)).await;
+        let later = timeout(Duration::from_millis(100), pending::<()>());
+        later.await.unwrap_err();
         while b.connected() > 0 {
             let event = b.events.recv().await.expect("the rig can send");
             b.host.handle(event);
@@ -210,7 +212,7 @@ async fn a_lock_that_is_given_back_within_two_seconds_is_waited_for() {
     };
     let (lock, ()) = tokio::join!(taken(folder.path()), killed);
     let _lock = lock.unwrap();
-    let early = tokio::time::timeout(LOCK_WAIT - LOCK_LOOK, taken(folder.path()));
+    let early = timeout(LOCK_WAIT - LOCK_LOOK, taken(folder.path()));
     early.await.unwrap_err();
     assert!(taken(folder.path()).await.is_err());
 }
