@@ -239,6 +239,21 @@ fn a_socket_that_is_too_deep_for_the_system_is_told_with_its_line() {
     assert_eq!(talk.lines().count(), 1);
 }
 
+/// It would be written nowhere, as a parameter file has sections only.
+#[test]
+fn a_key_of_the_settings_that_stands_in_no_section_is_refused() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("lab")).unwrap();
+    let settings = folder.path().join("lab/settings.toml");
+    fs::write(settings, "upload = \"5 MB/s\"\n[limits]\n").unwrap();
+    let arguments = ["init", "lab", "--peers", "a=vm-1:7440"];
+    let (code, _, talk) = said(folder.path(), &arguments);
+    assert_eq!((code, talk.lines().count()), (3, 1), "{talk}");
+    let line = ":upload: unknown section; got upload; allowed node, peer, ";
+    assert!(talk.contains(line), "{talk}");
+    assert!(!folder.path().join("lab/a/node.toml").exists());
+}
+
 /// Each node of a group lists every other one by the key that it has.
 #[test]
 fn init_makes_the_identities_and_files_of_a_group_in_one_step() {

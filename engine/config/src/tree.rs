@@ -209,12 +209,13 @@ pub fn write(root: &TomlTable, inline: &str) -> String {
                     write_section(&mut out, header, table.flat_map(|table| &table.entries));
                 }
             }
-            Data::List(rows) => {
+            Data::List(rows) if rows.iter().all(|row| row.data.table().is_some()) => {
                 for table in rows.iter().filter_map(|row| row.data.table()) {
                     write_section(&mut out, format_args!("[[{name}]]"), &table.entries);
                 }
             }
-            _ => {}
+            // What is in no section stands before the first of them.
+            data => out.insert_str(0, &format!("{name} = {}\n", value(data))),
         }
     }
     out

@@ -48,7 +48,7 @@ pub(crate) async fn write<S, E>(
         reported: 0,
     };
     if let Err(error) = outlet.run(&mut outgoing).await {
-        // A peer that has hung up may have said why: the reader hears that first, and of the end.
+        // The peer may have said why before it hung up. The reader gets the time to hear that.
         drop(outgoing);
         sleep(LAST_WORDS).await;
         let end = SessionEvent::Ended(End::Broken(error));

@@ -145,8 +145,8 @@ async fn a_node_that_is_told_to_stop_ends_its_sessions_with_a_word() {
     assert_eq!(why, Some("the peer closed: the node stops"));
 }
 
-/// A process that ends takes with it what it has not sent. The time is that of the test: a slow
-/// machine takes no part of it.
+/// A process that ends takes with it what it has not sent. Time is paused, so that a slow machine
+/// changes nothing.
 #[tokio::test]
 async fn a_node_ends_when_its_last_word_was_heard() {
     let [mut a, mut b] = two();

@@ -219,7 +219,7 @@ async fn a_write_that_fails_leaves_the_reader_time_for_the_peers_last_word() {
     let Some(FromSession(_, SessionEvent::Ended(End::Broken(_)))) = heard.recv().await else {
         panic!("the peer has hung up");
     };
-    // What is queued meanwhile is held by nobody.
+    // Messages for the peer are dropped from then on.
     assert!(outgoing.is_closed());
     writing.await.unwrap();
 }
